@@ -1,0 +1,353 @@
+package tables
+
+// Kind is what values of a column are, which decides its MySQL type, how it
+// is stored and how text typed beside it is read.
+type Kind uint8
+
+// The kinds of columns.
+const (
+	Timestamp   Kind = iota // DATETIME(6), UTC; stored TIMESTAMP µs without zone
+	Double                  // DOUBLE
+	Int                     // INT
+	BigInt                  // BIGINT, signed on purpose: unsigned breaks clients
+	Bool                    // TINYINT(1)
+	Text                    // VARCHAR, utf8mb4_0900_bin: = is exact
+	HostName                // VARCHAR, stored folded; literals are folded too
+	Address                 // VARCHAR(45) shown, two UBIGINT stored, numeric order
+	Identifier              // VARCHAR(13) shown, UBIGINT stored
+	CommunityID             // VARCHAR(30) shown, made from the five-tuple; cid stored
+	MAC                     // VARCHAR(17) shown, BIGINT stored
+	Bytes                   // LONGBLOB
+)
+
+// Column is one column of a relation: the only place where its name, type and
+// meaning are written down.
+type Column struct {
+	Name string
+	Kind Kind
+	// Size is the VARCHAR length; 0 means the kind's own.
+	Size int
+	// NotNull columns have a value in every row.
+	NotNull bool
+	// Unit of numbers, as a word: bytes, packets, seconds.
+	Unit string
+	// Doc is the column's comment as clients see it.
+	Doc string
+	// Source names where the value comes from: an IPFIX element, a Zeek
+	// field, an RFC.
+	Source string
+}
+
+// Relation is a table as SQL users see it.
+type Relation struct {
+	// Schema is the MySQL database it lives in: wiresql or ops.
+	Schema string
+	Name   string
+	// Doc is the table's comment.
+	Doc     string
+	Columns []Column
+}
+
+// Main is the schema of the relations people query, Ops that of the relations
+// about wiresql itself.
+const (
+	Main = "wiresql"
+	Ops  = "ops"
+)
+
+// Column finds a column by name, or returns nil.
+func (r *Relation) Column(name string) *Column {
+	for i := range r.Columns {
+		if r.Columns[i].Name == name {
+			return &r.Columns[i]
+		}
+	}
+	return nil
+}
+
+// Lookup finds a relation, or returns nil. Names are lower case.
+func Lookup(schema, name string) *Relation {
+	for _, r := range Relations {
+		if r.Schema == schema && r.Name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// Relations lists every relation in the order the documentation shows them.
+var Relations = []*Relation{
+	Connections, Flows, FlowsWide, Packets, PacketsWide, PacketBytes,
+	HostFlows, Hosts, DNSRelation, OpsImports, OpsSegments, OpsCoverage,
+}
+
+func columns(parts ...[]Column) []Column {
+	var out []Column
+	for _, p := range parts {
+		out = append(out, p...)
+	}
+	return out
+}
+
+var (
+	colTS        = Column{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of the first packet, UTC", Source: "IPFIX flowStartMicroseconds (154)"}
+	colTSEnd     = Column{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "last instant of the last packet's resolution, UTC; 9999-12-31 while open", Source: "IPFIX flowEndMicroseconds (155)"}
+	colDuration  = Column{Name: "duration", Kind: Double, NotNull: true, Unit: "seconds", Doc: "from first to last packet, as reported"}
+	colSensor    = Column{Name: "sensor", Kind: Text, Size: 64, Doc: "where the packets were seen"}
+	colProtocol  = Column{Name: "protocol", Kind: Text, Size: 32, Doc: "protocol over IP by name: tcp, udp, icmp, icmp6, …; the number where it has no name", Source: "IPFIX protocolIdentifier (4)"}
+	colService   = Column{Name: "service", Kind: Text, Size: 64, Doc: "service of the server's port by its usual name (http, https, domain, …)"}
+	colConnState = Column{Name: "conn_state", Kind: Text, Size: 8, Doc: "state as Zeek names it: S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH", Source: "Zeek conn_state"}
+	colDirection = Column{Name: "direction", Kind: Text, Size: 8, NotNull: true, Doc: "outbound, inbound, internal or external, by which ends are inside (RFC 1918, RFC 4193, link-local)"}
+	colSampling  = Column{Name: "sampling_rate", Kind: BigInt, Unit: "packets", Doc: "one packet in so many was seen, as reported; counters are not scaled by it", Source: "IPFIX samplingPacketInterval (305)"}
+	colAction    = Column{Name: "action", Kind: Text, Size: 8, Doc: "allow or deny where a firewall reported it", Source: "IPFIX firewallEvent (233)"}
+	colOriented  = Column{Name: "oriented_by", Kind: Text, Size: 16, Doc: "what told client from server: syn, synack, service_port, first_packet, exporter"}
+	colPktStatus = Column{Name: "packet_status", Kind: Text, Size: 16, NotNull: true, Doc: "whether the packets can be read: available, truncated, lossy, partial, evicted, not_captured"}
+	colCommunity = Column{Name: "community_id", Kind: CommunityID, Doc: "Community ID v1, seed 0: joins with Zeek, Suricata, Arkime", Source: "Community ID v1"}
+	colConnID    = Column{Name: "conn_id", Kind: Identifier, Doc: "the conversation, over all its rows and observers; joins to packets"}
+	colFlowID    = Column{Name: "flow_id", Kind: Identifier, Doc: "this flow row; packets carry that of the metered row"}
+)
+
+// Connections is one row per conversation.
+var Connections = &Relation{Schema: Main, Name: "connections",
+	Doc: "one row per conversation, counted once: client and server, both directions, names, state; start hunts here",
+	Columns: []Column{
+		colTS, colTSEnd, colDuration,
+		{Name: "client_ip", Kind: Address, NotNull: true, Doc: "address of the end that asked", Source: "Zeek id.orig_h"},
+		{Name: "client_port", Kind: Int, NotNull: true, Doc: "port of the client; 0 for protocols without ports", Source: "Zeek id.orig_p"},
+		{Name: "client_host", Kind: HostName, Size: 255, Doc: "name the client's address had at ts (see hosts)"},
+		{Name: "server_ip", Kind: Address, NotNull: true, Doc: "address of the end that answered", Source: "Zeek id.resp_h"},
+		{Name: "server_port", Kind: Int, NotNull: true, Doc: "port of the server; 0 for protocols without ports", Source: "Zeek id.resp_p"},
+		{Name: "server_host", Kind: HostName, Size: 255, Doc: "name the server's address had at ts (see hosts)"},
+		{Name: "server_name", Kind: HostName, Size: 255, Doc: "name the client asked for: TLS SNI, else HTTP Host, else the name it had resolved"},
+		colProtocol, colService, colConnState, colDirection,
+		{Name: "client_bytes", Kind: BigInt, Unit: "bytes", Doc: "layer-3 bytes sent by the client", Source: "Zeek orig_ip_bytes"},
+		{Name: "server_bytes", Kind: BigInt, Unit: "bytes", Doc: "layer-3 bytes sent by the server", Source: "Zeek resp_ip_bytes"},
+		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "both directions; the known one when only one is known"},
+		{Name: "client_packets", Kind: BigInt, Unit: "packets", Doc: "packets sent by the client", Source: "Zeek orig_pkts"},
+		{Name: "server_packets", Kind: BigInt, Unit: "packets", Doc: "packets sent by the server", Source: "Zeek resp_pkts"},
+		{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "both directions; the known one when only one is known"},
+		colSampling, colAction,
+		{Name: "visibility", Kind: Text, Size: 16, Doc: "cut (a packet was truncated), one_sided, encrypted (TLS, QUIC, SSH) or clear; NULL without packets"},
+		{Name: "seen_by", Kind: Text, Size: 1024, Doc: "names of all observers, sorted, comma-joined"},
+		colOriented, colPktStatus, colSensor, colCommunity, colConnID,
+	}}
+
+var flowsColumns = []Column{
+	colTS, colTSEnd, colDuration,
+	{Name: "observer", Kind: Text, Size: 64, Doc: "who reported it: a sensor or an exporter"},
+	{Name: "source_type", Kind: Text, Size: 16, NotNull: true, Doc: "packets, netflow5, netflow9, ipfix, sflow5, aws, gcp, azure, zeek, suricata"},
+	{Name: "src_ip", Kind: Address, NotNull: true, Doc: "source address; the client's in metered rows", Source: "IPFIX sourceIPv4Address (8), sourceIPv6Address (27)"},
+	{Name: "src_port", Kind: Int, NotNull: true, Doc: "source port; 0 for protocols without ports", Source: "IPFIX sourceTransportPort (7)"},
+	{Name: "src_host", Kind: HostName, Size: 255, Doc: "name the source address had at ts (see hosts)"},
+	{Name: "dst_ip", Kind: Address, NotNull: true, Doc: "destination address", Source: "IPFIX destinationIPv4Address (12), destinationIPv6Address (28)"},
+	{Name: "dst_port", Kind: Int, NotNull: true, Doc: "destination port; 0 for protocols without ports", Source: "IPFIX destinationTransportPort (11)"},
+	{Name: "dst_host", Kind: HostName, Size: 255, Doc: "name the destination address had at ts (see hosts)"},
+	colProtocol, colService,
+	{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "layer-3 bytes from src to dst in this row", Source: "IPFIX octetDeltaCount (1)"},
+	{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets from src to dst in this row", Source: "IPFIX packetDeltaCount (2)"},
+	{Name: "reverse_bytes", Kind: BigInt, Unit: "bytes", Doc: "layer-3 bytes from dst to src; NULL when the observer reports one direction", Source: "IPFIX reverseOctetDeltaCount (RFC 5103)"},
+	{Name: "reverse_packets", Kind: BigInt, Unit: "packets", Doc: "packets from dst to src; NULL when the observer reports one direction", Source: "IPFIX reversePacketDeltaCount (RFC 5103)"},
+	{Name: "total_bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "bytes + reverse_bytes, an unknown direction counted as 0"},
+	{Name: "total_packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets + reverse_packets, an unknown direction counted as 0"},
+	colSampling,
+	{Name: "tcp_flags", Kind: Text, Size: 9, Doc: "union of the TCP flags from src: letters of FSRPAUECN; NULL without TCP", Source: "IPFIX tcpControlBits (6)"},
+	{Name: "reverse_tcp_flags", Kind: Text, Size: 9, Doc: "union of the TCP flags from dst"},
+	{Name: "end_reason", Kind: Text, Size: 24, Doc: "why the row ended: idle, active, end, forced, lack_of_resources, restart, end_of_capture", Source: "IPFIX flowEndReason (136)"},
+	colDirection, colAction, colPktStatus, colCommunity, colConnID, colFlowID,
+}
+
+// Flows is one observer's record of a conversation or a piece of it.
+var Flows = &Relation{Schema: Main, Name: "flows",
+	Doc:     "what each observer reported, row by row: use connections to count a conversation once",
+	Columns: flowsColumns}
+
+// FlowsWide is everything an observer reported.
+var FlowsWide = &Relation{Schema: Main, Name: "flows_wide",
+	Doc: "flows with every reported column",
+	Columns: columns(flowsColumns, []Column{
+		colSensor,
+		{Name: "site", Kind: Text, Size: 64, Doc: "part of the conversation key: two customers' 10/8 are two sites; NULL for the default one"},
+		{Name: "protocol_number", Kind: Int, NotNull: true, Doc: "protocol over IP by number", Source: "IPFIX protocolIdentifier (4)"},
+		{Name: "tcp_flags_number", Kind: Int, Doc: "union of the TCP flags from src, as bits", Source: "IPFIX tcpControlBits (6)"},
+		{Name: "reverse_tcp_flags_number", Kind: Int, Doc: "union of the TCP flags from dst, as bits"},
+		{Name: "wire_bytes", Kind: BigInt, Unit: "bytes", Doc: "bytes of the frames from src to dst"},
+		{Name: "reverse_wire_bytes", Kind: BigInt, Unit: "bytes", Doc: "bytes of the frames from dst to src"},
+		{Name: "icmp_type", Kind: Int, Doc: "ICMP type of the first packet", Source: "IPFIX icmpTypeIPv4 (176), icmpTypeIPv6 (178)"},
+		{Name: "icmp_code", Kind: Int, Doc: "ICMP code of the first packet", Source: "IPFIX icmpCodeIPv4 (177), icmpCodeIPv6 (179)"},
+		colConnState, colOriented,
+		{Name: "rtt_us", Kind: BigInt, Unit: "microseconds", Doc: "round trip of the TCP handshake as seen here"},
+		{Name: "vlan", Kind: Int, Doc: "innermost VLAN id", Source: "IPFIX vlanId (58)"},
+		{Name: "outer_vlan", Kind: Int, Doc: "outermost VLAN id of two or more (QinQ)", Source: "IPFIX dot1qVlanId (243)"},
+		{Name: "tunnel_type", Kind: Text, Size: 16, Doc: "gre or vxlan when the addresses are those inside a tunnel"},
+		{Name: "tunnel_id", Kind: BigInt, Doc: "VXLAN network identifier or GRE key"},
+		{Name: "outer_src_ip", Kind: Address, Doc: "outermost source address of a tunnel"},
+		{Name: "outer_dst_ip", Kind: Address, Doc: "outermost destination address of a tunnel"},
+		{Name: "src_mac", Kind: MAC, Doc: "source MAC of the first packet", Source: "IPFIX sourceMacAddress (56)"},
+		{Name: "dst_mac", Kind: MAC, Doc: "destination MAC of the first packet", Source: "IPFIX destinationMacAddress (80)"},
+		{Name: "tos", Kind: Int, Doc: "type of service or traffic class of the first packet", Source: "IPFIX ipClassOfService (5)"},
+		{Name: "ttl", Kind: Int, Doc: "time to live or hop limit of the first packet", Source: "IPFIX ipTTL (192)"},
+		{Name: "fragments", Kind: BigInt, Unit: "packets", Doc: "IP fragments among the packets"},
+		{Name: "piece", Kind: Int, Doc: "number of this row within its conversation, from 1"},
+		{Name: "last_piece", Kind: Bool, Doc: "1 on the last row of its conversation"},
+		{Name: "conn_ts", Kind: Timestamp, Doc: "time of the conversation's first packet"},
+		{Name: "time_received", Kind: Timestamp, Doc: "when the record arrived from its exporter"},
+		{Name: "time_quality", Kind: Text, Size: 16, Doc: "why a reported time was not used as it was; NULL when it was"},
+	})}
+
+var packetsColumns = []Column{
+	{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of capture, UTC"},
+	colSensor,
+	{Name: "src_ip", Kind: Address, Doc: "source address; NULL for packets that are not IP"},
+	{Name: "src_port", Kind: Int, Doc: "source port; 0 for protocols without ports"},
+	{Name: "dst_ip", Kind: Address, Doc: "destination address; NULL for packets that are not IP"},
+	{Name: "dst_port", Kind: Int, Doc: "destination port; 0 for protocols without ports"},
+	colProtocol,
+	{Name: "tcp_flags", Kind: Text, Size: 9, Doc: "TCP flags, letters of FSRPAUECN: S, SA, A, PA, FA, R; NULL without TCP"},
+	{Name: "length", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "bytes of the frame on the wire"},
+	{Name: "payload_length", Kind: BigInt, Unit: "bytes", Doc: "bytes of layer-4 payload on the wire"},
+	{Name: "ttl", Kind: Int, Doc: "time to live or hop limit"},
+	{Name: "vlan", Kind: Int, Doc: "innermost VLAN id"},
+	{Name: "info", Kind: Text, Size: 1024, Doc: "one line about the packet, as tcpdump would"},
+	{Name: "packet_id", Kind: Identifier, NotNull: true, Doc: "the packet: its segment and offset"},
+	colFlowID, colConnID, colCommunity,
+	{Name: "segment", Kind: BigInt, NotNull: true, Doc: "number of the packet file (see ops.segments)"},
+	{Name: "offset", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "position of the packet's record in its file"},
+}
+
+// Packets is a captured packet without its bytes.
+var Packets = &Relation{Schema: Main, Name: "packets",
+	Doc:     "captured packets without their bytes; join from connections by conn_id so that only the matching ones are read",
+	Columns: packetsColumns}
+
+// PacketsWide is every header field.
+var PacketsWide = &Relation{Schema: Main, Name: "packets_wide",
+	Doc: "packets with every decoded header field",
+	Columns: columns(packetsColumns, []Column{
+		{Name: "ts_ns", Kind: BigInt, NotNull: true, Unit: "nanoseconds", Doc: "time of capture since 1970, with the source's resolution"},
+		{Name: "interface", Kind: Text, Size: 255, Doc: "interface it was captured on, where the capture says"},
+		{Name: "link_type", Kind: Int, NotNull: true, Doc: "link-layer header type", Source: "tcpdump.org linktypes"},
+		{Name: "caplen", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "bytes captured; below length when cut"},
+		{Name: "src_mac", Kind: MAC, Doc: "source MAC"},
+		{Name: "dst_mac", Kind: MAC, Doc: "destination MAC"},
+		{Name: "ether_type", Kind: Int, Doc: "EtherType after VLAN tags"},
+		{Name: "outer_vlan", Kind: Int, Doc: "outermost VLAN id of two or more"},
+		{Name: "protocol_number", Kind: Int, Doc: "protocol over IP by number"},
+		{Name: "tcp_flags_number", Kind: Int, Doc: "TCP flags as bits"},
+		{Name: "tcp_seq", Kind: BigInt, Doc: "TCP sequence number"},
+		{Name: "tcp_ack", Kind: BigInt, Doc: "TCP acknowledgement number"},
+		{Name: "tcp_window", Kind: Int, Doc: "TCP window, unscaled"},
+		{Name: "ip_id", Kind: BigInt, Doc: "IP identification"},
+		{Name: "fragment", Kind: Bool, Doc: "1 for an IP fragment"},
+		{Name: "tos", Kind: Int, Doc: "type of service or traffic class"},
+		{Name: "tunnel_type", Kind: Text, Size: 16, Doc: "gre or vxlan when the addresses are those inside a tunnel"},
+		{Name: "tunnel_id", Kind: BigInt, Doc: "VXLAN network identifier or GRE key"},
+		{Name: "outer_src_ip", Kind: Address, Doc: "outermost source address of a tunnel"},
+		{Name: "outer_dst_ip", Kind: Address, Doc: "outermost destination address of a tunnel"},
+		{Name: "error", Kind: Text, Size: 64, Doc: "why the packet could not be decoded to the end"},
+	})}
+
+// PacketBytes is packets with their bytes; the right to bytes is SELECT on it.
+var PacketBytes = &Relation{Schema: Main, Name: "packet_bytes",
+	Doc: "packets with their bytes; the right to read bytes is SELECT on this table",
+	Columns: columns(packetsColumns, []Column{
+		{Name: "payload", Kind: Bytes, Doc: "captured layer-4 payload"},
+		{Name: "frame", Kind: Bytes, NotNull: true, Doc: "all captured bytes of the frame"},
+	})}
+
+// HostFlows is connections seen from one end: each conversation twice.
+var HostFlows = &Relation{Schema: Main, Name: "host_flows",
+	Doc: "a connection seen from one end, each twice: who talked to X, without OR",
+	Columns: []Column{
+		colTS, colTSEnd, colDuration,
+		{Name: "ip", Kind: Address, NotNull: true, Doc: "this end's address"},
+		{Name: "host", Kind: HostName, Size: 255, Doc: "name this end's address had at ts"},
+		{Name: "port", Kind: Int, NotNull: true, Doc: "this end's port"},
+		{Name: "role", Kind: Text, Size: 8, NotNull: true, Doc: "client or server"},
+		{Name: "peer_ip", Kind: Address, NotNull: true, Doc: "the other end's address"},
+		{Name: "peer_host", Kind: HostName, Size: 255, Doc: "name the other end's address had at ts"},
+		{Name: "peer_port", Kind: Int, NotNull: true, Doc: "the other end's port"},
+		{Name: "peer_name", Kind: HostName, Size: 255, Doc: "for a client: the server name it asked for"},
+		colProtocol, colService,
+		{Name: "bytes_out", Kind: BigInt, Unit: "bytes", Doc: "layer-3 bytes sent by this end"},
+		{Name: "bytes_in", Kind: BigInt, Unit: "bytes", Doc: "layer-3 bytes sent by the other end"},
+		{Name: "packets_out", Kind: BigInt, Unit: "packets", Doc: "packets sent by this end"},
+		{Name: "packets_in", Kind: BigInt, Unit: "packets", Doc: "packets sent by the other end"},
+		colConnState, colDirection, colPktStatus, colSensor, colConnID,
+	}}
+
+// Hosts is the leases: which name an address had when.
+var Hosts = &Relation{Schema: Main, Name: "hosts",
+	Doc: "which name an address had, and when: from DHCP leases, else DNS answers",
+	Columns: []Column{
+		{Name: "name", Kind: HostName, Size: 255, NotNull: true, Doc: "host name, lower case"},
+		{Name: "ip", Kind: Address, NotNull: true, Doc: "its address"},
+		{Name: "mac", Kind: MAC, Doc: "its MAC, where DHCP said"},
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "from when the name holds, UTC"},
+		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "until when, exclusive; 9999-12-31 while open"},
+		{Name: "source", Kind: Text, Size: 16, NotNull: true, Doc: "dhcp or dns"},
+	}}
+
+// DNSRelation is DNS transactions.
+var DNSRelation = &Relation{Schema: Main, Name: "dns",
+	Doc: "DNS queries with their answers",
+	Columns: []Column{
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of the query, UTC (of the answer when the query was not seen)"},
+		{Name: "client_ip", Kind: Address, NotNull: true, Doc: "who asked"},
+		{Name: "client_host", Kind: HostName, Size: 255, Doc: "name the client's address had at ts"},
+		{Name: "server_ip", Kind: Address, NotNull: true, Doc: "who was asked"},
+		{Name: "query", Kind: HostName, Size: 255, Doc: "name asked for, lower case", Source: "Zeek query"},
+		{Name: "qtype", Kind: Text, Size: 16, Doc: "type asked for: A, AAAA, PTR, …", Source: "Zeek qtype_name"},
+		{Name: "rcode", Kind: Text, Size: 16, Doc: "NOERROR, NXDOMAIN, …; NULL without an answer", Source: "Zeek rcode_name"},
+		{Name: "answers", Kind: Text, Size: 4096, Doc: "answers in presentation form, comma-joined", Source: "Zeek answers"},
+		{Name: "ttl", Kind: BigInt, Unit: "seconds", Doc: "smallest time to live among the answers"},
+		{Name: "rtt_us", Kind: BigInt, Unit: "microseconds", Doc: "from query to answer", Source: "Zeek rtt"},
+		colProtocol, colSensor, colFlowID, colConnID,
+	}}
+
+// OpsImports is what was imported.
+var OpsImports = &Relation{Schema: Ops, Name: "imports",
+	Doc: "imported files, and where one was damaged",
+	Columns: []Column{
+		{Name: "file", Kind: Text, Size: 4096, NotNull: true, Doc: "path as it was given"},
+		{Name: "content_id", Kind: Text, Size: 32, NotNull: true, Doc: "hash of the decompressed bytes: a known content is not imported twice"},
+		{Name: "sensor", Kind: Text, Size: 64, Doc: "sensor the packets were filed under"},
+		{Name: "site", Kind: Text, Size: 64, Doc: "site; NULL for the default one"},
+		{Name: "state", Kind: Text, Size: 16, NotNull: true, Doc: "complete or damaged"},
+		{Name: "ts", Kind: Timestamp, Doc: "first packet"},
+		{Name: "ts_end", Kind: Timestamp, Doc: "last packet"},
+		{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets imported"},
+		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "their length on the wire"},
+		{Name: "rows", Kind: BigInt, NotNull: true, Doc: "flow rows written with the file's batch"},
+		{Name: "damage_offset", Kind: BigInt, Unit: "bytes", Doc: "where the damage starts in the decompressed file"},
+		{Name: "damage", Kind: Text, Size: 1024, Doc: "what is wrong there"},
+		{Name: "imported_at", Kind: Timestamp, NotNull: true, Doc: "when"},
+	}}
+
+// OpsSegments is the packet files.
+var OpsSegments = &Relation{Schema: Ops, Name: "segments",
+	Doc: "packet files and whether they are still there",
+	Columns: []Column{
+		{Name: "segment", Kind: BigInt, NotNull: true, Doc: "its number, never used again"},
+		{Name: "kind", Kind: Text, Size: 16, NotNull: true, Doc: "pcap or pcapng"},
+		{Name: "sensor", Kind: Text, Size: 64, Doc: "where it was captured"},
+		{Name: "path", Kind: Text, Size: 4096, NotNull: true, Doc: "file: relative to the archive, absolute for captures indexed in place"},
+		{Name: "ts", Kind: Timestamp, Doc: "first packet"},
+		{Name: "ts_end", Kind: Timestamp, Doc: "last packet"},
+		{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets in it"},
+		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "size of the file"},
+		{Name: "state", Kind: Text, Size: 32, NotNull: true, Doc: "available, missing, or: source file changed"},
+		{Name: "seen_late", Kind: BigInt, NotNull: true, Doc: "records that came after their conversation was written"},
+	}}
+
+// OpsCoverage is when which sensor recorded.
+var OpsCoverage = &Relation{Schema: Ops, Name: "coverage",
+	Doc: "when each sensor's interface was recorded and what was lost meanwhile",
+	Columns: []Column{
+		{Name: "sensor", Kind: Text, Size: 64, Doc: "sensor"},
+		{Name: "interface", Kind: Text, Size: 255, Doc: "interface, where known"},
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "from"},
+		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "to"},
+		{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets recorded"},
+		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "their length on the wire"},
+		{Name: "drops", Kind: BigInt, Unit: "packets", Doc: "packets the source says it lost; NULL when it does not say"},
+	}}
