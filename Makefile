@@ -1,0 +1,64 @@
+# make            prints this list
+# make build      builds ./wiresql (a cold build takes about 100 s: DuckDB is linked in)
+# make demo       imports the shipped captures, asks the founding question, serves it
+# make test       installs what the tests drive if root, then runs everything CI runs
+# make race       the tests under the race detector
+# make fuzz       each fuzz target for FUZZTIME
+# make lint       gofmt, vet, staticcheck
+# make docs       writes the generated documentation again
+# make bench      side-by-side benchmarks (BENCHDIR needs about 15 GB, ten minutes)
+
+SHELL := /bin/bash
+GO ?= go
+FUZZTIME ?= 10s
+BENCHDIR ?= /tmp/wiresql-bench
+# The programs the tests drive: real clients and real peers, no mocks.
+PACKAGES := tshark tcpdump mariadb-client
+
+.PHONY: help build demo test deps unit race fuzz lint docs bench
+
+help:
+	@sed -n 's/^# //p' Makefile | head -9
+
+build:
+	$(GO) build -o wiresql .
+
+demo: build
+	./wiresql demo
+
+test: deps lint unit race fuzz
+
+deps:
+	@missing=""; for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ]; then \
+	    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
+	  else \
+	    echo "the tests need: sudo apt-get install --no-install-recommends$$missing"; exit 1; \
+	  fi; \
+	fi
+
+unit:
+	$(GO) test ./...
+
+# The packages where goroutines meet; the rest has no concurrency to race.
+race:
+	$(GO) test -race -short ./tables/archive ./capture/... ./engine ./sqlserver
+
+fuzz:
+	@set -e; for pkg in $$($(GO) list ./... | grep -v /testdata); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg 2>/dev/null | grep ^Fuzz || true); do \
+	    echo "fuzz $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
+
+lint:
+	@bad=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$bad" ]; then echo "not gofmt'ed: $$bad"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+docs:
+	$(GO) test . ./functions -run 'Docs' -rewrite
+
+bench: build
+	$(GO) run ./testdata/bench -dir $(BENCHDIR) -wiresql ./wiresql

@@ -1,0 +1,156 @@
+package tables
+
+// Example is a question people ask of a relation and the SQL that answers it.
+// The documentation shows them and the tests run them.
+type Example struct{ Question, SQL string }
+
+// Examples returns what the documentation shows for a relation: at least
+// three, each runnable on any archive.
+func (r *Relation) Examples() []Example { return examples[r.Schema+"."+r.Name] }
+
+var examples = map[string][]Example{
+	"wiresql.connections": {
+		{"On June 12th between 10:15 and 10:30, over port 80, what did gavin.reid-machine do?",
+			`SELECT ts, server_name, server_ip, bytes, packet_status FROM connections
+WHERE client_host = 'gavin.reid-machine' AND server_port = 80
+  AND overlaps(ts, ts_end, '2026-06-12 10:15', '2026-06-12 10:30')
+ORDER BY ts`},
+		{"Who sends most to the outside?",
+			`SELECT client_ip, client_host, SUM(client_bytes) AS sent, COUNT(*) AS connections
+FROM connections WHERE direction = 'outbound'
+GROUP BY client_ip, client_host ORDER BY sent DESC LIMIT 20`},
+		{"Which pairs talk at a steady beat? A beacon has many connections and little spread.",
+			`SELECT client_ip, server_ip, server_port, COUNT(*) AS connections,
+       (UNIX_TIMESTAMP(MAX(ts)) - UNIX_TIMESTAMP(MIN(ts))) / (COUNT(*) - 1) AS mean_gap_seconds
+FROM connections WHERE protocol = 'tcp'
+GROUP BY client_ip, server_ip, server_port HAVING COUNT(*) >= 10
+ORDER BY connections DESC LIMIT 20`},
+		{"What was tried and refused?",
+			`SELECT client_ip, COUNT(DISTINCT server_ip) AS servers, COUNT(DISTINCT server_port) AS ports, COUNT(*) AS tries
+FROM connections WHERE conn_state IN ('S0', 'REJ', 'RSTR')
+GROUP BY client_ip ORDER BY tries DESC LIMIT 20`},
+	},
+	"wiresql.flows": {
+		{"How much did each observer report?",
+			`SELECT observer, source_type, COUNT(*) AS records, SUM(total_bytes) AS bytes
+FROM flows GROUP BY observer, source_type`},
+		{"Which rows are pieces of one long conversation?",
+			`SELECT f.ts, f.ts_end, f.end_reason, f.total_bytes
+FROM flows f JOIN connections c USING (conn_id)
+WHERE c.duration > 60 ORDER BY f.conn_id, f.ts LIMIT 50`},
+		{"Which destinations in 10.0.0.0/8 were reached, by port?",
+			`SELECT dst_ip, dst_port, protocol, SUM(total_packets) AS packets
+FROM flows WHERE ip_in(dst_ip, '10.0.0.0/8')
+GROUP BY dst_ip, dst_port, protocol ORDER BY packets DESC LIMIT 20`},
+	},
+	"wiresql.flows_wide": {
+		{"Which round trips were slow?",
+			`SELECT ts, src_ip, dst_ip, dst_port, rtt_us FROM flows_wide
+WHERE rtt_us IS NOT NULL ORDER BY rtt_us DESC LIMIT 20`},
+		{"Which MAC addresses spoke for which address?",
+			`SELECT src_mac, src_ip, COUNT(*) AS records FROM flows_wide
+GROUP BY src_mac, src_ip ORDER BY records DESC LIMIT 20`},
+		{"What ran inside tunnels?",
+			`SELECT tunnel_type, tunnel_id, outer_src_ip, outer_dst_ip, COUNT(*) AS records
+FROM flows_wide WHERE tunnel_type IS NOT NULL
+GROUP BY tunnel_type, tunnel_id, outer_src_ip, outer_dst_ip`},
+	},
+	"wiresql.packets": {
+		{"The packets behind the founding question",
+			`SELECT p.ts, p.src_ip, p.dst_ip, p.info
+FROM connections c JOIN packets p USING (conn_id)
+WHERE c.client_host = 'gavin.reid-machine' AND c.server_port = 80
+  AND overlaps(c.ts, c.ts_end, '2026-06-12 10:15', '2026-06-12 10:30')
+ORDER BY p.ts LIMIT 50`},
+		{"What passed in these ten seconds?",
+			`SELECT ts, src_ip, src_port, dst_ip, dst_port, protocol, length, info FROM packets
+WHERE ts >= '2026-06-12 10:15:00' AND ts < '2026-06-12 10:15:10' ORDER BY ts`},
+		{"Top destination ports by packets and bytes: answered from flow rows, no packet is read",
+			`SELECT dst_port, COUNT(*) AS packets, SUM(length) AS bytes FROM packets
+GROUP BY dst_port ORDER BY packets DESC, dst_port LIMIT 20`},
+	},
+	"wiresql.packets_wide": {
+		{"Which sequence numbers came more than once in a connection?",
+			`SELECT w.conn_id, w.src_ip, w.tcp_seq, COUNT(*) AS times
+FROM connections c JOIN packets_wide w USING (conn_id)
+WHERE c.server_port = 80 AND w.payload_length > 0
+GROUP BY w.conn_id, w.src_ip, w.tcp_seq HAVING COUNT(*) > 1 ORDER BY times DESC LIMIT 20`},
+		{"What is not IP?",
+			`SELECT ether_type, src_mac, dst_mac, info FROM packets_wide
+WHERE src_ip IS NULL AND ts >= '2026-06-12 10:15' AND ts < '2026-06-12 10:30' ORDER BY ts LIMIT 20`},
+		{"Which packets were cut by the capture?",
+			`SELECT ts, src_ip, dst_ip, length, caplen FROM packets_wide
+WHERE caplen < length AND ts >= '2026-06-12 10:15' AND ts < '2026-06-12 10:30' LIMIT 20`},
+	},
+	"wiresql.packet_bytes": {
+		{"What was asked for over HTTP?",
+			`SELECT b.ts, b.dst_ip, printable(b.payload) AS request
+FROM connections c JOIN packet_bytes b USING (conn_id)
+WHERE c.client_host = 'gavin.reid-machine' AND c.server_port = 80 AND b.dst_port = 80 AND b.payload_length > 0
+ORDER BY b.ts LIMIT 20`},
+		{"Which of these packets hold a word?",
+			`SELECT b.ts, b.src_ip, b.dst_ip, b.length
+FROM connections c JOIN packet_bytes b USING (conn_id)
+WHERE c.server_port = 80 AND contains(b.payload, 'Host: ') ORDER BY b.ts LIMIT 20`},
+		{"The frames of one connection as a hex dump",
+			`SELECT b.ts, hexdump(b.frame) AS dump
+FROM connections c JOIN packet_bytes b USING (conn_id)
+WHERE c.server_port = 80 ORDER BY b.ts LIMIT 3`},
+	},
+	"wiresql.host_flows": {
+		{"Everything one address did, whichever end it was",
+			`SELECT ts, role, peer_ip, peer_port, service, bytes_out, bytes_in FROM host_flows
+WHERE host = 'gavin.reid-machine' ORDER BY ts LIMIT 50`},
+		{"Which host has most peers?",
+			`SELECT ip, host, COUNT(DISTINCT peer_ip) AS peers FROM host_flows
+GROUP BY ip, host ORDER BY peers DESC, ip LIMIT 20`},
+		{"How much did each inside host send and receive?",
+			`SELECT ip, SUM(bytes_out) AS sent, SUM(bytes_in) AS received FROM host_flows
+WHERE is_private(ip) GROUP BY ip ORDER BY sent DESC LIMIT 20`},
+	},
+	"wiresql.hosts": {
+		{"Which addresses did this host have?",
+			`SELECT ip, mac, ts, ts_end, source FROM hosts WHERE name = 'gavin.reid-machine' ORDER BY ts`},
+		{"Who had this address when?",
+			`SELECT name, ts, ts_end, source FROM hosts WHERE ip = '10.20.0.23' ORDER BY ts`},
+		{"Which addresses changed hands?",
+			`SELECT ip, COUNT(DISTINCT name) AS names FROM hosts
+WHERE source = 'dhcp' GROUP BY ip HAVING COUNT(DISTINCT name) > 1`},
+	},
+	"wiresql.dns": {
+		{"What did a host look up?",
+			`SELECT ts, query, qtype, rcode, answers FROM dns
+WHERE client_host = 'gavin.reid-machine' ORDER BY ts LIMIT 50`},
+		{"Which names do not exist, and who asks for them?",
+			`SELECT query, COUNT(*) AS times, COUNT(DISTINCT client_ip) AS clients FROM dns
+WHERE rcode = 'NXDOMAIN' GROUP BY query ORDER BY times DESC LIMIT 20`},
+		{"The packets of the lookups of a name",
+			`SELECT p.ts, p.src_ip, p.dst_ip, p.info FROM dns d JOIN packets p USING (flow_id)
+WHERE d.query LIKE '%.test' ORDER BY p.ts LIMIT 20`},
+	},
+	"ops.imports": {
+		{"What was imported, and is any of it damaged?",
+			`SELECT file, state, packets, damage_offset, damage FROM ops.imports ORDER BY imported_at`},
+		{"How much came from each sensor?",
+			`SELECT sensor, COUNT(*) AS files, SUM(packets) AS packets, SUM(bytes) AS bytes FROM ops.imports GROUP BY sensor`},
+		{"What does the archive span?",
+			`SELECT MIN(ts) AS first, MAX(ts_end) AS last FROM ops.imports`},
+	},
+	"ops.segments": {
+		{"Which packet files are there?",
+			`SELECT segment, sensor, path, packets, bytes, state FROM ops.segments ORDER BY segment`},
+		{"Which packets are gone?",
+			`SELECT segment, path, ts, ts_end, state FROM ops.segments WHERE state <> 'available'`},
+		{"How much disk do packets take?",
+			`SELECT sensor, SUM(bytes) AS bytes, SUM(packets) AS packets FROM ops.segments GROUP BY sensor`},
+	},
+	"ops.coverage": {
+		{"When was anything recorded?",
+			`SELECT sensor, MIN(ts) AS first, MAX(ts_end) AS last, SUM(packets) AS packets FROM ops.coverage GROUP BY sensor`},
+		{"Was a given moment recorded?",
+			`SELECT sensor, interface, ts, ts_end FROM ops.coverage
+WHERE overlaps(ts, ts_end, '2026-06-12 10:15', '2026-06-12 10:30')`},
+		{"Where were packets lost?",
+			`SELECT sensor, interface, ts, ts_end, drops FROM ops.coverage WHERE drops > 0`},
+	},
+}
