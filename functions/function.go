@@ -6,6 +6,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
 // Function is an SQL function, defined once for both ways of executing it and
@@ -20,13 +21,15 @@ type Function struct {
 	// Examples run as tests and stand in docs/functions.md.
 	Examples []Example
 
-	// Eval computes one value from arguments converted to their types. It is
-	// not called when an argument is NULL: the result is NULL then.
+	// Eval computes one value from arguments converted to their types. When an
+	// argument is NULL the result is NULL, unless nulls is set.
 	Eval func(args []any) (any, error)
 	// Text translates a call to DuckDB. The error is the reason why the call
 	// can't be pushed down, for EXPLAIN. The translation must give what Eval
 	// gives, NULL arguments included.
 	Text func(args []Operand) (Operand, error)
+	// nulls makes Eval see NULL arguments as nil.
+	nulls bool
 	// check judges a literal argument when the statement is planned, so that
 	// a mistyped network is an error also over no rows. May be nil.
 	check func(arg int, value any) error
@@ -159,11 +162,15 @@ var (
 	_ sql.CollationCoercible = (*Call)(nil)
 )
 
+// newCall checks the arguments and gives literals the declared types, so that
+// both ways of executing the call start from the same values.
 func newCall(f *Function, args []sql.Expression) (*Call, error) {
 	if n := len(args); n < f.required() || n > len(f.Args) {
 		return nil, sql.ErrInvalidArgumentNumber.New(strings.ToUpper(f.Name), f.arity(), n)
 	}
+	typed := make([]sql.Expression, len(args))
 	for i, a := range args {
+		typed[i] = a
 		lit, ok := a.(*expression.Literal)
 		if !ok || lit.Value() == nil {
 			continue
@@ -175,8 +182,15 @@ func newCall(f *Function, args []sql.Expression) (*Call, error) {
 		if err != nil {
 			return nil, f.wrap(err)
 		}
+		switch t := f.Args[i].Type; t {
+		case nil:
+		case timeType:
+			typed[i] = expression.NewLiteral(v, types.DatetimeMaxPrecision)
+		default:
+			typed[i] = expression.NewLiteral(v, t)
+		}
 	}
-	return &Call{f, args}, nil
+	return &Call{f, typed}, nil
 }
 
 func (f *Function) arity() string {
@@ -210,8 +224,11 @@ func (c *Call) Eval(ctx *sql.Context, row sql.Row) (any, error) {
 	values := make([]any, len(c.Args))
 	for i, a := range c.Args {
 		v, err := a.Eval(ctx, row)
-		if err != nil || v == nil {
+		if err != nil {
 			return nil, err
+		}
+		if v == nil && !c.Function.nulls {
+			return nil, nil
 		}
 		if values[i], err = c.Function.convert(ctx, i, v); err != nil {
 			return nil, c.Function.wrap(err)

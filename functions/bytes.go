@@ -1,0 +1,161 @@
+package functions
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// dumpLimit bounds what one value of hexdump or printable shows: a datagram
+// reassembled from jumbo frames still fits. The rest is counted in the text.
+const dumpLimit = 64 << 10
+
+var hexdump = &Function{
+	Name:    "hexdump",
+	Args:    []Arg{{Name: "bytes", Type: types.LongBlob, Doc: "bytes, such as payload or frame"}},
+	Returns: types.LongText,
+	Doc:     "Bytes as `hexdump -C` shows them: offset, sixteen bytes in hex, the same as text. Only the first 64 KiB.",
+	Examples: []Example{
+		{SQL: "SELECT hexdump('GET / HTTP/1.1')", Result: "00000000  47 45 54 20 2f 20 48 54  54 50 2f 31 2e 31        |GET / HTTP/1.1|"},
+	},
+	Eval: func(args []any) (any, error) { return dumpHex(args[0].([]byte)), nil },
+	Text: bytesUDF("wiresql_hexdump"),
+}
+
+func dumpHex(b []byte) string {
+	const digits = "0123456789abcdef"
+	rest := max(0, len(b)-dumpLimit)
+	b = b[:len(b)-rest]
+	out := make([]byte, 0, (len(b)+15)/16*79)
+	for at := 0; at < len(b); at += 16 {
+		if at > 0 {
+			out = append(out, '\n')
+		}
+		out = fmt.Appendf(out, "%08x ", at)
+		line := b[at:min(at+16, len(b))]
+		for i := range 16 {
+			if i%8 == 0 {
+				out = append(out, ' ')
+			}
+			if i < len(line) {
+				out = append(out, digits[line[i]>>4], digits[line[i]&15], ' ')
+			} else {
+				out = append(out, "   "...)
+			}
+		}
+		out = append(out, " |"...)
+		for _, c := range line {
+			if c < ' ' || c > '~' {
+				c = '.'
+			}
+			out = append(out, c)
+		}
+		out = append(out, '|')
+	}
+	return string(appendRest(out, rest))
+}
+
+func appendRest(out []byte, rest int) []byte {
+	if rest > 0 {
+		out = fmt.Appendf(out, "\n(%d more bytes)", rest)
+	}
+	return out
+}
+
+var printable = &Function{
+	Name:    "printable",
+	Args:    []Arg{{Name: "bytes", Type: types.LongBlob, Doc: "bytes, such as payload or frame"}},
+	Returns: types.LongText,
+	Doc: "Bytes as text that is safe to show: printable ASCII, tabs and line ends stay (CR LF becomes LF), any other " +
+		"byte is a dot. Only the first 64 KiB.",
+	Examples: []Example{
+		{SQL: "SELECT printable(x'474554202f00ff0d0a')", Result: "GET /..\n"},
+	},
+	Eval: func(args []any) (any, error) { return showPrintable(args[0].([]byte)), nil },
+	Text: bytesUDF("wiresql_printable"),
+}
+
+func showPrintable(b []byte) string {
+	rest := max(0, len(b)-dumpLimit)
+	b = b[:len(b)-rest]
+	out := make([]byte, 0, len(b))
+	for i, c := range b {
+		switch {
+		case c == '\r' && i+1 < len(b) && b[i+1] == '\n':
+			continue
+		case c == '\n' || c == '\t' || c >= ' ' && c <= '~':
+		default:
+			c = '.'
+		}
+		out = append(out, c)
+	}
+	return string(appendRest(out, rest))
+}
+
+var contains = &Function{
+	Name: "contains",
+	Args: []Arg{
+		{Name: "haystack", Doc: "bytes or text"},
+		{Name: "needle", Doc: "bytes or text; x'1f8b' writes bytes"},
+	},
+	Returns: types.Boolean,
+	Doc: "Whether the needle occurs in the haystack, byte by byte and so with case. Nothing in the needle is special, " +
+		"unlike in LIKE.",
+	Examples: []Example{
+		{SQL: "SELECT contains('GET /admin.php HTTP/1.1', 'admin')", Result: "1"},
+		{SQL: "SELECT contains('GET /Admin', 'admin')", Result: "0"},
+		{SQL: "SELECT contains(x'00041f8b0800', x'1f8b')", Result: "1", Note: "the magic number of gzip"},
+	},
+	Eval: func(args []any) (any, error) {
+		haystack, err := byteValue(args[0])
+		if err != nil {
+			return nil, err
+		}
+		needle, err := byteValue(args[1])
+		if err != nil {
+			return nil, err
+		}
+		return bytes.Contains(haystack, needle), nil
+	},
+	Text: func(args []Operand) (Operand, error) {
+		haystack, needle := args[0], args[1]
+		switch {
+		case haystack.Kind == KindText && needle.Kind == KindText:
+			return Operand{Kind: KindBool, SQL: fmt.Sprintf("contains(%s, %s)", haystack.SQL, needle.SQL)}, nil
+		case (haystack.Kind == KindBytes || haystack.Kind == KindText) && (needle.Kind == KindBytes || needle.Kind == KindText):
+			return Operand{Kind: KindBool, SQL: fmt.Sprintf("wiresql_contains(%s, %s)", blob(haystack), blob(needle))}, nil
+		}
+		return Operand{}, errors.New("an argument is neither text nor bytes")
+	},
+}
+
+// blob is an operand as bytes. encode keeps UTF-8 as it is, where a cast from
+// VARCHAR would read backslashes as escapes.
+func blob(o Operand) string {
+	if o.Kind == KindText {
+		return "encode(" + o.SQL + ")"
+	}
+	return o.SQL
+}
+
+func byteValue(v any) ([]byte, error) {
+	switch v := v.(type) {
+	case []byte:
+		return v, nil
+	case string:
+		return []byte(v), nil
+	}
+	return nil, fmt.Errorf("%v (%T) is neither text nor bytes", v, v)
+}
+
+// bytesUDF translates a function of bytes to the UDF of that name.
+func bytesUDF(name string) func([]Operand) (Operand, error) {
+	return func(args []Operand) (Operand, error) {
+		if args[0].Kind != KindBytes && args[0].Kind != KindText {
+			return Operand{}, errors.New("the argument is neither text nor bytes")
+		}
+		return Operand{Kind: KindText, SQL: fmt.Sprintf("%s(%s)", name, blob(args[0]))}, nil
+	}
+}
