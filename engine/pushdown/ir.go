@@ -53,6 +53,13 @@ type Scan struct {
 	Relation *tables.Relation
 	// Out gives the plan's column for each column of the relation, same order.
 	Out []Column
+	// Hidden are stored columns that users do not see but a rewritten
+	// predicate needs, by stored name. Site is "" for the default one here,
+	// never NULL.
+	Hidden []Column
+	// Needed tells which columns of Out the rest of the plan refers to. The
+	// relation's text produces these and Hidden, no others.
+	Needed []bool
 }
 
 // Dual is one row without columns.
@@ -149,7 +156,11 @@ type Literal struct {
 }
 
 // Call applies an operator or function known to the renderer, by the
-// renderer's own name ("=", "and", "like", "coalesce", "ip_in", …).
+// renderer's own name. Operators: = <> < <= > >= <=> and or not xor, is null,
+// is true, is false, in (value, then the list), like (value, pattern, escape),
+// + - * / div % neg, date_add (time, amount, unit as text). BETWEEN has become
+// two comparisons and NOT has moved inwards where it can. All other names are
+// MySQL's functions in lower case, or those of package functions.
 type Call struct {
 	Op   string
 	Args []Expr
@@ -193,7 +204,7 @@ type Subquery struct {
 	K    Kind
 }
 
-func (s *Scan) Columns() []Column     { return s.Out }
+func (s *Scan) Columns() []Column     { return append(s.Out[:len(s.Out):len(s.Out)], s.Hidden...) }
 func (*Dual) Columns() []Column       { return nil }
 func (f *Filter) Columns() []Column   { return f.Child.Columns() }
 func (p *Project) Columns() []Column  { return namedColumns(p.Exprs) }

@@ -1,0 +1,285 @@
+package pushdown
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// Arithmetic as DuckDB text, with MySQL 8's results: BIGINT that overflows is
+// an error, / gives a decimal with four more digits, rounded half away from
+// zero, and division by zero gives NULL.
+
+// bigint renders a number; an INT column becomes BIGINT, so that sums do not
+// overflow at 2^31.
+func (r *renderer) bigint(e Expr) string {
+	text := r.value(e)
+	switch e := e.(type) {
+	case *Col:
+		if e.Column.Kind == Integer && e.Type != types.Int64 {
+			return "CAST(" + text + " AS BIGINT)"
+		}
+	case *Literal:
+		if e.K == Integer {
+			return "CAST(" + text + " AS BIGINT)"
+		}
+	}
+	return text
+}
+
+// operand renders one side of an operator: a literal beside a BIGINT needs no
+// cast.
+func (r *renderer) operand(e, other Expr) string {
+	if isLiteral(e) && !isLiteral(other) {
+		return r.value(e)
+	}
+	return r.bigint(e)
+}
+
+// unscaled renders a number times 10^scale as HUGEINT.
+func (r *renderer) unscaled(e Expr) string {
+	s := scaleOf(e)
+	if c, ok := e.(*Call); ok && c.Op == "unix_timestamp" {
+		return "CAST(" + r.micros(c.Args[0]) + " AS HUGEINT)"
+	}
+	if a, ok := e.(*Aggregate); ok && a.Name == "sum" && s == 0 && a.K == Decimal {
+		return r.sum(a) // already HUGEINT
+	}
+	if l, ok := e.(*Literal); ok && l.K == Decimal {
+		whole, frac, _ := strings.Cut(l.Value.(string), ".")
+		return "CAST('" + whole + frac + "' AS HUGEINT)"
+	}
+	if s == 0 {
+		return "CAST(" + r.value(e) + " AS HUGEINT)"
+	}
+	return fmt.Sprintf("CAST(%s * %s AS HUGEINT)", r.value(e), power10(s))
+}
+
+func power10(n int) string { return "1" + strings.Repeat("0", n) }
+
+// scaled makes a decimal of a HUGEINT that counts 10^-s.
+func scaled(text string, s int) string {
+	if s == 0 {
+		return "CAST(" + text + " AS DECIMAL(38,0))"
+	}
+	return fmt.Sprintf("(CAST(%s AS DECIMAL(38,0)) * CAST(0.%s1 AS DECIMAL(%d,%d)))", text, strings.Repeat("0", s-1), s+1, s)
+}
+
+// nonzero renders a divisor of which 0 gives NULL.
+func nonzero(e Expr, text string) string {
+	if n, ok := intLiteral(e); ok && n != 0 {
+		return text
+	}
+	return "nullif(" + text + ", 0)"
+}
+
+func times(text string, power int) string {
+	if power == 0 {
+		return text
+	}
+	return text + " * " + power10(power)
+}
+
+func (r *renderer) arithmetic(e *Call) string {
+	a := e.Args[0]
+	if e.Op == "neg" {
+		return "(-" + r.bigint(a) + ")"
+	}
+	b := e.Args[1]
+	double := a.Kind() == Double || b.Kind() == Double
+	switch e.Op {
+	case "+", "-", "*":
+		return "(" + r.operand(a, b) + " " + e.Op + " " + r.operand(b, a) + ")"
+	case "%":
+		return "(" + r.operand(a, b) + " % " + nonzero(b, r.operand(b, a)) + ")"
+	case "div":
+		switch {
+		case double:
+			return "CAST(trunc(" + r.value(a) + " / " + nonzero(b, r.value(b)) + ") AS BIGINT)"
+		case a.Kind() == Decimal || b.Kind() == Decimal:
+			return r.decimalDiv(a, b)
+		}
+		return "(" + r.operand(a, b) + " // " + nonzero(b, r.operand(b, a)) + ")"
+	}
+	if double {
+		return "(" + r.value(a) + " / " + nonzero(b, r.value(b)) + ")"
+	}
+	return r.quotient(r.unscaled(a), r.unscaled(b), scaleOf(b)+divScale, scaleOf(e))
+}
+
+// quotient divides two HUGEINTs, the first times 10^power, and rounds half
+// away from zero to a decimal of the scale: twice the quotient is truncated,
+// moved by one and halved.
+func (r *renderer) quotient(n, d string, power, scale int) string {
+	q := fmt.Sprintf("((%s * 2%s) // nullif(%s, 0))", n, strings.Repeat("0", power), d)
+	return scaled(fmt.Sprintf("((%s + sign(%s)) // 2)", q, q), scale)
+}
+
+// decimalDiv is DIV of decimals. UNIX_TIMESTAMP(ts) DIV 300, which dashboards
+// group by, stays in BIGINT.
+func (r *renderer) decimalDiv(a, b Expr) string {
+	if c, ok := a.(*Call); ok && c.Op == "unix_timestamp" {
+		if n, ok := intLiteral(b); ok && n > 0 && n < 1e12 {
+			return fmt.Sprintf("(%s // %d)", r.micros(c.Args[0]), n*1_000_000)
+		}
+	}
+	return fmt.Sprintf("CAST((%s) // nullif(%s, 0) AS BIGINT)",
+		times(r.unscaled(a), scaleOf(b)), times(r.unscaled(b), scaleOf(a)))
+}
+
+// micros renders the microseconds since 1970 of a time, by MySQL's rule that
+// times outside what UNIX_TIMESTAMP knows are 0: that of an open interval's
+// end. Times of capture need no test.
+func (r *renderer) micros(e Expr) string {
+	text := r.value(toTime(e))
+	if c, ok := e.(*Col); ok && c.Name == "ts" {
+		return "epoch_us(" + text + ")"
+	}
+	return "(CASE WHEN " + text + " < TIMESTAMP '3001-01-19 03:14:08' THEN greatest(epoch_us(" + text + "), 0)" +
+		" WHEN " + text + " IS NOT NULL THEN 0 END)"
+}
+
+func (r *renderer) round(e *Call) string {
+	digits := int64(0)
+	if len(e.Args) == 2 {
+		digits, _ = intLiteral(e.Args[1])
+	}
+	a := e.Args[0]
+	if a.Kind() != Decimal {
+		if digits >= 0 {
+			return r.bigint(a)
+		}
+		return fmt.Sprintf("CAST(round(%s, %d) AS BIGINT)", r.bigint(a), digits)
+	}
+	digits = min(digits, int64(scaleOf(a)))
+	if digits < 0 {
+		return fmt.Sprintf("round(CAST(round(%s) AS HUGEINT), %d)", r.value(a), digits)
+	}
+	return fmt.Sprintf("CAST(round(%s, %d) AS DECIMAL(38,%d))", r.value(a), digits, digits)
+}
+
+func (r *renderer) dateAdd(e *Call) string {
+	n := r.bigint(e.Args[1])
+	unit, _ := textLiteral(e.Args[2])
+	var add string
+	switch unit {
+	case "MICROSECOND":
+		add = "to_microseconds(" + n + ")"
+	case "SECOND":
+		add = "to_seconds(" + r.value(e.Args[1]) + ")"
+	case "MINUTE":
+		add = "to_minutes(" + n + ")"
+	case "HOUR":
+		add = "to_hours(" + n + ")"
+	case "DAY":
+		add = "to_days(CAST(" + n + " AS INTEGER))"
+	case "WEEK":
+		add = "to_days(CAST(7 * " + n + " AS INTEGER))"
+	case "MONTH":
+		add = "to_months(CAST(" + n + " AS INTEGER))"
+	case "QUARTER":
+		add = "to_months(CAST(3 * " + n + " AS INTEGER))"
+	case "YEAR":
+		add = "to_years(CAST(" + n + " AS INTEGER))"
+	}
+	text := "(" + r.value(e.Args[0]) + " + " + add + ")"
+	if e.K == Date {
+		return "CAST(" + text + " AS DATE)"
+	}
+	return text
+}
+
+// timestampDiff counts whole units from the first time to the second.
+func (r *renderer) timestampDiff(e *Call) string {
+	unit, _ := textLiteral(e.Args[2])
+	from, to := r.value(e.Args[0]), r.value(e.Args[1])
+	if unit == "MONTH" || unit == "QUARTER" || unit == "YEAR" {
+		return "datesub('" + strings.ToLower(unit) + "', " + from + ", " + to + ")"
+	}
+	micros := map[string]int64{"MICROSECOND": 1, "SECOND": 1e6, "MINUTE": 60e6, "HOUR": 3600e6, "DAY": 86400e6, "WEEK": 7 * 86400e6}
+	return fmt.Sprintf("((epoch_us(%s) - epoch_us(%s)) // %d)", to, from, micros[unit])
+}
+
+// substringIndex cuts at the n-th delimiter, counted from the end when
+// negative.
+func (r *renderer) substringIndex(e *Call) string {
+	s, delim := r.value(e.Args[0]), r.value(e.Args[1])
+	n, _ := intLiteral(e.Args[2])
+	if n > 0 {
+		return fmt.Sprintf("array_to_string(string_split(%s, %s)[:%d], %s)", s, delim, n, delim)
+	}
+	return fmt.Sprintf("array_to_string(string_split(%s, %s)[%d:], %s)", s, delim, n, delim)
+}
+
+// aggregateText renders an aggregate of one column.
+func (r *renderer) aggregateText(a *Aggregate) string {
+	switch a.Name {
+	case "count":
+		return r.count(a)
+	case "sum":
+		if a.K == Decimal && scaleOf(a) == 0 {
+			return "CAST(" + r.sum(a) + " AS DECIMAL(38,0))"
+		}
+		return r.sum(a)
+	case "avg":
+		arg := a.Args[0]
+		if a.K == Double {
+			return "avg(" + distinct(a) + r.value(arg) + ")"
+		}
+		sum := r.sum(&Aggregate{Name: "sum", Distinct: a.Distinct, Args: a.Args, K: Decimal})
+		if s := scaleOf(arg); s > 0 {
+			sum = fmt.Sprintf("CAST(%s * %s AS HUGEINT)", sum, power10(s))
+		}
+		return r.quotient(sum, "count("+distinct(a)+r.value(arg)+")", divScale, scaleOf(a))
+	case "bit_or", "bit_xor":
+		return "coalesce(" + a.Name + "(" + distinct(a) + r.bigint(a.Args[0]) + "), 0)"
+	case "stddev_pop", "stddev_samp", "var_pop", "var_samp":
+		return a.Name + "(" + distinct(a) + "CAST(" + r.value(a.Args[0]) + " AS DOUBLE))"
+	}
+	return a.Name + "(" + r.value(a.Args[0]) + ")" // min, max, any_value
+}
+
+func distinct(a *Aggregate) string {
+	if a.Distinct {
+		return "DISTINCT "
+	}
+	return ""
+}
+
+func (r *renderer) sum(a *Aggregate) string {
+	return "sum(" + distinct(a) + r.bigint(a.Args[0]) + ")"
+}
+
+// count renders COUNT. Of several columns, or of one that takes two, a row
+// counts when none is NULL.
+func (r *renderer) count(a *Aggregate) string {
+	if len(a.Args) == 0 {
+		return "count(*)"
+	}
+	if len(a.Args) == 1 {
+		k := a.Args[0].Kind()
+		lanes := r.lanes(a.Args[0], k)
+		if k != Address || !a.Distinct {
+			return "count(" + distinct(a) + lanes[0] + ")"
+		}
+	}
+	var all, null []string
+	for _, arg := range a.Args {
+		lanes := r.lanes(arg, arg.Kind())
+		if arg.Kind() == Community {
+			lanes = lanes[:1]
+		}
+		all = append(all, lanes...)
+		null = append(null, lanes[0]+" IS NOT NULL")
+	}
+	return "count(" + distinct(a) + "(" + strings.Join(all, ", ") + ")) FILTER (WHERE " + strings.Join(null, " AND ") + ")"
+}
+
+// pairAggregate renders MIN, MAX or ANY_VALUE of a value of two columns: as
+// one structure, so that both halves are of the same row.
+func (r *renderer) pairAggregate(a *Aggregate) []string {
+	v := r.lanes(a.Args[0], a.K)
+	text := fmt.Sprintf("(%s({'a': %s, 'b': %s}) FILTER (WHERE %s IS NOT NULL))", a.Name, v[0], v[1], v[0])
+	return []string{text + ".a", text + ".b"}
+}

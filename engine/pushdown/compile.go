@@ -1,0 +1,111 @@
+package pushdown
+
+import (
+	"fmt"
+
+	"github.com/dolthub/go-mysql-server/sql"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+// Env is what a compilation may ask for about the archive. It holds no
+// handles: the same plan and Env give the same text.
+type Env struct {
+	// Hosts lists the leases of a folded name; nil knows none.
+	Hosts func(name string) []tables.Lease
+}
+
+// Refusal says which part of a statement can't be pushed down, and why. It is
+// no error of the user: go-mysql-server executes that part.
+type Refusal struct {
+	Expr, Reason string
+}
+
+// Error implements error.
+func (r *Refusal) Error() string { return fmt.Sprintf("%s: %s", r.Expr, r.Reason) }
+
+func refuse(what fmt.Stringer, format string, args ...any) error {
+	return &Refusal{shorten(what.String()), fmt.Sprintf(format, args...)}
+}
+
+// shorten keeps the first line of a node's tree, or the start of a long
+// expression.
+func shorten(s string) string {
+	for i, r := range s {
+		if r == '\n' || i >= 120 {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+// Plan is a statement, or a part of one, for DuckDB.
+type Plan struct {
+	// SQL holds the placeholders {{scan N}} and {{packets N}}, each standing
+	// where FROM wants a table.
+	SQL string
+	// Columns are the results in order. An Address takes two columns of the
+	// text (high and low half), a Community two (cid and text).
+	Columns []Column
+	Scans   []*ScanPlan
+	// Notes are remarks for EXPLAIN.
+	Notes []string
+}
+
+// ScanPlan is what stands for {{scan ID}} or {{packets ID}}: in parentheses, a
+// SELECT of Columns from Relation (see RelationSQL).
+type ScanPlan struct {
+	ID       int
+	Relation *tables.Relation
+	// Columns are the relation's columns, and stored ones, that the statement
+	// refers to.
+	Columns []string
+}
+
+// Compile translates a bound plan, or a subtree of one. The error is a
+// *Refusal when the plan is outside what this package is sure of.
+func Compile(ctx *sql.Context, n sql.Node, env Env) (*Plan, error) {
+	c := &compiler{ctx: ctx, env: env, used: map[sql.ColumnId]bool{}, next: firstOwnID}
+	b, err := c.node(n)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.scans) == 0 {
+		return nil, refuse(n, "it reads no relation of the archive")
+	}
+	rel := c.normalise(b.rel)
+	out := make([]Named, len(b.out))
+	for i, o := range b.out {
+		e := Expr(&Col{o.Column})
+		out[i] = Named{Column{o.plan, o.Name, o.Kind, declared(e, o.Type)}, e}
+	}
+	return c.finish(rel, out)
+}
+
+// compiler is the state of one compilation.
+type compiler struct {
+	ctx   *sql.Context
+	env   Env
+	scans []*Scan
+	scope *scope
+	// used are the ids given to columns so far, next the next of our own.
+	used map[sql.ColumnId]bool
+	next sql.ColumnId
+}
+
+// firstOwnID is where ids of columns start that the planner has none for. It
+// counts its own from 1.
+const firstOwnID sql.ColumnId = 1 << 15
+
+// identity gives a new column its id: the planner's where it has one that no
+// other column has. A common table expression used twice is two copies of one
+// plan with the same ids.
+func (c *compiler) identity(planner sql.ColumnId) sql.ColumnId {
+	id := planner
+	if id == 0 || c.used[id] {
+		id = c.next
+		c.next++
+	}
+	c.used[id] = true
+	return id
+}

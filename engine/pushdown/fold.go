@@ -1,0 +1,214 @@
+package pushdown
+
+import (
+	"math/big"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+
+	"github.com/wiresql/wiresql/functions"
+)
+
+// Constants are computed while the statement is planned, by go-mysql-server
+// itself: FROM_UNIXTIME(1781259300) or NOW() - INTERVAL 1 HOUR become times
+// that prune files. Arithmetic on numbers stays with DuckDB, which is exact
+// where go-mysql-server is not.
+
+// foldable are the functions that give one value throughout a statement.
+var foldable = set(`now utc_timestamp curdate current_date current_time curtime
+	from_unixtime unix_timestamp str_to_date date date_add date_sub datetime time_format date_format last_day convert_tz
+	year quarter month day hour minute second microsecond weekday dayofweek dayofyear to_days from_days timestampdiff datediff
+	lower upper concat concat_ws substring left right replace trim ltrim rtrim reverse repeat lpad rpad hex unhex
+	database schema user current_user version connection_id if ifnull coalesce nullif greatest least inet_aton inet_ntoa`)
+
+func set(words string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		m[w] = true
+	}
+	return m
+}
+
+// fold computes an expression that has the same value for all rows. ok is
+// false when it has not, or is a plain literal.
+func (c *compiler) fold(e sql.Expression) (*Literal, bool, error) {
+	if !constant(e) {
+		return nil, false, nil
+	}
+	v, err := e.Eval(c.ctx, nil)
+	if err == nil {
+		v, err = sql.UnwrapAny(c.ctx, v)
+	}
+	if err != nil {
+		return nil, false, refuse(e, "%v", err)
+	}
+	lit, err := literal(v, e.Type())
+	if err != nil {
+		return nil, false, refuse(e, "%v", err)
+	}
+	return lit, true, nil
+}
+
+// constant tells whether go-mysql-server may compute e ahead.
+func constant(e sql.Expression) bool {
+	switch e := e.(type) {
+	case *expression.UserVar, *expression.SystemVar:
+		return true
+	case *expression.Convert:
+		return constantOrLiteral(e.Child)
+	case *expression.UnaryMinus:
+		_, ok := e.Child.(*expression.Literal)
+		return ok
+	case *expression.Arithmetic:
+		l, lok := e.LeftChild.(*expression.Interval)
+		r, rok := e.RightChild.(*expression.Interval)
+		switch {
+		case lok:
+			return constantOrLiteral(l.Child) && constantOrLiteral(e.RightChild)
+		case rok:
+			return constantOrLiteral(r.Child) && constantOrLiteral(e.LeftChild)
+		}
+		return false
+	case *functions.Call:
+		return allConstant(e.Args)
+	case sql.FunctionExpression:
+		if _, nondeterministic := e.(sql.NonDeterministicExpression); nondeterministic && !strings.EqualFold(e.FunctionName(), "now") {
+			return false
+		}
+		return foldable[strings.ToLower(e.FunctionName())] && allConstant(e.Children())
+	}
+	return false
+}
+
+func allConstant(list []sql.Expression) bool {
+	for _, e := range list {
+		if iv, ok := e.(*expression.Interval); ok {
+			e = iv.Child
+		}
+		if !constantOrLiteral(e) {
+			return false
+		}
+	}
+	return true
+}
+
+func constantOrLiteral(e sql.Expression) bool {
+	_, ok := e.(*expression.Literal)
+	return ok || constant(e)
+}
+
+// arithmetic builds + - * / DIV and %.
+func (c *compiler) arithmetic(op string, l, r sql.Expression) (Expr, error) {
+	if iv, ok := r.(*expression.Interval); ok {
+		return c.shift(l, iv, op == "-")
+	}
+	if iv, ok := l.(*expression.Interval); ok {
+		return c.shift(r, iv, false)
+	}
+	a, err := c.expr(l)
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.expr(r)
+	if err != nil {
+		return nil, err
+	}
+	if a, err = number(a); err != nil {
+		return nil, err
+	}
+	if b, err = number(b); err != nil {
+		return nil, err
+	}
+	if x, ok := foldIntegers(op, a, b); ok {
+		return x, nil
+	}
+	k := max(a.Kind(), b.Kind())
+	switch {
+	case a.Kind() == Null || b.Kind() == Null:
+		return &Literal{K: Null}, nil
+	case op == "/" && k == Integer:
+		k = Decimal
+	case op == "div":
+		k = Integer
+	}
+	switch op {
+	case "+", "-", "*", "/", "div", "%":
+	default:
+		return nil, refuse(l, "the operator %s is not translated", op)
+	}
+	x := call(op, k, a, b)
+	if scaleOf(x) > maxScale {
+		return nil, refuse(l, "the result has %d digits behind the point", scaleOf(x))
+	}
+	return x, nil
+}
+
+// foldIntegers computes what both engines agree on, for the sake of bounds.
+func foldIntegers(op string, a, b Expr) (Expr, bool) {
+	x, xok := intLiteral(a)
+	y, yok := intLiteral(b)
+	if !xok || !yok {
+		return nil, false
+	}
+	var n big.Int
+	switch p, q := big.NewInt(x), big.NewInt(y); op {
+	case "+":
+		n.Add(p, q)
+	case "-":
+		n.Sub(p, q)
+	case "*":
+		n.Mul(p, q)
+	default:
+		return nil, false
+	}
+	if !n.IsInt64() {
+		return nil, false
+	}
+	return &Literal{Integer, n.Int64()}, true
+}
+
+// units are the units of INTERVAL that DuckDB adds the same way.
+var units = set("MICROSECOND SECOND MINUTE HOUR DAY WEEK MONTH QUARTER YEAR")
+
+// shift adds an interval to a time, or subtracts it.
+func (c *compiler) shift(when sql.Expression, iv *expression.Interval, minus bool) (Expr, error) {
+	t, err := c.expr(when)
+	if err != nil {
+		return nil, err
+	}
+	n, err := c.expr(iv.Child)
+	if err != nil {
+		return nil, err
+	}
+	if t, err = timeArg(t); err != nil {
+		return nil, refuse(when, "%v", err)
+	}
+	if n, err = number(n); err != nil {
+		return nil, refuse(iv, "%v", err)
+	}
+	unit := strings.ToUpper(iv.Unit)
+	if !units[unit] || n.Kind() != Integer && unit != "SECOND" {
+		return nil, refuse(iv, "an interval of this kind is not translated")
+	}
+	if minus {
+		n = call("neg", n.Kind(), n)
+	}
+	k := Time
+	if t.Kind() == Date && (unit == "DAY" || unit == "WEEK" || unit == "MONTH" || unit == "QUARTER" || unit == "YEAR") {
+		k = Date
+	}
+	return call("date_add", k, t, n, &Literal{Text, unit}), nil
+}
+
+// timeArg reads text as a time where a time is wanted.
+func timeArg(e Expr) (Expr, error) {
+	switch e.Kind() {
+	case Time, Date, Null:
+		return e, nil
+	}
+	if s, ok := textLiteral(e); ok {
+		return parseLiteral(s, Time)
+	}
+	return nil, errNoTime(e.Kind())
+}

@@ -1,0 +1,126 @@
+package pushdown
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/memory"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/planbuilder"
+
+	"github.com/wiresql/wiresql/functions"
+	"github.com/wiresql/wiresql/tables"
+)
+
+// testCatalog is the relations without rows.
+func testCatalog(t *testing.T) (*sql.Context, *analyzer.Analyzer) {
+	t.Helper()
+	dbs := map[string]*memory.Database{}
+	for _, rel := range tables.Relations {
+		db := dbs[rel.Schema]
+		if db == nil {
+			db = memory.NewDatabase(rel.Schema)
+			db.EnablePrimaryKeyIndexes()
+			dbs[rel.Schema] = db
+		}
+		var schema sql.Schema
+		for _, c := range rel.Columns {
+			schema = append(schema, &sql.Column{Name: c.Name, Type: functions.TypeOf(c), Nullable: !c.NotNull,
+				Source: rel.Name, DatabaseSource: rel.Schema})
+		}
+		db.AddTable(rel.Name, memory.NewTable(db.BaseDatabase, rel.Name, sql.NewPrimaryKeySchema(schema), nil))
+	}
+	pro := memory.NewDBProvider(dbs[tables.Main], dbs[tables.Ops])
+	session := memory.NewSession(sql.NewBaseSession(), pro)
+	ctx := sql.NewContext(t.Context(), sql.WithSession(session))
+	ctx.SetQueryTime(time.Date(2026, 6, 12, 10, 30, 0, 0, time.UTC))
+	ctx.SetCurrentDatabase(tables.Main)
+	a := analyzer.NewDefault(pro)
+	a.Catalog.RegisterFunction(ctx, functions.GMS()...)
+	return ctx, a
+}
+
+func bind(ctx *sql.Context, a *analyzer.Analyzer, query string) (sql.Node, error) {
+	b := planbuilder.New(ctx, a.Catalog, nil, nil)
+	n, _, _, _, err := b.Parse(query, nil, false)
+	return n, err
+}
+
+// compilePage compiles each statement of a file of statements and writes what
+// comes out after it.
+func compilePage(t *testing.T, text string) string {
+	ctx, a := testCatalog(t)
+	env := testEnv()
+	var page strings.Builder
+	for _, query := range statements(text) {
+		fmt.Fprintf(&page, "%s\n----\n", query)
+		n, err := bind(ctx, a, query)
+		if err != nil {
+			fmt.Fprintf(&page, "planner: %v\n\n", err)
+			continue
+		}
+		if n, err = Rewrite(ctx, n); err != nil {
+			fmt.Fprintf(&page, "error %s\n\n", errorText(err))
+			continue
+		}
+		if err = Check(ctx, n); err != nil {
+			fmt.Fprintf(&page, "error %s\n\n", errorText(err))
+			continue
+		}
+		p, err := Compile(ctx, n, env)
+		if err != nil {
+			fmt.Fprintf(&page, "refused: %v\n\n", err)
+			continue
+		}
+		fmt.Fprintf(&page, "%s\n", p.SQL)
+		for _, c := range p.Columns {
+			fmt.Fprintf(&page, "-- %s %s\n", c.Name, c.Type)
+		}
+		page.WriteByte('\n')
+	}
+	return page.String()
+}
+
+// statements takes the statements out of a page: paragraphs up to their ----.
+func statements(text string) []string {
+	var out []string
+	var cur []string
+	answer := false
+	for _, line := range append(strings.Split(text, "\n"), "") {
+		switch {
+		case line == "":
+			if len(cur) > 0 {
+				out = append(out, strings.Join(cur, "\n"))
+			}
+			cur, answer = nil, false
+		case line == "----":
+			answer = true
+		case !answer:
+			cur = append(cur, line)
+		}
+	}
+	return out
+}
+
+// Every page of testdata/plans: a statement, ----, its plan. Add a statement
+// and run with -rewrite.
+func TestPlans(t *testing.T) {
+	pages, err := filepath.Glob("testdata/plans/*.txt")
+	if err != nil || len(pages) == 0 {
+		t.Fatal("no pages", err)
+	}
+	for _, page := range pages {
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			text, err := os.ReadFile(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, filepath.Join("plans", filepath.Base(page)), compilePage(t, string(text)))
+		})
+	}
+}

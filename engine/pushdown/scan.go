@@ -1,0 +1,535 @@
+package pushdown
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+// The SELECT behind a relation: which stored columns a relation's columns are
+// made of. A relation is a projection of one family of row files (tables
+// "Row structs"), so all that is needed is an expression per column and, for
+// names of hosts, a join with the leases.
+
+// FileRef is a row file to read.
+type FileRef struct {
+	Path string
+	// Columns are the stored columns the file has, as the fields' col tags
+	// name them; nil means all. A column that is NULL in every row is not
+	// written, and older files lack newer columns.
+	Columns []string
+}
+
+// Gap is an interval in which a sensor lost packets.
+type Gap struct {
+	Sensor   string
+	From, To tables.Time // both inclusive
+}
+
+// Source is what a relation is read from.
+type Source struct {
+	// Files are the row files of the relation's family (Family), pruned.
+	Files []FileRef
+	// Missing are the segments whose packets are gone, Lossy the intervals of
+	// loss: packet_status is computed from both.
+	Missing []uint32
+	Lossy   []Gap
+	// Hosts is the DuckDB table of leases: name, ip_hi, ip_lo, mac, ts,
+	// ts_end, source, site (NULL for the default site), with the types of
+	// tables.Name. Empty: no names are known.
+	Hosts string
+	// Segments is the DuckDB table behind ops.segments, with that relation's
+	// columns. Whether a file is still there is no fact of the archive, so it
+	// does not come from row files.
+	Segments string
+}
+
+// FlowIndex and OtherIndex are flow rows and rows of packets without a flow as
+// index entries of their packets: what a key plan selects from and a roll-up
+// counts from. They are not in the catalogue of SQL users.
+var (
+	FlowIndex = &tables.Relation{Schema: "index", Name: "flows", Columns: []tables.Column{
+		{Name: "ts", Kind: tables.Timestamp, NotNull: true},
+		{Name: "ts_end", Kind: tables.Timestamp, NotNull: true},
+		{Name: "sensor", Kind: tables.Text},
+		{Name: "src_ip", Kind: tables.Address, NotNull: true},
+		{Name: "src_port", Kind: tables.Int, NotNull: true},
+		{Name: "dst_ip", Kind: tables.Address, NotNull: true},
+		{Name: "dst_port", Kind: tables.Int, NotNull: true},
+		{Name: "protocol", Kind: tables.Text, NotNull: true},
+		{Name: "protocol_number", Kind: tables.Int, NotNull: true},
+		{Name: "vlan", Kind: tables.Int},
+		{Name: "packets", Kind: tables.BigInt, NotNull: true},
+		{Name: "reverse_packets", Kind: tables.BigInt},
+		{Name: "wire_bytes", Kind: tables.BigInt},
+		{Name: "reverse_wire_bytes", Kind: tables.BigInt},
+		{Name: "community_id", Kind: tables.CommunityID},
+		{Name: "flow_id", Kind: tables.Identifier, NotNull: true},
+		{Name: "conn_id", Kind: tables.Identifier, NotNull: true},
+		{Name: "postings", Kind: tables.Bytes},
+	}}
+	OtherIndex = &tables.Relation{Schema: "index", Name: "other", Columns: []tables.Column{
+		{Name: "ts", Kind: tables.Timestamp, NotNull: true},
+		{Name: "ts_end", Kind: tables.Timestamp, NotNull: true},
+		{Name: "sensor", Kind: tables.Text},
+		{Name: "packets", Kind: tables.BigInt, NotNull: true},
+		{Name: "wire_bytes", Kind: tables.BigInt, NotNull: true},
+		{Name: "postings", Kind: tables.Bytes},
+	}}
+)
+
+// view says how a relation is made from stored rows. In expressions {x} is the
+// stored column x.
+type view struct {
+	family string
+	row    reflect.Type
+	// exprs are the physical columns that are not stored under their name.
+	exprs map[string]string
+	// hosts are the columns of names, each with the stored address it names.
+	hosts map[string]string
+	where string
+	// also is a second view over the same rows, appended.
+	also *view
+}
+
+const (
+	exprDuration  = "(epoch_us({ts_end}) - epoch_us({ts})) / 1e6"
+	exprProtocol  = "wiresql_protocol({protocol_number})"
+	exprTotal     = "coalesce({%[1]s}, 0) + coalesce({%[2]s}, 0)"
+	exprCommunity = "wiresql_community_id({%[1]s_hi}, {%[1]s_lo}, {%[2]s_hi}, {%[2]s_lo}, " +
+		// An ICMP conversation's type and code stand in for its ports.
+		"CASE WHEN {protocol_number} IN (1, 58) THEN coalesce({icmp_type}, 0) ELSE {%[1]s_port} END, " +
+		"CASE WHEN {protocol_number} IN (1, 58) THEN coalesce({icmp_code}, 0) ELSE {%[2]s_port} END, " +
+		"{protocol_number})"
+	exprDirection = "wiresql_direction({%[1]s_hi}, {%[1]s_lo}, {%[2]s_hi}, {%[2]s_lo})"
+)
+
+// packetStatus is filled in per query: it depends on what is gone.
+const packetStatus = "packet_status"
+
+var (
+	flowsView = &view{
+		family: "flows", row: reflect.TypeFor[tables.Flow](),
+		exprs: with(addresses("src_ip", "src", "dst_ip", "dst", "outer_src_ip", "outer_src", "outer_dst_ip", "outer_dst"),
+			map[string]string{
+				"duration":          exprDuration,
+				"observer":          "{sensor}",
+				"protocol":          exprProtocol,
+				"total_bytes":       fmt.Sprintf(exprTotal, "bytes", "reverse_bytes"),
+				"total_packets":     fmt.Sprintf(exprTotal, "packets", "reverse_packets"),
+				"tcp_flags":         "wiresql_tcp_flags({tcp_flags_number})",
+				"reverse_tcp_flags": "wiresql_tcp_flags({reverse_tcp_flags_number})",
+				"direction":         fmt.Sprintf(exprDirection, "src", "dst"),
+				"community_id":      fmt.Sprintf(exprCommunity, "src", "dst"),
+			}),
+		hosts: map[string]string{"src_host": "src", "dst_host": "dst"},
+	}
+	// Rows of exporters have no packets of their own.
+	flowIndexView = &view{family: "flows", row: flowsView.row, exprs: flowsView.exprs,
+		where: "{source_type} = 'packets'"}
+	otherIndexView  = &view{family: "other", row: reflect.TypeFor[tables.Other]()}
+	connectionsView = &view{
+		family: "connections", row: reflect.TypeFor[tables.Connection](),
+		exprs: with(addresses("client_ip", "client", "server_ip", "server"), map[string]string{
+			"duration":     exprDuration,
+			"protocol":     exprProtocol,
+			"bytes":        fmt.Sprintf(exprTotal, "client_bytes", "server_bytes"),
+			"packets":      fmt.Sprintf(exprTotal, "client_packets", "server_packets"),
+			"direction":    fmt.Sprintf(exprDirection, "client", "server"),
+			"community_id": fmt.Sprintf(exprCommunity, "client", "server"),
+		}),
+		hosts: map[string]string{"client_host": "client", "server_host": "server"},
+	}
+	hostFlowsView = hostEnd("client", "server", "{server_name}", hostEnd("server", "client", "NULL::VARCHAR", nil))
+	dnsView       = &view{
+		family: "dns", row: reflect.TypeFor[tables.DNS](),
+		exprs: with(addresses("client_ip", "client", "server_ip", "server"), map[string]string{
+			"protocol": exprProtocol,
+		}),
+		hosts: map[string]string{"client_host": "client"},
+	}
+
+	views = map[*tables.Relation]*view{
+		tables.Connections: connectionsView,
+		tables.Flows:       flowsView,
+		tables.FlowsWide:   flowsView,
+		tables.HostFlows:   hostFlowsView,
+		tables.DNSRelation: dnsView,
+		tables.OpsImports:  {family: "imports", row: reflect.TypeFor[tables.Import]()},
+		tables.OpsCoverage: {family: "coverage", row: reflect.TypeFor[tables.Coverage]()},
+		FlowIndex:          flowIndexView,
+		OtherIndex:         otherIndexView,
+	}
+)
+
+// hostEnd is connections seen from one end.
+func hostEnd(own, peer, peerName string, also *view) *view {
+	return &view{
+		family: "connections", row: reflect.TypeFor[tables.Connection](),
+		exprs: with(addresses("ip", own, "peer_ip", peer), map[string]string{
+			"duration":    exprDuration,
+			"port":        "{" + own + "_port}",
+			"role":        "'" + own + "'",
+			"peer_port":   "{" + peer + "_port}",
+			"peer_name":   peerName,
+			"protocol":    exprProtocol,
+			"bytes_out":   "{" + own + "_bytes}",
+			"bytes_in":    "{" + peer + "_bytes}",
+			"packets_out": "{" + own + "_packets}",
+			"packets_in":  "{" + peer + "_packets}",
+			"direction":   fmt.Sprintf(exprDirection, "client", "server"),
+		}),
+		hosts: map[string]string{"host": own, "peer_host": peer},
+		also:  also,
+	}
+}
+
+// addresses maps pairs of (column, stored name) to their halves.
+func addresses(pairs ...string) map[string]string {
+	m := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]+"_hi"] = "{" + pairs[i+1] + "_hi}"
+		m[pairs[i]+"_lo"] = "{" + pairs[i+1] + "_lo}"
+	}
+	return m
+}
+
+func with(m, more map[string]string) map[string]string {
+	for k, v := range more {
+		m[k] = v
+	}
+	return m
+}
+
+// Family names the family of row files a relation is read from. It is empty
+// for relations that are not: packets (read from segments), hosts and
+// ops.segments (tables in memory).
+func Family(rel *tables.Relation) string {
+	if v := views[rel]; v != nil {
+		return v.family
+	}
+	return ""
+}
+
+// IsPackets tells whether a relation's rows are packets, which come from
+// segments by way of a key plan and never from row files.
+func IsPackets(rel *tables.Relation) bool {
+	return rel == tables.Packets || rel == tables.PacketsWide || rel == tables.PacketBytes
+}
+
+// Field is a column as DuckDB sees it.
+type Field struct{ Name, Type string }
+
+// Fields lists the DuckDB columns that make up a relation's columns: two for
+// an Address (x_hi, x_lo), two for a CommunityID (cid and the text), one for
+// all others. A name that is no column of the relation is a stored column of
+// its family, such as cid or postings.
+func Fields(rel *tables.Relation, cols []string) ([]Field, error) {
+	var out []Field
+	add := func(f Field) {
+		if !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	for _, name := range cols {
+		c := rel.Column(name)
+		if c == nil {
+			v := views[rel]
+			typ := ""
+			if v != nil {
+				typ = storedTypes(v.row)[name]
+			} else if name == "cid" && rel.Column("community_id") != nil {
+				typ = "UBIGINT"
+			}
+			if typ == "" {
+				return nil, fmt.Errorf("relation %s has no column %q", rel.Name, name)
+			}
+			add(Field{name, typ})
+			continue
+		}
+		switch c.Kind {
+		case tables.Address:
+			add(Field{name + "_hi", "UBIGINT"})
+			add(Field{name + "_lo", "UBIGINT"})
+		case tables.CommunityID:
+			add(Field{"cid", "UBIGINT"})
+			add(Field{name, "VARCHAR"})
+		default:
+			add(Field{name, duckTypes[c.Kind]})
+		}
+	}
+	return out, nil
+}
+
+var duckTypes = map[tables.Kind]string{
+	tables.Timestamp: "TIMESTAMP", tables.Double: "DOUBLE", tables.Int: "INTEGER",
+	tables.BigInt: "BIGINT", tables.Bool: "BOOLEAN", tables.Text: "VARCHAR",
+	tables.HostName: "VARCHAR", tables.Identifier: "UBIGINT", tables.MAC: "BIGINT",
+	tables.Bytes: "BLOB",
+}
+
+// storedTypes are the DuckDB types of a row struct's stored columns.
+func storedTypes(row reflect.Type) map[string]string {
+	m := map[string]string{}
+	for i := range row.NumField() {
+		name, t := row.Field(i).Tag.Get("col"), row.Field(i).Type
+		if t.Kind() == reflect.Struct && t != reflect.TypeFor[tables.Addr]() {
+			t = t.Field(0).Type // Opt
+		}
+		switch {
+		case t == reflect.TypeFor[tables.Addr]():
+			m[name+"_hi"], m[name+"_lo"] = "UBIGINT", "UBIGINT"
+		case t == reflect.TypeFor[tables.Time]():
+			m[name] = "TIMESTAMP"
+		case t == reflect.TypeFor[[]byte]():
+			m[name] = "BLOB"
+		default:
+			m[name] = map[reflect.Kind]string{reflect.String: "VARCHAR", reflect.Int32: "INTEGER",
+				reflect.Int64: "BIGINT", reflect.Uint64: "UBIGINT", reflect.Bool: "BOOLEAN",
+				reflect.Slice: "INTEGER[]"}[t.Kind()]
+		}
+	}
+	return m
+}
+
+// RelationSQL is a SELECT that puts out Fields(rel, cols) from src. It needs
+// the macros of Setup and the function wiresql_community_id.
+func RelationSQL(rel *tables.Relation, cols []string, src Source) (string, error) {
+	fields, err := Fields(rel, cols)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case rel == tables.Hosts:
+		return tableSQL(fields, src.Hosts), nil
+	case rel == tables.OpsSegments:
+		return tableSQL(fields, src.Segments), nil
+	case views[rel] == nil:
+		return "", fmt.Errorf("relation %s is not read from row files", rel.Name)
+	}
+	var parts []string
+	for v := views[rel]; v != nil; v = v.also {
+		parts = append(parts, v.sql(fields, src))
+	}
+	return strings.Join(parts, "\nUNION ALL\n"), nil
+}
+
+func tableSQL(fields []Field, table string) string {
+	if table == "" {
+		return "SELECT " + nulls(fields) + " WHERE false"
+	}
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = quoteIdent(f.Name)
+	}
+	if len(names) == 0 {
+		names = []string{"1 AS one"}
+	}
+	return "SELECT " + strings.Join(names, ", ") + " FROM " + quoteIdent(table)
+}
+
+// sql writes the SELECT of one view.
+func (v *view) sql(fields []Field, src Source) string {
+	types := storedTypes(v.row)
+	var needed []Field
+	// stored replaces {x} by r.x and notes that x is read.
+	stored := func(template string) string {
+		return expand(template, func(name string) string {
+			f := Field{name, types[name]}
+			if !slices.Contains(needed, f) {
+				needed = append(needed, f)
+			}
+			return "r." + quoteIdent(name)
+		})
+	}
+	var out, joins []string
+	for _, f := range fields {
+		expr, ok := v.exprs[f.Name]
+		switch {
+		case f.Name == packetStatus:
+			expr = src.packetStatus()
+		case v.hosts[f.Name] != "":
+			if src.Hosts == "" {
+				expr = "NULL::VARCHAR"
+				break
+			}
+			alias := fmt.Sprintf("h%d", len(joins))
+			addr := v.hosts[f.Name]
+			joins = append(joins, stored(fmt.Sprintf("\n  LEFT JOIN %[1]s %[2]s ON %[2]s.ip_hi = {%[3]s_hi} AND %[2]s.ip_lo = {%[3]s_lo}"+
+				" AND coalesce(%[2]s.site, '') = coalesce({site}, '') AND {ts} >= %[2]s.ts AND {ts} < %[2]s.ts_end",
+				quoteIdent(src.Hosts), alias, addr)))
+			expr = alias + ".name"
+		case !ok:
+			expr = "{" + f.Name + "}"
+		}
+		expr = stored(expr)
+		if expr != "r."+quoteIdent(f.Name) {
+			expr += " AS " + quoteIdent(f.Name)
+		}
+		out = append(out, expr)
+	}
+	if len(out) == 0 { // COUNT(*)
+		out = []string{"1 AS one"}
+	}
+	where := ""
+	if v.where != "" {
+		where = "\n  WHERE " + stored(v.where)
+	}
+	return "SELECT " + strings.Join(out, ", ") + "\n  FROM " + rowsSQL(src.Files, needed) + " r" +
+		strings.Join(joins, "") + where
+}
+
+// rowsSQL reads the stored columns from files: one list for files that have
+// the same of the needed columns, the others appended with typed NULLs.
+// DuckDB's union_by_name does the same at 1.5 times the cost.
+func rowsSQL(files []FileRef, needed []Field) string {
+	type group struct {
+		missing map[string]bool
+		paths   []string
+	}
+	var order []string
+	groups := map[string]*group{}
+	for _, f := range files {
+		missing := map[string]bool{}
+		var key strings.Builder
+		for _, n := range needed {
+			if f.Columns != nil && !slices.Contains(f.Columns, n.Name) {
+				missing[n.Name] = true
+				key.WriteString(n.Name + ",")
+			}
+		}
+		g := groups[key.String()]
+		if g == nil {
+			g = &group{missing: missing}
+			groups[key.String()] = g
+			order = append(order, key.String())
+		}
+		g.paths = append(g.paths, quoteText(f.Path))
+	}
+	if len(files) == 0 {
+		return "(SELECT " + nulls(needed) + " WHERE false)"
+	}
+	var parts []string
+	for _, key := range order {
+		g := groups[key]
+		// Folders named a=b must not become columns.
+		list := "read_parquet([" + strings.Join(g.paths, ", ") + "], hive_partitioning = false)"
+		if len(order) == 1 && len(g.missing) == 0 {
+			return list
+		}
+		cols := make([]string, len(needed))
+		for i, n := range needed {
+			cols[i] = quoteIdent(n.Name)
+			if g.missing[n.Name] {
+				cols[i] = "NULL::" + n.Type + " AS " + cols[i]
+			}
+		}
+		if len(cols) == 0 {
+			cols = []string{"1 AS one"}
+		}
+		parts = append(parts, "SELECT "+strings.Join(cols, ", ")+" FROM "+list)
+	}
+	return "(" + strings.Join(parts, " UNION ALL ") + ")"
+}
+
+func nulls(fields []Field) string {
+	if len(fields) == 0 {
+		return "1 AS one"
+	}
+	out := make([]string, len(fields))
+	for i, f := range fields {
+		out[i] = "NULL::" + f.Type + " AS " + quoteIdent(f.Name)
+	}
+	return strings.Join(out, ", ")
+}
+
+// packetStatus is the first that holds, from gone to whole; the tests for what
+// is gone or lossy are left out while nothing is.
+func (s Source) packetStatus() string {
+	var b strings.Builder
+	b.WriteString("CASE WHEN {segments} IS NULL THEN 'not_captured'")
+	if len(s.Missing) > 0 {
+		var list []string
+		for _, n := range s.Missing {
+			list = append(list, strconv.FormatUint(uint64(n), 10))
+		}
+		gone := "[" + strings.Join(list, ", ") + "]::INTEGER[]"
+		b.WriteString(" WHEN list_has_all(" + gone + ", {segments}) THEN 'evicted'")
+		b.WriteString(" WHEN list_has_any(" + gone + ", {segments}) THEN 'partial'")
+	}
+	if len(s.Lossy) > 0 {
+		var gaps []string
+		for _, g := range s.Lossy {
+			gaps = append(gaps, fmt.Sprintf("(%s, %s, %s)", quoteText(g.Sensor), quoteTime(g.From), quoteTime(g.To)))
+		}
+		b.WriteString(" WHEN EXISTS (SELECT 1 FROM (VALUES " + strings.Join(gaps, ", ") + ") g(sensor, since, till)" +
+			" WHERE g.sensor = coalesce({sensor}, '') AND {ts} <= g.till AND {ts_end} >= g.since) THEN 'lossy'")
+	}
+	b.WriteString(" WHEN {cut_packets} > 0 THEN 'truncated' ELSE 'available' END")
+	return b.String()
+}
+
+// expand replaces every {name}.
+func expand(template string, f func(name string) string) string {
+	var b strings.Builder
+	for {
+		open := strings.IndexByte(template, '{')
+		if open < 0 {
+			return b.String() + template
+		}
+		end := open + strings.IndexByte(template[open:], '}')
+		b.WriteString(template[:open] + f(template[open+1:end]))
+		template = template[end+1:]
+	}
+}
+
+func quoteText(s string) string  { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+func quoteIdent(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+// quoteTime writes a TIMESTAMP; a year that has no four digits has no literal.
+func quoteTime(t tables.Time) string {
+	when := time.UnixMicro(int64(t)).UTC()
+	if y := when.Year(); y < 1 || y > 9999 {
+		return fmt.Sprintf("make_timestamp(%d)", int64(t))
+	}
+	return "TIMESTAMP '" + when.Format("2006-01-02 15:04:05.000000") + "'"
+}
+
+// Setup is the SQL that RelationSQL's texts rely on: macros, so that the query
+// EXPLAIN shows stays readable. A protocol's or a flag set's name is looked up
+// in a constant list made by package tables: 15 ns a row, and no second list
+// of names.
+func Setup() []string {
+	protocols := make([]string, 256)
+	for n := range protocols {
+		protocols[n] = quoteText(tables.ProtocolName(uint8(n)))
+	}
+	flags := make([]string, 512)
+	for bits := range flags {
+		flags[bits] = quoteText(tables.TCPFlagsText(uint16(bits)))
+	}
+	return []string{
+		"CREATE OR REPLACE MACRO wiresql_protocol(n) AS ([" + strings.Join(protocols, ", ") + "])[n + 1]",
+		"CREATE OR REPLACE MACRO wiresql_tcp_flags(n) AS ([" + strings.Join(flags, ", ") + "])[(n & 511) + 1]",
+		// RFC 1918, RFC 3927, RFC 4193, RFC 4291 section 2.5.6.
+		"CREATE OR REPLACE MACRO wiresql_inside(hi, lo) AS (CASE WHEN hi = 0 THEN " +
+			lowRange("10.0.0.0/8") + " OR " + lowRange("172.16.0.0/12") + " OR " +
+			lowRange("192.168.0.0/16") + " OR " + lowRange("169.254.0.0/16") +
+			" ELSE (hi >> 57) = 126 OR (hi >> 54) = 1018 END)",
+		"CREATE OR REPLACE MACRO wiresql_direction(client_hi, client_lo, server_hi, server_lo) AS (CASE" +
+			" WHEN wiresql_inside(client_hi, client_lo) THEN CASE WHEN wiresql_inside(server_hi, server_lo) THEN 'internal' ELSE 'outbound' END" +
+			" WHEN wiresql_inside(server_hi, server_lo) THEN 'inbound' ELSE 'external' END)",
+	}
+}
+
+// lowRange tests the low half of a mapped IPv4 address.
+func lowRange(prefix string) string {
+	first, last := tables.PrefixRange(netip.MustParsePrefix(prefix))
+	return fmt.Sprintf("lo BETWEEN %d AND %d", first.Lo, last.Lo)
+}
