@@ -102,7 +102,7 @@ var contains = &Function{
 	},
 	Returns: types.Boolean,
 	Doc: "Whether the needle occurs in the haystack, byte by byte and so with case. Nothing in the needle is special, " +
-		"unlike in LIKE.",
+		"unlike in LIKE. Names of hosts and servers are stored in lower case: write the needle so.",
 	Examples: []Example{
 		{SQL: "SELECT contains('GET /admin.php HTTP/1.1', 'admin')", Result: "1"},
 		{SQL: "SELECT contains('GET /Admin', 'admin')", Result: "0"},

@@ -200,7 +200,19 @@ func (f *Function) arity() string {
 	return fmt.Sprint(len(f.Args))
 }
 
-func (f *Function) wrap(err error) error { return fmt.Errorf("%s: %w", f.Signature(), err) }
+// Error is a call with an argument it can't be evaluated for; it says how the
+// function is called and what is wrong.
+type Error struct {
+	Function *Function
+	Err      error
+}
+
+func (e *Error) Error() string { return e.Function.Signature() + ": " + e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *Error) Unwrap() error { return e.Err }
+
+func (f *Function) wrap(err error) error { return &Error{f, err} }
 
 // convert brings a value to the type its argument declares.
 func (f *Function) convert(ctx *sql.Context, arg int, v any) (any, error) {
