@@ -32,7 +32,15 @@ func addressLike(v Expr, pattern string) (Expr, bool) {
 		quad[i] = byte(n)
 	}
 	first, last := tables.PrefixRange(netip.PrefixFrom(netip.AddrFrom4(quad), 8*len(octets)))
-	return call("and", Bool,
-		call(">=", Bool, v, &Literal{Address, first}),
-		call("<=", Bool, v, &Literal{Address, last})), true
+	return between(v, first, last), true
+}
+
+// between tests for a range of addresses. With one high half, as all of IPv4
+// has, it is a range of the low half, which prunes.
+func between(v Expr, first, last tables.Addr) Expr {
+	lo, hi := &Literal{Address, first}, &Literal{Address, last}
+	if first.Hi == last.Hi {
+		return call("between", Bool, v, lo, hi)
+	}
+	return call("and", Bool, call(">=", Bool, v, lo), call("<=", Bool, v, hi))
 }

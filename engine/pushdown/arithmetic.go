@@ -105,14 +105,14 @@ func (r *renderer) arithmetic(e *Call) string {
 	if double {
 		return "(" + r.value(a) + " / " + nonzero(b, r.value(b)) + ")"
 	}
-	return r.quotient(r.unscaled(a), r.unscaled(b), scaleOf(b)+divScale, scaleOf(e))
+	return r.quotient(r.unscaled(a), nonzero(b, r.unscaled(b)), scaleOf(b)+divScale, scaleOf(e))
 }
 
 // quotient divides two HUGEINTs, the first times 10^power, and rounds half
 // away from zero to a decimal of the scale: twice the quotient is truncated,
 // moved by one and halved.
 func (r *renderer) quotient(n, d string, power, scale int) string {
-	q := fmt.Sprintf("((%s * 2%s) // nullif(%s, 0))", n, strings.Repeat("0", power), d)
+	q := fmt.Sprintf("((%s * 2%s) // %s)", n, strings.Repeat("0", power), d)
 	return scaled(fmt.Sprintf("((%s + sign(%s)) // 2)", q, q), scale)
 }
 
@@ -146,6 +146,19 @@ func (r *renderer) round(e *Call) string {
 		digits, _ = intLiteral(e.Args[1])
 	}
 	a := e.Args[0]
+	if a.Kind() == Double {
+		// MySQL rounds the scaled value with rint: half to even, as DuckDB's
+		// conversion to an integer does.
+		switch {
+		case digits > 0:
+			p := power10(int(min(digits, 30)))
+			return fmt.Sprintf("(CAST(CAST(%s * CAST(%s AS DOUBLE) AS HUGEINT) AS DOUBLE) / CAST(%s AS DOUBLE))", r.value(a), p, p)
+		case digits < 0:
+			p := power10(int(min(-digits, 30)))
+			return fmt.Sprintf("(CAST(CAST(%s / CAST(%s AS DOUBLE) AS HUGEINT) AS DOUBLE) * CAST(%s AS DOUBLE))", r.value(a), p, p)
+		}
+		return "CAST(CAST(" + r.value(a) + " AS HUGEINT) AS DOUBLE)"
+	}
 	if a.Kind() != Decimal {
 		if digits >= 0 {
 			return r.bigint(a)
@@ -231,7 +244,7 @@ func (r *renderer) aggregateText(a *Aggregate) string {
 		if s := scaleOf(arg); s > 0 {
 			sum = fmt.Sprintf("CAST(%s * %s AS HUGEINT)", sum, power10(s))
 		}
-		return r.quotient(sum, "count("+distinct(a)+r.value(arg)+")", divScale, scaleOf(a))
+		return r.quotient(sum, "nullif(count("+distinct(a)+r.value(arg)+"), 0)", divScale, scaleOf(a))
 	case "bit_or", "bit_xor":
 		return "coalesce(" + a.Name + "(" + distinct(a) + r.bigint(a.Args[0]) + "), 0)"
 	case "stddev_pop", "stddev_samp", "var_pop", "var_samp":

@@ -473,8 +473,13 @@ func (c *compiler) setOp(n *plan.SetOp) (*block, error) {
 			return nil, refuse(n, "column %s: %v", l.out[i].Name, err)
 		}
 		typ := declared(le, l.out[i].Type)
-		if kind == Decimal && scaleOf(re) > scaleOf(le) || le.Kind() == Null {
-			typ = declared(re, r.out[i].Type)
+		switch rt := declared(re, r.out[i].Type); {
+		case kind == Decimal && scaleOf(re) > scaleOf(le), le.Kind() == Null:
+			typ = rt
+		case kind == Integer && re.Kind() != Null && !typ.Equals(rt):
+			typ = types.Int64
+		case kind == Text && re.Kind() != Null && !typ.Equals(rt):
+			typ = types.LongText
 		}
 		col := Column{c.identity(0), l.out[i].Name, kind, typ}
 		left[i] = Named{Column{c.identity(0), col.Name, kind, typ}, le}
@@ -535,11 +540,14 @@ func arm(n sql.Node) sql.Node {
 		switch e := e.(type) {
 		case *expression.GetField:
 		case *expression.Alias:
-			conv, ok := e.Child.(*expression.Convert)
-			if !ok || e.Id() != 0 {
+			inner := e.Child
+			if conv, ok := inner.(*expression.Convert); ok {
+				inner = conv.Child
+			}
+			gf, ok := inner.(*expression.GetField)
+			if e.Id() != 0 {
 				return n
 			}
-			gf, ok := conv.Child.(*expression.GetField)
 			if !ok || gf.Name() != e.Name() {
 				return n
 			}

@@ -255,9 +255,6 @@ func pattern(args []Expr) ([]Expr, error) {
 
 // roundDigits wants the digits as a literal: they are part of the type.
 func roundDigits(args []Expr) ([]Expr, error) {
-	if args[0].Kind() == Double {
-		return nil, fmt.Errorf("MySQL rounds doubles in its own way")
-	}
 	if len(args) == 2 {
 		if _, ok := intLiteral(args[1]); !ok {
 			return nil, fmt.Errorf("a number of digits that is no literal")

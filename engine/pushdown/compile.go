@@ -77,7 +77,11 @@ func Compile(ctx *sql.Context, n sql.Node, env Env) (*Plan, error) {
 	out := make([]Named, len(b.out))
 	for i, o := range b.out {
 		e := Expr(&Col{o.Column})
-		out[i] = Named{Column{o.plan, o.Name, o.Kind, declared(e, o.Type)}, e}
+		id := o.plan
+		if id == 0 {
+			id = o.ID
+		}
+		out[i] = Named{Column{id, o.Name, o.Kind, declared(e, o.Type)}, e}
 	}
 	return c.finish(rel, out)
 }

@@ -29,8 +29,11 @@ func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
 	for _, o := range out {
 		references(o.Expr, need)
 	}
+	for i := range out {
+		pruneSubqueries(out[i].Expr)
+	}
 	rel = prune(rel, need)
-	for _, s := range c.scans {
+	for _, s := range scansOf(&Project{rel, out}) {
 		p.Scans = append(p.Scans, &ScanPlan{s.ID, s.Relation, s.needed()})
 	}
 	r := &renderer{}
@@ -70,6 +73,9 @@ func (r *renderer) result(n Named) []string {
 			texts[0] = "CAST(" + texts[0] + " AS " + integerType(n.Type) + ")"
 		}
 	case Decimal:
+		if c, ok := n.Expr.(*Col); ok && c.Type.Equals(n.Type) {
+			break
+		}
 		texts[0] = "CAST(" + texts[0] + " AS " + n.Type.String() + ")"
 	}
 	out := make([]string, len(names))

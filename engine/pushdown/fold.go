@@ -73,9 +73,6 @@ func constant(e sql.Expression) bool {
 	case *functions.Call:
 		return allConstant(e.Args)
 	case sql.FunctionExpression:
-		if _, nondeterministic := e.(sql.NonDeterministicExpression); nondeterministic && !strings.EqualFold(e.FunctionName(), "now") {
-			return false
-		}
 		return foldable[strings.ToLower(e.FunctionName())] && allConstant(e.Children())
 	}
 	return false

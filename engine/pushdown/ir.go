@@ -54,8 +54,7 @@ type Scan struct {
 	// Out gives the plan's column for each column of the relation, same order.
 	Out []Column
 	// Hidden are stored columns that users do not see but a rewritten
-	// predicate needs, by stored name. Site is "" for the default one here,
-	// never NULL.
+	// predicate needs, by stored name, such as site and cid.
 	Hidden []Column
 	// Needed tells which columns of Out the rest of the plan refers to. The
 	// relation's text produces these and Hidden, no others.
@@ -158,8 +157,9 @@ type Literal struct {
 // Call applies an operator or function known to the renderer, by the
 // renderer's own name. Operators: = <> < <= > >= <=> and or not xor, is null,
 // is true, is false, in (value, then the list), like (value, pattern, escape),
-// + - * / div % neg, date_add (time, amount, unit as text). BETWEEN has become
-// two comparisons and NOT has moved inwards where it can. All other names are
+// + - * / div % neg, date_add (time, amount, unit as text), between (of an
+// address and two constants with one high half; any other BETWEEN has become
+// two comparisons). NOT has moved inwards where it can. All other names are
 // MySQL's functions in lower case, or those of package functions.
 type Call struct {
 	Op   string

@@ -1,181 +1,454 @@
 package pushdown
 
-import "github.com/dolthub/go-mysql-server/sql"
+import (
+	"github.com/dolthub/go-mysql-server/sql"
+)
 
-// The normal form: conditions stand as near to the scans as they can.
+// The normal form, which the packet plan and the pruning of files read:
+//
+//   - conditions stand as near to the scans as their columns allow;
+//   - EXISTS and IN over a subquery, as conjuncts, are semi- and anti-joins
+//     whose condition holds what was correlated;
+//   - a left join whose right side is tested above it is an inner join;
+//   - subqueries are in normal form themselves.
 
-func (c *compiler) normalise(rel Rel) Rel { return rel }
-
-// references collects the ids an expression refers to, those inside its
-// subqueries included.
-func references(e Expr, ids map[sql.ColumnId]bool) {
-	switch e := e.(type) {
-	case nil:
-		return
-	case *Col:
-		ids[e.ID] = true
-	case *Subquery:
-		relReferences(e.Rel, ids)
-	}
-	for _, o := range e.operands() {
-		references(o, ids)
-	}
-}
-
-// relReferences collects the ids that the expressions of a relation refer to.
-func relReferences(rel Rel, ids map[sql.ColumnId]bool) {
-	for _, e := range exprsOf(rel) {
-		references(e, ids)
-	}
-	for _, ch := range rel.children() {
-		relReferences(ch, ids)
-	}
-}
-
-// exprsOf lists the expressions of one node.
-func exprsOf(rel Rel) []Expr {
-	var out []Expr
+// normalise brings a relation into the normal form.
+func (c *compiler) normalise(rel Rel) Rel {
 	switch n := rel.(type) {
 	case *Filter:
-		return n.Conjuncts
+		child := c.normalise(n.Child)
+		var rest []Expr
+		for _, e := range n.Conjuncts {
+			if j, ok := c.semijoin(child, e); ok {
+				child = j
+				continue
+			}
+			rest = append(rest, c.normaliseExpr(e))
+		}
+		return c.push(child, rest)
 	case *Project:
-		for _, x := range n.Exprs {
-			out = append(out, x.Expr)
+		n.Child = c.normalise(n.Child)
+		for i := range n.Exprs {
+			n.Exprs[i].Expr = c.normaliseExpr(n.Exprs[i].Expr)
 		}
 	case *Group:
-		for _, x := range n.Keys {
-			out = append(out, x.Expr)
-		}
-		for _, x := range n.Aggs {
-			out = append(out, x.Expr)
-		}
-	case *Join:
-		return n.On
-	case *Sort:
-		for _, k := range n.Keys {
-			out = append(out, k.Expr)
-		}
-	}
-	return out
-}
-
-// prune drops columns that nothing above needs, and marks in the scans what
-// is needed.
-func prune(rel Rel, need map[sql.ColumnId]bool) Rel {
-	within := func(exprs []Expr) map[sql.ColumnId]bool {
-		m := map[sql.ColumnId]bool{}
-		for id := range need {
-			m[id] = true
-		}
-		for _, e := range exprs {
-			references(e, m)
-		}
-		return m
-	}
-	only := func(exprs []Expr) map[sql.ColumnId]bool {
-		need = nil
-		return within(exprs)
-	}
-	kept := func(list []Named) []Named {
-		var out []Named
-		for _, n := range list {
-			if need[n.ID] {
-				out = append(out, n)
+		n.Child = c.normalise(n.Child)
+		for _, list := range [][]Named{n.Keys, n.Aggs} {
+			for i := range list {
+				list[i].Expr = c.normaliseExpr(list[i].Expr)
 			}
 		}
-		return out
-	}
-	for _, e := range exprsOf(rel) {
-		pruneSubqueries(e)
-	}
-	switch n := rel.(type) {
-	case *Scan:
-		for i, c := range n.Out {
-			n.Needed[i] = n.Needed[i] || need[c.ID]
-		}
-	case *Filter:
-		n.Child = prune(n.Child, within(n.Conjuncts))
-	case *Project:
-		n.Exprs = kept(n.Exprs)
-		n.Child = prune(n.Child, only(exprsOf(n)))
-		if plain(n) {
-			return n.Child
-		}
-	case *Group:
-		n.Aggs = kept(n.Aggs)
-		n.Child = prune(n.Child, only(exprsOf(n)))
 	case *Join:
-		m := within(n.On)
-		n.L, n.R = prune(n.L, m), prune(n.R, m)
+		n.L, n.R = c.normalise(n.L), c.normalise(n.R)
+		on := n.On
+		n.On = nil
+		for i := range on {
+			on[i] = c.normaliseExpr(on[i])
+		}
+		return c.pushOn(n, on)
 	case *Sort:
-		n.Child = prune(n.Child, within(exprsOf(n)))
+		n.Child = c.normalise(n.Child)
+		for i := range n.Keys {
+			n.Keys[i].Expr = c.normaliseExpr(n.Keys[i].Expr)
+		}
 	case *Limit:
-		n.Child = prune(n.Child, need)
+		n.Child = c.normalise(n.Child)
 	case *Distinct:
-		n.Child = prune(n.Child, all(n.Child))
+		n.Child = c.normalise(n.Child)
 	case *SetOp:
-		n.L, n.R = pruneInside(n.L), pruneInside(n.R)
+		n.L, n.R = c.normalise(n.L), c.normalise(n.R)
 	}
 	return rel
 }
 
-// pruneSubqueries prunes the relations inside an expression. What they refer
-// to outside is needed there because references looks into them.
-func pruneSubqueries(e Expr) {
+// normaliseExpr brings the subqueries of an expression into the normal form.
+func (c *compiler) normaliseExpr(e Expr) Expr {
+	return rewriteExpr(e, func(e Expr) Expr {
+		if s, ok := e.(*Subquery); ok {
+			n := *s
+			n.Rel = c.normalise(s.Rel)
+			return &n
+		}
+		return e
+	})
+}
+
+// push adds conditions to a relation as far down as they mean the same.
+func (c *compiler) push(rel Rel, conds []Expr) Rel {
+	if len(conds) == 0 {
+		return rel
+	}
+	switch n := rel.(type) {
+	case *Filter:
+		return c.push(n.Child, append(n.Conjuncts[:len(n.Conjuncts):len(n.Conjuncts)], conds...))
+	case *Project:
+		exprs := byID(n.Exprs)
+		for i, e := range conds {
+			conds[i] = substitute(e, exprs)
+		}
+		n.Child = c.push(n.Child, conds)
+		return n
+	case *Sort:
+		n.Child = c.push(n.Child, conds)
+		return n
+	case *Distinct:
+		n.Child = c.push(n.Child, conds)
+		return n
+	case *Group:
+		// A condition on keys alone drops whole groups. Without keys there is
+		// one group, also of no rows.
+		if len(n.Keys) == 0 {
+			break
+		}
+		aggs := ids(namedColumns(n.Aggs))
+		var down, stay []Expr
+		for _, e := range conds {
+			if refersTo(e, aggs) {
+				stay = append(stay, e)
+			} else {
+				down = append(down, substitute(e, byID(n.Keys)))
+			}
+		}
+		n.Child = c.push(n.Child, down)
+		return filter(n, stay)
+	case *SetOp:
+		l, r := n.L.Columns(), n.R.Columns()
+		left, right := map[sql.ColumnId]Expr{}, map[sql.ColumnId]Expr{}
+		for i, col := range n.Out {
+			left[col.ID], right[col.ID] = &Col{l[i]}, &Col{r[i]}
+		}
+		var lc, rc []Expr
+		for _, e := range conds {
+			lc = append(lc, substitute(e, left))
+			rc = append(rc, substitute(e, right))
+		}
+		n.L, n.R = c.push(n.L, lc), c.push(n.R, rc)
+		return n
+	case *Join:
+		return c.pushJoin(n, conds)
+	case *Scan:
+		return filter(n, c.hostTests(n, conds))
+	}
+	return filter(rel, conds)
+}
+
+// filter adds conditions on top.
+func filter(rel Rel, conds []Expr) Rel {
+	if len(conds) == 0 {
+		return rel
+	}
+	if f, ok := rel.(*Filter); ok {
+		return &Filter{f.Child, append(f.Conjuncts[:len(f.Conjuncts):len(f.Conjuncts)], conds...)}
+	}
+	return &Filter{rel, conds}
+}
+
+// pushJoin distributes conditions that stand above a join.
+func (c *compiler) pushJoin(n *Join, conds []Expr) Rel {
+	l, r := ids(n.L.Columns()), ids(n.R.Columns())
+	if n.Kind == Left {
+		for _, e := range conds {
+			if rejectsNull(e, r) {
+				n.Kind = Inner
+				// What was only a reason to match is a condition now.
+				on := n.On
+				n.On = nil
+				return c.push(c.pushOn(n, on), conds)
+			}
+		}
+	}
+	var left, right, both []Expr
+	for _, e := range conds {
+		switch inL, inR := refersTo(e, l), refersTo(e, r); {
+		case !inR:
+			left = append(left, e)
+		case n.Kind == Semi || n.Kind == Anti:
+			left = append(left, e)
+		case !inL && n.Kind != Left:
+			right = append(right, e)
+		default:
+			both = append(both, e)
+		}
+	}
+	n.L = c.push(n.L, left)
+	n.R = c.push(n.R, right)
+	if n.Kind == Left {
+		return filter(n, both)
+	}
+	if n.Kind == Cross && len(both) > 0 {
+		n.Kind = Inner
+	}
+	n.On = append(n.On, both...)
+	return n
+}
+
+// pushOn distributes the conditions of a join itself.
+func (c *compiler) pushOn(n *Join, on []Expr) Rel {
+	l, r := ids(n.L.Columns()), ids(n.R.Columns())
+	var left, right []Expr
+	for _, e := range on {
+		switch inL, inR := refersTo(e, l), refersTo(e, r); {
+		case inL && inR:
+			n.On = append(n.On, e)
+		case inR:
+			right = append(right, e)
+		case n.Kind == Left || n.Kind == Anti:
+			// A left row without this does not match, but stays.
+			n.On = append(n.On, e)
+		default:
+			left = append(left, e)
+		}
+	}
+	n.L, n.R = c.push(n.L, left), c.push(n.R, right)
+	return n
+}
+
+// rejectsNull tells whether a condition can't be true when all columns of the
+// set are NULL.
+func rejectsNull(e Expr, set map[sql.ColumnId]bool) bool {
+	call, ok := e.(*Call)
+	if !ok {
+		return false
+	}
+	column := func(e Expr) bool {
+		for {
+			if cast, ok := e.(*Cast); ok {
+				e = cast.Arg
+				continue
+			}
+			col, ok := e.(*Col)
+			return ok && set[col.ID]
+		}
+	}
+	switch call.Op {
+	case "=", "<>", "<", "<=", ">", ">=":
+		return column(call.Args[0]) || column(call.Args[1])
+	case "in", "like":
+		return column(call.Args[0])
+	case "not":
+		if in, ok := call.Args[0].(*Call); ok && in.Op == "is null" {
+			return column(in.Args[0])
+		}
+	case "and":
+		for _, a := range call.Args {
+			if rejectsNull(a, set) {
+				return true
+			}
+		}
+	case "or":
+		for _, a := range call.Args {
+			if !rejectsNull(a, set) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// semijoin turns a conjunct over child that is EXISTS or IN into a join.
+func (c *compiler) semijoin(child Rel, e Expr) (Rel, bool) {
+	s, ok := e.(*Subquery)
+	if !ok || s.Op == "scalar" {
+		return nil, false
+	}
+	rest, outputs, correlated := open(s.Rel, s.Op == "exists")
+	kind := Semi
+	if s.Not {
+		kind = Anti
+	}
+	if s.Op == "in" {
+		for i, col := range s.Rel.Columns() {
+			right := substitute(&Col{col}, outputs)
+			if kind == Anti && !(notNull(s.Args[i], child) && notNull(right, rest)) {
+				return nil, false
+			}
+			eq, err := comparison("=", s.Args[i], right)
+			if err != nil {
+				return nil, false
+			}
+			correlated = append(correlated, eq)
+		}
+	}
+	// The join sees the columns of both sides, and nothing inside may look
+	// out any more.
+	if refersOut(rest) {
+		return nil, false
+	}
+	for i := range correlated {
+		correlated[i] = c.normaliseExpr(correlated[i])
+	}
+	j := &Join{Kind: kind, L: child, R: c.normalise(rest)}
+	return c.pushOn(j, correlated), true
+}
+
+// open takes the WHERE clause off a subquery: what remains, what its outputs
+// are in terms of that, and the conditions that refer outside. Whether there
+// is a row at all does not depend on a LIMIT.
+func open(rel Rel, exists bool) (rest Rel, outputs map[sql.ColumnId]Expr, correlated []Expr) {
+	outputs = map[sql.ColumnId]Expr{}
+	for {
+		switch n := rel.(type) {
+		case *Project:
+			exprs := byID(n.Exprs)
+			for id, e := range outputs {
+				outputs[id] = substitute(e, exprs)
+			}
+			for id, e := range exprs {
+				if _, known := outputs[id]; !known {
+					outputs[id] = e
+				}
+			}
+			for i, e := range correlated {
+				correlated[i] = substitute(e, exprs)
+			}
+			rel = n.Child
+		case *Sort:
+			rel = n.Child
+		case *Distinct:
+			rel = n.Child
+		case *Limit:
+			if !exists || n.Count == 0 || n.Offset > 0 {
+				return rel, outputs, correlated
+			}
+			rel = n.Child
+		case *Filter:
+			inside := ids(n.Child.Columns())
+			var own []Expr
+			for _, e := range n.Conjuncts {
+				if outside(e, inside) {
+					correlated = append(correlated, e)
+				} else {
+					own = append(own, e)
+				}
+			}
+			if len(own) < len(n.Conjuncts) && len(own) > 0 {
+				return &Filter{n.Child, own}, outputs, correlated
+			}
+			if len(own) > 0 {
+				return n, outputs, correlated
+			}
+			rel = n.Child
+		default:
+			return rel, outputs, correlated
+		}
+	}
+}
+
+// outside tells whether e refers to a column that is not in the set.
+func outside(e Expr, inside map[sql.ColumnId]bool) bool {
+	m := map[sql.ColumnId]bool{}
+	references(e, m)
+	subqueryColumns(e, inside, m)
+	for id := range m {
+		if !inside[id] {
+			return true
+		}
+	}
+	return false
+}
+
+// subqueryColumns removes from m what the subqueries of e produce themselves.
+func subqueryColumns(e Expr, inside, m map[sql.ColumnId]bool) {
 	if e == nil {
 		return
 	}
 	if s, ok := e.(*Subquery); ok {
-		if s.Op == "exists" {
-			s.Rel = prune(s.Rel, map[sql.ColumnId]bool{})
-		} else {
-			s.Rel = pruneInside(s.Rel)
+		for id := range produced(s.Rel) {
+			if !inside[id] {
+				delete(m, id)
+			}
 		}
 	}
 	for _, o := range e.operands() {
-		pruneSubqueries(o)
+		subqueryColumns(o, inside, m)
 	}
 }
 
-// pruneInside prunes below a relation whose columns count by position.
-func pruneInside(rel Rel) Rel {
-	if p, ok := rel.(*Project); ok {
-		for _, e := range exprsOf(p) {
-			pruneSubqueries(e)
+// produced are the ids of all columns made anywhere in a relation.
+func produced(rel Rel) map[sql.ColumnId]bool {
+	m := ids(rel.Columns())
+	for _, ch := range rel.children() {
+		for id := range produced(ch) {
+			m[id] = true
 		}
-		need := map[sql.ColumnId]bool{}
-		for _, n := range p.Exprs {
-			references(n.Expr, need)
-		}
-		p.Child = prune(p.Child, need)
-		return p
 	}
-	return prune(rel, all(rel))
+	for _, e := range exprsOf(rel) {
+		walk(e, func(e Expr) {
+			if s, ok := e.(*Subquery); ok {
+				for id := range produced(s.Rel) {
+					m[id] = true
+				}
+			}
+		})
+	}
+	return m
 }
 
-func all(rel Rel) map[sql.ColumnId]bool {
+// refersOut tells whether a relation is correlated with what is around it.
+func refersOut(rel Rel) bool {
 	m := map[sql.ColumnId]bool{}
-	for _, c := range rel.Columns() {
+	relReferences(rel, m)
+	own := produced(rel)
+	for id := range m {
+		if !own[id] {
+			return true
+		}
+	}
+	return false
+}
+
+// notNull tells whether an expression over rel is a column that is never NULL.
+func notNull(e Expr, rel Rel) bool {
+	col, ok := e.(*Col)
+	if !ok {
+		lit, ok := e.(*Literal)
+		return ok && lit.K != Null
+	}
+	switch n := rel.(type) {
+	case *Scan:
+		for i, o := range n.Out {
+			if o.ID == col.ID {
+				return n.Relation.Columns[i].NotNull
+			}
+		}
+		return false
+	case *Project:
+		if x, ok := byID(n.Exprs)[col.ID]; ok {
+			return notNull(x, n.Child)
+		}
+		return false
+	case *Join:
+		return notNull(e, n.L) || n.Kind != Left && n.Kind != Semi && n.Kind != Anti && notNull(e, n.R)
+	case *Filter, *Sort, *Limit, *Distinct:
+		return notNull(e, rel.children()[0])
+	}
+	return false
+}
+
+func byID(list []Named) map[sql.ColumnId]Expr {
+	m := make(map[sql.ColumnId]Expr, len(list))
+	for _, n := range list {
+		m[n.ID] = n.Expr
+	}
+	return m
+}
+
+func ids(cols []Column) map[sql.ColumnId]bool {
+	m := make(map[sql.ColumnId]bool, len(cols))
+	for _, c := range cols {
 		m[c.ID] = true
 	}
 	return m
 }
 
-// plain tells whether a select list passes on exactly what is below it.
-func plain(p *Project) bool {
-	for _, n := range p.Exprs {
-		if c, ok := n.Expr.(*Col); !ok || c.ID != n.ID {
-			return false
+func refersTo(e Expr, set map[sql.ColumnId]bool) bool {
+	m := map[sql.ColumnId]bool{}
+	references(e, m)
+	for id := range m {
+		if set[id] {
+			return true
 		}
 	}
-	if s, ok := p.Child.(*Scan); ok {
-		n := len(s.Hidden)
-		for _, needed := range s.Needed {
-			if needed {
-				n++
-			}
-		}
-		return n == len(p.Exprs)
-	}
-	return len(p.Exprs) == len(p.Child.Columns())
+	return false
 }

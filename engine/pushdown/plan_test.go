@@ -12,6 +12,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/planbuilder"
+	"github.com/dolthub/go-mysql-server/sql/variables"
 
 	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
@@ -20,6 +21,7 @@ import (
 // testCatalog is the relations without rows.
 func testCatalog(t *testing.T) (*sql.Context, *analyzer.Analyzer) {
 	t.Helper()
+	variables.InitSystemVariables()
 	dbs := map[string]*memory.Database{}
 	for _, rel := range tables.Relations {
 		db := dbs[rel.Schema]
@@ -123,4 +125,24 @@ func TestPlans(t *testing.T) {
 			golden(t, filepath.Join("plans", filepath.Base(page)), compilePage(t, string(text)))
 		})
 	}
+}
+
+func errorText(err error) string {
+	e := sql.CastSQLError(err)
+	return fmt.Sprintf("%d: %s", e.Num, e.Message)
+}
+
+// testEnv knows two hosts, one of which moved to another address and site.
+func testEnv() Env {
+	addr := func(s string) tables.Addr { a, _ := tables.ParseAddr(s); return a }
+	return Env{Hosts: func(n string) []tables.Lease {
+		switch n {
+		case "gavin.reid-machine":
+			return []tables.Lease{{Name: n, Addr: addr("10.0.0.5"), TS: 1781251200000000, TSEnd: 1781264700000000}}
+		case "roaming":
+			return []tables.Lease{{Name: n, Addr: addr("10.0.0.5"), TS: 1781251200000000, TSEnd: 1781264700000000},
+				{Name: n, Addr: addr("2001:db8::5"), TS: 1781264700000000, TSEnd: tables.OpenEnd, Site: "berlin"}}
+		}
+		return nil
+	}}
 }

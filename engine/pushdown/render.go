@@ -14,7 +14,6 @@ import (
 type renderer struct {
 	err     error
 	aliases int
-	depth   int
 	top     *Project // its entries are results
 }
 
@@ -28,65 +27,100 @@ func (r *renderer) fail(format string, args ...any) {
 type selection struct {
 	cols     []string // nil: *
 	distinct bool
-	from     string
-	joined   bool // from is a join
+	from     []source
 	where    []string
 	group    []string
 	grouped  bool
 	order    []string
-	limit    string
-	set      string // UNION … of whole statements, instead of all above
+	limit    []string
+	set      *setOp // whole statements, instead of all but order and limit
+}
+
+// source is an entry of a FROM clause with the word that joins it to those
+// before it.
+type source struct {
+	word  string
+	text  string     // a table, or
+	sel   *selection // a statement, or
+	group []source   // a join in parentheses
+	alias string
+	on    []string
+}
+
+type setOp struct {
+	word        string
+	left, right *selection
 }
 
 // text writes the statement.
 func (s *selection) text(depth int) string {
 	nl := "\n" + strings.Repeat("  ", depth)
-	if s.set != "" {
-		return s.set + s.tail(nl)
-	}
 	var b strings.Builder
-	b.WriteString("SELECT ")
-	if s.distinct {
-		b.WriteString("DISTINCT ")
+	if s.set != nil {
+		b.WriteString(s.set.left.text(depth) + nl + s.set.word + nl + s.set.right.text(depth))
+	} else {
+		b.WriteString("SELECT ")
+		if s.distinct {
+			b.WriteString("DISTINCT ")
+		}
+		if s.cols == nil {
+			b.WriteString("*")
+		}
+		b.WriteString(strings.Join(s.cols, ", "))
+		if len(s.from) > 0 {
+			b.WriteString(nl + "FROM " + sources(s.from, depth))
+		}
+		if len(s.where) > 0 {
+			b.WriteString(nl + "WHERE " + strings.Join(s.where, nl+"  AND "))
+		}
+		if len(s.group) > 0 {
+			b.WriteString(nl + "GROUP BY " + strings.Join(s.group, ", "))
+		}
 	}
-	if s.cols == nil {
-		b.WriteString("*")
+	if len(s.order) > 0 {
+		b.WriteString(nl + "ORDER BY " + strings.Join(s.order, ", "))
 	}
-	b.WriteString(strings.Join(s.cols, ", "))
-	if s.from != "" {
-		b.WriteString(nl + "FROM " + s.from)
+	for _, l := range s.limit {
+		b.WriteString(nl + l)
 	}
-	if len(s.where) > 0 {
-		b.WriteString(nl + "WHERE " + strings.Join(s.where, nl+"  AND "))
-	}
-	if len(s.group) > 0 {
-		b.WriteString(nl + "GROUP BY " + strings.Join(s.group, ", "))
-	}
-	return b.String() + s.tail(nl)
+	return b.String()
 }
 
-func (s *selection) tail(nl string) string {
-	t := ""
-	if len(s.order) > 0 {
-		t = nl + "ORDER BY " + strings.Join(s.order, ", ")
+func sources(list []source, depth int) string {
+	nl := "\n" + strings.Repeat("  ", depth)
+	var b strings.Builder
+	for _, s := range list {
+		if s.word != "" {
+			b.WriteString(nl + s.word + " ")
+		}
+		switch {
+		case s.sel != nil:
+			b.WriteString("(" + s.sel.text(depth+1) + ") AS " + s.alias)
+		case s.group != nil:
+			b.WriteString("(" + sources(s.group, depth+1) + ")")
+		default:
+			b.WriteString(s.text)
+		}
+		if s.on != nil {
+			b.WriteString(nl + "  ON " + strings.Join(s.on, " AND "))
+		}
 	}
-	return t + s.limit
+	return b.String()
 }
 
 // wrap selects from what there is so far.
 func (s *selection) wrap(r *renderer) *selection {
 	r.aliases++
-	nl := "\n" + strings.Repeat("  ", r.depth+1)
-	return &selection{from: "(" + nl + s.text(r.depth+1) + ") AS t" + strconv.Itoa(r.aliases)}
+	return &selection{from: []source{{sel: s, alias: "t" + strconv.Itoa(r.aliases)}}}
 }
 
 // open tells whether WHERE can still be added.
 func (s *selection) open() bool {
-	return s.set == "" && s.cols == nil && !s.grouped && len(s.order) == 0 && s.limit == ""
+	return s.set == nil && s.cols == nil && !s.grouped && !s.distinct && len(s.order) == 0 && s.limit == nil
 }
 
-// item is an entry of a FROM clause.
-func (s *selection) item(r *renderer) string {
+// sources makes entries of a FROM clause of it.
+func (s *selection) sources(r *renderer) []source {
 	if s.open() && len(s.where) == 0 {
 		return s.from
 	}
@@ -108,11 +142,9 @@ func (r *renderer) named(n Named) []string {
 }
 
 func (r *renderer) rel(n Rel) *selection {
-	r.depth++
-	defer func() { r.depth-- }()
 	switch n := n.(type) {
 	case *Dual:
-		return &selection{from: "(SELECT 1 AS one) AS dual"}
+		return &selection{from: []source{{text: "(SELECT 1 AS one) AS dual"}}}
 	case *Scan:
 		return r.scan(n).wrap(r)
 	case *Filter:
@@ -126,10 +158,10 @@ func (r *renderer) rel(n Rel) *selection {
 		return s
 	case *Project:
 		s := r.rel(n.Child)
-		if s.cols != nil || s.set != "" {
+		if s.cols != nil || s.set != nil || s.distinct {
 			// A select list changes no rows: order and limit stay outside.
 			order, limit := s.order, s.limit
-			s.order, s.limit = nil, ""
+			s.order, s.limit = nil, nil
 			s = s.wrap(r)
 			s.order, s.limit = order, limit
 		}
@@ -167,7 +199,7 @@ func (r *renderer) rel(n Rel) *selection {
 		return s
 	case *Sort:
 		s := r.rel(n.Child)
-		if len(s.order) > 0 || s.limit != "" || s.distinct || s.set != "" {
+		if len(s.order) > 0 || s.limit != nil || s.distinct || s.set != nil || s.cols != nil {
 			s = s.wrap(r)
 		}
 		for _, k := range n.Keys {
@@ -176,20 +208,20 @@ func (r *renderer) rel(n Rel) *selection {
 		return s
 	case *Limit:
 		s := r.rel(n.Child)
-		if s.limit != "" {
+		if s.limit != nil {
 			s = s.wrap(r)
 		}
-		nl := "\n" + strings.Repeat("  ", r.depth)
+		s.limit = []string{}
 		if n.Count >= 0 {
-			s.limit = nl + "LIMIT " + strconv.FormatInt(n.Count, 10)
+			s.limit = append(s.limit, "LIMIT "+strconv.FormatInt(n.Count, 10))
 		}
 		if n.Offset > 0 {
-			s.limit += nl + "OFFSET " + strconv.FormatInt(n.Offset, 10)
+			s.limit = append(s.limit, "OFFSET "+strconv.FormatInt(n.Offset, 10))
 		}
 		return s
 	case *Distinct:
 		s := r.rel(n.Child)
-		if s.cols == nil || s.set != "" || s.distinct || len(s.order) > 0 || s.limit != "" {
+		if s.set != nil || s.grouped || s.distinct || len(s.order) > 0 || s.limit != nil {
 			s = s.wrap(r)
 		}
 		s.distinct = true
@@ -197,20 +229,27 @@ func (r *renderer) rel(n Rel) *selection {
 	case *Join:
 		return r.join(n)
 	case *SetOp:
-		all := ""
+		word := n.Op
 		if n.All {
-			all = " ALL"
+			word += " ALL"
 		}
-		nl := "\n" + strings.Repeat("  ", r.depth)
-		left, right := r.side(n.L, n.Out), r.side(n.R, n.Out)
-		return (&selection{set: left + nl + n.Op + all + nl + right}).wrap(r)
+		return (&selection{set: &setOp{word, r.side(n.L, n.Out), r.side(n.R, n.Out)}}).wrap(r)
 	}
 	r.fail("%T is not rendered", n)
-	return &selection{from: "(SELECT 1) AS none"}
+	return &selection{from: []source{{text: "(SELECT 1) AS none"}}}
 }
 
 // side writes one side of a set operation under the names of its result.
-func (r *renderer) side(n Rel, out []Column) string {
+func (r *renderer) side(n Rel, out []Column) *selection {
+	if p, ok := n.(*Project); ok {
+		named := make([]Named, len(p.Exprs))
+		for i, x := range p.Exprs {
+			named[i] = Named{out[i], x.Expr}
+		}
+		if s := r.rel(&Project{p.Child, named}); len(s.order) == 0 && s.limit == nil {
+			return s
+		}
+	}
 	s := r.rel(n).wrap(r)
 	var names []string
 	for _, c := range out {
@@ -220,7 +259,7 @@ func (r *renderer) side(n Rel, out []Column) string {
 	for i, name := range names {
 		s.cols[i] += " AS " + name
 	}
-	return s.text(r.depth)
+	return s
 }
 
 func columnNamesOf(cols []Column) []string {
@@ -260,7 +299,7 @@ func (r *renderer) scan(n *Scan) *selection {
 	if IsPackets(n.Relation) {
 		kind = "packets"
 	}
-	s.from = fmt.Sprintf("{{%s %d}}", kind, n.ID)
+	s.from = []source{{text: fmt.Sprintf("{{%s %d}}", kind, n.ID)}}
 	return s
 }
 
@@ -300,27 +339,32 @@ func (r *renderer) orderBy(k SortKey) []string {
 }
 
 func (r *renderer) join(n *Join) *selection {
-	left := r.rel(n.L).item(r)
-	s := r.rel(n.R)
-	right := s.item(r)
-	if s.joined && right == s.from {
-		right = "(" + right + ")"
-	}
-	nl := "\n" + strings.Repeat("  ", r.depth)
-	word := map[JoinKind]string{Inner: "JOIN ", Left: "LEFT JOIN ", Cross: "CROSS JOIN ", Semi: "SEMI JOIN ", Anti: "ANTI JOIN "}[n.Kind]
+	from := r.rel(n.L).sources(r)
+	right := r.rel(n.R).sources(r)
+	word := map[JoinKind]string{Inner: "JOIN", Left: "LEFT JOIN", Cross: "CROSS JOIN", Semi: "SEMI JOIN", Anti: "ANTI JOIN"}[n.Kind]
 	if n.Kind == Inner && len(n.On) == 0 {
-		word = "CROSS JOIN "
+		word = "CROSS JOIN"
 	}
-	from := left + nl + word + right
-	if word != "CROSS JOIN " {
-		on := make([]string, len(n.On))
-		for i, c := range n.On {
-			on[i] = r.boolean(c)
-		}
-		if len(on) == 0 {
-			on = []string{"true"}
-		}
-		from += " ON " + strings.Join(on, " AND ")
+	s := right[0]
+	if len(right) > 1 {
+		s = source{group: right}
 	}
-	return &selection{from: from, joined: true}
+	s.word = word
+	if word != "CROSS JOIN" {
+		s.on = []string{}
+		for _, c := range n.On {
+			if n.Kind != Inner {
+				walk(c, func(e Expr) {
+					if _, ok := e.(*Subquery); ok {
+						r.fail("a subquery in the condition of an outer join")
+					}
+				})
+			}
+			s.on = append(s.on, r.boolean(c))
+		}
+		if len(s.on) == 0 {
+			s.on = []string{"true"}
+		}
+	}
+	return &selection{from: append(from[:len(from):len(from)], s)}
 }

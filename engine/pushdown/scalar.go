@@ -8,6 +8,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"github.com/wiresql/wiresql/tables"
 )
 
 // From the planner's expressions to ours. What is not listed is refused:
@@ -169,6 +171,11 @@ func (c *compiler) operator(e sql.Expression) (Expr, error) {
 		if err != nil {
 			return nil, err
 		}
+		if a, ok := addressLiteral(lower); ok {
+			if b, ok := addressLiteral(upper); ok {
+				return between(lower.(*Call).Args[0], a, b), nil
+			}
+		}
 		return call("and", Bool, lower, upper), nil
 	case *expression.InTuple:
 		return c.inList(e.Left(), e.Right())
@@ -213,6 +220,16 @@ func (c *compiler) operator(e sql.Expression) (Expr, error) {
 		return c.function(e)
 	}
 	return nil, refuse(e, "%T is not translated", e)
+}
+
+// addressLiteral is the constant a comparison compares an address with.
+func addressLiteral(e Expr) (tables.Addr, bool) {
+	if c, ok := e.(*Call); ok && len(c.Args) == 2 {
+		if l, ok := c.Args[1].(*Literal); ok && l.K == Address {
+			return l.Value.(tables.Addr), true
+		}
+	}
+	return tables.Addr{}, false
 }
 
 func (c *compiler) logic(op string, l, r sql.Expression) (Expr, error) {

@@ -24,14 +24,13 @@ func convert(e Expr, t sql.Type) (Expr, error) {
 	}
 	to := &Cast{Arg: e, Type: t}
 	switch {
-	case types.IsSigned(t):
-		if to.K = Integer; k == Integer {
+	case types.IsSigned(t), t == types.Uint64:
+		if to.K = Integer; k == Integer && t != types.Uint64 {
 			return e, nil
 		}
 		if !k.numeric() {
 			return nil, fmt.Errorf("%s as an integer", k)
 		}
-		to.Type = types.Int64
 	case types.IsDecimal(t):
 		to.K = Decimal
 		d := t.(sql.DecimalType)
@@ -182,6 +181,11 @@ func (r *renderer) castText(e *Cast) string {
 	arg := r.lanes(e.Arg, e.Arg.Kind())
 	switch e.K {
 	case Integer:
+		if e.Type == types.Uint64 {
+			// Counts are BIGINT everywhere; what is negative is an error, not
+			// a number beyond 2^63.
+			return "CAST(CAST(" + arg[0] + " AS UBIGINT) AS BIGINT)"
+		}
 		return "CAST(" + arg[0] + " AS BIGINT)"
 	case Decimal:
 		d := e.Type.(sql.DecimalType)
@@ -229,6 +233,9 @@ func (r *renderer) callText(e *Call) string {
 	case "xor":
 		return "(" + r.boolean(e.Args[0]) + " <> " + r.boolean(e.Args[1]) + ")"
 	case "not":
+		if in, ok := e.Args[0].(*Call); ok && in.Op == "is null" {
+			return "(" + r.value(in.Args[0]) + " IS NOT NULL)"
+		}
 		return "(NOT " + r.boolean(e.Args[0]) + ")"
 	case "is null":
 		return "(" + r.value(e.Args[0]) + " IS NULL)"
@@ -238,6 +245,9 @@ func (r *renderer) callText(e *Call) string {
 		return "(" + r.boolean(e.Args[0]) + " IS FALSE)"
 	case "in":
 		return r.inText(e)
+	case "between":
+		v, lo, hi := r.lanes(e.Args[0], Address), r.lanes(e.Args[1], Address), r.lanes(e.Args[2], Address)
+		return "(" + v[0] + " = " + lo[0] + " AND " + v[1] + " BETWEEN " + lo[1] + " AND " + hi[1] + ")"
 	case "like":
 		pattern := r.value(e.Args[1])
 		if e.Args[1].Kind() == Null {
@@ -411,7 +421,7 @@ func (r *renderer) subquery(e *Subquery) []string {
 	}
 	switch e.Op {
 	case "exists":
-		return []string{"(" + not + "EXISTS (" + r.rel(e.Rel).text(r.depth+1) + "))"}
+		return []string{"(" + not + "EXISTS (" + r.rel(e.Rel).text(1) + "))"}
 	case "in":
 		var left []string
 		for _, a := range e.Args {
@@ -435,16 +445,16 @@ func (r *renderer) subquery(e *Subquery) []string {
 		if len(left) > 1 {
 			v = "(" + strings.Join(left, ", ") + ")"
 		}
-		return []string{"(" + v + " " + not + "IN (" + s.text(r.depth+1) + "))"}
+		return []string{"(" + v + " " + not + "IN (" + s.text(1) + "))"}
 	}
 	c := e.Rel.Columns()[0]
 	lanes := columnLanes(c)
 	if len(lanes) == 1 {
-		return []string{"(" + r.rel(e.Rel).text(r.depth+1) + ")"}
+		return []string{"(" + r.rel(e.Rel).text(1) + ")"}
 	}
 	s := r.rel(e.Rel).wrap(r)
 	s.cols = []string{"{'a': " + lanes[0] + ", 'b': " + lanes[1] + "}"}
-	text := "(" + s.text(r.depth+1) + ")"
+	text := "(" + s.text(1) + ")"
 	return []string{text + ".a", text + ".b"}
 }
 

@@ -72,7 +72,9 @@ func declared(e Expr, planner sql.Type) sql.Type {
 		}
 		return types.Boolean
 	case Integer:
-		if planner != nil && types.IsInteger(planner) {
+		// Of a column it is the column's; a computed one is BIGINT, also
+		// where the planner expects a small number.
+		if passes(e) && planner != nil && types.IsInteger(planner) {
 			return planner
 		}
 		return types.Int64
@@ -95,12 +97,23 @@ func declared(e Expr, planner sql.Type) sql.Type {
 	case MAC:
 		return functions.MACType
 	}
-	if planner != nil && types.IsTextOnly(planner) {
+	if t, ok := planner.(sql.StringType); ok && types.IsTextOnly(planner) && t.Collation() == sql.Collation_Default {
 		if _, ok := functions.KindOf(planner); !ok {
 			return planner
 		}
 	}
 	return types.LongText
+}
+
+// passes tells whether an expression gives values of a column unchanged.
+func passes(e Expr) bool {
+	switch e := e.(type) {
+	case *Col:
+		return true
+	case *Aggregate:
+		return (e.Name == "min" || e.Name == "max" || e.Name == "any_value") && passes(e.Args[0])
+	}
+	return false
 }
 
 // scaleOf is the number of digits behind the point of a decimal expression, by

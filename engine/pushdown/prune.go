@@ -1,0 +1,137 @@
+package pushdown
+
+import "github.com/dolthub/go-mysql-server/sql"
+
+// Which columns are needed where.
+
+// prune drops columns that nothing above needs, and marks in the scans what
+// is needed.
+func prune(rel Rel, need map[sql.ColumnId]bool) Rel {
+	within := func(exprs []Expr) map[sql.ColumnId]bool {
+		m := map[sql.ColumnId]bool{}
+		for id := range need {
+			m[id] = true
+		}
+		for _, e := range exprs {
+			references(e, m)
+		}
+		return m
+	}
+	only := func(exprs []Expr) map[sql.ColumnId]bool {
+		need = nil
+		return within(exprs)
+	}
+	kept := func(list []Named) []Named {
+		var out []Named
+		for _, n := range list {
+			if need[n.ID] {
+				out = append(out, n)
+			}
+		}
+		return out
+	}
+	for _, e := range exprsOf(rel) {
+		pruneSubqueries(e)
+	}
+	switch n := rel.(type) {
+	case *Scan:
+		for i, c := range n.Out {
+			n.Needed[i] = n.Needed[i] || need[c.ID]
+		}
+	case *Filter:
+		n.Child = prune(n.Child, within(n.Conjuncts))
+	case *Project:
+		n.Exprs = kept(n.Exprs)
+		n.Child = prune(n.Child, only(exprsOf(n)))
+		if plain(n) {
+			return n.Child
+		}
+	case *Group:
+		n.Aggs = kept(n.Aggs)
+		n.Child = prune(unordered(n.Child), only(exprsOf(n)))
+	case *Join:
+		m := within(n.On)
+		n.L, n.R = prune(unordered(n.L), m), prune(unordered(n.R), m)
+	case *Sort:
+		n.Child = prune(n.Child, within(exprsOf(n)))
+	case *Limit:
+		n.Child = prune(n.Child, need)
+	case *Distinct:
+		n.Child = prune(n.Child, all(n.Child))
+	case *SetOp:
+		n.L, n.R = pruneInside(n.L), pruneInside(n.R)
+	}
+	return rel
+}
+
+// unordered drops an ORDER BY whose order nothing sees.
+func unordered(rel Rel) Rel {
+	switch n := rel.(type) {
+	case *Sort:
+		return unordered(n.Child)
+	case *Project:
+		n.Child = unordered(n.Child)
+	}
+	return rel
+}
+
+// pruneSubqueries prunes the relations inside an expression. What they refer
+// to outside is needed there because references looks into them.
+func pruneSubqueries(e Expr) {
+	if e == nil {
+		return
+	}
+	if s, ok := e.(*Subquery); ok {
+		if s.Op == "exists" {
+			s.Rel = prune(s.Rel, map[sql.ColumnId]bool{})
+		} else {
+			s.Rel = pruneInside(s.Rel)
+		}
+	}
+	for _, o := range e.operands() {
+		pruneSubqueries(o)
+	}
+}
+
+// pruneInside prunes below a relation whose columns count by position.
+func pruneInside(rel Rel) Rel {
+	if p, ok := rel.(*Project); ok {
+		for _, e := range exprsOf(p) {
+			pruneSubqueries(e)
+		}
+		need := map[sql.ColumnId]bool{}
+		for _, n := range p.Exprs {
+			references(n.Expr, need)
+		}
+		p.Child = prune(p.Child, need)
+		return p
+	}
+	return prune(rel, all(rel))
+}
+
+func all(rel Rel) map[sql.ColumnId]bool {
+	m := map[sql.ColumnId]bool{}
+	for _, c := range rel.Columns() {
+		m[c.ID] = true
+	}
+	return m
+}
+
+// plain tells whether a select list passes on exactly what is below it.
+func plain(p *Project) bool {
+	for _, n := range p.Exprs {
+		if c, ok := n.Expr.(*Col); !ok || c.ID != n.ID {
+			return false
+		}
+	}
+	if s, ok := p.Child.(*Scan); ok {
+		n := len(s.Hidden)
+		for _, needed := range s.Needed {
+			if needed {
+				n++
+			}
+		}
+		return n == len(p.Exprs)
+	}
+	return len(p.Exprs) == len(p.Child.Columns())
+}

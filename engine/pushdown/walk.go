@@ -1,0 +1,214 @@
+package pushdown
+
+import (
+	"slices"
+
+	"github.com/dolthub/go-mysql-server/sql"
+)
+
+// Walking and rewriting the intermediate form.
+
+// walk visits an expression and its operands; not the relations of subqueries.
+func walk(e Expr, f func(Expr)) {
+	if e == nil {
+		return
+	}
+	f(e)
+	for _, o := range e.operands() {
+		walk(o, f)
+	}
+}
+
+// rewriteExpr rebuilds an expression from below: f gets each node with its
+// operands already rewritten. Nodes are copied, never changed, since plans
+// share them.
+func rewriteExpr(e Expr, f func(Expr) Expr) Expr {
+	list := func(args []Expr) []Expr {
+		out := make([]Expr, len(args))
+		for i, a := range args {
+			out[i] = rewriteExpr(a, f)
+		}
+		return out
+	}
+	switch x := e.(type) {
+	case nil:
+		return nil
+	case *Call:
+		n := *x
+		n.Args = list(x.Args)
+		return f(&n)
+	case *Case:
+		n := *x
+		n.Whens = make([]When, len(x.Whens))
+		for i, w := range x.Whens {
+			n.Whens[i] = When{rewriteExpr(w.If, f), rewriteExpr(w.Then, f)}
+		}
+		if x.Else != nil {
+			n.Else = rewriteExpr(x.Else, f)
+		}
+		return f(&n)
+	case *Cast:
+		n := *x
+		n.Arg = rewriteExpr(x.Arg, f)
+		return f(&n)
+	case *Aggregate:
+		n := *x
+		n.Args = list(x.Args)
+		return f(&n)
+	case *Subquery:
+		n := *x
+		n.Args = list(x.Args)
+		return f(&n)
+	}
+	return f(e)
+}
+
+// substitute replaces columns by expressions, also where subqueries refer to
+// them.
+func substitute(e Expr, by map[sql.ColumnId]Expr) Expr {
+	changes := false
+	m := map[sql.ColumnId]bool{}
+	references(e, m)
+	for id := range m {
+		if x, ok := by[id]; ok {
+			if c, ok := x.(*Col); !ok || c.ID != id {
+				changes = true
+			}
+		}
+	}
+	if !changes {
+		return e
+	}
+	return rewriteExpr(e, func(e Expr) Expr {
+		switch e := e.(type) {
+		case *Col:
+			if x, ok := by[e.ID]; ok {
+				return x
+			}
+		case *Subquery:
+			n := *e
+			n.Rel = substituteRel(e.Rel, by)
+			return &n
+		}
+		return e
+	})
+}
+
+// substituteRel copies a relation with columns of enclosing blocks replaced.
+func substituteRel(rel Rel, by map[sql.ColumnId]Expr) Rel {
+	list := func(exprs []Expr) []Expr {
+		out := make([]Expr, len(exprs))
+		for i, e := range exprs {
+			out[i] = substitute(e, by)
+		}
+		return out
+	}
+	named := func(exprs []Named) []Named {
+		out := make([]Named, len(exprs))
+		for i, e := range exprs {
+			out[i] = Named{e.Column, substitute(e.Expr, by)}
+		}
+		return out
+	}
+	switch n := rel.(type) {
+	case *Filter:
+		return &Filter{substituteRel(n.Child, by), list(n.Conjuncts)}
+	case *Project:
+		return &Project{substituteRel(n.Child, by), named(n.Exprs)}
+	case *Group:
+		return &Group{substituteRel(n.Child, by), named(n.Keys), named(n.Aggs)}
+	case *Join:
+		return &Join{n.Kind, substituteRel(n.L, by), substituteRel(n.R, by), list(n.On)}
+	case *Sort:
+		keys := make([]SortKey, len(n.Keys))
+		for i, k := range n.Keys {
+			keys[i] = SortKey{substitute(k.Expr, by), k.Desc}
+		}
+		return &Sort{substituteRel(n.Child, by), keys}
+	case *Limit:
+		return &Limit{substituteRel(n.Child, by), n.Count, n.Offset}
+	case *Distinct:
+		return &Distinct{substituteRel(n.Child, by)}
+	case *SetOp:
+		return &SetOp{n.Op, n.All, substituteRel(n.L, by), substituteRel(n.R, by), n.Out}
+	}
+	return rel
+}
+
+// references collects the ids an expression refers to, those inside its
+// subqueries included.
+func references(e Expr, ids map[sql.ColumnId]bool) {
+	switch e := e.(type) {
+	case nil:
+		return
+	case *Col:
+		ids[e.ID] = true
+	case *Subquery:
+		relReferences(e.Rel, ids)
+	}
+	for _, o := range e.operands() {
+		references(o, ids)
+	}
+}
+
+// relReferences collects the ids that the expressions of a relation refer to.
+func relReferences(rel Rel, ids map[sql.ColumnId]bool) {
+	for _, e := range exprsOf(rel) {
+		references(e, ids)
+	}
+	for _, ch := range rel.children() {
+		relReferences(ch, ids)
+	}
+}
+
+// exprsOf lists the expressions of one node.
+func exprsOf(rel Rel) []Expr {
+	var out []Expr
+	switch n := rel.(type) {
+	case *Filter:
+		return n.Conjuncts
+	case *Project:
+		for _, x := range n.Exprs {
+			out = append(out, x.Expr)
+		}
+	case *Group:
+		for _, x := range n.Keys {
+			out = append(out, x.Expr)
+		}
+		for _, x := range n.Aggs {
+			out = append(out, x.Expr)
+		}
+	case *Join:
+		return n.On
+	case *Sort:
+		for _, k := range n.Keys {
+			out = append(out, k.Expr)
+		}
+	}
+	return out
+}
+
+// scansOf lists the scans of a relation and of the subqueries in it, in the
+// order of their ids.
+func scansOf(rel Rel) []*Scan {
+	var out []*Scan
+	var visit func(Rel)
+	visit = func(rel Rel) {
+		if s, ok := rel.(*Scan); ok && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+		for _, e := range exprsOf(rel) {
+			walk(e, func(e Expr) {
+				if s, ok := e.(*Subquery); ok {
+					visit(s.Rel)
+				}
+			})
+		}
+		for _, ch := range rel.children() {
+			visit(ch)
+		}
+	}
+	visit(rel)
+	slices.SortFunc(out, func(a, b *Scan) int { return a.ID - b.ID })
+	return out
+}
