@@ -1,0 +1,170 @@
+package capture
+
+import (
+	"github.com/wiresql/wiresql/tables"
+)
+
+// conversation is a live conversation and its current piece. Index 0 of the
+// pairs is the client's direction. It holds no pointers (see table); the few
+// facts that need some are in Meter.names and Meter.outer.
+type conversation struct {
+	key
+	hash       uint32
+	prev, next uint32 // see table
+	slot       uint16
+
+	client     uint8 // 0: the key's low end is the client; 1: the high end
+	orientedBy uint8
+	tcp        tcpState
+	encrypted  bool
+	named      bool // Meter.names has an entry
+	namedByTLS bool
+	tunnelled  bool // Meter.outer has an entry
+	hasICMP    bool
+	icmpType   uint8 // of the client's direction
+	icmpCode   uint8
+	observed   [2]uint8 // packets handed to the observer; observedDone: no more
+
+	begin int64 // first packet of the conversation, ns; the smallest time
+	seen  int64 // last packet, ns; the largest time
+	cid   uint64
+	conn  tables.ID
+	base  [2]total // of the pieces before this one
+
+	isn      uint32 // sequence number of the client's SYN
+	synNS    int64  // the last SYN before the SYN+ACK; 0 without
+	synAckNS int64
+
+	// The current piece. Without packets (positions.count is 0) the next
+	// packet starts one.
+	number     int32
+	first      int64 // smallest time, ns
+	last       int64
+	id         tables.ID
+	sum        [2]total
+	wire       [2]int64
+	flags      [2]uint16
+	cut        uint32
+	fragments  uint32
+	rttUs      int64 // measured in this piece; negative: not
+	positions  positions
+	facts      // of the piece's first packet
+	cidIsKnown bool
+}
+
+type total struct{ packets, bytes int64 }
+
+// facts are what a row takes from its first packet.
+type facts struct {
+	clientMAC, serverMAC uint64
+	vlan, outerVLAN      int16
+	ttl, tos             uint8
+	hasMAC               bool
+}
+
+const observedDone = 255
+
+// Why a row ended.
+type endReason uint8
+
+const (
+	endNone endReason = iota
+	endIdle
+	endActive
+	endEnd
+	endForced
+	endResources
+	endCapture
+)
+
+// String is the value of flows.end_reason: IPFIX flowEndReason (information
+// element 136) in words, and end_of_capture.
+func (r endReason) String() string {
+	return [...]string{"", "idle", "active", "end", "forced", "lack_of_resources", "end_of_capture"}[r]
+}
+
+// ends returns the client's and the server's endpoint; ports are 0 for
+// protocols without.
+func (c *conversation) ends() (client, server tables.Addr, clientPort, serverPort uint16) {
+	client, server, clientPort, serverPort = c.low, c.high, c.lowPort, c.highPort
+	if c.client == 1 {
+		client, server, clientPort, serverPort = server, client, serverPort, clientPort
+	}
+	if c.protocol == tables.ProtocolICMP || c.protocol == tables.ProtocolICMPv6 {
+		clientPort, serverPort = 0, 0 // the key has type and code there
+	}
+	return client, server, clientPort, serverPort
+}
+
+// timeout is how long the conversation waits for its next packet, ns.
+func (c *conversation) timeout(cfg *Config) int64 {
+	switch {
+	case c.protocol != tables.ProtocolTCP:
+		return cfg.IdleOther.Nanoseconds()
+	case c.tcp.closed():
+		return cfg.Linger.Nanoseconds()
+	}
+	return cfg.IdleTCP.Nanoseconds()
+}
+
+// state is flows.conn_state.
+func (c *conversation) state() string {
+	if c.protocol == tables.ProtocolTCP {
+		return c.tcp.name()
+	}
+	if c.base[1].packets+c.sum[1].packets > 0 && c.base[0].packets+c.sum[0].packets > 0 {
+		return "SF"
+	}
+	return "S0"
+}
+
+// over tells whether a packet at ns can't belong to c any more, and as what c
+// then ends. h is nil when the packet has no TCP header.
+func (c *conversation) over(cfg *Config, h *tables.Header, dir int, ns int64) endReason {
+	timeout := c.timeout(cfg)
+	if ns-c.seen > timeout {
+		return c.endAs()
+	}
+	if c.begin-ns > timeout {
+		return endForced
+	}
+	if h == nil || h.TCPFlags&(tables.TCPSyn|tables.TCPAck|tables.TCPRst) != tables.TCPSyn {
+		return endNone
+	}
+	repeated := dir == 0 && c.tcp.sent[0]&sentSyn != 0 && h.TCPSeq == c.isn
+	if !repeated && (c.tcp.closing() || dir == 0 && c.tcp.unanswered()) {
+		return endEnd
+	}
+	return endNone
+}
+
+// endAs is the reason of an end by silence.
+func (c *conversation) endAs() endReason {
+	if c.tcp.closed() {
+		return endEnd
+	}
+	return endIdle
+}
+
+// handshake notes a TCP segment of the given direction.
+func (c *conversation) handshake(h *tables.Header, dir int, ns int64) {
+	syn, ack := h.TCPFlags&tables.TCPSyn != 0, h.TCPFlags&tables.TCPAck != 0
+	switch {
+	case h.TCPFlags&tables.TCPRst != 0:
+	case dir == 0 && syn && !ack:
+		if c.tcp.sent[0]&sentSyn == 0 {
+			c.isn = h.TCPSeq
+		}
+		if c.synAckNS == 0 {
+			c.synNS = ns
+		}
+	case dir == 1 && syn && ack && c.synNS != 0 && c.synAckNS == 0:
+		c.synAckNS = ns
+	case dir == 0 && !syn && ack && c.synAckNS > 0:
+		if ns >= c.synNS {
+			c.rttUs = (ns - c.synNS) / 1000
+		}
+		c.synAckNS = -1 // measured
+	}
+	c.tcp.add(dir, h.TCPFlags)
+}

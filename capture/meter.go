@@ -1,0 +1,484 @@
+package capture
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/wiresql/wiresql/capture/observe"
+	"github.com/wiresql/wiresql/tables"
+)
+
+// Config of a Meter. Zero values mean the defaults.
+type Config struct {
+	// Sensor is the observer's name in the rows; Site its conversation space
+	// ('' unless imported for a site).
+	Sensor, Site string
+
+	// Active is the age at which a row is cut (60 s). IdleTCP (300 s) and
+	// IdleOther (60 s) are the silence that ends a conversation, Linger (5 s)
+	// the silence after FINs or a RST. None may exceed 500 s.
+	Active, IdleTCP, IdleOther, Linger time.Duration
+
+	// MaxConversations is how many conversations are live at a time (524,288;
+	// about 300 bytes each); for one more, the one nearest to its idle timeout
+	// is ended.
+	MaxConversations int
+	// MaxPositions bounds the packet positions of live rows (128 MiB).
+	MaxPositions int64
+}
+
+func (c *Config) setDefaults() {
+	for _, d := range []struct {
+		value   *time.Duration
+		usually time.Duration
+	}{{&c.Active, 60 * time.Second}, {&c.IdleTCP, 300 * time.Second}, {&c.IdleOther, 60 * time.Second}, {&c.Linger, 5 * time.Second}} {
+		if *d.value <= 0 {
+			*d.value = d.usually
+		}
+		*d.value = min(*d.value, 500*time.Second)
+	}
+	if c.MaxConversations <= 0 {
+		c.MaxConversations = 1 << 19
+	}
+	if c.MaxPositions <= 0 {
+		c.MaxPositions = 128 << 20
+	}
+}
+
+const (
+	// maxRowPackets cuts a row: its postings are one value in a Parquet file
+	// and one allocation in every reader.
+	maxRowPackets = 1 << 20
+	// quiet is the longest silence of a whole capture that is believed at
+	// once; see the package comment.
+	quiet = int64(time.Hour)
+)
+
+// Packet is a packet for the Meter. Data and Header are not kept.
+type Packet struct {
+	TS     int64 // nanoseconds since 1970
+	Header *tables.Header
+	Data   []byte // captured bytes of the frame
+	Length int    // bytes on the wire
+	// ID is the packet's position in the archive.
+	ID tables.ID
+}
+
+// Sink takes the rows of a Meter, in the order they end.
+type Sink interface {
+	tables.FlowSink
+	Other(*tables.Other) error
+}
+
+// Stats counts what a Meter did.
+type Stats struct {
+	Packets       int64 // metered, flows and others
+	OtherPackets  int64 // of these, without IP
+	Conversations int64
+	Rows          int64 // flow rows
+	Evicted       int64 // conversations ended for lack of resources
+}
+
+// Meter turns packets into flow rows; the rules are in the package comment. It
+// is not safe for concurrent use.
+type Meter struct {
+	cfg      Config
+	sink     Sink
+	observer *observe.Observer
+	err      error // first error of the sink
+
+	source  SourceID
+	ordinal uint64
+
+	secret uint64
+	table  *table
+	blocks *blocks
+	frags  fragments
+	others others
+	names  map[uint32]string         // server names by conversation number
+	outer  map[uint32][2]tables.Addr // of tunnels: client's side, server's side
+
+	started bool
+	astray  bool  // the packet before was far from the clock
+	clock   int64 // packet time, ns
+	second  int64 // the wheel's: slots up to this second have been looked at
+
+	row      tables.Flow
+	handed   observe.Packet
+	ids      []tables.ID
+	text     []byte // postings being encoded
+	arena    []byte // postings of rows handed out
+	segments []int32
+	stats    Stats
+}
+
+// NewMeter returns a meter that writes to sink and shows the observer, which
+// may be nil, what it may want to see.
+func NewMeter(cfg Config, sink Sink, observer *observe.Observer) *Meter {
+	cfg.setDefaults()
+	return &Meter{
+		cfg:      cfg,
+		sink:     sink,
+		observer: observer,
+		secret:   rand.Uint64(),
+		table:    newTable(),
+		blocks:   newBlocks(int(cfg.MaxPositions / blockSize)),
+		names:    make(map[uint32]string),
+		outer:    make(map[uint32][2]tables.Addr),
+	}
+}
+
+// Source says where the packets that follow come from.
+func (m *Meter) Source(id SourceID) { m.source, m.ordinal = id, 0 }
+
+// Stats returns the counters so far.
+func (m *Meter) Stats() Stats { return m.stats }
+
+// Packet meters a packet. The error is the sink's; after one, nothing more is
+// written.
+func (m *Meter) Packet(p *Packet) error {
+	ordinal := m.ordinal
+	m.ordinal++
+	m.stats.Packets++
+	m.advance(p.TS)
+	for m.blocks.full() && m.makeRoom() {
+	}
+	h := p.Header
+	if !h.IP {
+		m.stats.OtherPackets++
+		m.other(p)
+		return m.err
+	}
+
+	srcPort, dstPort, whole := m.ports(h, p.TS)
+	k, swapped := makeKey(h, srcPort, dstPort)
+	hash := k.hash(m.secret)
+	tcp := h
+	if !whole || h.Protocol != tables.ProtocolTCP {
+		tcp = nil
+	}
+	side := uint8(0)
+	if swapped {
+		side = 1
+	}
+
+	n := m.table.find(&k, hash)
+	var c *conversation
+	if n != 0 {
+		c = m.table.at(n)
+		if reason := c.over(&m.cfg, tcp, int(side^c.client), p.TS); reason != endNone {
+			m.end(n, reason)
+			n = 0
+		}
+	}
+	if n == 0 {
+		for m.table.live >= m.cfg.MaxConversations && m.evict() {
+		}
+		n, c = m.table.insert(&k, hash)
+		m.begin(n, c, p, srcPort, dstPort, side, whole)
+	}
+	dir := int(side ^ c.client)
+
+	if c.positions.count > 0 {
+		switch {
+		case p.TS-c.first >= m.cfg.Active.Nanoseconds():
+			m.emit(n, c, endActive, false)
+		case c.positions.count >= maxRowPackets:
+			m.emit(n, c, endForced, false)
+		}
+	}
+	if c.positions.count == 0 {
+		m.piece(c, p, dir, ordinal)
+	}
+
+	c.begin = min(c.begin, p.TS)
+	c.seen = max(c.seen, p.TS)
+	c.first = min(c.first, p.TS)
+	c.last = max(c.last, p.TS)
+	c.sum[dir].packets++
+	c.sum[dir].bytes += int64(h.L3Length)
+	c.wire[dir] += int64(p.Length)
+	if len(p.Data) < p.Length {
+		c.cut++
+	}
+	if h.Fragment {
+		c.fragments++
+	}
+	c.positions.add(m.blocks, p.ID)
+
+	if tcp != nil {
+		closed := c.tcp.closed()
+		c.handshake(h, dir, p.TS)
+		c.flags[dir] |= h.TCPFlags
+		if !closed && c.tcp.closed() {
+			m.schedule(n, c)
+		}
+	}
+	if m.observer != nil && h.PayloadLength > 0 && c.observed[dir] != observedDone {
+		m.observe(n, c, p, dir)
+	}
+	return m.err
+}
+
+// ports returns what stands in the key for ports, and whether the packet has a
+// whole layer-4 header of its own.
+func (m *Meter) ports(h *tables.Header, ns int64) (src, dst uint16, whole bool) {
+	if h.Fragment && h.FragmentOffset > 0 {
+		src, dst, _ = m.frags.later(h, ns)
+		return src, dst, false
+	}
+	src, dst, whole = h.SrcPort, h.DstPort, h.PayloadOffset > 0
+	if h.Protocol == tables.ProtocolICMP || h.Protocol == tables.ProtocolICMPv6 {
+		src, dst = icmpPorts(h.Protocol, h.ICMPType, h.ICMPCode)
+	}
+	if h.Fragment && h.MoreFragments {
+		m.frags.first(h, ns, src, dst)
+	}
+	return src, dst, whole
+}
+
+// begin fills in a new conversation.
+func (m *Meter) begin(n uint32, c *conversation, p *Packet, srcPort, dstPort uint16, side uint8, whole bool) {
+	h := p.Header
+	m.stats.Conversations++
+	sourceIsClient, by := orient(h, srcPort, dstPort, whole)
+	c.client, c.orientedBy = side, by
+	if !sourceIsClient {
+		c.client = side ^ 1
+	}
+	c.begin, c.seen = p.TS, p.TS
+	if h.Protocol == tables.ProtocolICMP || h.Protocol == tables.ProtocolICMPv6 {
+		c.hasICMP = !(h.Fragment && h.FragmentOffset > 0)
+		c.icmpType, c.icmpCode = h.ICMPType, h.ICMPCode
+		if !sourceIsClient {
+			c.icmpType, _ = tables.ICMPCounterpart(h.Protocol, h.ICMPType)
+		}
+	}
+	if h.Tunnel != tables.TunnelNone {
+		c.tunnelled = true
+		if sourceIsClient {
+			m.outer[n] = [2]tables.Addr{h.OuterSrc, h.OuterDst}
+		} else {
+			m.outer[n] = [2]tables.Addr{h.OuterDst, h.OuterSrc}
+		}
+	}
+	if h.Protocol == tables.ProtocolUDP && !m.wantsDatagrams(srcPort, dstPort) {
+		c.observed = [2]uint8{observedDone, observedDone}
+	}
+	m.schedule(n, c)
+}
+
+// piece starts the next row of a conversation with this packet.
+func (m *Meter) piece(c *conversation, p *Packet, dir int, ordinal uint64) {
+	h := p.Header
+	c.number++
+	c.first, c.last = p.TS, p.TS
+	c.rttUs = -1
+	c.id = flowID(&m.source, &c.key, h.VLAN, h.OuterVLAN, p.TS, ordinal)
+	if c.number == 1 {
+		c.conn = c.id
+	}
+	c.facts = facts{
+		clientMAC: h.SrcMAC, serverMAC: h.DstMAC, hasMAC: h.HasMAC,
+		vlan: h.VLAN, outerVLAN: h.OuterVLAN, ttl: h.TTL, tos: h.TOS,
+	}
+	if dir == 1 {
+		c.clientMAC, c.serverMAC = h.DstMAC, h.SrcMAC
+	}
+}
+
+// wantsDatagrams tells whether the observer reads the UDP of these ports.
+func (m *Meter) wantsDatagrams(a, b uint16) bool {
+	wants := func(p uint16) bool { return p == 53 || p == 5353 || p == 67 || p == 68 || p == 443 }
+	return wants(a) || wants(b)
+}
+
+// observe hands a packet with payload to the observer.
+func (m *Meter) observe(n uint32, c *conversation, p *Packet, dir int) {
+	h := p.Header
+	if h.Protocol != tables.ProtocolTCP && h.Protocol != tables.ProtocolUDP || h.PayloadOffset <= 0 {
+		return
+	}
+	start := min(h.PayloadOffset, len(p.Data))
+	stop := min(len(p.Data), start+h.PayloadLength)
+	client, server, _, _ := c.ends()
+	m.handed = observe.Packet{
+		TS: p.TS, Header: h, Payload: p.Data[start:stop], FromClient: dir == 0,
+		FlowID: c.id, ConnID: c.conn, Client: client, Server: server,
+		Sensor: m.cfg.Sensor, Site: m.cfg.Site,
+	}
+	f := m.observer.Observe(&m.handed)
+	c.encrypted = c.encrypted || f.Encrypted
+	if f.ServerName != "" && (!c.named || f.FromTLS && !c.namedByTLS) {
+		c.named, c.namedByTLS = true, f.FromTLS
+		m.names[n] = f.ServerName
+	}
+	switch {
+	case f.Done:
+		c.observed[dir] = observedDone
+	case h.Protocol == tables.ProtocolTCP:
+		if c.observed[dir]++; c.observed[dir] >= observe.MaxPackets {
+			c.observed[dir] = observedDone
+		}
+	}
+}
+
+// advance moves the clock to the time of a packet and ends what is over.
+func (m *Meter) advance(ns int64) {
+	if !m.started {
+		m.started, m.clock, m.second = true, ns, seconds(ns)
+		return
+	}
+	ahead := ns - m.clock
+	if ahead <= 0 && ahead >= -m.cfg.Active.Nanoseconds() {
+		m.astray = false
+		return
+	}
+	if (ahead > quiet || ahead < 0) && !m.astray {
+		m.astray = true
+		return
+	}
+	m.astray = false
+	m.clock = ns
+	if s := seconds(ns); s != m.second {
+		m.turn(s)
+	}
+}
+
+// turn looks at the wheel's slots up to a second; at all of them when time
+// went back.
+func (m *Meter) turn(second int64) {
+	n := second - m.second
+	if n < 0 || n > wheelSlots {
+		n = wheelSlots
+	}
+	for s := second - n + 1; s <= second; s++ {
+		l := &m.table.wheel[uint64(s)%wheelSlots]
+		next := l.head
+		*l = list{}
+		for next != 0 {
+			i := next
+			c := m.table.at(i)
+			next = c.next
+			c.slot, c.prev, c.next = noSlot, 0, 0
+			silence, timeout := m.clock-c.seen, c.timeout(&m.cfg)
+			switch {
+			case silence > timeout:
+				m.end(i, c.endAs())
+			case -silence > timeout:
+				m.end(i, endForced)
+			default:
+				m.schedule(i, c)
+			}
+		}
+	}
+	minute := m.second / 60
+	m.second = second
+	if second/60 != minute {
+		m.flushOthers(second/60 - 1)
+	}
+}
+
+// schedule has the conversation looked at when it may be over.
+func (m *Meter) schedule(n uint32, c *conversation) {
+	m.table.schedule(n, seconds(c.seen+c.timeout(&m.cfg))+1)
+}
+
+// makeRoom frees blocks of positions; false when there are none to free.
+func (m *Meter) makeRoom() bool {
+	if len(m.others.rows) > 0 {
+		m.flushAllOthers()
+		return true
+	}
+	return m.evict()
+}
+
+// evict ends the conversation nearest to its idle timeout; false when there is
+// none.
+func (m *Meter) evict() bool {
+	for s := m.second + 1; s <= m.second+wheelSlots; s++ {
+		for {
+			n := m.table.wheel[uint64(s)%wheelSlots].head
+			if n == 0 {
+				break
+			}
+			c := m.table.at(n)
+			slot := c.slot
+			if m.schedule(n, c); c.slot != slot {
+				continue // packets came since: it has moved to a later slot
+			}
+			m.stats.Evicted++
+			m.end(n, endResources)
+			return true
+		}
+	}
+	return false
+}
+
+// end writes the conversation's last row and forgets it.
+func (m *Meter) end(n uint32, reason endReason) {
+	c := m.table.at(n)
+	if c.positions.count > 0 {
+		m.emit(n, c, reason, true)
+	}
+	if c.named {
+		delete(m.names, n)
+	}
+	if c.tunnelled {
+		delete(m.outer, n)
+	}
+	m.table.remove(n)
+}
+
+// Cut writes a row for every live piece, so that all packets so far are in
+// rows; next is the time of the packet that follows. Conversations that are
+// over by then end. The others go on, their next packets start new pieces; one
+// that gets no further packet has no row marked as its last.
+func (m *Meter) Cut(next int64) error {
+	if ahead := next - m.clock; m.started && ahead > 0 && ahead <= quiet {
+		m.advance(next)
+	}
+	m.table.all(m.second, func(n uint32) {
+		if c := m.table.at(n); c.positions.count > 0 {
+			m.emit(n, c, endForced, false)
+		}
+	})
+	m.flushAllOthers()
+	return m.err
+}
+
+// Close ends all conversations and writes everything that is left.
+func (m *Meter) Close() error {
+	m.table.all(m.second, func(n uint32) {
+		reason := endCapture
+		if c := m.table.at(n); m.clock-c.seen > c.timeout(&m.cfg) || c.tcp.closed() {
+			reason = c.endAs()
+		}
+		m.end(n, reason)
+	})
+	m.flushAllOthers()
+	if m.observer != nil {
+		if err := m.observer.Flush(); m.err == nil {
+			m.err = err
+		}
+	}
+	return m.err
+}
+
+// seconds rounds nanoseconds down, also before 1970.
+func seconds(ns int64) int64 {
+	s := ns / 1e9
+	if ns%1e9 < 0 {
+		s--
+	}
+	return s
+}
+
+// microseconds rounds nanoseconds down, also before 1970.
+func microseconds(ns int64) tables.Time {
+	us := ns / 1000
+	if ns%1000 < 0 {
+		us--
+	}
+	return tables.Time(us)
+}
