@@ -230,6 +230,8 @@ func (r *renderer) aggregateText(a *Aggregate) string {
 	switch a.Name {
 	case "count":
 		return r.count(a)
+	case "group_concat":
+		return r.groupConcatText(a)
 	case "sum":
 		if a.K == Decimal && scaleOf(a) == 0 {
 			return "CAST(" + r.sum(a) + " AS DECIMAL(38,0))"
@@ -238,19 +240,19 @@ func (r *renderer) aggregateText(a *Aggregate) string {
 	case "avg":
 		arg := a.Args[0]
 		if a.K == Double {
-			return "avg(" + distinct(a) + r.value(arg) + ")"
+			return "avg(" + distinct(a) + r.value(arg) + ")" + r.over
 		}
 		sum := r.sum(&Aggregate{Name: "sum", Distinct: a.Distinct, Args: a.Args, K: Decimal})
 		if s := scaleOf(arg); s > 0 {
 			sum = fmt.Sprintf("CAST(%s * %s AS HUGEINT)", sum, power10(s))
 		}
-		return r.quotient(sum, "nullif(count("+distinct(a)+r.value(arg)+"), 0)", divScale, scaleOf(a))
+		return r.quotient(sum, "nullif(count("+distinct(a)+r.value(arg)+")"+r.over+", 0)", divScale, scaleOf(a))
 	case "bit_or", "bit_xor":
-		return "coalesce(" + a.Name + "(" + distinct(a) + r.bigint(a.Args[0]) + "), 0)"
+		return "coalesce(" + a.Name + "(" + distinct(a) + r.bigint(a.Args[0]) + ")" + r.over + ", 0)"
 	case "stddev_pop", "stddev_samp", "var_pop", "var_samp":
-		return a.Name + "(" + distinct(a) + "CAST(" + r.value(a.Args[0]) + " AS DOUBLE))"
+		return a.Name + "(" + distinct(a) + "CAST(" + r.value(a.Args[0]) + " AS DOUBLE))" + r.over
 	}
-	return a.Name + "(" + r.value(a.Args[0]) + ")" // min, max, any_value
+	return a.Name + "(" + r.value(a.Args[0]) + ")" + r.over // min, max, any_value
 }
 
 func distinct(a *Aggregate) string {
@@ -261,20 +263,20 @@ func distinct(a *Aggregate) string {
 }
 
 func (r *renderer) sum(a *Aggregate) string {
-	return "sum(" + distinct(a) + r.bigint(a.Args[0]) + ")"
+	return "sum(" + distinct(a) + r.bigint(a.Args[0]) + ")" + r.over
 }
 
 // count renders COUNT. Of several columns, or of one that takes two, a row
 // counts when none is NULL.
 func (r *renderer) count(a *Aggregate) string {
 	if len(a.Args) == 0 {
-		return "count(*)"
+		return "count(*)" + r.over
 	}
 	if len(a.Args) == 1 {
 		k := a.Args[0].Kind()
 		lanes := r.lanes(a.Args[0], k)
 		if k != Address || !a.Distinct {
-			return "count(" + distinct(a) + lanes[0] + ")"
+			return "count(" + distinct(a) + lanes[0] + ")" + r.over
 		}
 	}
 	var all, null []string
@@ -286,7 +288,7 @@ func (r *renderer) count(a *Aggregate) string {
 		all = append(all, lanes...)
 		null = append(null, lanes[0]+" IS NOT NULL")
 	}
-	return "count(" + distinct(a) + "(" + strings.Join(all, ", ") + ")) FILTER (WHERE " + strings.Join(null, " AND ") + ")"
+	return "count(" + distinct(a) + "(" + strings.Join(all, ", ") + ")) FILTER (WHERE " + strings.Join(null, " AND ") + ")" + r.over
 }
 
 // pairAggregate renders MIN, MAX or ANY_VALUE of a value of two columns: as

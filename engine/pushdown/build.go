@@ -65,6 +65,8 @@ func (c *compiler) node(n sql.Node) (*block, error) {
 		return c.project(n)
 	case *plan.GroupBy:
 		return c.group(n)
+	case *plan.Window:
+		return c.window(n)
 	case *plan.Distinct:
 		b, err := c.node(n.Child)
 		if err != nil {

@@ -375,6 +375,9 @@ var aggregates = map[string]string{
 
 // aggregate builds an aggregate function.
 func (c *compiler) aggregate(e sql.Aggregation) (Expr, error) {
+	if g, ok := e.(*aggregation.GroupConcat); ok {
+		return c.groupConcat(g)
+	}
 	fe, ok := e.(sql.FunctionExpression)
 	if !ok {
 		return nil, refuse(e, "%T is not translated", e)

@@ -89,6 +89,13 @@ type Group struct {
 	Aggs  []Named // each Expr contains *Aggregate nodes, or any_value of a dependent column
 }
 
+// Window adds window functions to the columns of its child. Each Expr is an
+// Over, or contains some.
+type Window struct {
+	Child Rel
+	Exprs []Named
+}
+
 // JoinKind is the kind of a join.
 type JoinKind uint8
 
@@ -191,6 +198,16 @@ type Aggregate struct {
 	Distinct bool
 	Args     []Expr
 	K        Kind
+	Order    []SortKey // of group_concat, whose further Args are separator and length
+}
+
+// Over is a window function: Call is an Aggregate, or a Call of row_number,
+// rank, dense_rank, percent_rank, ntile, lag, lead, first_value, last_value.
+type Over struct {
+	Call      Expr
+	Partition []Expr
+	Order     []SortKey
+	Frame     string // as SQL; empty for the default
 }
 
 // Subquery is a scalar subquery, EXISTS, or IN. Correlated references are Cols
@@ -204,11 +221,15 @@ type Subquery struct {
 	K    Kind
 }
 
-func (s *Scan) Columns() []Column     { return append(s.Out[:len(s.Out):len(s.Out)], s.Hidden...) }
-func (*Dual) Columns() []Column       { return nil }
-func (f *Filter) Columns() []Column   { return f.Child.Columns() }
-func (p *Project) Columns() []Column  { return namedColumns(p.Exprs) }
-func (g *Group) Columns() []Column    { return append(namedColumns(g.Keys), namedColumns(g.Aggs)...) }
+func (s *Scan) Columns() []Column    { return append(s.Out[:len(s.Out):len(s.Out)], s.Hidden...) }
+func (*Dual) Columns() []Column      { return nil }
+func (f *Filter) Columns() []Column  { return f.Child.Columns() }
+func (p *Project) Columns() []Column { return namedColumns(p.Exprs) }
+func (g *Group) Columns() []Column   { return append(namedColumns(g.Keys), namedColumns(g.Aggs)...) }
+func (w *Window) Columns() []Column {
+	c := w.Child.Columns()
+	return append(c[:len(c):len(c)], namedColumns(w.Exprs)...)
+}
 func (s *Sort) Columns() []Column     { return s.Child.Columns() }
 func (l *Limit) Columns() []Column    { return l.Child.Columns() }
 func (d *Distinct) Columns() []Column { return d.Child.Columns() }
@@ -226,6 +247,7 @@ func (*Dual) children() []Rel       { return nil }
 func (f *Filter) children() []Rel   { return []Rel{f.Child} }
 func (p *Project) children() []Rel  { return []Rel{p.Child} }
 func (g *Group) children() []Rel    { return []Rel{g.Child} }
+func (w *Window) children() []Rel   { return []Rel{w.Child} }
 func (j *Join) children() []Rel     { return []Rel{j.L, j.R} }
 func (s *Sort) children() []Rel     { return []Rel{s.Child} }
 func (l *Limit) children() []Rel    { return []Rel{l.Child} }
@@ -238,14 +260,28 @@ func (c *Call) Kind() Kind      { return c.K }
 func (c *Case) Kind() Kind      { return c.K }
 func (c *Cast) Kind() Kind      { return c.K }
 func (a *Aggregate) Kind() Kind { return a.K }
+func (o *Over) Kind() Kind      { return o.Call.Kind() }
 func (s *Subquery) Kind() Kind  { return s.K }
 
-func (*Col) operands() []Expr         { return nil }
-func (*Literal) operands() []Expr     { return nil }
-func (c *Call) operands() []Expr      { return c.Args }
-func (c *Cast) operands() []Expr      { return []Expr{c.Arg} }
-func (a *Aggregate) operands() []Expr { return a.Args }
-func (s *Subquery) operands() []Expr  { return s.Args }
+func (*Col) operands() []Expr     { return nil }
+func (*Literal) operands() []Expr { return nil }
+func (c *Call) operands() []Expr  { return c.Args }
+func (c *Cast) operands() []Expr  { return []Expr{c.Arg} }
+func (a *Aggregate) operands() []Expr {
+	out := a.Args[:len(a.Args):len(a.Args)]
+	for _, k := range a.Order {
+		out = append(out, k.Expr)
+	}
+	return out
+}
+func (s *Subquery) operands() []Expr { return s.Args }
+func (o *Over) operands() []Expr {
+	out := append([]Expr{o.Call}, o.Partition...)
+	for _, k := range o.Order {
+		out = append(out, k.Expr)
+	}
+	return out
+}
 func (c *Case) operands() []Expr {
 	var out []Expr
 	for _, w := range c.Whens {

@@ -46,6 +46,11 @@ func (c *compiler) normalise(rel Rel) Rel {
 			on[i] = c.normaliseExpr(on[i])
 		}
 		return c.pushOn(n, on)
+	case *Window:
+		n.Child = c.normalise(n.Child)
+		for i := range n.Exprs {
+			n.Exprs[i].Expr = c.normaliseExpr(n.Exprs[i].Expr)
+		}
 	case *Sort:
 		n.Child = c.normalise(n.Child)
 		for i := range n.Keys {

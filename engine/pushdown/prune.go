@@ -49,6 +49,12 @@ func prune(rel Rel, need map[sql.ColumnId]bool) Rel {
 	case *Group:
 		n.Aggs = kept(n.Aggs)
 		n.Child = prune(unordered(n.Child), only(exprsOf(n)))
+	case *Window:
+		n.Exprs = kept(n.Exprs)
+		n.Child = prune(n.Child, within(exprsOf(n)))
+		if len(n.Exprs) == 0 {
+			return n.Child
+		}
 	case *Join:
 		m := within(n.On)
 		n.L, n.R = prune(unordered(n.L), m), prune(unordered(n.R), m)

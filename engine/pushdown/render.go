@@ -15,6 +15,7 @@ type renderer struct {
 	err     error
 	aliases int
 	top     *Project // its entries are results
+	over    string   // window of the aggregates being written
 }
 
 func (r *renderer) fail(format string, args ...any) {
@@ -195,6 +196,16 @@ func (r *renderer) rel(n Rel) *selection {
 		}
 		if len(s.cols) == 0 {
 			s.cols = []string{"1 AS one"}
+		}
+		return s
+	case *Window:
+		s := r.rel(n.Child)
+		if !s.open() {
+			s = s.wrap(r)
+		}
+		s.cols = []string{"*"}
+		for _, x := range n.Exprs {
+			s.cols = append(s.cols, r.named(x)...)
 		}
 		return s
 	case *Sort:

@@ -86,6 +86,8 @@ func (r *renderer) lanes(e Expr, k Kind) []string {
 			return r.pairAggregate(e)
 		}
 		return []string{r.aggregateText(e)}
+	case *Over:
+		return []string{r.overText(e)}
 	case *Subquery:
 		return r.subquery(e)
 	case *Call:

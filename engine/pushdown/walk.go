@@ -30,6 +30,13 @@ func rewriteExpr(e Expr, f func(Expr) Expr) Expr {
 		}
 		return out
 	}
+	keys := func(order []SortKey) []SortKey {
+		out := make([]SortKey, len(order))
+		for i, k := range order {
+			out[i] = SortKey{rewriteExpr(k.Expr, f), k.Desc}
+		}
+		return out
+	}
 	switch x := e.(type) {
 	case nil:
 		return nil
@@ -54,6 +61,13 @@ func rewriteExpr(e Expr, f func(Expr) Expr) Expr {
 	case *Aggregate:
 		n := *x
 		n.Args = list(x.Args)
+		n.Order = keys(x.Order)
+		return f(&n)
+	case *Over:
+		n := *x
+		n.Call = rewriteExpr(x.Call, f)
+		n.Partition = list(x.Partition)
+		n.Order = keys(x.Order)
 		return f(&n)
 	case *Subquery:
 		n := *x
@@ -117,6 +131,8 @@ func substituteRel(rel Rel, by map[sql.ColumnId]Expr) Rel {
 		return &Project{substituteRel(n.Child, by), named(n.Exprs)}
 	case *Group:
 		return &Group{substituteRel(n.Child, by), named(n.Keys), named(n.Aggs)}
+	case *Window:
+		return &Window{substituteRel(n.Child, by), named(n.Exprs)}
 	case *Join:
 		return &Join{n.Kind, substituteRel(n.L, by), substituteRel(n.R, by), list(n.On)}
 	case *Sort:
@@ -176,6 +192,10 @@ func exprsOf(rel Rel) []Expr {
 			out = append(out, x.Expr)
 		}
 		for _, x := range n.Aggs {
+			out = append(out, x.Expr)
+		}
+	case *Window:
+		for _, x := range n.Exprs {
 			out = append(out, x.Expr)
 		}
 	case *Join:
