@@ -6,6 +6,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
+	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -115,21 +116,33 @@ func (c *compiler) table(n *plan.ResolvedTable) (*block, error) {
 	if rel == nil {
 		return nil, refuse(n, "it is no relation of the archive")
 	}
-	s := &Scan{ID: len(c.scans), Relation: rel, Needed: make([]bool, len(rel.Columns))}
-	c.scans = append(c.scans, s)
-	b := &block{rel: s, cols: map[sql.ColumnId]Column{}}
 	var ids []sql.ColumnId
 	n.Columns().ForEach(func(id sql.ColumnId) { ids = append(ids, id) })
 	if len(ids) != len(rel.Columns) || len(ids) != len(n.Schema()) {
 		return nil, refuse(n, "the planner sees %d of its %d columns", len(ids), len(rel.Columns))
 	}
-	for i, rc := range rel.Columns {
-		col := Column{c.identity(ids[i]), rc.Name, columnKind(rc.Kind), n.Schema()[i].Type}
-		s.Out = append(s.Out, col)
+	s := c.scan(rel, ids)
+	b := &block{rel: s, cols: map[sql.ColumnId]Column{}}
+	for i, col := range s.Out {
 		b.cols[ids[i]] = col
 		b.out = append(b.out, output{col, ids[i]})
 	}
 	return b, nil
+}
+
+// scan adds a scan of a relation to the plan. The planner has ids for the
+// columns of those a statement names, and none (nil) for the others.
+func (c *compiler) scan(rel *tables.Relation, planner []sql.ColumnId) *Scan {
+	s := &Scan{ID: len(c.scans), Relation: rel, Needed: make([]bool, len(rel.Columns))}
+	c.scans = append(c.scans, s)
+	for i, rc := range rel.Columns {
+		var id sql.ColumnId
+		if planner != nil {
+			id = planner[i]
+		}
+		s.Out = append(s.Out, Column{c.identity(id), rc.Name, columnKind(rc.Kind), functions.TypeOf(rc)})
+	}
+	return s
 }
 
 func (c *compiler) derived(n *plan.SubqueryAlias) (*block, error) {

@@ -6,44 +6,44 @@ import (
 )
 
 // finish turns a relation in normal form, with the results wanted of it, into
-// text.
+// a plan.
 func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
 	p := &Plan{}
 	for i := range out {
 		p.Columns = append(p.Columns, out[i].Column)
 	}
+	var err error
+	if p.SQL, p.Scans, err = statement(rel, out); err != nil {
+		return nil, &Refusal{"the statement", err.Error()}
+	}
+	return p, nil
+}
+
+// statement writes a relation as a statement with the results out, which are
+// columns of it. It drops what is not needed for them, and says what the scans
+// in it read.
+func statement(rel Rel, out []Named) (string, []*ScanPlan, error) {
 	if inner, ok := rel.(*Project); ok {
 		// The last select list is the planner's: no need for a second one.
-		exprs := map[sql.ColumnId]Expr{}
-		for _, n := range inner.Exprs {
-			exprs[n.ID] = n.Expr
-		}
+		exprs := byID(inner.Exprs)
 		for i := range out {
-			if e, ok := exprs[out[i].Expr.(*Col).ID]; ok {
-				out[i].Expr = e
-			}
+			out[i].Expr = substitute(out[i].Expr, exprs)
 		}
 		rel = inner.Child
 	}
 	need := map[sql.ColumnId]bool{}
-	for _, o := range out {
-		references(o.Expr, need)
-	}
 	for i := range out {
+		references(out[i].Expr, need)
 		pruneSubqueries(out[i].Expr)
 	}
-	rel = prune(rel, need)
-	for _, s := range scansOf(&Project{rel, out}) {
-		p.Scans = append(p.Scans, &ScanPlan{s.ID, s.Relation, s.needed()})
+	top := &Project{prune(rel, need), out}
+	r := &renderer{top: top}
+	text := r.rel(top).text(0)
+	var scans []*ScanPlan
+	for _, s := range scansOf(top) {
+		scans = append(scans, &ScanPlan{s.ID, s.Relation, s.needed()})
 	}
-	r := &renderer{}
-	top := &Project{Child: rel, Exprs: out}
-	r.top = top
-	p.SQL = r.rel(top).text(0)
-	if r.err != nil {
-		return nil, &Refusal{"the statement", r.err.Error()}
-	}
-	return p, nil
+	return text, scans, r.err
 }
 
 // needed names the columns the plan refers to.

@@ -141,6 +141,33 @@ func (c *compiler) arithmetic(op string, l, r sql.Expression) (Expr, error) {
 	return x, nil
 }
 
+// bits builds the operators on bits. Flags and masks are what they are for:
+// they take integers and give BIGINT, where MySQL has BIGINT UNSIGNED.
+func (c *compiler) bits(e *expression.BitOp) (Expr, error) {
+	args, err := c.exprs([]sql.Expression{e.LeftChild, e.RightChild})
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range args {
+		if args[i], err = number(a); err != nil {
+			return nil, refuse(e, "%v", err)
+		}
+		if k := args[i].Kind(); k != Integer && k != Null {
+			return nil, refuse(e, "%s has no bits", k)
+		}
+	}
+	switch e.Op {
+	case "&", "|", "^":
+	case "<<", ">>":
+		if n, ok := intLiteral(args[1]); !ok || n < 0 || n > 62 {
+			return nil, refuse(e, "a shift by something else than a literal below 63")
+		}
+	default:
+		return nil, refuse(e, "the operator %s is not translated", e.Op)
+	}
+	return call(e.Op, Integer, args...), nil
+}
+
 // foldIntegers computes what both engines agree on, for the sake of bounds.
 func foldIntegers(op string, a, b Expr) (Expr, bool) {
 	x, xok := intLiteral(a)

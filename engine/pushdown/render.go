@@ -177,6 +177,9 @@ func (r *renderer) rel(n Rel) *selection {
 		s.cols = []string{}
 		for _, k := range n.Keys {
 			names, texts := columnLanes(k.Column), r.lanes(k.Expr, k.Kind)
+			if isLiteral(k.Expr) && k.Kind == Integer {
+				texts[0] = r.bigint(k.Expr) // a bare number would be a position
+			}
 			if k.Kind == Community {
 				// The text follows from the id.
 				s.group = append(s.group, texts[0])

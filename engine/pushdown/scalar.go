@@ -189,6 +189,8 @@ func (c *compiler) operator(e sql.Expression) (Expr, error) {
 		return c.arithmetic("div", e.LeftChild, e.RightChild)
 	case *expression.Mod:
 		return c.arithmetic("%", e.LeftChild, e.RightChild)
+	case *expression.BitOp:
+		return c.bits(e)
 	case *expression.UnaryMinus:
 		x, err := c.expr(e.Child)
 		if err != nil {

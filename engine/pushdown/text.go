@@ -258,6 +258,10 @@ func (r *renderer) callText(e *Call) string {
 		return "(" + r.value(e.Args[0]) + " LIKE " + pattern + " ESCAPE " + r.value(e.Args[2]) + ")"
 	case "+", "-", "*", "/", "div", "%", "neg":
 		return r.arithmetic(e)
+	case "&", "|", "<<", ">>":
+		return "(" + r.operand(e.Args[0], e.Args[1]) + " " + e.Op + " " + r.operand(e.Args[1], e.Args[0]) + ")"
+	case "^":
+		return "xor(" + r.bigint(e.Args[0]) + ", " + r.bigint(e.Args[1]) + ")"
 	case "date_add":
 		return r.dateAdd(e)
 	case "timestampdiff":
