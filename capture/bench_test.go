@@ -1,17 +1,30 @@
 package capture
 
 import (
+	"context"
+	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
+	"time"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/wiresql/wiresql/tables"
 )
 
-// BenchmarkMeter is the cost of a packet after Decode: a table of 100,000
-// conversations of which packets come at random.
-func BenchmarkMeter(b *testing.B) {
-	const flows = 100_000
+// BenchmarkMeter is the cost of a packet after Decode, with packets of 10,000
+// live conversations coming at random.
+func BenchmarkMeter(b *testing.B) { benchmarkMeter(b, 10_000) }
+
+// BenchmarkMeterCold has so many conversations that hardly any is in the
+// processor's cache when its packet comes: the price is four misses.
+func BenchmarkMeterCold(b *testing.B) { benchmarkMeter(b, 200_000) }
+
+func benchmarkMeter(b *testing.B, flows int) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	headers := make([]tables.Header, flows)
 	for i := range headers {
@@ -23,14 +36,14 @@ func BenchmarkMeter(b *testing.B) {
 	}
 	order := make([]int32, 1<<20)
 	for i := range order {
-		order[i] = rng.Int32N(flows)
+		order[i] = rng.Int32N(int32(flows))
 	}
 	var sink discard
 	m := NewMeter(Config{}, &sink, nil)
 	p := &Packet{Length: 614, Data: make([]byte, 614)}
-	b.ReportMetric(float64(unsafe.Sizeof(conversation{})), "B/conversation")
 	b.ReportAllocs()
 	b.ResetTimer()
+	b.ReportMetric(float64(unsafe.Sizeof(conversation{})), "B/conversation")
 	for i := range b.N {
 		p.TS = int64(i) * 20_000
 		p.ID = tables.PacketID(1, int64(i)*630)
@@ -39,4 +52,57 @@ func BenchmarkMeter(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkImport copies and meters a generated capture of 1 GB and compares
+// its user and system time with that of tcpdump -r X -w Y, both without fsync.
+// The bar is 1.5.
+func BenchmarkImport(b *testing.B) {
+	dir := b.TempDir()
+	file := filepath.Join(dir, "large.pcap")
+	cmd := exec.Command("go", "run", "../testdata/generate", "-o", file, "-bytes", "1e9")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("generate: %v: %s", err, out)
+	}
+	st, err := os.Stat(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var ours, packets float64
+	b.SetBytes(st.Size())
+	b.ResetTimer()
+	for i := range b.N {
+		a := openArchive(b, filepath.Join(dir, fmt.Sprint("data", i)))
+		before := cpuTime(b)
+		rep, err := Import(context.Background(), a, ImportConfig{Paths: []string{file}})
+		if err != nil || rep.Packets == 0 {
+			b.Fatal(err, rep)
+		}
+		ours += (cpuTime(b) - before).Seconds()
+		packets += float64(rep.Packets)
+	}
+	b.StopTimer()
+	b.ReportMetric(ours/packets*1e9, "ns-cpu/packet")
+	if _, err := exec.LookPath("tcpdump"); err != nil {
+		return
+	}
+	var theirs time.Duration
+	for i := range b.N {
+		copied := filepath.Join(dir, fmt.Sprint("copy", i))
+		cmd := exec.Command("tcpdump", "-r", file, "-w", copied)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			b.Fatalf("tcpdump: %v: %s", err, out)
+		}
+		theirs += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
+	b.ReportMetric(ours/theirs.Seconds(), "x-tcpdump-cpu")
+}
+
+// cpuTime is what the process has used, user and system.
+func cpuTime(b *testing.B) time.Duration {
+	var r unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &r); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }

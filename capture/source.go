@@ -87,11 +87,17 @@ var magics = [][]byte{
 }
 
 // starts tells whether a file that is not named like a capture is one.
-// Compressed files have to be named: a folder may hold much that is compressed.
 func starts(path string) bool {
 	st, err := os.Stat(path)
 	if err != nil || !st.Mode().IsRegular() {
 		return false
+	}
+	if e := strings.ToLower(filepath.Ext(path)); e == ".gz" || e == ".zst" {
+		r, err := archive.OpenCapture(path)
+		if err == nil {
+			r.Close()
+		}
+		return err == nil
 	}
 	f, err := os.Open(path)
 	if err != nil {
