@@ -2,6 +2,7 @@ package pushdown
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -37,23 +38,87 @@ func (r *renderer) operand(e, other Expr) string {
 	return r.bigint(e)
 }
 
-// unscaled renders a number times 10^scale as HUGEINT.
-func (r *renderer) unscaled(e Expr) string {
+// maxDigits bounds the digits behind the point that a quotient carries. MySQL
+// carries a multiple of nine, without a bound; HUGEINT ends at 38 in all.
+const maxDigits = 18
+
+// inexact tells whether a decimal carries more digits than its type shows:
+// what a quotient went into. It is rounded where the value becomes a column.
+func inexact(e Expr) bool {
+	if e == nil || e.Kind() != Decimal {
+		return false
+	}
+	switch e := e.(type) {
+	case *Call:
+		switch e.Op {
+		case "/":
+			return true
+		case "+", "-", "*", "%", "neg", "abs", "coalesce", "greatest", "least":
+			return slices.ContainsFunc(e.Args, inexact)
+		}
+	case *Case:
+		return inexact(e.Else) || slices.ContainsFunc(e.Whens, func(w When) bool { return inexact(w.Then) })
+	case *Aggregate:
+		return e.Name != "avg" && slices.ContainsFunc(e.Args, inexact)
+	}
+	return false
+}
+
+// digits renders a number as a HUGEINT that counts 10^-frac.
+func (r *renderer) digits(e Expr) (text string, frac int) {
+	switch e := e.(type) {
+	case *Literal:
+		if e.K == Decimal {
+			whole, fraction, _ := strings.Cut(e.Value.(string), ".")
+			return "CAST('" + whole + fraction + "' AS HUGEINT)", len(fraction)
+		}
+	case *Aggregate:
+		if e.Name == "sum" && e.K == Decimal && e.Args[0].Kind() != Decimal {
+			return r.sum(e), 0 // already HUGEINT
+		}
+	case *Call:
+		if e.K != Decimal {
+			break
+		}
+		if e.Op == "unix_timestamp" {
+			return "CAST(" + r.micros(e.Args[0]) + " AS HUGEINT)", 6
+		}
+		a, fa := "", 0
+		b, fb := "", 0
+		switch e.Op {
+		case "/", "+", "-", "*":
+			a, fa = r.digits(e.Args[0])
+			b, fb = r.digits(e.Args[1])
+		case "neg":
+			a, fa = r.digits(e.Args[0])
+			return "(-" + a + ")", fa
+		}
+		switch e.Op {
+		case "/":
+			frac = max(fa, scaleOf(e), min((fa+fb+divScale+8)/9*9, maxDigits))
+			return fmt.Sprintf("(%s // %s)", times(a, frac-fa+fb), nonzero(e.Args[1], b)), frac
+		case "+", "-":
+			frac = max(fa, fb)
+			return "(" + times(a, frac-fa) + " " + e.Op + " " + times(b, frac-fb) + ")", frac
+		case "*":
+			if fa+fb <= maxDigits+divScale {
+				return "(" + a + " * " + b + ")", fa + fb
+			}
+		}
+	}
 	s := scaleOf(e)
-	if c, ok := e.(*Call); ok && c.Op == "unix_timestamp" {
-		return "CAST(" + r.micros(c.Args[0]) + " AS HUGEINT)"
-	}
-	if a, ok := e.(*Aggregate); ok && a.Name == "sum" && s == 0 && a.K == Decimal {
-		return r.sum(a) // already HUGEINT
-	}
-	if l, ok := e.(*Literal); ok && l.K == Decimal {
-		whole, frac, _ := strings.Cut(l.Value.(string), ".")
-		return "CAST('" + whole + frac + "' AS HUGEINT)"
-	}
 	if s == 0 {
-		return "CAST(" + r.value(e) + " AS HUGEINT)"
+		return "CAST(" + r.value(e) + " AS HUGEINT)", 0
 	}
-	return fmt.Sprintf("CAST(%s * %s AS HUGEINT)", r.value(e), power10(s))
+	return fmt.Sprintf("CAST(%s * %s AS HUGEINT)", r.value(e), power10(s)), s
+}
+
+// shown rounds a decimal to the digits of its type, half away from zero.
+func (r *renderer) shown(e Expr, text string) string {
+	if !inexact(e) {
+		return text
+	}
+	return fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", text, scaleOf(e))
 }
 
 func power10(n int) string { return "1" + strings.Repeat("0", n) }
@@ -82,6 +147,9 @@ func times(text string, power int) string {
 }
 
 func (r *renderer) arithmetic(e *Call) string {
+	if e.Op != "%" && inexact(e) {
+		return scaled(r.digits(e))
+	}
 	a := e.Args[0]
 	if e.Op == "neg" {
 		return "(-" + r.bigint(a) + ")"
@@ -102,18 +170,13 @@ func (r *renderer) arithmetic(e *Call) string {
 		}
 		return "(" + r.operand(a, b) + " // " + nonzero(b, r.operand(b, a)) + ")"
 	}
-	if double {
-		return "(" + r.value(a) + " / " + nonzero(b, r.value(b)) + ")"
-	}
-	return r.quotient(r.unscaled(a), nonzero(b, r.unscaled(b)), scaleOf(b)+divScale, scaleOf(e))
+	return "(" + r.value(a) + " / " + nonzero(b, r.value(b)) + ")" // of doubles
 }
 
-// quotient divides two HUGEINTs, the first times 10^power, and rounds half
-// away from zero to a decimal of the scale: twice the quotient is truncated,
-// moved by one and halved.
-func (r *renderer) quotient(n, d string, power, scale int) string {
-	q := fmt.Sprintf("((%s * 2%s) // %s)", n, strings.Repeat("0", power), d)
-	return scaled(fmt.Sprintf("((%s + sign(%s)) // 2)", q, q), scale)
+// rounded makes a decimal of a quotient counted in 10^-(scale+1): half away
+// from zero, as that one digit decides.
+func rounded(q string, scale int) string {
+	return fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", scaled(q, scale+1), scale)
 }
 
 // decimalDiv is DIV of decimals. UNIX_TIMESTAMP(ts) DIV 300, which dashboards
@@ -124,8 +187,9 @@ func (r *renderer) decimalDiv(a, b Expr) string {
 			return fmt.Sprintf("(%s // %d)", r.micros(c.Args[0]), n*1_000_000)
 		}
 	}
-	return fmt.Sprintf("CAST((%s) // nullif(%s, 0) AS BIGINT)",
-		times(r.unscaled(a), scaleOf(b)), times(r.unscaled(b), scaleOf(a)))
+	n, fn := r.digits(a)
+	d, fd := r.digits(b)
+	return fmt.Sprintf("CAST((%s) // %s AS BIGINT)", times(n, max(0, fd-fn)), nonzero(b, "("+times(d, max(0, fn-fd))+")"))
 }
 
 // micros renders the microseconds since 1970 of a time, by MySQL's rule that
@@ -242,11 +306,9 @@ func (r *renderer) aggregateText(a *Aggregate) string {
 		if a.K == Double {
 			return "avg(" + distinct(a) + r.value(arg) + ")" + r.over
 		}
-		sum := r.sum(&Aggregate{Name: "sum", Distinct: a.Distinct, Args: a.Args, K: Decimal})
-		if s := scaleOf(arg); s > 0 {
-			sum = fmt.Sprintf("CAST(%s * %s AS HUGEINT)", sum, power10(s))
-		}
-		return r.quotient(sum, "nullif(count("+distinct(a)+r.value(arg)+")"+r.over+", 0)", divScale, scaleOf(a))
+		sum, _ := r.digits(&Aggregate{Name: "sum", Distinct: a.Distinct, Args: a.Args, K: Decimal})
+		n := "nullif(count(" + distinct(a) + r.value(arg) + ")" + r.over + ", 0)"
+		return rounded(fmt.Sprintf("((%s * %s) // %s)", sum, power10(divScale+1), n), scaleOf(a))
 	case "bit_or", "bit_xor":
 		return "coalesce(" + a.Name + "(" + distinct(a) + r.bigint(a.Args[0]) + ")" + r.over + ", 0)"
 	case "stddev_pop", "stddev_samp", "var_pop", "var_samp":

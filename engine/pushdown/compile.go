@@ -65,7 +65,7 @@ type ScanPlan struct {
 // Compile translates a bound plan, or a subtree of one. The error is a
 // *Refusal when the plan is outside what this package is sure of.
 func Compile(ctx *sql.Context, n sql.Node, env Env) (*Plan, error) {
-	c := &compiler{ctx: ctx, env: env, used: map[sql.ColumnId]bool{}, next: firstOwnID}
+	c := &compiler{ctx: ctx, env: env, used: map[sql.ColumnId]bool{}, next: firstOwnID, sizes: map[Expr]int{}}
 	b, err := c.node(n)
 	if err != nil {
 		return nil, err
@@ -95,6 +95,8 @@ type compiler struct {
 	// used are the ids given to columns so far, next the next of our own.
 	used map[sql.ColumnId]bool
 	next sql.ColumnId
+	// sizes counts the nodes of expressions built so far.
+	sizes map[Expr]int
 }
 
 // firstOwnID is where ids of columns start that the planner has none for. It

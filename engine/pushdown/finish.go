@@ -1,6 +1,8 @@
 package pushdown
 
 import (
+	"slices"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/vt/proto/query"
 )
@@ -26,10 +28,15 @@ func statement(rel Rel, out []Named) (string, []*ScanPlan, error) {
 	if inner, ok := rel.(*Project); ok {
 		// The last select list is the planner's: no need for a second one.
 		exprs := byID(inner.Exprs)
-		for i := range out {
-			out[i].Expr = substitute(out[i].Expr, exprs)
+		merged := slices.Clone(out)
+		for i := range merged {
+			if merged[i].Expr, ok = inlined(out[i].Expr, exprs); !ok {
+				break
+			}
 		}
-		rel = inner.Child
+		if ok {
+			out, rel = merged, inner.Child
+		}
 	}
 	need := map[sql.ColumnId]bool{}
 	for i := range out {

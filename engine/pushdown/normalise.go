@@ -88,11 +88,16 @@ func (c *compiler) push(rel Rel, conds []Expr) Rel {
 		return c.push(n.Child, append(n.Conjuncts[:len(n.Conjuncts):len(n.Conjuncts)], conds...))
 	case *Project:
 		exprs := byID(n.Exprs)
-		for i, e := range conds {
-			conds[i] = substitute(e, exprs)
+		var down, stay []Expr
+		for _, e := range conds {
+			if x, ok := inlined(e, exprs); ok {
+				down = append(down, x)
+			} else {
+				stay = append(stay, e)
+			}
 		}
-		n.Child = c.push(n.Child, conds)
-		return n
+		n.Child = c.push(n.Child, down)
+		return filter(n, stay)
 	case *Sort:
 		n.Child = c.push(n.Child, conds)
 		return n
@@ -108,10 +113,11 @@ func (c *compiler) push(rel Rel, conds []Expr) Rel {
 		aggs := ids(namedColumns(n.Aggs))
 		var down, stay []Expr
 		for _, e := range conds {
-			if refersTo(e, aggs) {
+			x, ok := inlined(e, byID(n.Keys))
+			if !ok || refersTo(e, aggs) {
 				stay = append(stay, e)
 			} else {
-				down = append(down, substitute(e, byID(n.Keys)))
+				down = append(down, x)
 			}
 		}
 		n.Child = c.push(n.Child, down)
@@ -280,7 +286,10 @@ func (c *compiler) semijoin(child Rel, e Expr) (Rel, bool) {
 	if refersOut(rest) {
 		return nil, false
 	}
-	for i := range correlated {
+	for i, e := range correlated {
+		if size(e, maxSize) >= maxSize {
+			return nil, false
+		}
 		correlated[i] = c.normaliseExpr(correlated[i])
 	}
 	j := &Join{Kind: kind, L: child, R: c.normalise(rest)}

@@ -18,6 +18,10 @@ type renderer struct {
 	over    string   // window of the aggregates being written
 }
 
+// maxText bounds the text of one expression; the same operand may stand in it
+// more than once.
+const maxText = 1 << 20
+
 func (r *renderer) fail(format string, args ...any) {
 	if r.err == nil {
 		r.err = fmt.Errorf(format, args...)
@@ -132,6 +136,7 @@ func (s *selection) sources(r *renderer) []source {
 func (r *renderer) named(n Named) []string {
 	names := columnLanes(n.Column)
 	texts := r.lanes(n.Expr, n.Kind)
+	texts[0] = r.shown(n.Expr, texts[0])
 	out := make([]string, len(names))
 	for i, name := range names {
 		out[i] = name
@@ -177,6 +182,7 @@ func (r *renderer) rel(n Rel) *selection {
 		s.cols = []string{}
 		for _, k := range n.Keys {
 			names, texts := columnLanes(k.Column), r.lanes(k.Expr, k.Kind)
+			texts[0] = r.shown(k.Expr, texts[0])
 			if isLiteral(k.Expr) && k.Kind == Integer {
 				texts[0] = r.bigint(k.Expr) // a bare number would be a position
 			}

@@ -81,7 +81,29 @@ func (c *compiler) expr(e sql.Expression) (Expr, error) {
 		}
 		return nil, err
 	}
+	if c.size(x) >= maxSize {
+		return nil, refuse(e, "the expression is too large")
+	}
 	return x, nil
+}
+
+// size is size with the counts of operands remembered, since it is asked for
+// at every level.
+func (c *compiler) size(e Expr) int {
+	if e == nil {
+		return 0
+	}
+	if n, ok := c.sizes[e]; ok {
+		return n
+	}
+	n := 1
+	for _, o := range e.operands() {
+		if n += c.size(o); n >= maxSize {
+			break
+		}
+	}
+	c.sizes[e] = n
+	return n
 }
 
 // groupKey finds an expression among those the rows are grouped by.

@@ -181,6 +181,9 @@ func (r *renderer) arm(e Expr, k Kind, lane int) string {
 
 func (r *renderer) castText(e *Cast) string {
 	arg := r.lanes(e.Arg, e.Arg.Kind())
+	if e.K == Text {
+		arg[0] = r.shown(e.Arg, arg[0])
+	}
 	switch e.K {
 	case Integer:
 		if e.Type == types.Uint64 {
@@ -223,6 +226,16 @@ func (r *renderer) castText(e *Cast) string {
 var infix = map[string]string{"<=>": "IS NOT DISTINCT FROM", "and": "AND", "or": "OR"}
 
 func (r *renderer) callText(e *Call) string {
+	text := r.operator(e)
+	if len(text) > maxText {
+		r.fail("the text of an expression is longer than %d bytes", maxText)
+		return "NULL"
+	}
+	return text
+}
+
+// operator renders a call by its operator's or function's name.
+func (r *renderer) operator(e *Call) string {
 	switch e.Op {
 	case "=", "<>", "<", "<=", ">", ">=", "<=>":
 		return r.comparison(e)

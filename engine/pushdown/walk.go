@@ -77,6 +77,37 @@ func rewriteExpr(e Expr, f func(Expr) Expr) Expr {
 	return f(e)
 }
 
+// maxSize bounds the nodes of one expression. Operands are shared (the value
+// of a BETWEEN stands in two comparisons), and a few dozen of them nested
+// would be read for longer than anyone waits.
+const maxSize = 100_000
+
+// size counts the nodes of an expression, shared ones each time, up to limit.
+func size(e Expr, limit int) int {
+	if e == nil {
+		return 0
+	}
+	n := 1
+	for _, o := range e.operands() {
+		if n >= limit {
+			break
+		}
+		n += size(o, limit-n)
+	}
+	return n
+}
+
+// inlined substitutes unless the result were so large that computing the
+// columns once is better.
+func inlined(e Expr, by map[sql.ColumnId]Expr) (Expr, bool) {
+	const limit = 2000
+	x := substitute(e, by)
+	if x != e && size(x, limit) >= limit {
+		return e, false
+	}
+	return x, true
+}
+
 // substitute replaces columns by expressions, also where subqueries refer to
 // them.
 func substitute(e Expr, by map[sql.ColumnId]Expr) Expr {
