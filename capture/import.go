@@ -469,6 +469,7 @@ func (im *importer) file(s *source) error {
 		f.report.State, f.report.Err = FileDamaged, damage
 		im.cfg.Logger.Warn("capture file is damaged", "file", s.path, "offset", damage.Offset, "reason", damage.Reason, "packets", st.Packets)
 	}
+	im.known[s.id] = &f.row // for the same content under another name
 	im.batch = append(im.batch, f)
 	return nil
 }

@@ -37,6 +37,9 @@ func collect(paths []string, skip string) []*source {
 			continue
 		}
 		st, err := os.Stat(abs)
+		if err == nil && st.IsDir() {
+			abs, err = filepath.EvalSymlinks(abs) // the walk would not enter a link
+		}
 		switch {
 		case err != nil:
 			add(abs, err)
