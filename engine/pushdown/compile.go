@@ -11,8 +11,11 @@ import (
 // Env is what a compilation may ask for about the archive. It holds no
 // handles: the same plan and Env give the same text.
 type Env struct {
-	// Hosts lists the leases of a folded name; nil knows none.
+	// Hosts lists the leases of a folded name. Nil: host columns are always
+	// made by a join.
 	Hosts func(name string) []tables.Lease
+	// HostsLike lists the leases of all names that match. May be nil.
+	HostsLike func(match func(name string) bool) []tables.Lease
 }
 
 // Refusal says which part of a statement can't be pushed down, and why. It is
@@ -93,8 +96,9 @@ type compiler struct {
 	scans []*Scan
 	scope *scope
 	// used are the ids given to columns so far, next the next of our own.
-	used map[sql.ColumnId]bool
-	next sql.ColumnId
+	used  map[sql.ColumnId]bool
+	next  sql.ColumnId
+	notes []string
 	// sizes counts the nodes of expressions built so far.
 	sizes map[Expr]int
 }

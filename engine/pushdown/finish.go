@@ -10,7 +10,7 @@ import (
 // finish turns a relation in normal form, with the results wanted of it, into
 // a plan.
 func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
-	p := &Plan{}
+	p := &Plan{Notes: c.notes}
 	for i := range out {
 		p.Columns = append(p.Columns, out[i].Column)
 	}

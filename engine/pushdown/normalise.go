@@ -138,7 +138,7 @@ func (c *compiler) push(rel Rel, conds []Expr) Rel {
 	case *Join:
 		return c.pushJoin(n, conds)
 	case *Scan:
-		return filter(n, c.hostTests(n, conds))
+		return filter(n, c.storedTests(n, conds))
 	}
 	return filter(rel, conds)
 }

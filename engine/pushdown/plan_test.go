@@ -135,7 +135,7 @@ func errorText(err error) string {
 // testEnv knows two hosts, one of which moved to another address and site.
 func testEnv() Env {
 	addr := func(s string) tables.Addr { a, _ := tables.ParseAddr(s); return a }
-	return Env{Hosts: func(n string) []tables.Lease {
+	hosts := func(n string) []tables.Lease {
 		switch n {
 		case "gavin.reid-machine":
 			return []tables.Lease{{Name: n, Addr: addr("10.0.0.5"), TS: 1781251200000000, TSEnd: 1781264700000000}}
@@ -144,5 +144,14 @@ func testEnv() Env {
 				{Name: n, Addr: addr("2001:db8::5"), TS: 1781264700000000, TSEnd: tables.OpenEnd, Site: "berlin"}}
 		}
 		return nil
+	}
+	return Env{Hosts: hosts, HostsLike: func(match func(string) bool) []tables.Lease {
+		var out []tables.Lease
+		for _, name := range []string{"gavin.reid-machine", "roaming"} {
+			if match(name) {
+				out = append(out, hosts(name)...)
+			}
+		}
+		return out
 	}}
 }

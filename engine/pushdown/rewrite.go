@@ -328,10 +328,10 @@ func convertText(lit *expression.Literal, s string, c *tables.Column) (sql.Expre
 	return lit, nil
 }
 
-// protocolName folds a protocol's name; a number becomes its name.
+// protocolName is the spelling the column has of a protocol's name or number.
 func protocolName(s string) string {
-	if n, err := strconv.ParseUint(s, 10, 8); err == nil {
-		return tables.ProtocolName(uint8(n))
+	if n, ok := tables.ProtocolNumber(s); ok {
+		return tables.ProtocolName(n)
 	}
 	return strings.ToLower(s)
 }

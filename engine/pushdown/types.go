@@ -2,7 +2,6 @@ package pushdown
 
 import (
 	"fmt"
-	"math/big"
 	"strconv"
 	"strings"
 	"time"
@@ -311,14 +310,15 @@ func parseNumber(s string) (*Literal, error) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return &Literal{Integer, n}, nil
 	}
-	if _, ok := new(big.Rat).SetString(s); ok && !strings.ContainsAny(s, "eE/xX_") {
-		return decimalLiteral(strings.TrimPrefix(s, "+"))
-	}
+	// Go reads more as numbers than SQL does: 0x50, 1_000, Inf.
 	f, err := strconv.ParseFloat(s, 64)
-	if err != nil {
+	if err != nil || strings.Trim(s, "0123456789.eE+-") != "" {
 		return nil, fmt.Errorf("%q is not a number", s)
 	}
-	return &Literal{Double, f}, nil
+	if strings.ContainsAny(s, "eE") {
+		return &Literal{Double, f}, nil
+	}
+	return decimalLiteral(strings.TrimPrefix(s, "+"))
 }
 
 // timeLayouts are the spellings of a time. MySQL's own come first; the others

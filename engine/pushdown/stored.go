@@ -1,6 +1,7 @@
 package pushdown
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -9,27 +10,21 @@ import (
 	"github.com/wiresql/wiresql/tables"
 )
 
-// maxLeases is how many leases a test of a host name is spelled out for. A
-// name with more is found by the join that makes the column.
-const maxLeases = 64
+// Conditions on columns that are not stored, turned into conditions on what is:
+// those reach the row files, and prune.
 
-// hostTests turns tests of host columns of a scan into tests of address and
-// time, which prune: client_host = 'x' asks for rows whose address had the name
-// x at the time of the row.
-func (c *compiler) hostTests(s *Scan, conds []Expr) []Expr {
-	if c.env.Hosts == nil {
-		return conds
-	}
+// storedTests rewrites the conditions that stand on a scan.
+func (c *compiler) storedTests(s *Scan, conds []Expr) []Expr {
 	var out []Expr
 	for _, e := range conds {
-		out = append(out, conjuncts(c.hostTest(s, e))...)
+		out = append(out, conjuncts(c.storedTest(s, e))...)
 	}
 	return out
 }
 
-// hostTest rewrites under AND and OR only: where NULL (the address has no
+// storedTest rewrites under AND and OR only: where NULL (an address without a
 // name) and false must not be mixed up, the column stays.
-func (c *compiler) hostTest(s *Scan, e Expr) Expr {
+func (c *compiler) storedTest(s *Scan, e Expr) Expr {
 	x, ok := e.(*Call)
 	if !ok {
 		return e
@@ -38,32 +33,110 @@ func (c *compiler) hostTest(s *Scan, e Expr) Expr {
 	case "and", "or":
 		args := make([]Expr, len(x.Args))
 		for i, a := range x.Args {
-			args[i] = c.hostTest(s, a)
+			args[i] = c.storedTest(s, a)
 		}
 		return call(x.Op, Bool, args...)
-	case "=", "in":
+	case "=", "in", "like":
 		col, ok := x.Args[0].(*Col)
 		if !ok {
 			return e
 		}
-		address := s.addressOf(col)
-		if address == nil {
-			return e
+		if t, ok := c.hostTest(s, col, x); ok {
+			return t
 		}
-		var leases []tables.Lease
+		if t, ok := c.protocolTest(s, col, x); ok {
+			return t
+		}
+	}
+	return e
+}
+
+// protocolTest compares numbers instead of names.
+func (c *compiler) protocolTest(s *Scan, col *Col, x *Call) (Expr, bool) {
+	v := views[s.Relation]
+	if x.Op == "like" || v == nil || v.exprs["protocol"] != exprProtocol || col.name(s) != "protocol" {
+		return nil, false
+	}
+	args := []Expr{nil}
+	for _, a := range x.Args[1:] {
+		name, ok := textLiteral(a)
+		if !ok {
+			return nil, false
+		}
+		n, ok := tables.ProtocolNumber(name)
+		if !ok || tables.ProtocolName(n) != name {
+			return nil, false
+		}
+		args = append(args, &Literal{Integer, int64(n)})
+	}
+	args[0] = c.hidden(s, "protocol_number", Integer)
+	return call(x.Op, Bool, args...), true
+}
+
+// maxLeases is how many leases a test of a host name is spelled out for. A
+// name with more is found by the join that makes the column.
+const maxLeases = 64
+
+// hostTest turns a test of a host name into tests of address and time:
+// client_host = 'x' asks for rows whose address had the name x at the time of
+// the row.
+func (c *compiler) hostTest(s *Scan, col *Col, x *Call) (Expr, bool) {
+	address := s.addressOf(col)
+	if address == nil || c.env.Hosts == nil {
+		return nil, false
+	}
+	var leases []tables.Lease
+	if x.Op == "like" {
+		pattern, ok := textLiteral(x.Args[1])
+		escape, _ := textLiteral(x.Args[2])
+		if !ok || c.env.HostsLike == nil {
+			return nil, false
+		}
+		leases = c.env.HostsLike(func(name string) bool { return like(name, pattern, escape[0]) })
+	} else {
 		for _, a := range x.Args[1:] {
 			name, ok := textLiteral(a)
 			if !ok {
-				return e
+				return nil, false
 			}
 			leases = append(leases, c.env.Hosts(tables.FoldName(name))...)
 		}
-		if len(leases) > maxLeases {
-			return e
-		}
-		return c.leased(s, address, leases)
 	}
-	return e
+	if len(leases) > maxLeases {
+		return nil, false
+	}
+	c.notes = append(c.notes, fmt.Sprintf("%s: %d leases of an address", col.Name, len(leases)))
+	return c.leased(s, address, leases), true
+}
+
+// like matches as LIKE does: % is anything, _ one character. It goes back to
+// the last % only, so it takes length times pattern at most.
+func like(s, pattern string, escape byte) bool {
+	text, p := []rune(s), []rune(pattern)
+	i, j, star, mark := 0, 0, -1, 0
+	for i < len(text) {
+		switch {
+		case j < len(p) && p[j] == '%':
+			star, mark = j, i
+			j++
+			continue
+		case j+1 < len(p) && p[j] == rune(escape) && p[j+1] == text[i]:
+			i, j = i+1, j+2
+			continue
+		case j < len(p) && p[j] != rune(escape) && (p[j] == '_' || p[j] == text[i]):
+			i, j = i+1, j+1
+			continue
+		}
+		if star < 0 {
+			return false
+		}
+		mark++
+		i, j = mark, star+1
+	}
+	for j < len(p) && p[j] == '%' {
+		j++
+	}
+	return j == len(p)
 }
 
 // addressOf finds the address that a column of host names belongs to.
@@ -107,6 +180,9 @@ func (c *compiler) hidden(s *Scan, name string, kind Kind) *Col {
 		}
 	}
 	col := Column{ID: c.identity(0), Name: name, Kind: kind, Type: types.LongText}
+	if kind == Integer {
+		col.Type = types.Int32
+	}
 	s.Hidden = append(s.Hidden, col)
 	return &Col{col}
 }
