@@ -121,11 +121,11 @@ func (c *conversation) state() string {
 // over tells whether a packet at ns can't belong to c any more, and as what c
 // then ends. h is nil when the packet has no TCP header.
 func (c *conversation) over(cfg *Config, h *tables.Header, dir int, ns int64) endReason {
-	timeout := c.timeout(cfg)
-	if ns-c.seen > timeout {
-		return c.endAs()
-	}
-	if c.begin-ns > timeout {
+	if ns > c.seen {
+		if reason := c.overAt(cfg, ns); reason != endNone {
+			return reason
+		}
+	} else if c.begin-ns > c.timeout(cfg) {
 		return endForced
 	}
 	if h == nil || h.TCPFlags&(tables.TCPSyn|tables.TCPAck|tables.TCPRst) != tables.TCPSyn {
@@ -138,9 +138,15 @@ func (c *conversation) over(cfg *Config, h *tables.Header, dir int, ns int64) en
 	return endNone
 }
 
-// endAs is the reason of an end by silence.
-func (c *conversation) endAs() endReason {
-	if c.tcp.closed() {
+// overAt tells whether and as what the conversation is over at a time, if
+// nothing more comes.
+func (c *conversation) overAt(cfg *Config, ns int64) endReason {
+	switch silence, timeout := ns-c.seen, c.timeout(cfg); {
+	case silence < -timeout:
+		return endForced
+	case silence <= timeout:
+		return endNone
+	case c.tcp.closed():
 		return endEnd
 	}
 	return endIdle

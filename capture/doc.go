@@ -25,10 +25,13 @@
 // # Time that jumps
 //
 // Packets out of order go to their conversation as long as it could have been
-// alive then. One packet far from the meter's clock (beyond the active
-// timeout, either way) is metered but does not move the clock: it may be a
-// damaged time stamp. If the next packet is not back, time has really jumped,
-// and every conversation that is idle by the new time ends.
+// alive then. One packet far from the meter's clock (over a minute back, or an
+// hour ahead) is metered but does not move the clock: it may be a damaged time
+// stamp. If the next packet is not back, time has really jumped. After a jump
+// ahead, what is idle by the new time ends at once. After a jump back, what is
+// now far in the future ends within 512 s, or when its tuple is seen again:
+// looking at all of it at once would let a capture whose time goes to and fro
+// cost a look at the whole table each time.
 //
 // # Identifiers
 //

@@ -102,6 +102,7 @@ type Meter struct {
 	astray  bool  // the packet before was far from the clock
 	clock   int64 // packet time, ns
 	second  int64 // the wheel's: slots up to this second have been looked at
+	minute  int64 // rows of the family other before this one have been written
 
 	row      tables.Flow
 	handed   observe.Packet
@@ -327,6 +328,7 @@ func (m *Meter) observe(n uint32, c *conversation, p *Packet, dir int) {
 func (m *Meter) advance(ns int64) {
 	if !m.started {
 		m.started, m.clock, m.second = true, ns, seconds(ns)
+		m.minute = m.second / 60
 		return
 	}
 	ahead := ns - m.clock
@@ -345,14 +347,11 @@ func (m *Meter) advance(ns int64) {
 	}
 }
 
-// turn looks at the wheel's slots up to a second; at all of them when time
-// went back.
+// turn moves the wheel to a second and looks at the slots on the way. When time
+// goes back there are none: what is far in the future then ends when its slot
+// comes round, or when its next packet comes.
 func (m *Meter) turn(second int64) {
-	n := second - m.second
-	if n < 0 || n > wheelSlots {
-		n = wheelSlots
-	}
-	for s := second - n + 1; s <= second; s++ {
+	for s := max(m.second+1, second-wheelSlots+1); s <= second; s++ {
 		l := &m.table.wheel[uint64(s)%wheelSlots]
 		next := l.head
 		*l = list{}
@@ -361,22 +360,21 @@ func (m *Meter) turn(second int64) {
 			c := m.table.at(i)
 			next = c.next
 			c.slot, c.prev, c.next = noSlot, 0, 0
-			silence, timeout := m.clock-c.seen, c.timeout(&m.cfg)
-			switch {
-			case silence > timeout:
-				m.end(i, c.endAs())
-			case -silence > timeout:
-				m.end(i, endForced)
-			default:
+			if reason := c.overAt(&m.cfg, m.clock); reason != endNone {
+				m.end(i, reason)
+			} else {
 				m.schedule(i, c)
 			}
 		}
 	}
-	minute := m.second / 60
-	m.second = second
-	if second/60 != minute {
-		m.flushOthers(second/60 - 1)
+	if minute := second / 60; second < m.second {
+		m.flushAllOthers()
+		m.minute = minute
+	} else if minute > m.minute {
+		m.flushOthers(minute - 1)
+		m.minute = minute
 	}
+	m.second = second
 }
 
 // schedule has the conversation looked at when it may be over.
@@ -450,9 +448,14 @@ func (m *Meter) Cut(next int64) error {
 // Close ends all conversations and writes everything that is left.
 func (m *Meter) Close() error {
 	m.table.all(m.second, func(n uint32) {
-		reason := endCapture
-		if c := m.table.at(n); m.clock-c.seen > c.timeout(&m.cfg) || c.tcp.closed() {
-			reason = c.endAs()
+		c := m.table.at(n)
+		reason := c.overAt(&m.cfg, m.clock)
+		switch {
+		case reason != endNone:
+		case c.tcp.closed():
+			reason = endEnd
+		default:
+			reason = endCapture
 		}
 		m.end(n, reason)
 	})
