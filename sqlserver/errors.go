@@ -1,0 +1,110 @@
+package sqlserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/planbuilder"
+	"github.com/dolthub/vitess/go/mysql"
+	errkind "gopkg.in/src-d/go-errors.v1"
+
+	"github.com/wiresql/wiresql/functions"
+)
+
+// Why a statement was ended from outside; the causes of its context.
+var (
+	errClientGone = errors.New("the client has closed the connection")
+	errTimeLimit  = errors.New("maximum statement execution time exceeded")
+)
+
+// numbers gives errors of go-mysql-server, which sends 1105 for most, the
+// number and state MySQL gives them. Clients decide by number: Grafana shows
+// the text of 1064, 1054 and 1146 only, JDBC drivers reconnect on some.
+var numbers = []struct {
+	kind  *errkind.Kind
+	num   int
+	state string
+}{
+	{sql.ErrSyntaxError, mysql.ERParseError, "42000"},
+	{sql.ErrInvalidSyntax, mysql.ERParseError, "42000"},
+	{sql.ErrUnsupportedSyntax, mysql.ERParseError, "42000"},
+	{sql.ErrUnsupportedFeature, mysql.ERParseError, "42000"},
+	{sql.ErrTableNotFound, mysql.ERNoSuchTable, "42S02"},
+	{sql.ErrDatabaseNotFound, mysql.ERBadDb, "42000"},
+	{sql.ErrNoDatabaseSelected, mysql.ERNoDb, "3D000"},
+	{sql.ErrColumnNotFound, mysql.ERBadFieldError, "42S22"},
+	{sql.ErrTableColumnNotFound, mysql.ERBadFieldError, "42S22"},
+	{sql.ErrUnknownColumn, mysql.ERBadFieldError, "42S22"},
+	{sql.ErrMisusedAlias, mysql.ERBadFieldError, "42S22"},
+	{sql.ErrAmbiguousColumnName, mysql.ERNonUniq, "23000"},
+	{sql.ErrAmbiguousColumnOrAliasName, mysql.ERNonUniq, "23000"},
+	{sql.ErrAmbiguousColumnInOrderBy, mysql.ERNonUniq, "23000"},
+	{sql.ErrFunctionNotFound, mysql.ERSPDoesNotExist, "42000"},
+	{sql.ErrTableFunctionNotFound, mysql.ERSPDoesNotExist, "42000"},
+	{sql.ErrInvalidArgumentNumber, 1582, "42000"},
+	{sql.ErrColumnNumberDoesNotMatch, 1222, "21000"},
+	{planbuilder.ErrUnionSchemasDifferentLength, 1222, "21000"},
+	{sql.ErrInvalidOperandColumns, mysql.EROperandColumns, "21000"},
+	{sql.ErrExpectedSingleRow, mysql.ERSubqueryNo1Row, "21000"},
+	{sql.ErrNonAggregatedColumnWithoutGroupBy, 1140, "42000"},
+	{sql.ErrUnknownSystemVariable, mysql.ERUnknownSystemVariable, "HY000"},
+	{sql.ErrSystemVariableReadOnly, 1238, "HY000"},
+	{sql.ErrInvalidSystemVariableValue, 1231, "42000"},
+	{sql.ErrUnknownPreparedStatement, 1243, "HY000"},
+	{sql.ErrDatabaseAccessDeniedForUser, mysql.ERDBAccessDenied, "42000"},
+	{sql.ErrTableAccessDeniedForUser, 1142, "42000"},
+	{sql.ErrPrivilegeCheckFailed, 1142, "42000"},
+	{sql.ErrReadOnly, mysql.EROptionPreventsStatement, "HY000"},
+	{sql.ErrReadOnlyTransaction, 1792, "25006"},
+}
+
+// ended tells whether a statement that failed was ended from outside, which is
+// the better error then. It must be asked before the statement's iterator is
+// closed: closing cancels the context too.
+func ended(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	if errors.Is(context.Cause(ctx), errTimeLimit) {
+		return newError(mysql.ERQueryTimeout, "HY000", "Query execution was interrupted, "+errTimeLimit.Error())
+	}
+	return newError(mysql.ERQueryInterrupted, mysql.SSQueryInterrupted, "Query execution was interrupted")
+}
+
+// sqlError turns an error into what the client gets.
+func sqlError(err error) *mysql.SQLError {
+	if err == nil {
+		return nil
+	}
+	var known *mysql.SQLError
+	if errors.As(err, &known) {
+		return known
+	}
+	for _, n := range numbers {
+		if n.kind.Is(err) {
+			return newError(n.num, n.state, err.Error())
+		}
+	}
+	// Guidance carries the number that Grafana shows.
+	var misuse *functions.Error
+	if errors.As(err, &misuse) {
+		return newError(mysql.ERParseError, "42000", err.Error())
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return newError(mysql.ERQueryInterrupted, mysql.SSQueryInterrupted, "Query execution was interrupted")
+	}
+	if text := err.Error(); strings.HasPrefix(text, "syntax error at position") {
+		return newError(mysql.ERParseError, "42000", text)
+	}
+	return sql.CastSQLError(err)
+}
+
+func newError(num int, state, text string) *mysql.SQLError {
+	return mysql.NewSQLError(num, state, "%s", text)
+}
+
+// panicError is a bug met while answering a statement: the connection lives on.
+func panicError(v any) error { return fmt.Errorf("internal error: %v", v) }

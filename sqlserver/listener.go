@@ -1,0 +1,173 @@
+package sqlserver
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/dolthub/vitess/go/mysql"
+)
+
+const (
+	// loginTime is how long a connection may take until it is logged in.
+	loginTime = 15 * time.Second
+	// writeTime is how long a client may leave its socket full: clients that
+	// stream a result and think about each row need minutes, one that never
+	// reads again must not hold its query for ever.
+	writeTime = 10 * time.Minute
+	// pollTime is how often the socket of a running query is looked at.
+	pollTime = 250 * time.Millisecond
+)
+
+var errRequestTooLarge = errors.New("request too large")
+
+// listener hands out connections that guard themselves.
+type listener struct {
+	net.Listener
+	max, limit int
+	log        *slog.Logger
+	mu         sync.Mutex
+	open       map[*conn]struct{}
+	closed     bool
+}
+
+func newListener(l net.Listener, maxConns, maxRequest int, log *slog.Logger) *listener {
+	// TLS adds 22 to 29 bytes to each record of up to 16 KiB; the handshake
+	// and the login are small.
+	return &listener{Listener: l, max: maxConns, limit: maxRequest + maxRequest/256 + 16<<10, log: log, open: map[*conn]struct{}{}}
+}
+
+// Accept returns the next connection below the limit. Only the closing of the
+// listener is an error: the loop above ends at any.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		raw, err := l.Listener.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return nil, err
+			}
+			l.log.Warn("accept failed", "error", err) // out of file descriptors, most likely
+			time.Sleep(100 * time.Millisecond)
+			continue
+		}
+		c := &conn{Conn: raw, listener: l}
+		l.mu.Lock()
+		full, closed := len(l.open) >= l.max, l.closed
+		if !full && !closed {
+			l.open[c] = struct{}{}
+		}
+		l.mu.Unlock()
+		if full || closed {
+			refuse(raw, l.max)
+			continue
+		}
+		raw.SetReadDeadline(time.Now().Add(loginTime))
+		return c, nil
+	}
+}
+
+// closeAll closes every connection; their queries are cancelled by it.
+func (l *listener) closeAll() {
+	l.mu.Lock()
+	l.closed = true
+	conns := make([]*conn, 0, len(l.open))
+	for c := range l.open {
+		conns = append(conns, c)
+	}
+	l.mu.Unlock()
+	for _, c := range conns {
+		c.Close()
+	}
+}
+
+// refuse sends error 1040 in place of the handshake, as MySQL does: there is
+// no SQL state in an error at that point.
+func refuse(c net.Conn, max int) {
+	text := fmt.Sprintf("Too many connections: %d are open", max)
+	p := []byte{byte(3 + len(text)), 0, 0, 0, mysql.ErrPacket}
+	p = binary.LittleEndian.AppendUint16(p, mysql.ERConCount)
+	c.SetWriteDeadline(time.Now().Add(time.Second))
+	c.Write(append(p, text...))
+	c.Close()
+}
+
+// conn counts what the client has sent since it was last answered. That is
+// the only place where a request can be stopped before the wire library has
+// read and parsed it, and it holds under TLS and before login. A statement of
+// 12 MB would overflow the stack of that parser and end the process.
+type conn struct {
+	net.Conn
+	listener   *listener
+	unanswered atomic.Int64
+	once       sync.Once
+}
+
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.unanswered.Add(int64(n)) > int64(c.listener.limit) {
+		c.listener.log.Warn("connection closed: request too large", "client", c.RemoteAddr().String(), "limit", c.listener.limit)
+		c.Close()
+		return 0, errRequestTooLarge
+	}
+	return n, err
+}
+
+func (c *conn) Write(p []byte) (int, error) {
+	if !isKeyUpdate(p) {
+		c.unanswered.Store(0)
+	}
+	c.Conn.SetWriteDeadline(time.Now().Add(writeTime))
+	return c.Conn.Write(p)
+}
+
+// isKeyUpdate tells whether a TLS 1.3 record can be the answer to a client's
+// KeyUpdate: 5 bytes of message, 1 of type, 16 of tag. A client could ask for
+// such answers within one endless request. The smallest answer of MySQL, an
+// end of result, is 31 bytes in TLS.
+func isKeyUpdate(p []byte) bool {
+	return len(p) <= 5+22 && len(p) >= 3 && p[0] == 0x17 && p[1] == 3 && p[2] == 3
+}
+
+// loggedIn ends the time limit of the login.
+func (c *conn) loggedIn() { c.Conn.SetReadDeadline(time.Time{}) }
+
+func (c *conn) Close() error {
+	c.once.Do(func() {
+		c.listener.mu.Lock()
+		delete(c.listener.open, c)
+		c.listener.mu.Unlock()
+	})
+	return c.Conn.Close()
+}
+
+// gone tells whether the client has closed the connection, also when it sent
+// something before, as TLS does. The socket is only looked at.
+func (c *conn) gone() bool {
+	s, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return true
+	}
+	gone := false
+	err = raw.Control(func(fd uintptr) { gone = hungUp(int(fd)) })
+	return gone || err != nil
+}
+
+// rawConn finds the guarded connection below TLS.
+func rawConn(c *mysql.Conn) *conn {
+	under := c.Conn
+	if t, ok := under.(interface{ NetConn() net.Conn }); ok {
+		under = t.NetConn()
+	}
+	raw, _ := under.(*conn)
+	return raw
+}

@@ -1,0 +1,280 @@
+package sqlserver
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	sqle "github.com/dolthub/go-mysql-server"
+	"github.com/dolthub/go-mysql-server/server"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
+	vtlog "github.com/dolthub/vitess/go/vt/log"
+	"github.com/sirupsen/logrus"
+)
+
+// Config is what can be set about serving.
+type Config struct {
+	Listen           string        `key:"listen" doc:"address and port to serve MySQL on"`
+	TLSCert          string        `key:"tls-cert" doc:"PEM file of a certificate; without one it is generated"`
+	TLSKey           string        `key:"tls-key" doc:"PEM file of its key"`
+	MaxConnections   int           `key:"max-connections" doc:"clients at a time; the next gets error 1040"`
+	MaxRequestBytes  int           `key:"max-request-bytes" doc:"a connection that sends more without waiting for an answer is closed"`
+	MaxExecutionTime time.Duration `key:"max-execution-time" doc:"ends a statement with error 3024; 0 for no limit"`
+
+	// Dir is where accounts, the generated password and certificate lie:
+	// serve/ in the archive. Nothing else is written.
+	Dir string
+}
+
+// DefaultConfig returns the defaults: reachable from this machine only, and
+// room for Grafana, which alone opens up to 100 connections.
+func DefaultConfig() Config {
+	return Config{
+		Listen:           "127.0.0.1:3306",
+		MaxConnections:   250,
+		MaxRequestBytes:  1 << 20,
+		MaxExecutionTime: 10 * time.Minute,
+	}
+}
+
+// Backend is the engine as the server needs it.
+type Backend interface {
+	// SQL returns the engine that parses, plans and executes statements.
+	SQL() *sqle.Engine
+	// Session makes a connection's session of what the wire knows of it.
+	Session(*sql.BaseSession) sql.Session
+}
+
+// serverVersion is what clients compare features with: we answer as MySQL
+// 8.0 does.
+const serverVersion = "8.0.33-wiresql"
+
+// Server serves an engine. New is inert, Start listens, Close stops.
+type Server struct {
+	cfg      Config
+	backend  Backend
+	engine   *sqle.Engine
+	log      *slog.Logger
+	accounts *accounts
+	password string
+	listener *listener
+	wire     *mysql.Listener
+	handler  *handler
+	serving  sync.WaitGroup
+}
+
+// New prepares a server. log may be nil.
+func New(cfg Config, backend Backend, log *slog.Logger) *Server {
+	if log == nil {
+		log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	return &Server{cfg: cfg, backend: backend, engine: backend.SQL(), log: log}
+}
+
+// Start reads or makes the accounts and the certificate, listens and serves in
+// the background.
+func (s *Server) Start() error {
+	quietLibraries(s.log)
+	if err := os.MkdirAll(s.cfg.Dir, 0o755); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	certificate, err := s.certificate()
+	if err != nil {
+		return err
+	}
+	if s.accounts, s.password, err = openAccounts(s.cfg.Dir); err != nil {
+		return err
+	}
+	s.accounts.grant(s.engine.Analyzer.Catalog.MySQLDb)
+	if err := sql.SystemVariables.AssignValues(map[string]interface{}{
+		"version":            serverVersion,
+		"version_comment":    "wiresql",
+		"time_zone":          "+00:00",
+		"max_connections":    int64(s.cfg.MaxConnections),
+		"max_allowed_packet": int64(s.cfg.MaxRequestBytes),
+		// Reading and writing files through SQL is refused before this is
+		// asked; a directory that can't exist is the second lock.
+		"secure_file_priv": filepath.Join(s.cfg.Dir, "none", "none"),
+	}); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+
+	raw, err := net.Listen("tcp", s.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	s.listener = newListener(raw, s.cfg.MaxConnections, s.cfg.MaxRequestBytes, s.log)
+	sessions := server.NewSessionManager(sql.NewContext, s.session, sql.NoopTracer,
+		s.engine.Analyzer.Catalog.Database, s.engine.MemoryManager, s.engine.ProcessList, raw.Addr().String())
+	s.handler = &handler{engine: s.engine, sessions: sessions, limit: s.cfg.MaxExecutionTime, grants: s.accounts, log: s.log}
+	s.wire, err = mysql.NewListenerWithConfig(mysql.ListenerConfig{
+		Listener:           s.listener,
+		AuthServer:         s.accounts,
+		Handler:            s.handler,
+		ConnReadBufferSize: mysql.DefaultConnBufferSize,
+	})
+	if err != nil {
+		raw.Close()
+		return fmt.Errorf("serve: %w", err)
+	}
+	s.wire.ServerVersion = serverVersion
+	s.wire.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	s.serving.Go(s.wire.Accept)
+	s.log.Info("serving mysql", "address", s.Addr().String())
+	return nil
+}
+
+// Addr is the address the server listens on.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Password returns the password that was generated for the account wiresql
+// at this start, and the file that holds it; it is empty when there were
+// accounts already.
+func (s *Server) Password() (password, file string) {
+	return s.password, filepath.Join(s.cfg.Dir, passwordFile)
+}
+
+// Close stops listening, ends all queries and closes all connections.
+func (s *Server) Close() error {
+	if s.wire == nil {
+		return nil
+	}
+	s.wire.Close()
+	s.listener.closeAll()
+	s.serving.Wait()
+	s.handler.running.Wait()
+	return nil
+}
+
+// session makes the session of a connection that has logged in.
+func (s *Server) session(_ context.Context, c *mysql.Conn, addr string) (sql.Session, error) {
+	user, _ := c.UserData.(sql.MysqlConnectionUser)
+	client := sql.Client{User: user.User, Address: user.Host, Capabilities: c.Capabilities}
+	return s.backend.Session(sql.NewBaseSessionWithClientServer(addr, client, c.ConnectionID)), nil
+}
+
+// certificate loads the configured certificate, or the generated one, or makes
+// it.
+func (s *Server) certificate() (tls.Certificate, error) {
+	cert, key := s.cfg.TLSCert, s.cfg.TLSKey
+	if (cert == "") != (key == "") {
+		return tls.Certificate{}, errors.New("serve: tls_cert and tls_key go together")
+	}
+	if cert == "" {
+		dir := filepath.Join(s.cfg.Dir, "tls")
+		cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+		if _, err := os.Stat(cert); errors.Is(err, fs.ErrNotExist) {
+			if err := generateCertificate(cert, key); err != nil {
+				return tls.Certificate{}, fmt.Errorf("serve: generate certificate: %w", err)
+			}
+			s.log.Info("certificate generated", "file", cert)
+		}
+	}
+	c, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return c, fmt.Errorf("serve: certificate %s: %w", cert, err)
+	}
+	return c, nil
+}
+
+// generateCertificate writes a self-signed certificate for this machine's
+// names, which clients may be given as the authority to trust.
+func generateCertificate(certFile, keyFile string) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return err
+	}
+	names := []string{"localhost"}
+	if name, err := os.Hostname(); err == nil && name != "localhost" {
+		names = append(names, name)
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial,
+		Subject:      pkix.Name{CommonName: names[len(names)-1], Organization: []string{"wiresql generated"}},
+		DNSNames:     names,
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		// A clock that is a little behind must still accept it.
+		NotBefore:             time.Now().Add(-24 * time.Hour),
+		NotAfter:              time.Now().AddDate(10, 0, 0),
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return err
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(certFile), 0o755); err != nil {
+		return err
+	}
+	// The key first: a certificate without its key would be taken as made.
+	if err := writeFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), 0o600); err != nil {
+		return err
+	}
+	return writeFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(name string, data []byte, mode fs.FileMode) error {
+	part := name + ".part"
+	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(part, name)
+	}
+	if err != nil {
+		os.Remove(part)
+	}
+	return err
+}
+
+var quiet sync.Once
+
+// quietLibraries sends what the libraries below log, a line for each
+// connection and a stack for each failed statement, to our log at its lowest
+// level. Both keep their logger in globals.
+func quietLibraries(log *slog.Logger) {
+	quiet.Do(func() {
+		line := func(v ...interface{}) { log.Debug("mysql wire", "message", fmt.Sprint(v...)) }
+		linef := func(format string, v ...interface{}) { log.Debug("mysql wire", "message", fmt.Sprintf(format, v...)) }
+		vtlog.Info, vtlog.Warning, vtlog.Error = line, line, line
+		vtlog.Infof, vtlog.Warningf, vtlog.Errorf = linef, linef, linef
+		logrus.SetOutput(io.Discard)
+		logrus.SetLevel(logrus.PanicLevel)
+	})
+}
