@@ -49,6 +49,8 @@ func inexact(e Expr) bool {
 		return false
 	}
 	switch e := e.(type) {
+	case *Col:
+		return e.Digits > 0
 	case *Call:
 		switch e.Op {
 		case "/":
@@ -58,15 +60,34 @@ func inexact(e Expr) bool {
 		}
 	case *Case:
 		return inexact(e.Else) || slices.ContainsFunc(e.Whens, func(w When) bool { return inexact(w.Then) })
+	case *Over:
+		return inexact(e.Call)
 	case *Aggregate:
-		return e.Name != "avg" && slices.ContainsFunc(e.Args, inexact)
+		return e.Name == "avg" || slices.ContainsFunc(e.Args, inexact)
 	}
 	return false
+}
+
+// carried is how many digits an inexact aggregate carries.
+func carried(e Expr) int {
+	a, ok := e.(*Aggregate)
+	if !ok {
+		return scaleOf(e)
+	}
+	if a.Name == "avg" {
+		return (scaleOf(a) + 8) / 9 * 9
+	}
+	_, frac := (&renderer{}).digits(a.Args[0])
+	return frac
 }
 
 // digits renders a number as a HUGEINT that counts 10^-frac.
 func (r *renderer) digits(e Expr) (text string, frac int) {
 	switch e := e.(type) {
+	case *Col:
+		if e.Digits > 0 {
+			return fmt.Sprintf("CAST(%s * %s AS HUGEINT)", r.value(e), power10(e.Digits)), e.Digits
+		}
 	case *Literal:
 		if e.K == Decimal {
 			whole, fraction, _ := strings.Cut(e.Value.(string), ".")
@@ -171,12 +192,6 @@ func (r *renderer) arithmetic(e *Call) string {
 		return "(" + r.operand(a, b) + " // " + nonzero(b, r.operand(b, a)) + ")"
 	}
 	return "(" + r.value(a) + " / " + nonzero(b, r.value(b)) + ")" // of doubles
-}
-
-// rounded makes a decimal of a quotient counted in 10^-(scale+1): half away
-// from zero, as that one digit decides.
-func rounded(q string, scale int) string {
-	return fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", scaled(q, scale+1), scale)
 }
 
 // decimalDiv is DIV of decimals. UNIX_TIMESTAMP(ts) DIV 300, which dashboards
@@ -306,9 +321,9 @@ func (r *renderer) aggregateText(a *Aggregate) string {
 		if a.K == Double {
 			return "avg(" + distinct(a) + r.value(arg) + ")" + r.over
 		}
-		sum, _ := r.digits(&Aggregate{Name: "sum", Distinct: a.Distinct, Args: a.Args, K: Decimal})
+		sum, frac := r.digits(&Aggregate{Name: "sum", Distinct: a.Distinct, Args: a.Args, K: Decimal})
 		n := "nullif(count(" + distinct(a) + r.value(arg) + ")" + r.over + ", 0)"
-		return rounded(fmt.Sprintf("((%s * %s) // %s)", sum, power10(divScale+1), n), scaleOf(a))
+		return scaled(fmt.Sprintf("(%s // %s)", times(sum, carried(a)-frac), n), carried(a))
 	case "bit_or", "bit_xor":
 		return "coalesce(" + a.Name + "(" + distinct(a) + r.bigint(a.Args[0]) + ")" + r.over + ", 0)"
 	case "stddev_pop", "stddev_samp", "var_pop", "var_samp":

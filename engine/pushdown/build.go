@@ -1,6 +1,8 @@
 package pushdown
 
 import (
+	"slices"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
@@ -73,7 +75,7 @@ func (c *compiler) node(n sql.Node) (*block, error) {
 		if err != nil {
 			return nil, err
 		}
-		b = restrict(b)
+		b = c.restrict(b)
 		b.rel = &Distinct{b.rel}
 		return b, nil
 	case *plan.Sort:
@@ -140,7 +142,7 @@ func (c *compiler) scan(rel *tables.Relation, planner []sql.ColumnId) *Scan {
 		if planner != nil {
 			id = planner[i]
 		}
-		s.Out = append(s.Out, Column{c.identity(id), rc.Name, columnKind(rc.Kind), functions.TypeOf(rc)})
+		s.Out = append(s.Out, Column{ID: c.identity(id), Name: rc.Name, Kind: columnKind(rc.Kind), Type: functions.TypeOf(rc)})
 	}
 	return s
 }
@@ -153,6 +155,7 @@ func (c *compiler) derived(n *plan.SubqueryAlias) (*block, error) {
 	if err != nil {
 		return nil, err
 	}
+	inner = c.settle(inner)
 	var ids []sql.ColumnId
 	n.Columns().ForEach(func(id sql.ColumnId) { ids = append(ids, id) })
 	if len(ids) != len(inner.out) {
@@ -189,7 +192,7 @@ func (c *compiler) project(n *plan.Project) (*block, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &block{cols: map[sql.ColumnId]Column{}, keys: child.keys}
+	b := &block{cols: map[sql.ColumnId]Column{}, keys: slices.Clone(child.keys)}
 	p := &Project{Child: child.rel}
 	have := map[sql.ColumnId]bool{}
 	keep := func(col Column) {
@@ -222,9 +225,14 @@ func (c *compiler) project(n *plan.Project) (*block, error) {
 			if ref, isCol := e.(*Col); isCol && !c.outer(child, ref) {
 				col = ref.Column
 			} else {
-				col = Column{c.identity(id), schema[i].Name, e.Kind(), declared(e, schema[i].Type)}
+				col = Column{ID: c.identity(id), Name: schema[i].Name, Kind: e.Kind(), Type: declared(e, schema[i].Type)}
 				have[col.ID] = true
 				p.Exprs = append(p.Exprs, Named{col, e})
+				// ORDER BY above DISTINCT repeats the expression.
+				if a, ok := pe.(*expression.Alias); ok {
+					pe = a.Child
+				}
+				b.keys = append(b.keys, groupKey{sql.DebugString(pe), col})
 			}
 			if id != 0 {
 				b.cols[id] = col
@@ -252,25 +260,43 @@ func (c *compiler) outer(b *block, ref *Col) bool {
 }
 
 // restrict leaves only the outputs in the relation.
-func restrict(b *block) *block {
-	var exprs []Named
-	seen := map[sql.ColumnId]bool{}
+func (c *compiler) restrict(b *block) *block {
+	p := &Project{Child: b.rel}
+	r := &block{rel: p, cols: map[sql.ColumnId]Column{}}
+	settled := map[sql.ColumnId]Column{}
 	for _, o := range b.out {
-		if !seen[o.ID] {
-			seen[o.ID] = true
-			exprs = append(exprs, Named{o.Column, &Col{o.Column}})
+		col, done := settled[o.ID]
+		if !done {
+			if col = o.Column; col.Digits > 0 {
+				col.ID, col.Digits = c.identity(0), 0 // rounded now
+			}
+			settled[o.ID] = col
+			p.Exprs = append(p.Exprs, Named{col, &Col{o.Column}})
 		}
+		col.Name = o.Name
+		r.out = append(r.out, output{col, o.plan})
 	}
-	r := *b
-	r.keys = nil
-	r.cols = map[sql.ColumnId]Column{}
 	for id, col := range b.cols {
-		if seen[col.ID] {
+		if col, ok := settled[col.ID]; ok {
 			r.cols[id] = col
 		}
 	}
-	r.rel = &Project{b.rel, exprs}
-	return &r
+	for _, k := range b.keys {
+		if col, ok := settled[k.ID]; ok {
+			r.keys = append(r.keys, groupKey{k.text, col})
+		}
+	}
+	return r
+}
+
+// settle rounds what leaves a query block with more digits than it shows.
+func (c *compiler) settle(b *block) *block {
+	for _, o := range b.out {
+		if o.Digits > 0 {
+			return c.restrict(b)
+		}
+	}
+	return b
 }
 
 func (c *compiler) group(n *plan.GroupBy) (*block, error) {
@@ -302,7 +328,7 @@ func (c *compiler) group(n *plan.GroupBy) (*block, error) {
 		if ref, ok := e.(*Col); ok && !c.outer(child, ref) {
 			col = ref.Column
 		} else {
-			col = Column{c.identity(id), inner.String(), e.Kind(), declared(e, inner.Type())}
+			col = Column{ID: c.identity(id), Name: inner.String(), Kind: e.Kind(), Type: declared(e, inner.Type())}
 		}
 		if id != 0 {
 			b.cols[id] = col
@@ -322,7 +348,10 @@ func (c *compiler) group(n *plan.GroupBy) (*block, error) {
 			if err != nil {
 				return nil, err
 			}
-			col = Column{c.identity(id), schema[i].Name, e.Kind(), declared(e, schema[i].Type)}
+			col = Column{ID: c.identity(id), Name: schema[i].Name, Kind: e.Kind(), Type: declared(e, schema[i].Type)}
+			if inexact(e) {
+				col.Digits = carried(e)
+			}
 			g.Aggs = append(g.Aggs, Named{col, e})
 			if id != 0 {
 				b.cols[id] = col
@@ -496,9 +525,9 @@ func (c *compiler) setOp(n *plan.SetOp) (*block, error) {
 		case kind == Text && re.Kind() != Null && !typ.Equals(rt):
 			typ = types.LongText
 		}
-		col := Column{c.identity(0), l.out[i].Name, kind, typ}
-		left[i] = Named{Column{c.identity(0), col.Name, kind, typ}, le}
-		right[i] = Named{Column{c.identity(0), col.Name, kind, typ}, re}
+		col := Column{ID: c.identity(0), Name: l.out[i].Name, Kind: kind, Type: typ}
+		left[i] = Named{Column{ID: c.identity(0), Name: col.Name, Kind: kind, Type: typ}, le}
+		right[i] = Named{Column{ID: c.identity(0), Name: col.Name, Kind: kind, Type: typ}, re}
 		op.Out = append(op.Out, col)
 		b.out = append(b.out, output{col, l.out[i].plan})
 		if id := l.out[i].plan; id != 0 {

@@ -84,7 +84,7 @@ func Compile(ctx *sql.Context, n sql.Node, env Env) (*Plan, error) {
 		if id == 0 {
 			id = o.ID
 		}
-		out[i] = Named{Column{id, o.Name, o.Kind, declared(e, o.Type)}, e}
+		out[i] = Named{Column{ID: id, Name: o.Name, Kind: o.Kind, Type: declared(e, o.Type)}, e}
 	}
 	return c.finish(rel, out)
 }

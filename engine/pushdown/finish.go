@@ -80,7 +80,10 @@ func (r *renderer) result(n Named) []string {
 			texts[0] = "CAST(" + texts[0] + " AS " + integerType(n.Type) + ")"
 		}
 	case Decimal:
-		if c, ok := n.Expr.(*Col); ok && c.Type.Equals(n.Type) {
+		if c, ok := n.Expr.(*Col); ok && c.Digits == 0 && c.Type.Equals(n.Type) {
+			break
+		}
+		if c, ok := n.Expr.(*Cast); ok && c.Type.Equals(n.Type) {
 			break
 		}
 		texts[0] = "CAST(" + texts[0] + " AS " + n.Type.String() + ")"

@@ -39,6 +39,10 @@ type Column struct {
 	Kind Kind
 	// Type is what the MySQL plan declares; the result is cast to it.
 	Type sql.Type
+	// Digits is set on a decimal that carries more digits behind the point
+	// than its type shows: an average is not rounded before it is shown or
+	// leaves its query block.
+	Digits int
 }
 
 // Rel is a relational node. Columns lists what it puts out, in order.

@@ -440,10 +440,15 @@ func notNull(e Expr, rel Rel) bool {
 	return false
 }
 
+// byID gives what stands for a column where it is not computed: its
+// expression, rounded as the column is.
 func byID(list []Named) map[sql.ColumnId]Expr {
 	m := make(map[sql.ColumnId]Expr, len(list))
 	for _, n := range list {
 		m[n.ID] = n.Expr
+		if n.Digits == 0 && inexact(n.Expr) {
+			m[n.ID] = &Cast{Arg: n.Expr, K: Decimal, Type: n.Type}
+		}
 	}
 	return m
 }

@@ -136,7 +136,9 @@ func (s *selection) sources(r *renderer) []source {
 func (r *renderer) named(n Named) []string {
 	names := columnLanes(n.Column)
 	texts := r.lanes(n.Expr, n.Kind)
-	texts[0] = r.shown(n.Expr, texts[0])
+	if n.Digits == 0 {
+		texts[0] = r.shown(n.Expr, texts[0])
+	}
 	out := make([]string, len(names))
 	for i, name := range names {
 		out[i] = name

@@ -635,7 +635,7 @@ func (c *compiler) scalarSubquery(e *plan.Subquery) (Expr, error) {
 	if len(b.out) != 1 {
 		return nil, refuse(e, "it has %d columns", len(b.out))
 	}
-	b = restrict(b)
+	b = c.restrict(b)
 	return &Subquery{Op: "scalar", Rel: b.rel, K: b.out[0].Kind}, nil
 }
 
@@ -666,7 +666,7 @@ func (c *compiler) inSubquery(e *plan.InSubquery) (Expr, error) {
 			return nil, err
 		}
 		args[i] = l
-		p.Exprs = append(p.Exprs, Named{Column{c.identity(0), o.Name, kind, declared(r, o.Type)}, r})
+		p.Exprs = append(p.Exprs, Named{Column{ID: c.identity(0), Name: o.Name, Kind: kind, Type: declared(r, o.Type)}, r})
 	}
 	return &Subquery{Op: "in", Rel: p, Args: args, K: Bool}, nil
 }

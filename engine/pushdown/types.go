@@ -159,7 +159,7 @@ func scaleOf(e Expr) int {
 			return scaleOf(e.Args[0]) + divScale
 		case "unix_timestamp":
 			return 6
-		case "round", "truncate":
+		case "round":
 			if len(e.Args) == 2 {
 				if n, ok := intLiteral(e.Args[1]); ok {
 					return int(max(0, min(n, int64(scaleOf(e.Args[0])))))

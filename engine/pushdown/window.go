@@ -43,7 +43,7 @@ func (c *compiler) window(n *plan.Window) (*block, error) {
 			if err != nil {
 				return nil, err
 			}
-			col = Column{c.identity(id), schema[i].Name, e.Kind(), declared(e, schema[i].Type)}
+			col = Column{ID: c.identity(id), Name: schema[i].Name, Kind: e.Kind(), Type: declared(e, schema[i].Type)}
 			w.Exprs = append(w.Exprs, Named{col, e})
 			if id != 0 {
 				b.cols[id] = col
