@@ -1,0 +1,119 @@
+package capture
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/wiresql/wiresql/capture/observe"
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// collected keeps the rows of a capture.
+type collected struct {
+	flows []tables.Flow
+	dns   []tables.DNS
+	names []tables.Name
+}
+
+func (c *collected) Flow(r *tables.Flow) error { c.flows = append(c.flows, *r); return nil }
+func (c *collected) Other(*tables.Other) error { return nil }
+func (c *collected) DNS(r *tables.DNS) error   { c.dns = append(c.dns, *r); return nil }
+func (c *collected) Name(r *tables.Name) error { c.names = append(c.names, *r); return nil }
+
+func meterFile(t *testing.T, path string) *collected {
+	t.Helper()
+	out := &collected{}
+	m := NewMeter(Config{}, out, observe.New(out))
+	r, err := archive.OpenCapture(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var rec archive.Record
+	var h tables.Header
+	for r.Next(&rec) == nil {
+		tables.Decode(rec.Link, rec.Data, rec.Length, &h)
+		p := Packet{TS: rec.TS, Header: &h, Data: rec.Data, Length: rec.Length, ID: tables.PacketID(1, rec.Offset)}
+		if err := m.Packet(&p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// The Community IDs of flow rows, their packets and bytes on the wire are
+// those tshark finds. Rows of tunnels and fragments are left out: tshark's ID
+// is of the innermost layer it knows, and of the reassembled datagram.
+func TestMeterAgainstTshark(t *testing.T) {
+	facts, err := os.ReadFile(filepath.Join(sharedCaptures, "expected.jsonl"))
+	if err != nil {
+		t.Skip("no shared captures: ", err)
+	}
+	// Why IDs of these captures differ.
+	known := map[string]string{
+		"arkime/80211http.pcap":            "802.11 is not decoded",
+		"zeek/radiotap.pcap":               "802.11 is not decoded",
+		"zeek/nflog-http.pcap":             "NFLOG is not decoded",
+		"ndpi/dlt_ppp.pcap":                "PPP is not decoded",
+		"realistic/syslog.pcap":            "PPPoE is not decoded",
+		"arkime/gtp-iphone.pcap":           "GTP-U counts as its outer tuple",
+		"realistic/zoom.pcap":              "GTP-U counts as its outer tuple",
+		"zeek/Teredo.pcap":                 "Teredo counts as its outer tuple",
+		"zeek/geneve.pcap":                 "Geneve counts as its outer tuple",
+		"zeek/6in4.pcap":                   "6in4 counts as its outer tuple",
+		"ndpi/4in6tunnel.pcap":             "4in6 counts as its outer tuple",
+		"zeek/gre-erspan3-dot1q.pcap":      "ERSPAN counts as its outer tuple",
+		"zeek/fragmented-3.pcap":           "later fragments have the ports of the first",
+		"tcpdump/ipv6-srh-ext-header.pcap": "tshark hashes the last segment of a routing header",
+		"libpcap/ipv6_ext_headers.pcap":    "more extension headers than Decode follows",
+	}
+	var same int
+	for _, line := range bytes.Split(bytes.TrimSpace(facts), []byte("\n")) {
+		var f struct {
+			File string
+			Cids map[string][2]int64
+			Kind string
+		}
+		if err := json.Unmarshal(line, &f); err != nil {
+			t.Fatal(err)
+		}
+		if f.Kind != "capture" || len(f.Cids) == 0 {
+			continue
+		}
+		got := map[string][2]int64{}
+		odd := map[string]bool{}
+		for _, r := range meterFile(t, filepath.Join(sharedCaptures, f.File)).flows {
+			a, b := uint16(r.SrcPort), uint16(r.DstPort)
+			if r.ICMPType.Set {
+				a, b = uint16(r.ICMPType.V), uint16(r.ICMPCode.V)
+			}
+			text := tables.CommunityIDText(r.Src, r.Dst, a, b, uint8(r.Protocol))
+			if cid, err := tables.ParseCommunityID(text); err != nil || cid != r.CID {
+				t.Errorf("%s: the row's cid %x is not that of %s", f.File, r.CID, text)
+			}
+			if r.TunnelType != "" || r.Fragments.V > 0 {
+				odd[text] = true
+			}
+			sum := got[text]
+			got[text] = [2]int64{sum[0] + r.Packets + r.ReversePackets.V, sum[1] + r.WireBytes.V + r.ReverseWireBytes.V}
+		}
+		for id, want := range f.Cids {
+			switch {
+			case got[id] == want:
+				same++
+			case odd[id]:
+			case known[f.File] != "":
+			default:
+				t.Errorf("%s: %s has %v packets and bytes, tshark %v", f.File, id, got[id], want)
+			}
+		}
+	}
+	t.Logf("%d community ids with equal counts", same)
+}
