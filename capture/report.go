@@ -1,0 +1,108 @@
+package capture
+
+import (
+	"time"
+
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// Progress of an Import.
+type Progress struct {
+	File        string // being read
+	Files       int    // done with
+	FilesTotal  int
+	Bytes       int64 // of the files on disk, read
+	BytesTotal  int64
+	Packets     int64
+	Elapsed     time.Duration
+	Identifying bool // File is being read for its content id
+}
+
+// What became of a file.
+const (
+	FileImported = "imported"
+	FileDamaged  = "damaged" // imported up to the damage
+	FileKnown    = "already imported"
+	FileRefused  = "refused"
+)
+
+// FileReport is what became of one file.
+type FileReport struct {
+	Path    string
+	State   string
+	Packets int64
+	Err     error // *archive.DamageError when damaged; why when refused
+}
+
+// Report sums up an Import.
+type Report struct {
+	Files                             []FileReport
+	Imported, Damaged, Known, Refused int
+	// Of what this call has committed:
+	Batches        int
+	Packets, Bytes int64 // Bytes on the wire
+	Cut, Overlong  int64 // packets with less, or more, captured than they say they were long
+	Rows           int64 // flow rows
+	Conversations  int64
+	Evicted        int64         // conversations ended for lack of resources
+	Replayed       int64         // packets metered again to continue an interrupted import
+	First, Last    tables.Time   // of the packets; both 0 without any
+	Elapsed        time.Duration // wall clock
+}
+
+// Whole tells that all files were imported, or known before, without damage.
+func (r *Report) Whole() bool { return r.Damaged == 0 && r.Refused == 0 }
+
+func (r *Report) add(f FileReport) {
+	r.Files = append(r.Files, f)
+	switch f.State {
+	case FileImported:
+		r.Imported++
+	case FileDamaged:
+		r.Damaged++
+	case FileKnown:
+		r.Known++
+	case FileRefused:
+		r.Refused++
+	}
+}
+
+// coverage sums up what a file's interfaces recorded.
+type coverage struct {
+	sensor string
+	of     []tables.Coverage // by interface
+}
+
+// maxCoverage bounds the interfaces of a file that get rows of their own; the
+// packets of the others count for the last.
+const maxCoverage = 1024
+
+func (c *coverage) add(rec *archive.Record) {
+	i := min(rec.Interface, maxCoverage-1)
+	for len(c.of) <= i {
+		c.of = append(c.of, tables.Coverage{Sensor: c.sensor})
+	}
+	row := &c.of[i]
+	ts := microseconds(rec.TS)
+	if row.Packets == 0 {
+		row.TS, row.TSEnd, row.Interface = ts, ts, rec.InterfaceName
+	}
+	row.TS, row.TSEnd = min(row.TS, ts), max(row.TSEnd, ts)
+	row.Packets++
+	row.Bytes += int64(rec.Length)
+}
+
+func (c *coverage) rows(interfaces []archive.Interface) []tables.Coverage {
+	var out []tables.Coverage
+	for i, row := range c.of {
+		if row.Packets == 0 {
+			continue
+		}
+		if i < len(interfaces) {
+			row.Drops = interfaces[i].Drops
+		}
+		out = append(out, row)
+	}
+	return out
+}
