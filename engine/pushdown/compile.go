@@ -45,7 +45,7 @@ func shorten(s string) string {
 // Plan is a statement, or a part of one, for DuckDB.
 type Plan struct {
 	// SQL holds the placeholders {{scan N}} and {{packets N}}, each standing
-	// where FROM wants a table.
+	// where FROM wants a table. One may stand there more than once.
 	SQL string
 	// Columns are the results in order. An Address takes two columns of the
 	// text (high and low half), a Community two (cid and text).
@@ -66,7 +66,9 @@ type ScanPlan struct {
 }
 
 // Compile translates a bound plan, or a subtree of one. The error is a
-// *Refusal when the plan is outside what this package is sure of.
+// *Refusal when the plan is outside what this package is sure of. A subtree
+// gives all of its columns: put a list of those its parents use on top, else a
+// scan of packets decodes every one.
 func Compile(ctx *sql.Context, n sql.Node, env Env) (*Plan, error) {
 	c := &compiler{ctx: ctx, env: env, used: map[sql.ColumnId]bool{}, next: firstOwnID, sizes: map[Expr]int{}}
 	b, err := c.node(n)

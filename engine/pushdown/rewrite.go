@@ -26,14 +26,18 @@ import (
 // Rewrite checks and converts the literals of a bound statement. The errors
 // are MySQL's 1064, which is what dashboards show to their users.
 func Rewrite(ctx *sql.Context, n sql.Node) (sql.Node, error) {
-	r := &rewriter{originsOf(n)}
-	return r.node(n)
+	r := &rewriter{ctx, originsOf(n)}
+	n, _, err := r.node(n)
+	return n, err
 }
 
-type rewriter struct{ origins origins }
+type rewriter struct {
+	ctx     *sql.Context
+	origins origins
+}
 
-func (r *rewriter) node(n sql.Node) (sql.Node, error) {
-	out, _, err := transform.NodeWithOpaque(n, func(n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+func (r *rewriter) node(n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	return transform.NodeWithOpaque(n, func(n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 		ex, ok := n.(sql.Expressioner)
 		if !ok {
 			return n, transform.SameTree, nil
@@ -45,7 +49,6 @@ func (r *rewriter) node(n sql.Node) (sql.Node, error) {
 		n, err = ex.WithExpressions(exprs...)
 		return n, transform.NewTree, err
 	})
-	return out, err
 }
 
 func (r *rewriter) list(exprs []sql.Expression) ([]sql.Expression, transform.TreeIdentity, error) {
@@ -93,8 +96,8 @@ func (r *rewriter) expr(e sql.Expression) (sql.Expression, transform.TreeIdentit
 	same := func(err error) (sql.Expression, transform.TreeIdentity, error) { return e, transform.SameTree, err }
 	switch x := e.(type) {
 	case *plan.Subquery:
-		q, err := r.node(x.Query)
-		if err != nil || q == x.Query {
+		q, unchanged, err := r.node(x.Query)
+		if err != nil || unchanged {
 			return same(err)
 		}
 		return x.WithQuery(q), transform.NewTree, nil
@@ -102,7 +105,7 @@ func (r *rewriter) expr(e sql.Expression) (sql.Expression, transform.TreeIdentit
 		*expression.GreaterThan, *expression.GreaterThanOrEqual:
 		ch := e.Children()
 		l, rr, err := r.compared(ch[0], ch[1])
-		if err != nil || l == ch[0] && rr == ch[1] {
+		if err != nil {
 			return same(err)
 		}
 		n, err := e.WithChildren(l, rr)
@@ -173,6 +176,7 @@ func (r *rewriter) compared(a, b sql.Expression) (sql.Expression, sql.Expression
 	if aTuple || bTuple {
 		return a, b, nil
 	}
+	a, b = r.variable(a), r.variable(b)
 	la, aLit := a.(*expression.Literal)
 	lb, bLit := b.(*expression.Literal)
 	switch {
@@ -192,6 +196,19 @@ func (r *rewriter) compared(a, b sql.Expression) (sql.Expression, sql.Expression
 	}
 	v, err := convertLiteral(la, c)
 	return v, b, err
+}
+
+// variable takes the value of @x for a literal.
+func (r *rewriter) variable(e sql.Expression) sql.Expression {
+	v, ok := e.(*expression.UserVar)
+	if !ok {
+		return e
+	}
+	value, err := v.Eval(r.ctx, nil)
+	if err != nil || value == nil {
+		return e
+	}
+	return expression.NewLiteral(value, v.Type())
 }
 
 // comparable refuses columns that can't have a value in common.

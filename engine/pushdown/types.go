@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -254,6 +255,9 @@ func literal(v any, t sql.Type) (*Literal, error) {
 		}
 		if t != nil && types.IsBinaryType(t) {
 			return &Literal{Bytes, []byte(v)}, nil
+		}
+		if !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
+			return nil, fmt.Errorf("a text constant with bytes that are no text")
 		}
 		return &Literal{Text, v}, nil
 	}
