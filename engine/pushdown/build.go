@@ -71,13 +71,7 @@ func (c *compiler) node(n sql.Node) (*block, error) {
 	case *plan.Window:
 		return c.window(n)
 	case *plan.Distinct:
-		b, err := c.node(n.Child)
-		if err != nil {
-			return nil, err
-		}
-		b = c.restrict(b)
-		b.rel = &Distinct{b.rel}
-		return b, nil
+		return c.distinct(n)
 	case *plan.Sort:
 		b, err := c.node(n.Child)
 		if err != nil {
@@ -257,6 +251,29 @@ func (c *compiler) outer(b *block, ref *Col) bool {
 		}
 	}
 	return true
+}
+
+// distinct drops equal rows. The planner leaves an ORDER BY of an expression
+// below DISTINCT, where its order would be lost; Check has made sure that it
+// can stand above.
+func (c *compiler) distinct(n *plan.Distinct) (*block, error) {
+	child := n.Child
+	var order sql.SortFields
+	if p, ok := child.(*plan.Project); ok {
+		if s, ok := p.Child.(*plan.Sort); ok {
+			child, order = plan.NewProject(p.Projections, s.Child), s.SortFields
+		}
+	}
+	b, err := c.node(child)
+	if err != nil {
+		return nil, err
+	}
+	b = c.restrict(b)
+	b.rel = &Distinct{b.rel}
+	if order == nil {
+		return b, nil
+	}
+	return c.sort(b, order, nil)
 }
 
 // restrict leaves only the outputs in the relation.

@@ -365,7 +365,17 @@ func distinctOrder(n *plan.Distinct) error {
 		shown[strings.ToLower(e.String())] = true
 	}
 	for i, f := range s.SortFields {
-		if !shown[strings.ToLower(f.Column.String())] {
+		hidden := false
+		sql.Inspect(f.Column, func(e sql.Expression) bool {
+			if e == nil || shown[strings.ToLower(e.String())] {
+				return false
+			}
+			if _, ok := e.(*expression.GetField); ok {
+				hidden = true
+			}
+			return true
+		})
+		if hidden {
 			return mysql.NewSQLError(3065, "HY000", "Expression #%d of ORDER BY clause is not in SELECT list, "+
 				"references column '%s' which is not in SELECT list; this is incompatible with DISTINCT", i+1, f.Column)
 		}

@@ -205,6 +205,9 @@ func (c *compiler) pushOn(n *Join, on []Expr) Rel {
 			right = append(right, e)
 		case n.Kind == Left || n.Kind == Anti:
 			// A left row without this does not match, but stays.
+			if hasSubquery(e) {
+				e = c.compute(&n.L, e)
+			}
 			n.On = append(n.On, e)
 		default:
 			left = append(left, e)
@@ -212,6 +215,29 @@ func (c *compiler) pushOn(n *Join, on []Expr) Rel {
 	}
 	n.L, n.R = c.push(n.L, left), c.push(n.R, right)
 	return n
+}
+
+// compute makes a column of an expression: DuckDB has no subqueries in the
+// condition of an outer join.
+func (c *compiler) compute(rel *Rel, e Expr) Expr {
+	p := &Project{Child: *rel}
+	for _, col := range (*rel).Columns() {
+		p.Exprs = append(p.Exprs, Named{col, &Col{col}})
+	}
+	col := Column{ID: c.identity(0), Kind: e.Kind(), Type: declared(e, nil)}
+	p.Exprs = append(p.Exprs, Named{col, e})
+	*rel = p
+	return &Col{col}
+}
+
+func hasSubquery(e Expr) bool {
+	found := false
+	walk(e, func(e Expr) {
+		if _, ok := e.(*Subquery); ok {
+			found = true
+		}
+	})
+	return found
 }
 
 // rejectsNull tells whether a condition can't be true when all columns of the

@@ -375,12 +375,8 @@ func (r *renderer) join(n *Join) *selection {
 	if word != "CROSS JOIN" {
 		s.on = []string{}
 		for _, c := range n.On {
-			if n.Kind != Inner {
-				walk(c, func(e Expr) {
-					if _, ok := e.(*Subquery); ok {
-						r.fail("a subquery in the condition of an outer join")
-					}
-				})
+			if n.Kind != Inner && hasSubquery(c) {
+				r.fail("a subquery in the condition of an outer join")
 			}
 			s.on = append(s.on, r.boolean(c))
 		}

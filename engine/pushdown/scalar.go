@@ -71,8 +71,8 @@ func (c *compiler) expr(e sql.Expression) (Expr, error) {
 	if col, ok := c.groupKey(e); ok {
 		return &Col{col}, nil
 	}
-	if lit, ok, err := c.fold(e); err != nil || ok {
-		return lit, err
+	if lit, ok := c.fold(e); ok {
+		return lit, nil
 	}
 	x, err := c.operator(e)
 	if err != nil {
