@@ -51,6 +51,8 @@ type Plan struct {
 	// text (high and low half), a Community two (cid and text).
 	Columns []Column
 	Scans   []*ScanPlan
+	// Tree is the plan's normal form, a node per line.
+	Tree string
 	// Notes are remarks for EXPLAIN.
 	Notes []string
 }

@@ -18,6 +18,7 @@ func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
 	if p.SQL, p.Scans, err = statement(rel, out); err != nil {
 		return nil, &Refusal{"the statement", err.Error()}
 	}
+	p.Tree = tree(rel)
 	return p, nil
 }
 

@@ -79,7 +79,10 @@ func compilePage(t *testing.T, text string) string {
 			fmt.Fprintf(&page, "refused: %v\n\n", err)
 			continue
 		}
-		fmt.Fprintf(&page, "%s\n", p.SQL)
+		fmt.Fprintf(&page, "%s%s\n", p.Tree, p.SQL)
+		for _, note := range p.Notes {
+			fmt.Fprintf(&page, "-- note: %s\n", note)
+		}
 		for _, c := range p.Columns {
 			fmt.Fprintf(&page, "-- %s %s\n", c.Name, c.Type)
 		}

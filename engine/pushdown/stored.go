@@ -105,7 +105,7 @@ func (c *compiler) hostTest(s *Scan, col *Col, x *Call) (Expr, bool) {
 	if len(leases) > maxLeases {
 		return nil, false
 	}
-	c.notes = append(c.notes, fmt.Sprintf("%s: %d leases of an address", col.Name, len(leases)))
+	c.notes = append(c.notes, fmt.Sprintf("%s is answered from the leases of its name (%d)", col.Name, len(leases)))
 	return c.leased(s, address, leases), true
 }
 
