@@ -135,13 +135,8 @@ func (c *checker) group(n *plan.GroupBy) (*grouping, error) {
 			aggregates[a.Id()] = true
 			continue
 		}
-		sql.Inspect(e, func(e sql.Expression) bool {
-			if gf, ok := e.(*expression.GetField); ok {
-				g.bare[gf.Id()] = true
-			}
-			return true
-		})
 	}
+	g.below(n.Child)
 	for _, e := range n.GroupByExprs {
 		switch x := e.(type) {
 		case *expression.Alias:
@@ -177,6 +172,20 @@ func (c *checker) group(n *plan.GroupBy) (*grouping, error) {
 		return nil, mysql.NewSQLError(mysql.ERInvalidGroupFuncUse, "HY000", "Invalid use of group function")
 	}
 	return g, nil
+}
+
+// below notes the columns of the rows that are grouped.
+func (g *grouping) below(n sql.Node) {
+	switch n := n.(type) {
+	case *plan.ResolvedTable:
+		n.Columns().ForEach(func(id sql.ColumnId) { g.bare[id] = true })
+	case *plan.SubqueryAlias:
+		n.Columns().ForEach(func(id sql.ColumnId) { g.bare[id] = true })
+	default:
+		for _, ch := range n.Children() {
+			g.below(ch)
+		}
+	}
 }
 
 // determined adds the columns that follow from the keys: those equal to a key

@@ -386,12 +386,12 @@ func convertNumber(lit *expression.Literal, c *tables.Column) (sql.Expression, e
 	case tables.Text:
 		if c.Name == "protocol" {
 			if p, err := strconv.ParseUint(n, 10, 8); err == nil {
-				return nil, syntaxError("protocol is a name: use protocol = '%s' or protocol_number = %s", tables.ProtocolName(uint8(p)), n)
+				return nil, syntaxError("protocol is a name: use protocol = '%s'", tables.ProtocolName(uint8(p)))
 			}
 		}
 		if strings.HasSuffix(c.Name, "tcp_flags") {
 			if bits, err := strconv.ParseUint(n, 10, 9); err == nil {
-				return nil, syntaxError("%s is text: use %s = '%s' or %s_number = %s", c.Name, c.Name, tables.TCPFlagsText(uint16(bits)), c.Name, n)
+				return nil, syntaxError("%s is text: use %s = '%s'", c.Name, c.Name, tables.TCPFlagsText(uint16(bits)))
 			}
 		}
 		if c.Size > 0 || c.Doc != "" { // a column, not just any text
