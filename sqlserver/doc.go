@@ -10,6 +10,7 @@
 //     client can show, and notices a client that is gone while its query runs.
 //   - accounts.go: who may log in and read what. Only caching_sha2_password,
 //     only over TLS, never without a password.
+//   - allow.go: the statements that are answered at all.
 //   - handler.go, spool.go: a statement from its packet to its rows. Results
 //     of statements that were pushed down are copied from DuckDB's columns
 //     straight into rows of text, in a buffer of bounded size.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/planbuilder"
@@ -95,9 +94,6 @@ func sqlError(err error) *mysql.SQLError {
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return newError(mysql.ERQueryInterrupted, mysql.SSQueryInterrupted, "Query execution was interrupted")
-	}
-	if text := err.Error(); strings.HasPrefix(text, "syntax error at position") {
-		return newError(mysql.ERParseError, "42000", text)
 	}
 	return sql.CastSQLError(err)
 }

@@ -120,6 +120,10 @@ func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, _
 		return nil, sqlError(err)
 	}
 	defer stop()
+	// What is prepared is run as it was prepared: it is judged here.
+	if _, _, err := h.parse(sqlCtx, &statement{text: query}); err != nil {
+		return nil, sqlError(err)
+	}
 	plan, err := h.engine.PrepareQuery(sqlCtx, query)
 	if err != nil {
 		return nil, sqlError(ended(sqlCtx, err))
@@ -257,6 +261,9 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 	if err != nil {
 		return "", err
 	}
+	if parsed == nil && !st.prepared {
+		return rest, send(&sqltypes.Result{}, rest != "") // a comment
+	}
 	if kill, ok := parsed.(*sqlparser.Kill); ok {
 		if err := h.kill(sqlCtx, kill); err != nil {
 			return "", err
@@ -278,8 +285,8 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 	return rest, err
 }
 
-// parse parses text that is not prepared, and cuts it after the first
-// statement. A statement without words (a comment) stays nil.
+// parse parses and judges text that is not prepared, and cuts it after the
+// first statement. A statement without words (a comment) stays nil.
 func (h *handler) parse(ctx *sql.Context, st *statement) (parsed sqlparser.Statement, rest string, err error) {
 	if st.prepared {
 		return nil, "", nil
@@ -289,10 +296,16 @@ func (h *handler) parse(ctx *sql.Context, st *statement) (parsed sqlparser.State
 		return nil, rest, nil
 	}
 	if err != nil {
-		return nil, "", err
+		if known := sqlError(err); known.Num != mysql.ERUnknownError {
+			return nil, "", known
+		}
+		return nil, "", newError(mysql.ERParseError, "42000", err.Error())
 	}
 	if first != "" {
 		st.text = first
+	}
+	if err := h.allow(ctx, parsed, st.text); err != nil {
+		return nil, "", err
 	}
 	return parsed, rest, nil
 }

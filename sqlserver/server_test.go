@@ -444,11 +444,11 @@ func TestErrorNumbers(t *testing.T) {
 		"SELECT @@nothing":                             1193,
 		"SELECT (SELECT c0 FROM kinds)":                1242,
 		"SELECT * FROM mysql.user":                     1142,
-		"INSERT INTO kinds (c0) VALUES (1)":            1142,
-		"CREATE TABLE t (a INT)":                       1142,
-		"DROP TABLE kinds":                             1142,
-		"CREATE USER x IDENTIFIED BY 'y'":              1142,
-		"GRANT ALL ON *.* TO wiresql":                  1142,
+		"INSERT INTO kinds (c0) VALUES (1)":            1290,
+		"CREATE TABLE t (a INT)":                       1290,
+		"DROP TABLE kinds":                             1290,
+		"CREATE USER x IDENTIFIED BY 'y'":              1290,
+		"GRANT ALL ON *.* TO wiresql":                  1290,
 		"SELECT * FROM bug":                            1105,
 		"SELECT 1 UNION SELECT 1, 2":                   1222,
 		"SELECT time_bucket('1 month', c3) FROM kinds": 1064,
@@ -462,6 +462,105 @@ func TestErrorNumbers(t *testing.T) {
 		}
 		if number(err) != want {
 			t.Errorf("%s: %v, want number %d", query, err, want)
+		}
+	}
+}
+
+// Nothing a client can say reads a file, writes one, or changes the server.
+func TestRefusedStatements(t *testing.T) {
+	r := start(t, newFakeEngine(), nil)
+	db := r.open("multiStatements=true")
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("top secret"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	for _, statement := range []string{
+		"SELECT LOAD_FILE('SECRET')",
+		"SELECT `load_file` ('SECRET')",
+		"SELECT /*!50000 LOAD_FILE*/('SECRET')",
+		"SELECT LOAD_FILE /* x */ ('SECRET')",
+		"WITH a AS (SELECT LOAD_FILE('SECRET') AS x) SELECT x FROM a",
+		"EXPLAIN SELECT LOAD_FILE('SECRET')",
+		"SET @x = LOAD_FILE('SECRET')",
+		"SELECT 1; SELECT LOAD_FILE('SECRET')",
+		"-- nothing\n; SELECT LOAD_FILE('SECRET')",
+		"PREPARE p FROM 'SELECT LOAD_FILE(\"SECRET\")'",
+		"SELECT 'x' INTO OUTFILE 'OUT'",
+		"SELECT 'x' INTO DUMPFILE 'OUT'",
+		"SELECT * FROM kinds INTO OUTFILE 'OUT'",
+		"SELECT 1 UNION SELECT 2 INTO OUTFILE 'OUT'",
+		"(SELECT 'x') INTO OUTFILE 'OUT'",
+		"SELECT 'x' /*! INTO OUTFILE 'OUT' */",
+		"PREPARE p FROM 'SELECT 1 INTO OUTFILE \"OUT\"'",
+		"SET @p = 'SELECT 1 INTO OUTFILE \"OUT\"'; PREPARE p FROM @p",
+		"LOAD DATA INFILE 'SECRET' INTO TABLE kinds",
+		"LOAD DATA LOCAL INFILE 'SECRET' INTO TABLE kinds",
+		"SET GLOBAL max_connections = 1",
+		"SET @@global.max_connections = 1",
+		"SET @@GLOBAL.local_infile = 1, @y = 2",
+		"SET @y = 1, GLOBAL local_infile = 1",
+		"SET PERSIST max_connections = 1",
+		"SET @@persist.max_connections = 1",
+		"SET PERSIST_ONLY max_connections = 1",
+		"INSERT INTO kinds (c0) VALUES (1)",
+		"UPDATE kinds SET c0 = 1",
+		"DELETE FROM kinds",
+		"TRUNCATE TABLE kinds",
+		"CREATE DATABASE d",
+		"CREATE VIEW v AS SELECT 1",
+		"CREATE PROCEDURE p() SELECT 1",
+		"CREATE EVENT e ON SCHEDULE EVERY 1 SECOND DO SELECT 1",
+		"ALTER USER wiresql IDENTIFIED BY 'x'",
+		"FLUSH PRIVILEGES",
+		"LOCK TABLES kinds WRITE",
+		"CALL p()",
+	} {
+		statement = strings.NewReplacer("SECRET", secret, "OUT'", out+"'", "OUT\"", out+"\"").Replace(statement)
+		var err error
+		rows, err := db.Query(statement)
+		if err == nil {
+			for more := true; more; more = rows.NextResultSet() {
+				for rows.Next() {
+					var got sql.NullString
+					if rows.Scan(&got); strings.Contains(got.String, "secret") {
+						t.Errorf("%s: read the file", statement)
+					}
+				}
+			}
+			err = rows.Err()
+			rows.Close()
+		}
+		if err == nil {
+			t.Errorf("%s: was answered", statement)
+		}
+		if n := number(err); n != 1290 && n != 1064 {
+			t.Errorf("%s: %v", statement, err)
+		}
+		// As a prepared statement, and by the shell.
+		if st, err := db.Prepare(statement); err == nil {
+			st.Close()
+			t.Errorf("%s: was prepared", statement)
+		}
+		if text, err := r.shell(r.password, statement+";", "wiresql", "--local-infile"); err == nil || strings.Contains(text, "top secret") {
+			t.Errorf("%s by the client: %v %s", statement, err, text)
+		}
+		if _, err := os.Stat(out); err == nil {
+			t.Fatalf("%s: wrote a file", statement)
+		}
+	}
+	var n string
+	if err := db.QueryRow("SELECT CONCAT(@@global.max_connections, 'outfile load_file(')").Scan(&n); err != nil || n != "250outfile load_file(" {
+		t.Errorf("afterwards: %q, %v", n, err)
+	}
+	for _, statement := range []string{
+		"SET @x = 5, SESSION sql_mode = '', @@session.net_write_timeout = 7", "SET NAMES utf8mb4", "SET autocommit = 1", "BEGIN", "COMMIT", "ROLLBACK",
+		"START TRANSACTION READ ONLY", "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "USE wiresql", "VALUES ROW(1)", "TABLE kinds",
+		"PREPARE p FROM 'SELECT 1'; EXECUTE p; DEALLOCATE PREPARE p", "EXPLAIN SELECT 1", "DESCRIBE kinds", "SELECT 1 UNION (SELECT 2)",
+		"WITH a AS (SELECT 1) SELECT * FROM a", "/* only a comment */", "SHOW VARIABLES LIKE 'version'",
+	} {
+		if out, err := r.shell(r.password, statement+";", "wiresql"); err != nil {
+			t.Errorf("%s: %s", statement, out)
 		}
 	}
 }

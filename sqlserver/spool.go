@@ -75,10 +75,9 @@ func (s *spooler) result(schema sql.Schema, iter sql.RowIter, send func(*sqltype
 		row, err := iter.Next(s.ctx)
 		if err == nil && len(row) > 0 {
 			if ok, isOk := row[0].(types.OkResult); isOk {
+				// Without its text: the wire library writes that in a form
+				// which some clients take for a malformed packet.
 				r.RowsAffected, r.InsertID = ok.RowsAffected, ok.InsertID
-				if ok.Info != nil {
-					r.Info = ok.Info.String()
-				}
 			}
 			// What the statement does may happen when the iterator ends.
 			_, err = iter.Next(s.ctx)

@@ -1,0 +1,85 @@
+package sqlserver
+
+import (
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
+	"github.com/dolthub/vitess/go/vt/sqlparser"
+)
+
+// What clients may send is listed here; the rest is refused whatever rights an
+// account has. go-mysql-server lets an account with SELECT on one table read
+// files (LOAD_FILE), write them (INTO OUTFILE, INTO DUMPFILE) and change the
+// server for everybody (SET GLOBAL).
+
+// allow refuses a statement that does more than ask. text is what it was
+// parsed from.
+func (h *handler) allow(ctx *sql.Context, parsed sqlparser.Statement, text string) error {
+	if word := fileAccess(text); word != "" {
+		return refused(word)
+	}
+	switch s := parsed.(type) {
+	case *sqlparser.Select, *sqlparser.SetOp, *sqlparser.ParenSelect, *sqlparser.Show, *sqlparser.Use, *sqlparser.OtherRead,
+		*sqlparser.Begin, *sqlparser.Commit, *sqlparser.Rollback, *sqlparser.Kill, *sqlparser.Execute, *sqlparser.Deallocate,
+		*sqlparser.Savepoint, *sqlparser.RollbackSavepoint, *sqlparser.ReleaseSavepoint, *sqlparser.UnlockTables:
+		return nil
+	case *sqlparser.Explain:
+		return h.allow(ctx, s.Statement, "")
+	case *sqlparser.Set:
+		for _, e := range s.Exprs {
+			scope := e.Scope
+			if _, inName, _, err := sqlparser.VarScopeForColName(e.Name); err == nil && inName != sqlparser.SetScope_None {
+				scope = inName
+			}
+			switch scope {
+			case sqlparser.SetScope_Global, sqlparser.SetScope_Persist, sqlparser.SetScope_PersistOnly:
+				return refused("SET " + strings.ToUpper(string(scope)))
+			}
+		}
+		return nil
+	case *sqlparser.Prepare:
+		if strings.HasPrefix(strings.TrimSpace(s.Expr), "@") {
+			return refused("PREPARE from a variable")
+		}
+		inner, err := h.engine.Parser.ParseSimple(s.Expr)
+		if err != nil {
+			return err
+		}
+		return h.allow(ctx, inner, s.Expr)
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(text), " ")
+	return refused(strings.ToUpper(first))
+}
+
+func refused(what string) error {
+	return newError(mysql.EROptionPreventsStatement, "HY000", "wiresql answers questions only: "+what+" is refused")
+}
+
+// fileAccess finds a word that reads or writes files on the server. It looks
+// at the words the parser would see (version comments are opened, strings and
+// other comments are not), because the parser's own walk leaves out parts of a
+// statement.
+func fileAccess(text string) string {
+	lower := strings.ToLower(text)
+	if !strings.Contains(lower, "load_file") && !strings.Contains(lower, "outfile") && !strings.Contains(lower, "dumpfile") {
+		return ""
+	}
+	words := sqlparser.NewStringTokenizer(text)
+	var last []byte
+	for {
+		typ, word := words.Scan()
+		switch {
+		case typ == 0 || typ == sqlparser.LEX_ERROR:
+			return ""
+		case typ == sqlparser.OUTFILE:
+			return "INTO OUTFILE"
+		case typ == sqlparser.DUMPFILE:
+			return "INTO DUMPFILE"
+		case typ == '(' && strings.EqualFold(string(last), "load_file"):
+			return "LOAD_FILE"
+		case typ != sqlparser.COMMENT:
+			last = word
+		}
+	}
+}
