@@ -4,7 +4,6 @@ package archive
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"github.com/wiresql/wiresql/tables"
@@ -136,62 +135,6 @@ func ReadRows[T any](path string) (*RowReader[T], error) { return nil, errSkelet
 func (r *RowReader[T]) Rows() int64                      { return 0 }
 func (r *RowReader[T]) Read(dst []T) (int, error)        { return 0, errSkeleton }
 func (r *RowReader[T]) Close() error                     { return nil }
-
-// Record is one packet of a capture file.
-type Record struct {
-	Offset        int64 // of its record header (or block) in the decompressed file
-	TS            int64 // nanoseconds since 1970
-	Length        int   // bytes on the wire
-	Interface     int   // index into Reader.Interfaces, or the layout's
-	InterfaceName string
-	Link          tables.LinkType
-	Nano          bool   // the source has better than microseconds
-	Data          []byte // captured bytes; valid until the next call
-}
-
-// Interface is a capture interface as the file declares it.
-type Interface struct {
-	Link     tables.LinkType
-	Name     string
-	Snaplen  uint32
-	Resol    uint8 // pcapng if_tsresol: 6 is µs, 9 ns; bit 7 means a power of two
-	TSOffset int64 // seconds added to every time
-}
-
-// DamageError says where a capture file stops making sense.
-type DamageError struct {
-	File   string
-	Offset int64
-	Reason string
-}
-
-func (e *DamageError) Error() string {
-	return fmt.Sprintf("%s: damaged at offset %d: %s", e.File, e.Offset, e.Reason)
-}
-
-// Reader reads a capture file from its start.
-type Reader struct{}
-
-func OpenCapture(path string) (*Reader, error) { return nil, errSkeleton }
-func (r *Reader) Next(rec *Record) error       { return errSkeleton }
-func (r *Reader) Close() error                 { return nil }
-func (r *Reader) Interfaces() []Interface      { return nil }
-func (r *Reader) Format() string               { return "" } // pcap or pcapng
-func (r *Reader) Compressed() bool             { return false }
-func (r *Reader) Size() int64                  { return 0 }  // of the file on disk
-func (r *Reader) Consumed() int64              { return 0 }  // bytes of the file on disk read so far: progress
-func (r *Reader) ContentID() string            { return "" } // after EOF or damage; reads the rest of a damaged file
-func (r *Reader) Layout() []byte               { return nil }
-func (r *Reader) Drops() (n int64, known bool) { return 0, false }
-func (r *Reader) Stats() ReaderStats           { return ReaderStats{} }
-
-// ReaderStats sums up the records read so far.
-type ReaderStats struct {
-	Packets, Bytes int64 // Bytes on the wire
-	Cut            int64 // packets with caplen < length
-	Overlong       int64 // packets with caplen > length
-	First, Last    int64 // smallest and largest time, ns
-}
 
 // AppendPostings appends the encoded positions; refs are packet ids, ascending.
 func AppendPostings(dst []byte, refs []tables.ID) []byte { return dst }
