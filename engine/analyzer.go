@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/expression"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+
+	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// ruleID is outside go-mysql-server's own.
+const ruleID analyzer.RuleId = 10_000
+
+// analyze is the hook before go-mysql-server's analyzer: names are resolved,
+// every column has an id, nothing is planned. It checks the statement, then
+// replaces what DuckDB can answer by one leaf.
+//
+// The batch runs it until nothing changes, and again on subtrees, so it must
+// leave alone what it has made.
+func (e *Engine) analyze(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope, sel analyzer.RuleSelector, flags *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
+	if !e.concerns(n) {
+		return n, transform.SameTree, nil
+	}
+	// The swapped tree would pass the stock validation unseen.
+	for _, r := range analyzer.DefaultValidationRules {
+		if _, _, err := r.Apply(ctx, a, n, scope, sel, flags); err != nil {
+			return n, transform.SameTree, err
+		}
+	}
+	rewritten, err := pushdown.Rewrite(ctx, n)
+	if err != nil {
+		return n, transform.SameTree, err
+	}
+	if err := pushdown.Check(ctx, rewritten); err != nil {
+		return n, transform.SameTree, err
+	}
+	same := transform.TreeIdentity(rewritten == n)
+	if pushdownOff(ctx) || !scope.IsEmpty() {
+		return rewritten, same, nil
+	}
+	snap, err := e.snapshot(ctx)
+	if err != nil {
+		return n, transform.SameTree, err
+	}
+	p, err := pushdown.Compile(ctx, rewritten, snap.env())
+	if err == nil {
+		return &pushedNode{engine: e, plan: p, snap: snap, schema: rewritten.Schema()}, transform.NewTree, nil
+	}
+	var refusal *pushdown.Refusal
+	if !errors.As(err, &refusal) {
+		return n, transform.SameTree, err
+	}
+	e.log.Debug("statement not pushed down", "part", refusal.Expr, "reason", refusal.Reason)
+	return rewritten, same, nil
+}
+
+// concerns tells whether a tree reads relations of ours that are not pushed
+// down yet.
+func (e *Engine) concerns(n sql.Node) bool {
+	found := false
+	transform.Inspect(n, func(n sql.Node) bool { // opaque nodes, too: derived tables
+		if rt, ok := n.(*plan.ResolvedTable); ok {
+			if t, ok := rt.UnderlyingTable().(*table); ok && t.engine == e {
+				found = true
+			}
+		}
+		if ex, ok := n.(sql.Expressioner); ok {
+			for _, x := range ex.Expressions() {
+				sql.Inspect(x, func(x sql.Expression) bool {
+					if s, ok := x.(*plan.Subquery); ok {
+						found = found || e.concerns(s.Query)
+					}
+					return !found
+				})
+			}
+		}
+		return !found
+	})
+	return found
+}
+
+// pushedNode is a statement, or a part of one, that DuckDB answers.
+type pushedNode struct {
+	engine *Engine
+	plan   *pushdown.Plan
+	snap   *snapshot
+	schema sql.Schema
+}
+
+var (
+	_ sql.ExecSourceRel = (*pushedNode)(nil)
+	_ sql.Projector     = (*pushedNode)(nil)
+)
+
+// Resolved implements sql.Node.
+func (n *pushedNode) Resolved() bool { return true }
+
+// Schema implements sql.Node.
+func (n *pushedNode) Schema() sql.Schema { return n.schema }
+
+// Children implements sql.Node: none, so nothing is planned below.
+func (n *pushedNode) Children() []sql.Node { return nil }
+
+// WithChildren implements sql.Node.
+func (n *pushedNode) WithChildren(children ...sql.Node) (sql.Node, error) {
+	if len(children) != 0 {
+		return nil, sql.ErrInvalidChildrenNumber.New(n, len(children), 0)
+	}
+	return n, nil
+}
+
+// IsReadOnly implements sql.Node.
+func (n *pushedNode) IsReadOnly() bool { return true }
+
+// String implements fmt.Stringer.
+func (n *pushedNode) String() string { return "DuckDB\n" + indent(n.plan.SQL) }
+
+func indent(s string) string { return "  " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n  ") }
+
+// ProjectedExprs implements sql.Projector: parents of a partly pushed tree
+// find the columns by their ids.
+func (n *pushedNode) ProjectedExprs() []sql.Expression {
+	out := make([]sql.Expression, len(n.plan.Columns))
+	for i, c := range n.plan.Columns {
+		s := n.schema[i]
+		out[i] = expression.NewGetFieldWithTable(int(c.ID), 0, s.Type, s.DatabaseSource, s.Source, s.Name, s.Nullable)
+	}
+	return out
+}
+
+// RowIter implements sql.ExecSourceRel.
+func (n *pushedNode) RowIter(ctx *sql.Context, _ sql.Row) (sql.RowIter, error) {
+	return n.engine.execute(ctx, n)
+}
+
+// execute runs a plan: first what finds its packets, then the statement.
+func (e *Engine) execute(ctx *sql.Context, n *pushedNode) (Columnar, error) {
+	text := n.plan.SQL
+	var handles []string
+	finish := func() {
+		for _, h := range handles {
+			e.duck.withdraw(h)
+		}
+	}
+	for _, s := range n.plan.Scans {
+		id := strconv.Itoa(s.ID)
+		if pushdown.IsPackets(s.Relation) {
+			f, err := e.packetFeed(ctx, n.snap, s)
+			if err != nil {
+				finish()
+				return nil, err
+			}
+			h := e.duck.publish(f)
+			handles = append(handles, h)
+			text = strings.ReplaceAll(text, "{{packets "+id+"}}", feedFunction+"("+quoteText(h)+")")
+			continue
+		}
+		from, err := e.relationText(n.snap, s.Relation, s.Columns, nil)
+		if err != nil {
+			finish()
+			return nil, err
+		}
+		text = strings.ReplaceAll(text, "{{scan "+id+"}}", "("+from+")")
+	}
+	cur, err := e.duck.query(ctx, text)
+	if err != nil {
+		finish()
+		return nil, err
+	}
+	return newResult(cur, n.plan.Columns, finish)
+}
+
+// packetFeed finds the packets of a scan.
+func (e *Engine) packetFeed(ctx context.Context, snap *snapshot, s *pushdown.ScanPlan) (*packetFeed, error) {
+	keys, err := e.allKeys(ctx, snap)
+	if errors.Is(err, errTooManyPackets) {
+		return nil, fmt.Errorf("more than %d packets: add a time range or an address", maxPackets)
+	}
+	if err != nil {
+		return nil, err
+	}
+	fields, err := packetVectors(s.Relation, s.Columns)
+	if err != nil {
+		return nil, err
+	}
+	return &packetFeed{ctx: ctx, archive: e.archive, catalog: snap.catalog, refs: keys.refs, owners: keys.owners, fields: fields,
+		done: func(archive.FetchStats) {}}, nil
+}

@@ -1,0 +1,263 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	sqle "github.com/dolthub/go-mysql-server"
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"github.com/wiresql/wiresql/functions"
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// Config is the engine's settings.
+type Config struct {
+	MemoryLimit     int64  `key:"memory-limit" doc:"bytes DuckDB may hold before it spills to disk"`
+	Threads         int    `key:"threads" doc:"threads per query; 0 means one per core"`
+	SpillDirectory  string `key:"spill-directory" doc:"where large intermediate results go; empty means the system's temporary directory"`
+	PacketScanLimit int64  `key:"packet-scan-limit" doc:"bytes of packets a statement may read; sessions may SET wiresql_packet_scan_limit"`
+}
+
+// DefaultConfig returns the defaults.
+func DefaultConfig() Config {
+	return Config{MemoryLimit: 2 << 30, PacketScanLimit: 20 << 30}
+}
+
+// Engine answers SQL over one archive.
+type Engine struct {
+	cfg      Config
+	archive  *archive.Archive
+	log      *slog.Logger
+	duck     *duck
+	sql      *sqle.Engine
+	provider *provider
+
+	sessions atomic.Uint32 // numbers given to sessions in-process
+
+	snapMu sync.Mutex
+	snap   *snapshot
+}
+
+// The session variables of ours.
+const (
+	varPushdown  = "wiresql_pushdown"
+	varScanLimit = "wiresql_packet_scan_limit"
+	varGaps      = "wiresql_gaps"
+)
+
+// New opens an engine over an archive, which must stay open until Close.
+func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.MemoryLimit <= 0 {
+		cfg.MemoryLimit = DefaultConfig().MemoryLimit
+	}
+	if cfg.PacketScanLimit <= 0 {
+		cfg.PacketScanLimit = DefaultConfig().PacketScanLimit
+	}
+	root, err := filepath.Abs(a.Dir())
+	if err != nil {
+		return nil, fmt.Errorf("archive directory: %w", err)
+	}
+	e := &Engine{cfg: cfg, archive: a, log: log}
+	if e.duck, err = openDuck(cfg, []string{root}); err != nil {
+		return nil, err
+	}
+	if err := e.setVariables(); err != nil {
+		e.duck.close()
+		return nil, err
+	}
+	e.provider = newProvider(e)
+	an := analyzer.NewBuilder(e.provider).AddPreAnalyzeRule(ruleID, e.analyze).Build()
+
+	e.sql = sqle.New(an, &sqle.Config{IsReadOnly: true})
+	e.sql.Parser = guard{e.sql.Parser}
+	an.Parser = e.sql.Parser
+	if err := e.registerFunctions(); err != nil {
+		e.duck.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// Close ends running statements' connections and removes what was spilled.
+func (e *Engine) Close() error {
+	err := e.sql.Close()
+	e.duck.close()
+	return err
+}
+
+// SQL is the go-mysql-server engine: catalogue, analyzer rule, functions and
+// guarded parser.
+func (e *Engine) SQL() *sqle.Engine { return e.sql }
+
+// Session makes a connection's session.
+func (e *Engine) Session(base *sql.BaseSession) sql.Session { return base }
+
+// setVariables registers our session variables and fixes those whose defaults
+// are unsafe or give wrong answers. go-mysql-server keeps them per process.
+func (e *Engine) setVariables() error {
+	sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{
+		&sql.MysqlSystemVariable{Name: varPushdown, Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
+			Type: types.NewSystemBoolType(varPushdown), Default: int8(1)},
+		&sql.MysqlSystemVariable{Name: varScanLimit, Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
+			Type: types.NewSystemIntType(varScanLimit, 0, math.MaxInt64, false), Default: e.cfg.PacketScanLimit},
+		&sql.MysqlSystemVariable{Name: varGaps, Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
+			Type: types.NewSystemEnumType(varGaps, "warn", "error"), Default: "warn"},
+	})
+	return sql.SystemVariables.AssignValues(map[string]any{
+		// Times are UTC; a zone of the server's would shift NOW() against them.
+		"time_zone": "+00:00",
+		// LOAD_FILE and INTO OUTFILE reach nothing even if something lets
+		// them through: an empty value would mean any file.
+		"secure_file_priv": filepath.Join(e.duck.spill, "nothing"),
+		"local_infile":     int8(0),
+		"max_connections":  int64(1000),
+	})
+}
+
+// Session is a conversation in-process: it keeps what SET changed. It is used
+// by one goroutine.
+type Session struct {
+	engine  *Engine
+	session sql.Session
+}
+
+// NewSession begins a session as a user who may read everything.
+func (e *Engine) NewSession() *Session {
+	base := sql.NewBaseSessionWithClientServer("in-process", sql.Client{User: "root", Address: "localhost"}, e.sessions.Add(1))
+	s := e.Session(base)
+	s.SetCurrentDatabase(tables.Main)
+	return &Session{e, s}
+}
+
+// Rows is a running statement.
+type Rows struct {
+	Schema sql.Schema
+	ctx    *sql.Context
+	iter   sql.RowIter
+	cancel context.CancelFunc
+}
+
+// Query runs one statement. The rows must be closed.
+func (s *Session) Query(ctx context.Context, text string) (*Rows, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	c := sql.NewContext(ctx, sql.WithSession(s.session), sql.WithQuery(text), sql.WithPid(uint64(s.session.ID())))
+	schema, iter, _, err := s.engine.sql.Query(c, text)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return &Rows{schema, c, iter, cancel}, nil
+}
+
+// Query runs one statement in a session of its own.
+func (e *Engine) Query(ctx context.Context, text string) (*Rows, error) {
+	return e.NewSession().Query(ctx, text)
+}
+
+// Next returns the next row, or io.EOF.
+func (r *Rows) Next() (sql.Row, error) { return r.iter.Next(r.ctx) }
+
+// Text returns the next row as MySQL text, nil for NULL, or io.EOF.
+func (r *Rows) Text() ([][]byte, error) {
+	row, err := r.Next()
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]byte, len(row))
+	for i, v := range row {
+		if v == nil {
+			continue
+		}
+		t, err := r.Schema[i].Type.SQL(r.ctx, nil, v)
+		if err != nil {
+			return nil, fmt.Errorf("column %s: %w", r.Schema[i].Name, err)
+		}
+		out[i] = append([]byte{}, t.ToBytes()...)
+	}
+	return out, nil
+}
+
+// All returns the remaining rows and closes.
+func (r *Rows) All() ([]sql.Row, error) {
+	defer r.Close()
+	var out []sql.Row
+	for {
+		row, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, row)
+	}
+}
+
+// Warnings are the statement's warnings so far.
+func (r *Rows) Warnings() []string {
+	var out []string
+	for _, w := range r.ctx.Session.Warnings() {
+		out = append(out, w.Message)
+	}
+	return out
+}
+
+// Close ends the statement.
+func (r *Rows) Close() error {
+	defer r.cancel()
+	if r.iter == nil {
+		return nil
+	}
+	err := r.iter.Close(r.ctx)
+	r.iter = nil
+	return err
+}
+
+// registerFunctions adds ours, replaces REGEXP (the stock one runs in code
+// that nothing can interrupt) and takes away what reads files or waits.
+func (e *Engine) registerFunctions() error {
+	ctx := sql.NewEmptyContext()
+	e.sql.Analyzer.Catalog.RegisterFunction(ctx, functions.GMS()...)
+	return nil
+}
+
+// variable reads a session variable.
+func variable(ctx *sql.Context, name string) any {
+	v, err := ctx.GetSessionVariable(ctx, name)
+	if err != nil {
+		return nil
+	}
+	return v
+}
+
+func pushdownOff(ctx *sql.Context) bool {
+	v, ok := variable(ctx, varPushdown).(int8)
+	return ok && v == 0
+}
+
+func gapsAreErrors(ctx *sql.Context) bool {
+	s, _ := variable(ctx, varGaps).(string)
+	return strings.EqualFold(s, "error")
+}
+
+func (e *Engine) scanLimit(ctx *sql.Context) int64 {
+	if n, ok := variable(ctx, varScanLimit).(int64); ok {
+		return n
+	}
+	return e.cfg.PacketScanLimit
+}

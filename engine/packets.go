@@ -1,0 +1,563 @@
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	duckdb "github.com/duckdb/duckdb-go-bindings"
+
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// packet is one packet as the packets relations see it.
+type packet struct {
+	owner     *owner // nil for packets that belong to no flow
+	ts        int64  // nanoseconds
+	id        tables.ID
+	length    int
+	caplen    int
+	sensor    string
+	iface     string
+	link      tables.LinkType
+	header    tables.Header
+	data      []byte // captured bytes, when a column needs them
+	info      []byte
+	community string // of the header, once computed
+}
+
+// owner is what a packet inherits from the row whose postings name it.
+type owner struct {
+	flow, conn tables.ID
+	ok         bool // flow and conn are known: not so for the family other
+	// src and the ports are the flow's, for later fragments, which carry no
+	// ports of their own.
+	src              tables.Addr
+	srcPort, dstPort uint16
+	ports            bool
+}
+
+// set takes over a record. The bytes stay the record's.
+func (p *packet) set(id tables.ID, o *owner, sensor string, rec *archive.Record) {
+	p.owner, p.id, p.sensor = o, id, sensor
+	p.ts, p.length, p.caplen = rec.TS, rec.Length, len(rec.Data)
+	p.iface, p.link = rec.InterfaceName, rec.Link
+	p.data, p.info, p.community = rec.Data, p.info[:0], ""
+	tables.Decode(rec.Link, rec.Data, rec.Length, &p.header)
+	h := &p.header
+	if h.FragmentOffset > 0 && o != nil && o.ports {
+		h.SrcPort, h.DstPort = o.srcPort, o.dstPort
+		if h.Src != o.src {
+			h.SrcPort, h.DstPort = o.dstPort, o.srcPort
+		}
+	}
+}
+
+// appendInfo is the info line, made valid UTF-8: names in packets are bytes.
+func appendInfo(dst []byte, h *tables.Header, frame []byte) []byte {
+	return bytes.ToValidUTF8(tables.AppendInfo(dst, h, frame), []byte("?"))
+}
+
+// communityPorts are the ports that enter the Community ID: ICMP has its type
+// and code there.
+func (p *packet) communityPorts() (src, dst uint16) {
+	h := &p.header
+	if h.Protocol == tables.ProtocolICMP || h.Protocol == tables.ProtocolICMPv6 {
+		return uint16(h.ICMPType), uint16(h.ICMPCode)
+	}
+	return h.SrcPort, h.DstPort
+}
+
+// payload is the captured part of the layer-4 payload.
+func (p *packet) payload() []byte {
+	h := &p.header
+	if h.PayloadOffset <= 0 || h.PayloadOffset > len(p.data) {
+		return nil
+	}
+	return p.data[h.PayloadOffset:min(h.PayloadOffset+h.PayloadLength, len(p.data))]
+}
+
+// cell is a value of a packet column: one of its fields, by the column's kind.
+type cell struct {
+	null   bool
+	n      int64  // numbers, µs, MAC, 0 and 1
+	hi, lo uint64 // address; hi alone: id, cid
+	text   []byte
+}
+
+func (c *cell) number(n int64, ok bool)         { c.n, c.null = n, !ok }
+func (c *cell) addr(a tables.Addr, ok bool)     { c.hi, c.lo, c.null = a.Hi, a.Lo, !ok }
+func (c *cell) str(s string)                    { c.text, c.null = append(c.text[:0], s...), s == "" }
+func (c *cell) identifier(id tables.ID, k bool) { c.hi, c.null = uint64(id), !k }
+
+// packetFields computes the columns of packets, packets_wide and packet_bytes.
+// hasIP guards what only IP packets have.
+var packetFields = map[string]func(p *packet, c *cell){
+	"ts":       func(p *packet, c *cell) { c.number(floorDiv(p.ts, 1000), true) },
+	"ts_ns":    func(p *packet, c *cell) { c.number(p.ts, true) },
+	"sensor":   func(p *packet, c *cell) { c.str(p.sensor) },
+	"src_ip":   func(p *packet, c *cell) { c.addr(p.header.Src, p.header.IP) },
+	"dst_ip":   func(p *packet, c *cell) { c.addr(p.header.Dst, p.header.IP) },
+	"src_port": func(p *packet, c *cell) { c.number(int64(p.header.SrcPort), p.header.IP) },
+	"dst_port": func(p *packet, c *cell) { c.number(int64(p.header.DstPort), p.header.IP) },
+	"protocol": func(p *packet, c *cell) {
+		if c.null = !p.header.IP; !c.null {
+			c.str(tables.ProtocolName(p.header.Protocol))
+		}
+	},
+	"protocol_number": func(p *packet, c *cell) { c.number(int64(p.header.Protocol), p.header.IP) },
+	"tcp_flags": func(p *packet, c *cell) {
+		if c.null = !p.tcp(); !c.null {
+			c.text = append(c.text[:0], tables.TCPFlagsText(p.header.TCPFlags)...)
+		}
+	},
+	"tcp_flags_number": func(p *packet, c *cell) { c.number(int64(p.header.TCPFlags), p.tcp()) },
+	"tcp_seq":          func(p *packet, c *cell) { c.number(int64(p.header.TCPSeq), p.tcp()) },
+	"tcp_ack":          func(p *packet, c *cell) { c.number(int64(p.header.TCPAck), p.tcp()) },
+	"tcp_window":       func(p *packet, c *cell) { c.number(int64(p.header.TCPWindow), p.tcp()) },
+	"length":           func(p *packet, c *cell) { c.number(int64(p.length), true) },
+	"caplen":           func(p *packet, c *cell) { c.number(int64(p.caplen), true) },
+	"payload_length":   func(p *packet, c *cell) { c.number(int64(p.header.PayloadLength), p.header.IP) },
+	"ttl":              func(p *packet, c *cell) { c.number(int64(p.header.TTL), p.header.IP) },
+	"tos":              func(p *packet, c *cell) { c.number(int64(p.header.TOS), p.header.IP) },
+	"ip_id":            func(p *packet, c *cell) { c.number(int64(p.header.IPID), p.header.IP) },
+	"fragment":         func(p *packet, c *cell) { c.number(truth(p.header.Fragment), p.header.IP) },
+	"vlan":             func(p *packet, c *cell) { c.number(int64(p.header.VLAN), p.header.VLAN >= 0) },
+	"outer_vlan":       func(p *packet, c *cell) { c.number(int64(p.header.OuterVLAN), p.header.OuterVLAN >= 0) },
+	"src_mac":          func(p *packet, c *cell) { c.number(int64(p.header.SrcMAC), p.header.HasMAC) },
+	"dst_mac":          func(p *packet, c *cell) { c.number(int64(p.header.DstMAC), p.header.HasMAC) },
+	"ether_type":       func(p *packet, c *cell) { c.number(int64(p.header.EtherType), p.header.EtherType != 0) },
+	"tunnel_type":      func(p *packet, c *cell) { c.str(p.header.Tunnel.String()) },
+	"tunnel_id": func(p *packet, c *cell) {
+		c.number(int64(p.header.TunnelID), p.header.Tunnel != tables.TunnelNone)
+	},
+	"outer_src_ip": func(p *packet, c *cell) { c.addr(p.header.OuterSrc, p.header.Tunnel != tables.TunnelNone) },
+	"outer_dst_ip": func(p *packet, c *cell) { c.addr(p.header.OuterDst, p.header.Tunnel != tables.TunnelNone) },
+	"error":        func(p *packet, c *cell) { c.str(p.header.Err.String()) },
+	"interface":    func(p *packet, c *cell) { c.str(p.iface) },
+	"link_type":    func(p *packet, c *cell) { c.number(int64(p.link), true) },
+	"packet_id":    func(p *packet, c *cell) { c.identifier(p.id, true) },
+	"segment":      func(p *packet, c *cell) { c.number(int64(p.id.Segment()), true) },
+	"offset":       func(p *packet, c *cell) { c.number(p.id.Offset(), true) },
+	"flow_id": func(p *packet, c *cell) {
+		if c.null = p.owner == nil; !c.null {
+			c.identifier(p.owner.flow, p.owner.ok)
+		}
+	},
+	"conn_id": func(p *packet, c *cell) {
+		if c.null = p.owner == nil; !c.null {
+			c.identifier(p.owner.conn, p.owner.ok)
+		}
+	},
+	"community_id": func(p *packet, c *cell) {
+		h := &p.header
+		if c.null = !h.IP; c.null {
+			return
+		}
+		if p.community == "" {
+			s, d := p.communityPorts()
+			p.community = tables.CommunityIDText(h.Src, h.Dst, s, d, h.Protocol)
+		}
+		c.hi, _ = tables.ParseCommunityID(p.community)
+		c.text = append(c.text[:0], p.community...)
+	},
+	"info":    func(p *packet, c *cell) { c.text, c.null = append(c.text[:0], p.info...), false },
+	"payload": func(p *packet, c *cell) { b := p.payload(); c.text, c.null = append(c.text[:0], b...), !p.header.IP },
+	"frame":   func(p *packet, c *cell) { c.text, c.null = append(c.text[:0], p.data...), false },
+}
+
+func (p *packet) tcp() bool { return p.header.IP && p.header.Protocol == tables.ProtocolTCP }
+
+func truth(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// storedTypes gives the DuckDB type of a column's kind (of its first vector).
+var storedTypes = map[tables.Kind]duckdb.Type{
+	tables.Timestamp: duckdb.TypeTimestamp, tables.Double: duckdb.TypeDouble,
+	tables.Int: duckdb.TypeInteger, tables.BigInt: duckdb.TypeBigInt, tables.Bool: duckdb.TypeBoolean,
+	tables.Text: duckdb.TypeVarchar, tables.HostName: duckdb.TypeVarchar,
+	tables.Address: duckdb.TypeUBigInt, tables.Identifier: duckdb.TypeUBigInt,
+	tables.CommunityID: duckdb.TypeUBigInt, tables.MAC: duckdb.TypeBigInt, tables.Bytes: duckdb.TypeBlob,
+}
+
+// write stores a cell of a kind; part 1 is the low half of an address or the
+// text of a community id.
+func (w *vectorWriter) write(row int, kind tables.Kind, part int, c *cell) {
+	if c.null {
+		w.setNull(row)
+		return
+	}
+	switch kind {
+	case tables.Int:
+		put(w, row, int32(c.n))
+	case tables.Bool:
+		put(w, row, c.n != 0)
+	case tables.Timestamp, tables.BigInt, tables.MAC:
+		put(w, row, c.n)
+	case tables.Address:
+		if part == 1 {
+			put(w, row, c.lo)
+		} else {
+			put(w, row, c.hi)
+		}
+	case tables.Identifier:
+		put(w, row, c.hi)
+	case tables.CommunityID:
+		if part == 1 {
+			w.setBytes(row, c.text)
+		} else {
+			put(w, row, c.hi)
+		}
+	default:
+		w.setBytes(row, c.text)
+	}
+}
+
+// partsOf says how many vectors a column of a kind takes.
+func partsOf(k tables.Kind) int {
+	if k == tables.Address || k == tables.CommunityID {
+		return 2
+	}
+	return 1
+}
+
+// partName names the vectors of a column as pushdown.Fields does.
+func partName(column string, kind tables.Kind, part int) string {
+	switch {
+	case kind == tables.Address && part == 0:
+		return column + "_hi"
+	case kind == tables.Address:
+		return column + "_lo"
+	case kind == tables.CommunityID && part == 0:
+		return "cid"
+	}
+	return column
+}
+
+// packetFeed hands the packets of a key set to DuckDB: it fetches them in the
+// order they lie on disk and decodes what the statement reads.
+type packetFeed struct {
+	ctx      context.Context
+	archive  *archive.Archive
+	catalog  *archive.Catalog
+	refs     []archive.Ref // ascending, each packet once
+	owners   []owner
+	fields   []packetField
+	from, to tables.Time // packets outside need not be returned; 0 = open
+	done     func(archive.FetchStats)
+}
+
+// packetField is one vector of the feed.
+type packetField struct {
+	feedColumn
+	kind   tables.Kind
+	part   int
+	column string
+}
+
+// packetVectors are the vectors of the columns a statement refers to.
+func packetVectors(rel *tables.Relation, columns []string) ([]packetField, error) {
+	var fields []packetField
+	seen := map[string]bool{}
+	for _, name := range columns {
+		kind := tables.CommunityID
+		if name == "cid" {
+			name = "community_id"
+		} else if col := rel.Column(name); col != nil {
+			kind = col.Kind
+		}
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		if rel.Column(name) == nil || packetFields[name] == nil {
+			return nil, fmt.Errorf("relation %s has no column %s", rel.Name, name)
+		}
+		for part := range partsOf(kind) {
+			t := storedTypes[kind]
+			if part == 1 && kind == tables.CommunityID {
+				t = duckdb.TypeVarchar
+			}
+			fields = append(fields, packetField{feedColumn{partName(name, kind, part), t}, kind, part, name})
+		}
+	}
+	if len(fields) == 0 { // COUNT(*) still needs a column to count by
+		fields = append(fields, packetField{feedColumn{"packet_id", duckdb.TypeUBigInt}, tables.Identifier, 0, "packet_id"})
+	}
+	return fields, nil
+}
+
+func (f *packetFeed) columns() []feedColumn {
+	out := make([]feedColumn, len(f.fields))
+	for i, p := range f.fields {
+		out[i] = p.feedColumn
+	}
+	return out
+}
+
+// packetBatch is what the producer hands over: one chunk of packets and the
+// memory their bytes lie in.
+type packetBatch struct {
+	packets []packet
+	arena   []byte
+}
+
+// batchBytes ends a batch early, so that frames in flight stay few.
+const batchBytes = 4 << 20
+
+type packetRun struct {
+	feed    *packetFeed
+	wanted  []packetField
+	getters []func(p *packet, c *cell)
+	batches chan *packetBatch
+	free    chan *packetBatch
+	cancel  context.CancelFunc
+	ended   sync.WaitGroup
+	err     error // of the producer; valid once batches is closed
+	batch   *packetBatch
+	row     int
+	cell    cell
+}
+
+func (f *packetFeed) start(wanted []int) (feedRun, error) {
+	ctx, cancel := context.WithCancel(f.ctx)
+	r := &packetRun{feed: f, cancel: cancel,
+		batches: make(chan *packetBatch, 2), free: make(chan *packetBatch, 4)}
+	info, bytes := false, false
+	for _, w := range wanted {
+		if w < 0 {
+			r.wanted, r.getters = append(r.wanted, packetField{}), append(r.getters, nil)
+			continue
+		}
+		field := f.fields[w]
+		r.wanted = append(r.wanted, field)
+		r.getters = append(r.getters, packetFields[field.column])
+		info = info || field.column == "info"
+		bytes = bytes || field.kind == tables.Bytes
+	}
+	r.ended.Add(1)
+	go func() {
+		defer r.ended.Done()
+		defer close(r.batches)
+		defer func() {
+			if p := recover(); p != nil {
+				r.err = fmt.Errorf("internal error reading packets: %v", p)
+			}
+		}()
+		r.err = r.produce(ctx, info, bytes)
+	}()
+	return r, nil
+}
+
+// produce reads packets in disk order and hands them over in batches; the
+// channel's two places are the back-pressure.
+func (r *packetRun) produce(ctx context.Context, info, keepBytes bool) error {
+	f := r.feed
+	var b *packetBatch
+	next := func() {
+		select {
+		case b = <-r.free:
+			b.packets, b.arena = b.packets[:0], b.arena[:0]
+		default:
+			b = &packetBatch{packets: make([]packet, 0, vectorSize)}
+		}
+	}
+	send := func() error {
+		select {
+		case r.batches <- b:
+			next()
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	next()
+	segment, sensor := ^uint32(0), ""
+	stats, err := f.archive.Fetch(ctx, f.catalog, f.refs, func(ref archive.Ref, rec *archive.Record) error {
+		if us := tables.Time(floorDiv(rec.TS, 1000)); f.from != 0 && us < f.from || f.to != 0 && us >= f.to {
+			return nil
+		}
+		if s := ref.ID.Segment(); s != segment {
+			segment = s
+			if i, ok := f.catalog.Segment(s); ok {
+				sensor = i.Sensor
+			}
+		}
+		b.packets = b.packets[:len(b.packets)+1]
+		p := &b.packets[len(b.packets)-1]
+		p.set(ref.ID, &f.owners[ref.Owner], sensor, rec)
+		if info {
+			p.info = appendInfo(p.info, &p.header, rec.Data)
+		}
+		if p.data = nil; keepBytes {
+			// A full arena is left to the packets that point into it.
+			if len(b.arena)+len(rec.Data) > cap(b.arena) {
+				b.arena = make([]byte, 0, max(256<<10, len(rec.Data)))
+			}
+			at := len(b.arena)
+			b.arena = append(b.arena, rec.Data...)
+			p.data = b.arena[at:len(b.arena):len(b.arena)]
+		}
+		if len(b.packets) == cap(b.packets) || keepBytes && len(b.packets)*len(rec.Data) > batchBytes {
+			return send()
+		}
+		return nil
+	})
+	if f.done != nil {
+		f.done(stats)
+	}
+	if err != nil {
+		return err
+	}
+	if len(b.packets) > 0 {
+		return send()
+	}
+	return nil
+}
+
+// fill implements feedRun.
+func (r *packetRun) fill(vectors []vectorWriter, capacity int) (int, error) {
+	for r.batch == nil || r.row >= len(r.batch.packets) {
+		if r.batch != nil {
+			select {
+			case r.free <- r.batch:
+			default:
+			}
+		}
+		var ok bool
+		if r.batch, ok = <-r.batches; !ok {
+			r.batch = nil
+			return 0, r.err
+		}
+		r.row = 0
+	}
+	rows := r.batch.packets[r.row:min(r.row+capacity, len(r.batch.packets))]
+	r.row += len(rows)
+	for i := range vectors {
+		if i >= len(r.getters) || r.getters[i] == nil {
+			continue
+		}
+		field, get := &r.wanted[i], r.getters[i]
+		for row := range rows {
+			r.cell.null = false
+			get(&rows[row], &r.cell)
+			vectors[i].write(row, field.kind, field.part, &r.cell)
+		}
+	}
+	return len(rows), nil
+}
+
+// close implements feedRun: it stops the producer and waits for it.
+func (r *packetRun) close() {
+	r.cancel()
+	for range r.batches {
+	}
+	r.ended.Wait()
+}
+
+// keySet is what a key query found: the packets and who owns them.
+type keySet struct {
+	refs   []archive.Ref
+	owners []owner
+	bytes  int64 // on the wire, as the rows count
+}
+
+// maxPackets bounds a key set: 16 bytes each are held while it is read.
+const maxPackets = 64 << 20
+
+var errTooManyPackets = errors.New("too many packets")
+
+// collectKeys runs a key query and decodes its postings. A row may come more
+// than once; each packet is kept once.
+func collectKeys(ctx context.Context, d *duck, text string) (*keySet, error) {
+	cur, err := d.query(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	defer cur.close()
+	at := map[string]int{}
+	for i, c := range cur.columns {
+		at[c.name] = i
+	}
+	postings, ok := at["postings"]
+	if !ok {
+		return nil, errors.New("key query has no column postings")
+	}
+	set := &keySet{}
+	seen := map[tables.ID]bool{}
+	for {
+		view, err := cur.next()
+		if err != nil {
+			return nil, err
+		}
+		if view == nil {
+			break
+		}
+		id := func(name string, row int) (tables.ID, bool) {
+			i, ok := at[name]
+			if !ok || view.vectors[i].null(row) {
+				return 0, false
+			}
+			return tables.ID(view.vectors[i].uint64(row)), true
+		}
+		number := func(name string, row int) (int64, bool) {
+			i, ok := at[name]
+			if !ok || view.vectors[i].null(row) {
+				return 0, false
+			}
+			return view.vectors[i].int64(row), true
+		}
+		for row := range view.n {
+			if view.vectors[postings].null(row) {
+				continue
+			}
+			var o owner
+			o.flow, o.ok = id("flow_id", row)
+			if o.ok {
+				if seen[o.flow] {
+					continue
+				}
+				seen[o.flow] = true
+				o.conn, _ = id("conn_id", row)
+			}
+			hi, okHi := id("src_ip_hi", row)
+			lo, _ := id("src_ip_lo", row)
+			sp, okPort := number("src_port", row)
+			dp, _ := number("dst_port", row)
+			o.src, o.srcPort, o.dstPort = tables.Addr{Hi: uint64(hi), Lo: uint64(lo)}, uint16(sp), uint16(dp)
+			o.ports = okHi && okPort
+			if n, ok := number("bytes", row); ok {
+				set.bytes += n
+			}
+			index := int32(len(set.owners))
+			set.owners = append(set.owners, o)
+			err := archive.DecodePostings(view.vectors[postings].bytes(row), func(p tables.ID) bool {
+				set.refs = append(set.refs, archive.Ref{ID: p, Owner: index})
+				return len(set.refs) <= maxPackets
+			})
+			if err != nil {
+				return nil, fmt.Errorf("postings of flow %s: %w", o.flow, err)
+			}
+			if len(set.refs) > maxPackets {
+				return nil, errTooManyPackets
+			}
+		}
+	}
+	set.sort()
+	return set, nil
+}
+
+// sort puts the packets in disk order, each once.
+func (s *keySet) sort() {
+	slices.SortFunc(s.refs, func(a, b archive.Ref) int { return cmp.Compare(a.ID, b.ID) })
+	s.refs = slices.CompactFunc(s.refs, func(a, b archive.Ref) bool { return a.ID == b.ID })
+}

@@ -1,0 +1,259 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+
+	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// The row source of statements that are not pushed down: each relation is
+// read whole. It shares the relations' SQL with the compiled path, but packets
+// are found by walking the segments, not by a key plan.
+
+// kinds maps the kinds of columns to the compiler's.
+var kinds = map[tables.Kind]pushdown.Kind{
+	tables.Timestamp: pushdown.Time, tables.Double: pushdown.Double, tables.Int: pushdown.Integer,
+	tables.BigInt: pushdown.Integer, tables.Bool: pushdown.Bool, tables.Text: pushdown.Text,
+	tables.HostName: pushdown.Text, tables.Address: pushdown.Address, tables.Identifier: pushdown.ID,
+	tables.CommunityID: pushdown.Community, tables.MAC: pushdown.MAC, tables.Bytes: pushdown.Bytes,
+}
+
+// rows reads a relation whole.
+func (e *Engine) rows(ctx *sql.Context, rel *tables.Relation) (sql.RowIter, error) {
+	snap, err := e.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if pushdown.IsPackets(rel) {
+		return e.walk(ctx, snap, rel)
+	}
+	names := make([]string, len(rel.Columns))
+	for i, c := range rel.Columns {
+		names[i] = c.Name
+	}
+	text, err := e.relationText(snap, rel, names, nil)
+	if err != nil {
+		return nil, err
+	}
+	cur, err := e.duck.query(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return relationResult(cur, rel)
+}
+
+// relationText is the SQL of a relation over its files; keep, when not nil,
+// picks them.
+func (e *Engine) relationText(snap *snapshot, rel *tables.Relation, columns []string, keep func(archive.File) bool) (string, error) {
+	var files []archive.File
+	for _, f := range snap.catalog.Files(archive.Family(pushdown.Family(rel))) {
+		if keep == nil || keep(f) {
+			files = append(files, f)
+		}
+	}
+	return pushdown.RelationSQL(rel, columns, snap.source(files))
+}
+
+// relationResult reads a cursor whose columns carry the relation's names.
+func relationResult(cur *cursor, rel *tables.Relation) (*result, error) {
+	r := &result{cur: cur}
+	at := map[string]int{}
+	for i, c := range cur.columns {
+		at[c.name] = i
+	}
+	schema := newTable(nil, rel).schema
+	for i, c := range rel.Columns {
+		f := fieldOf(kinds[c.Kind], schema[i].Type)
+		main := c.Name
+		if c.Kind == tables.Address {
+			main = c.Name + "_hi"
+			f.b = at[c.Name+"_lo"]
+		}
+		var ok bool
+		if f.a, ok = at[main]; !ok {
+			r.close()
+			return nil, fmt.Errorf("relation %s came without column %s", rel.Name, main)
+		}
+		r.columns = append(r.columns, f)
+	}
+	return r, nil
+}
+
+// walk reads every packet of every segment that is there, in segment order.
+// What a packet inherits from its flow row comes from the postings of all
+// rows, turned round.
+func (e *Engine) walk(ctx *sql.Context, snap *snapshot, rel *tables.Relation) (sql.RowIter, error) {
+	keys, err := e.allKeys(ctx, snap)
+	if err != nil {
+		return nil, err
+	}
+	wctx, cancel := context.WithCancel(ctx)
+	it := &walkIter{rel: rel, rows: make(chan []sql.Row, 4), cancel: cancel, ended: make(chan struct{})}
+	for _, c := range rel.Columns {
+		it.getters = append(it.getters, packetFields[c.Name])
+	}
+	go func() {
+		defer close(it.ended)
+		defer close(it.rows)
+		defer func() {
+			if p := recover(); p != nil {
+				it.err = fmt.Errorf("internal error reading packets: %v", p)
+			}
+		}()
+		it.err = it.produce(wctx, e.archive, snap.catalog, keys)
+	}()
+	return it, nil
+}
+
+// allKeys are the packets of all flow and other rows.
+func (e *Engine) allKeys(ctx context.Context, snap *snapshot) (*keySet, error) {
+	flows, err := e.relationText(snap, pushdown.FlowIndex, []string{"flow_id", "conn_id", "src_ip", "src_port", "dst_port", "postings"}, nil)
+	if err != nil {
+		return nil, err
+	}
+	set, err := collectKeys(ctx, e.duck, flows)
+	if err != nil {
+		return nil, err
+	}
+	other, err := e.relationText(snap, pushdown.OtherIndex, []string{"postings"}, nil)
+	if err != nil {
+		return nil, err
+	}
+	more, err := collectKeys(ctx, e.duck, other)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range more.refs {
+		set.refs = append(set.refs, archive.Ref{ID: r.ID, Owner: r.Owner + int32(len(set.owners))})
+	}
+	set.owners = append(set.owners, more.owners...)
+	set.sort()
+	return set, nil
+}
+
+type walkIter struct {
+	rel     *tables.Relation
+	getters []func(*packet, *cell)
+	rows    chan []sql.Row
+	batch   []sql.Row
+	cancel  context.CancelFunc
+	ended   chan struct{}
+	err     error // valid once rows is closed
+}
+
+// Next implements sql.RowIter.
+func (it *walkIter) Next(*sql.Context) (sql.Row, error) {
+	for len(it.batch) == 0 {
+		var ok bool
+		if it.batch, ok = <-it.rows; !ok {
+			if it.err != nil {
+				return nil, it.err
+			}
+			return nil, io.EOF
+		}
+	}
+	row := it.batch[0]
+	it.batch = it.batch[1:]
+	return row, nil
+}
+
+// Close implements sql.RowIter.
+func (it *walkIter) Close(*sql.Context) error {
+	it.cancel()
+	<-it.ended
+	return nil
+}
+
+func (it *walkIter) produce(ctx context.Context, a *archive.Archive, c *archive.Catalog, keys *keySet) error {
+	var p packet
+	var value cell
+	var batch []sql.Row
+	info := it.rel.Column("info") != nil
+	flush := func() error {
+		select {
+		case it.rows <- batch:
+			batch = nil
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	for _, seg := range c.Segments() {
+		if seg.State != archive.StateAvailable {
+			continue
+		}
+		number := uint32(seg.Segment.Segment)
+		err := a.Walk(ctx, c, number, func(rec *archive.Record) error {
+			id := tables.PacketID(number, rec.Offset)
+			i, found := slices.BinarySearchFunc(keys.refs, id, func(r archive.Ref, id tables.ID) int {
+				switch {
+				case r.ID < id:
+					return -1
+				case r.ID > id:
+					return 1
+				}
+				return 0
+			})
+			if !found {
+				return nil // not posted: its import was not committed
+			}
+			p.set(id, &keys.owners[keys.refs[i].Owner], seg.Sensor, rec)
+			if info {
+				p.info = appendInfo(p.info, &p.header, rec.Data)
+			}
+			row := make(sql.Row, len(it.getters))
+			for i, get := range it.getters {
+				value.null = false
+				get(&p, &value)
+				row[i] = value.boxed(it.rel.Columns[i].Kind)
+			}
+			if batch = append(batch, row); len(batch) == 256 {
+				return flush()
+			}
+			return nil
+		})
+		var damage *archive.DamageError
+		if err != nil && !errors.As(err, &damage) {
+			return err
+		}
+	}
+	if len(batch) > 0 {
+		return flush()
+	}
+	return nil
+}
+
+// boxed is the cell as go-mysql-server's operators expect it.
+func (c *cell) boxed(k tables.Kind) any {
+	if c.null {
+		return nil
+	}
+	switch k {
+	case tables.Timestamp:
+		return time.UnixMicro(c.n).UTC()
+	case tables.Int:
+		return int32(c.n)
+	case tables.BigInt:
+		return c.n
+	case tables.Bool:
+		return int8(c.n)
+	case tables.Address:
+		return tables.Addr{Hi: c.hi, Lo: c.lo}.String()
+	case tables.Identifier:
+		return tables.ID(c.hi).String()
+	case tables.MAC:
+		return string(appendMAC(nil, uint64(c.n)))
+	case tables.Bytes:
+		return append([]byte{}, c.text...)
+	}
+	return string(c.text)
+}

@@ -1,0 +1,228 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	duckdb "github.com/duckdb/duckdb-go-bindings"
+
+	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// The in-memory DuckDB tables made from a snapshot.
+const (
+	hostsTable    = "wiresql_hosts"
+	segmentsTable = "wiresql_segments"
+)
+
+// snapshot is the archive as a statement sees it from its compilation to its
+// last row: the catalogue and what is computed from it.
+type snapshot struct {
+	catalog *archive.Catalog
+	missing []uint32 // segments whose packets are gone
+	lossy   []pushdown.Gap
+	leases  map[string][]tables.Lease
+}
+
+// snapshot returns the current one. When the archive has changed, the leases
+// and the table of segments are loaded anew first.
+func (e *Engine) snapshot(ctx context.Context) (*snapshot, error) {
+	catalog, err := e.archive.Catalog()
+	if err != nil {
+		return nil, fmt.Errorf("read catalogue: %w", err)
+	}
+	missing := catalog.Missing()
+	e.snapMu.Lock()
+	defer e.snapMu.Unlock()
+	if s := e.snap; s != nil && s.catalog.Version() == catalog.Version() && slices.Equal(s.missing, missing) {
+		return s, nil
+	}
+	s := &snapshot{catalog: catalog, missing: missing, leases: map[string][]tables.Lease{}}
+	var names []tables.Name
+	if err := readFamily(catalog, archive.Names, func(n *tables.Name) { names = append(names, *n) }); err != nil {
+		return nil, err
+	}
+	leases := tables.Leases(names)
+	for _, l := range leases {
+		s.leases[l.Name] = append(s.leases[l.Name], l)
+	}
+	err = readFamily(catalog, archive.Coverage, func(c *tables.Coverage) {
+		if c.Drops.Set && c.Drops.V > 0 {
+			s.lossy = append(s.lossy, pushdown.Gap{Sensor: c.Sensor, From: c.TS, To: c.TSEnd})
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := e.duck.load(ctx, hostsTable, hostsFeed(leases)); err != nil {
+		return nil, fmt.Errorf("load names of hosts: %w", err)
+	}
+	if err := e.duck.load(ctx, segmentsTable, segmentsFeed(catalog.Segments())); err != nil {
+		return nil, fmt.Errorf("load segments: %w", err)
+	}
+	e.snap = s
+	return s, nil
+}
+
+// readFamily reads all rows of a small family.
+func readFamily[T any](c *archive.Catalog, family archive.Family, fn func(*T)) error {
+	buf := make([]T, 1024)
+	for _, f := range c.Files(family) {
+		r, err := archive.ReadRows[T](f.Path)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", f.Path, err)
+		}
+		for {
+			n, err := r.Read(buf)
+			for i := range buf[:n] {
+				fn(&buf[i])
+			}
+			if errors.Is(err, io.EOF) || n == 0 && err == nil {
+				break
+			}
+			if err != nil {
+				r.Close()
+				return fmt.Errorf("read %s: %w", f.Path, err)
+			}
+		}
+		r.Close()
+	}
+	return nil
+}
+
+// env is what the compiler may ask.
+func (s *snapshot) env() pushdown.Env {
+	return pushdown.Env{
+		Hosts: func(name string) []tables.Lease { return s.leases[name] },
+		HostsLike: func(match func(string) bool) []tables.Lease {
+			var out []tables.Lease
+			for name, l := range s.leases {
+				if match(name) {
+					out = append(out, l...)
+				}
+			}
+			return out
+		},
+	}
+}
+
+// source is what a relation is read from, given the files that are left after
+// pruning.
+func (s *snapshot) source(files []archive.File) pushdown.Source {
+	src := pushdown.Source{Missing: s.missing, Lossy: s.lossy, Hosts: hostsTable, Segments: segmentsTable}
+	for _, f := range files {
+		src.Files = append(src.Files, pushdown.FileRef{Path: f.Path})
+	}
+	return src
+}
+
+// listFeed is a feed of rows that are in memory already.
+type listFeed struct {
+	cols  []feedColumn
+	rows  int
+	write func(row int, to func(column int) *vectorWriter, at int)
+}
+
+func (f *listFeed) columns() []feedColumn { return f.cols }
+
+func (f *listFeed) start(wanted []int) (feedRun, error) {
+	r := &listRun{feed: f, place: make([]int, len(f.cols))}
+	for i := range r.place {
+		r.place[i] = -1
+	}
+	for i, w := range wanted {
+		if w >= 0 {
+			r.place[w] = i
+		}
+	}
+	return r, nil
+}
+
+type listRun struct {
+	feed  *listFeed
+	place []int // of each column among the vectors; -1 when nobody reads it
+	next  int
+}
+
+func (r *listRun) fill(vectors []vectorWriter, capacity int) (int, error) {
+	n := min(capacity, r.feed.rows-r.next)
+	var nobody vectorWriter
+	to := func(column int) *vectorWriter {
+		if p := r.place[column]; p >= 0 {
+			return &vectors[p]
+		}
+		return &nobody
+	}
+	for i := range n {
+		r.feed.write(r.next+i, to, i)
+	}
+	r.next += n
+	return n, nil
+}
+
+func (r *listRun) close() {}
+
+// columnsOf are a relation's columns as feed columns.
+func columnsOf(rel *tables.Relation) []feedColumn {
+	var out []feedColumn
+	for _, c := range rel.Columns {
+		if c.Kind == tables.Address {
+			out = append(out, feedColumn{c.Name + "_hi", duckdb.TypeUBigInt}, feedColumn{c.Name + "_lo", duckdb.TypeUBigInt})
+			continue
+		}
+		out = append(out, feedColumn{c.Name, storedTypes[c.Kind]})
+	}
+	return out
+}
+
+func hostsFeed(leases []tables.Lease) feed {
+	return &listFeed{
+		cols: append(columnsOf(tables.Hosts), feedColumn{"site", duckdb.TypeVarchar}),
+		rows: len(leases),
+		write: func(row int, to func(int) *vectorWriter, at int) {
+			l := &leases[row]
+			to(0).setText(at, l.Name)
+			put(to(1), at, l.Addr.Hi)
+			put(to(2), at, l.Addr.Lo)
+			putOpt(to(3), at, l.MAC)
+			put(to(4), at, int64(l.TS))
+			put(to(5), at, int64(l.TSEnd))
+			to(6).setText(at, l.Source)
+			to(7).setTextOrNull(at, l.Site)
+		},
+	}
+}
+
+func segmentsFeed(segments []archive.SegmentInfo) feed {
+	return &listFeed{
+		cols: columnsOf(tables.OpsSegments),
+		rows: len(segments),
+		write: func(row int, to func(int) *vectorWriter, at int) {
+			s := &segments[row]
+			put(to(0), at, int64(s.Segment.Segment))
+			to(1).setText(at, s.Kind)
+			to(2).setTextOrNull(at, s.Sensor)
+			to(3).setText(at, s.Path)
+			putOpt(to(4), at, s.TS)
+			putOpt(to(5), at, s.TSEnd)
+			put(to(6), at, s.Packets)
+			put(to(7), at, s.Bytes)
+			to(8).setText(at, s.State)
+			put(to(9), at, int64(0)) // imports close conversations only after all their packets
+		},
+	}
+}
+
+// putOpt stores a value that may be missing.
+func putOpt[T any](w *vectorWriter, row int, o tables.Opt[T]) {
+	if !o.Set {
+		w.setNull(row)
+		return
+	}
+	put(w, row, o.V)
+}
