@@ -54,13 +54,18 @@ type Header struct {
 	TCPSeq, TCPAck uint32
 	TCPWindow      uint16
 
+	// L3Offset is where the innermost IP packet starts in the captured bytes;
+	// without IP, where the link layer's payload starts as far as it is known.
+	L3Offset int
 	// L3Length is the length of the innermost IP packet as its header gives
 	// it (header included), bounded by what the frame can hold: NetFlow's
 	// octet count.
 	L3Length int
 	// PayloadOffset is where the layer-4 payload starts in the captured
 	// bytes, PayloadLength its length on the wire; the captured part may be
-	// shorter. Both 0 without a complete layer-4 header.
+	// shorter. Both 0 without a complete layer-4 header, so also for later
+	// fragments. ICMP counts eight bytes of header; a protocol Decode does not
+	// look into is payload as a whole.
 	PayloadOffset, PayloadLength int
 
 	HasMAC         bool
@@ -86,6 +91,7 @@ const (
 	ProtocolIPv6   = 41
 	ProtocolGRE    = 47
 	ProtocolICMPv6 = 58
+	protocolNone   = 59 // IPv6: no next header
 	ProtocolSCTP   = 132
 )
 

@@ -182,9 +182,14 @@ type DNS struct {
 
 // Name is a row of the family names: at TS, Source said that Name is Addr.
 // Leases (the relation hosts) are computed from these.
+//
+// A DHCP row without a Name says that from TS on nobody known held the
+// address: with ValidUntil equal to TS the lease was released; with a later
+// one the address was given to a machine (MAC) that did not say its name, or
+// renewed by the one that had.
 type Name struct {
 	TS         Time       `col:"ts"`
-	Name       string     `col:"name"` // folded, no trailing dot
+	Name       string     `col:"name"` // folded, no trailing dot; NULL: see above
 	Addr       Addr       `col:"ip"`
 	MAC        Opt[int64] `col:"mac"`
 	Source     string     `col:"source"`      // dhcp, dns
@@ -207,7 +212,13 @@ type Import struct {
 	Rows         int64      `col:"rows"`  // flow rows written for the batch the file was in
 	DamageOffset Opt[int64] `col:"damage_offset"`
 	Damage       string     `col:"damage"`
-	ImportedAt   Time       `col:"imported_at"`
+	ImportedAt   Time       `col:"imported_at"` // the same for all files of a batch
+	// Stream is the same for all files of one command: the content id of the
+	// first. Unfinished: more of them were to follow this batch. If none did,
+	// the command was interrupted, and one that goes on meters the stream's
+	// files again to know its conversations.
+	Stream     string    `col:"stream"`
+	Unfinished Opt[bool] `col:"unfinished"`
 }
 
 // Segment is a row of the family segments: one packet file, ours or in place.

@@ -2,14 +2,39 @@
 package archive
 
 import (
-	"context"
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
 
-	"github.com/wiresql/wiresql/tables"
+	"golang.org/x/sys/unix"
 )
 
-var errSkeleton = errors.New("archive: under construction")
+// Names at the archive's root.
+const (
+	formatFile  = "FORMAT"  // what this folder is
+	lockFile    = "lock"    // held by the one process that writes
+	readersFile = "readers" // held, shared, by those that read
+	counterFile = "segments.next"
+	batchFolder = "batches"
+	packets     = "packets"
+
+	formatText = "wiresql archive 1\n"
+	// grace is how long a name that went out of use stays on disk while
+	// somebody reads the archive: a query opens its files lazily.
+	grace = 10 * time.Minute
+
+	defaultSegment = 1 << 30
+	maxSegmentFile = 32 << 30 // offsets have 36 bits
+)
 
 // Options for Open.
 type Options struct {
@@ -18,152 +43,281 @@ type Options struct {
 	ReadOnly bool
 	// NoSync skips every fsync: for benchmarks and tests.
 	NoSync bool
-	// SegmentBytes is the size at which packet segments rotate; 0 means 1 GiB.
+	// SegmentBytes is the size at which packet segments rotate; 0 is 1 GiB.
 	SegmentBytes int64
 }
 
-// Archive is an open archive directory; its methods may be called from several goroutines.
-type Archive struct{ dir string }
+// Archive is an open archive folder. Its methods may be called from several
+// goroutines, those of one Tx from one at a time.
+type Archive struct {
+	dir  string
+	o    Options
+	log  *slog.Logger
+	read *os.File // shared lock on readersFile of a read-only archive
 
-func Open(dir string, o Options) (*Archive, error)  { return nil, errSkeleton }
-func (a *Archive) Close() error                     { return nil }
-func (a *Archive) Dir() string                      { return a.dir }
-func (a *Archive) Catalog() (*Catalog, error)       { return nil, errSkeleton }
-func (a *Archive) Begin(writer string) (*Tx, error) { return nil, errSkeleton }
+	mu     sync.Mutex
+	lock   *os.File // exclusive lock, from the first Begin to Close
+	next   map[sequence]uint64
+	closed bool
 
-// Family names a kind of rows.
-type Family string
+	cat      sync.Mutex
+	current  *Catalog
+	listed   listing
+	checked  time.Time
+	footers  map[string]footer
+	segments map[string]segmentRows
+	warned   map[string]bool
 
-const (
-	Flows       Family = "flows"
-	Connections Family = "connections"
-	Other       Family = "other"
-	DNS         Family = "dns"
-	Names       Family = "names"
-	Imports     Family = "imports"
-	Segments    Family = "segments"
-	Coverage    Family = "coverage"
-)
-
-// File is one live Parquet file of a family.
-type File struct {
-	Family       Family
-	Path         string // absolute
-	Schema       int
-	Writer, Lane string
-	Level        string
-	First, Last  uint64 // sequence numbers it stands for
-	MinTS, MaxTS tables.Time
-	Rows, Bytes  int64
+	verified sync.Map // segment number → verification of an in-place file
 }
 
-// Catalog is an immutable snapshot of what the archive holds.
-type Catalog struct{}
-
-func (c *Catalog) Version() uint64                            { return 0 }
-func (c *Catalog) Files(f Family) []File                      { return nil }
-func (c *Catalog) Segments() []SegmentInfo                    { return nil }
-func (c *Catalog) Segment(n uint32) (*SegmentInfo, bool)      { return nil, false }
-func (c *Catalog) Missing() []uint32                          { return nil }
-func (c *Catalog) Bounds() (first, last tables.Time, ok bool) { return }
-func (c *Catalog) Quarantined() []Quarantine                  { return nil }
-
-// Quarantine names a file that is skipped because it can't be read, and why.
-type Quarantine struct {
-	Path   string
-	Reason string
+// Open opens the archive in dir. Unless it is read-only, the folder is made
+// when there is none, and what an interrupted batch left behind is removed,
+// if no other process is writing.
+func Open(dir string, o Options) (*Archive, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if o.SegmentBytes <= 0 {
+		o.SegmentBytes = defaultSegment
+	}
+	o.SegmentBytes = min(o.SegmentBytes, maxSegmentFile)
+	a := &Archive{dir: abs, o: o, log: o.Logger, next: map[sequence]uint64{},
+		footers: map[string]footer{}, segments: map[string]segmentRows{}, warned: map[string]bool{}}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	if err := a.identify(); err != nil {
+		return nil, err
+	}
+	if o.ReadOnly {
+		// Without the file, or without the right to lock it, reading works
+		// as well; only the writer won't wait for this reader.
+		if f, err := os.Open(filepath.Join(abs, readersFile)); err == nil {
+			if err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); err != nil {
+				a.log.Debug("readers lock", "error", err)
+			}
+			a.read = f
+		}
+		return a, nil
+	}
+	switch err := a.acquire(); {
+	case err == nil:
+		a.release()
+	case !errors.Is(err, ErrLocked):
+		return nil, err
+	}
+	return a, nil
 }
 
-// States of a segment.
-const (
-	StateAvailable = "available"
-	StateMissing   = "missing"
-	StateChanged   = "source file changed"
-)
-
-// SegmentInfo is a packet segment and whether its packets can be read.
-type SegmentInfo struct {
-	tables.Segment
-	AbsPath string
-	State   string
+// identify checks that the folder is an archive of this format, and makes it
+// one if it may.
+func (a *Archive) identify() error {
+	path := filepath.Join(a.dir, formatFile)
+	b, err := readSmall(path)
+	switch {
+	case err == nil:
+		if string(b) != formatText {
+			return fmt.Errorf("archive %s: %s says %q, this program reads %q", a.dir, formatFile, b, formatText)
+		}
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("archive %s: %w", a.dir, err)
+	case a.o.ReadOnly:
+		if _, err := os.Stat(a.dir); err != nil {
+			return fmt.Errorf("archive %s: %w", a.dir, err)
+		}
+		return fmt.Errorf("archive %s: no archive: it has no file %s", a.dir, formatFile)
+	}
+	if entries, err := os.ReadDir(a.dir); err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return !strings.HasPrefix(e.Name(), ".") && e.Name() != "lost+found" && e.Name() != readersFile && e.Name() != lockFile && e.Name() != batchFolder && e.Name() != formatFile+".part"
+	}) {
+		return fmt.Errorf("archive %s: the folder is neither empty nor an archive", a.dir)
+	}
+	if err := os.MkdirAll(filepath.Join(a.dir, batchFolder), 0o750); err != nil {
+		return fmt.Errorf("archive %s: %w", a.dir, err)
+	}
+	for _, name := range []string{lockFile, readersFile} {
+		f, err := os.OpenFile(filepath.Join(a.dir, name), os.O_RDWR|os.O_CREATE, 0o640)
+		if err != nil {
+			return fmt.Errorf("archive %s: %w", a.dir, err)
+		}
+		f.Close()
+	}
+	if err := a.writeFile(path, formatText); err != nil {
+		return fmt.Errorf("archive %s: %w", a.dir, err)
+	}
+	return nil
 }
 
-// MayContain asks the file's bloom filters; true when it can't tell.
-func MayContain(f File, column string, value uint64) bool { return true }
-
-// Tx is one batch: all of it becomes visible with Commit, or nothing.
-type Tx struct{}
-
-func (tx *Tx) ID() string             { return "" }
-func (tx *Tx) Supersede(files []File) {}
-func (tx *Tx) Commit() error          { return errSkeleton }
-func (tx *Tx) Abort() error           { return nil }
-
-// Packets returns the transaction's open segment writer for this key.
-func (tx *Tx) Packets(sensor, site string, link tables.LinkType, nano bool) (*SegmentWriter, error) {
-	return nil, errSkeleton
+// writeFile replaces a small file.
+func (a *Archive) writeFile(path, text string) error {
+	f, err := os.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	if err == nil {
+		err = a.sync(f)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".part", path); err != nil {
+		return err
+	}
+	return a.syncDir(filepath.Dir(path))
 }
 
-// Adopt gives a capture file a segment number and leaves it where it lies.
-func (tx *Tx) Adopt(path, sensor, site string) (*Adoption, error) { return nil, errSkeleton }
-
-// SegmentWriter appends packets to segments.
-type SegmentWriter struct{}
-
-func (w *SegmentWriter) Append(rec *Record) (segment uint32, offset int64, err error) {
-	return 0, 0, errSkeleton
+// readSmall reads a file of a few lines.
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, 1<<20))
 }
 
-// Adoption is an in-place capture being indexed.
-type Adoption struct{ Segment uint32 }
-
-// Finish records the capture once r has been read to its end or damage.
-func (ad *Adoption) Finish(r *Reader) error { return errSkeleton }
-
-// RowFile is a Parquet file being written, row groups of about 125,000 rows.
-type RowFile[T any] struct{}
-
-func NewRowFile[T any](tx *Tx, level string) (*RowFile[T], error)        { return nil, errSkeleton }
-func (f *RowFile[T]) Write(rows []T) error                               { return errSkeleton }
-func (f *RowFile[T]) Close() (File, error)                               { return File{}, errSkeleton }
-func WriteRows[T any](tx *Tx, level string, rows []T) (fl File, e error) { return File{}, errSkeleton }
-
-// RowReader reads rows back.
-type RowReader[T any] struct{}
-
-func ReadRows[T any](path string) (*RowReader[T], error) { return nil, errSkeleton }
-func (r *RowReader[T]) Rows() int64                      { return 0 }
-func (r *RowReader[T]) Read(dst []T) (int, error)        { return 0, errSkeleton }
-func (r *RowReader[T]) Close() error                     { return nil }
-
-// AppendPostings appends the encoded positions; refs are packet ids, ascending.
-func AppendPostings(dst []byte, refs []tables.ID) []byte { return dst }
-
-// DecodePostings calls fn for each position until it returns false.
-func DecodePostings(b []byte, fn func(tables.ID) bool) error { return errSkeleton }
-
-// Ref is a packet wanted by owner.
-type Ref struct {
-	ID    tables.ID
-	Owner int32
+// Close gives up the locks. Transactions must have ended.
+func (a *Archive) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return nil
+	}
+	a.closed = true
+	if a.lock != nil {
+		a.tidy()
+		a.release()
+	}
+	if a.read != nil {
+		a.read.Close()
+	}
+	return nil
 }
 
-// FetchStats says what a fetch read.
-type FetchStats struct {
-	Segments, Ranges int
-	Bytes, Packets   int64
-	Missing          map[uint32]int64 // packets not read, by segment
+// Dir is the archive's folder, absolute.
+func (a *Archive) Dir() string { return a.dir }
+
+// ErrLocked is wrapped by the error of a Begin while another process writes.
+var ErrLocked = errors.New("another process is writing to the archive")
+
+// acquire takes the writer's lock, sweeps, and learns the sequence numbers.
+func (a *Archive) acquire() error {
+	path := filepath.Join(a.dir, lockFile)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return fmt.Errorf("archive %s: %w", a.dir, err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return fmt.Errorf("archive %s: %w (it holds the lock %s)", a.dir, ErrLocked, path)
+		}
+		return fmt.Errorf("archive %s: lock %s: %w", a.dir, path, err)
+	}
+	a.lock = f
+	if err := a.sweep(); err != nil {
+		a.release()
+		return fmt.Errorf("archive %s: sweep: %w", a.dir, err)
+	}
+	l, err := a.list()
+	if err != nil {
+		a.release()
+		return fmt.Errorf("archive %s: %w", a.dir, err)
+	}
+	clear(a.next)
+	for _, f := range l.files {
+		s := f.sequence()
+		a.next[s] = max(a.next[s], f.Last+1)
+	}
+	return nil
 }
 
-// Fetch reads the packets of refs, which are sorted by ID.
-func (a *Archive) Fetch(ctx context.Context, c *Catalog, refs []Ref, fn func(r Ref, rec *Record) error) (FetchStats, error) {
-	return FetchStats{}, errSkeleton
+// release gives the writer's lock up.
+func (a *Archive) release() {
+	a.lock.Close()
+	a.lock = nil
 }
 
-// Walk reads a whole segment in file order.
-func (a *Archive) Walk(ctx context.Context, c *Catalog, segment uint32, fn func(rec *Record) error) error {
-	return errSkeleton
+// claimSegment hands out a segment number: never twice, whatever happens to
+// the batch that asked.
+func (a *Archive) claimSegment() (uint32, error) {
+	c, err := a.Catalog()
+	if err != nil {
+		return 0, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f, err := os.OpenFile(filepath.Join(a.dir, counterFile), os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		return 0, fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, 64))
+	if err != nil {
+		return 0, err
+	}
+	// A counter that was lost starts above every number known.
+	n := uint64(1)
+	if v, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 32); err == nil {
+		n = max(n, v)
+	}
+	if known := c.segments; len(known) > 0 {
+		n = max(n, uint64(known[len(known)-1].Segment.Segment)+1)
+	}
+	if n > maxSegment {
+		return 0, fmt.Errorf("all %d segment numbers are used", maxSegment)
+	}
+	if _, err := f.WriteAt(fmt.Appendf(nil, "%010d\n", n+1), 0); err != nil {
+		return 0, err
+	}
+	return uint32(n), a.sync(f)
 }
 
-// EstimateFetch says how many segments and ranges a Fetch would touch.
-func EstimateFetch(refs []Ref) (segments, ranges int) { return 0, 0 }
+func (a *Archive) sync(f *os.File) error {
+	if a.o.NoSync {
+		return nil
+	}
+	return f.Sync()
+}
+
+// syncDir makes the names in a folder durable.
+func (a *Archive) syncDir(dir string) error {
+	if a.o.NoSync {
+		return nil
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// mkdir makes a folder below the archive's root, durably.
+func (a *Archive) mkdir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	var made []string
+	for d := dir; len(d) > len(a.dir); d = filepath.Dir(d) {
+		if _, err := os.Stat(d); err == nil {
+			break
+		}
+		made = append(made, filepath.Dir(d))
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	for _, d := range slices.Backward(made) {
+		if err := a.syncDir(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}

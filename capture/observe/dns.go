@@ -1,0 +1,550 @@
+package observe
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+// Bounds of one DNS message.
+const (
+	maxRecords = 512  // per section; 64 KiB could hold 5,900
+	maxAnswers = 4096 // bytes of dns.answers
+	maxName    = 255  // bytes of a name on the wire (RFC 1035 section 2.3.4)
+)
+
+// Types of DNS records that are more than a name in an enumeration here.
+const (
+	typeA     = 1
+	typeNS    = 2
+	typeCNAME = 5
+	typeSOA   = 6
+	typePTR   = 12
+	typeMX    = 15
+	typeTXT   = 16
+	typeAAAA  = 28
+	typeSRV   = 33
+	typeDNAME = 39
+	typeOPT   = 41
+)
+
+// question tells which query an answer belongs to.
+type question struct {
+	site                   string
+	client, server         tables.Addr
+	clientPort, serverPort uint16
+	id, qtype              uint16
+	name                   string
+}
+
+// message is the part of a DNS message that is used.
+type message struct {
+	id          uint16
+	response    bool
+	opcode      uint8
+	rcode       uint16
+	hasQuestion bool
+	name        string // asked for; folded
+	qtype       uint16
+	answers     []record
+	additional  []record
+}
+
+// record is a resource record.
+type record struct {
+	owner string // folded
+	rtype uint16
+	class uint16 // without multicast DNS's cache-flush bit
+	ttl   uint32
+	text  string // data in presentation form, names folded
+	addr  tables.Addr
+}
+
+// observeDNS pairs queries and answers and learns names from answers.
+func (o *Observer) observeDNS(p *Packet) {
+	o.queries.expire(p.TS, o.unanswered)
+	m, h := &o.message, p.Header
+	whole := m.decode(p.Payload)
+	if !whole {
+		o.stats.Malformed++
+	}
+	if m.opcode != 0 || !m.hasQuestion && !m.response || !whole && !m.hasQuestion {
+		return
+	}
+	ts := microseconds(p.TS)
+	if !m.response {
+		key := question{p.Site, h.Src, h.Dst, h.SrcPort, h.DstPort, m.id, m.qtype, m.name}
+		if again := o.queries.get(key); again != nil { // asked again before the answer
+			o.unanswered(again)
+			o.queries.remove(key)
+		}
+		row := tables.DNS{TS: ts, Sensor: p.Sensor, Site: p.Site, Client: h.Src, Server: h.Dst,
+			Query: m.name, QType: typeName(m.qtype), Protocol: int32(h.Protocol), FlowID: p.FlowID, ConnID: p.ConnID}
+		if o.queries.put(key, row, p.TS, o.unanswered) {
+			o.stats.Evicted++
+		}
+		return
+	}
+
+	row := tables.DNS{TS: ts, Sensor: p.Sensor, Site: p.Site, Client: h.Dst, Server: h.Src,
+		Protocol: int32(h.Protocol), FlowID: p.FlowID, ConnID: p.ConnID}
+	if m.hasQuestion {
+		row.Query, row.QType = m.name, typeName(m.qtype)
+		key := question{p.Site, h.Dst, h.Src, h.DstPort, h.SrcPort, m.id, m.qtype, m.name}
+		if asked := o.queries.get(key); asked != nil {
+			row = *asked
+			o.queries.remove(key)
+			if ts >= row.TS {
+				row.RTTUs = tables.Some(int64(ts - row.TS))
+			}
+		}
+	}
+	row.RCode = rcodeName(m.rcode)
+	row.Answers = m.answersText()
+	for i := range m.answers {
+		if ttl := int64(m.answers[i].ttl); !row.TTL.Set || ttl < row.TTL.V {
+			row.TTL = tables.Some(ttl)
+		}
+	}
+	o.writeDNS(&row)
+	if m.rcode == 0 && m.hasQuestion {
+		o.learn(p, m.answers, chain(m.name, m.answers))
+	}
+}
+
+// unanswered writes a query whose answer is no longer awaited.
+func (o *Observer) unanswered(d *tables.DNS) {
+	o.stats.Unanswered++
+	o.writeDNS(d)
+}
+
+// observeMulticastDNS learns names from the answers of RFC 6762.
+func (o *Observer) observeMulticastDNS(p *Packet) {
+	m := &o.message
+	if !m.decode(p.Payload) {
+		o.stats.Malformed++
+	}
+	if !m.response || m.opcode != 0 || m.rcode != 0 {
+		return
+	}
+	for _, section := range [][]record{m.answers, m.additional} {
+		kept := section[:0]
+		for _, r := range section {
+			if r.ttl > 0 { // 0 is a goodbye
+				kept = append(kept, r)
+			}
+		}
+		o.learn(p, kept, nil)
+	}
+}
+
+// chain returns the owners whose addresses are those of name: name itself and
+// what its aliases in records lead to. A record outside it does not answer the
+// question and is not believed.
+func chain(name string, records []record) map[string]bool {
+	owners := map[string]bool{name: true}
+	for range 8 { // servers put aliases in order; the repetition is for those that do not
+		n := len(owners)
+		for i := range records {
+			if r := &records[i]; r.rtype == typeCNAME && owners[r.owner] {
+				owners[r.text] = true
+			}
+		}
+		if len(owners) == n {
+			break
+		}
+	}
+	return owners
+}
+
+// learn writes a name for each address record: the name asked for, which is
+// what people know, not the end of the chain of aliases. Without owners
+// (multicast DNS asks nothing) it is each record's own.
+func (o *Observer) learn(p *Packet, records []record, owners map[string]bool) {
+	ts := microseconds(p.TS)
+	for i := range records {
+		r := &records[i]
+		if r.class != 1 || owners != nil && !owners[r.owner] {
+			continue
+		}
+		name, addr := r.owner, r.addr
+		switch r.rtype {
+		case typeA, typeAAAA:
+			if owners != nil {
+				name = o.message.name
+			}
+		case typePTR:
+			reverse := r.owner
+			if owners != nil {
+				reverse = o.message.name // RFC 2317 delegates by aliases
+			}
+			var ok bool
+			if addr, ok = parseReverse(reverse); !ok {
+				continue
+			}
+			name = r.text
+		default:
+			continue
+		}
+		if name == "" || len(name) > maxName || !isHost(addr) {
+			continue
+		}
+		o.writeName(&tables.Name{TS: ts, Name: name, Addr: addr, Source: "dns",
+			ValidUntil: until(ts, max(int64(r.ttl), 3600)), Sensor: p.Sensor, Site: p.Site})
+	}
+}
+
+// isHost tells whether an address can be one host's: blockers answer with ::
+// or loopback for every name.
+func isHost(a tables.Addr) bool {
+	ip := a.Netip()
+	return !ip.IsUnspecified() && !ip.IsLoopback() && !ip.IsMulticast()
+}
+
+// parseReverse reads d.c.b.a.in-addr.arpa and the nibbles of ip6.arpa.
+func parseReverse(name string) (tables.Addr, bool) {
+	if s, ok := strings.CutSuffix(name, ".in-addr.arpa"); ok {
+		parts := strings.Split(s, ".")
+		if len(parts) != 4 {
+			return tables.Addr{}, false
+		}
+		var b [4]byte
+		for i, part := range parts {
+			v, err := strconv.ParseUint(part, 10, 8)
+			if err != nil {
+				return tables.Addr{}, false
+			}
+			b[3-i] = byte(v)
+		}
+		return tables.AddrFrom4(b[:]), true
+	}
+	s, ok := strings.CutSuffix(name, ".ip6.arpa")
+	if !ok || len(s) != 63 {
+		return tables.Addr{}, false
+	}
+	digits := make([]byte, 0, 32)
+	for i := 62; i >= 0; i -= 2 {
+		if i > 0 && s[i-1] != '.' {
+			return tables.Addr{}, false
+		}
+		digits = append(digits, s[i])
+	}
+	var b [16]byte
+	if _, err := hex.Decode(b[:], digits); err != nil {
+		return tables.Addr{}, false
+	}
+	return tables.AddrFrom16(b[:]), true
+}
+
+// decode reads a message. It returns false when the message ends early or
+// breaks the rules; what was read until then stands.
+func (m *message) decode(b []byte) bool {
+	*m = message{answers: m.answers[:0], additional: m.additional[:0]}
+	if len(b) < 12 {
+		return false
+	}
+	m.id = binary.BigEndian.Uint16(b)
+	m.response = b[2]&0x80 != 0
+	m.opcode = b[2] >> 3 & 15
+	m.rcode = uint16(b[3] & 15)
+	at := 12
+	for range binary.BigEndian.Uint16(b[4:]) {
+		name, next, ok := readName(b, at)
+		if !ok || next+4 > len(b) {
+			return false
+		}
+		if !m.hasQuestion {
+			m.hasQuestion, m.name = true, name
+			m.qtype = binary.BigEndian.Uint16(b[next:])
+		}
+		at = next + 4
+	}
+	for section := range 3 {
+		for n := range int(binary.BigEndian.Uint16(b[6+2*section:])) {
+			var r record
+			next, ok := r.decode(b, at, section != 1)
+			if !ok || n == maxRecords {
+				return false
+			}
+			at = next
+			switch {
+			case r.rtype == typeOPT:
+				m.rcode |= uint16(r.ttl>>24) << 4
+			case section == 0:
+				m.answers = append(m.answers, r)
+			case section == 2:
+				m.additional = append(m.additional, r)
+			}
+		}
+	}
+	return true
+}
+
+// decode reads one record at offset at and returns the offset behind it. The
+// text is made only when wanted.
+func (r *record) decode(b []byte, at int, want bool) (next int, ok bool) {
+	if want {
+		r.owner, at, ok = readName(b, at)
+	} else {
+		at, ok = skipName(b, at)
+	}
+	if !ok || at+10 > len(b) {
+		return 0, false
+	}
+	r.rtype = binary.BigEndian.Uint16(b[at:])
+	r.class = binary.BigEndian.Uint16(b[at+2:]) & 0x7fff
+	r.ttl = binary.BigEndian.Uint32(b[at+4:])
+	if r.ttl > 1<<31-1 && r.rtype != typeOPT {
+		r.ttl = 0 // RFC 2181 section 8
+	}
+	length := int(binary.BigEndian.Uint16(b[at+8:]))
+	at += 10
+	if at+length > len(b) {
+		return 0, false
+	}
+	next = at + length
+	if want && r.rtype != typeOPT {
+		if r.text, ok = r.data(b, at, next); !ok {
+			r.text = unknownData(b[at:next])
+		}
+	}
+	return next, true
+}
+
+// data returns the presentation form of the data b[at:end], or false when it
+// is not what the type says. Names in it may point before at.
+func (r *record) data(b []byte, at, end int) (string, bool) {
+	d := b[at:end]
+	switch r.rtype {
+	case typeA:
+		if len(d) != 4 {
+			return "", false
+		}
+		r.addr = tables.AddrFrom4(d)
+		return r.addr.String(), true
+	case typeAAAA:
+		if len(d) != 16 {
+			return "", false
+		}
+		r.addr = tables.AddrFrom16(d)
+		return r.addr.String(), true
+	case typeCNAME, typeNS, typePTR, typeDNAME:
+		return fieldsAndName(b, at, end, 0)
+	case typeMX:
+		return fieldsAndName(b, at, end, 1)
+	case typeSRV:
+		return fieldsAndName(b, at, end, 3)
+	case typeTXT:
+		return quoted(d)
+	case typeSOA:
+		primary, next, ok := readName(b, at)
+		if !ok {
+			return "", false
+		}
+		mailbox, next, ok := readName(b, next)
+		if !ok || next+20 != end {
+			return "", false
+		}
+		text := []byte(primary + " " + mailbox)
+		for ; next < end; next += 4 {
+			text = append(text, ' ')
+			text = strconv.AppendUint(text, uint64(binary.BigEndian.Uint32(b[next:])), 10)
+		}
+		return string(text), true
+	}
+	return "", false
+}
+
+// fieldsAndName reads n 16-bit numbers and a name.
+func fieldsAndName(b []byte, at, end, n int) (string, bool) {
+	if at+2*n > end {
+		return "", false
+	}
+	var text []byte
+	for range n {
+		text = strconv.AppendUint(text, uint64(binary.BigEndian.Uint16(b[at:])), 10)
+		text = append(text, ' ')
+		at += 2
+	}
+	name, next, ok := readName(b, at)
+	if !ok || next != end {
+		return "", false
+	}
+	return string(text) + name, true
+}
+
+// quoted returns the strings of a TXT record, each in quotes.
+func quoted(d []byte) (string, bool) {
+	var text []byte
+	for len(d) > 0 {
+		n := int(d[0])
+		if 1+n > len(d) {
+			return "", false
+		}
+		if text != nil {
+			text = append(text, ' ')
+		}
+		text = append(text, '"')
+		text = appendEscaped(text, d[1:1+n], '"')
+		text = append(text, '"')
+		d = d[1+n:]
+	}
+	return string(text), true
+}
+
+// unknownData is the presentation form of RFC 3597 section 5.
+func unknownData(d []byte) string {
+	text := append([]byte(`\# `), strconv.Itoa(len(d))...)
+	if len(d) > 0 {
+		text = append(text, ' ')
+		text = hex.AppendEncode(text, d[:min(len(d), maxAnswers/2)])
+	}
+	return string(text)
+}
+
+// readName reads a possibly compressed name, folded and without the trailing
+// dot, and returns the offset behind it. A pointer must lead backwards, to
+// before all that was read so far, so every name ends.
+func readName(b []byte, at int) (name string, next int, ok bool) {
+	var buffer [maxName]byte
+	text := buffer[:0]
+	wire, limit := 1, at
+	for at < len(b) {
+		n := int(b[at])
+		switch {
+		case n == 0:
+			if next == 0 {
+				next = at + 1
+			}
+			return tables.FoldName(string(text)), next, true
+		case n < 64:
+			wire += n + 1
+			if at+1+n > len(b) || wire > maxName {
+				return "", 0, false
+			}
+			if len(text) > 0 {
+				text = append(text, '.')
+			}
+			text = appendEscaped(text, b[at+1:at+1+n], '.')
+			at += 1 + n
+		case n >= 0xc0 && at+1 < len(b):
+			if next == 0 {
+				next = at + 2
+			}
+			at = int(binary.BigEndian.Uint16(b[at:]) & 0x3fff)
+			if at >= limit {
+				return "", 0, false
+			}
+			limit = at
+		default:
+			return "", 0, false
+		}
+	}
+	return "", 0, false
+}
+
+// skipName returns the offset behind the name at offset at.
+func skipName(b []byte, at int) (next int, ok bool) {
+	for at < len(b) {
+		n := int(b[at])
+		switch {
+		case n == 0:
+			return at + 1, true
+		case n < 64:
+			at += 1 + n
+		case n >= 0xc0:
+			return at + 2, true
+		default:
+			return 0, false
+		}
+	}
+	return 0, false
+}
+
+// appendEscaped appends bytes in presentation form: the special character and
+// the backslash escaped by one, control characters and what is not UTF-8 by
+// three decimal digits (RFC 1035 section 5.1).
+func appendEscaped(dst, b []byte, special byte) []byte {
+	text := utf8.Valid(b)
+	for _, c := range b {
+		switch {
+		case c == special || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < ' ' || c == 0x7f || c >= 0x80 && !text:
+			dst = append(dst, '\\', '0'+c/100, '0'+c/10%10, '0'+c%10)
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+// answersText joins the answers; one that would pass the limit and those
+// after it are left out.
+func (m *message) answersText() string {
+	if len(m.answers) == 1 {
+		return cutText(m.answers[0].text, maxAnswers)
+	}
+	var text []byte
+	for i := range m.answers {
+		if i > 0 {
+			if len(text)+1+len(m.answers[i].text) > maxAnswers {
+				break
+			}
+			text = append(text, ',')
+		}
+		text = append(text, cutText(m.answers[i].text, maxAnswers)...)
+	}
+	return string(text)
+}
+
+// cutText cuts s to at most n bytes, not within a character.
+func cutText(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// rcodeName names a response code (IANA DNS RCODEs).
+func rcodeName(n uint16) string {
+	names := [...]string{"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
+		"YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE", "DSOTYPENI"}
+	switch {
+	case int(n) < len(names):
+		return names[n]
+	case n == 16:
+		return "BADVERS"
+	case n == 23:
+		return "BADCOOKIE"
+	}
+	return "RCODE" + strconv.Itoa(int(n))
+}
+
+// typeNames are the record types seen in practice (IANA DNS Resource Record
+// Types).
+var typeNames = map[uint16]string{
+	typeA: "A", typeNS: "NS", typeCNAME: "CNAME", typeSOA: "SOA", 10: "NULL", 11: "WKS",
+	typePTR: "PTR", 13: "HINFO", 14: "MINFO", typeMX: "MX", typeTXT: "TXT", 17: "RP", 18: "AFSDB",
+	24: "SIG", 25: "KEY", typeAAAA: "AAAA", 29: "LOC", typeSRV: "SRV", 35: "NAPTR", 36: "KX",
+	37: "CERT", 38: "A6", typeDNAME: "DNAME", typeOPT: "OPT", 42: "APL", 43: "DS", 44: "SSHFP",
+	45: "IPSECKEY", 46: "RRSIG", 47: "NSEC", 48: "DNSKEY", 49: "DHCID", 50: "NSEC3",
+	51: "NSEC3PARAM", 52: "TLSA", 53: "SMIMEA", 55: "HIP", 59: "CDS", 60: "CDNSKEY",
+	61: "OPENPGPKEY", 62: "CSYNC", 63: "ZONEMD", 64: "SVCB", 65: "HTTPS", 99: "SPF", 108: "EUI48",
+	109: "EUI64", 249: "TKEY", 250: "TSIG", 251: "IXFR", 252: "AXFR", 253: "MAILB", 255: "ANY",
+	256: "URI", 257: "CAA", 32769: "DLV",
+}
+
+func typeName(n uint16) string {
+	if name, ok := typeNames[n]; ok {
+		return name
+	}
+	return "TYPE" + strconv.Itoa(int(n))
+}

@@ -1,0 +1,191 @@
+// Package observe reads names and application facts out of the few packets
+// the meter hands it.
+//
+// It sees UDP to and from ports 53, 5353, 67 and 68, the first packets of UDP
+// 443, and the first payload packets per direction of every TCP conversation;
+// nothing else. From those it makes:
+//
+//	DHCPv4 acknowledgements     → names (source dhcp): who held which address, until when
+//	DHCPv4 releases             → names without a name: the lease is over
+//	DNS and multicast DNS       → names (source dns): which name resolved to which address
+//	DNS over UDP 53             → dns rows, a query paired with its answer
+//	TLS ClientHello, HTTP Host  → the server name of a conversation
+//	TLS, SSH, QUIC              → the conversation is encrypted
+//
+// Every input is hostile. All parsers work on a slice, check every length and
+// visit each byte a bounded number of times; a panic, should one be left,
+// costs one packet and is counted. All state is bounded in number and in age:
+// see the constants. What does not fit is given up oldest first and counted.
+//
+// # What is left out on purpose
+//
+// Multicast DNS gives names but no dns rows: its questions go to everybody and
+// its answers come from anybody, so there is no client and no server. A
+// DHCPINFORM is answered without a lease and gives nothing. The server name
+// inside QUIC's encrypted Initial packets is not read.
+package observe
+
+import (
+	"github.com/wiresql/wiresql/tables"
+)
+
+// Sink takes what was observed. Rows come when they are complete, not in the
+// order of their time: a DNS row has the time of its query and comes with the
+// answer, or when the wait for one is over. The row may be reused after the
+// call returns.
+type Sink interface {
+	DNS(*tables.DNS) error
+	Name(*tables.Name) error
+}
+
+// Packet is a packet as the meter hands it over. Nothing of it is kept after
+// Observe returns.
+type Packet struct {
+	TS         int64 // nanoseconds since 1970
+	Header     *tables.Header
+	Payload    []byte // captured layer-4 payload; shorter than Header.PayloadLength when cut
+	FromClient bool
+	// FlowID and ConnID are those of the flow row the packet belongs to.
+	FlowID, ConnID tables.ID
+	Client, Server tables.Addr
+	Sensor, Site   string
+}
+
+// Finding is what a packet told about its conversation. The zero Finding
+// means: nothing yet, go on.
+type Finding struct {
+	// ServerName is the name the client asked the server for, folded; empty
+	// when this packet did not tell.
+	ServerName string
+	// FromTLS tells an SNI from an HTTP Host: it is the better answer.
+	FromTLS bool
+	// Encrypted is set when TLS, SSH or QUIC was recognised.
+	Encrypted bool
+	// Done means that no more packets of this direction are needed.
+	Done bool
+}
+
+// MaxPackets is how many payload packets of one direction of a conversation
+// are worth handing over when no Finding is Done: enough for a ClientHello of
+// 16 KiB, or for the clear text before a STARTTLS.
+const MaxPackets = 16
+
+// Bounds of the state an Observer keeps. Together about 50 MiB.
+const (
+	// maxQueries is how many DNS queries wait for their answer, queryLife for
+	// how long (packet time, nanoseconds).
+	maxQueries = 65536
+	queryLife  = 10e9
+	// maxLeases is how many DHCP requests wait for their acknowledgement.
+	maxLeases = 4096
+	leaseLife = 120e9
+	// maxStreams is how many directions of TCP conversations wait for the
+	// rest of a ClientHello or request head, each with at most maxHead bytes.
+	maxStreams = 1024
+	streamLife = 60e9
+	maxHead    = 16 << 10
+)
+
+// Stats counts what an Observer did and what it gave up.
+type Stats struct {
+	Packets    int64 // handed over
+	DNSRows    int64
+	Names      int64
+	Unanswered int64 // queries whose answer never came
+	Malformed  int64 // DNS or DHCP messages that could not be read to the end
+	Evicted    int64 // queries, requests or streams given up because the state was full
+	Panics     int64 // packets that broke a parser
+}
+
+// Observer reads packets. It is not safe for concurrent use.
+type Observer struct {
+	sink    Sink
+	queries *window[question, tables.DNS]
+	leases  *window[lessee, string]
+	streams *window[direction, stream]
+	stats   Stats
+	err     error
+	message message // decoded anew for each packet
+}
+
+// New returns an Observer that writes to sink.
+func New(sink Sink) *Observer {
+	return &Observer{
+		sink:    sink,
+		queries: newWindow[question, tables.DNS](maxQueries, queryLife),
+		leases:  newWindow[lessee, string](maxLeases, leaseLife),
+		streams: newWindow[direction, stream](maxStreams, streamLife),
+	}
+}
+
+// Stats returns the counters so far.
+func (o *Observer) Stats() Stats { return o.stats }
+
+// Observe reads one packet. It never fails: an error of the sink is kept and
+// returned by Flush, and nothing more is sent to the sink after it.
+func (o *Observer) Observe(p *Packet) (f Finding) {
+	defer func() {
+		if recover() != nil {
+			o.stats.Panics++
+			f = Finding{Done: true}
+		}
+	}()
+	o.stats.Packets++
+	h := p.Header
+	switch {
+	case h.Protocol == tables.ProtocolTCP:
+		return o.observeStream(p)
+	case h.Protocol != tables.ProtocolUDP:
+		return Finding{Done: true}
+	case h.SrcPort == 53 || h.DstPort == 53:
+		o.observeDNS(p)
+	case h.SrcPort == 5353 || h.DstPort == 5353:
+		o.observeMulticastDNS(p)
+	case h.SrcPort == 67 || h.DstPort == 67 || h.SrcPort == 68 || h.DstPort == 68:
+		o.observeDHCP(p)
+	default:
+		return Finding{Encrypted: isQUIC(p.Payload), Done: true}
+	}
+	return Finding{}
+}
+
+// Flush writes the queries still waiting for an answer, forgets all state and
+// returns the first error of the sink.
+func (o *Observer) Flush() error {
+	o.queries.drain(o.unanswered)
+	o.leases.drain(nil)
+	o.streams.drain(nil)
+	return o.err
+}
+
+func (o *Observer) writeName(n *tables.Name) {
+	o.stats.Names++
+	if o.err == nil {
+		o.err = o.sink.Name(n)
+	}
+}
+
+func (o *Observer) writeDNS(d *tables.DNS) {
+	o.stats.DNSRows++
+	if o.err == nil {
+		o.err = o.sink.DNS(d)
+	}
+}
+
+// until is ts plus a number of seconds, at most OpenEnd.
+func until(ts tables.Time, seconds int64) tables.Time {
+	const second = 1_000_000
+	if seconds >= int64(tables.OpenEnd-ts)/second {
+		return tables.OpenEnd
+	}
+	return ts + tables.Time(seconds*second)
+}
+
+// microseconds rounds nanoseconds down, also before 1970.
+func microseconds(ns int64) tables.Time {
+	us := ns / 1000
+	if ns%1000 < 0 {
+		us--
+	}
+	return tables.Time(us)
+}

@@ -1,0 +1,89 @@
+package observe
+
+// window is a map that forgets: it holds at most max entries, each for life
+// nanoseconds of packet time after it was put. Order of age is order of
+// insertion, so that both bounds cost nothing to enforce.
+//
+// Packet time may jump. An entry that is too old or too far in the future is
+// given up alike; else a single packet dated 2100 would stop the expiry.
+type window[K comparable, V any] struct {
+	max            int
+	life           int64
+	entries        map[K]*entry[K, V]
+	oldest, newest *entry[K, V]
+}
+
+type entry[K comparable, V any] struct {
+	key         K
+	value       V
+	ts          int64
+	older, next *entry[K, V]
+}
+
+func newWindow[K comparable, V any](max int, life int64) *window[K, V] {
+	return &window[K, V]{max: max, life: life, entries: map[K]*entry[K, V]{}}
+}
+
+// get returns the entry's value for reading and writing, or nil.
+func (w *window[K, V]) get(k K) *V {
+	if e := w.entries[k]; e != nil {
+		return &e.value
+	}
+	return nil
+}
+
+// put adds an entry; k must not be there. When the window is full the oldest
+// entry goes to gone first, and put returns true.
+func (w *window[K, V]) put(k K, v V, ts int64, gone func(*V)) (evicted bool) {
+	if len(w.entries) >= w.max {
+		w.drop(w.oldest, gone)
+		evicted = true
+	}
+	e := &entry[K, V]{key: k, value: v, ts: ts, older: w.newest}
+	if w.newest != nil {
+		w.newest.next = e
+	} else {
+		w.oldest = e
+	}
+	w.newest = e
+	w.entries[k] = e
+	return evicted
+}
+
+// remove takes an entry out, if it is there.
+func (w *window[K, V]) remove(k K) {
+	if e := w.entries[k]; e != nil {
+		w.drop(e, nil)
+	}
+}
+
+// expire gives the entries whose life is over to gone.
+func (w *window[K, V]) expire(now int64, gone func(*V)) {
+	for e := w.oldest; e != nil && (now-e.ts > w.life || e.ts-now > w.life); e = w.oldest {
+		w.drop(e, gone)
+	}
+}
+
+// drain gives every entry to gone.
+func (w *window[K, V]) drain(gone func(*V)) {
+	for w.oldest != nil {
+		w.drop(w.oldest, gone)
+	}
+}
+
+func (w *window[K, V]) drop(e *entry[K, V], gone func(*V)) {
+	if e.older != nil {
+		e.older.next = e.next
+	} else {
+		w.oldest = e.next
+	}
+	if e.next != nil {
+		e.next.older = e.older
+	} else {
+		w.newest = e.older
+	}
+	delete(w.entries, e.key)
+	if gone != nil {
+		gone(&e.value)
+	}
+}

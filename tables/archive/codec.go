@@ -1,0 +1,320 @@
+package archive
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"unsafe"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress"
+	pzstd "github.com/parquet-go/parquet-go/compress/zstd"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+// schemaVersion stands in every file's name; it grows with the columns of
+// tables/rows.go, and files of one version have one list of columns, all of
+// them in every file: DuckDB reads a list of equal files 1.5 times faster than
+// one it has to unite by name, and a column of NULLs costs 100 bytes a row
+// group.
+const schemaVersion = 1
+
+// families ties the row structs to their families. Column names are bloomed
+// where people look up single values.
+var families = map[reflect.Type]struct {
+	family Family
+	blooms []string
+}{
+	reflect.TypeFor[tables.Flow]():       {Flows, []string{"cid", "flow_id", "conn_id", "src_lo", "dst_lo"}},
+	reflect.TypeFor[tables.Connection](): {Connections, []string{"cid", "conn_id", "client_lo", "server_lo"}},
+	reflect.TypeFor[tables.Other]():      {Other, nil},
+	reflect.TypeFor[tables.DNS]():        {DNS, []string{"flow_id", "conn_id", "client_lo", "server_lo", "query"}},
+	reflect.TypeFor[tables.Name]():       {Names, nil},
+	reflect.TypeFor[tables.Import]():     {Imports, nil},
+	reflect.TypeFor[tables.Segment]():    {Segments, nil},
+	reflect.TypeFor[tables.Coverage]():   {Coverage, nil},
+}
+
+// shape is how values of a column rest in the row struct.
+type shape uint8
+
+const (
+	shape64    shape = iota // int64, uint64 and what is made of them
+	shape32                 // int32
+	shapeBool               // bool
+	shapeText               // string: "" is NULL
+	shapeBytes              // []byte: nil is NULL
+	shapeList               // []int32: nil is NULL
+)
+
+// column is one Parquet column and where its value lies in the row struct.
+// The structs are walked by offset, column by column: reflection on every
+// value would cost more than the compression.
+type column struct {
+	name  string
+	shape shape
+	at    uintptr
+	// set is where an Opt's Set lies; none when the column is required or
+	// its shape has a NULL of its own.
+	set      uintptr
+	optional bool
+	node     parquet.Node
+}
+
+const none = ^uintptr(0)
+
+// codec is the plan of one row struct, made once.
+type codec struct {
+	family  Family
+	size    uintptr // of the struct
+	columns []column
+	schema  *parquet.Schema
+	blooms  []parquet.BloomFilterColumn
+	// Where the row's time, and the end of it, lie; none without.
+	start, end column
+}
+
+var codecs sync.Map // reflect.Type → *codec
+
+// codecOf returns the plan of T, which must be one of families.
+func codecOf[T any]() (*codec, error) {
+	t := reflect.TypeFor[T]()
+	if c, ok := codecs.Load(t); ok {
+		return c.(*codec), nil
+	}
+	f, ok := families[t]
+	if !ok {
+		return nil, fmt.Errorf("%s is no row of the archive", t)
+	}
+	c := &codec{family: f.family, size: t.Size()}
+	c.start.at, c.end.at = none, none
+	for i := range t.NumField() {
+		field := t.Field(i)
+		if err := c.add(field.Tag.Get("col"), field.Type, field.Offset); err != nil {
+			return nil, fmt.Errorf("%s.%s: %w", t, field.Name, err)
+		}
+	}
+	fields := make([]parquet.Field, 0, len(c.columns))
+	for _, col := range c.columns {
+		fields = append(fields, namedNode{col.node, col.name})
+	}
+	c.schema = parquet.NewSchema(string(c.family), orderedGroup{fields: fields})
+	for _, name := range f.blooms {
+		c.blooms = append(c.blooms, parquet.SplitBlockFilter(bloomBits, name))
+	}
+	got, _ := codecs.LoadOrStore(t, c)
+	return got.(*codec), nil
+}
+
+var (
+	typeAddr = reflect.TypeFor[tables.Addr]()
+	typeTime = reflect.TypeFor[tables.Time]()
+)
+
+// add appends the columns of a field.
+func (c *codec) add(name string, t reflect.Type, at uintptr) error {
+	set := none
+	if t.Kind() == reflect.Struct && t != typeAddr {
+		v, okV := t.FieldByName("V")
+		s, okS := t.FieldByName("Set")
+		if !okV || !okS || s.Type.Kind() != reflect.Bool {
+			return fmt.Errorf("type %s can't be stored", t)
+		}
+		set = at + s.Offset
+		at += v.Offset
+		t = v.Type
+	}
+	if t == typeAddr {
+		c.columns = append(c.columns,
+			leaf(name+"_hi", shape64, parquet.Uint(64), at, set),
+			leaf(name+"_lo", shape64, parquet.Uint(64), at+8, set))
+		return nil
+	}
+	var col column
+	switch {
+	case t == typeTime:
+		col = leaf(name, shape64, parquet.TimestampAdjusted(parquet.Microsecond, false), at, set)
+		switch name {
+		case "ts":
+			c.start = col
+		case "ts_end":
+			c.end = col
+		}
+	case t.Kind() == reflect.Int64:
+		col = leaf(name, shape64, parquet.Leaf(parquet.Int64Type), at, set)
+	case t.Kind() == reflect.Uint64:
+		col = leaf(name, shape64, parquet.Uint(64), at, set)
+	case t.Kind() == reflect.Int32:
+		col = leaf(name, shape32, parquet.Leaf(parquet.Int32Type), at, set)
+	case t.Kind() == reflect.Bool:
+		col = leaf(name, shapeBool, parquet.Leaf(parquet.BooleanType), at, set)
+	case t.Kind() == reflect.String && set == none:
+		col = leaf(name, shapeText, parquet.String(), at, set)
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 && set == none:
+		col = leaf(name, shapeBytes, parquet.Leaf(parquet.ByteArrayType), at, set)
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Int32 && set == none:
+		col = leaf(name, shapeList, parquet.Leaf(parquet.Int32Type), at, set)
+	default:
+		return fmt.Errorf("type %s can't be stored", t)
+	}
+	c.columns = append(c.columns, col)
+	return nil
+}
+
+// bloomBits is the filter's cost a distinct value and row group: 1 % false
+// positives.
+const bloomBits = 10
+
+// Encodings, chosen by measuring bytes and CPU on a million flow rows of
+// generated traffic (BenchmarkWriteFlows; docs/archive-format.md has the
+// bytes a column).
+var (
+	// hashes are random: nothing compresses them.
+	hashes = []string{"cid", "flow_id", "conn_id"}
+	// times ascend, or nearly.
+	times = []string{"ts", "ts_end", "conn_ts", "time_received"}
+	// counters have few small and some large values.
+	counters = []string{"bytes", "packets", "reverse_bytes", "reverse_packets", "wire_bytes", "reverse_wire_bytes",
+		"conn_bytes", "conn_packets", "conn_reverse_bytes", "conn_reverse_packets", "rtt_us",
+		"client_bytes", "server_bytes", "client_packets", "server_packets", "client_wire_bytes", "server_wire_bytes"}
+
+	fastZstd = &pzstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}
+)
+
+// leaf makes a column, choosing its encoding and compression.
+func leaf(name string, s shape, n parquet.Node, at, set uintptr) column {
+	var codec compress.Codec = fastZstd
+	switch {
+	case slices.Contains(hashes, name):
+		n, codec = parquet.Encoded(n, &parquet.Plain), &parquet.Uncompressed
+	case slices.Contains(times, name):
+		n = parquet.Encoded(n, &parquet.DeltaBinaryPacked)
+	case slices.Contains(counters, name):
+		n = parquet.Encoded(n, &parquet.DeltaBinaryPacked)
+	case s == shapeBool:
+		n = parquet.Encoded(n, &parquet.Plain)
+	case s == shapeBytes:
+		// Deltas of random distances: zstd saves 3 % of them.
+		n, codec = parquet.Encoded(n, &parquet.DeltaLengthByteArray), &parquet.Uncompressed
+	default:
+		n = parquet.Encoded(n, &parquet.RLEDictionary)
+	}
+	n = parquet.Compressed(n, codec)
+	c := column{name: name, shape: s, at: at, set: set, node: n}
+	if s == shapeList {
+		c.node = parquet.List(c.node)
+	}
+	if set != none || s == shapeText || s == shapeBytes || s == shapeList {
+		c.optional = true
+		c.node = parquet.Optional(c.node)
+	}
+	return c
+}
+
+// values appends n rows' values of a column, the first row at base.
+func (c *column) values(dst []parquet.Value, base unsafe.Pointer, stride uintptr, n, index int) []parquet.Value {
+	defined := 0
+	if c.optional {
+		defined = 1
+	}
+	for i := range n {
+		row := unsafe.Add(base, uintptr(i)*stride)
+		if c.set != none && !*(*bool)(unsafe.Add(row, c.set)) {
+			dst = append(dst, parquet.Value{})
+			continue
+		}
+		p := unsafe.Add(row, c.at)
+		var v parquet.Value
+		switch c.shape {
+		case shape64:
+			v = parquet.Int64Value(*(*int64)(p))
+		case shape32:
+			v = parquet.Int32Value(*(*int32)(p))
+		case shapeBool:
+			v = parquet.BooleanValue(*(*bool)(p))
+		case shapeText:
+			s := *(*string)(p)
+			if s == "" {
+				dst = append(dst, parquet.Value{})
+				continue
+			}
+			v = parquet.ByteArrayValue(unsafe.Slice(unsafe.StringData(s), len(s)))
+		case shapeBytes:
+			b := *(*[]byte)(p)
+			if b == nil {
+				dst = append(dst, parquet.Value{})
+				continue
+			}
+			v = parquet.ByteArrayValue(b)
+		case shapeList:
+			list := *(*[]int32)(p)
+			switch {
+			case list == nil:
+				dst = append(dst, parquet.Value{}.Level(0, 0, index))
+			case len(list) == 0:
+				dst = append(dst, parquet.Value{}.Level(0, 1, index))
+			default:
+				for k, x := range list {
+					dst = append(dst, parquet.Int32Value(x).Level(min(k, 1), 2, index))
+				}
+			}
+			continue
+		}
+		dst = append(dst, v.Level(0, defined, index))
+	}
+	return dst
+}
+
+// store puts one value that is not a list into a row. A NULL leaves the row's
+// zero.
+func (c *column) store(row unsafe.Pointer, v *parquet.Value) {
+	if v.IsNull() {
+		return
+	}
+	p := unsafe.Add(row, c.at)
+	switch c.shape {
+	case shape64:
+		*(*int64)(p) = v.Int64()
+	case shape32:
+		*(*int32)(p) = v.Int32()
+	case shapeBool:
+		*(*bool)(p) = v.Boolean()
+	case shapeText:
+		*(*string)(p) = string(v.ByteArray())
+	case shapeBytes:
+		b := v.ByteArray()
+		*(*[]byte)(p) = append(make([]byte, 0, len(b)), b...)
+	}
+	if c.set != none {
+		*(*bool)(unsafe.Add(row, c.set)) = true
+	}
+}
+
+// time returns a time column's value, if the row has one.
+func (c *column) time(row unsafe.Pointer) (t tables.Time, ok bool) {
+	if c.at == none || c.set != none && c.name != "" && !*(*bool)(unsafe.Add(row, c.set)) {
+		return 0, false
+	}
+	return *(*tables.Time)(unsafe.Add(row, c.at)), true
+}
+
+// orderedGroup is a root whose columns keep the order of the struct;
+// parquet.Group sorts them by name.
+type orderedGroup struct {
+	parquet.Group
+	fields []parquet.Field
+}
+
+func (g orderedGroup) Fields() []parquet.Field { return g.fields }
+
+// namedNode is a column in an orderedGroup.
+type namedNode struct {
+	parquet.Node
+	name string
+}
+
+func (n namedNode) Name() string                           { return n.name }
+func (n namedNode) Value(base reflect.Value) reflect.Value { return base.FieldByName(n.name) }

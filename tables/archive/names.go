@@ -1,0 +1,160 @@
+package archive
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+// Family names a kind of rows; its files lie under the folder of that name.
+type Family string
+
+// The families.
+const (
+	Flows       Family = "flows"
+	Connections Family = "connections"
+	Other       Family = "other"
+	DNS         Family = "dns"
+	Names       Family = "names"
+	Imports     Family = "imports"
+	Segments    Family = "segments"
+	Coverage    Family = "coverage"
+)
+
+var allFamilies = []Family{Flows, Connections, Other, DNS, Names, Imports, Segments, Coverage}
+
+// File is one live Parquet file of a family. All but Path, Rows and Bytes
+// stands in its name.
+type File struct {
+	Family Family
+	Path   string // absolute
+	// Schema is the version of the family's list of columns.
+	Schema int
+	// Writer and Lane name the sequence First and Last count in; Level is
+	// how often its rows were merged, a letter: see levels.
+	Writer, Lane, Level string
+	First, Last         uint64
+	// MinTS is the smallest ts, MaxTS the largest ts_end (ts where rows have
+	// no end). Both 0 when no row has a time.
+	MinTS, MaxTS tables.Time
+	Rows, Bytes  int64
+}
+
+// levels in the order of their merges: snapshot, micro, epoch, ten minutes,
+// hour, day. An import writes epoch files.
+const levels = "smethd"
+
+func levelRank(level string) int {
+	if len(level) != 1 {
+		return -1
+	}
+	return strings.IndexByte(levels, level[0])
+}
+
+// name returns the file's name without the suffix of an uncommitted batch.
+func (f *File) name() string {
+	return fmt.Sprintf("%s-v%d-%s-%s-%s-%010d-%010d-%016x-%016x.parquet",
+		f.Family, f.Schema, f.Writer, f.Lane, f.Level, f.First, f.Last, uint64(f.MinTS), uint64(f.MaxTS))
+}
+
+// batchMark stands between a file's name and the id of its batch.
+const batchMark = ".parquet.i"
+
+// parseName reads a file's name; batch is "" for a name without one.
+func parseName(family Family, name string) (f File, batch string, ok bool) {
+	base, found := strings.CutSuffix(name, ".parquet")
+	if !found {
+		var id string
+		if base, id, found = strings.Cut(name, batchMark); !found || !validID(id) {
+			return f, "", false
+		}
+		batch = id
+	}
+	p := strings.Split(base, "-")
+	if len(p) != 9 || p[0] != string(family) || len(p[1]) < 2 || p[1][0] != 'v' ||
+		!validLabel(p[2]) || !validLabel(p[3]) || levelRank(p[4]) < 0 ||
+		len(p[5]) != 10 || len(p[6]) != 10 || len(p[7]) != 16 || len(p[8]) != 16 {
+		return f, "", false
+	}
+	f = File{Family: family, Writer: p[2], Lane: p[3], Level: p[4]}
+	var err [5]error
+	var lo, hi uint64
+	f.Schema, err[0] = strconv.Atoi(p[1][1:])
+	f.First, err[1] = strconv.ParseUint(p[5], 10, 64)
+	f.Last, err[2] = strconv.ParseUint(p[6], 10, 64)
+	lo, err[3] = strconv.ParseUint(p[7], 16, 64)
+	hi, err[4] = strconv.ParseUint(p[8], 16, 64)
+	f.MinTS, f.MaxTS = tables.Time(lo), tables.Time(hi)
+	for _, e := range err {
+		if e != nil {
+			return f, "", false
+		}
+	}
+	return f, batch, f.First <= f.Last && f.Schema > 0
+}
+
+// validLabel tells whether s may be a writer's or lane's name: it must not
+// hold the names' separators.
+func validLabel(s string) bool {
+	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
+
+// validID tells whether s is the id of a batch: 16 hex digits.
+func validID(s string) bool {
+	return len(s) == 16 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// sequence names the counter a file's First and Last belong to.
+type sequence struct {
+	family       Family
+	writer, lane string
+}
+
+func (f *File) sequence() sequence { return sequence{f.Family, f.Writer, f.Lane} }
+
+// supersedes tells whether f makes g obsolete: same sequence, f's range covers
+// g's, and f was merged more often or covers more. Files of one level and one
+// range stand side by side: a merge may write several.
+func (f *File) supersedes(g *File) bool {
+	if f.sequence() != g.sequence() || f.First > g.First || f.Last < g.Last {
+		return false
+	}
+	a, b := levelRank(f.Level), levelRank(g.Level)
+	return a > b || a == b && (f.First < g.First || f.Last > g.Last)
+}
+
+// split sorts files into those that are live and those another one
+// supersedes.
+func split(files []File) (live, dead []File) {
+	files = slices.Clone(files)
+	slices.SortFunc(files, func(a, b File) int {
+		return cmp.Or(cmp.Compare(a.Family, b.Family), cmp.Compare(a.Writer, b.Writer), cmp.Compare(a.Lane, b.Lane),
+			cmp.Compare(a.First, b.First), cmp.Compare(b.Last, a.Last), cmp.Compare(levelRank(b.Level), levelRank(a.Level)))
+	})
+	// In this order whatever supersedes a file comes before it, and of one
+	// level only the file reaching furthest can.
+	var widest [len(levels)]*File
+	for i := range files {
+		f := &files[i]
+		if i == 0 || files[i-1].sequence() != f.sequence() {
+			widest = [len(levels)]*File{}
+		}
+		obsolete := false
+		for _, w := range widest {
+			obsolete = obsolete || w != nil && w.supersedes(f)
+		}
+		if obsolete {
+			dead = append(dead, *f)
+		} else {
+			live = append(live, *f)
+		}
+		if w := &widest[levelRank(f.Level)]; *w == nil || (*w).Last < f.Last {
+			*w = f
+		}
+	}
+	return live, dead
+}

@@ -1,0 +1,136 @@
+package tables
+
+import (
+	"cmp"
+	"slices"
+)
+
+// OpenEnd is 9999-12-31 00:00:00, the ts_end of what has no end yet: open
+// intervals compare like closed ones, without NULL.
+const OpenEnd Time = 253402214400_000_000
+
+// minDNSHold is how long a DNS answer holds at least, in microseconds: clients
+// and their connections go on using an address after a short TTL is over.
+const minDNSHold = 3600_000_000
+
+// The sources of names.
+const (
+	SourceDHCP = "dhcp"
+	SourceDNS  = "dns"
+)
+
+// Lease is an interval [TS, TSEnd) in which an address had one name: a row of
+// the relation hosts.
+type Lease struct {
+	Name   string
+	Addr   Addr
+	MAC    Opt[int64]
+	TS     Time
+	TSEnd  Time // exclusive
+	Source string
+	Site   string
+}
+
+// Leases computes from name observations, in any order, which name each
+// address had when. The result is ordered by site, address and time; the
+// leases of one (site, address) are disjoint, so every instant has one answer.
+//
+// Among observations of one source the newest rules: each holds from its TS
+// until the next observation of that address by the same source, whatever its
+// name, and no longer than
+//   - its ValidUntil, for DHCP: the end of the lease. A release or decline is
+//     an observation whose ValidUntil is its TS; it ends the lease before it
+//     and holds for no time. A ValidUntil of OpenEnd or later (an infinite
+//     lease) leaves the end open;
+//   - the later of ValidUntil and one hour after TS, for DNS.
+//
+// Where both sources have an answer DHCP's stands: it names the machine, DNS a
+// role it plays. Touching intervals of the same name and source are one lease,
+// with the newest MAC known.
+func Leases(names []Name) []Lease {
+	sorted := slices.Clone(names)
+	slices.SortStableFunc(sorted, func(a, b Name) int {
+		return cmp.Or(cmp.Compare(a.Site, b.Site), a.Addr.Compare(b.Addr),
+			cmp.Compare(a.TS, b.TS), cmp.Compare(a.Name, b.Name))
+	})
+	var out []Lease
+	var dhcp, dns []Lease
+	for len(sorted) > 0 {
+		n := 1
+		for n < len(sorted) && sorted[n].Site == sorted[0].Site && sorted[n].Addr == sorted[0].Addr {
+			n++
+		}
+		dhcp = hold(dhcp[:0], sorted[:n], SourceDHCP)
+		dns = hold(dns[:0], sorted[:n], SourceDNS)
+		out = overlay(out, dhcp, dns)
+		sorted = sorted[n:]
+	}
+	return out
+}
+
+// hold appends the intervals of one source's observations of one address, in
+// time order.
+func hold(out []Lease, names []Name, source string) []Lease {
+	for i := range names {
+		n := &names[i]
+		if n.Source != source {
+			continue
+		}
+		end := n.ValidUntil
+		if source == SourceDNS {
+			end = max(end, n.TS+minDNSHold)
+		}
+		end = min(end, OpenEnd)
+		for j := i + 1; j < len(names); j++ {
+			if names[j].Source == source {
+				end = min(end, names[j].TS)
+				break
+			}
+		}
+		out = join(out, Lease{Name: n.Name, Addr: n.Addr, MAC: n.MAC, TS: n.TS, TSEnd: end, Source: source, Site: n.Site})
+	}
+	return out
+}
+
+// overlay appends the union of over and under, both in time order and
+// disjoint, leaving out of under what over covers.
+func overlay(out, over, under []Lease) []Lease {
+	for _, u := range under {
+		rest := u // what of u is not yet decided
+		for len(over) > 0 && over[0].TS < u.TSEnd {
+			o := over[0]
+			before := rest
+			before.TSEnd = min(rest.TSEnd, o.TS)
+			out = join(out, before)
+			rest.TS = max(rest.TS, o.TSEnd)
+			if o.TSEnd > u.TSEnd {
+				break // o may cover the next of under too, and is appended then
+			}
+			out, over = join(out, o), over[1:]
+		}
+		out = join(out, rest)
+	}
+	for _, o := range over {
+		out = join(out, o)
+	}
+	return out
+}
+
+// join appends l unless it is empty, or prolongs the last lease when l touches
+// it with the same name, address and source.
+func join(out []Lease, l Lease) []Lease {
+	if l.TS >= l.TSEnd {
+		return out
+	}
+	if n := len(out); n > 0 {
+		last := &out[n-1]
+		if last.TSEnd == l.TS && last.Name == l.Name && last.Source == l.Source && last.Addr == l.Addr && last.Site == l.Site {
+			last.TSEnd = l.TSEnd
+			if l.MAC.Set {
+				last.MAC = l.MAC
+			}
+			return out
+		}
+	}
+	return append(out, l)
+}
