@@ -28,7 +28,7 @@ const ruleID analyzer.RuleId = 10_000
 // leave alone what it has made.
 func (e *Engine) analyze(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope, sel analyzer.RuleSelector, flags *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
 	if !e.concerns(n) {
-		return n, transform.SameTree, nil
+		return replaceRegexp(n)
 	}
 	// The swapped tree would pass the stock validation unseen.
 	for _, r := range analyzer.DefaultValidationRules {
@@ -43,9 +43,8 @@ func (e *Engine) analyze(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, sco
 	if err := pushdown.Check(ctx, rewritten); err != nil {
 		return n, transform.SameTree, err
 	}
-	same := transform.TreeIdentity(rewritten == n)
 	if pushdownOff(ctx) || !scope.IsEmpty() {
-		return rewritten, same, nil
+		return left(n, rewritten)
 	}
 	snap, err := e.snapshot(ctx)
 	if err != nil {
@@ -60,7 +59,13 @@ func (e *Engine) analyze(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, sco
 		return n, transform.SameTree, err
 	}
 	e.log.Debug("statement not pushed down", "part", refusal.Expr, "reason", refusal.Reason)
-	return rewritten, same, nil
+	return left(n, rewritten)
+}
+
+// left is what go-mysql-server gets to execute instead of n.
+func left(n, rewritten sql.Node) (sql.Node, transform.TreeIdentity, error) {
+	out, same, err := replaceRegexp(rewritten)
+	return out, same && transform.TreeIdentity(rewritten == n), err
 }
 
 // concerns tells whether a tree reads relations of ours that are not pushed
