@@ -295,7 +295,7 @@ func (c *column) store(row unsafe.Pointer, v *parquet.Value) {
 
 // time returns a time column's value, if the row has one.
 func (c *column) time(row unsafe.Pointer) (t tables.Time, ok bool) {
-	if c.at == none || c.set != none && c.name != "" && !*(*bool)(unsafe.Add(row, c.set)) {
+	if c.at == none || c.set != none && !*(*bool)(unsafe.Add(row, c.set)) {
 		return 0, false
 	}
 	return *(*tables.Time)(unsafe.Add(row, c.at)), true

@@ -127,14 +127,23 @@ func (f *File) supersedes(g *File) bool {
 	return a > b || a == b && (f.First < g.First || f.Last > g.Last)
 }
 
+// listed is a file as a folder shows it; batch is the id its name still bears.
+type listed struct {
+	File
+	batch string
+}
+
 // split sorts files into those that are live and those another one
-// supersedes.
-func split(files []File) (live, dead []File) {
+// supersedes. A file listed under two names counts once, under the lasting
+// one.
+func split(files []listed) (live, dead []listed) {
 	files = slices.Clone(files)
-	slices.SortFunc(files, func(a, b File) int {
+	slices.SortFunc(files, func(a, b listed) int {
 		return cmp.Or(cmp.Compare(a.Family, b.Family), cmp.Compare(a.Writer, b.Writer), cmp.Compare(a.Lane, b.Lane),
-			cmp.Compare(a.First, b.First), cmp.Compare(b.Last, a.Last), cmp.Compare(levelRank(b.Level), levelRank(a.Level)))
+			cmp.Compare(a.First, b.First), cmp.Compare(b.Last, a.Last), cmp.Compare(levelRank(b.Level), levelRank(a.Level)),
+			cmp.Compare(a.name(), b.name()), cmp.Compare(a.batch, b.batch))
 	})
+	files = slices.CompactFunc(files, func(a, b listed) bool { return a.name() == b.name() })
 	// In this order whatever supersedes a file comes before it, and of one
 	// level only the file reaching furthest can.
 	var widest [len(levels)]*File
@@ -145,7 +154,7 @@ func split(files []File) (live, dead []File) {
 		}
 		obsolete := false
 		for _, w := range widest {
-			obsolete = obsolete || w != nil && w.supersedes(f)
+			obsolete = obsolete || w != nil && w.supersedes(&f.File)
 		}
 		if obsolete {
 			dead = append(dead, *f)
@@ -153,7 +162,7 @@ func split(files []File) (live, dead []File) {
 			live = append(live, *f)
 		}
 		if w := &widest[levelRank(f.Level)]; *w == nil || (*w).Last < f.Last {
-			*w = f
+			*w = &f.File
 		}
 	}
 	return live, dead

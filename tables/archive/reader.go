@@ -329,6 +329,8 @@ type stream struct {
 	base int64 // offset of buf[0]
 	err  error // sticky, io.EOF included
 	hash xxh3.Hasher128
+	// unhashed streams are read for their packets only.
+	unhashed bool
 }
 
 // need returns the unconsumed bytes, at least n of them unless the stream
@@ -348,7 +350,9 @@ func (s *stream) need(n int) []byte {
 	s.r = 0
 	for idle := 0; s.w < n && s.err == nil; {
 		got, err := s.src.Read(s.buf[s.w:])
-		s.hash.Write(s.buf[s.w : s.w+got])
+		if !s.unhashed {
+			s.hash.Write(s.buf[s.w : s.w+got])
+		}
 		s.w += got
 		s.err = err
 		if got > 0 {

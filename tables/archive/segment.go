@@ -5,104 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/zeebo/xxh3"
-	"golang.org/x/sys/unix"
 
 	"github.com/wiresql/wiresql/tables"
 )
 
 const (
-	// packetsDir holds our own packet segments, counterFile the next number.
-	packetsDir  = "packets"
-	counterFile = "segments.next"
-
-	defaultSegmentBytes = 1 << 30
-	maxSegmentBytes     = 1 << 36 // a packet id has 36 bits of offset
-	maxSegment          = 1<<28 - 1
-	segmentBuffer       = 1 << 20
-	partSuffix          = ".part"
-	// checkBytes of each end tell an in-place capture from another of the
-	// same size and time.
+	writeBuffer = 1 << 20
+	// syncBytes and syncTime bound what a power failure takes of a segment
+	// that is being written.
+	syncBytes = 8 << 20
+	syncTime  = time.Second
+	// checkBytes at each end of an in-place capture are hashed to know it
+	// again.
 	checkBytes = 64 << 10
 )
-
-// nextSegment hands out a segment number. The counter is on disk before the
-// number is used, so that a number is never given twice, whatever dies when.
-func (a *Archive) nextSegment() (uint32, error) {
-	path := filepath.Join(a.dir, counterFile)
-	var n uint64 = 1
-	text, err := os.ReadFile(path)
-	switch {
-	case err == nil:
-		if n, err = strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32); err != nil || n == 0 || n > maxSegment {
-			return 0, fmt.Errorf("%s: damaged segment counter %q", path, text)
-		}
-	case !errors.Is(err, os.ErrNotExist):
-		return 0, err
-	}
-	err = a.publish(path, func(f *os.File) error {
-		_, err := fmt.Fprintf(f, "%d\n", n+1)
-		return err
-	})
-	return uint32(n), err
-}
-
-// publish writes a small file whole: under another name, synced, renamed into
-// place, and the directory synced.
-func (a *Archive) publish(path string, write func(*os.File) error) error {
-	f, err := os.OpenFile(path+partSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	if err == nil {
-		err = a.sync(f)
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(path+partSuffix, path)
-	}
-	if err != nil {
-		os.Remove(path + partSuffix)
-		return err
-	}
-	return a.syncDir(filepath.Dir(path))
-}
-
-func (a *Archive) sync(f *os.File) error {
-	if a.options.NoSync {
-		return nil
-	}
-	return f.Sync()
-}
-
-func (a *Archive) syncDir(dir string) error {
-	if a.options.NoSync {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
-// packetFiles are the packet files of a transaction.
-type packetFiles struct {
-	a       *Archive
-	open    map[segmentKey]*SegmentWriter
-	done    []tables.Segment // whole, named, synced
-	written []string         // files of ours, for an abort
-}
 
 type segmentKey struct {
 	sensor, site string
@@ -110,285 +34,362 @@ type segmentKey struct {
 	nano         bool
 }
 
-// Packets returns the transaction's open segment writer for this key.
-func (p *packetFiles) Packets(sensor, site string, link tables.LinkType, nano bool) (*SegmentWriter, error) {
-	key := segmentKey{sensor, site, link, nano}
-	if w := p.open[key]; w != nil {
-		return w, nil
+// SegmentWriter appends packets to a batch's open segment of one sensor, link
+// type and resolution, starting another when it is full.
+type SegmentWriter struct {
+	tx  *Tx
+	key segmentKey
+
+	file   *os.File
+	row    tables.Segment
+	first  int64
+	last   int64
+	offset int64 // of the next record
+	buf    []byte
+	synced int64
+	when   time.Time
+	syncer *syncer
+}
+
+// Packets returns the batch's writer for this key; there is one.
+func (tx *Tx) Packets(sensor, site string, link tables.LinkType, nano bool) (*SegmentWriter, error) {
+	if tx.ended {
+		return nil, errEnded
 	}
-	w := &SegmentWriter{files: p, key: key, buf: make([]byte, 0, segmentBuffer)}
-	if p.open == nil {
-		p.open = map[segmentKey]*SegmentWriter{}
+	if link > 0xffff {
+		return nil, fmt.Errorf("link type %d does not fit a capture file", link)
 	}
-	p.open[key] = w
+	k := segmentKey{sensor, site, link, nano}
+	w := tx.writers[k]
+	if w == nil {
+		w = &SegmentWriter{tx: tx, key: k}
+		tx.writers[k] = w
+	}
 	return w, nil
 }
 
-// finish closes all segments and returns their rows and the adopted ones'.
-func (p *packetFiles) finish() ([]tables.Segment, error) {
-	for _, w := range p.open {
-		if err := w.close(); err != nil {
-			return nil, err
+// folderName makes a sensor's name one path element.
+func folderName(sensor string) string {
+	s := strings.Map(func(r rune) rune {
+		if r < ' ' || strings.ContainsRune(`/\:*?"<>|`, r) || r == 0x7f || r == utf8.RuneError {
+			return '_'
 		}
+		return r
+	}, sensor)
+	for len(s) > 100 {
+		_, n := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-n]
 	}
-	p.open = nil
-	return p.done, nil
+	if s = strings.TrimLeft(s, "."); s == "" {
+		return "_"
+	}
+	return s
 }
 
-// discard removes what was written.
-func (p *packetFiles) discard() error {
-	var first error
-	for _, w := range p.open {
-		if w.file != nil {
-			w.file.Close()
-		}
-	}
-	for _, path := range p.written {
-		for _, name := range []string{path, path + partSuffix} {
-			if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) && first == nil {
-				first = err
-			}
-		}
-	}
-	p.open, p.done, p.written = nil, nil, nil
-	return first
-}
-
-// SegmentWriter appends packets to little-endian pcap segments of our own,
-// beginning a new one when one is full.
-type SegmentWriter struct {
-	files *packetFiles
-	key   segmentKey
-	file  *os.File // nil between segments
-	path  string   // final name
-	buf   []byte
-	at    int64 // offset of the next record
-	row   tables.Segment
-	first int64 // smallest and largest time, ns
-	last  int64
-}
-
-// Append writes a packet and returns where it is.
+// Append writes one packet and returns the position of its record.
 func (w *SegmentWriter) Append(rec *Record) (segment uint32, offset int64, err error) {
 	size := int64(pcapRecordHeader + len(rec.Data))
-	if w.file != nil && w.at+size > w.files.a.segmentBytes() && w.row.Packets > 0 {
-		if err := w.close(); err != nil {
+	if w.file == nil || w.offset+size > w.tx.a.o.SegmentBytes && w.row.Packets > 0 {
+		if err := w.rotate(); err != nil {
 			return 0, 0, err
 		}
 	}
-	if w.file == nil {
-		if err := w.begin(); err != nil {
-			return 0, 0, err
-		}
-	}
-	if len(w.buf)+int(size) > cap(w.buf) {
+	if len(w.buf) >= writeBuffer {
 		if err := w.flush(); err != nil {
 			return 0, 0, err
 		}
 	}
-	sub := rec.TS % 1e9
+	// The reader keeps times within what 32 bits of seconds hold.
+	sec, frac := rec.TS/1e9, rec.TS%1e9
 	if !w.key.nano {
-		sub /= 1000
+		frac /= 1000
 	}
-	b := w.buf
-	b = binary.LittleEndian.AppendUint32(b, uint32(rec.TS/1e9))
-	b = binary.LittleEndian.AppendUint32(b, uint32(sub))
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(rec.Data)))
-	b = binary.LittleEndian.AppendUint32(b, uint32(rec.Length))
-	w.buf = append(b, rec.Data...)
-	offset = w.at
-	w.at += size
+	var h [pcapRecordHeader]byte
+	binary.LittleEndian.PutUint32(h[:], uint32(sec))
+	binary.LittleEndian.PutUint32(h[4:], uint32(frac))
+	binary.LittleEndian.PutUint32(h[8:], uint32(len(rec.Data)))
+	binary.LittleEndian.PutUint32(h[12:], uint32(rec.Length))
+	w.buf = append(append(w.buf, h[:]...), rec.Data...)
+
 	if w.row.Packets == 0 {
 		w.first, w.last = rec.TS, rec.TS
 	}
 	w.first, w.last = min(w.first, rec.TS), max(w.last, rec.TS)
 	w.row.Packets++
+	offset = w.offset
+	w.offset += size
 	return uint32(w.row.Segment), offset, nil
 }
 
-func (w *SegmentWriter) begin() error {
-	a := w.files.a
-	number, err := a.nextSegment()
-	if err != nil {
-		return fmt.Errorf("segment number: %w", err)
-	}
-	now := time.Now().UTC()
-	relative := filepath.Join(packetsDir, fileSafe(w.key.sensor), now.Format("2006/01/02"), fmt.Sprintf("%010d.pcap", number))
-	w.path = filepath.Join(a.dir, relative)
-	if err := os.MkdirAll(filepath.Dir(w.path), 0o750); err != nil {
+// rotate finishes the open segment and starts the next one. The batch's file
+// names the segment before there is one, so that no crash leaves a file nobody
+// knows.
+func (w *SegmentWriter) rotate() error {
+	if err := w.finish(); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(w.path+partSuffix, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	a := w.tx.a
+	n, err := a.claimSegment()
+	if err != nil {
+		return fmt.Errorf("new segment: %w", err)
+	}
+	dir := w.tx.day(packets, folderName(w.key.sensor))
+	if err := a.mkdir(dir); err != nil {
+		return fmt.Errorf("new segment: %w", err)
+	}
+	w.tx.dirs[dir] = true
+	path := filepath.Join(dir, fmt.Sprintf("%010d.pcap", n))
+	rel, err := filepath.Rel(a.dir, path)
 	if err != nil {
 		return err
 	}
-	w.files.written = append(w.files.written, w.path)
-	w.file, w.buf = f, appendPcapHeader(w.buf[:0], w.key.link, w.key.nano)
-	w.at = pcapHeader
-	w.row = tables.Segment{Segment: int32(number), Kind: "pcap", Sensor: w.key.sensor, Site: w.key.site,
-		Path: relative, MTime: tables.Time(now.UnixMicro())}
-	return nil
-}
-
-func (w *SegmentWriter) flush() error {
-	if len(w.buf) == 0 {
-		return nil
+	if _, err := w.tx.intent.WriteString(rel + "\n"); err != nil {
+		return fmt.Errorf("new segment: %w", err)
 	}
-	_, err := w.file.Write(w.buf)
-	w.buf = w.buf[:0]
-	return err
-}
-
-// close makes the open segment a finished file.
-func (w *SegmentWriter) close() error {
-	if w.file == nil {
-		return nil
+	if err := a.sync(w.tx.intent); err != nil {
+		return fmt.Errorf("new segment: %w", err)
 	}
-	f := w.file
-	w.file = nil
-	err := func() error {
-		if len(w.buf) > 0 {
-			if _, err := f.Write(w.buf); err != nil {
-				return err
-			}
-			w.buf = w.buf[:0]
-		}
-		return w.files.a.sync(f)
-	}()
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(w.path+partSuffix, w.path)
-	}
-	if err == nil {
-		err = w.files.a.syncDir(filepath.Dir(w.path))
-	}
+	f, err := os.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
-		return fmt.Errorf("%s: %w", w.path, err)
+		return fmt.Errorf("new segment: %w", err)
 	}
-	i := Interface{Link: w.key.link, Resol: 6, Snaplen: usualRecord}
+	i := Interface{Link: w.key.link, Snaplen: usualRecord, Resol: 6}
 	if w.key.nano {
 		i.Resol = 9
 	}
-	s := &section{header: pcapRecordHeader, interfaces: []Interface{i}}
-	layout := Layout{sections: []*section{s}}
-	w.row.Bytes = w.at
-	w.row.Layout = layout.Encode()
-	w.row.TS, w.row.TSEnd = tables.Some(tables.Time(w.first/1000)), tables.Some(tables.Time(w.last/1000))
-	w.files.done = append(w.files.done, w.row)
+	layout := Layout{sections: []*section{{header: pcapRecordHeader, interfaces: []Interface{i}}}}
+	w.file, w.offset, w.synced, w.when = f, pcapHeader, 0, time.Now()
+	w.row = tables.Segment{Segment: int32(n), Kind: "pcap", Sensor: w.key.sensor, Site: w.key.site, Path: rel, Layout: layout.Encode()}
+	if w.buf == nil {
+		w.buf = make([]byte, 0, writeBuffer+(64<<10))
+	}
+	w.buf = appendPcapHeader(w.buf[:0], w.key.link, w.key.nano)
+	if !a.o.NoSync {
+		w.syncer = newSyncer(f)
+	}
 	return nil
 }
 
-func (a *Archive) segmentBytes() int64 {
-	if n := a.options.SegmentBytes; n > 0 {
-		return min(n, maxSegmentBytes)
+// flush hands the buffer to the kernel, and now and then asks for it to reach
+// the disk.
+func (w *SegmentWriter) flush() error {
+	if _, err := w.file.Write(w.buf); err != nil {
+		return fmt.Errorf("write packets: %w", err)
 	}
-	return defaultSegmentBytes
+	w.buf = w.buf[:0]
+	if w.syncer != nil && (w.offset-w.synced >= syncBytes || time.Since(w.when) >= syncTime) {
+		w.synced, w.when = w.offset, time.Now()
+		w.syncer.ask()
+	}
+	return nil
 }
 
-// fileSafe turns a sensor's name into a directory's: letters, digits, dot,
-// dash and underscore stay.
-func fileSafe(name string) string {
-	safe := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
-			return r
+// finish makes the open segment durable and gives it its name.
+func (w *SegmentWriter) finish() error {
+	if w.file == nil {
+		return nil
+	}
+	err := w.flush()
+	if w.syncer != nil {
+		err = errors.Join(err, w.syncer.stop())
+		w.syncer = nil
+	}
+	if err == nil {
+		err = w.tx.a.sync(w.file)
+	}
+	st, e := w.file.Stat()
+	err = errors.Join(err, e, w.file.Close())
+	part := w.file.Name()
+	w.file = nil
+	if err == nil {
+		err = rename(part, strings.TrimSuffix(part, ".part"))
+	}
+	if err != nil {
+		return fmt.Errorf("finish segment %d: %w", w.row.Segment, err)
+	}
+	w.row.Bytes = st.Size()
+	w.row.MTime = tables.Time(st.ModTime().UnixMicro())
+	w.row.TS = tables.Some(tables.Time(w.first / 1000))
+	w.row.TSEnd = tables.Some(tables.Time(w.last / 1000))
+	w.tx.done = append(w.tx.done, w.row)
+	return nil
+}
+
+// abandon closes the open segment of a batch that is aborted.
+func (w *SegmentWriter) abandon() {
+	if w.syncer != nil {
+		_ = w.syncer.stop() // the file goes anyway
+		w.syncer = nil
+	}
+	if w.file != nil {
+		w.file.Close()
+		w.file = nil
+	}
+}
+
+// syncer calls fsync beside the writer, which waits only when a second one is
+// due while the first still runs.
+type syncer struct {
+	asked chan struct{}
+	done  chan error
+}
+
+func newSyncer(f *os.File) *syncer {
+	s := &syncer{make(chan struct{}), make(chan error, 1)}
+	go func() {
+		var err error
+		for range s.asked {
+			if err == nil {
+				err = f.Sync()
+			}
 		}
-		return '_'
-	}, name)
-	if strings.Trim(safe, ".") == "" {
-		return "_" + safe
-	}
-	return safe
+		s.done <- err
+	}()
+	return s
 }
 
-// Adoption is an in-place capture being indexed.
+func (s *syncer) ask() { s.asked <- struct{}{} }
+
+// stop waits for what was asked and returns the first error.
+func (s *syncer) stop() error {
+	close(s.asked)
+	return <-s.done
+}
+
+// Adoption is a capture file that is indexed where it lies.
 type Adoption struct {
+	// Segment is the number its packets' ids hold.
 	Segment uint32
 
-	files *packetFiles
-	row   tables.Segment
+	tx           *Tx
+	path         string
+	sensor, site string
+	size         int64
+	mtime        tables.Time
 }
 
-// Adopt gives a capture file a segment number and leaves it where it lies.
-func (p *packetFiles) Adopt(path, sensor, site string) (*Adoption, error) {
+// Adopt gives a capture file a segment number. Compressed files are refused:
+// a packet in their middle can't be read without all before it.
+func (tx *Tx) Adopt(path, sensor, site string) (*Adoption, error) {
+	if tx.ended {
+		return nil, errEnded
+	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	number, err := p.a.nextSegment()
+	r, err := OpenCapture(abs)
 	if err != nil {
-		return nil, fmt.Errorf("segment number: %w", err)
+		return nil, err
 	}
-	return &Adoption{Segment: number, files: p, row: tables.Segment{
-		Segment: int32(number), Sensor: sensor, Site: site, Path: abs, InPlace: true}}, nil
+	defer r.Close()
+	st, err := r.file.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !st.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: only regular files can be read in place", path)
+	case r.Compressed():
+		return nil, fmt.Errorf("%s: compressed files can't be read in place; import it by copy (without --in-place)", path)
+	case st.Size() > maxOffset:
+		return nil, fmt.Errorf("%s: files above 64 GiB can't be read in place", path)
+	}
+	n, err := tx.a.claimSegment()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &Adoption{Segment: n, tx: tx, path: abs, sensor: sensor, site: site,
+		size: st.Size(), mtime: tables.Time(st.ModTime().UnixMicro())}, nil
 }
 
-// Finish records the capture once r has been read to its end or damage.
+// Finish records the capture in the batch, once r has read it to its end or to
+// its damage.
 func (ad *Adoption) Finish(r *Reader) error {
-	if r.Compressed() {
-		return fmt.Errorf("%s: is compressed: packets can't be read from its middle; import it by copy (without --in-place)", ad.row.Path)
-	}
-	size, mtime, check, err := identity(ad.row.Path)
+	f, err := os.Open(ad.path)
 	if err != nil {
 		return err
-	}
-	if size >= maxSegmentBytes {
-		return fmt.Errorf("%s: %d bytes are more than a segment can hold (64 GiB)", ad.row.Path, size)
-	}
-	stats := r.Stats()
-	ad.row.Kind, ad.row.Bytes, ad.row.MTime, ad.row.Check = r.Format(), size, mtime, check
-	ad.row.Packets, ad.row.Layout = stats.Packets, r.Layout()
-	if stats.Packets > 0 {
-		ad.row.TS, ad.row.TSEnd = tables.Some(tables.Time(stats.First/1000)), tables.Some(tables.Time(stats.Last/1000))
-	}
-	ad.files.done = append(ad.files.done, ad.row)
-	return nil
-}
-
-// identity is what must stay the same of a file indexed in place.
-func identity(path string) (size int64, mtime tables.Time, check string, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, 0, "", err
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
-		return 0, 0, "", err
+		return err
 	}
-	var h xxh3.Hasher128
-	ends := io.MultiReader(io.NewSectionReader(f, 0, checkBytes),
-		io.NewSectionReader(f, max(0, st.Size()-checkBytes), checkBytes))
-	if _, err := io.Copy(&h, ends); err != nil {
-		return 0, 0, "", fmt.Errorf("%s: %w", path, err)
+	if st.Size() != ad.size || tables.Time(st.ModTime().UnixMicro()) != ad.mtime {
+		return fmt.Errorf("%s: changed while it was read", ad.path)
 	}
-	sum := h.Sum128().Bytes()
-	return st.Size(), tables.Time(st.ModTime().UnixMicro()), fmt.Sprintf("%x", sum[:]), nil
+	check, err := checkFile(f, ad.size)
+	if err != nil {
+		return err
+	}
+	s := r.Stats()
+	row := tables.Segment{Segment: int32(ad.Segment), Kind: r.Format(), Sensor: ad.sensor, Site: ad.site,
+		Path: ad.path, InPlace: true, Packets: s.Packets, Bytes: ad.size, MTime: ad.mtime, Check: check, Layout: r.Layout()}
+	if s.Packets > 0 {
+		row.TS, row.TSEnd = tables.Some(tables.Time(s.First/1000)), tables.Some(tables.Time(s.Last/1000))
+	}
+	ad.tx.done = append(ad.tx.done, row)
+	return nil
 }
 
-// segmentState tells whether a segment's packets can be read. Our own files
-// must be there in full length; a capture in place must be the file it was.
-func segmentState(row *tables.Segment, path string) string {
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		return StateMissing
-	}
-	if !row.InPlace {
-		if st.Size < row.Bytes {
-			return StateMissing
+// checkFile hashes the first and last 64 KiB of a file.
+func checkFile(f io.ReaderAt, size int64) (string, error) {
+	var h xxh3.Hasher128
+	buf := make([]byte, checkBytes)
+	for _, at := range []int64{0, max(0, size-checkBytes)} {
+		n, err := f.ReadAt(buf, at)
+		if err != nil && err != io.EOF {
+			return "", err
 		}
-		return StateAvailable
+		h.Write(buf[:n])
 	}
-	mtime := tables.Time(st.Mtim.Sec*1e6 + st.Mtim.Nsec/1000)
-	if st.Size != row.Bytes || mtime != row.MTime {
-		return StateChanged
+	sum := h.Sum128().Bytes()
+	return fmt.Sprintf("%x", sum[:]), nil
+}
+
+// verification says whether an in-place file, as it was then, is the one that
+// was indexed.
+type verification struct {
+	size  int64
+	mtime time.Time
+	good  bool
+}
+
+func (v verification) of(st fs.FileInfo) bool {
+	return v.size == st.Size() && v.mtime.Equal(st.ModTime())
+}
+
+// openSegment opens a segment for reading. An in-place file must still be what
+// was indexed; its ends are hashed the first time, and whenever it was touched.
+func (a *Archive) openSegment(s *SegmentInfo) (*os.File, error) {
+	f, err := os.Open(s.AbsPath)
+	if err != nil {
+		return nil, err
 	}
-	if _, _, check, err := identity(path); err != nil {
-		return StateMissing
-	} else if check != row.Check {
-		return StateChanged
+	if !s.InPlace {
+		return f, nil
 	}
-	return StateAvailable
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	good := st.Size() == s.Bytes && st.ModTime().UnixMicro() == int64(s.MTime)
+	if good {
+		known, ok := a.verified.Load(s.Number())
+		if ok && known.(verification).of(st) {
+			good = known.(verification).good
+		} else {
+			check, err := checkFile(f, st.Size())
+			good = err == nil && check == s.Check
+			a.verified.Store(s.Number(), verification{st.Size(), st.ModTime(), good})
+			if !good {
+				a.forget()
+			}
+		}
+	}
+	if !good {
+		f.Close()
+		return nil, fmt.Errorf("%s: %s", s.AbsPath, StateChanged)
+	}
+	return f, nil
 }

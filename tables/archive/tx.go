@@ -202,7 +202,17 @@ func (a *Archive) publish(tx *Tx) error {
 
 // rename never replaces a file.
 func rename(from, to string) error {
-	return unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) { // a file system that can't say so
+		if _, err := os.Lstat(to); err == nil {
+			return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrExist}
+		}
+		return os.Rename(from, to)
+	}
+	if err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
 }
 
 // number gives each row file its place in its sequence: the next, or the
@@ -267,7 +277,7 @@ func (a *Archive) covered(tx *Tx, covers map[Family]*File) error {
 			if f.sequence() != c.sequence() || f.Last < c.First || f.First > c.Last {
 				continue
 			}
-			if !tx.rows[i].file.supersedes(f) {
+			if !tx.rows[i].file.supersedes(&f.File) {
 				return fmt.Errorf("a file of level %s does not supersede %s", tx.rows[i].file.Level, f.name())
 			}
 			found++
@@ -413,9 +423,9 @@ func (a *Archive) tidy() {
 		sys, ok := st.Sys().(*syscall.Stat_t)
 		return quiet || ok && time.Since(time.Unix(sys.Ctim.Unix())) > grace
 	}
-	_, dead := split(l.plain())
+	_, dead := split(l.files)
 	for _, f := range dead {
-		if !a.intact(&f, l.plain()) {
+		if !a.intact(&f.File, l.files) {
 			continue
 		}
 		if old(f.Path) {
@@ -445,19 +455,19 @@ func (a *Archive) tidy() {
 	}
 }
 
-// intact tells whether some file that supersedes f can be read: else f is all
-// there is.
-func (a *Archive) intact(f *File, files []File) bool {
-	return slices.ContainsFunc(files, func(g File) bool {
-		if !g.supersedes(f) {
+// intact tells whether all files that supersede f can be read: else f may be
+// all there is of some rows.
+func (a *Archive) intact(f *File, files []listed) bool {
+	return !slices.ContainsFunc(files, func(g listed) bool {
+		if !g.File.supersedes(f) {
 			return false
 		}
 		file, _, err := openParquet(g.Path)
 		if err != nil {
-			return false
+			return true
 		}
 		file.Close()
-		return true
+		return false
 	})
 }
 

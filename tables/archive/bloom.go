@@ -1,0 +1,94 @@
+package archive
+
+import (
+	"encoding/binary"
+	"io"
+	"sync"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/bloom"
+	"github.com/parquet-go/parquet-go/bloom/xxhash"
+)
+
+// bloomBudget bounds the filters kept in memory: 10 bits a value make this
+// 200 million values. When it is used up, all go, and those still asked for
+// come back.
+const bloomBudget = 256 << 20
+
+// filters are the bloom filters that were asked for, by file and column: one
+// per row group.
+var filters struct {
+	sync.Mutex
+	bytes int64
+	of    map[bloomKey][]bloom.SplitBlockFilter
+}
+
+type bloomKey struct {
+	path   string
+	size   int64
+	column string
+}
+
+// MayContain tells whether a column of f may hold value, by its bloom filters;
+// true when there are none. For columns of numbers: cid, flow_id, conn_id and
+// the low words of addresses.
+func MayContain(f File, column string, value uint64) bool {
+	key := bloomKey{f.Path, f.Bytes, column}
+	filters.Lock()
+	groups, ok := filters.of[key]
+	filters.Unlock()
+	if !ok {
+		groups = readFilters(f.Path, column)
+		var size int64
+		for _, g := range groups {
+			size += int64(len(g.Bytes()))
+		}
+		filters.Lock()
+		if filters.of == nil || filters.bytes+size > bloomBudget {
+			filters.of, filters.bytes = map[bloomKey][]bloom.SplitBlockFilter{}, 0
+		}
+		filters.of[key] = groups
+		filters.bytes += size
+		filters.Unlock()
+	}
+	if len(groups) == 0 {
+		return true
+	}
+	hash := xxhash.Sum64(binary.LittleEndian.AppendUint64(nil, value))
+	for _, g := range groups {
+		if g.Check(hash) {
+			return true
+		}
+	}
+	return false
+}
+
+// readFilters returns none unless every row group has a filter for the column.
+func readFilters(path, column string) []bloom.SplitBlockFilter {
+	file, pf, err := openParquet(path)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	leaf, ok := pf.Schema().Lookup(column)
+	if !ok || leaf.Node.Type().Kind() != parquet.Int64 {
+		return nil
+	}
+	var out []bloom.SplitBlockFilter
+	for _, g := range pf.RowGroups() {
+		chunks := g.ColumnChunks()
+		if leaf.ColumnIndex >= len(chunks) {
+			return nil
+		}
+		b := chunks[leaf.ColumnIndex].BloomFilter()
+		if b == nil || b.Size() <= 0 || b.Size() > min(pf.Size(), bloomBudget) || b.Size()%bloom.BlockSize != 0 {
+			return nil
+		}
+		buf := make([]byte, b.Size())
+		if n, err := b.ReadAt(buf, 0); int64(n) != b.Size() || err != nil && err != io.EOF {
+			return nil
+		}
+		out = append(out, bloom.MakeSplitBlockFilter(buf))
+	}
+	return out
+}
