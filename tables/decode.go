@@ -55,10 +55,10 @@ func (e DecodeError) String() string {
 // The bounds of Decode's loops. Real stacks stay far below them; a packet that
 // does not is hostile or damaged.
 const (
-	maxTags       = 8  // VLAN tags of one frame, each also bounds
-	maxLabels     = 16 // the MPLS labels of one stack
+	maxTags       = 8   // VLAN tags of one frame, each also bounds
+	maxLabels     = 16  // the MPLS labels of one stack
 	maxExtensions = 128 // IPv6 extension headers of one packet
-	maxTunnels    = 4  // encapsulations entered
+	maxTunnels    = 4   // encapsulations entered
 )
 
 // Decode fills h, from scratch, with what the hot path needs of one packet.

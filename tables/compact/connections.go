@@ -1,0 +1,252 @@
+package compact
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+const (
+	// sortedRows is how many finished conversations of several pieces are
+	// sorted in memory before they go to a file.
+	sortedRows = 200_000
+	// openLimit is how many unfinished ones are kept. Past it, those whose
+	// last piece lies openAge back are taken to be over: an import that was
+	// cut off leaves conversations nobody closed.
+	openLimit = 1 << 20
+	openAge   = tables.Time(3600 * 1e6)
+)
+
+// conversation is a connection being put together from pieces.
+type conversation struct {
+	row       tables.Connection
+	first     bool  // piece 1 was seen
+	last      int32 // highest piece seen, whose state counts
+	total     int32 // number of the last piece, 0 until known
+	encrypted bool
+	latest    tables.Time
+}
+
+// builder turns flow rows, in time order, into connections.
+type builder struct {
+	tx      *archive.Tx
+	names   *resolutions
+	level   string
+	singles *archive.RowFile[tables.Connection]
+	buffer  []tables.Connection // singles not written yet
+	open    map[tables.ID]*conversation
+	sorted  []tables.Connection // finished conversations of several pieces
+	runs    []*archive.RowFile[tables.Connection]
+	orphans bool
+	written int64
+}
+
+func newBuilder(tx *archive.Tx, names *resolutions) *builder {
+	return &builder{tx: tx, names: names, level: merged, open: map[tables.ID]*conversation{}}
+}
+
+func (b *builder) add(f *tables.Flow) error {
+	id := f.ConnID
+	c := b.open[id]
+	single := f.Piece.V <= 1 && f.LastPiece.V
+	if c == nil && single {
+		s := conversation{}
+		s.add(f)
+		b.buffer = append(b.buffer, b.complete(&s))
+		if len(b.buffer) >= batchRows {
+			return b.flush()
+		}
+		return nil
+	}
+	if c == nil {
+		if len(b.open) >= openLimit {
+			if err := b.expire(f.TS); err != nil {
+				return err
+			}
+		}
+		c = &conversation{}
+		b.open[id] = c
+	}
+	c.add(f)
+	if c.first && c.total > 0 && c.row.Pieces >= c.total {
+		delete(b.open, id)
+		return b.keep(c)
+	}
+	return nil
+}
+
+// add counts a piece in.
+func (c *conversation) add(f *tables.Flow) {
+	r := &c.row
+	piece := max(f.Piece.V, 1)
+	if r.Pieces == 0 {
+		*r = tables.Connection{TS: f.TS, TSEnd: f.TSEnd, Site: f.Site, Sensor: f.Sensor,
+			Client: f.Src, ClientPort: f.SrcPort, Server: f.Dst, ServerPort: f.DstPort, Protocol: f.Protocol,
+			ICMPType: f.ICMPType, ICMPCode: f.ICMPCode, Service: f.Service, SeenBy: f.Sensor,
+			OrientedBy: f.OrientedBy, Sampling: f.Sampling, Action: f.Action, CID: f.CID, ConnID: f.ConnID}
+	}
+	if piece == 1 {
+		c.first = true
+		r.ICMPType, r.ICMPCode, r.OrientedBy = f.ICMPType, f.ICMPCode, f.OrientedBy
+	}
+	if piece > c.last {
+		c.last, r.ConnState = piece, f.ConnState
+	}
+	if f.LastPiece.V {
+		c.total = piece
+	}
+	r.Pieces++
+	r.TS, r.TSEnd = min(r.TS, f.TS), max(r.TSEnd, f.TSEnd)
+	c.latest = max(c.latest, f.TSEnd)
+	count(&r.ClientBytes, tables.Some(f.Bytes))
+	count(&r.ClientPackets, tables.Some(f.Packets))
+	count(&r.ServerBytes, f.ReverseBytes)
+	count(&r.ServerPackets, f.ReversePackets)
+	count(&r.ClientWireBytes, f.WireBytes)
+	count(&r.ServerWireBytes, f.ReverseWireBytes)
+	count(&r.CutPackets, f.CutPackets)
+	c.encrypted = c.encrypted || f.Encrypted.V
+	if r.ServerName == "" {
+		r.ServerName = f.ServerName
+	}
+	if !slices.Contains(strings.Split(r.SeenBy, ","), f.Sensor) {
+		names := append(strings.Split(r.SeenBy, ","), f.Sensor)
+		slices.Sort(names)
+		r.SeenBy = strings.Join(names, ",")
+	}
+	for _, s := range f.Segments {
+		if i, found := slices.BinarySearch(r.Segments, s); !found {
+			r.Segments = slices.Insert(r.Segments, i, s)
+		}
+	}
+}
+
+func count(sum *tables.Opt[int64], v tables.Opt[int64]) {
+	if v.Set {
+		sum.V += v.V
+		sum.Set = true
+	}
+}
+
+// complete settles what depends on the whole conversation.
+func (b *builder) complete(c *conversation) tables.Connection {
+	r := c.row
+	if r.ServerName == "" {
+		r.ServerName = b.names.lookup(r.Client, r.Server, r.Site, r.TS)
+	}
+	switch {
+	case r.Segments == nil:
+	case r.CutPackets.V > 0:
+		r.Visibility = "cut"
+	case r.ClientPackets.V == 0 || r.ServerPackets.V == 0:
+		r.Visibility = "one_sided"
+	case c.encrypted:
+		r.Visibility = "encrypted"
+	default:
+		r.Visibility = "clear"
+	}
+	if !c.first {
+		b.orphans = true
+	}
+	return r
+}
+
+// keep puts a finished conversation of several pieces aside for sorting.
+func (b *builder) keep(c *conversation) error {
+	b.sorted = append(b.sorted, b.complete(c))
+	if len(b.sorted) >= sortedRows {
+		return b.writeSorted()
+	}
+	return nil
+}
+
+// expire finishes conversations without a piece for a long time.
+func (b *builder) expire(now tables.Time) error {
+	for id, c := range b.open {
+		if c.latest < now-openAge {
+			delete(b.open, id)
+			if err := b.keep(c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// torn tells that pieces were seen of a conversation whose first was not.
+func (b *builder) torn() bool {
+	for _, c := range b.open {
+		if !c.first {
+			return true
+		}
+	}
+	return b.orphans
+}
+
+func (b *builder) flush() error {
+	if b.singles == nil {
+		f, err := archive.NewRowFile[tables.Connection](b.tx, b.level)
+		if err != nil {
+			return err
+		}
+		b.singles = f
+	}
+	b.written += int64(len(b.buffer))
+	err := b.singles.Write(b.buffer)
+	b.buffer = b.buffer[:0]
+	return err
+}
+
+func (b *builder) writeSorted() error {
+	slices.SortFunc(b.sorted, func(x, y tables.Connection) int {
+		switch {
+		case x.TS != y.TS:
+			return int(min(max(x.TS-y.TS, -1), 1))
+		case x.ConnID < y.ConnID:
+			return -1
+		case x.ConnID > y.ConnID:
+			return 1
+		}
+		return 0
+	})
+	f, err := archive.NewRowFile[tables.Connection](b.tx, b.level)
+	if err != nil {
+		return err
+	}
+	b.runs = append(b.runs, f)
+	b.written += int64(len(b.sorted))
+	err = f.Write(b.sorted)
+	b.sorted = b.sorted[:0]
+	return err
+}
+
+// finish writes what is left; every conversation ends with the data.
+func (b *builder) finish() error {
+	for id, c := range b.open {
+		delete(b.open, id)
+		if err := b.keep(c); err != nil {
+			return err
+		}
+	}
+	if len(b.buffer) > 0 {
+		if err := b.flush(); err != nil {
+			return err
+		}
+	}
+	if len(b.sorted) > 0 {
+		if err := b.writeSorted(); err != nil {
+			return err
+		}
+	}
+	if b.singles != nil {
+		b.runs = append(b.runs, b.singles)
+	}
+	for _, f := range b.runs {
+		if _, err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

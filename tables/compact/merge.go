@@ -1,0 +1,126 @@
+package compact
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// cursor is a file being merged: its rows in memory and the next of them.
+type cursor[T any] struct {
+	file archive.File
+	in   *archive.RowReader[T]
+	rows []T
+	at   int
+}
+
+// fill reads the next rows; it returns false at the end of the file.
+func (c *cursor[T]) fill() (bool, error) {
+	for {
+		n, err := c.in.Read(c.rows[:cap(c.rows)])
+		c.rows, c.at = c.rows[:n], 0
+		if n > 0 {
+			return true, nil
+		}
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("read %s: %w", c.file.Path, err)
+		}
+	}
+}
+
+// cursors is a heap of files by the time of their next row.
+type cursors[T any] struct {
+	list []*cursor[T]
+	ts   func(*T) tables.Time
+}
+
+func (h *cursors[T]) Len() int { return len(h.list) }
+func (h *cursors[T]) Less(i, j int) bool {
+	a, b := h.list[i], h.list[j]
+	x, y := h.ts(&a.rows[a.at]), h.ts(&b.rows[b.at])
+	return x < y || x == y && a.file.First < b.file.First
+}
+func (h *cursors[T]) Swap(i, j int) { h.list[i], h.list[j] = h.list[j], h.list[i] }
+func (h *cursors[T]) Push(x any)    { h.list = append(h.list, x.(*cursor[T])) }
+func (h *cursors[T]) Pop() any {
+	last := h.list[len(h.list)-1]
+	h.list = h.list[:len(h.list)-1]
+	return last
+}
+
+// mergeRows reads files whose rows are in time order and hands all rows to
+// emit in time order. A run of rows is valid during the call only.
+func mergeRows[T any](ctx context.Context, files []archive.File, ts func(*T) tables.Time, emit func([]T) error) (total int64, err error) {
+	h := &cursors[T]{ts: ts}
+	var opened []*archive.RowReader[T]
+	defer func() {
+		for _, in := range opened {
+			err = errors.Join(err, in.Close())
+		}
+	}()
+	for _, f := range files {
+		in, err := archive.ReadRows[T](f.Path)
+		if err != nil {
+			return 0, fmt.Errorf("read %s: %w", f.Path, err)
+		}
+		opened = append(opened, in)
+		c := &cursor[T]{file: f, in: in, rows: make([]T, 0, batchRows)}
+		more, err := c.fill()
+		if err != nil {
+			return 0, err
+		}
+		if more {
+			h.list = append(h.list, c)
+		}
+	}
+	heap.Init(h)
+	for h.Len() > 0 {
+		if err := ctx.Err(); err != nil {
+			return total, err
+		}
+		c := h.list[0]
+		// Take rows of the first file for as long as it stays the first.
+		end := c.at + 1
+		if h.Len() == 1 {
+			end = len(c.rows)
+		} else {
+			limit := h.runnerUp()
+			for end < len(c.rows) && ts(&c.rows[end]) < limit {
+				end++
+			}
+		}
+		if err := emit(c.rows[c.at:end]); err != nil {
+			return total, err
+		}
+		total += int64(end - c.at)
+		if c.at = end; c.at == len(c.rows) {
+			more, err := c.fill()
+			if err != nil {
+				return total, err
+			}
+			if !more {
+				heap.Pop(h)
+				continue
+			}
+		}
+		heap.Fix(h, 0)
+	}
+	return total, nil
+}
+
+// runnerUp is the smallest time among all files but the first.
+func (h *cursors[T]) runnerUp() tables.Time {
+	next := h.list[1]
+	if len(h.list) > 2 && h.Less(2, 1) {
+		next = h.list[2]
+	}
+	return h.ts(&next.rows[next.at])
+}
