@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/wiresql/wiresql/capture"
+	"github.com/wiresql/wiresql/engine"
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/compact"
+)
+
+// Exit codes of import: 0 when all files are whole, 1 when nothing was
+// imported, 3 when something was and damage is reported.
+const exitDamaged = 3
+
+func importCommand() *command {
+	return &command{
+		summary: "read captures into an archive: pcap and pcapng, also .gz and .zst; folders are searched",
+		args:    "FILE|DIR…",
+		flags: func(f *pflag.FlagSet) {
+			f.Bool("in-place", false, "index the captures where they lie instead of copying their packets")
+			f.String("sensor", "", "name of the sensor that saw the packets (default \"import\")")
+			f.String("site", "", "space of addresses the packets belong to (default: the sensor's name, if one is given)")
+			f.Bool("no-sync", false, "do not wait for the disk: for benchmarks; a power failure may lose the import")
+		},
+		run: runImport,
+	}
+}
+
+func runImport(ctx context.Context, p *program, args []string) error {
+	if len(args) == 0 {
+		return errors.New("name at least one capture file or folder")
+	}
+	inPlace, _ := p.flags.GetBool("in-place")
+	sensor, _ := p.flags.GetString("sensor")
+	site, _ := p.flags.GetString("site")
+	noSync, _ := p.flags.GetBool("no-sync")
+	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log, NoSync: noSync})
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	report, err := p.importFiles(ctx, a, capture.ImportConfig{Paths: args, InPlace: inPlace, Sensor: sensor, Site: site, Logger: p.log})
+	if err != nil {
+		return err
+	}
+	if report.Imported+report.Damaged > 0 {
+		if err := p.summary(ctx, a, report); err != nil {
+			return err
+		}
+	}
+	switch {
+	case report.Imported+report.Damaged+report.Known == 0:
+		return exitError(1)
+	case !report.Whole():
+		return exitError(exitDamaged)
+	}
+	return nil
+}
+
+// importFiles imports, merges, and says what became of each odd file.
+func (p *program) importFiles(ctx context.Context, a *archive.Archive, cfg capture.ImportConfig) (capture.Report, error) {
+	var done func()
+	cfg.Progress, done = p.progress()
+	report, err := capture.Import(ctx, a, cfg)
+	done()
+	for _, f := range report.Files {
+		switch {
+		case f.Err != nil:
+			fmt.Fprintf(p.stderr, "%s: %v\n", f.State, f.Err)
+		case f.State == capture.FileKnown:
+			fmt.Fprintf(p.stdout, "%s: %s\n", f.Path, f.State)
+		}
+	}
+	if err != nil {
+		return report, err
+	}
+	_, err = compact.Run(ctx, a, compact.Config{Logger: p.log})
+	return report, err
+}
+
+// progress returns a callback that draws a bar on a terminal and prints a
+// line now and then elsewhere, and what to call at the end.
+func (p *program) progress() (func(capture.Progress), func()) {
+	if f, ok := p.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		bar := progressbar.NewOptions64(-1,
+			progressbar.OptionSetWriter(p.stderr),
+			progressbar.OptionShowBytes(true),
+			progressbar.OptionSetPredictTime(true),
+			progressbar.OptionClearOnFinish(),
+			progressbar.OptionThrottle(100*time.Millisecond))
+		return func(s capture.Progress) {
+				bar.ChangeMax64(s.BytesTotal)
+				bar.Describe(fmt.Sprintf("%d/%d files, %d packets", s.Files, s.FilesTotal, s.Packets))
+				// The bar writes to a terminal that may have gone.
+				_ = bar.Set64(s.Bytes)
+			}, func() {
+				_ = bar.Finish()
+			}
+	}
+	last := time.Duration(0)
+	return func(s capture.Progress) {
+		if s.Elapsed-last < 5*time.Second || s.BytesTotal == 0 {
+			return
+		}
+		last = s.Elapsed
+		rate := float64(s.Bytes) / s.Elapsed.Seconds()
+		left := time.Duration(float64(s.BytesTotal-s.Bytes) / rate * float64(time.Second)).Round(time.Second)
+		fmt.Fprintf(p.stderr, "%d of %d files, %d packets, %.0f %% at %.0f MB/s, %v left\n",
+			s.Files, s.FilesTotal, s.Packets, 100*float64(s.Bytes)/float64(s.BytesTotal), rate/1e6, left)
+	}, func() {}
+}
+
+// summary tells what was imported, and what to ask of it.
+func (p *program) summary(ctx context.Context, a *archive.Archive, r capture.Report) error {
+	e, err := engine.New(p.config.Engine, a, p.log)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	fmt.Fprintf(p.stdout, "imported %d files: %d packets, %d connections, %s to %s, in %v\n",
+		r.Imported+r.Damaged, r.Packets, r.Conversations, clock(r.First), clock(r.Last), r.Elapsed.Round(time.Millisecond))
+	if r.Damaged > 0 {
+		fmt.Fprintf(p.stdout, "%d files are damaged; everything before the damage is imported: SELECT file, damage_offset, damage FROM ops.imports WHERE state = 'damaged'\n", r.Damaged)
+	}
+	rows, err := queryText(ctx, e, `SELECT host, ip, COUNT(*) AS connections, SUM(bytes_out) AS bytes_out, SUM(bytes_in) AS bytes_in
+FROM host_flows WHERE host IS NOT NULL GROUP BY host, ip ORDER BY connections DESC, host LIMIT 5`)
+	if err != nil {
+		return err
+	}
+	if len(rows) > 0 {
+		fmt.Fprintln(p.stdout, "top hosts by name:")
+		for _, row := range rows {
+			fmt.Fprintf(p.stdout, "  %-30s %-15s %6s connections, %s bytes out, %s in\n", row[0], row[1], row[2], row[3], row[4])
+		}
+	}
+	return p.readyQueries(ctx, e, r, rows)
+}
+
+// readyQueries prints three queries with values from the archive.
+func (p *program) readyQueries(ctx context.Context, e *engine.Engine, r capture.Report, hosts [][]string) error {
+	who := "client_ip IS NOT NULL"
+	if len(hosts) > 0 {
+		who = fmt.Sprintf("client_host = '%s'", hosts[0][0])
+	} else {
+		rows, err := queryText(ctx, e, "SELECT client_ip, COUNT(*) AS n FROM connections GROUP BY client_ip ORDER BY n DESC, client_ip LIMIT 1")
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			return nil
+		}
+		who = fmt.Sprintf("client_ip = '%s'", rows[0][0])
+	}
+	from, to := clock(r.First), clock(r.Last+1)
+	fmt.Fprintf(p.stdout, `try:
+  wiresql query --data %[1]s "SELECT ts, server_name, server_ip, server_port, bytes, packet_status FROM connections WHERE %[2]s AND overlaps(ts, ts_end, '%[3]s', '%[4]s') ORDER BY ts LIMIT 20"
+  wiresql query --data %[1]s "SELECT p.ts, p.src_ip, p.dst_ip, p.info FROM connections c JOIN packets p USING (conn_id) WHERE c.%[2]s ORDER BY p.ts LIMIT 20"
+  wiresql query --data %[1]s "SELECT server_ip, server_name, service, COUNT(*) AS connections, SUM(bytes) AS bytes FROM connections GROUP BY server_ip, server_name, service ORDER BY bytes DESC LIMIT 10"
+`, p.config.Data, who, from, to)
+	return nil
+}
+
+// queryText runs a statement and returns its rows as text, NULL as "".
+func queryText(ctx context.Context, e *engine.Engine, statement string) ([][]string, error) {
+	rows, err := e.Query(ctx, statement)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out [][]string
+	for {
+		row, err := rows.Text()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		line := make([]string, len(row))
+		for i := range row {
+			line[i] = string(row[i])
+		}
+		out = append(out, line)
+	}
+}
+
+// clock prints a time as SQL takes it.
+func clock(t tables.Time) string {
+	return time.UnixMicro(int64(t)).UTC().Format("2006-01-02 15:04:05.999999")
+}

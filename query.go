@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/pflag"
+
+	"github.com/wiresql/wiresql/engine"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+func queryCommand() *command {
+	return &command{
+		summary:  "answer one statement, without a server",
+		args:     "\"SELECT …\"",
+		sections: []string{"engine"},
+		flags: func(f *pflag.FlagSet) {
+			f.String("format", "table", "table, json or csv")
+		},
+		run: runQuery,
+	}
+}
+
+func runQuery(ctx context.Context, p *program, args []string) error {
+	if len(args) != 1 {
+		return errors.New("give one statement, in quotes")
+	}
+	format, _ := p.flags.GetString("format")
+	if formats[format] == nil {
+		return fmt.Errorf("format %q is none of table, json, csv", format)
+	}
+	e, closeAll, err := p.openEngine(p.log)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	return p.answer(ctx, e, format, args[0])
+}
+
+// openEngine opens the archive for reading and an engine over it.
+func (p *program) openEngine(log *slog.Logger) (*engine.Engine, func(), error) {
+	dir, err := p.dataDirectory()
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := archive.Open(dir, archive.Options{Logger: log, ReadOnly: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := engine.New(p.config.Engine, a, log)
+	if err != nil {
+		a.Close()
+		return nil, nil, err
+	}
+	return e, func() {
+		e.Close()
+		a.Close()
+	}, nil
+}
+
+// answer prints what a statement gives; its warnings go to stderr.
+func (p *program) answer(ctx context.Context, e *engine.Engine, format, statement string) error {
+	rows, err := e.Query(ctx, statement)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	if err := writeRows(p.stdout, format, answerRows{rows}); err != nil {
+		return err
+	}
+	for _, w := range rows.Warnings() {
+		fmt.Fprintf(p.stderr, "warning: %s\n", w)
+	}
+	return nil
+}
+
+// answerRows is an engine's answer as the printers take it.
+type answerRows struct{ *engine.Rows }
+
+func (r answerRows) Columns() []string {
+	names := make([]string, len(r.Schema))
+	for i, c := range r.Schema {
+		names[i] = c.Name
+	}
+	return names
+}
+
+func (r answerRows) Next() ([]any, error) {
+	row, err := r.Rows.Next()
+	return row, err
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/wiresql/wiresql"
+
+// A rule says who may import what. Each has its reason: a rule nobody can
+// explain is a rule nobody keeps.
+type importRule struct {
+	// imported is an import path or, ending in /..., a tree of them.
+	imported string
+	// only lists the packages that may import it, relative to the module
+	// ("." is the program itself); a trailing /... covers what is below.
+	only   []string
+	reason string
+}
+
+var importRules = []importRule{
+	{"github.com/duckdb/...", []string{"engine"},
+		"one package owns the database handles, its settings and its traps; the compiler writes text"},
+	{"github.com/dolthub/...", []string{"engine/...", "functions", "sqlserver"},
+		"the MySQL front end must be replaceable without touching storage or capture"},
+	{"github.com/spf13/viper", []string{"."},
+		"configuration is read once, in config.go; packages own plain structs"},
+	{"github.com/gopacket/gopacket/pcap", nil,
+		"it needs libpcap's headers to build"},
+	{"github.com/gopacket/gopacket/...", []string{"capture/..."},
+		"deep decoding of hostile bytes stays off every other path"},
+	{"github.com/google/gopacket/...", nil,
+		"it has no maintainer and panics on mutated packets; use github.com/gopacket/gopacket"},
+	{"github.com/parquet-go/...", []string{"tables/archive"},
+		"one package knows how rows rest"},
+	{"github.com/go-sql-driver/mysql", []string{"sqlserver", "."},
+		"a client, used by tests and by the benchmark"},
+	{module + "/sqlserver", []string{"."},
+		"nothing below may know that a wire exists"},
+	{module + "/engine", []string{".", "sqlserver"},
+		"storage and capture answer no queries: no query can stop the recording"},
+	{module + "/engine/pushdown", []string{"engine"},
+		"the compiler is the engine's"},
+	{module + "/functions", []string{"engine/...", "sqlserver"},
+		"SQL functions are for the SQL side"},
+	{module + "/capture/...", []string{".", "capture/..."},
+		"packets in and questions out meet only at files"},
+	{module + "/collector", []string{"."},
+		"it is handed a FlowSink and needs nothing else"},
+	{module + "/tables/archive", []string{".", "engine", "tables/compact", "capture/..."},
+		"the collector and the wire know nothing of files"},
+	{module + "/tables/compact", []string{"."},
+		"merging is a program of its own; its death stops nothing"},
+}
+
+// ownImports are the imports of this module's own packages that break the
+// one-way order even though no rule above names them.
+var tablesImportsNothing = "tables describes what a row is: no I/O, nothing of ours"
+
+type goPackage struct {
+	ImportPath   string
+	Name         string
+	Doc          string
+	Dir          string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+	GoFiles      []string
+}
+
+func listPackages(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Doc,Dir,Imports,TestImports,XTestImports,GoFiles", "./...")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var pkgs []goPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); {
+		var p goPackage
+		if err := dec.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		pkgs = append(pkgs, p)
+	}
+	return pkgs
+}
+
+func covers(pattern, path string) bool {
+	if tree, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return path == tree || strings.HasPrefix(path, tree+"/")
+	}
+	return pattern == path
+}
+
+func relative(path string) string {
+	if path == module {
+		return "."
+	}
+	return strings.TrimPrefix(path, module+"/")
+}
+
+// TestImports keeps the packages' dependencies pointing one way, for tests
+// too.
+func TestImports(t *testing.T) {
+	for _, p := range listPackages(t) {
+		self := relative(p.ImportPath)
+		if strings.HasPrefix(self, "testdata") {
+			continue // programs that make test data; not part of the product
+		}
+		var imports []string
+		imports = append(imports, p.Imports...)
+		imports = append(imports, p.TestImports...)
+		imports = append(imports, p.XTestImports...)
+		for _, imp := range imports {
+			if self == "tables" && strings.HasPrefix(imp, module+"/") {
+				t.Errorf("tables imports %s: %s", imp, tablesImportsNothing)
+			}
+			for _, r := range importRules {
+				if !covers(r.imported, imp) || imp == p.ImportPath {
+					continue
+				}
+				allowed := false
+				for _, o := range r.only {
+					allowed = allowed || covers(o, self)
+				}
+				if !allowed {
+					t.Errorf("%s imports %s, which only %v may: %s", self, imp, r.only, r.reason)
+				}
+			}
+		}
+	}
+}
+
+// TestViperInConfigOnly keeps viper in one file, not just in one package.
+func TestViperInConfigOnly(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), `"github.com/spf13/`+`viper"`) && f != "config.go" {
+			t.Errorf("%s imports viper: configuration is read in config.go only", f)
+		}
+	}
+}
+
+// TestPackageDocs insists that every package says what it is for.
+func TestPackageDocs(t *testing.T) {
+	for _, p := range listPackages(t) {
+		if len(p.GoFiles) == 0 {
+			continue // tests only
+		}
+		if !strings.HasPrefix(p.Doc, "Package "+p.Name) && p.Name != "main" || p.Doc == "" {
+			t.Errorf("%s has no package comment that starts with its name", p.ImportPath)
+		}
+	}
+}
+
+// TestTopLevel keeps the map of the tree true.
+func TestTopLevel(t *testing.T) {
+	dirs := map[string]string{
+		"engine": "", "tables": "", "capture": "", "collector": "", "sqlserver": "",
+		"functions": "", "docs": "", "testdata": "", ".ci": "", ".git": "",
+	}
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if _, ok := dirs[e.Name()]; e.IsDir() && !ok {
+			t.Errorf("directory %s is not part of the layout", e.Name())
+		}
+		if n := e.Name(); n == "utils" || n == "common" || n == "helpers" || n == "base" {
+			t.Errorf("%s: find the noun instead", n)
+		}
+	}
+}
+
+// TestFileSizes: a file is one noun; past 800 lines it is several.
+func TestFileSizes(t *testing.T) {
+	for _, p := range listPackages(t) {
+		for _, f := range p.GoFiles {
+			text, err := os.ReadFile(filepath.Join(p.Dir, f))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(text), "\n"); n > 800 {
+				t.Errorf("%s/%s has %d lines", relative(p.ImportPath), f, n)
+			}
+		}
+	}
+}

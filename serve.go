@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+
+	"github.com/wiresql/wiresql/engine"
+	"github.com/wiresql/wiresql/sqlserver"
+)
+
+func serveCommand() *command {
+	return &command{
+		summary:  "answer MySQL clients",
+		sections: []string{"engine", "server"},
+		run:      runServe,
+	}
+}
+
+func runServe(ctx context.Context, p *program, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q", args[0])
+	}
+	e, closeAll, err := p.openEngine(p.log)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	return p.serve(ctx, e)
+}
+
+// serve answers clients until ctx ends.
+func (p *program) serve(ctx context.Context, e *engine.Engine) error {
+	cfg := p.config.Server
+	cfg.Dir = filepath.Join(p.config.Data, "serve")
+	s := sqlserver.New(cfg, e, p.log)
+	if err := s.Start(); err != nil {
+		return err
+	}
+	defer s.Close()
+	host, port, err := net.SplitHostPort(s.Addr().String())
+	if err != nil {
+		return err
+	}
+	password, file := s.Password()
+	if password != "" {
+		fmt.Fprintf(p.stdout, "account wiresql, password %s (kept in %s)\n", password, file)
+	} else {
+		fmt.Fprintf(p.stdout, "account wiresql, password in %s\n", file)
+	}
+	fmt.Fprintf(p.stdout, "serving %s: mariadb --ssl -h %s -P %s -u wiresql -p wiresql\n", p.config.Data, host, port)
+	<-ctx.Done()
+	return nil
+}

@@ -1,0 +1,295 @@
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"database/sql"
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	duckdb "github.com/duckdb/duckdb-go/v2"
+	"github.com/go-sql-driver/mysql"
+)
+
+// withServer runs fn against `wiresql serve` over TLS, as any client would.
+func (b *bench) withServer(c *corpus, fn func(*sql.DB) error) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	address := l.Addr().String()
+	l.Close()
+	cmd := exec.Command(b.wiresql, "serve", "--data", c.archive, "--listen", address)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	defer func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+	}()
+	go func() {
+		for s := bufio.NewScanner(out); s.Scan(); {
+		}
+	}()
+	password, err := waitForPassword(c.archive, address)
+	if err != nil {
+		return err
+	}
+	if err := mysql.RegisterTLSConfig("bench", &tls.Config{InsecureSkipVerify: true}); err != nil {
+		return err
+	}
+	db, err := sql.Open("mysql", fmt.Sprintf("wiresql:%s@tcp(%s)/wiresql?tls=bench", password, address))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	return fn(db)
+}
+
+func waitForPassword(archive, address string) (string, error) {
+	file := filepath.Join(archive, "serve", "password")
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			continue
+		}
+		conn.Close()
+		if text, err := os.ReadFile(file); err == nil {
+			return strings.TrimSpace(string(text)), nil
+		}
+	}
+	return "", fmt.Errorf("no server at %s within 20 s", address)
+}
+
+// ask runs a query to its last row and returns how many there were.
+func ask(db *sql.DB, query string) (int, time.Duration, error) {
+	start := time.Now()
+	rows, err := db.Query(query)
+	if err != nil {
+		return 0, 0, fmt.Errorf("%s: %w", query, err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return 0, 0, err
+	}
+	values := make([]sql.RawBytes, len(columns))
+	into := make([]any, len(columns))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	n := 0
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return 0, 0, err
+		}
+		n++
+	}
+	return n, time.Since(start), rows.Err()
+}
+
+// repeated returns the median time of a query and its row count; before, when
+// set, runs ahead of each.
+func (b *bench) repeated(db *sql.DB, query string, before func() error) (int, time.Duration, error) {
+	var times []time.Duration
+	rows := 0
+	for i := 0; i < b.runs+1; i++ {
+		if before != nil {
+			if err := before(); err != nil {
+				return 0, 0, err
+			}
+		}
+		n, d, err := ask(db, query)
+		if err != nil {
+			return 0, 0, err
+		}
+		rows = n
+		if i > 0 { // the first run opens files and fills caches
+			times = append(times, d)
+		}
+	}
+	return rows, median(times), nil
+}
+
+// scan measures one tcpdump pass that writes the packets of a filter.
+func (b *bench) scan(c *corpus, filter string, cold bool) (time.Duration, error) {
+	var times []time.Duration
+	out := filepath.Join(b.dir, "filtered.pcap")
+	defer os.Remove(out)
+	for i := 0; i < b.runs; i++ {
+		if cold {
+			if err := forget(c.pcap); err != nil {
+				return 0, err
+			}
+		} else if i == 0 {
+			if _, err := timed("cat", c.pcap); err != nil {
+				return 0, err
+			}
+		}
+		u, err := timed("tcpdump", "-n", "-r", c.pcap, "-w", out, filter)
+		if err != nil {
+			return 0, err
+		}
+		times = append(times, u.wall)
+	}
+	return median(times), nil
+}
+
+const packetColumns = "p.ts, p.src_ip, p.src_port, p.dst_ip, p.dst_port, p.protocol, p.tcp_flags, p.length, p.payload_length"
+
+// needle measures one connection's packets at two corpus sizes.
+func (b *bench) needle(db *sql.DB, small, large *corpus) error {
+	query := "SELECT " + packetColumns + " FROM connections c JOIN packets p USING (conn_id) WHERE " + large.needle.where()
+	n, warm, err := b.repeated(db, query, nil)
+	if err != nil {
+		return err
+	}
+	if n != large.needle.Packets {
+		return fmt.Errorf("needle: %d packets, the generator made %d", n, large.needle.Packets)
+	}
+	peerWarm, err := b.scan(large, large.needle.filter(), false)
+	if err != nil {
+		return err
+	}
+	b.add(fmt.Sprintf("one connection, %d packets of %.1f GB, warm", n, float64(large.bytes)/1e9), ms(warm), "tcpdump "+ms(peerWarm), ratio(peerWarm, warm), "≥ 200x")
+
+	_, cold, err := b.repeated(db, query, func() error { return forget(large.archive) })
+	if err != nil {
+		return err
+	}
+	peerCold, err := b.scan(large, large.needle.filter(), true)
+	if err != nil {
+		return err
+	}
+	b.add("the same, cold", ms(cold), "tcpdump "+ms(peerCold), ratio(peerCold, cold), "≥ 80x")
+
+	var smallWarm time.Duration
+	err = b.withServer(small, func(db *sql.DB) error {
+		query := "SELECT " + packetColumns + " FROM connections c JOIN packets p USING (conn_id) WHERE " + small.needle.where()
+		_, smallWarm, err = b.repeated(db, query, nil)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	b.add(fmt.Sprintf("one connection, time at %.0f GB", float64(large.bytes)/1e9), ms(warm),
+		fmt.Sprintf("at %.0f GB %s", float64(small.bytes)/1e9, ms(smallWarm)), ratio(warm, smallWarm), "≤ 2x")
+	return nil
+}
+
+// thousand measures the packets of about 1,000 connections, scattered over
+// the capture, against one pass for one of them.
+func (b *bench) thousand(db *sql.DB, c *corpus) error {
+	low, high := 20000, 20001
+	for ; high < 60000; high++ {
+		var n int
+		q := fmt.Sprintf("SELECT COUNT(*) FROM connections WHERE client_port BETWEEN %d AND %d AND packets < 1000", low, high)
+		if err := db.QueryRow(q).Scan(&n); err != nil {
+			return err
+		}
+		if n >= 1000 {
+			break
+		}
+		high += (1000 - n) * (high - low + 1) / max(n, 1) / 2
+	}
+	query := fmt.Sprintf("SELECT %s FROM connections c JOIN packets p USING (conn_id) WHERE c.client_port BETWEEN %d AND %d AND c.packets < 1000", packetColumns, low, high)
+	n, warm, err := b.repeated(db, query, nil)
+	if err != nil {
+		return err
+	}
+	peerWarm, err := b.scan(c, c.needle.filter(), false)
+	if err != nil {
+		return err
+	}
+	b.add(fmt.Sprintf("1,000 connections, %d packets, warm", n), ms(warm), "tcpdump, one of them, "+ms(peerWarm), ratio(peerWarm, warm), "≥ 15x")
+	_, cold, err := b.repeated(db, query, func() error { return forget(c.archive) })
+	if err != nil {
+		return err
+	}
+	peerCold, err := b.scan(c, c.needle.filter(), true)
+	if err != nil {
+		return err
+	}
+	b.add("the same, cold", ms(cold), "tcpdump, one of them, "+ms(peerCold), ratio(peerCold, cold), "≥ 10x")
+	return nil
+}
+
+// ports measures an aggregate over all packets that flow rows answer.
+func (b *bench) ports(db *sql.DB, c *corpus) error {
+	_, warm, err := b.repeated(db, "SELECT dst_port, COUNT(*) AS n, SUM(length) AS bytes FROM packets GROUP BY dst_port ORDER BY n DESC, dst_port LIMIT 20", nil)
+	if err != nil {
+		return err
+	}
+	peer, err := b.scan(c, c.needle.filter(), false)
+	if err != nil {
+		return err
+	}
+	b.add("top 20 dst_port by count and bytes over all packets", ms(warm), "tcpdump pass "+ms(peer), ratio(peer, warm), "≥ 50x")
+	return nil
+}
+
+// aggregates are questions over flow rows, in our SQL and in DuckDB's on the
+// same files.
+var aggregates = []struct{ what, ours, peer string }{
+	{"top 20 dst_port",
+		"SELECT dst_port, COUNT(*) AS n, SUM(total_bytes) AS b FROM flows GROUP BY dst_port ORDER BY b DESC LIMIT 20",
+		"SELECT dst_port, COUNT(*) AS n, SUM(bytes + COALESCE(reverse_bytes, 0)) AS b FROM %s GROUP BY dst_port ORDER BY b DESC LIMIT 20"},
+	{"top 20 sources",
+		"SELECT src_ip, SUM(total_bytes) AS b FROM flows GROUP BY src_ip ORDER BY b DESC LIMIT 20",
+		"SELECT src_hi, src_lo, SUM(bytes + COALESCE(reverse_bytes, 0)) AS b FROM %s GROUP BY src_hi, src_lo ORDER BY b DESC LIMIT 20"},
+	{"count with two predicates",
+		"SELECT COUNT(*) FROM flows WHERE dst_port = 443 AND bytes > 1000",
+		"SELECT COUNT(*) FROM %s WHERE dst_port = 443 AND bytes > 1000"},
+	{"bytes per minute",
+		"SELECT DATE_FORMAT(ts, '%Y-%m-%d %H:%i') AS m, SUM(total_bytes) AS b FROM flows GROUP BY m ORDER BY m",
+		"SELECT strftime(ts, '%%Y-%%m-%%d %%H:%%M') AS m, SUM(bytes + COALESCE(reverse_bytes, 0)) AS b FROM %s GROUP BY m ORDER BY m"},
+}
+
+func (b *bench) aggregates(c *corpus) error {
+	files, err := filepath.Glob(filepath.Join(c.archive, "flows", "*", "*", "*", "*.parquet*"))
+	if err != nil || len(files) == 0 {
+		return fmt.Errorf("no flow files in %s (%v)", c.archive, err)
+	}
+	connector, err := duckdb.NewConnector("", nil)
+	if err != nil {
+		return err
+	}
+	peer := sql.OpenDB(connector)
+	defer peer.Close()
+	peer.SetMaxOpenConns(1)
+	list := "read_parquet(['" + strings.Join(files, "','") + "'])"
+	var count int
+	if err := peer.QueryRow("SELECT COUNT(*) FROM " + list).Scan(&count); err != nil {
+		return err
+	}
+	log.Printf("aggregates over %d flow rows in %d files", count, len(files))
+	return b.withServer(c, func(db *sql.DB) error {
+		for _, a := range aggregates {
+			_, ours, err := b.repeated(db, a.ours, nil)
+			if err != nil {
+				return err
+			}
+			_, theirs, err := b.repeated(peer, fmt.Sprintf(a.peer, list), nil)
+			if err != nil {
+				return err
+			}
+			b.add(fmt.Sprintf("%s over %.1f M flow rows", a.what, float64(count)/1e6), ms(ours), "DuckDB in-process "+ms(theirs), ratio(ours, theirs), "≤ 1.3x")
+		}
+		return nil
+	})
+}
+
+func ratio(a, b time.Duration) float64 { return a.Seconds() / b.Seconds() }

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// corpus is a generated capture and the archive made from it.
+type corpus struct {
+	name    string
+	pcap    string
+	archive string
+	bytes   int64
+	needle  needle
+}
+
+// needle is the connection the generator hides and tells of.
+type needle struct {
+	Client     string `json:"client"`
+	ClientPort int    `json:"client_port"`
+	Server     string `json:"server"`
+	ServerPort int    `json:"server_port"`
+	Packets    int    `json:"packets"`
+}
+
+// filter is the needle in tcpdump's language; tagged packets need it twice.
+func (n needle) filter() string {
+	f := fmt.Sprintf("tcp and host %s and host %s and port %d and port %d", n.Client, n.Server, n.ClientPort, n.ServerPort)
+	return fmt.Sprintf("(%s) or (vlan and %s)", f, f)
+}
+
+// where is the needle in SQL.
+func (n needle) where() string {
+	return fmt.Sprintf("c.client_ip = '%s' AND c.client_port = %d AND c.server_ip = '%s' AND c.server_port = %d AND c.protocol = 'tcp'",
+		n.Client, n.ClientPort, n.Server, n.ServerPort)
+}
+
+func (b *bench) corpus(name string, bytes int64, flows int) (*corpus, error) {
+	c := &corpus{name: name, pcap: filepath.Join(b.dir, name+".pcap"), archive: filepath.Join(b.dir, name+".archive")}
+	side := c.pcap + ".json"
+	if _, err := os.Stat(side); err != nil {
+		args := []string{"run", "./testdata/generate", "-o", c.pcap, "-seed", "1", "-needle", side}
+		if flows > 0 {
+			args = append(args, "-flows", strconv.Itoa(flows))
+		} else {
+			args = append(args, "-bytes", strconv.FormatInt(bytes, 10))
+		}
+		log.Printf("generate %s", c.pcap)
+		cmd := exec.Command("go", args...)
+		cmd.Stderr = os.Stderr
+		if err := cmd.Run(); err != nil {
+			return nil, fmt.Errorf("generate %s: %w", c.pcap, err)
+		}
+	}
+	text, err := os.ReadFile(side)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, &c.needle); err != nil {
+		return nil, fmt.Errorf("%s: %w", side, err)
+	}
+	st, err := os.Stat(c.pcap)
+	if err != nil {
+		return nil, err
+	}
+	c.bytes = st.Size()
+	return c, nil
+}
+
+// usage is what a command cost.
+type usage struct {
+	wall, cpu time.Duration
+	rss       int64 // bytes
+}
+
+func timed(name string, args ...string) (usage, error) {
+	cmd := exec.Command(name, args...)
+	var errText strings.Builder
+	cmd.Stderr = &errText
+	start := time.Now()
+	err := cmd.Run()
+	u := usage{wall: time.Since(start)}
+	if err != nil {
+		return u, fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, errText.String())
+	}
+	u.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	u.rss = maxRSS(cmd.ProcessState)
+	return u, nil
+}
+
+func maxRSS(p *os.ProcessState) int64 {
+	if u, ok := p.SysUsage().(*syscall.Rusage); ok {
+		return u.Maxrss << 10
+	}
+	return 0
+}
+
+func (b *bench) importArgs(c *corpus) []string {
+	return []string{"import", "--data", c.archive, "--no-sync", c.pcap}
+}
+
+// importing measures import by copy against tcpdump copying the same file.
+// Neither syncs to disk.
+func (b *bench) importing(c *corpus) error {
+	var ours, peer []time.Duration
+	var ourRSS int64
+	copied := filepath.Join(b.dir, "copy.pcap")
+	defer os.Remove(copied)
+	for i := 0; i < b.runs; i++ {
+		if err := os.RemoveAll(c.archive); err != nil {
+			return err
+		}
+		u, err := timed(b.wiresql, b.importArgs(c)...)
+		if err != nil {
+			return err
+		}
+		os.Remove(copied)
+		t, err := timed("tcpdump", "-r", c.pcap, "-w", copied)
+		if err != nil {
+			return err
+		}
+		log.Printf("import: wiresql %v cpu, %v wall, %d MB; tcpdump copy %v cpu, %v wall", u.cpu, u.wall, u.rss>>20, t.cpu, t.wall)
+		ours, peer = append(ours, u.cpu), append(peer, t.cpu)
+		ourRSS = max(ourRSS, u.rss)
+	}
+	o, p := median(ours), median(peer)
+	b.add("import by copy with index and merge, CPU", fmt.Sprintf("%.1f s, %d MB RSS", o.Seconds(), ourRSS>>20),
+		fmt.Sprintf("tcpdump -r -w %.1f s", p.Seconds()), o.Seconds()/p.Seconds(), "≤ 1.5x, RSS ≤ 1 GB")
+	return nil
+}
+
+func (b *bench) ensureArchive(c *corpus) error {
+	if _, err := os.Stat(c.archive); err == nil {
+		return nil
+	}
+	log.Printf("import %s", c.pcap)
+	u, err := timed(b.wiresql, b.importArgs(c)...)
+	log.Printf("import %s: %v wall, %v cpu, %d MB", c.name, u.wall, u.cpu, u.rss>>20)
+	return err
+}
+
+// size compares the rows that index packets with the packets.
+func (b *bench) size(c *corpus) error {
+	var index int64
+	for _, family := range []string{"flows", "connections", "other"} {
+		err := filepath.WalkDir(filepath.Join(c.archive, family), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.Contains(path, ".parquet") {
+				return err
+			}
+			info, err := d.Info()
+			if err == nil {
+				index += info.Size()
+			}
+			return err
+		})
+		if err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	b.rows = append(b.rows, row{"flows + connections + other, bytes of the capture",
+		fmt.Sprintf("%.1f MB", float64(index)/1e6), fmt.Sprintf("pcap %.0f MB", float64(c.bytes)/1e6),
+		fmt.Sprintf("%.2f %%", 100*float64(index)/float64(c.bytes)), "≤ 1 %"})
+	return nil
+}
+
+// forget drops the files below path from the page cache.
+func forget(path string) error {
+	unix.Sync()
+	return filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		f, err := os.Open(p)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+	})
+}
+
+func median(d []time.Duration) time.Duration {
+	s := append([]time.Duration(nil), d...)
+	sort.Slice(s, func(i, j int) bool { return s[i] < s[j] })
+	return s[len(s)/2]
+}
+
+func machine() string {
+	model := "unknown CPU"
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for _, line := range strings.Split(string(text), "\n") {
+			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+				model = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%d cores of %s, %s, %s", runtime.NumCPU(), model, runtime.Version(), time.Now().Format("2006-01-02"))
+}

@@ -1,0 +1,152 @@
+// Command bench measures wiresql beside the tools it must beat, in one run on
+// one machine, and prints the ratios as a Markdown table. Ratios are what to
+// trust: machines are noisy, so each figure is the median of several runs and
+// CPU is user plus system time of the process itself.
+//
+// It makes its own captures with testdata/generate, so a run needs nothing but
+// tcpdump and disk (about 15 GB in -dir).
+package main
+
+import (
+	"database/sql"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// bench is one run.
+type bench struct {
+	dir     string // captures and archives
+	wiresql string // binary under test
+	small   int64  // bytes of the small corpus
+	large   int64  // bytes of the large corpus
+	flows   int    // flows of the corpus for aggregates
+	runs    int
+
+	rows []row
+}
+
+// row is a line of the result.
+type row struct{ what, ours, peer, ratio, bar string }
+
+func main() {
+	log.SetFlags(log.Ltime)
+	b := &bench{}
+	flag.StringVar(&b.dir, "dir", filepath.Join(os.TempDir(), "wiresql-bench"), "where captures and archives go")
+	flag.StringVar(&b.wiresql, "wiresql", "./wiresql", "binary under test")
+	flag.Int64Var(&b.small, "small", 1e9, "bytes of the small capture")
+	flag.Int64Var(&b.large, "large", 5e9, "bytes of the large capture")
+	flag.IntVar(&b.flows, "flows", 10_000_000, "flows of the capture for aggregates")
+	flag.IntVar(&b.runs, "runs", 5, "runs of each measurement; the median counts")
+	only := flag.String("only", "", "comma-joined parts to run: import, needle, thousand, size, ports, aggregates (default all)")
+	out := flag.String("o", "", "write the table to this file too")
+	flag.Parse()
+	if err := b.run(*only); err != nil {
+		log.Fatal(err)
+	}
+	text := b.table()
+	fmt.Print(text)
+	if *out != "" {
+		if err := os.WriteFile(*out, []byte(text), 0o644); err != nil {
+			log.Fatal(err)
+		}
+	}
+}
+
+func (b *bench) run(only string) error {
+	want := func(part string) bool {
+		return only == "" || strings.Contains(","+only+",", ","+part+",")
+	}
+	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+		return err
+	}
+	large, err := b.corpus("large", b.large, 0)
+	if err != nil {
+		return err
+	}
+	if want("import") {
+		if err := b.importing(large); err != nil {
+			return err
+		}
+	}
+	if err := b.ensureArchive(large); err != nil {
+		return err
+	}
+	if want("size") {
+		if err := b.size(large); err != nil {
+			return err
+		}
+	}
+	if want("needle") || want("thousand") || want("ports") {
+		small, err := b.corpus("small", b.small, 0)
+		if err != nil {
+			return err
+		}
+		if err := b.ensureArchive(small); err != nil {
+			return err
+		}
+		if err := b.queries(small, large, want); err != nil {
+			return err
+		}
+	}
+	if want("aggregates") {
+		many, err := b.corpus("flows", 0, b.flows)
+		if err != nil {
+			return err
+		}
+		if err := b.ensureArchive(many); err != nil {
+			return err
+		}
+		if err := b.aggregates(many); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// queries runs everything that asks a server about the large corpus.
+func (b *bench) queries(small, large *corpus, want func(string) bool) error {
+	return b.withServer(large, func(db *sql.DB) error {
+		if want("needle") {
+			if err := b.needle(db, small, large); err != nil {
+				return err
+			}
+		}
+		if want("thousand") {
+			if err := b.thousand(db, large); err != nil {
+				return err
+			}
+		}
+		if want("ports") {
+			return b.ports(db, large)
+		}
+		return nil
+	})
+}
+
+func (b *bench) add(what, ours, peer string, ratio float64, bar string) {
+	r := row{what, ours, peer, fmt.Sprintf("%.2fx", ratio), bar}
+	if ratio >= 10 {
+		r.ratio = fmt.Sprintf("%.0fx", ratio)
+	}
+	log.Printf("%s: %s against %s = %s (bar %s)", r.what, r.ours, r.peer, r.ratio, r.bar)
+	b.rows = append(b.rows, r)
+}
+
+func (b *bench) table() string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "| what | wiresql | peer | ratio | bar |\n|---|---|---|---|---|\n")
+	for _, r := range b.rows {
+		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s |\n", r.what, r.ours, r.peer, r.ratio, r.bar)
+	}
+	fmt.Fprintf(&s, "\n%s; medians of %d runs.\n", machine(), b.runs)
+	return s.String()
+}
+
+func ms(d time.Duration) string {
+	return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
+}
