@@ -186,21 +186,18 @@ var (
 
 // leaf makes a column, choosing its encoding and compression.
 func leaf(name string, s shape, n parquet.Node, at, set uintptr) column {
-	var codec compress.Codec = fastZstd
+	var codec compress.Codec = &parquet.Uncompressed
 	switch {
 	case slices.Contains(hashes, name):
-		n, codec = parquet.Encoded(n, &parquet.Plain), &parquet.Uncompressed
-	case slices.Contains(times, name):
-		n = parquet.Encoded(n, &parquet.DeltaBinaryPacked)
-	case slices.Contains(counters, name):
-		n = parquet.Encoded(n, &parquet.DeltaBinaryPacked)
-	case s == shapeBool:
 		n = parquet.Encoded(n, &parquet.Plain)
+	case slices.Contains(times, name), slices.Contains(counters, name):
+		n = parquet.Encoded(n, &parquet.DeltaBinaryPacked)
 	case s == shapeBytes:
-		// Deltas of random distances: zstd saves 3 % of them.
-		n, codec = parquet.Encoded(n, &parquet.DeltaLengthByteArray), &parquet.Uncompressed
+		n = parquet.Encoded(n, &parquet.DeltaLengthByteArray)
+	case s == shapeBool:
+		n, codec = parquet.Encoded(n, &parquet.Plain), fastZstd
 	default:
-		n = parquet.Encoded(n, &parquet.RLEDictionary)
+		n, codec = parquet.Encoded(n, &parquet.RLEDictionary), fastZstd
 	}
 	n = parquet.Compressed(n, codec)
 	c := column{name: name, shape: s, at: at, set: set, node: n}
@@ -214,63 +211,81 @@ func leaf(name string, s shape, n parquet.Node, at, set uintptr) column {
 	return c
 }
 
-// values appends n rows' values of a column, the first row at base.
+// values appends n rows' values of a column, the first row at base. Only
+// values that may be NULL need their level; setting it costs more than making
+// the value.
 func (c *column) values(dst []parquet.Value, base unsafe.Pointer, stride uintptr, n, index int) []parquet.Value {
-	defined := 0
-	if c.optional {
-		defined = 1
+	if c.shape == shapeList {
+		return c.lists(dst, base, stride, n, index)
 	}
-	for i := range n {
-		row := unsafe.Add(base, uintptr(i)*stride)
-		if c.set != none && !*(*bool)(unsafe.Add(row, c.set)) {
-			dst = append(dst, parquet.Value{})
-			continue
+	dst = slices.Grow(dst, n)[:n]
+	row := base
+	if !c.optional {
+		for i := range dst {
+			if c.shape == shape64 {
+				dst[i] = parquet.Int64Value(*(*int64)(unsafe.Add(row, c.at)))
+			} else {
+				dst[i] = c.value(unsafe.Add(row, c.at))
+			}
+			row = unsafe.Add(row, stride)
 		}
+		return dst
+	}
+	for i := range dst {
 		p := unsafe.Add(row, c.at)
-		var v parquet.Value
-		switch c.shape {
-		case shape64:
-			v = parquet.Int64Value(*(*int64)(p))
-		case shape32:
-			v = parquet.Int32Value(*(*int32)(p))
-		case shapeBool:
-			v = parquet.BooleanValue(*(*bool)(p))
-		case shapeText:
-			s := *(*string)(p)
-			if s == "" {
-				dst = append(dst, parquet.Value{})
-				continue
-			}
-			v = parquet.ByteArrayValue(unsafe.Slice(unsafe.StringData(s), len(s)))
-		case shapeBytes:
-			b := *(*[]byte)(p)
-			if b == nil {
-				dst = append(dst, parquet.Value{})
-				continue
-			}
-			v = parquet.ByteArrayValue(b)
-		case shapeList:
-			list := *(*[]int32)(p)
-			switch {
-			case list == nil:
-				dst = append(dst, parquet.Value{}.Level(0, 0, index))
-			case len(list) == 0:
-				dst = append(dst, parquet.Value{}.Level(0, 1, index))
-			default:
-				for k, x := range list {
-					dst = append(dst, parquet.Int32Value(x).Level(min(k, 1), 2, index))
-				}
-			}
-			continue
+		switch {
+		case c.set != none && !*(*bool)(unsafe.Add(row, c.set)),
+			// A string and a slice begin with their pointer. Only the length
+			// tells an empty string, only the pointer a slice that is nil.
+			c.shape == shapeText && len(*(*string)(p)) == 0,
+			c.shape == shapeBytes && *(*unsafe.Pointer)(p) == nil:
+			dst[i] = parquet.Value{}
+		case c.shape == shape64:
+			dst[i] = parquet.Int64Value(*(*int64)(p)).Level(0, 1, index)
+		default:
+			dst[i] = c.value(p).Level(0, 1, index)
 		}
-		dst = append(dst, v.Level(0, defined, index))
+		row = unsafe.Add(row, stride)
+	}
+	return dst
+}
+
+func (c *column) value(p unsafe.Pointer) parquet.Value {
+	switch c.shape {
+	case shape64:
+		return parquet.Int64Value(*(*int64)(p))
+	case shape32:
+		return parquet.Int32Value(*(*int32)(p))
+	case shapeBool:
+		return parquet.BooleanValue(*(*bool)(p))
+	case shapeText:
+		s := *(*string)(p)
+		return parquet.ByteArrayValue(unsafe.Slice(unsafe.StringData(s), len(s)))
+	}
+	return parquet.ByteArrayValue(*(*[]byte)(p))
+}
+
+// lists is values for lists: level 0 is NULL, 1 an empty list, 2 an element,
+// the first of which begins its row.
+func (c *column) lists(dst []parquet.Value, base unsafe.Pointer, stride uintptr, n, index int) []parquet.Value {
+	for i := range n {
+		list := *(*[]int32)(unsafe.Add(base, uintptr(i)*stride+c.at))
+		switch {
+		case list == nil:
+			dst = append(dst, parquet.Value{})
+		case len(list) == 0:
+			dst = append(dst, parquet.Value{}.Level(0, 1, index))
+		}
+		for k, x := range list {
+			dst = append(dst, parquet.Int32Value(x).Level(min(k, 1), 2, index))
+		}
 	}
 	return dst
 }
 
 // store puts one value that is not a list into a row. A NULL leaves the row's
 // zero.
-func (c *column) store(row unsafe.Pointer, v *parquet.Value) {
+func (c *column) store(row unsafe.Pointer, v *parquet.Value, names *interned) {
 	if v.IsNull() {
 		return
 	}
@@ -283,7 +298,7 @@ func (c *column) store(row unsafe.Pointer, v *parquet.Value) {
 	case shapeBool:
 		*(*bool)(p) = v.Boolean()
 	case shapeText:
-		*(*string)(p) = string(v.ByteArray())
+		*(*string)(p) = names.text(v.ByteArray())
 	case shapeBytes:
 		b := v.ByteArray()
 		*(*[]byte)(p) = append(make([]byte, 0, len(b)), b...)
@@ -299,6 +314,32 @@ func (c *column) time(row unsafe.Pointer) (t tables.Time, ok bool) {
 		return 0, false
 	}
 	return *(*tables.Time)(unsafe.Add(row, c.at)), true
+}
+
+// interned keeps the texts that come again and again, which is most of them:
+// an allocation for each would cost more than all else of reading a row.
+type interned struct {
+	last  string
+	texts map[string]string
+}
+
+// maxInterned bounds the texts kept of one column.
+const maxInterned = 4096
+
+func (t *interned) text(b []byte) string {
+	if string(b) == t.last {
+		return t.last
+	}
+	s, ok := t.texts[string(b)]
+	if !ok {
+		s = string(b)
+		if t.texts == nil || len(t.texts) >= maxInterned {
+			t.texts = map[string]string{}
+		}
+		t.texts[s] = s
+	}
+	t.last = s
+	return s
 }
 
 // orderedGroup is a root whose columns keep the order of the struct;

@@ -17,7 +17,7 @@ const (
 	groupRows = 125_000
 	// batchRows is how many rows go through one column at a time: their
 	// values stay in the second-level cache.
-	batchRows = 1024
+	batchRows = 512
 )
 
 // RowFile is a Parquet file being written as part of a transaction.
@@ -170,6 +170,7 @@ type columnReader struct {
 	values parquet.ColumnChunkValueReader
 	buf    []parquet.Value
 	next   int // buf[next:] is not stored yet
+	names  interned
 }
 
 // ReadRows opens a file of T's family.
@@ -314,7 +315,7 @@ func (c *columnReader) read(base unsafe.Pointer, stride uintptr, n int) error {
 		}
 		k := min(n-row, len(c.buf)-c.next)
 		for i := range k {
-			c.store(unsafe.Add(base, uintptr(row+i)*stride), &c.buf[c.next+i])
+			c.store(unsafe.Add(base, uintptr(row+i)*stride), &c.buf[c.next+i], &c.names)
 		}
 		c.next += k
 		row += k

@@ -1,0 +1,291 @@
+package archive
+
+import (
+	"io"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+func testArchive(t testing.TB) *Archive {
+	t.Helper()
+	a, err := Open(t.TempDir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	return a
+}
+
+func begin(t testing.TB, a *Archive) *Tx {
+	t.Helper()
+	tx, err := a.Begin("import")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tx
+}
+
+func commit(t testing.TB, tx *Tx) {
+	t.Helper()
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func catalog(t testing.TB, a *Archive) *Catalog {
+	t.Helper()
+	c, err := a.Catalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func write[T any](t testing.TB, tx *Tx, level string, rows []T) {
+	t.Helper()
+	if _, err := WriteRows(tx, level, rows); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fill sets every field of a row to a value of its own, or to its NULL.
+func fill(v reflect.Value, n *int, null bool) {
+	for i := range v.NumField() {
+		f := v.Field(i)
+		*n++
+		switch x := f.Addr().Interface().(type) {
+		case *tables.Addr:
+			*x = tables.Addr{Hi: math.MaxUint64 - uint64(*n), Lo: 1<<63 + uint64(*n)}
+		case *string:
+			if *x = ""; !null {
+				*x = string(rune('a'+*n%26)) + "é"
+			}
+		case *[]byte:
+			if *x = nil; !null {
+				*x = []byte{0, byte(*n), 255}
+			}
+		case *[]int32:
+			if *x = nil; !null {
+				*x = []int32{int32(*n), math.MinInt32, 0}
+			}
+		default:
+			switch f.Kind() {
+			case reflect.Struct:
+				if !null {
+					fill(f, n, null)
+				}
+			case reflect.Bool:
+				f.SetBool(!null)
+			case reflect.Uint64:
+				f.SetUint(1<<63 + uint64(*n))
+			default:
+				f.SetInt(int64(*n) * -1000)
+			}
+		}
+	}
+}
+
+func roundTrip[T any](t *testing.T, want []T) {
+	t.Helper()
+	a := testArchive(t)
+	tx := begin(t, a)
+	write(t, tx, "e", want)
+	commit(t, tx)
+	c, _ := codecOf[T]()
+	files := catalog(t, a).Files(c.family)
+	if len(files) != 1 || files[0].Rows != int64(len(want)) {
+		t.Fatalf("files: %+v", files)
+	}
+	r, err := ReadRows[T](files[0].Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got := make([]T, len(want)+1)
+	n, err := r.Read(got)
+	if err != nil || n != len(want) {
+		t.Fatal(n, err)
+	}
+	for i := range want {
+		if !reflect.DeepEqual(got[i], want[i]) {
+			t.Fatalf("row %d of %T:\ngot  %+v\nwant %+v", i, want[i], got[i], want[i])
+		}
+	}
+	if n, err := r.Read(got); n != 0 || err != io.EOF {
+		t.Fatal(n, err)
+	}
+}
+
+// rowsOf makes rows: full, all NULL, and one of zeros.
+func rowsOf[T any]() []T {
+	var out []T
+	for i := range 5 {
+		var row T
+		n := i * 1000
+		fill(reflect.ValueOf(&row).Elem(), &n, i%2 == 1)
+		out = append(out, row)
+	}
+	return append(out, *new(T))
+}
+
+func TestRowsSurvive(t *testing.T) {
+	// Zeros and empty values that are there, beside those that are not.
+	roundTrip(t, append(rowsOf[tables.Flow](), tables.Flow{
+		VLAN: tables.Some[int32](0), TunnelID: tables.Some[int64](0), OuterSrc: tables.Some(tables.Addr{}),
+		LastPiece: tables.Some(false), ConnTS: tables.Some[tables.Time](0), CID: 1 << 63, FlowID: math.MaxUint64,
+		Segments: []int32{}, Postings: []byte{}}))
+	roundTrip(t, rowsOf[tables.Connection]())
+	roundTrip(t, rowsOf[tables.Other]())
+	roundTrip(t, rowsOf[tables.DNS]())
+	roundTrip(t, rowsOf[tables.Name]())
+	roundTrip(t, rowsOf[tables.Import]())
+	roundTrip(t, rowsOf[tables.Coverage]())
+}
+
+func TestManyRowGroups(t *testing.T) {
+	want := generateFlows(2*groupRows + 7)
+	for i := range want {
+		f := &want[i]
+		for k := range i % 4 {
+			f.Segments = append(f.Segments, int32(i+k))
+		}
+		if i%5 == 0 {
+			f.Postings, f.Segments = nil, nil
+		}
+	}
+	roundTrip(t, want)
+}
+
+// generateFlows makes flow rows like those of a busy network, 28 packets each
+// in the mean: the traffic of the benchmarks.
+func generateFlows(n int) []tables.Flow {
+	rng := rand.New(rand.NewPCG(1, 2))
+	flows := make([]tables.Flow, n)
+	now := int64(1_750_000_000_000_000)
+	var offset int64
+	ids := make([]tables.ID, 0, 4096)
+	states := []string{"SF", "SF", "SF", "S0", "RSTO", "REJ"}
+	for i := range flows {
+		f := &flows[i]
+		now += rng.Int64N(24_000)
+		length := int64(rng.ExpFloat64() * 5e6)
+		f.TS, f.TSEnd = tables.Time(now), tables.Time(now+length)
+		f.SourceType, f.Sensor = "packets", "dmz"
+		f.Src = tables.Addr{Lo: 0xffff_0a00_0000 | uint64(rng.IntN(3000))}
+		f.Dst = tables.Addr{Lo: 0xffff_c000_0000 | uint64(float64(20000)*math.Pow(rng.Float64(), 3))}
+		if rng.IntN(7) == 0 {
+			f.Src.Hi, f.Dst.Hi = 0x20010db8_00000000, 0x20010db8_00010000
+		}
+		f.SrcPort = 32768 + rng.Int32N(28000)
+		f.DstPort = []int32{443, 443, 443, 80, 53, 22, 8080, 123}[rng.IntN(8)]
+		f.Protocol = 6
+		if f.DstPort == 53 || f.DstPort == 123 {
+			f.Protocol = 17
+		}
+		f.VLAN = tables.Opt[int32]{V: 100 + int32(rng.IntN(4)), Set: rng.IntN(3) == 0}
+		if !f.VLAN.Set {
+			f.VLAN.V = 0
+		}
+		f.SrcMAC, f.DstMAC = tables.Some(0x02_00_00_00_00_00+int64(rng.IntN(3000))), tables.Some[int64](0x02_11_00_00_00_01)
+		packets := 2 + int64(min(26/4*math.Pow(1-rng.Float64(), -1/1.3), 4000))
+		f.Packets = 1 + packets/2
+		f.ReversePackets = tables.Some(packets - f.Packets)
+		f.Bytes = f.Packets*60 + rng.Int64N(1000*f.Packets)
+		f.ReverseBytes = tables.Some(f.ReversePackets.V*60 + rng.Int64N(1+1000*f.ReversePackets.V))
+		f.WireBytes, f.ReverseWireBytes = tables.Some(f.Bytes+14*f.Packets), tables.Some(f.ReverseBytes.V+14*f.ReversePackets.V)
+		if f.Protocol == 6 {
+			f.TCPFlags, f.ReverseTCPFlags = tables.Some[int32](0x1b), tables.Some[int32](0x1b)
+			f.RTTUs = tables.Some(500 + rng.Int64N(80_000))
+		}
+		f.TOS, f.TTL = tables.Some[int32](0), tables.Some(64-rng.Int32N(4))
+		f.Service = map[int32]string{443: "https", 80: "http", 53: "domain", 22: "ssh"}[f.DstPort]
+		f.ConnState, f.OrientedBy, f.EndReason = states[rng.IntN(len(states))], "syn", "end"
+		f.Piece, f.LastPiece, f.ConnTS = tables.Some[int32](1), tables.Some(true), tables.Some(f.TS)
+		if f.DstPort == 443 {
+			f.ServerName, f.Encrypted = []string{"www.example.com", "api.example.net", "cdn.example.org"}[rng.IntN(3)], tables.Some(true)
+		}
+		f.CID, f.FlowID = rng.Uint64(), tables.ID(rng.Uint64())
+		f.ConnID = f.FlowID
+		segment := int32(offset >> 30)
+		f.Segments = []int32{segment}
+		ids = ids[:0]
+		at := offset & (1<<30 - 1)
+		for range packets {
+			ids = append(ids, tables.PacketID(uint32(segment), at))
+			if rng.IntN(4) == 0 {
+				at += 40_000 + rng.Int64N(4_000_000)
+			} else {
+				at += 76 + rng.Int64N(1500)
+			}
+		}
+		offset += packets * 615
+		f.Postings = AppendPostings(nil, ids)
+	}
+	return flows
+}
+
+func BenchmarkWriteFlows(b *testing.B) {
+	flows := generateFlows(4 * groupRows)
+	a := testArchive(b)
+	a.o.NoSync = true
+	tx := begin(b, a)
+	b.ResetTimer()
+	cpu := cpuTime()
+	var size, rows int64
+	for b.Loop() {
+		f, err := WriteRows(tx, "e", flows)
+		if err != nil {
+			b.Fatal(err)
+		}
+		size, rows = size+f.Bytes, rows+f.Rows
+	}
+	b.ReportMetric(float64(cpuTime()-cpu)/float64(rows), "cpu-ns/row")
+	b.ReportMetric(float64(size)/float64(rows), "B/row")
+	tx.Abort()
+}
+
+func BenchmarkReadFlows(b *testing.B) {
+	flows := generateFlows(2 * groupRows)
+	a := testArchive(b)
+	tx := begin(b, a)
+	write(b, tx, "e", flows)
+	commit(b, tx)
+	path := catalog(b, a).Files(Flows)[0].Path
+	b.ResetTimer()
+	cpu := cpuTime()
+	var rows int64
+	for b.Loop() {
+		r, err := ReadRows[tables.Flow](path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for {
+			n, err := r.Read(flows[:4096])
+			rows += int64(n)
+			if n == 0 {
+				if err != io.EOF {
+					b.Fatal(err)
+				}
+				break
+			}
+		}
+		r.Close()
+	}
+	b.ReportMetric(float64(cpuTime()-cpu)/float64(rows), "cpu-ns/row")
+}
+
+// cpuTime is the process's user and system time: other programs on the machine
+// do not count.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
