@@ -69,6 +69,10 @@ type Archive struct {
 	warned   map[string]bool
 
 	verified sync.Map // segment number → verification of an in-place file
+
+	// fault, set by tests, is asked before each change of a name and each
+	// sync; its error is the operation's.
+	fault func(op, path string) error
 }
 
 // Open opens the archive in dir. Unless it is read-only, the folder is made
@@ -280,23 +284,78 @@ func (a *Archive) claimSegment() (uint32, error) {
 	return uint32(n), a.sync(f)
 }
 
-func (a *Archive) sync(f *os.File) error {
-	if a.o.NoSync {
+// Every change of a name and every sync goes through the following, so that a
+// test can stop the archive before any of them and see the order of all.
+
+func (a *Archive) may(op, path string) error {
+	if a.fault == nil {
 		return nil
+	}
+	return a.fault(op, path)
+}
+
+// sync makes a file's bytes durable.
+func (a *Archive) sync(f *os.File) error {
+	if err := a.may("sync", f.Name()); err != nil || a.o.NoSync {
+		return err
 	}
 	return f.Sync()
 }
 
 // syncDir makes the names in a folder durable.
 func (a *Archive) syncDir(dir string) error {
-	if a.o.NoSync {
-		return nil
+	if err := a.may("sync folder", dir); err != nil || a.o.NoSync {
+		return err
 	}
 	f, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
+}
+
+// create makes a file that does not exist yet.
+func (a *Archive) create(path string) (*os.File, error) {
+	if err := a.may("create", path); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
+}
+
+// rename never replaces a file.
+func (a *Archive) rename(from, to string) error {
+	if err := a.may("rename", to); err != nil {
+		return err
+	}
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) { // a file system that can't say so
+		if _, err := os.Lstat(to); err == nil {
+			return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrExist}
+		}
+		return os.Rename(from, to)
+	}
+	if err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}
+
+func (a *Archive) link(from, to string) error {
+	if err := a.may("link", to); err != nil {
+		return err
+	}
+	return os.Link(from, to)
+}
+
+// remove removes a file that may be gone already.
+func (a *Archive) remove(path string) error {
+	if err := a.may("remove", path); err != nil {
+		return err
+	}
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // mkdir makes a folder below the archive's root, durably.

@@ -149,7 +149,7 @@ func (w *SegmentWriter) rotate() error {
 	if err := a.sync(w.tx.intent); err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
-	f, err := os.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	f, err := a.create(path + ".part")
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
@@ -202,7 +202,7 @@ func (w *SegmentWriter) finish() error {
 	part := w.file.Name()
 	w.file = nil
 	if err == nil {
-		err = rename(part, strings.TrimSuffix(part, ".part"))
+		err = w.tx.a.rename(part, strings.TrimSuffix(part, ".part"))
 	}
 	if err != nil {
 		return fmt.Errorf("finish segment %d: %w", w.row.Segment, err)

@@ -70,7 +70,7 @@ func (a *Archive) Begin(writer string) (*Tx, error) {
 	}
 	tx := &Tx{a: a, id: fmt.Sprintf("%x", b), writer: writer, began: time.Now().UTC(),
 		writers: map[segmentKey]*SegmentWriter{}, dirs: map[string]bool{}}
-	f, err := os.OpenFile(tx.batch()+openMark, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	f, err := a.create(tx.batch() + openMark)
 	if err != nil {
 		return nil, fmt.Errorf("begin batch: %w", err)
 	}
@@ -104,7 +104,7 @@ func (tx *Tx) stage(family Family, level string) (*stagedRows, *os.File, error) 
 	tx.dirs[dir] = true
 	s := &stagedRows{path: filepath.Join(dir, fmt.Sprintf("%s-%s-%d.part", family, tx.id, len(tx.rows)))}
 	s.file = File{Family: family, Path: s.path, Schema: schemaVersion, Writer: tx.writer, Lane: "main", Level: level}
-	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
+	f, err := tx.a.create(s.path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("write %s: %w", family, err)
 	}
@@ -170,7 +170,7 @@ func (a *Archive) publish(tx *Tx) error {
 	}
 	for _, s := range tx.rows {
 		path := filepath.Join(filepath.Dir(s.path), s.file.name()+".i"+tx.id)
-		if err := rename(s.path, path); err != nil {
+		if err := a.rename(s.path, path); err != nil {
 			return err
 		}
 		s.path, s.file.Path = path, path
@@ -183,7 +183,7 @@ func (a *Archive) publish(tx *Tx) error {
 	if err := errors.Join(a.sync(tx.intent), tx.intent.Close()); err != nil {
 		return err
 	}
-	if err := rename(tx.batch()+openMark, tx.batch()); err != nil {
+	if err := a.rename(tx.batch()+openMark, tx.batch()); err != nil {
 		return err
 	}
 	// Committed. What follows only tidies up, and is done by the next writer
@@ -197,21 +197,6 @@ func (a *Archive) publish(tx *Tx) error {
 		a.next[seq] = max(a.next[seq], s.file.Last+1)
 	}
 	a.tidy()
-	return nil
-}
-
-// rename never replaces a file.
-func rename(from, to string) error {
-	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
-	if errors.Is(err, unix.EINVAL) { // a file system that can't say so
-		if _, err := os.Lstat(to); err == nil {
-			return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrExist}
-		}
-		return os.Rename(from, to)
-	}
-	if err != nil {
-		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
-	}
 	return nil
 }
 
@@ -301,12 +286,14 @@ func (tx *Tx) Abort() error {
 	}
 	tx.intent.Close()
 	for _, s := range tx.rows {
-		os.Remove(s.path)
+		if err := tx.a.remove(s.path); err != nil {
+			return fmt.Errorf("abort: %w", err)
+		}
 	}
 	if err := tx.a.removeSegments(tx.batch() + openMark); err != nil {
 		return fmt.Errorf("abort: %w", err)
 	}
-	return os.Remove(tx.batch() + openMark)
+	return tx.a.remove(tx.batch() + openMark)
 }
 
 // sweep removes what batches left that never committed. The caller holds the
@@ -338,7 +325,7 @@ func (a *Archive) sweep() error {
 					return nil
 				}
 				removed++
-				return os.Remove(path)
+				return a.remove(path)
 			})
 			if err != nil {
 				return err
@@ -349,7 +336,7 @@ func (a *Archive) sweep() error {
 			if err := a.removeSegments(path); err != nil {
 				return err
 			}
-			if err := os.Remove(path); err != nil {
+			if err := a.remove(path); err != nil {
 				return err
 			}
 		}
@@ -371,7 +358,7 @@ func (a *Archive) removeSegments(intent string) error {
 			continue
 		}
 		for _, name := range []string{line, line + ".part"} {
-			if err := os.Remove(filepath.Join(a.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := a.remove(filepath.Join(a.dir, name)); err != nil {
 				return err
 			}
 		}
@@ -399,7 +386,7 @@ func (a *Archive) tidy() {
 			continue
 		}
 		plain := strings.TrimSuffix(f.Path, ".i"+f.batch)
-		err := os.Link(f.Path, plain)
+		err := a.link(f.Path, plain)
 		if err != nil && !errors.Is(err, fs.ErrExist) {
 			a.log.Debug("tidy", "error", err)
 			stuck[f.batch] = true
@@ -425,32 +412,35 @@ func (a *Archive) tidy() {
 	}
 	_, dead := split(l.files)
 	for _, f := range dead {
-		if !a.intact(&f.File, l.files) {
+		if !old(f.Path) || !a.intact(&f.File, l.files) {
 			continue
 		}
-		if old(f.Path) {
-			a.remove(f.Path)
-		}
-		if f.batch == "" {
-			continue
-		}
-		if plain := strings.TrimSuffix(f.Path, ".i"+f.batch); old(plain) {
-			a.remove(plain)
+		a.discard(f.Path)
+		if f.batch != "" {
+			a.discard(strings.TrimSuffix(f.Path, ".i"+f.batch))
 		}
 	}
+	clear(dirs)
 	for _, f := range l.files {
 		if f.batch == "" || stuck[f.batch] {
 			continue
 		}
 		if !old(f.Path) {
 			stuck[f.batch] = true
-		} else {
-			a.remove(f.Path)
+			continue
+		}
+		a.discard(f.Path)
+		dirs[filepath.Dir(f.Path)] = true
+	}
+	for dir := range dirs {
+		if err := a.syncDir(dir); err != nil {
+			a.log.Warn("tidy", "error", err)
+			return
 		}
 	}
 	for id := range l.batches {
 		if !stuck[id] {
-			a.remove(filepath.Join(a.dir, batchFolder, id))
+			a.discard(filepath.Join(a.dir, batchFolder, id))
 		}
 	}
 }
@@ -471,8 +461,9 @@ func (a *Archive) intact(f *File, files []listed) bool {
 	})
 }
 
-func (a *Archive) remove(path string) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+// discard removes a name that is not needed any more.
+func (a *Archive) discard(path string) {
+	if err := a.remove(path); err != nil {
 		a.log.Warn("tidy", "error", err)
 	}
 }

@@ -1,0 +1,663 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+// packetRecord makes a record of n bytes that tell its number.
+func packetRecord(i, n int) *Record {
+	data := make([]byte, n)
+	for k := range data {
+		data[k] = byte(i + k)
+	}
+	return &Record{TS: 1_700_000_000_000_000_000 + int64(i)*1_000_000, Length: n + 4, Link: tables.LinkEthernet, Data: data}
+}
+
+// batch writes n packets, with a flow row for each ten of them, and one row of
+// connections, in one batch that is left open.
+func batch(t testing.TB, a *Archive, n int) (*Tx, []tables.ID, error) {
+	t.Helper()
+	tx, err := a.Begin("import")
+	if err != nil {
+		return nil, nil, err
+	}
+	ids, err := fillBatch(tx, n)
+	return tx, ids, err
+}
+
+func fillBatch(tx *Tx, n int) ([]tables.ID, error) {
+	w, err := tx.Packets("dmz", "", tables.LinkEthernet, false)
+	if err != nil {
+		return nil, err
+	}
+	var ids []tables.ID
+	var flows []tables.Flow
+	for i := range n {
+		s, off, err := w.Append(packetRecord(i, 60+i%1400))
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, tables.PacketID(s, off))
+		if i%10 == 9 {
+			flows = append(flows, tables.Flow{TS: tables.Time(i), TSEnd: tables.Time(i + 1), Packets: 10, FlowID: tables.ID(i),
+				CID: uint64(i), Postings: AppendPostings(nil, ids[i-9:])})
+		}
+	}
+	if _, err := WriteRows(tx, "e", flows); err != nil {
+		return nil, err
+	}
+	_, err = WriteRows(tx, "e", []tables.Connection{{TS: 0, TSEnd: 9}})
+	return ids, err
+}
+
+func rowsIn(c *Catalog, f Family) (n int64) {
+	for _, f := range c.Files(f) {
+		n += f.Rows
+	}
+	return n
+}
+
+// filesBelow lists the files below a folder, relative.
+func filesBelow(t testing.TB, dir string) []string {
+	t.Helper()
+	var out []string
+	err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
+		if err == nil && !info.IsDir() {
+			path, _ = filepath.Rel(dir, path)
+			out = append(out, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestBatchIsVisibleAfterCommit(t *testing.T) {
+	a := testArchive(t)
+	tx, ids, err := batch(t, a, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := Open(a.Dir(), Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if c := catalog(t, reader); len(c.Files(Flows)) != 0 || len(c.Segments()) != 0 {
+		t.Fatal("an open batch is visible")
+	}
+	commit(t, tx)
+	c := catalog(t, reader)
+	if rowsIn(c, Flows) != 10 || rowsIn(c, Connections) != 1 || len(c.Segments()) != 1 || len(c.Quarantined()) != 0 {
+		t.Fatalf("%+v", c)
+	}
+	s := c.Segments()[0]
+	if s.State != StateAvailable || s.Packets != 100 || !strings.HasSuffix(s.AbsPath, fmt.Sprintf("packets/dmz/%s/0000000001.pcap", time.Now().UTC().Format("2006/01/02"))) {
+		t.Fatalf("%+v", s)
+	}
+	first, last, ok := c.Bounds()
+	if first != 9 || last != 100 || !ok {
+		t.Fatal(first, last, ok)
+	}
+	checkFetch(t, reader, ids, ids)
+	if again := catalog(t, reader); again.Version() != c.Version() {
+		t.Error("the version changed without the content")
+	}
+	if _, err := reader.Begin("import"); err == nil || !strings.Contains(err.Error(), "reading only") {
+		t.Error(err)
+	}
+}
+
+// checkFetch fetches want from an archive that was filled by fillBatch and
+// compares bytes.
+func checkFetch(t testing.TB, a *Archive, all, want []tables.ID) FetchStats {
+	t.Helper()
+	var refs []Ref
+	for i, id := range want {
+		refs = append(refs, Ref{id, int32(i)})
+	}
+	n := 0
+	stats, err := a.Fetch(context.Background(), catalog(t, a), refs, func(r Ref, rec *Record) error {
+		i := slices.Index(all, r.ID)
+		p := packetRecord(i, 60+i%1400)
+		if r != refs[n] || rec.TS != p.TS || rec.Length != p.Length || string(rec.Data) != string(p.Data) || rec.Link != p.Link || rec.Offset != r.ID.Offset() {
+			t.Fatalf("packet %d: %+v", i, rec)
+		}
+		n++
+		return nil
+	})
+	if err != nil || n != len(want) || stats.Packets != int64(n) || len(stats.Missing) != 0 {
+		t.Fatal(n, stats, err)
+	}
+	return stats
+}
+
+func TestAbortLeavesNothing(t *testing.T) {
+	a := testArchive(t)
+	before := filesBelow(t, a.Dir())
+	tx, _, err := batch(t, a, 50)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Abort(); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(); err == nil {
+		t.Error("an aborted batch commits")
+	}
+	after := slices.DeleteFunc(filesBelow(t, a.Dir()), func(f string) bool { return f == counterFile })
+	if !slices.Equal(before, after) {
+		t.Errorf("before %v\nafter %v", before, after)
+	}
+	// The number is not given again.
+	tx, ids, err := batch(t, a, 1)
+	if err != nil || ids[0].Segment() != 2 {
+		t.Error(ids, err)
+	}
+	tx.Abort()
+}
+
+func TestOneWriter(t *testing.T) {
+	a := testArchive(t)
+	tx := begin(t, a)
+	b, err := Open(a.Dir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	_, err = b.Begin("import")
+	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), filepath.Join(a.Dir(), "lock")) {
+		t.Error(err)
+	}
+	commit(t, tx)
+	a.Close()
+	tx, err = b.Begin("import")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(t, tx)
+}
+
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		name, want string
+		o          Options
+		prepare    func(dir string) error
+	}{
+		{"absent", "no such file", Options{ReadOnly: true}, nil},
+		{"empty", "no archive", Options{ReadOnly: true}, func(d string) error { return os.Mkdir(d, 0o755) }},
+		{"home", "neither empty nor an archive", Options{}, func(d string) error {
+			os.Mkdir(d, 0o755)
+			return os.WriteFile(filepath.Join(d, "thesis.txt"), nil, 0o644)
+		}},
+		{"future", "wiresql archive 2", Options{}, func(d string) error {
+			os.Mkdir(d, 0o755)
+			return os.WriteFile(filepath.Join(d, formatFile), []byte("wiresql archive 2\n"), 0o644)
+		}},
+		{"file", "not a directory", Options{}, func(d string) error { return os.WriteFile(d, nil, 0o644) }},
+	} {
+		d := filepath.Join(dir, c.name)
+		if c.prepare != nil {
+			if err := c.prepare(d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Open(d, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+func TestMergeSupersedes(t *testing.T) {
+	a := testArchive(t)
+	for range 3 {
+		tx, _, err := batch(t, a, 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commit(t, tx)
+	}
+	inputs := catalog(t, a).Files(Flows)
+	if len(inputs) != 3 || inputs[0].First != 1 {
+		t.Fatalf("%+v", inputs)
+	}
+	merge := func(level string, files []File, rows ...tables.Flow) error {
+		tx, err := a.Begin("compact")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx.Supersede(files)
+		for _, r := range rows {
+			write(t, tx, level, []tables.Flow{r})
+		}
+		return tx.Commit()
+	}
+	for want, err := range map[string]error{
+		"2 files of flows are superseded, the range has 3": merge("h", []File{inputs[0], inputs[2]}, tables.Flow{}),
+		"does not supersede":     merge("m", inputs, tables.Flow{}),
+		"are superseded by none": merge("h", inputs),
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if err := merge("e", inputs, tables.Flow{TS: 1, TSEnd: 2}, tables.Flow{TS: 5, TSEnd: 6}); err != nil {
+		t.Fatal(err)
+	}
+	got := catalog(t, a).Files(Flows)
+	if len(got) != 2 || got[0].Writer != "import" || got[0].First != 1 || got[1].Last != 3 || got[0].MinTS != 1 || got[1].MinTS != 5 {
+		t.Fatalf("%+v", got)
+	}
+	// Nobody else reads: the inputs are gone, and the lasting names stand.
+	for _, f := range filesBelow(t, a.Dir()) {
+		if strings.HasPrefix(f, "flows/") && f != strings.TrimPrefix(got[0].Path, a.Dir()+"/") && f != strings.TrimPrefix(got[1].Path, a.Dir()+"/") ||
+			strings.HasPrefix(f, batchFolder) {
+			t.Error("left:", f)
+		}
+	}
+	// The next file of the sequence comes after those that are gone.
+	tx, _, err := batch(t, a, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(t, tx)
+	if got := catalog(t, a).Files(Flows); len(got) != 3 || !slices.ContainsFunc(got, func(f File) bool { return f.First == 4 && f.Last == 4 }) {
+		t.Fatalf("%+v", got)
+	}
+}
+
+// While somebody reads, files that were superseded stay: a query opens the
+// files of its snapshot when it gets to them.
+func TestReadersKeepTheirFiles(t *testing.T) {
+	a := testArchive(t)
+	tx, _, err := batch(t, a, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(t, tx)
+	reader, err := Open(a.Dir(), Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := catalog(t, reader)
+	tx, err = a.Begin("compact")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx.Supersede(old.Files(Flows))
+	write(t, tx, "h", []tables.Flow{{TS: 1}, {TS: 2}, {TS: 3}})
+	commit(t, tx)
+	for _, f := range old.Files(Flows) {
+		if _, err := os.Stat(f.Path); err != nil {
+			t.Error(err)
+		}
+	}
+	c := catalog(t, reader)
+	if rowsIn(c, Flows) != 3 || c.Version() == old.Version() {
+		t.Fatalf("%+v", c.Files(Flows))
+	}
+	reader.Close()
+	tx = begin(t, a)
+	commit(t, tx)
+	if _, err := os.Stat(old.Files(Flows)[0].Path); err == nil {
+		t.Error("the superseded file stays with no reader left")
+	}
+	if rowsIn(catalog(t, a), Flows) != 3 {
+		t.Error("rows were lost")
+	}
+}
+
+var errStopped = errors.New("stopped")
+
+// Stopping before any change of a name or sync, the next writer finds the
+// batch whole or nothing of it, and no trace but that.
+func TestStopAnywhere(t *testing.T) {
+	for stop := 1; ; stop++ {
+		dir := t.TempDir()
+		a, err := Open(dir, Options{NoSync: true, SegmentBytes: 20_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx, _, err := batch(t, a, 20) // a file to supersede
+		if err != nil {
+			t.Fatal(err)
+		}
+		commit(t, tx)
+		old := catalog(t, a)
+
+		ops, last := 0, ""
+		a.fault = func(op, path string) error {
+			if ops++; ops >= stop {
+				return errStopped
+			}
+			last = op + " " + path
+			return nil
+		}
+		run := func() error {
+			tx, err := a.Begin("compact")
+			if err != nil {
+				return err
+			}
+			tx.Supersede(append(slices.Clone(old.Files(Flows)), old.Files(Connections)...))
+			if _, err := fillBatch(tx, 200); err != nil {
+				return err
+			}
+			for _, s := range tx.rows {
+				s.file.Level = "h"
+			}
+			return tx.Commit()
+		}
+		err = run()
+		whole := ops < stop
+		a.release() // as the kernel does for a process that is gone
+
+		b, openErr := Open(dir, Options{NoSync: true})
+		if openErr != nil {
+			t.Fatal(openErr)
+		}
+		c := catalog(t, b)
+		flows, segments := rowsIn(c, Flows), len(c.Segments())
+		switch {
+		case flows == 2 && segments == 1 && rowsIn(c, Connections) == 1:
+			if err == nil {
+				t.Fatalf("stop %d after %q: committed, and nothing is there", stop, last)
+			}
+		case flows == 20 && segments > 1 && rowsIn(c, Connections) == 1:
+		default:
+			t.Fatalf("stop %d after %q: %d flows, %d segments, %+v", stop, last, flows, segments, c.Files(Flows))
+		}
+		if len(c.Missing())+len(c.Quarantined()) > 0 {
+			t.Fatalf("stop %d after %q: %+v", stop, last, c)
+		}
+		want := 3 + 1 + segments // FORMAT, lock, readers, counter
+		for _, f := range allFamilies {
+			want += len(c.Files(f))
+		}
+		if got := filesBelow(t, dir); len(got) != want {
+			t.Fatalf("stop %d after %q: %d files, want %d: %v", stop, last, len(got), want, got)
+		}
+		// And the archive can be written.
+		tx, _, err = batch(t, b, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commit(t, tx)
+		if rowsIn(catalog(t, b), Flows) != flows+1 {
+			t.Fatal("a batch after the stop is lost")
+		}
+		b.Close()
+		if whole {
+			t.Logf("%d operations", ops)
+			return
+		}
+	}
+}
+
+// What is named must be durable before its name, the names before the commit,
+// and the commit before the end of Commit.
+func TestOrderOfPublishing(t *testing.T) {
+	a := testArchive(t)
+	tx := begin(t, a)
+	var ops []string
+	a.fault = func(op, path string) error {
+		path, _ = filepath.Rel(a.Dir(), path)
+		path = strings.ReplaceAll(path, tx.ID(), "ID")
+		ops = append(ops, op+" "+strings.ReplaceAll(path, time.Now().UTC().Format("2006/01/02"), "DAY"))
+		return nil
+	}
+	if _, err := fillBatch(tx, 10); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, tx)
+	at := func(text string) int {
+		i := slices.IndexFunc(ops, func(s string) bool { return strings.HasPrefix(s, text) })
+		if i < 0 {
+			t.Fatalf("no %q in\n%s", text, strings.Join(ops, "\n"))
+		}
+		return i
+	}
+	for _, order := range [][]string{
+		{"sync segments.next", "sync batches/ID.open", "create packets/dmz/DAY/0000000001.pcap.part", "sync packets/dmz/DAY/0000000001.pcap.part",
+			"rename packets/dmz/DAY/0000000001.pcap", "sync folder packets/dmz/DAY", "rename batches/ID"},
+		{"create flows/DAY/flows-ID-0.part", "sync flows/DAY/flows-ID-0.part", "rename flows/DAY/flows-v1-import-main-e-0000000001-0000000001-",
+			"rename batches/ID", "sync folder batches", "link flows/DAY/flows-v1-", "remove flows/DAY/flows-v1-", "remove batches/ID"},
+	} {
+		for i := 1; i < len(order); i++ {
+			if at(order[i-1]) > at(order[i]) {
+				t.Errorf("%q after %q in\n%s", order[i-1], order[i], strings.Join(ops, "\n"))
+			}
+		}
+	}
+}
+
+// A reader never sees half a batch, however often it lists while batches are
+// committed and merged.
+func TestReadersSeeWholeBatches(t *testing.T) {
+	a := testArchive(t)
+	a.o.NoSync = true
+	reader, err := Open(a.Dir(), Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	done := make(chan error)
+	go func() {
+		done <- func() error {
+			for i := range 25 {
+				tx, err := a.Begin("import")
+				if err != nil {
+					return err
+				}
+				level := "e"
+				if i%5 == 4 { // rewrite all as one
+					level = "h"
+					c, err := a.Catalog()
+					if err != nil {
+						return err
+					}
+					tx.Supersede(append(slices.Clone(c.Files(Flows)), c.Files(Connections)...))
+				}
+				n := 1
+				if level == "h" {
+					n = i
+				}
+				if _, err := WriteRows(tx, level, make([]tables.Flow, n)); err != nil {
+					return err
+				}
+				if _, err := WriteRows(tx, level, make([]tables.Connection, n)); err != nil {
+					return err
+				}
+				if err := tx.Commit(); err != nil {
+					return err
+				}
+			}
+			return nil
+		}()
+	}()
+	for looks := 0; ; looks++ {
+		reader.forget()
+		c := catalog(t, reader)
+		if f, n := rowsIn(c, Flows), rowsIn(c, Connections); f != n {
+			t.Fatalf("%d flows, %d connections", f, n)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Log(looks, "listings")
+			return
+		default:
+		}
+	}
+}
+
+func TestDamagedRowFilesAreSkipped(t *testing.T) {
+	a := testArchive(t)
+	for range 3 {
+		tx, _, err := batch(t, a, 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commit(t, tx)
+	}
+	files := catalog(t, a).Files(Flows)
+	if err := os.Truncate(files[0].Path, files[0].Bytes-3); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files[1].Path, []byte("PAR1 not at all PAR1"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	stray := filepath.Join(filepath.Dir(files[0].Path), "notes.parquet")
+	if err := os.WriteFile(stray, nil, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	a.forget()
+	c := catalog(t, a)
+	if len(c.Files(Flows)) != 1 || len(c.Quarantined()) != 3 {
+		t.Fatalf("%+v\n%+v", c.Files(Flows), c.Quarantined())
+	}
+}
+
+// No flipped bit of a row file takes the process along or makes it allocate
+// without bound; what is read are rows or an error.
+func TestFlippedBits(t *testing.T) {
+	a := testArchive(t)
+	tx := begin(t, a)
+	write(t, tx, "e", generateFlows(300))
+	commit(t, tx)
+	path := catalog(t, a).Files(Flows)[0].Path
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := filepath.Join(t.TempDir(), "bad.parquet")
+	rows := make([]tables.Flow, 400)
+	for i := range 600 {
+		b := slices.Clone(good)
+		if i%3 == 0 {
+			b = b[:len(b)*i/600]
+		} else {
+			at := (i * 7919) % len(b)
+			if i%2 == 0 { // the footer is a tenth of it
+				at = len(b) - 1 - at/8
+			}
+			b[at] ^= 1 << (i % 8)
+		}
+		if err := os.WriteFile(bad, b, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		MayContain(File{Path: bad, Bytes: int64(i)}, "cid", 7)
+		r, err := ReadRows[tables.Flow](bad)
+		if err != nil {
+			continue
+		}
+		for range 10 {
+			if n, err := r.Read(rows); n == 0 || err != nil {
+				break
+			}
+		}
+		r.Close()
+	}
+}
+
+func TestBlooms(t *testing.T) {
+	a := testArchive(t)
+	tx := begin(t, a)
+	flows := generateFlows(3000)
+	write(t, tx, "e", flows)
+	commit(t, tx)
+	f := catalog(t, a).Files(Flows)[0]
+	wrong := 0
+	for i := range flows {
+		if !MayContain(f, "cid", flows[i].CID) || !MayContain(f, "flow_id", uint64(flows[i].FlowID)) ||
+			!MayContain(f, "conn_id", uint64(flows[i].ConnID)) || !MayContain(f, "src_lo", flows[i].Src.Lo) || !MayContain(f, "dst_lo", flows[i].Dst.Lo) {
+			t.Fatal("a value is denied")
+		}
+		if MayContain(f, "cid", flows[i].CID+1) {
+			wrong++
+		}
+	}
+	if wrong > len(flows)/20 {
+		t.Errorf("%d of %d absent values may be there", wrong, len(flows))
+	}
+	if !MayContain(f, "bytes", 1) || !MayContain(f, "absent", 1) || !MayContain(File{Path: "/absent"}, "cid", 1) {
+		t.Error("without a filter the answer must be true")
+	}
+}
+
+func TestFileNames(t *testing.T) {
+	f := File{Family: Flows, Schema: 1, Writer: "meter_dmz", Lane: "late", Level: "h", First: 12, Last: 9999999999, MinTS: -5, MaxTS: 1<<62 + 3}
+	got, batch, ok := parseName(Flows, f.name())
+	if !ok || batch != "" || got != f {
+		t.Errorf("%v %q %+v", ok, batch, got)
+	}
+	if _, batch, ok := parseName(Flows, f.name()+".i0123456789abcdef"); !ok || batch != "0123456789abcdef" {
+		t.Error(ok, batch)
+	}
+	for _, bad := range []string{"", "x", ".parquet", f.name() + ".i", f.name() + ".i012345678gabcdef", "dns" + f.name()[5:],
+		strings.Replace(f.name(), "-h-", "-x-", 1), strings.Replace(f.name(), "-v1-", "-v0-", 1), strings.Replace(f.name(), "-v1-", "-vv-", 1),
+		strings.Replace(f.name(), "0000000012", "9999999999", 1) + "x", strings.Replace(f.name(), "9999999999", "0000000011", 1),
+		strings.Replace(f.name(), "late", "../x", 1)} {
+		if _, _, ok := parseName(Flows, bad); ok {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	file := func(level string, first, last uint64, ts tables.Time) listed {
+		return listed{File{Family: Flows, Schema: 1, Writer: "import", Lane: "main", Level: level, First: first, Last: last, MinTS: ts}, ""}
+	}
+	live, dead := split([]listed{
+		file("e", 1, 1, 0), file("e", 2, 2, 0), file("e", 3, 3, 0), file("e", 4, 4, 0),
+		file("h", 1, 2, 1), file("h", 1, 2, 2), // one merge, two files
+		file("h", 3, 3, 0), file("h", 1, 3, 0), // a wider merge
+		{File{Family: Flows, Schema: 1, Writer: "meter", Lane: "main", Level: "e", First: 1, Last: 1}, ""},
+		{file("e", 4, 4, 0).File, "0123456789abcdef"}, // listed twice
+	})
+	if len(live) != 3 || len(dead) != 6 {
+		t.Errorf("live %+v\ndead %+v", live, dead)
+	}
+}
+
+func TestPostings(t *testing.T) {
+	var ids []tables.ID
+	for s := range uint32(5) {
+		for i := range int64(50) {
+			ids = append(ids, tables.PacketID(s*s, 24+i*i*i*(1+int64(s)*1000)))
+		}
+	}
+	ids = append(ids, tables.PacketID(maxSegment, 0), tables.PacketID(maxSegment, maxOffset))
+	b := AppendPostings(nil, ids)
+	var got []tables.ID
+	if err := DecodePostings(b, func(id tables.ID) bool { got = append(got, id); return true }); err != nil || !slices.Equal(got, ids) {
+		t.Fatal(err, len(got))
+	}
+	n := 0
+	if err := DecodePostings(b, func(tables.ID) bool { n++; return n < 7 }); err != nil || n != 7 {
+		t.Fatal(err, n)
+	}
+	for i := range b {
+		_ = DecodePostings(b[:i], func(tables.ID) bool { return true })
+	}
+	for _, bad := range [][]byte{{1}, {1, 0}, {1, 2, 5}, {1, 2, 5, 0}, {1, 1, 5, 1, 1, 5}, {2, 1, 5, 1, 1, 5}, {0x80}, {1, 255, 255, 255, 255, 15, 1},
+		{1, 1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1}} {
+		if err := DecodePostings(bad, func(tables.ID) bool { return true }); err == nil {
+			t.Errorf("%v is taken", bad)
+		}
+	}
+}
