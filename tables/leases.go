@@ -44,14 +44,26 @@ type Lease struct {
 //     lease) leaves the end open;
 //   - the later of ValidUntil and one hour after TS, for DNS.
 //
+// A DHCP observation without a name ends the lease before it. If it is no
+// release and its MAC is that of the machine that had the address last, it is
+// a renewal and the machine's name holds on; else nobody known has the address.
+// Of several observations at one instant the one with the greatest name rules,
+// so one with a name before one without.
+//
 // Where both sources have an answer DHCP's stands: it names the machine, DNS a
 // role it plays. Touching intervals of the same name and source are one lease,
 // with the newest MAC known.
 func Leases(names []Name) []Lease {
-	sorted := slices.Clone(names)
-	slices.SortStableFunc(sorted, func(a, b Name) int {
+	sorted := make([]Name, 0, len(names))
+	for _, n := range names {
+		if n.Source == SourceDHCP || n.Source == SourceDNS && n.Name != "" {
+			sorted = append(sorted, n)
+		}
+	}
+	slices.SortFunc(sorted, func(a, b Name) int {
 		return cmp.Or(cmp.Compare(a.Site, b.Site), a.Addr.Compare(b.Addr),
-			cmp.Compare(a.TS, b.TS), cmp.Compare(a.Name, b.Name))
+			cmp.Compare(a.TS, b.TS), cmp.Compare(a.Name, b.Name),
+			cmp.Compare(a.ValidUntil, b.ValidUntil), cmp.Compare(a.MAC.V, b.MAC.V))
 	})
 	var out []Lease
 	var dhcp, dns []Lease
@@ -71,6 +83,7 @@ func Leases(names []Name) []Lease {
 // hold appends the intervals of one source's observations of one address, in
 // time order.
 func hold(out []Lease, names []Name, source string) []Lease {
+	var holder Name // of the address last
 	for i := range names {
 		n := &names[i]
 		if n.Source != source {
@@ -87,7 +100,17 @@ func hold(out []Lease, names []Name, source string) []Lease {
 				break
 			}
 		}
-		out = join(out, Lease{Name: n.Name, Addr: n.Addr, MAC: n.MAC, TS: n.TS, TSEnd: end, Source: source, Site: n.Site})
+		name := n.Name
+		if name == "" && n.MAC.Set && n.MAC == holder.MAC {
+			name = holder.Name
+		}
+		if n.ValidUntil > n.TS { // no release: that tells nothing of who comes next
+			holder = Name{Name: name, MAC: n.MAC}
+		}
+		if name == "" {
+			continue
+		}
+		out = join(out, Lease{Name: name, Addr: n.Addr, MAC: n.MAC, TS: n.TS, TSEnd: end, Source: source, Site: n.Site})
 	}
 	return out
 }
