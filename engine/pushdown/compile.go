@@ -51,6 +51,10 @@ type Plan struct {
 	// text (high and low half), a Community two (cid and text).
 	Columns []Column
 	Scans   []*ScanPlan
+	// Packets says how the packets of each scan of packets are found.
+	Packets []*PacketPlan
+	// Bounds is the time the statement asks about, for what to say of gaps.
+	Bounds Bounds
 	// Tree is the plan's normal form, a node per line.
 	Tree string
 	// Notes are remarks for EXPLAIN.
@@ -65,6 +69,8 @@ type ScanPlan struct {
 	// Columns are the relation's columns, and stored ones, that the statement
 	// refers to.
 	Columns []string
+	// Bounds say which of the relation's files matter.
+	Bounds Bounds
 }
 
 // Compile translates a bound plan, or a subtree of one. The error is a

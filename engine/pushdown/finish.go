@@ -14,9 +14,28 @@ func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
 	for i := range out {
 		p.Columns = append(p.Columns, out[i].Column)
 	}
+	if hasPackets(rel) {
+		used := map[sql.ColumnId]bool{}
+		relReferences(rel, used)
+		for i := range out {
+			references(out[i].Expr, used)
+		}
+		stabilise(rel, used)
+	}
 	var err error
+	if p.Packets, err = c.packetPlans(rel); err != nil {
+		return nil, err
+	}
+	p.Bounds = planBounds(boundsOf(rel))
 	if p.SQL, p.Scans, err = statement(rel, out); err != nil {
 		return nil, &Refusal{"the statement", err.Error()}
+	}
+	for _, k := range p.Packets {
+		for _, s := range p.Scans {
+			if s.ID == k.ID {
+				k.Columns = s.Columns
+			}
+		}
 	}
 	p.Tree = tree(rel)
 	return p, nil
@@ -48,8 +67,9 @@ func statement(rel Rel, out []Named) (string, []*ScanPlan, error) {
 	r := &renderer{top: top}
 	text := r.rel(top).text(0)
 	var scans []*ScanPlan
+	bounds := boundsOf(top)
 	for _, s := range scansOf(top) {
-		scans = append(scans, &ScanPlan{s.ID, s.Relation, s.needed()})
+		scans = append(scans, &ScanPlan{s.ID, s.Relation, s.needed(), bounds[s]})
 	}
 	return text, scans, r.err
 }

@@ -1,6 +1,8 @@
 package pushdown
 
 import (
+	"slices"
+
 	"github.com/dolthub/go-mysql-server/sql"
 )
 
@@ -260,8 +262,10 @@ func rejectsNull(e Expr, set map[sql.ColumnId]bool) bool {
 	switch call.Op {
 	case "=", "<>", "<", "<=", ">", ">=":
 		return column(call.Args[0]) || column(call.Args[1])
-	case "in", "like":
+	case "like", "between", "ip_in", "is_private":
 		return column(call.Args[0])
+	case "in":
+		return column(call.Args[0]) || !slices.ContainsFunc(call.Args[1:], func(e Expr) bool { return !column(e) })
 	case "not":
 		if in, ok := call.Args[0].(*Call); ok && in.Op == "is null" {
 			return column(in.Args[0])

@@ -80,6 +80,28 @@ func compilePage(t *testing.T, text string) string {
 			continue
 		}
 		fmt.Fprintf(&page, "%s%s\n", p.Tree, p.SQL)
+		for _, s := range p.Scans {
+			if text := boundsText(s.Bounds); text != "" {
+				fmt.Fprintf(&page, "-- scan %d:%s\n", s.ID, text)
+			}
+		}
+		for _, k := range p.Packets {
+			fmt.Fprintf(&page, "-- packets %d%s%s\n", k.ID, boundsText(Bounds{From: k.From, To: k.To}), advice(k))
+			query := func(name string, q Query) {
+				fmt.Fprintf(&page, "-- %s:\n%s\n", name, q.SQL)
+				for _, s := range q.Scans {
+					fmt.Fprintf(&page, "-- scan %d %s %v%s\n", s.ID, s.Relation.Name, s.Columns, boundsText(s.Bounds))
+				}
+			}
+			query("keys", k.Keys)
+			if k.Source != nil {
+				query("source", *k.Source)
+				query("keys by "+k.KeyColumn, k.ByKey)
+			}
+		}
+		if len(p.Packets) > 0 && !p.Bounds.Timeless() {
+			fmt.Fprintf(&page, "-- asks about%s\n", boundsText(p.Bounds))
+		}
 		for _, note := range p.Notes {
 			fmt.Fprintf(&page, "-- note: %s\n", note)
 		}
@@ -89,6 +111,30 @@ func compilePage(t *testing.T, text string) string {
 		page.WriteByte('\n')
 	}
 	return page.String()
+}
+
+// boundsText writes what is bounded.
+func boundsText(b Bounds) string {
+	text := ""
+	if b.From != MinTime {
+		text += " from " + quoteTime(b.From)[11:37]
+	}
+	if b.To != MaxTime {
+		text += " to " + quoteTime(b.To)[11:37]
+	}
+	for _, list := range b.Equal {
+		for i, e := range list {
+			text += [...]string{" or", " has"}[map[bool]int{false: 0, true: 1}[i == 0]] + fmt.Sprintf(" %s %d", e.Column, e.Value)
+		}
+	}
+	return text
+}
+
+func advice(k *PacketPlan) string {
+	if k.Narrow {
+		return ""
+	}
+	return " everything: " + k.Advice
 }
 
 // statements takes the statements out of a page: paragraphs up to their ----.

@@ -131,6 +131,8 @@ func literalLanes(l *Literal, k Kind) []string {
 
 func literalText(l *Literal) string {
 	switch v := l.Value.(type) {
+	case keyList:
+		return "{{keys}}"
 	case bool:
 		return strconv.FormatBool(v)
 	case int64:

@@ -1,0 +1,638 @@
+package pushdown
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+// The key plan of a scan of packets: a statement over flow rows that finds, by
+// their postings, every packet that can matter. A packet inherits most of what
+// people ask for from its flow row: addresses and ports, this way round or the
+// other, the protocol, the ids; and its time lies within the row's. So a
+// condition on the packet becomes one on the row; what the row does not know
+// (lengths, flags, VLANs, payload) is left to the statement itself.
+
+// Query is a statement with the scans that its placeholders stand for.
+type Query struct {
+	SQL   string
+	Scans []*ScanPlan
+}
+
+// PacketPlan says how the packets of {{packets ID}} are found.
+type PacketPlan struct {
+	ID       int
+	Relation *tables.Relation
+	// Columns are those the statement refers to.
+	Columns []string
+	// Keys puts out a row per flow row, or row of packets without a flow,
+	// with postings that may matter: flow_id and conn_id (NULL without a
+	// flow), src_ip_hi, src_ip_lo, src_port and dst_port of the flow, bytes
+	// (on the wire, of all its packets) and postings. The same row may come
+	// more than once.
+	Keys Query
+	// Source, when not nil, is an alternative to run first: it puts out the
+	// values of one column of flow rows, each once. When they are few, write
+	// them as a list of numbers for {{keys}} in ByKey and run that instead of
+	// Keys; when there is none there are no packets.
+	Source *Query
+	ByKey  Query
+	// KeyColumn is the stored column the values are of, for blooms.
+	KeyColumn string
+	// From and To bound the packets' time as in Bounds.
+	From, To tables.Time
+	// Narrow tells whether anything limits the flow rows. Advice says what
+	// would, when not.
+	Narrow bool
+	Advice string
+}
+
+const packetAdvice = "add a range of ts, an address or a port, or join from connections by conn_id"
+
+// Columns of packets that every packet of a flow row shares with the row, and
+// those of them that change places with the direction.
+var (
+	shared = map[string]string{"sensor": "sensor", "src_ip": "src_ip", "src_port": "src_port",
+		"dst_ip": "dst_ip", "dst_port": "dst_port", "protocol": "protocol", "protocol_number": "protocol_number",
+		"flow_id": "flow_id", "conn_id": "conn_id", "community_id": "community_id"}
+	opposite = map[string]string{"src_ip": "dst_ip", "dst_ip": "src_ip", "src_port": "dst_port", "dst_port": "src_port"}
+)
+
+// noFlow are the columns that are NULL in packets without a flow.
+var noFlow = set(`src_ip src_port dst_ip dst_port protocol protocol_number tcp_flags tcp_flags_number tcp_seq tcp_ack
+	tcp_window payload_length ttl tos ip_id fragment flow_id conn_id community_id payload`)
+
+// packetPlans makes the key plans of all scans of packets in a relation in
+// normal form.
+func (c *compiler) packetPlans(rel Rel) ([]*PacketPlan, error) {
+	var plans []*PacketPlan
+	var err error
+	packetScans(rel, demand{}, func(s *Scan, d demand) {
+		if err == nil {
+			var p *PacketPlan
+			p, err = c.packetPlan(s, d)
+			plans = append(plans, p)
+		}
+	})
+	slices.SortFunc(plans, func(a, b *PacketPlan) int { return a.ID - b.ID })
+	return plans, err
+}
+
+func (c *compiler) packetPlan(s *Scan, d demand) (*PacketPlan, error) {
+	p := &PacketPlan{ID: s.ID, Relation: s.Relation, From: MinTime, To: MaxTime}
+	source, packet := map[sql.ColumnId]Column{}, map[sql.ColumnId]Column{}
+	for _, rel := range d.sources {
+		for _, col := range rel.Columns() {
+			source[col.ID] = col
+		}
+	}
+	null := map[sql.ColumnId]bool{}
+	for _, col := range s.Columns() {
+		packet[col.ID] = col
+		null[col.ID] = noFlow[col.Name]
+	}
+	for id, is := range null {
+		if !is {
+			delete(null, id)
+		}
+	}
+	conds := settleConditions(d.conds, source, packet)
+	for _, e := range conds {
+		s.narrowBy(p, e)
+	}
+	k := &keyPlan{c: c, packets: s, sources: d.sources, conds: conds, plan: p}
+	arms := k.of(FlowIndex)
+	p.Narrow = k.narrow
+	if !slices.ContainsFunc(conds, func(e Expr) bool { return rejectsNull(e, null) }) {
+		arms = append(arms, k.of(OtherIndex)...)
+	}
+	var texts []string
+	for _, a := range arms {
+		text, scans, err := a.text(c)
+		if err != nil {
+			return nil, &Refusal{"the packets of " + s.Relation.Name, err.Error()}
+		}
+		texts = append(texts, text)
+		p.Keys.Scans = append(p.Keys.Scans, scans...)
+	}
+	p.Keys.SQL = strings.Join(texts, "\nUNION ALL\n")
+	if len(arms) == 1 {
+		if err := k.byKey(arms[0]); err != nil {
+			return nil, &Refusal{"the packets of " + s.Relation.Name, err.Error()}
+		}
+	}
+	if !p.Narrow {
+		p.Advice = packetAdvice
+	}
+	return p, nil
+}
+
+// narrowBy bounds the packets' own time.
+func (s *Scan) narrowBy(p *PacketPlan, e Expr) {
+	b := Bounds{From: p.From, To: p.To}
+	s.narrow(&b, e)
+	p.From, p.To = b.From, b.To
+}
+
+// keyPlan is a key plan in the making.
+type keyPlan struct {
+	c       *compiler
+	packets *Scan
+	sources []Rel
+	conds   []Expr
+	plan    *PacketPlan
+	narrow  bool
+}
+
+// finder is one SELECT of a key plan: rows of an index that meet the conditions
+// on them, and have a partner in each of the relations.
+type finder struct {
+	index    *Scan
+	where    []Expr
+	partners []partner
+}
+
+type partner struct {
+	rel Rel
+	on  []Expr
+}
+
+// maxArms bounds the SELECTs that an OR between columns is split into, so that
+// each is a join by equality.
+const maxArms = 8
+
+// of makes the arms over an index.
+func (k *keyPlan) of(index *tables.Relation) []*finder {
+	f := k.c.scan(index, nil)
+	ways := []*mapping{newMapping(k.packets, f, false), newMapping(k.packets, f, true)}
+	owner := map[sql.ColumnId]int{}
+	for i, rel := range k.sources {
+		for _, col := range rel.Columns() {
+			owner[col.ID] = i
+		}
+	}
+	group := make([]int, len(k.sources)) // of sources that conditions tie together
+	for i := range group {
+		group[i] = i
+	}
+	var among []Expr                // conditions among sources
+	var where, joins []Expr         // the same both ways
+	var whereWay, joinWay [2][]Expr // where the direction matters
+	for _, e := range k.conds {
+		refs := map[sql.ColumnId]bool{}
+		references(e, refs)
+		var touched []int
+		foreign, own := false, false
+		for id := range refs {
+			i, ok := owner[id]
+			switch {
+			case ok:
+				touched = append(touched, i)
+			case k.packets.owns(id):
+				own = true
+			default:
+				foreign = true
+			}
+		}
+		if foreign {
+			continue
+		}
+		tie := func() {
+			for _, t := range touched {
+				from, to := group[t], group[touched[0]]
+				for i := range group {
+					if group[i] == from {
+						group[i] = to
+					}
+				}
+			}
+		}
+		if !own && len(touched) > 0 {
+			among = append(among, e)
+			tie()
+			continue
+		}
+		there, ok := ways[0].implied(e)
+		if !ok {
+			continue
+		}
+		back, _ := ways[1].implied(e)
+		twoWays := index == FlowIndex && ways[0].directional(e)
+		switch {
+		case len(touched) == 0 && twoWays:
+			whereWay[0], whereWay[1] = append(whereWay[0], conjuncts(there)...), append(whereWay[1], conjuncts(back)...)
+		case len(touched) == 0:
+			where = append(where, conjuncts(there)...)
+		case twoWays:
+			joinWay[0], joinWay[1] = append(joinWay[0], conjuncts(there)...), append(joinWay[1], conjuncts(back)...)
+			tie()
+		default:
+			joins = append(joins, conjuncts(there)...)
+			tie()
+		}
+	}
+	build := func(where, joins []Expr) *finder {
+		a := &finder{index: f, where: where}
+		for g := range group {
+			var on []Expr
+			for _, e := range joins {
+				if slices.ContainsFunc(touches(e, owner), func(i int) bool { return group[i] == g }) {
+					on = append(on, e)
+				}
+			}
+			if len(on) > 0 {
+				a.partners = append(a.partners, partner{k.partnerOf(g, group, among, owner), on})
+			}
+		}
+		return a
+	}
+	var arms []*finder
+	if len(joinWay[0]) == 0 {
+		if len(whereWay[0]) > 0 {
+			where = append(where, orOf(distinctTexts([]Expr{andOf(whereWay[0]), andOf(whereWay[1])})))
+		}
+		arms = append(arms, build(where, joins))
+	} else {
+		seen := map[string]bool{}
+		for way := range ways {
+			for _, branch := range branches(slices.Concat(joins, joinWay[way])) {
+				w := slices.Concat(where, whereWay[way])
+				var on []Expr
+				for _, e := range branch {
+					if len(touches(e, owner)) == 0 {
+						w = append(w, e)
+					} else {
+						on = append(on, e)
+					}
+				}
+				if key := conditionsText(slices.Concat(w, on)); !seen[key] {
+					seen[key] = true
+					arms = append(arms, build(w, on))
+				}
+			}
+		}
+	}
+	for _, a := range arms {
+		k.narrow = k.narrow || index == FlowIndex && (len(a.where) > 0 || len(a.partners) > 0)
+	}
+	return arms
+}
+
+// partnerOf joins the sources of a group.
+func (k *keyPlan) partnerOf(g int, group []int, among []Expr, owner map[sql.ColumnId]int) Rel {
+	var todo []int
+	for i := range group {
+		if group[i] == g {
+			todo = append(todo, i)
+		}
+	}
+	in := map[int]bool{}
+	rest := among
+	within := func(e Expr) bool {
+		return !slices.ContainsFunc(touches(e, owner), func(i int) bool { return !in[i] })
+	}
+	rel := k.sources[todo[0]]
+	in[todo[0]] = true
+	todo = todo[1:]
+	take := func() []Expr {
+		var now, later []Expr
+		for _, e := range rest {
+			if within(e) {
+				now = append(now, e)
+			} else {
+				later = append(later, e)
+			}
+		}
+		rest = later
+		return now
+	}
+	rel = filter(rel, take())
+	for len(todo) > 0 {
+		// One that is tied to those before comes first.
+		next := max(0, slices.IndexFunc(todo, func(i int) bool {
+			in[i] = true
+			defer delete(in, i)
+			return slices.ContainsFunc(rest, within)
+		}))
+		i := todo[next]
+		todo = slices.Delete(slices.Clone(todo), next, next+1)
+		in[i] = true
+		j := &Join{Kind: Inner, L: rel, R: k.sources[i], On: take()}
+		if len(j.On) == 0 {
+			j.Kind = Cross
+		}
+		rel = j
+	}
+	return rel
+}
+
+// touches lists the sources whose columns an expression has.
+func touches(e Expr, owner map[sql.ColumnId]int) []int {
+	refs := map[sql.ColumnId]bool{}
+	references(e, refs)
+	var out []int
+	for id := range refs {
+		if i, ok := owner[id]; ok && !slices.Contains(out, i) {
+			out = append(out, i)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// branches splits conditions without an equality to join by into alternatives
+// that have one.
+func branches(conds []Expr) [][]Expr {
+	out := [][]Expr{nil}
+	for _, e := range conds {
+		alternatives := [][]Expr{{e}}
+		if x, ok := e.(*Call); ok && !slices.ContainsFunc(conds, isEquality) {
+			switch {
+			case x.Op == "or":
+				alternatives = nil
+				for _, a := range x.Args {
+					alternatives = append(alternatives, conjuncts(a))
+				}
+			case x.Op == "in":
+				alternatives = nil
+				for _, a := range x.Args[1:] {
+					alternatives = append(alternatives, []Expr{call("=", Bool, x.Args[0], a)})
+				}
+			}
+		}
+		if len(out)*len(alternatives) > maxArms {
+			alternatives = [][]Expr{{e}}
+		}
+		var longer [][]Expr
+		for _, o := range out {
+			for _, a := range alternatives {
+				longer = append(longer, slices.Concat(o, a))
+			}
+		}
+		out = longer
+	}
+	return out
+}
+
+// isEquality tells whether a condition compares values of two relations, or
+// may do so.
+func isEquality(e Expr) bool {
+	x, ok := e.(*Call)
+	if !ok || x.Op != "=" {
+		return false
+	}
+	return !isLiteral(x.Args[0]) && !isLiteral(x.Args[1])
+}
+
+// conditionsText is the same for the same set of conditions.
+func conditionsText(conds []Expr) string {
+	r := &renderer{}
+	var out []string
+	for _, e := range conds {
+		if x, ok := e.(*Call); ok && x.Op == "=" {
+			ends := []string{strings.Join(r.lanes(x.Args[0], x.Args[1].Kind()), " "), strings.Join(r.lanes(x.Args[1], x.Args[0].Kind()), " ")}
+			slices.Sort(ends)
+			out = append(out, strings.Join(ends, " = "))
+			continue
+		}
+		out = append(out, r.boolean(e))
+	}
+	slices.Sort(out)
+	return strings.Join(out, " AND ")
+}
+
+// distinctTexts drops expressions that read the same.
+func distinctTexts(list []Expr) []Expr {
+	var out []Expr
+	seen := map[string]bool{}
+	for _, e := range list {
+		if t := conditionsText(conjuncts(e)); !seen[t] {
+			seen[t] = true
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// rel is the arm as a relation with scans of its own.
+func (a *finder) rel(c *compiler) Rel {
+	r := filter(a.index, a.where)
+	for _, p := range a.partners {
+		r = &Join{Kind: Semi, L: r, R: p.rel, On: p.on}
+	}
+	return (&cloner{c, map[*Scan]*Scan{}}).rel(r)
+}
+
+// text writes the arm as a SELECT of what a key plan puts out.
+func (a *finder) text(c *compiler) (string, []*ScanPlan, error) {
+	f := a.index
+	if f.Relation == OtherIndex {
+		out := []Named{
+			{Column{ID: c.identity(0), Name: "bytes", Kind: Integer, Type: types.Int64}, f.column("wire_bytes")},
+			{*named(f, "postings"), f.column("postings")},
+		}
+		text, scans, err := statement(a.rel(c), out)
+		return "SELECT NULL::UBIGINT AS flow_id, NULL::UBIGINT AS conn_id, NULL::UBIGINT AS src_ip_hi, NULL::UBIGINT AS src_ip_lo, " +
+			"NULL::INTEGER AS src_port, NULL::INTEGER AS dst_port, " + columnLanes(out[0].Column)[0] + " AS bytes, " +
+			columnLanes(out[1].Column)[0] + " AS postings\nFROM (" + indent(text) + ") AS k", scans, err
+	}
+	zero := &Literal{Integer, int64(0)}
+	both := call("+", Integer, call("coalesce", Integer, f.column("wire_bytes"), zero), call("coalesce", Integer, f.column("reverse_wire_bytes"), zero))
+	out := []Named{
+		{*named(f, "flow_id"), f.column("flow_id")},
+		{*named(f, "conn_id"), f.column("conn_id")},
+		{*named(f, "src_ip"), f.column("src_ip")},
+		{*named(f, "src_port"), f.column("src_port")},
+		{*named(f, "dst_port"), f.column("dst_port")},
+		{Column{ID: c.identity(0), Name: "bytes", Kind: Integer, Type: types.Int64}, both},
+		{*named(f, "postings"), f.column("postings")},
+	}
+	text, scans, err := statement(a.rel(c), out)
+	var list []string
+	for _, n := range out {
+		for i, lane := range columnLanes(n.Column) {
+			name := n.Name
+			if n.Kind == Address {
+				name += [...]string{"_hi", "_lo"}[i]
+			}
+			list = append(list, lane+" AS "+name)
+		}
+	}
+	return "SELECT " + strings.Join(list, ", ") + "\nFROM (" + indent(text) + ") AS k", scans, err
+}
+
+func named(s *Scan, column string) *Column { return &s.column(column).Column }
+
+func indent(text string) string { return strings.ReplaceAll(text, "\n", "\n  ") }
+
+// keyList stands for the values of {{keys}}.
+type keyList struct{}
+
+// byKey offers the way by values when flow rows are joined with one relation
+// by one id: few values are looked up in the row files' blooms and statistics,
+// where a join reads all of the column.
+func (k *keyPlan) byKey(a *finder) error {
+	if len(a.partners) != 1 {
+		return nil
+	}
+	var column, value *Col
+	for _, e := range a.partners[0].on {
+		x, ok := e.(*Call)
+		if !ok || x.Op != "=" {
+			continue
+		}
+		for i := range 2 {
+			l, lok := x.Args[i].(*Col)
+			r, rok := x.Args[1-i].(*Col)
+			if lok && rok && a.index.owns(l.ID) && (l.Column.Kind == ID || l.Column.Kind == Community) {
+				column, value = l, r
+			}
+		}
+	}
+	if column == nil {
+		return nil
+	}
+	k.plan.KeyColumn = column.name(a.index)
+	if column.Column.Kind == Community {
+		k.plan.KeyColumn = "cid"
+		column = k.c.hidden(a.index, "cid", ID)
+	}
+	direct := &finder{index: a.index, partners: a.partners}
+	direct.where = append(slices.Clip(a.where), call("in", Bool, column, &Literal{ID, keyList{}}))
+	if len(a.partners[0].on) == 1 {
+		direct.partners = nil
+	}
+	var err error
+	if k.plan.ByKey.SQL, k.plan.ByKey.Scans, err = direct.text(k.c); err != nil {
+		return err
+	}
+	rel := (&cloner{k.c, map[*Scan]*Scan{}}).rel(a.partners[0].rel)
+	src := &Query{}
+	text, scans, err := statement(rel, []Named{{value.Column, value}})
+	src.SQL = fmt.Sprintf("SELECT DISTINCT %s AS key\nFROM (%s) AS k", columnLanes(value.Column)[0], indent(text))
+	src.Scans = scans
+	k.plan.Source = src
+	return err
+}
+
+// owns tells whether a column is one of the scan's.
+func (s *Scan) owns(id sql.ColumnId) bool {
+	return slices.ContainsFunc(s.Columns(), func(c Column) bool { return c.ID == id })
+}
+
+// mapping restates conditions on packets as conditions on index rows.
+type mapping struct {
+	packets, index *Scan
+	by             map[sql.ColumnId]Expr
+}
+
+// newMapping maps packets that went from src to dst of their row, or back.
+func newMapping(packets, index *Scan, back bool) *mapping {
+	m := &mapping{packets, index, map[sql.ColumnId]Expr{}}
+	for i, col := range packets.Relation.Columns {
+		name, ok := shared[col.Name]
+		if other := opposite[name]; back && other != "" {
+			name = other
+		}
+		if to := index.column(name); ok && to != nil {
+			m.by[packets.Out[i].ID] = to
+		}
+	}
+	return m
+}
+
+// directional tells whether a condition reads differently for the two
+// directions of a flow.
+func (m *mapping) directional(e Expr) bool {
+	refs := map[sql.ColumnId]bool{}
+	references(e, refs)
+	for i, col := range m.packets.Relation.Columns {
+		if refs[m.packets.Out[i].ID] && opposite[col.Name] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// implied is a condition that the row of every packet meets for which e holds.
+func (m *mapping) implied(e Expr) (Expr, bool) {
+	if x, ok := e.(*Call); ok {
+		switch x.Op {
+		case "and":
+			var out []Expr
+			for _, a := range x.Args {
+				if t, ok := m.implied(a); ok {
+					out = append(out, t)
+				}
+			}
+			return andOf(out), len(out) > 0
+		case "or":
+			var out []Expr
+			for _, a := range x.Args {
+				t, ok := m.implied(a)
+				if !ok {
+					return nil, false
+				}
+				out = append(out, t)
+			}
+			return orOf(out), true
+		case "overlaps":
+			return m.implied(call("and", Bool, call("<", Bool, x.Args[0], x.Args[3]), call(">=", Bool, x.Args[1], x.Args[2])))
+		case "<", "<=", ">", ">=", "=":
+			if m.isTime(x.Args[0]) {
+				return m.time(x.Op, x.Args[1])
+			}
+			if m.isTime(x.Args[1]) {
+				mirror := map[string]string{"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
+				return m.time(mirror[x.Op], x.Args[0])
+			}
+		case "in":
+			if m.isTime(x.Args[0]) {
+				var any []Expr
+				for _, a := range x.Args[1:] {
+					any = append(any, call("=", Bool, x.Args[0], a))
+				}
+				return m.implied(orOf(any))
+			}
+		}
+	}
+	return m.exactly(e)
+}
+
+func (m *mapping) isTime(e Expr) bool {
+	col, ok := e.(*Col)
+	return ok && col.name(m.packets) == "ts"
+}
+
+// time restates a comparison of a packet's time, which lies within its row's.
+func (m *mapping) time(op string, value Expr) (Expr, bool) {
+	v, ok := m.exactly(value)
+	if !ok {
+		return nil, false
+	}
+	begin, end := m.index.column("ts"), m.index.column("ts_end")
+	switch op {
+	case "<", "<=":
+		return call(op, Bool, begin, v), true
+	case ">", ">=":
+		return call(op, Bool, end, v), true
+	}
+	return call("and", Bool, call("<=", Bool, begin, v), call(">=", Bool, end, v)), true
+}
+
+// exactly restates what depends on shared columns only.
+func (m *mapping) exactly(e Expr) (Expr, bool) {
+	refs := map[sql.ColumnId]bool{}
+	references(e, refs)
+	for id := range refs {
+		if m.packets.owns(id) && m.by[id] == nil {
+			return nil, false
+		}
+	}
+	return substitute(e, m.by), true
+}
