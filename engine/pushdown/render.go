@@ -2,6 +2,7 @@ package pushdown
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -168,6 +169,9 @@ func (r *renderer) rel(n Rel) *selection {
 		s := r.rel(n.Child)
 		if s.cols != nil || s.set != nil || s.distinct {
 			// A select list changes no rows: order and limit stay outside.
+			if !s.distinct && s.set == nil {
+				r.keepOrder(s)
+			}
 			order, limit := s.order, s.limit
 			s.order, s.limit = nil, nil
 			s = s.wrap(r)
@@ -259,6 +263,29 @@ func (r *renderer) rel(n Rel) *selection {
 	}
 	r.fail("%T is not rendered", n)
 	return &selection{from: []source{{text: "(SELECT 1) AS none"}}}
+}
+
+// keepOrder lets the order of a selection be named from outside: what it sorts
+// by and does not put out gets a name in its list.
+func (r *renderer) keepOrder(s *selection) {
+	for i, key := range s.order {
+		text, direction := key, ""
+		for _, d := range []string{" DESC NULLS LAST", " NULLS FIRST"} {
+			if t, ok := strings.CutSuffix(key, d); ok {
+				text, direction = t, d
+				break
+			}
+		}
+		if slices.ContainsFunc(s.cols, func(col string) bool {
+			return col == text || col == "*" || strings.HasSuffix(col, " AS "+text)
+		}) {
+			continue
+		}
+		r.aliases++
+		name := "o" + strconv.Itoa(r.aliases)
+		s.cols = append(s.cols, text+" AS "+name)
+		s.order[i] = name + direction
+	}
 }
 
 // side writes one side of a set operation under the names of its result.
