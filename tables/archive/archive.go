@@ -75,6 +75,8 @@ type Archive struct {
 	fault func(op, path string) error
 }
 
+var discardLog = slog.New(slog.DiscardHandler)
+
 // Open opens the archive in dir. Unless it is read-only, the folder is made
 // when there is none, and what an interrupted batch left behind is removed,
 // if no other process is writing.
@@ -90,7 +92,7 @@ func Open(dir string, o Options) (*Archive, error) {
 	a := &Archive{dir: abs, o: o, log: o.Logger, next: map[sequence]uint64{},
 		footers: map[string]footer{}, segments: map[string]segmentRows{}, warned: map[string]bool{}}
 	if a.log == nil {
-		a.log = slog.New(slog.DiscardHandler)
+		a.log = discardLog
 	}
 	if err := a.identify(); err != nil {
 		return nil, err

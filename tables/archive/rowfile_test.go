@@ -149,7 +149,7 @@ func TestRowsSurvive(t *testing.T) {
 }
 
 func TestManyRowGroups(t *testing.T) {
-	want := generateFlows(2*groupRows + 7)
+	want := generateFlows(groupRows + 7)
 	for i := range want {
 		f := &want[i]
 		for k := range i % 4 {
