@@ -157,8 +157,13 @@ func plain(name string) string {
 }
 
 // exceptions are names tshark has and the Observer does not, each with its
-// reason; a leading or trailing * stands for anything.
-var exceptions = map[string]string{}
+// reason; * stands for anything.
+var exceptions = map[string]string{
+	"host *:1900":          "SSDP: HTTP over UDP multicast names a group, not a server",
+	"host 203.255.252.194": "HTTP over SCTP",
+	"sni www.bing.com":     "inside an IPv4-in-IPv6 tunnel, which counts as its outer tuple",
+	"sni www.google.de":    "inside QUIC",
+}
 
 // TestCaptures compares what is observed in real captures with what tshark
 // found in them.
@@ -225,9 +230,8 @@ func TestCaptures(t *testing.T) {
 
 func excuse(name string) bool {
 	for pattern := range exceptions {
-		start, startOK := strings.CutSuffix(pattern, "*")
-		end, endOK := strings.CutPrefix(pattern, "*")
-		if name == pattern || startOK && strings.HasPrefix(name, start) || endOK && strings.HasSuffix(name, end) {
+		start, end, any := strings.Cut(pattern, "*")
+		if name == pattern || any && strings.HasPrefix(name, start) && strings.HasSuffix(name, end) {
 			return true
 		}
 	}
