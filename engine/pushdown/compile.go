@@ -16,6 +16,9 @@ type Env struct {
 	Hosts func(name string) []tables.Lease
 	// HostsLike lists the leases of all names that match. May be nil.
 	HostsLike func(match func(name string) bool) []tables.Lease
+	// AllPackets tells that no packet is gone, so that packets may be counted
+	// from flow rows.
+	AllPackets bool
 }
 
 // Refusal says which part of a statement can't be pushed down, and why. It is
@@ -95,6 +98,14 @@ func Compile(ctx *sql.Context, n sql.Node, env Env) (*Plan, error) {
 			id = o.ID
 		}
 		out[i] = Named{Column{ID: id, Name: o.Name, Kind: o.Kind, Type: declared(e, o.Type)}, e}
+	}
+	if c.env.AllPackets && hasPackets(rel) {
+		// What nothing refers to must not be in the way.
+		need := map[sql.ColumnId]bool{}
+		for i := range out {
+			references(out[i].Expr, need)
+		}
+		rel = c.rollUp(prune(rel, need))
 	}
 	return c.finish(rel, out)
 }

@@ -400,6 +400,15 @@ func conditionsText(conds []Expr) string {
 			out = append(out, strings.Join(ends, " = "))
 			continue
 		}
+		if x, ok := e.(*Call); ok && x.Op == "or" {
+			var any []string
+			for _, a := range x.Args {
+				any = append(any, conditionsText(conjuncts(a)))
+			}
+			slices.Sort(any)
+			out = append(out, "("+strings.Join(any, " OR ")+")")
+			continue
+		}
 		out = append(out, r.boolean(e))
 	}
 	slices.Sort(out)

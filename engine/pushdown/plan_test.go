@@ -58,6 +58,7 @@ func bind(ctx *sql.Context, a *analyzer.Analyzer, query string) (sql.Node, error
 func compilePage(t *testing.T, text string) string {
 	ctx, a := testCatalog(t)
 	env := testEnv()
+	env.AllPackets = true
 	var page strings.Builder
 	for _, query := range statements(text) {
 		fmt.Fprintf(&page, "%s\n----\n", query)
@@ -173,6 +174,22 @@ func TestPlans(t *testing.T) {
 			}
 			golden(t, filepath.Join("plans", filepath.Base(page)), compilePage(t, string(text)))
 		})
+	}
+}
+
+// Counters of flow rows include packets that can no longer be read.
+func TestNoRollUpWhenPacketsAreGone(t *testing.T) {
+	ctx, a := testCatalog(t)
+	n, err := bind(ctx, a, "SELECT dst_port, COUNT(*) FROM packets GROUP BY dst_port")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Compile(ctx, n, testEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Packets) != 1 || !strings.Contains(p.SQL, "{{packets 0}}") {
+		t.Errorf("counted without reading packets:\n%s", p.SQL)
 	}
 }
 

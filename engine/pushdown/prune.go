@@ -63,7 +63,7 @@ func prune(rel Rel, need map[sql.ColumnId]bool) Rel {
 	case *Limit:
 		n.Child = prune(n.Child, need)
 	case *Distinct:
-		n.Child = prune(n.Child, all(n.Child))
+		n.Child = pruneInside(n.Child) // each of its columns tells rows apart
 	case *SetOp:
 		n.L, n.R = pruneInside(n.L), pruneInside(n.R)
 	}

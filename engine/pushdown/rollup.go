@@ -1,0 +1,224 @@
+package pushdown
+
+import (
+	"slices"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+)
+
+// Counting packets without reading any. A flow row knows how many packets and
+// bytes went each way, so groups by what all packets of a direction share are
+// summed up from flow rows: exactly, as long as the packets are all there.
+
+// rollUp replaces scans of packets below aggregates that flow rows can answer.
+func (c *compiler) rollUp(rel Rel) Rel {
+	if !hasPackets(rel) {
+		return rel
+	}
+	for _, e := range exprsOf(rel) {
+		walk(e, func(e Expr) {
+			if s, ok := e.(*Subquery); ok {
+				s.Rel = c.rollUp(s.Rel)
+			}
+		})
+	}
+	switch n := rel.(type) {
+	case *Group:
+		if c.rollUpGroup(n) {
+			c.notes = append(c.notes, "packets are counted from flow rows, none is read")
+			return n
+		}
+		n.Child = c.rollUp(n.Child)
+	case *Filter:
+		n.Child = c.rollUp(n.Child)
+	case *Project:
+		n.Child = c.rollUp(n.Child)
+	case *Window:
+		n.Child = c.rollUp(n.Child)
+	case *Sort:
+		n.Child = c.rollUp(n.Child)
+	case *Limit:
+		n.Child = c.rollUp(n.Child)
+	case *Distinct:
+		n.Child = c.rollUp(n.Child)
+	case *Join:
+		n.L, n.R = c.rollUp(n.L), c.rollUp(n.R)
+	case *SetOp:
+		n.L, n.R = c.rollUp(n.L), c.rollUp(n.R)
+	}
+	return rel
+}
+
+// rollUpGroup changes a group in place; false when it needs packets.
+func (c *compiler) rollUpGroup(n *Group) bool {
+	keys, aggs := slices.Clone(n.Keys), slices.Clone(n.Aggs)
+	var conds []Expr
+	through := func(by map[sql.ColumnId]Expr) {
+		for _, list := range [][]Named{keys, aggs} {
+			for i := range list {
+				list[i].Expr = substitute(list[i].Expr, by)
+			}
+		}
+		for i := range conds {
+			conds[i] = substitute(conds[i], by)
+		}
+	}
+	var packets *Scan
+	for rel := n.Child; packets == nil; {
+		switch r := rel.(type) {
+		case *Scan:
+			if !IsPackets(r.Relation) {
+				return false
+			}
+			packets = r
+		case *Filter:
+			conds = append(conds, r.Conjuncts...)
+			rel = r.Child
+		case *Project:
+			through(byID(r.Exprs))
+			rel = r.Child
+		case *Sort:
+			rel = r.Child
+		default:
+			return false
+		}
+	}
+	counts := Column{ID: c.identity(0), Name: "packets", Kind: Integer, Type: types.Int64}
+	lengths := Column{ID: c.identity(0), Name: "wire_bytes", Kind: Integer, Type: types.Int64}
+	u := &tally{packets: packets, counts: counts, lengths: lengths, columns: map[sql.ColumnId]Column{}}
+	for i := range keys {
+		u.use(keys[i].Expr)
+	}
+	for _, e := range conds {
+		u.use(e)
+	}
+	for i := range aggs {
+		aggs[i].Expr = u.aggregates(aggs[i].Expr)
+	}
+	if u.failed {
+		return false
+	}
+	n.Keys, n.Aggs, n.Child = keys, aggs, u.rel(c, conds)
+	return true
+}
+
+// tally stands for a scan of packets: the columns used of it, and per
+// direction of a flow row the packets and their lengths.
+type tally struct {
+	packets         *Scan
+	counts, lengths Column
+	columns         map[sql.ColumnId]Column
+	failed          bool
+}
+
+// use notes the columns an expression refers to, which all have to be shared.
+func (u *tally) use(e Expr) {
+	refs := map[sql.ColumnId]bool{}
+	references(e, refs)
+	for id := range refs {
+		found := false
+		for i, col := range u.packets.Relation.Columns {
+			if u.packets.Out[i].ID == id && shared[col.Name] != "" {
+				u.columns[id], found = u.packets.Out[i], true
+			}
+		}
+		u.failed = u.failed || !found
+	}
+	u.failed = u.failed || hasSubquery(e)
+}
+
+// aggregates restates aggregates over packets as aggregates over directions.
+func (u *tally) aggregates(e Expr) Expr {
+	outer := rewriteExpr(e, func(e Expr) Expr {
+		a, ok := e.(*Aggregate)
+		if !ok {
+			return e
+		}
+		switch {
+		case a.Name == "count" && !a.Distinct && (len(a.Args) == 0 || u.never(a.Args)):
+			sum := &Aggregate{Name: "sum", Args: []Expr{&Col{u.counts}}, K: Decimal}
+			return &Cast{Arg: call("coalesce", Decimal, sum, &Literal{Integer, int64(0)}), K: Integer, Type: types.Int64}
+		case a.Name == "sum" && !a.Distinct && u.isLength(a.Args[0]):
+			return &Aggregate{Name: "sum", Args: []Expr{&Col{u.lengths}}, K: a.K}
+		case a.Distinct && a.Name == "count", a.Name == "min", a.Name == "max", a.Name == "any_value":
+			for _, x := range a.Args {
+				u.use(x)
+			}
+			return a
+		}
+		u.failed = true
+		return e
+	})
+	return outer
+}
+
+// never tells whether a row's values are never NULL.
+func (u *tally) never(args []Expr) bool {
+	return !slices.ContainsFunc(args, func(e Expr) bool { return !notNull(e, u.packets) })
+}
+
+func (u *tally) isLength(e Expr) bool {
+	col, ok := e.(*Col)
+	return ok && col.name(u.packets) == "length"
+}
+
+// rel puts out a row per direction of a flow row that has packets, and one per
+// row of packets without a flow.
+func (u *tally) rel(c *compiler, conds []Expr) Rel {
+	out := []Column{}
+	for _, col := range u.packets.Out {
+		if _, ok := u.columns[col.ID]; ok {
+			out = append(out, col)
+		}
+	}
+	out = append(out, u.counts, u.lengths)
+	fresh := func(col Column) Column {
+		col.ID = c.identity(0)
+		return col
+	}
+	direction := func(back bool, packets, bytes string) Rel {
+		f := c.scan(FlowIndex, nil)
+		m := newMapping(u.packets, f, back)
+		p := &Project{Child: f}
+		var tests []Expr
+		for _, col := range out[:len(out)-2] {
+			p.Exprs = append(p.Exprs, Named{fresh(col), m.by[col.ID]})
+		}
+		p.Exprs = append(p.Exprs, Named{fresh(u.counts), f.column(packets)}, Named{fresh(u.lengths), f.column(bytes)})
+		for _, e := range conds {
+			tests = append(tests, substitute(e, m.by))
+		}
+		tests = append(tests, call(">", Bool, f.column(packets), &Literal{Integer, int64(0)}))
+		p.Child = filter(f, tests)
+		return p
+	}
+	flows := &SetOp{Op: "UNION", All: true, L: direction(false, "packets", "wire_bytes"),
+		R: direction(true, "reverse_packets", "reverse_wire_bytes"), Out: out}
+	null := map[sql.ColumnId]bool{}
+	for _, col := range u.packets.Out {
+		if noFlow[col.Name] {
+			null[col.ID] = true
+		}
+	}
+	if slices.ContainsFunc(conds, func(e Expr) bool { return rejectsNull(e, null) }) {
+		return flows
+	}
+	o := c.scan(OtherIndex, nil)
+	m := newMapping(u.packets, o, false)
+	p := &Project{Child: o}
+	for _, col := range out[:len(out)-2] {
+		x := m.by[col.ID]
+		if x == nil {
+			x = &Literal{K: Null}
+		}
+		p.Exprs = append(p.Exprs, Named{fresh(col), x})
+	}
+	p.Exprs = append(p.Exprs, Named{fresh(u.counts), o.column("packets")}, Named{fresh(u.lengths), o.column("wire_bytes")})
+	inner := slices.Clone(out)
+	for i := range inner {
+		inner[i] = fresh(inner[i])
+	}
+	flows.Out = inner
+	return filter(&SetOp{Op: "UNION", All: true, L: flows, R: p, Out: out}, conds)
+}
