@@ -1,0 +1,391 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wiresql/wiresql/capture"
+	"github.com/wiresql/wiresql/engine"
+	"github.com/wiresql/wiresql/sqlserver"
+	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/compact"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what is seen into the files of expectations and generated documentation")
+
+// The SQL tests are pages of text in testdata/sql: an archive is made from the
+// captures the first line names, then come statements with their answers.
+//
+//	# a comment
+//	query                  a statement, up to a line ----, then its rows
+//	query unordered        the same rows in any order; stored sorted
+//	query only-on          not compared with pushdown off, with the reason on
+//	                       the comment above: go-mysql-server is wrong there
+//	error                  then the error's text
+//	warning                rows are not compared, the warnings are
+//
+// Every statement runs in-process, in-process with wiresql_pushdown=off, and
+// over the wire by the mariadb client.
+
+// sqlCase is one statement of a page.
+type sqlCase struct {
+	line      int
+	kind      string // query, error, warning
+	unordered bool
+	onlyOn    bool
+	comments  []string
+	statement string
+	want      []string
+}
+
+func parsePage(t *testing.T, path string) []*sqlCase {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []*sqlCase
+	var comments []string
+	lines := strings.Split(string(text), "\n")
+	for i := 0; i < len(lines); i++ {
+		line := lines[i]
+		switch words := strings.Fields(line); {
+		case len(words) == 0:
+		case strings.HasPrefix(line, "#"):
+			comments = append(comments, line)
+		case words[0] == "query" || words[0] == "error" || words[0] == "warning":
+			c := &sqlCase{line: i + 1, kind: words[0], comments: comments}
+			comments = nil
+			for _, w := range words[1:] {
+				switch w {
+				case "unordered":
+					c.unordered = true
+				case "only-on":
+					c.onlyOn = true
+				default:
+					t.Fatalf("%s:%d: unknown word %q", path, i+1, w)
+				}
+			}
+			var statement []string
+			for i++; i < len(lines) && lines[i] != "----"; i++ {
+				statement = append(statement, lines[i])
+			}
+			c.statement = strings.Join(statement, "\n")
+			for i++; i < len(lines) && lines[i] != ""; i++ {
+				c.want = append(c.want, lines[i])
+			}
+			cases = append(cases, c)
+		default:
+			t.Fatalf("%s:%d: %q is not understood", path, i+1, line)
+		}
+	}
+	return cases
+}
+
+func writePage(t *testing.T, path string, cases []*sqlCase) {
+	t.Helper()
+	var b strings.Builder
+	for i, c := range cases {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		for _, line := range c.comments {
+			b.WriteString(line + "\n")
+		}
+		b.WriteString(c.kind)
+		if c.unordered {
+			b.WriteString(" unordered")
+		}
+		if c.onlyOn {
+			b.WriteString(" only-on")
+		}
+		b.WriteString("\n" + c.statement + "\n----\n")
+		for _, line := range c.want {
+			b.WriteString(line + "\n")
+		}
+	}
+	if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// demoArchive imports the captures the repository ships, once for all tests.
+var demoArchive = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "wiresql-test-")
+	if err != nil {
+		return "", err
+	}
+	a, err := archive.Open(dir, archive.Options{NoSync: true})
+	if err != nil {
+		return "", err
+	}
+	defer a.Close()
+	report, err := capture.Import(context.Background(), a, capture.ImportConfig{Paths: []string{demoCaptures}})
+	if err != nil {
+		return "", err
+	}
+	if !report.Whole() || report.Packets == 0 {
+		return "", fmt.Errorf("import of %s: %+v", demoCaptures, report)
+	}
+	_, err = compact.Run(context.Background(), a, compact.Config{})
+	return dir, err
+})
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	if dir, err := demoArchive(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+func demoEngine(t *testing.T) *engine.Engine {
+	t.Helper()
+	dir, err := demoArchive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := archive.Open(dir, archive.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	e, err := engine.New(engine.DefaultConfig(), a, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+// asked is what a statement gave.
+type asked struct {
+	rows     []string
+	err      string
+	warnings []string
+}
+
+func askEngine(s *engine.Session, statement string) asked {
+	rows, err := s.Query(context.Background(), statement)
+	if err != nil {
+		return asked{err: err.Error()}
+	}
+	defer rows.Close()
+	var out asked
+	for {
+		row, err := rows.Text()
+		if err == io.EOF {
+			out.warnings = rows.Warnings()
+			return out
+		}
+		if err != nil {
+			return asked{err: err.Error()}
+		}
+		line := make([]string, len(row))
+		for i, v := range row {
+			line[i] = "NULL"
+			if v != nil {
+				line[i] = printableCell(v)
+			}
+		}
+		out.rows = append(out.rows, strings.Join(line, "\t"))
+	}
+}
+
+// printableCell is a value as the mariadb client prints it in batch mode.
+func printableCell(v []byte) string {
+	return strings.NewReplacer("\\", `\\`, "\n", `\n`, "\t", `\t`, "\x00", `\0`).Replace(string(v))
+}
+
+func pages(t *testing.T) []string {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/sql/*.test")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no pages in testdata/sql (%v)", err)
+	}
+	return paths
+}
+
+func TestSQL(t *testing.T) {
+	e := demoEngine(t)
+	total := 0
+	for _, path := range pages(t) {
+		cases := parsePage(t, path)
+		total += len(cases)
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			on, off := e.NewSession(), e.NewSession()
+			if got := askEngine(off, "SET wiresql_pushdown = 'off'"); got.err != "" {
+				t.Fatal(got.err)
+			}
+			for _, c := range cases {
+				got := askEngine(on, c.statement)
+				if *rewrite {
+					c.want = got.lines(c)
+				} else if diff := compareRows(c.want, got.lines(c)); diff != "" {
+					t.Errorf("%s:%d: %s\n%s", path, c.line, c.statement, diff)
+				}
+				if c.onlyOn || c.kind == "warning" {
+					continue
+				}
+				start := time.Now()
+				slow := askEngine(off, c.statement)
+				if d := time.Since(start); d > 2*time.Second {
+					t.Logf("%s:%d: %v with pushdown off: %s", path, c.line, d, c.statement)
+				}
+				if diff := compareRows(sorted(got.lines(c)), sorted(slow.lines(c))); diff != "" {
+					t.Errorf("%s:%d: pushdown off differs: %s\n%s", path, c.line, c.statement, diff)
+				}
+			}
+			if *rewrite {
+				writePage(t, path, cases)
+			}
+		})
+	}
+	if total < 100 {
+		t.Errorf("%d statements, at least 100 wanted", total)
+	}
+}
+
+// lines is the answer as a page holds it.
+func (a asked) lines(c *sqlCase) []string {
+	switch c.kind {
+	case "error":
+		// The number is told apart from the text on the wire only.
+		text, _, _ := strings.Cut(strings.ReplaceAll(a.err, "\n", " "), " (errno ")
+		return []string{text}
+	case "warning":
+		if a.err != "" {
+			return []string{"error: " + a.err}
+		}
+		return a.warnings
+	}
+	if a.err != "" {
+		return []string{"error: " + a.err}
+	}
+	if c.unordered {
+		return sorted(a.rows)
+	}
+	return a.rows
+}
+
+func sorted(lines []string) []string {
+	out := append([]string(nil), lines...)
+	sort.Strings(out)
+	return out
+}
+
+// compareRows compares rows as values: numbers to 1e-12.
+func compareRows(want, got []string) string {
+	if len(want) != len(got) {
+		return fmt.Sprintf("%d rows, want %d\ngot:\n%s\nwant:\n%s", len(got), len(want), excerpt(got), excerpt(want))
+	}
+	for i := range want {
+		if !sameRow(want[i], got[i]) {
+			return fmt.Sprintf("row %d\n got %s\nwant %s", i+1, got[i], want[i])
+		}
+	}
+	return ""
+}
+
+func excerpt(lines []string) string { return strings.Join(lines[:min(len(lines), 8)], "\n") }
+
+func sameRow(a, b string) bool {
+	x, y := strings.Split(a, "\t"), strings.Split(b, "\t")
+	if len(x) != len(y) {
+		return false
+	}
+	for i := range x {
+		if x[i] == y[i] {
+			continue
+		}
+		p, err1 := strconv.ParseFloat(x[i], 64)
+		q, err2 := strconv.ParseFloat(y[i], 64)
+		if err1 != nil || err2 != nil || math.Abs(p-q) > 1e-12*math.Max(math.Abs(p), math.Abs(q)) {
+			return sameTime(x[i], y[i])
+		}
+	}
+	return true
+}
+
+// sameTime compares times whose trailing zeros are printed or not.
+func sameTime(a, b string) bool {
+	trim := func(s string) string {
+		if strings.Contains(s, ":") && strings.Contains(s, ".") {
+			s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+		}
+		return s
+	}
+	return trim(a) == trim(b) && strings.Contains(a, ":")
+}
+
+// TestSQLOverTheWire sends the same pages through a real server to the real
+// mariadb client.
+func TestSQLOverTheWire(t *testing.T) {
+	client, err := exec.LookPath("mariadb")
+	if err != nil {
+		t.Fatal("the mariadb client is not installed: make deps")
+	}
+	e := demoEngine(t)
+	cfg := sqlserver.DefaultConfig()
+	cfg.Dir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
+	server := sqlserver.New(cfg, e, nil)
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	password, _ := server.Password()
+	_, port, _ := strings.Cut(server.Addr().String(), ":")
+	options := filepath.Join(t.TempDir(), "client.cnf")
+	if err := os.WriteFile(options, fmt.Appendf(nil, "[client]\nuser=wiresql\npassword=%s\nhost=127.0.0.1\nport=%s\nssl\n", password, port), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range pages(t) {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			for _, c := range parsePage(t, path) {
+				var out, errText bytes.Buffer
+				cmd := exec.Command(client, "--defaults-file="+options, "--batch", "--skip-column-names", "--binary-as-hex=0", "wiresql", "-e", c.statement)
+				cmd.Stdout, cmd.Stderr = &out, &errText
+				err := cmd.Run()
+				if c.kind == "warning" {
+					continue
+				}
+				if c.kind == "error" {
+					if err == nil {
+						t.Errorf("%s:%d: no error: %s", path, c.line, c.statement)
+					} else if !strings.Contains(errText.String(), c.want[0]) {
+						t.Errorf("%s:%d: %s\n got %s\nwant %s", path, c.line, c.statement, errText.String(), c.want[0])
+					}
+					continue
+				}
+				if err != nil {
+					t.Errorf("%s:%d: %s: %v: %s", path, c.line, c.statement, err, errText.String())
+					continue
+				}
+				var got []string
+				if out.Len() > 0 {
+					got = strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+				}
+				if c.unordered {
+					got = sorted(got)
+				}
+				if diff := compareRows(c.want, got); diff != "" {
+					t.Errorf("%s:%d: over the wire: %s\n%s", path, c.line, c.statement, diff)
+				}
+			}
+		})
+	}
+}
