@@ -216,10 +216,27 @@ func (a *Archive) number(tx *Tx) error {
 		}
 		c.First, c.Last = min(c.First, f.First), max(c.Last, f.Last)
 	}
+	for i := range tx.superseded {
+		// A second merge to the same level takes a number more, for of one
+		// level only the wider range supersedes.
+		f, c := &tx.superseded[i], covers[tx.superseded[i].Family]
+		if f.First == c.First && f.Last == c.Last && slices.ContainsFunc(tx.rows, func(s *stagedRows) bool {
+			return s.file.Family == f.Family && s.file.Level == f.Level
+		}) {
+			c.Last = max(a.next[c.sequence()], c.Last+1)
+		}
+	}
 	next := map[sequence]uint64{}
+	names := map[string]bool{}
 	for _, s := range tx.rows {
 		if c := covers[s.file.Family]; c != nil {
 			s.file.Writer, s.file.Lane, s.file.First, s.file.Last = c.Writer, c.Lane, c.First, c.Last
+			// Files of one range differ in their times; of the same times
+			// too, one bound is put later, which a bound may be.
+			for names[s.file.name()] {
+				s.file.MaxTS++
+			}
+			names[s.file.name()] = true
 			continue
 		}
 		seq := s.file.sequence()

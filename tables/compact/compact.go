@@ -41,9 +41,11 @@ type Stats struct {
 }
 
 const (
-	// pending is the level an import writes, merged the one a run writes.
+	// pending is the level an import writes, merged the one a run writes,
+	// rebuilt that of connections that replace all there were.
 	pending = "e"
 	merged  = "t"
+	rebuilt = "h"
 
 	defaultMergeAt = 16
 	// batchRows is how many rows of each file are in memory during a merge.
@@ -66,6 +68,11 @@ func Run(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 	for _, files := range sequences(cat.Files(archive.Flows), pending) {
 		if err := mergeFlows(ctx, a, cat, files, &stats); err != nil {
 			return stats, fmt.Errorf("compact flows: %w", err)
+		}
+		// What the next sequence must know: these rows' connections, and
+		// where the rows are now.
+		if cat, err = a.Catalog(); err != nil {
+			return stats, err
 		}
 	}
 	if err := errors.Join(
@@ -152,7 +159,7 @@ func mergeFlowsOnce(ctx context.Context, a *archive.Archive, cat *archive.Catalo
 	tx.Supersede(files)
 	if rebuild {
 		old := cat.Files(archive.Connections)
-		b.level = above(old)
+		b.level = rebuilt
 		if _, err := mergeRows(ctx, cat.Files(archive.Flows), flowTime, add); err != nil {
 			return err
 		}
@@ -171,17 +178,6 @@ func mergeFlowsOnce(ctx context.Context, a *archive.Archive, cat *archive.Catalo
 	stats.Connections += b.written
 	stats.Rebuilt = stats.Rebuilt || rebuild
 	return nil
-}
-
-// above is the level over that of all files: only a higher one supersedes.
-func above(files []archive.File) string {
-	level := "h"
-	for _, f := range files {
-		if f.Level == "h" {
-			level = "d"
-		}
-	}
-	return level
 }
 
 func flowTime(f *tables.Flow) tables.Time { return f.TS }

@@ -29,6 +29,13 @@ type conversation struct {
 	latest    tables.Time
 }
 
+// key of a conversation. The same capture imported for two sites has the same
+// ids in both.
+type key struct {
+	id   tables.ID
+	site string
+}
+
 // builder turns flow rows, in time order, into connections.
 type builder struct {
 	tx      *archive.Tx
@@ -36,19 +43,19 @@ type builder struct {
 	level   string
 	singles *archive.RowFile[tables.Connection]
 	buffer  []tables.Connection // singles not written yet
-	open    map[tables.ID]*conversation
+	open    map[key]*conversation
+	limit   int                 // of open: see openLimit
 	sorted  []tables.Connection // finished conversations of several pieces
-	runs    []*archive.RowFile[tables.Connection]
 	orphans bool
 	written int64
 }
 
 func newBuilder(tx *archive.Tx, names *resolutions) *builder {
-	return &builder{tx: tx, names: names, level: merged, open: map[tables.ID]*conversation{}}
+	return &builder{tx: tx, names: names, level: merged, open: map[key]*conversation{}, limit: openLimit}
 }
 
 func (b *builder) add(f *tables.Flow) error {
-	id := f.ConnID
+	id := key{f.ConnID, f.Site}
 	c := b.open[id]
 	single := f.Piece.V <= 1 && f.LastPiece.V
 	if c == nil && single {
@@ -61,7 +68,7 @@ func (b *builder) add(f *tables.Flow) error {
 		return nil
 	}
 	if c == nil {
-		if len(b.open) >= openLimit {
+		if len(b.open) >= b.limit {
 			if err := b.expire(f.TS); err != nil {
 				return err
 			}
@@ -172,6 +179,8 @@ func (b *builder) expire(now tables.Time) error {
 			}
 		}
 	}
+	// Looking through all of them pays once in so many new ones.
+	b.limit = max(openLimit, 2*len(b.open))
 	return nil
 }
 
@@ -215,10 +224,12 @@ func (b *builder) writeSorted() error {
 	if err != nil {
 		return err
 	}
-	b.runs = append(b.runs, f)
 	b.written += int64(len(b.sorted))
-	err = f.Write(b.sorted)
+	if err := f.Write(b.sorted); err != nil {
+		return err
+	}
 	b.sorted = b.sorted[:0]
+	_, err = f.Close()
 	return err
 }
 
@@ -241,10 +252,7 @@ func (b *builder) finish() error {
 		}
 	}
 	if b.singles != nil {
-		b.runs = append(b.runs, b.singles)
-	}
-	for _, f := range b.runs {
-		if _, err := f.Close(); err != nil {
+		if _, err := b.singles.Close(); err != nil {
 			return err
 		}
 	}
