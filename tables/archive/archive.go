@@ -1,4 +1,3 @@
-// Package archive keeps rows and packets on disk and finds them again.
 package archive
 
 import (
@@ -136,9 +135,10 @@ func (a *Archive) identify() error {
 		}
 		return fmt.Errorf("archive %s: no archive: it has no file %s", a.dir, formatFile)
 	}
-	if entries, err := os.ReadDir(a.dir); err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
-		return !strings.HasPrefix(e.Name(), ".") && e.Name() != "lost+found" && e.Name() != readersFile && e.Name() != lockFile && e.Name() != batchFolder && e.Name() != formatFile+".part"
-	}) {
+	// Making an archive out of somebody's folder by a slip of the keyboard
+	// would be hard to undo.
+	entries, err := os.ReadDir(a.dir)
+	if err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !mayHold(e.Name()) }) {
 		return fmt.Errorf("archive %s: the folder is neither empty nor an archive", a.dir)
 	}
 	if err := os.MkdirAll(filepath.Join(a.dir, batchFolder), 0o750); err != nil {
@@ -155,6 +155,16 @@ func (a *Archive) identify() error {
 		return fmt.Errorf("archive %s: %w", a.dir, err)
 	}
 	return nil
+}
+
+// mayHold tells whether a name may stand in a folder that is to become an
+// archive: hidden ones, and what an Open that was interrupted leaves.
+func mayHold(name string) bool {
+	switch name {
+	case "lost+found", "serve", batchFolder, lockFile, readersFile, formatFile + ".part":
+		return true
+	}
+	return strings.HasPrefix(name, ".")
 }
 
 // writeFile replaces a small file.

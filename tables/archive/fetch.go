@@ -215,7 +215,7 @@ func (f *fetcher) window(off int64, n int, end int64) []byte {
 	}
 	size := max(n, int(min(end-off, readChunk)))
 	if cap(f.buf) < size {
-		f.buf = make([]byte, size, max(size, readChunk))
+		f.buf = make([]byte, size, max(2*size, 64<<10))
 	}
 	got, _ := f.file.ReadAt(f.buf[:size], off)
 	f.buf, f.start = f.buf[:got], off

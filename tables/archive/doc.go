@@ -1,0 +1,75 @@
+// Package archive keeps rows and packets on disk and finds them again.
+//
+// Everything in an archive is a file that was written once, renamed into place
+// and never changed: rows are Parquet, packets are pcap. No file lists the
+// others. What belongs to the archive, and what replaces what, stands in the
+// names, so that there is nothing to corrupt and a lost file takes only its own
+// content along.
+//
+//	ARCHIVE/
+//	├── FORMAT                          "wiresql archive 1"
+//	├── lock                            flock: the one process that writes
+//	├── readers                         flock, shared: processes that read
+//	├── segments.next                   the next segment number, decimal
+//	├── batches/
+//	│   ├── 5f0c…e1.open                a batch being written; lists its segments
+//	│   └── 77ab…09                     a committed batch whose names are not final yet
+//	├── packets/<sensor>/YYYY/MM/DD/
+//	│   └── 0000000042.pcap             a segment: packets as they came
+//	└── flows/YYYY/MM/DD/               and so each family; the day of arrival, UTC
+//	    └── flows-v1-import-main-h-0000000001-0000000012-0006…00-0006…ff.parquet
+//	        │     │  │      │    │ │          │          │       └ largest ts_end, µs, hex
+//	        │     │  │      │    │ │          │          └ smallest ts
+//	        │     │  │      │    │ └──────────┴ the sequence numbers it stands for
+//	        │     │  │      │    └ level: s m e t h d, how often it was merged
+//	        │     │  └──────┴ writer and lane: a sequence of their own
+//	        │     └ version of the columns
+//	        └ family: flows connections other dns names imports segments coverage
+//
+// # From a flow to its packets
+//
+// The flow row is the index entry of its packets. Its last column, postings,
+// holds their positions; a position is a segment number and an offset in that
+// segment's file, packed into a packet id (tables.PacketID):
+//
+//	postings ─ DecodePostings ─► packet ids ─ sort, Fetch ─► records
+//
+//	bytes:  02        03     18      4c         e8 07
+//	        segment 2 count  +24     +76        +1000      → 2:24, 2:100, 2:1100
+//
+// A number is given to a segment once, whatever happens to the batch that asked
+// for it, and is never used again: ids stay true when files come and go.
+//
+// # Batches
+//
+// All that is written is written in a batch (Tx). Its row files bear the
+// batch's id behind their names, ".parquet.i77ab…09", and its segments are
+// listed in batches/<id>.open before they are made. When all files and their
+// folders are synced, renaming that file to batches/<id> commits the batch: one
+// operation, before which nothing of it counts and after which all of it does.
+// Then each row file gets its lasting name by a hard link; the name with the id
+// and the batch's file are removed once no process reads the archive, or ten
+// minutes later.
+//
+//	write .part ► sync ► rename ► sync folders ► rename batches/<id>.open ► link ► remove
+//	└──────────── swept by the next writer ────────────┘ └──── finished by the next writer
+//
+// Sequence numbers are dense per family, writer and lane. A file supersedes
+// those of the same three whose range it covers, if its level is higher or its
+// range larger; that is all a merge has to say. A merge takes over the writer
+// and lane of its inputs, and may write several files of one range.
+//
+// A reader lists the batches, then all folders, then the batches again, until
+// nothing changed in between: it sees each batch whole or not at all, and of a
+// merge either its inputs or its result.
+//
+// # Captures in place
+//
+// Adopt indexes a pcap or pcapng file where it lies: it gets a segment number
+// and a row in the family segments, with all it takes to read a record in its
+// middle (Layout) and to know the file again: size, time of change, and a hash
+// of its first and last 64 KiB. When any of them differs, its packets are gone
+// with the reason "source file changed"; wrong bytes are never returned.
+//
+// docs/archive-format.md describes the bytes.
+package archive
