@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -48,30 +49,36 @@ func (n needle) where() string {
 		n.Client, n.ClientPort, n.Server, n.ServerPort)
 }
 
-func (b *bench) corpus(name string, bytes int64, flows int) (*corpus, error) {
+func (b *bench) corpus(name string, size int64, flows int) (*corpus, error) {
 	c := &corpus{name: name, pcap: filepath.Join(b.dir, name+".pcap"), archive: filepath.Join(b.dir, name+".archive")}
 	side := c.pcap + ".json"
 	if _, err := os.Stat(side); err != nil {
-		args := []string{"run", "./testdata/generate", "-o", c.pcap, "-seed", "1", "-needle", side}
+		args := []string{"run", "./testdata/generate", "-o", c.pcap, "-seed", "1"}
 		if flows > 0 {
-			args = append(args, "-flows", strconv.Itoa(flows))
+			args = append(args, "-small", "-flows", strconv.Itoa(flows))
 		} else {
-			args = append(args, "-bytes", strconv.FormatInt(bytes, 10))
+			args = append(args, "-bytes", strconv.FormatInt(size, 10))
 		}
 		log.Printf("generate %s", c.pcap)
 		cmd := exec.Command("go", args...)
-		cmd.Stderr = os.Stderr
+		var said bytes.Buffer
+		cmd.Stderr = &said
 		if err := cmd.Run(); err != nil {
-			return nil, fmt.Errorf("generate %s: %w", c.pcap, err)
+			return nil, fmt.Errorf("generate %s: %w: %s", c.pcap, err, said.String())
+		}
+		if err := os.WriteFile(side, said.Bytes(), 0o644); err != nil {
+			return nil, err
 		}
 	}
 	text, err := os.ReadFile(side)
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(text, &c.needle); err != nil {
+	var made struct{ Needle needle }
+	if err := json.Unmarshal(text, &made); err != nil {
 		return nil, fmt.Errorf("%s: %w", side, err)
 	}
+	c.needle = made.Needle
 	st, err := os.Stat(c.pcap)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// program runs the program in-process and returns what it printed.
+func runProgram(t *testing.T, environ []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errText bytes.Buffer
+	code = run(context.Background(), args, environ, &out, &errText)
+	return code, out.String(), errText.String()
+}
+
+func TestDemo(t *testing.T) {
+	code, out, errText := runProgram(t, nil, "demo", "--once")
+	if code != 0 {
+		t.Fatalf("exit %d: %s", code, errText)
+	}
+	for _, want := range []string{"gavin.reid-machine", "intranet.example.test", "available", "DuckDB"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the demo does not show %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestConfiguration(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "wiresql.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, shipped, _ := runProgram(t, nil, "config")
+	write(shipped)
+	if code, again, errText := runProgram(t, nil, "config", "--config", file); code != 0 || again != shipped {
+		t.Errorf("what config prints is not what it reads: exit %d %s", code, errText)
+	}
+	write("server:\n  listen: 127.0.0.1:1\n")
+	for _, c := range []struct {
+		environ, args []string
+		want          string
+	}{
+		{nil, nil, `listen: "127.0.0.1:1"`},
+		{[]string{"WIRESQL_SERVER_LISTEN=127.0.0.1:2"}, nil, `listen: "127.0.0.1:2"`},
+		{[]string{"WIRESQL_SERVER_LISTEN=127.0.0.1:2"}, []string{"--listen", "127.0.0.1:3"}, `listen: "127.0.0.1:3"`},
+	} {
+		_, out, errText := runProgram(t, c.environ, append([]string{"config", "--config", file}, c.args...)...)
+		if !strings.Contains(out, c.want) {
+			t.Errorf("%v %v: no %s in %s%s", c.environ, c.args, c.want, out, errText)
+		}
+	}
+	for _, bad := range []string{"server:\n  lisen: x\n", "nonsense: 1\n", "server:\n  max-connections: many\n"} {
+		write(bad)
+		if code, _, errText := runProgram(t, nil, "config", "--config", file); code != 2 || strings.Count(errText, "\n") != 1 {
+			t.Errorf("%q: exit %d, %q", bad, code, errText)
+		}
+	}
+	if code, _, errText := runProgram(t, []string{"WIRESQL_SERVER_LISEN=x"}, "config"); code != 2 {
+		t.Errorf("an unknown variable: exit %d, %q", code, errText)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for name := range commands() {
+		if _, help, _ := runProgram(t, nil, "help", name); !strings.Contains(help, "Usage: wiresql "+name) {
+			t.Errorf("help %s: %q", name, help)
+		}
+		if !strings.Contains(usage, "\n  "+name) {
+			t.Errorf("the usage text does not name %s", name)
+		}
+	}
+	if code, _, errText := runProgram(t, nil, "nosuch"); code != 2 || !strings.Contains(errText, "wiresql help") {
+		t.Errorf("unknown command: exit %d, %q", code, errText)
+	}
+	if code, _, errText := runProgram(t, nil, "query", "--data", filepath.Join(t.TempDir(), "none"), "SELECT 1"); code != 1 || !strings.Contains(errText, "wiresql import") {
+		t.Errorf("no archive: exit %d, %q", code, errText)
+	}
+}
+
+func TestQueryFormats(t *testing.T) {
+	dir, err := demoArchive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for format, want := range map[string]string{
+		"table": "| n ", "json": `{"n":`, "csv": "n\n",
+	} {
+		code, out, errText := runProgram(t, nil, "query", "--data", dir, "--format", format, "SELECT COUNT(*) AS n FROM connections")
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("%s: exit %d, %q, %q", format, code, out, errText)
+		}
+	}
+	if code, _, errText := runProgram(t, nil, "query", "--data", dir, "SELECT nosuch FROM connections"); code != 1 || errText == "" {
+		t.Errorf("a wrong column: exit %d, %q", code, errText)
+	}
+}
