@@ -90,7 +90,7 @@ func TestQueryFormats(t *testing.T) {
 		t.Fatal(err)
 	}
 	for format, want := range map[string]string{
-		"table": "| n ", "json": `{"n":`, "csv": "n\n",
+		"table": " n |", "json": `{"n":`, "csv": "n\n",
 	} {
 		code, out, errText := runProgram(t, nil, "query", "--data", dir, "--format", format, "SELECT COUNT(*) AS n FROM connections")
 		if code != 0 || !strings.Contains(out, want) {
