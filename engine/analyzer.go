@@ -1,10 +1,7 @@
 package engine
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -14,7 +11,6 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/transform"
 
 	"github.com/wiresql/wiresql/engine/pushdown"
-	"github.com/wiresql/wiresql/tables/archive"
 )
 
 // ruleID is outside go-mysql-server's own.
@@ -145,58 +141,4 @@ func (n *pushedNode) ProjectedExprs() []sql.Expression {
 // RowIter implements sql.ExecSourceRel.
 func (n *pushedNode) RowIter(ctx *sql.Context, _ sql.Row) (sql.RowIter, error) {
 	return n.engine.execute(ctx, n)
-}
-
-// execute runs a plan: first what finds its packets, then the statement.
-func (e *Engine) execute(ctx *sql.Context, n *pushedNode) (Columnar, error) {
-	text := n.plan.SQL
-	var handles []string
-	finish := func() {
-		for _, h := range handles {
-			e.duck.withdraw(h)
-		}
-	}
-	for _, s := range n.plan.Scans {
-		id := strconv.Itoa(s.ID)
-		if pushdown.IsPackets(s.Relation) {
-			f, err := e.packetFeed(ctx, n.snap, s)
-			if err != nil {
-				finish()
-				return nil, err
-			}
-			h := e.duck.publish(f)
-			handles = append(handles, h)
-			text = strings.ReplaceAll(text, "{{packets "+id+"}}", feedFunction+"("+quoteText(h)+")")
-			continue
-		}
-		from, err := e.relationText(n.snap, s.Relation, s.Columns, nil)
-		if err != nil {
-			finish()
-			return nil, err
-		}
-		text = strings.ReplaceAll(text, "{{scan "+id+"}}", "("+from+")")
-	}
-	cur, err := e.duck.query(ctx, text)
-	if err != nil {
-		finish()
-		return nil, err
-	}
-	return newResult(cur, n.plan.Columns, finish)
-}
-
-// packetFeed finds the packets of a scan.
-func (e *Engine) packetFeed(ctx context.Context, snap *snapshot, s *pushdown.ScanPlan) (*packetFeed, error) {
-	keys, err := e.allKeys(ctx, snap)
-	if errors.Is(err, errTooManyPackets) {
-		return nil, fmt.Errorf("more than %d packets: add a time range or an address", maxPackets)
-	}
-	if err != nil {
-		return nil, err
-	}
-	fields, err := packetVectors(s.Relation, s.Columns)
-	if err != nil {
-		return nil, err
-	}
-	return &packetFeed{ctx: ctx, archive: e.archive, catalog: snap.catalog, refs: keys.refs, owners: keys.owners, fields: fields,
-		done: func(archive.FetchStats) {}}, nil
 }

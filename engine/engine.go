@@ -15,6 +15,7 @@ import (
 	sqle "github.com/dolthub/go-mysql-server"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/rowexec"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"github.com/wiresql/wiresql/functions"
@@ -82,6 +83,7 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 	}
 	e.provider = newProvider(e)
 	an := analyzer.NewBuilder(e.provider).AddPreAnalyzeRule(ruleID, e.analyze).Build()
+	an.ExecBuilder = rowexec.NewOverrideBuilder(explainer{e})
 
 	e.sql = sqle.New(an, &sqle.Config{IsReadOnly: true})
 	e.sql.Parser = guard{e.sql.Parser}
@@ -111,6 +113,7 @@ func (e *Engine) Session(base *sql.BaseSession) sql.Session { return base }
 // are unsafe or give wrong answers. go-mysql-server keeps them per process.
 func (e *Engine) setVariables() error {
 	sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{
+		timeZone(),
 		&sql.MysqlSystemVariable{Name: varPushdown, Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
 			Type: types.NewSystemBoolType(varPushdown), Default: int8(1)},
 		&sql.MysqlSystemVariable{Name: varScanLimit, Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,

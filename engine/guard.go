@@ -74,7 +74,9 @@ func (g guard) ParseSimple(query string) (sqlparser.Statement, error) {
 	if err := checkText(query); err != nil {
 		return nil, err
 	}
-	return g.Parser.ParseSimple(query)
+	stmt, err := g.Parser.ParseSimple(explainText(query))
+	explainFormat(stmt)
+	return stmt, err
 }
 
 // Parse implements sql.Parser.
@@ -82,7 +84,8 @@ func (g guard) Parse(ctx *sql.Context, query string, multi bool) (sqlparser.Stat
 	if err := checkText(query); err != nil {
 		return nil, "", "", err
 	}
-	stmt, parsed, rest, err := g.Parser.Parse(ctx, query, multi)
+	stmt, parsed, rest, err := g.Parser.Parse(ctx, explainText(query), multi)
+	explainFormat(stmt)
 	return stmt, parsed, rest, err
 }
 
@@ -91,7 +94,9 @@ func (g guard) ParseWithOptions(ctx context.Context, query string, delimiter run
 	if err := checkText(query); err != nil {
 		return nil, "", "", err
 	}
-	return g.Parser.ParseWithOptions(ctx, query, delimiter, multi, options)
+	stmt, parsed, rest, err := g.Parser.ParseWithOptions(ctx, explainText(query), delimiter, multi, options)
+	explainFormat(stmt)
+	return stmt, parsed, rest, err
 }
 
 // ParseOneWithOptions implements sql.Parser.
@@ -99,5 +104,7 @@ func (g guard) ParseOneWithOptions(ctx context.Context, query string, options sq
 	if err := checkText(query); err != nil {
 		return nil, 0, err
 	}
-	return g.Parser.ParseOneWithOptions(ctx, query, options)
+	stmt, end, err := g.Parser.ParseOneWithOptions(ctx, explainText(query), options)
+	explainFormat(stmt)
+	return stmt, end, err
 }

@@ -26,6 +26,8 @@ func (p *provider) Function(_ *sql.Context, name string) (sql.Function, bool) {
 	switch name = strings.ToLower(name); name {
 	case "regexp_like":
 		return sql.FunctionN{Name: name, Fn: newRegexpLike}, true
+	case "sleep":
+		return sql.FunctionN{Name: name, Fn: newSleep}, true
 	case "load_file", "benchmark", "get_lock", "release_lock", "release_all_locks", "is_free_lock", "is_used_lock",
 		"regexp_instr", "regexp_replace", "regexp_substr":
 		return sql.FunctionN{Name: name, Fn: func(...sql.Expression) (sql.Expression, error) {

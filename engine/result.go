@@ -45,6 +45,8 @@ type result struct {
 	row     int // next row of chunk, when rows are taken
 	// finish runs once, when the result is closed.
 	finish func()
+	// run is what it is the result of, when that was pushed down.
+	run *run
 }
 
 // resultField says how a declared column is read from DuckDB's.

@@ -27,6 +27,9 @@ type snapshot struct {
 	missing []uint32 // segments whose packets are gone
 	lossy   []pushdown.Gap
 	leases  map[string][]tables.Lease
+	// recorded is the time some source was recording, in order; nil when
+	// nothing says.
+	recorded []period
 }
 
 // snapshot returns the current one. When the archive has changed, the leases
@@ -51,7 +54,9 @@ func (e *Engine) snapshot(ctx context.Context) (*snapshot, error) {
 	for _, l := range leases {
 		s.leases[l.Name] = append(s.leases[l.Name], l)
 	}
+	var covered []period
 	err = readFamily(catalog, archive.Coverage, func(c *tables.Coverage) {
+		covered = append(covered, period{c.TS, c.TSEnd})
 		if c.Drops.Set && c.Drops.V > 0 {
 			s.lossy = append(s.lossy, pushdown.Gap{Sensor: c.Sensor, From: c.TS, To: c.TSEnd})
 		}
@@ -59,6 +64,7 @@ func (e *Engine) snapshot(ctx context.Context) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.recorded = merge(covered)
 	if err := e.duck.load(ctx, hostsTable, hostsFeed(leases)); err != nil {
 		return nil, fmt.Errorf("load names of hosts: %w", err)
 	}
@@ -98,7 +104,8 @@ func readFamily[T any](c *archive.Catalog, family archive.Family, fn func(*T)) e
 // env is what the compiler may ask.
 func (s *snapshot) env() pushdown.Env {
 	return pushdown.Env{
-		Hosts: func(name string) []tables.Lease { return s.leases[name] },
+		AllPackets: len(s.missing) == 0,
+		Hosts:      func(name string) []tables.Lease { return s.leases[name] },
 		HostsLike: func(match func(string) bool) []tables.Lease {
 			var out []tables.Lease
 			for name, l := range s.leases {

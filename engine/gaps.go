@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
+
+	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// What an answer can't show because it was not recorded, or is gone, is said
+// beside it: as warnings, or as an error with wiresql_gaps = 'error'.
+
+// period is a closed interval of captured time.
+type period struct{ from, to tables.Time }
+
+// edge is how far a question may reach beyond the first and the last packet
+// before it is worth a word: a quiet minute is no gap.
+const edge = tables.Time(time.Minute / time.Microsecond)
+
+// merge joins periods that overlap or lie within edge of each other.
+func merge(periods []period) []period {
+	slices.SortFunc(periods, func(a, b period) int { return cmp.Compare(a.from, b.from) })
+	var out []period
+	for _, p := range periods {
+		if n := len(out); n > 0 && p.from <= out[n-1].to+edge {
+			out[n-1].to = max(out[n-1].to, p.to)
+		} else {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// gaps reports what is missing from an answer.
+func (e *Engine) gaps(ctx *sql.Context, found []string) error {
+	if len(found) == 0 {
+		return nil
+	}
+	if gapsAreErrors(ctx) {
+		return userError("%s (wiresql_gaps is 'error')", strings.Join(found, "; "))
+	}
+	for _, text := range found {
+		ctx.Session.Warn(&sql.Warning{Level: "Warning", Code: mysql.ERUnknownError, Message: text})
+	}
+	return nil
+}
+
+// outside says how the time a plan asks about goes beyond what was recorded.
+func (s *snapshot) outside(p *pushdown.Plan) []string {
+	if !slices.ContainsFunc(p.Scans, func(s *pushdown.ScanPlan) bool { return captured(s.Relation) }) {
+		return nil
+	}
+	recorded := s.recorded
+	if len(recorded) == 0 {
+		first, last, ok := s.catalog.Bounds()
+		if !ok {
+			return []string{"the archive holds no packets and no flows yet"}
+		}
+		recorded = []period{{first, last}}
+	}
+	b := p.Bounds
+	if b.Timeless() || b.From >= b.To {
+		return nil
+	}
+	first, last := recorded[0].from, recorded[len(recorded)-1].to
+	holds := fmt.Sprintf("the archive holds %s to %s", timeText(first), timeText(last))
+	asked := rangeText(b)
+	within := slices.ContainsFunc(recorded, func(p period) bool { return p.from < b.To && p.to >= b.From })
+	switch {
+	case !within:
+		return []string{holds + "; nothing was recorded in the range asked for (" + asked + ")"}
+	case b.From != pushdown.MinTime && b.From < first-edge, b.To != pushdown.MaxTime && b.To > last+edge:
+		return []string{holds + "; nothing was recorded in the rest of the range asked for (" + asked + ")"}
+	}
+	return nil
+}
+
+// captured tells whether a relation's rows come from captured traffic, so that
+// no rows in a time nobody recorded means nothing.
+func captured(rel *tables.Relation) bool { return rel.Schema != tables.Ops && rel != tables.Hosts }
+
+// gone says which of the packets a run wants can't be read.
+func (r *run) gone() []string {
+	var out []string
+	for _, k := range r.packets {
+		out = append(out, r.snap.unreadable(k.keys.refs)...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// maxNamed bounds the segments that are named one by one.
+const maxNamed = 5
+
+// unreadable says which of the packets can't be read, and why.
+func (s *snapshot) unreadable(refs []archive.Ref) []string {
+	var out []string
+	segments, packets := 0, 0
+	s.bySegment(refs, func(number uint32, info *archive.SegmentInfo, n int) {
+		if info != nil && info.State == archive.StateAvailable {
+			return
+		}
+		if segments++; segments > maxNamed {
+			packets += n
+			return
+		}
+		out = append(out, segmentText(number, info, n))
+	})
+	if segments > maxNamed {
+		out = append(out, fmt.Sprintf("%d packets of %d more segments can't be read", packets, segments-maxNamed))
+	}
+	return out
+}
+
+func segmentText(number uint32, info *archive.SegmentInfo, packets int) string {
+	if info == nil {
+		return fmt.Sprintf("%d packets can't be read: segment %d is not in the catalogue", packets, number)
+	}
+	at := ""
+	if info.TS.Set && info.TSEnd.Set {
+		at = fmt.Sprintf(" of %s to %s", timeText(info.TS.V), timeText(info.TSEnd.V))
+	}
+	reason := "is missing"
+	if info.State == archive.StateChanged {
+		reason = "is no longer the file that was imported"
+	}
+	return fmt.Sprintf("%d packets%s can't be read: segment %d (%s) %s", packets, at, number, info.Path, reason)
+}
+
+func timeText(t tables.Time) string {
+	return time.UnixMicro(int64(t)).UTC().Format("2006-01-02 15:04:05.999999")
+}
+
+func rangeText(b pushdown.Bounds) string {
+	switch {
+	case b.From == pushdown.MinTime:
+		return "before " + timeText(b.To)
+	case b.To == pushdown.MaxTime:
+		return "since " + timeText(b.From)
+	}
+	return timeText(b.From) + " to " + timeText(b.To)
+}

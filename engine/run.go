@@ -1,0 +1,342 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/dolthub/go-mysql-server/sql"
+
+	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// run is a plan made ready for one execution: its files are chosen, its
+// packets found. EXPLAIN makes one too and reads no packet of it.
+type run struct {
+	engine  *Engine
+	plan    *pushdown.Plan
+	snap    *snapshot
+	text    string // for DuckDB
+	scans   []scanRun
+	packets []*packetsRun
+	handles []string // of feeds to withdraw
+}
+
+// scanRun says which files of a scan are read.
+type scanRun struct {
+	relation    *tables.Relation
+	read, files int // of files there are
+	bytes       int64
+}
+
+// packetsRun says how the packets of a scan were found.
+type packetsRun struct {
+	plan  *pushdown.PacketPlan
+	query string // that found them
+	shown string // the same with its placeholders
+	scans []scanRun
+	keys  *keySet
+	bytes int64                              // of the packets, estimated
+	stats atomic.Pointer[archive.FetchStats] // once all are read
+}
+
+// execute runs a plan: first what finds its packets, then the statement.
+func (e *Engine) execute(ctx *sql.Context, n *pushedNode) (*result, error) {
+	if err := e.gaps(ctx, n.snap.outside(n.plan)); err != nil {
+		return nil, err
+	}
+	r, err := e.prepare(ctx, n)
+	if err == nil {
+		err = r.admit(ctx)
+	}
+	if err == nil {
+		err = e.gaps(ctx, r.gone())
+	}
+	if err != nil {
+		r.finish()
+		return nil, err
+	}
+	cur, err := e.duck.query(ctx, r.text)
+	if err != nil {
+		r.finish()
+		return nil, err
+	}
+	out, err := newResult(cur, n.plan.Columns, r.finish)
+	if err != nil {
+		return nil, err
+	}
+	out.run = r
+	return out, nil
+}
+
+// prepare fills in the placeholders of a plan. The run must be finished, also
+// after an error.
+func (e *Engine) prepare(ctx *sql.Context, n *pushedNode) (*run, error) {
+	r := &run{engine: e, plan: n.plan, snap: n.snap, text: n.plan.SQL}
+	for _, p := range n.plan.Packets {
+		k := &packetsRun{plan: p, keys: &keySet{}}
+		r.packets = append(r.packets, k)
+		if err := r.find(ctx, k); err != nil {
+			return r, err
+		}
+		fields, err := packetVectors(p.Relation, p.Columns)
+		if err != nil {
+			return r, err
+		}
+		f := &packetFeed{ctx: ctx, archive: e.archive, catalog: n.snap.catalog, refs: k.keys.refs, owners: k.keys.owners, fields: fields,
+			from: p.From, to: p.To, done: func(s archive.FetchStats) { k.stats.Store(&s) }}
+		handle := e.duck.publish(f)
+		r.handles = append(r.handles, handle)
+		r.text = strings.ReplaceAll(r.text, placeholder("packets", p.ID), feedFunction+"("+quoteText(handle)+")")
+	}
+	var err error
+	r.text, r.scans, err = r.fill(r.text, n.plan.Scans)
+	return r, err
+}
+
+func (r *run) finish() {
+	for _, h := range r.handles {
+		r.engine.duck.withdraw(h)
+	}
+	r.handles = nil
+}
+
+func placeholder(kind string, id int) string { return "{{" + kind + " " + strconv.Itoa(id) + "}}" }
+
+// fill writes the relations of a statement over the files that matter.
+func (r *run) fill(text string, scans []*pushdown.ScanPlan) (string, []scanRun, error) {
+	var out []scanRun
+	for _, s := range scans {
+		if pushdown.IsPackets(s.Relation) {
+			continue
+		}
+		one := scanRun{relation: s.Relation}
+		from, err := r.engine.relationText(r.snap, s.Relation, s.Columns, func(f archive.File) bool {
+			one.files++
+			if !matters(f, s.Bounds) {
+				return false
+			}
+			one.read++
+			one.bytes += f.Bytes
+			return true
+		})
+		if err != nil {
+			return "", nil, err
+		}
+		out = append(out, one)
+		text = strings.ReplaceAll(text, placeholder("scan", s.ID), "("+from+")")
+	}
+	return text, out, nil
+}
+
+// matters tells whether a file can hold rows within the bounds. DuckDB opens
+// every file it is given, whatever the predicate.
+func matters(f archive.File, b pushdown.Bounds) bool {
+	if timed := f.MinTS != 0 || f.MaxTS != 0; timed && (f.MinTS >= b.To || f.MaxTS < b.From) {
+		return false
+	}
+	for _, values := range b.Equal {
+		if !slices.ContainsFunc(values, func(v pushdown.Equality) bool { return archive.MayContain(f, v.Column, v.Value) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// maxKeys is up to how many values of a key are looked for one by one: more
+// are joined.
+const maxKeys = 2000
+
+// find runs the key plan of a scan of packets.
+func (r *run) find(ctx *sql.Context, k *packetsRun) error {
+	if !k.plan.Narrow {
+		// All of them: what that costs is known without asking.
+		if err := r.engine.admitAll(ctx, r.snap, k.plan); err != nil {
+			return err
+		}
+	}
+	query, none, err := r.keyQuery(ctx, k)
+	if err != nil {
+		return err
+	}
+	if none {
+		return nil
+	}
+	if k.query, k.scans, err = r.fill(query.SQL, query.Scans); err != nil {
+		return err
+	}
+	keys, err := collectKeys(ctx, r.engine.duck, k.query)
+	if errors.Is(err, errTooManyPackets) {
+		return userError("this statement asks for more than %d packets: %s", maxPackets, advice(k.plan))
+	}
+	if err != nil {
+		return err
+	}
+	k.keys = keys
+	k.bytes = r.snap.bytesOf(k.keys.refs)
+	return nil
+}
+
+// keyQuery chooses how to find the flow rows: by the values of a key when they
+// are few, since blooms then leave out most files. none means that there is
+// nothing to find.
+func (r *run) keyQuery(ctx context.Context, k *packetsRun) (query pushdown.Query, none bool, err error) {
+	p := k.plan
+	k.shown = p.Keys.SQL
+	if p.Source == nil {
+		return p.Keys, false, nil
+	}
+	text, scans, err := r.fill(p.Source.SQL, p.Source.Scans)
+	if err != nil {
+		return query, false, err
+	}
+	values, err := r.engine.numbers(ctx, text, maxKeys)
+	if err != nil {
+		return query, false, err
+	}
+	switch {
+	case len(values) == 0:
+		k.query, k.scans, k.shown = text, scans, p.Source.SQL
+		return query, true, nil
+	case len(values) > maxKeys:
+		return p.Keys, false, nil
+	}
+	list := make([]string, len(values))
+	equal := make([]pushdown.Equality, len(values))
+	for i, v := range values {
+		list[i] = strconv.FormatUint(v, 10)
+		equal[i] = pushdown.Equality{Column: p.KeyColumn, Value: v}
+	}
+	k.shown = strings.ReplaceAll(p.ByKey.SQL, "{{keys}}", fmt.Sprintf("{{%d keys}}", len(values)))
+	query.SQL = strings.ReplaceAll(p.ByKey.SQL, "{{keys}}", strings.Join(list, ", "))
+	for _, s := range p.ByKey.Scans {
+		one := *s
+		if s.Relation == pushdown.FlowIndex {
+			one.Bounds.Equal = append(slices.Clip(one.Bounds.Equal), equal)
+		}
+		query.Scans = append(query.Scans, &one)
+	}
+	return query, false, nil
+}
+
+// numbers reads the first column of a query, a UBIGINT, up to one more than
+// limit values.
+func (e *Engine) numbers(ctx context.Context, text string, limit int) ([]uint64, error) {
+	cur, err := e.duck.query(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	defer cur.close()
+	var out []uint64
+	for len(out) <= limit {
+		view, err := cur.next()
+		if err != nil {
+			return nil, err
+		}
+		if view == nil {
+			break
+		}
+		for row := range view.n {
+			if !view.vectors[0].null(row) {
+				out = append(out, view.vectors[0].uint64(row))
+			}
+		}
+	}
+	return out, nil
+}
+
+// bytesOf estimates the bytes of packets, as mean packets of their segments.
+func (s *snapshot) bytesOf(refs []archive.Ref) int64 {
+	var total int64
+	s.bySegment(refs, func(_ uint32, info *archive.SegmentInfo, n int) {
+		if info != nil && info.State == archive.StateAvailable {
+			total += int64(float64(n) * float64(info.Bytes) / float64(max(info.Packets, 1)))
+		}
+	})
+	return total
+}
+
+// bySegment counts refs, which are sorted, by segment; info is nil for one the
+// catalogue does not know.
+func (s *snapshot) bySegment(refs []archive.Ref, fn func(number uint32, info *archive.SegmentInfo, n int)) {
+	for len(refs) > 0 {
+		number := refs[0].ID.Segment()
+		n, _ := slices.BinarySearchFunc(refs, uint64(number)+1, func(r archive.Ref, next uint64) int {
+			if uint64(r.ID.Segment()) < next {
+				return -1
+			}
+			return 1
+		})
+		info, ok := s.catalog.Segment(number)
+		if !ok {
+			info = nil
+		}
+		fn(number, info, n)
+		refs = refs[n:]
+	}
+}
+
+// The limit on packet bytes.
+
+// admit refuses a run that would read more packets than the session allows.
+func (r *run) admit(ctx *sql.Context) error {
+	var bytes int64
+	var packets int
+	how := ""
+	for _, k := range r.packets {
+		bytes += k.bytes
+		packets += len(k.keys.refs)
+		how = advice(k.plan)
+	}
+	if limit := r.engine.scanLimit(ctx); bytes > limit {
+		return overLimit(bytes, int64(packets), limit, how)
+	}
+	return nil
+}
+
+// admitAll refuses to read every packet of a time when they exceed the limit.
+func (e *Engine) admitAll(ctx *sql.Context, snap *snapshot, p *pushdown.PacketPlan) error {
+	var bytes, packets int64
+	for _, s := range snap.catalog.Segments() {
+		if s.State != archive.StateAvailable || s.TS.Set && s.TS.V >= p.To || s.TSEnd.Set && s.TSEnd.V < p.From {
+			continue
+		}
+		bytes += s.Bytes
+		packets += s.Packets
+	}
+	if limit := e.scanLimit(ctx); bytes > limit {
+		return overLimit(bytes, packets, limit, advice(p))
+	}
+	return nil
+}
+
+func overLimit(bytes, packets, limit int64, how string) error {
+	return userError("this statement would read about %s of packets (%d), more than wiresql_packet_scan_limit (%s) allows: %s",
+		byteText(bytes), packets, byteText(limit), how)
+}
+
+func advice(p *pushdown.PacketPlan) string {
+	if p.Advice != "" {
+		return p.Advice
+	}
+	return "narrow the time range, or name an address or a port"
+}
+
+// byteText writes a number of bytes for people.
+func byteText(n int64) string {
+	units := [...]string{"bytes", "KB", "MB", "GB", "TB", "PB"}
+	f, i := float64(n), 0
+	for f >= 1000 && i < len(units)-1 {
+		f, i = f/1000, i+1
+	}
+	if i == 0 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%.1f %s", f, units[i])
+}
