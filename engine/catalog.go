@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"sort"
 	"strings"
 
@@ -150,3 +151,26 @@ func (whole) Key() []byte { return []byte("all") }
 func (t *table) PartitionRows(ctx *sql.Context, _ sql.Partition) (sql.RowIter, error) {
 	return t.engine.rows(ctx, t.rel)
 }
+
+// There are no views; but once accounts are checked, go-mysql-server asks for
+// them by name before it looks for a table, and takes "not supported" for an
+// error.
+var _ sql.ViewDatabase = (*database)(nil)
+
+// CreateView implements sql.ViewDatabase.
+func (d *database) CreateView(*sql.Context, string, string, string) error {
+	return fmt.Errorf("database %s is read-only", d.name)
+}
+
+// DropView implements sql.ViewDatabase.
+func (d *database) DropView(_ *sql.Context, name string) error {
+	return sql.ErrViewDoesNotExist.New(d.name, name)
+}
+
+// GetViewDefinition implements sql.ViewDatabase.
+func (d *database) GetViewDefinition(*sql.Context, string) (sql.ViewDefinition, bool, error) {
+	return sql.ViewDefinition{}, false, nil
+}
+
+// AllViews implements sql.ViewDatabase.
+func (d *database) AllViews(*sql.Context) ([]sql.ViewDefinition, error) { return nil, nil }
