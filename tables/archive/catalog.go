@@ -176,7 +176,7 @@ func (c *Catalog) equal(d *Catalog) bool {
 // list reads all folders, again while batches come and go: a listing must
 // show all of a batch, and a merged file or what it was merged from.
 func (a *Archive) list() (listing, error) {
-	for range 20 {
+	for try := range 50 {
 		l := listing{dirs: map[string]time.Time{}}
 		before, err := a.batches(&l)
 		if err != nil {
@@ -203,7 +203,7 @@ func (a *Archive) list() (listing, error) {
 			}
 			return l, nil
 		}
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(time.Duration(try) * time.Millisecond)
 	}
 	return listing{}, errors.New("batches keep coming while the folders are listed")
 }

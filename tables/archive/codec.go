@@ -219,19 +219,21 @@ func (c *column) values(dst []parquet.Value, base unsafe.Pointer, stride uintptr
 		return c.lists(dst, base, stride, n, index)
 	}
 	dst = slices.Grow(dst, n)[:n]
-	row := base
+	// Each row is reached from the first: a pointer moved on by one row would
+	// end behind the last, where Go allows none.
 	if !c.optional {
 		for i := range dst {
+			p := unsafe.Add(base, uintptr(i)*stride+c.at)
 			if c.shape == shape64 {
-				dst[i] = parquet.Int64Value(*(*int64)(unsafe.Add(row, c.at)))
+				dst[i] = parquet.Int64Value(*(*int64)(p))
 			} else {
-				dst[i] = c.value(unsafe.Add(row, c.at))
+				dst[i] = c.value(p)
 			}
-			row = unsafe.Add(row, stride)
 		}
 		return dst
 	}
 	for i := range dst {
+		row := unsafe.Add(base, uintptr(i)*stride)
 		p := unsafe.Add(row, c.at)
 		switch {
 		case c.set != none && !*(*bool)(unsafe.Add(row, c.set)),
@@ -245,7 +247,6 @@ func (c *column) values(dst []parquet.Value, base unsafe.Pointer, stride uintptr
 		default:
 			dst[i] = c.value(p).Level(0, 1, index)
 		}
-		row = unsafe.Add(row, stride)
 	}
 	return dst
 }

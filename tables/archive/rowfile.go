@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
@@ -173,8 +174,10 @@ type columnReader struct {
 	names  interned
 }
 
-// ReadRows opens a file of T's family.
-func ReadRows[T any](path string) (*RowReader[T], error) {
+// ReadRows opens a file of T's family. With columns, only those (as the file
+// names them) are read and the others stay zero: who needs no postings does
+// not pay for them.
+func ReadRows[T any](path string, columns ...string) (*RowReader[T], error) {
 	c, err := codecOf[T]()
 	if err != nil {
 		return nil, err
@@ -187,6 +190,9 @@ func ReadRows[T any](path string) (*RowReader[T], error) {
 	schema := pf.Schema()
 	for i := range c.columns {
 		col := &c.columns[i]
+		if len(columns) > 0 && !slices.Contains(columns, col.name) {
+			continue
+		}
 		where := []string{col.name}
 		if col.shape == shapeList {
 			where = append(where, "list", "element")

@@ -112,6 +112,28 @@ func (tx *Tx) stage(family Family, level string) (*stagedRows, *os.File, error) 
 	return s, f, nil
 }
 
+// Keep takes a live file into the batch under another level as it is: a second
+// name for the same bytes. A merge does so with files that gain nothing from
+// being written again, and supersedes the old name.
+func (tx *Tx) Keep(f File, level string) error {
+	if tx.ended {
+		return errEnded
+	}
+	if levelRank(level) < 0 {
+		return fmt.Errorf("level %q of %s: no such level", level, f.Family)
+	}
+	s, file, err := tx.stage(f.Family, level)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(file.Close(), tx.a.remove(s.path), tx.a.link(f.Path, s.path)); err != nil {
+		return fmt.Errorf("keep %s: %w", f.Path, err)
+	}
+	s.file.MinTS, s.file.MaxTS, s.file.Rows, s.file.Bytes = f.MinTS, f.MaxTS, f.Rows, f.Bytes
+	s.timed, s.whole = true, true
+	return nil
+}
+
 // Supersede says that the batch's files of these files' families replace
 // them: they take over the writer, lane and whole range of the files, which
 // must be all live files of that range. Files of one family must come from one
