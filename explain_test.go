@@ -1,0 +1,111 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/wiresql/wiresql/engine"
+)
+
+func explained(t *testing.T, s *engine.Session, statement string) string {
+	t.Helper()
+	got := askEngine(s, statement)
+	if got.err != "" {
+		t.Fatalf("%s: %s", statement, got.err)
+	}
+	return strings.Join(got.rows, "\n")
+}
+
+func TestExplain(t *testing.T) {
+	e := demoEngine(t)
+	s := e.NewSession()
+	const join = `SELECT p.ts, p.info FROM connections c JOIN packets p USING (conn_id)
+		WHERE c.server_port = 80 AND overlaps(c.ts, c.ts_end, '2026-06-12 10:15', '2026-06-12 10:30') ORDER BY p.ts`
+	for _, c := range []struct {
+		statement string
+		want      []string
+	}{
+		{"EXPLAIN " + join, []string{"pushed down: DuckDB answers the whole statement", "normal form:", "{{packets 1}}", "keys:", "flow rows selected", "ranges", "limit 21.5 GB", "files read"}},
+		{"EXPLAIN FORMAT=JSON " + join, []string{"flow rows selected"}},
+		{"EXPLAIN FORMAT=TRADITIONAL SELECT COUNT(*) FROM connections", []string{"pushed down", "wiresql.connections, 2 of 2 files read"}},
+		{"EXPLAIN ANALYZE " + join, []string{"measured: ", "rows in"}},
+		{"EXPLAIN SELECT COUNT(*) FROM connections WHERE ts < '2019-01-01'", []string{"0 of 2 files read, 2 left out", "gap: the archive holds 2026-"}},
+		{"EXPLAIN SELECT SOUNDEX(server_name) FROM connections", []string{"soundex"}},
+		{"EXPLAIN SELECT 1", []string{"not pushed down"}},
+	} {
+		got := explained(t, s, c.statement)
+		for _, w := range c.want {
+			if !strings.Contains(strings.ToLower(got), strings.ToLower(w)) {
+				t.Errorf("%s: no %q in\n%s", c.statement, w, got)
+			}
+		}
+	}
+	if got := askEngine(s, "EXPLAIN FORMAT=none SELECT 1"); got.err == "" {
+		t.Errorf("unknown format: %q", got.rows)
+	}
+}
+
+func TestScanLimit(t *testing.T) {
+	e := demoEngine(t)
+	s := e.NewSession()
+	if got := askEngine(s, "SET wiresql_packet_scan_limit = 100000"); got.err != "" {
+		t.Fatal(got.err)
+	}
+	const wide = "SELECT COUNT(DISTINCT info) FROM packets WHERE length > 60"
+	got := askEngine(s, wide)
+	for _, w := range []string{"would read about", "wiresql_packet_scan_limit (100.0 KB)", "add a range of ts"} {
+		if !strings.Contains(got.err, w) {
+			t.Errorf("%s: no %q in %q, %q", wide, w, got.err, got.rows)
+		}
+	}
+	if text := explained(t, s, "EXPLAIN "+wide); !strings.Contains(text, "refused: this statement would read") {
+		t.Errorf("EXPLAIN of a statement over the limit:\n%s", text)
+	}
+}
+
+func TestGaps(t *testing.T) {
+	e := demoEngine(t)
+	s := e.NewSession()
+	for statement, want := range map[string]string{
+		"SELECT COUNT(*) FROM connections WHERE ts > NOW() - INTERVAL 1 HOUR":                           "nothing was recorded in the range asked for (since ",
+		"SELECT COUNT(*) FROM packets WHERE ts < '2019-01-01'":                                          "nothing was recorded in the range asked for (before 2019-01-01 00:00:00)",
+		"SELECT COUNT(*) FROM flows WHERE overlaps(ts, ts_end, '2026-06-12 10:15', '2030-01-01')":       "in the rest of the range asked for (2026-06-12 10:15:00 to 2030-01-01 00:00:00)",
+		"SELECT COUNT(*) FROM flows WHERE overlaps(ts, ts_end, '2026-06-12 10:15', '2026-06-12 10:20')": "",
+		"SELECT COUNT(*) FROM connections":                                                              "",
+		"SELECT COUNT(*) FROM hosts WHERE ts < '2019-01-01'":                                            "",
+	} {
+		got := askEngine(s, statement)
+		if got.err != "" {
+			t.Errorf("%s: %s", statement, got.err)
+		} else if text := strings.Join(got.warnings, "\n"); want == "" && text != "" || !strings.Contains(text, want) {
+			t.Errorf("%s: warnings %q, want %q", statement, text, want)
+		}
+	}
+	if got := askEngine(s, "SELECT COUNT(*) FROM connections WHERE ts < '2019-01-01'"); len(got.warnings) != 1 {
+		t.Errorf("%d warnings: %q", len(got.warnings), got.warnings)
+	}
+	if got := askEngine(s, "SHOW WARNINGS"); len(got.rows) != 1 || !strings.Contains(got.rows[0], "the archive holds 2026-") {
+		t.Errorf("SHOW WARNINGS: %q %s", got.rows, got.err)
+	}
+	askEngine(s, "SET wiresql_gaps = 'error'")
+	if got := askEngine(s, "SELECT COUNT(*) FROM connections WHERE ts < '2019-01-01'"); !strings.Contains(got.err, "nothing was recorded") {
+		t.Errorf("wiresql_gaps = 'error': %q, %q", got.err, got.rows)
+	}
+}
+
+func TestSessionZone(t *testing.T) {
+	s := demoEngine(t).NewSession()
+	for _, zone := range []string{"UTC", "+00:00"} {
+		if got := askEngine(s, "SET time_zone = '"+zone+"'"); got.err != "" {
+			t.Errorf("%s: %s", zone, got.err)
+		}
+	}
+	for _, zone := range []string{"+02:00", "Europe/Berlin"} {
+		if got := askEngine(s, "SET time_zone = '"+zone+"'"); !strings.Contains(got.err, "times are UTC") {
+			t.Errorf("%s: %q", zone, got.err)
+		}
+	}
+	if got := askEngine(s, "SELECT SLEEP(0.01), SLEEP(NULL)"); got.err != "" || got.rows[0] != "0\tNULL" {
+		t.Errorf("SLEEP: %q %s", got.rows, got.err)
+	}
+}
