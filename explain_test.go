@@ -109,3 +109,29 @@ func TestSessionZone(t *testing.T) {
 		t.Errorf("SLEEP: %q %s", got.rows, got.err)
 	}
 }
+
+// TestPartialPushdown asks what DuckDB is not given with parts that it is.
+func TestPartialPushdown(t *testing.T) {
+	e := demoEngine(t)
+	on, off := e.NewSession(), e.NewSession()
+	if got := askEngine(off, "SET wiresql_pushdown = 'off'"); got.err != "" {
+		t.Fatal(got.err)
+	}
+	for _, statement := range []string{
+		"SELECT SOUNDEX(server_name), server_port FROM connections WHERE ts < '2026-06-12 10:30' ORDER BY conn_id LIMIT 7",
+		"SELECT SOUNDEX(server_name) AS s, COUNT(*), MIN(client_ip) FROM connections WHERE server_port IN (80, 443) GROUP BY s HAVING COUNT(*) > 1 ORDER BY s",
+		"SELECT COUNT(*) FROM connections WHERE SOUNDEX(server_name) = SOUNDEX('www.example.net') AND server_port = 80",
+		"SELECT SOUNDEX(p.info), p.length FROM connections c JOIN packets p USING (conn_id) WHERE c.server_port = 53 ORDER BY p.packet_id LIMIT 20",
+		"SELECT DISTINCT SOUNDEX(CONCAT(protocol, 'x')) AS x FROM flows WHERE dst_port < 1024 ORDER BY x",
+		"SELECT SOUNDEX('wiresql') FROM connections LIMIT 2",
+	} {
+		plan := explained(t, on, "EXPLAIN "+statement)
+		if !strings.Contains(plan, "pushed down in part") || !strings.Contains(plan, "soundex") {
+			t.Errorf("%s:\n%s", statement, plan)
+		}
+		a, b := askEngine(on, statement), askEngine(off, statement)
+		if a.err != "" || b.err != "" || len(a.rows) == 0 || compareRows(a.rows, b.rows) != "" {
+			t.Errorf("%s: %s %s\n%s", statement, a.err, b.err, compareRows(a.rows, b.rows))
+		}
+	}
+}

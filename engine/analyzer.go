@@ -55,6 +55,9 @@ func (e *Engine) analyze(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, sco
 		return n, transform.SameTree, err
 	}
 	e.log.Debug("statement not pushed down", "part", refusal.Expr, "reason", refusal.Reason)
+	if replaced := e.pushPart(ctx, rewritten, snap); replaced != nil {
+		rewritten = replaced
+	}
 	return left(n, rewritten)
 }
 
