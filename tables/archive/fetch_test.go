@@ -200,7 +200,7 @@ func TestPacketsInPlace(t *testing.T) {
 		ids, want := adopt(t, a, path)
 		c := catalog(t, a)
 		// Backwards, one by one, so that nothing is carried along.
-		for i := len(ids) - 1; i >= 0 && i > len(ids)-200; i-- {
+		for i := len(ids) - 1; i >= 0 && i > len(ids)-50; i-- {
 			stats, err := a.Fetch(context.Background(), c, []Ref{{ids[i], 1}}, func(_ Ref, rec *Record) error {
 				sameRecord(t, rec, &want[i])
 				return nil

@@ -27,7 +27,7 @@ type RowFile[T any] struct {
 	codec  *codec
 	staged *stagedRows
 	file   *os.File
-	w      *parquet.Writer
+	w      *parquet.GenericWriter[any]
 	cols   []*parquet.ColumnWriter
 	values []parquet.Value
 	group  int // rows in the open row group
@@ -49,7 +49,7 @@ func NewRowFile[T any](tx *Tx, level string) (*RowFile[T], error) {
 		return nil, err
 	}
 	f := &RowFile[T]{tx: tx, codec: c, staged: staged, file: file}
-	f.w = parquet.NewWriter(file, c.schema,
+	f.w = parquet.NewGenericWriter[any](file, c.schema,
 		parquet.CreatedBy("wiresql", "1", ""),
 		parquet.WriteBufferSize(1<<20),
 		parquet.PageBufferSize(512<<10),
