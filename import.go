@@ -60,7 +60,7 @@ func runImport(ctx context.Context, p *program, args []string) error {
 		}
 	}
 	switch {
-	case report.Imported+report.Damaged+report.Known == 0:
+	case report.Imported+report.Known == 0 && report.Packets == 0:
 		return exitError(1)
 	case !report.Whole():
 		return exitError(exitDamaged)
@@ -128,8 +128,12 @@ func (p *program) summary(ctx context.Context, a *archive.Archive, r capture.Rep
 		return err
 	}
 	defer e.Close()
-	fmt.Fprintf(p.stdout, "imported %d files: %d packets, %d connections, %s to %s, in %v\n",
-		r.Imported+r.Damaged, r.Packets, r.Conversations, clock(r.First), clock(r.Last), r.Elapsed.Round(time.Millisecond))
+	span := ""
+	if r.Packets > 0 {
+		span = fmt.Sprintf(", %s to %s", clock(r.First), clock(r.Last))
+	}
+	fmt.Fprintf(p.stdout, "imported %d files: %d packets, %d connections%s, in %v\n",
+		r.Imported+r.Damaged, r.Packets, r.Conversations, span, r.Elapsed.Round(time.Millisecond))
 	if r.Damaged > 0 {
 		fmt.Fprintf(p.stdout, "%d files are damaged; everything before the damage is imported: SELECT file, damage_offset, damage FROM ops.imports WHERE state = 'damaged'\n", r.Damaged)
 	}

@@ -186,7 +186,7 @@ func (im *importer) list() []*source {
 }
 
 func (im *importer) refuse(s *source, err error) {
-	im.cfg.Logger.Warn("capture file refused", "file", s.path, "error", err)
+	im.cfg.Logger.Info("capture file refused", "file", s.path, "error", err)
 	im.report.add(FileReport{Path: s.path, State: FileRefused, Err: err})
 	im.progress.Files++
 }
@@ -406,7 +406,7 @@ func (im *importer) file(s *source) error {
 	if damage != nil {
 		f.row.State, f.row.Damage, f.row.DamageOffset = "damaged", damage.Reason, tables.Some(damage.Offset)
 		f.report.State, f.report.Err = FileDamaged, damage
-		im.cfg.Logger.Warn("capture file is damaged", "file", s.path, "offset", damage.Offset, "reason", damage.Reason, "packets", st.Packets)
+		im.cfg.Logger.Info("capture file is damaged", "file", s.path, "offset", damage.Offset, "reason", damage.Reason, "packets", st.Packets)
 	}
 	im.known[s.id] = &f.row // for the same content under another name
 	im.batch = append(im.batch, f)

@@ -46,6 +46,7 @@ func collect(paths []string, skip string) []*source {
 		case !st.IsDir():
 			add(abs, nil)
 		default:
+			before := len(found)
 			err := filepath.WalkDir(abs, func(path string, e fs.DirEntry, err error) error {
 				switch {
 				case err != nil:
@@ -61,8 +62,11 @@ func collect(paths []string, skip string) []*source {
 				}
 				return nil
 			})
-			if err != nil {
+			switch {
+			case err != nil:
 				add(abs, err)
+			case len(found) == before:
+				add(abs, fmt.Errorf("%s: no captures in this folder", abs))
 			}
 		}
 	}
