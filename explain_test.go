@@ -1,10 +1,14 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wiresql/wiresql/engine"
+	"github.com/wiresql/wiresql/tables/archive"
 )
 
 func explained(t *testing.T, s *engine.Session, statement string) string {
@@ -87,9 +91,60 @@ func TestGaps(t *testing.T) {
 	if got := askEngine(s, "SHOW WARNINGS"); len(got.rows) != 1 || !strings.Contains(got.rows[0], "the archive holds 2026-") {
 		t.Errorf("SHOW WARNINGS: %q %s", got.rows, got.err)
 	}
+	askEngine(s, "SET wiresql_pushdown = 'off'")
+	if got := askEngine(s, "SELECT COUNT(*) FROM connections WHERE ts < '2019-01-01'"); len(got.warnings) != 1 {
+		t.Errorf("pushdown off: %d warnings: %q", len(got.warnings), got.warnings)
+	}
+	askEngine(s, "SET wiresql_pushdown = 'on'")
 	askEngine(s, "SET wiresql_gaps = 'error'")
 	if got := askEngine(s, "SELECT COUNT(*) FROM connections WHERE ts < '2019-01-01'"); !strings.Contains(got.err, "nothing was recorded") {
 		t.Errorf("wiresql_gaps = 'error': %q, %q", got.err, got.rows)
+	}
+}
+
+// TestPacketsGone removes a segment and asks for its packets.
+func TestPacketsGone(t *testing.T) {
+	from, err := demoArchive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	a, err := archive.Open(dir, archive.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	c, err := a.Catalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := c.Segments()[0]
+	if err := os.Remove(gone.AbsPath); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond) // the catalogue looks that often
+	e, err := engine.New(engine.DefaultConfig(), a, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	want := fmt.Sprintf("%d packets of 2026-06-12 1", gone.Packets)
+	reason := fmt.Sprintf("can't be read: segment %d (%s) is missing", gone.Number(), gone.Path)
+	for _, mode := range []string{"on", "off"} {
+		s := e.NewSession()
+		askEngine(s, "SET wiresql_pushdown = '"+mode+"'")
+		got := askEngine(s, "SELECT COUNT(*), SUM(payload_length) FROM packets")
+		text := strings.Join(got.warnings, "\n")
+		if got.err != "" || len(got.warnings) != 1 || !strings.Contains(text, want) || !strings.Contains(text, reason) {
+			t.Errorf("pushdown %s: %q, %q, want %q and %q", mode, got.err, text, want, reason)
+		}
+		askEngine(s, "SET wiresql_gaps = 'error'")
+		if got := askEngine(s, "SELECT info FROM packets"); !strings.Contains(got.err, reason) {
+			t.Errorf("pushdown %s, gaps are errors: %q", mode, got.err)
+		}
 	}
 }
 

@@ -47,7 +47,11 @@ func (e *Engine) gaps(ctx *sql.Context, found []string) error {
 	if gapsAreErrors(ctx) {
 		return userError("%s (wiresql_gaps is 'error')", strings.Join(found, "; "))
 	}
+	said := ctx.Session.Warnings()
 	for _, text := range found {
+		if slices.ContainsFunc(said, func(w *sql.Warning) bool { return w.Message == text }) {
+			continue // a statement may be looked at more than once
+		}
 		ctx.Session.Warn(&sql.Warning{Level: "Warning", Code: mysql.ERUnknownError, Message: text})
 	}
 	return nil

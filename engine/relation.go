@@ -96,6 +96,9 @@ func (e *Engine) walk(ctx *sql.Context, snap *snapshot, rel *tables.Relation) (s
 	if err != nil {
 		return nil, err
 	}
+	if err := e.gaps(ctx, snap.unreadable(keys.refs)); err != nil {
+		return nil, err
+	}
 	wctx, cancel := context.WithCancel(ctx)
 	it := &walkIter{rel: rel, rows: make(chan []sql.Row, 4), cancel: cancel, ended: make(chan struct{})}
 	for _, c := range rel.Columns {
