@@ -365,7 +365,7 @@ func planLiteral(l *Literal) (sql.Expression, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, _, err := t.Convert(nil, l.Value)
+	v, _, err := t.Convert(sql.NewEmptyContext(), l.Value)
 	return expression.NewLiteral(v, t), err
 }
 
