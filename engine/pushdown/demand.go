@@ -25,7 +25,7 @@ type demand struct {
 func (d demand) with(conds ...Expr) demand {
 	d.conds = slices.Clip(d.conds)
 	for _, e := range conds {
-		if !hasSubquery(e) {
+		if computable(e) {
 			d.conds = append(d.conds, e)
 		}
 	}
@@ -160,6 +160,18 @@ func packetScans(rel Rel, d demand, f func(*Scan, demand)) {
 		down(n.L, l)
 		down(n.R, r)
 	}
+}
+
+// computable tells whether a condition can be tested in a statement of its
+// own: its subqueries need no packets and refer to nothing outside.
+func computable(e Expr) bool {
+	ok := true
+	walk(e, func(e Expr) {
+		if s, is := e.(*Subquery); is {
+			ok = ok && !hasPackets(s.Rel) && !refersOut(s.Rel)
+		}
+	})
+	return ok
 }
 
 // stabilise makes relations that are cut, and that packets are found by, the

@@ -186,6 +186,14 @@ func (k *keyPlan) of(index *tables.Relation) []*finder {
 	for _, e := range k.conds {
 		refs := map[sql.ColumnId]bool{}
 		references(e, refs)
+		inside := map[sql.ColumnId]bool{} // of subqueries
+		walk(e, func(e Expr) {
+			if s, ok := e.(*Subquery); ok {
+				for id := range produced(s.Rel) {
+					inside[id] = true
+				}
+			}
+		})
 		var touched []int
 		foreign, own := false, false
 		for id := range refs {
@@ -195,12 +203,12 @@ func (k *keyPlan) of(index *tables.Relation) []*finder {
 				touched = append(touched, i)
 			case k.packets.owns(id):
 				own = true
-			default:
+			case !inside[id]:
 				foreign = true
 			}
 		}
-		if foreign {
-			continue
+		if foreign || len(touched) > 0 && hasSubquery(e) {
+			continue // a join has no subqueries in its condition
 		}
 		tie := func() {
 			for _, t := range touched {
