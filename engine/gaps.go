@@ -101,6 +101,26 @@ func (r *run) gone() []string {
 	return slices.Compact(out)
 }
 
+// ended reports packets that turned out unreadable only when they were read:
+// a capture that lies in place is compared with what was imported then. Their
+// rows are missing from an answer that has been given by now.
+func (r *run) ended() error {
+	var found []string
+	for _, k := range r.packets {
+		s := k.stats.Load()
+		if s == nil {
+			continue
+		}
+		for number, n := range s.Missing {
+			if info, ok := r.snap.catalog.Segment(number); ok && info.State == archive.StateAvailable {
+				found = append(found, segmentText(number, info, int(n)))
+			}
+		}
+	}
+	slices.Sort(found)
+	return r.engine.gaps(r.ctx, found)
+}
+
 // maxNamed bounds the segments that are named one by one.
 const maxNamed = 5
 
@@ -132,8 +152,11 @@ func segmentText(number uint32, info *archive.SegmentInfo, packets int) string {
 	if info.TS.Set && info.TSEnd.Set {
 		at = fmt.Sprintf(" of %s to %s", timeText(info.TS.V), timeText(info.TSEnd.V))
 	}
-	reason := "is missing"
-	if info.State == archive.StateChanged {
+	reason := "is not what was imported, or damaged"
+	switch info.State {
+	case archive.StateMissing:
+		reason = "is missing"
+	case archive.StateChanged:
 		reason = "is no longer the file that was imported"
 	}
 	return fmt.Sprintf("%d packets%s can't be read: segment %d (%s) %s", packets, at, number, info.Path, reason)

@@ -139,6 +139,11 @@ func (r *result) fetch() (*chunkView, error) {
 		return nil, err
 	}
 	if view == nil {
+		if r.run != nil {
+			if err := r.run.ended(); err != nil {
+				return nil, err
+			}
+		}
 		return nil, io.EOF
 	}
 	return view, nil

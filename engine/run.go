@@ -19,6 +19,7 @@ import (
 // run is a plan made ready for one execution: its files are chosen, its
 // packets found. EXPLAIN makes one too and reads no packet of it.
 type run struct {
+	ctx     *sql.Context
 	engine  *Engine
 	plan    *pushdown.Plan
 	snap    *snapshot
@@ -78,7 +79,7 @@ func (e *Engine) execute(ctx *sql.Context, n *pushedNode) (*result, error) {
 // prepare fills in the placeholders of a plan. The run must be finished, also
 // after an error.
 func (e *Engine) prepare(ctx *sql.Context, n *pushedNode) (*run, error) {
-	r := &run{engine: e, plan: n.plan, snap: n.snap, text: n.plan.SQL}
+	r := &run{ctx: ctx, engine: e, plan: n.plan, snap: n.snap, text: n.plan.SQL}
 	for _, p := range n.plan.Packets {
 		k := &packetsRun{plan: p, keys: &keySet{}}
 		r.packets = append(r.packets, k)
