@@ -1,24 +1,28 @@
-// Package compact merges the small row files an import leaves into larger ones
-// and writes connections, one row per conversation, from the flow rows.
+// Package compact takes over the row files an import leaves and writes
+// connections, one row per conversation, from the flow rows.
 //
-// A run is one transaction of the archive: it reads the flow files nobody has
-// merged yet (level e), writes them again as one file in time order (level t)
-// that supersedes them, and beside it the connections of their conversations.
-// A crash before the commit leaves everything as it was; after it, a second
-// run finds nothing to do.
+// A run is one transaction of the archive for each sequence of flow files: it
+// reads those nobody has taken over yet (level e), writes the connections of
+// their conversations, and brings the files to level t: small ones merged to
+// one in time order, the others as they are, under a new name. A crash before
+// the commit leaves everything as it was; after it, a second run finds nothing
+// to do. Small files of all families are merged once there are many.
 //
 // Almost every conversation is one piece that is its last: its connection is
 // written as the row passes, in time order. The others are kept until their
 // last piece has passed and written to a file of their own, sorted. So memory
 // grows with the conversations that are open at one time, which the meter
-// caps, and not with the archive.
+// caps, and not with the archive; and one session of three days does not widen
+// the time range of the file that nearly all connections are in.
 package compact
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
@@ -48,6 +52,13 @@ const (
 	rebuilt = "h"
 
 	defaultMergeAt = 16
+	// smallRows: a file with fewer is worth merging with its neighbours, one
+	// with more has full row groups. A merged file has at most maxRows.
+	smallRows = 125_000
+	maxRows   = 50_000_000
+	// maxFiles is how many files of a family a query opens without noticing
+	// (0.06 ms each).
+	maxFiles = 60
 	// batchRows is how many rows of each file are in memory during a merge.
 	batchRows = 512
 )
@@ -76,11 +87,19 @@ func Run(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 		}
 	}
 	if err := errors.Join(
-		mergeSmall(ctx, a, cat, archive.Other, cfg.MergeAt, &stats, func(r *tables.Other) tables.Time { return r.TS }),
-		mergeSmall(ctx, a, cat, archive.DNS, cfg.MergeAt, &stats, func(r *tables.DNS) tables.Time { return r.TS }),
-		mergeSmall(ctx, a, cat, archive.Names, cfg.MergeAt, &stats, func(r *tables.Name) tables.Time { return r.TS }),
+		mergeSmall(ctx, a, cat, archive.Flows, merged, cfg.MergeAt, &stats, flowTime),
+		mergeSmall(ctx, a, cat, archive.Connections, merged, cfg.MergeAt, &stats, func(r *tables.Connection) tables.Time { return r.TS }),
 	); err != nil {
 		return stats, fmt.Errorf("compact: %w", err)
+	}
+	for _, level := range []string{pending, merged} {
+		if err := errors.Join(
+			mergeSmall(ctx, a, cat, archive.Other, level, cfg.MergeAt, &stats, func(r *tables.Other) tables.Time { return r.TS }),
+			mergeSmall(ctx, a, cat, archive.DNS, level, cfg.MergeAt, &stats, func(r *tables.DNS) tables.Time { return r.TS }),
+			mergeSmall(ctx, a, cat, archive.Names, level, cfg.MergeAt, &stats, func(r *tables.Name) tables.Time { return r.TS }),
+		); err != nil {
+			return stats, fmt.Errorf("compact: %w", err)
+		}
 	}
 	cfg.Logger.Info("compacted", "files", stats.Files, "rows", stats.Rows, "connections", stats.Connections, "rebuilt", stats.Rebuilt)
 	return stats, nil
@@ -103,15 +122,11 @@ func sequences(files []archive.File, level string) map[[2]string][]archive.File 
 // an earlier run, which wrote its connection.
 var errTorn = errors.New("conversation began in rows merged before")
 
-// mergeFlows writes the files as one, and the connections of their rows.
+// mergeFlows takes the files over and writes the connections of their rows.
 func mergeFlows(ctx context.Context, a *archive.Archive, cat *archive.Catalog, files []archive.File, stats *Stats) error {
-	names, err := resolvedNames(ctx, cat, files)
-	if err != nil {
-		return err
-	}
-	err = mergeFlowsOnce(ctx, a, cat, files, names, false, stats)
+	err := mergeFlowsOnce(ctx, a, cat, files, false, stats)
 	if errors.Is(err, errTorn) {
-		err = mergeFlowsOnce(ctx, a, cat, files, names, true, stats)
+		err = mergeFlowsOnce(ctx, a, cat, files, true, stats)
 	}
 	return err
 }
@@ -119,7 +134,7 @@ func mergeFlows(ctx context.Context, a *archive.Archive, cat *archive.Catalog, f
 // mergeFlowsOnce does it in one transaction. With rebuild, the connections of
 // every flow row in the archive are built and replace those there are, so that
 // a conversation an earlier run knew the beginning of does not stand twice.
-func mergeFlowsOnce(ctx context.Context, a *archive.Archive, cat *archive.Catalog, files []archive.File, names *resolutions, rebuild bool, stats *Stats) (err error) {
+func mergeFlowsOnce(ctx context.Context, a *archive.Archive, cat *archive.Catalog, files []archive.File, rebuild bool, stats *Stats) (err error) {
 	tx, err := a.Begin("compact")
 	if err != nil {
 		return err
@@ -129,87 +144,145 @@ func mergeFlowsOnce(ctx context.Context, a *archive.Archive, cat *archive.Catalo
 			err = errors.Join(err, tx.Abort())
 		}
 	}()
-	out, err := archive.NewRowFile[tables.Flow](tx, merged)
+	from, known := files, cat.Files(archive.Connections)
+	if rebuild {
+		from = cat.Files(archive.Flows)
+	}
+	names, err := resolvedNames(ctx, cat, from)
 	if err != nil {
 		return err
 	}
 	b := newBuilder(tx, names)
-	add := func(rows []tables.Flow) error {
+	if rebuild {
+		b.level = rebuilt
+	}
+	if _, err := mergeRows(ctx, from, flowTime, func(rows []tables.Flow) error {
 		for i := range rows {
 			if err := b.add(&rows[i]); err != nil {
 				return err
 			}
 		}
 		return nil
-	}
-	n, err := mergeRows(ctx, files, flowTime, func(rows []tables.Flow) error {
-		if !rebuild {
-			if err := add(rows); err != nil {
-				return err
-			}
-		}
-		return out.Write(rows)
-	})
-	if err != nil {
+	}, pieceColumns...); err != nil {
 		return err
 	}
-	if _, err := out.Close(); err != nil {
-		return err
-	}
-	tx.Supersede(files)
 	if rebuild {
-		old := cat.Files(archive.Connections)
-		b.level = rebuilt
-		if _, err := mergeRows(ctx, cat.Files(archive.Flows), flowTime, add); err != nil {
-			return err
-		}
-		tx.Supersede(old)
-	} else if b.torn() && len(cat.Files(archive.Connections)) > 0 {
+		tx.Supersede(known)
+	} else if b.torn() && len(known) > 0 {
 		return errTorn
 	}
 	if err := b.finish(); err != nil {
+		return err
+	}
+	if err := takeOver(ctx, tx, files); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
 		return err
 	}
 	stats.Files += len(files)
-	stats.Rows += n
+	for _, f := range files {
+		stats.Rows += f.Rows
+	}
 	stats.Connections += b.written
 	stats.Rebuilt = stats.Rebuilt || rebuild
 	return nil
 }
 
-func flowTime(f *tables.Flow) tables.Time { return f.TS }
-
-// mergeSmall merges a family's small files once there are many.
-func mergeSmall[T any](ctx context.Context, a *archive.Archive, cat *archive.Catalog, family archive.Family, at int, stats *Stats, ts func(*T) tables.Time) (err error) {
-	for _, files := range sequences(cat.Files(family), pending) {
-		if len(files) < at {
-			continue
-		}
-		tx, err := a.Begin("compact")
-		if err != nil {
+// takeOver brings flow files to the level merged: the small ones as one file,
+// the others as they are. Writing a row again costs more than all else here,
+// and a file of many full row groups in time order gains nothing by it.
+func takeOver(ctx context.Context, tx *archive.Tx, files []archive.File) error {
+	tx.Supersede(files)
+	var small []archive.File
+	for _, f := range files {
+		if f.Rows < smallRows {
+			small = append(small, f)
+		} else if err := tx.Keep(f, merged); err != nil {
 			return err
 		}
-		err = func() error {
-			out, err := archive.NewRowFile[T](tx, merged)
+	}
+	switch len(small) {
+	case 0:
+		return nil
+	case 1:
+		return tx.Keep(small[0], merged)
+	}
+	return rewrite(ctx, tx, small, flowTime)
+}
+
+// rewrite merges files into one.
+func rewrite[T any](ctx context.Context, tx *archive.Tx, files []archive.File, ts func(*T) tables.Time) error {
+	out, err := archive.NewRowFile[T](tx, merged)
+	if err != nil {
+		return err
+	}
+	if _, err := mergeRows(ctx, files, ts, out.Write); err != nil {
+		return err
+	}
+	_, err = out.Close()
+	return err
+}
+
+func flowTime(f *tables.Flow) tables.Time { return f.TS }
+
+// mergeSmall merges a family's small files that follow one another, once there
+// are many. Past maxFiles it takes larger ones too.
+func mergeSmall[T any](ctx context.Context, a *archive.Archive, cat *archive.Catalog, family archive.Family, level string, at int, stats *Stats, ts func(*T) tables.Time) error {
+	all := cat.Files(family)
+	limit := int64(smallRows)
+	if len(all) > maxFiles {
+		limit, at = maxRows/4, min(at, 4)
+	}
+	for _, files := range sequences(all, level) {
+		for _, run := range runs(files, limit) {
+			if len(run) < at {
+				continue
+			}
+			tx, err := a.Begin("compact")
 			if err != nil {
 				return err
 			}
-			if _, err := mergeRows(ctx, files, ts, out.Write); err != nil {
-				return err
+			if err := rewrite(ctx, tx, run, ts); err != nil {
+				return errors.Join(fmt.Errorf("%s: %w", family, err), tx.Abort())
 			}
-			if _, err := out.Close(); err != nil {
-				return err
+			tx.Supersede(run)
+			if err := tx.Commit(); err != nil {
+				return fmt.Errorf("%s: %w", family, err)
 			}
-			tx.Supersede(files)
-			return tx.Commit()
-		}()
-		if err != nil {
-			return errors.Join(fmt.Errorf("%s: %w", family, err), tx.Abort())
+			stats.Files += len(run)
 		}
-		stats.Files += len(files)
 	}
 	return nil
+}
+
+// runs returns the files with fewer than limit rows, of one sequence and level,
+// as lists of neighbours with at most maxRows in all. Files that stand for the
+// same numbers stay together, since they can only be superseded together.
+func runs(files []archive.File, limit int64) (out [][]archive.File) {
+	files = slices.Clone(files)
+	slices.SortFunc(files, func(x, y archive.File) int { return cmp.Compare(x.First, y.First) })
+	var run []archive.File
+	var total int64
+	end := func() {
+		if len(run) > 1 {
+			out = append(out, run)
+		}
+		run, total = nil, 0
+	}
+	for i := 0; i < len(files); {
+		n, rows := i, int64(0)
+		for ; n < len(files) && files[n].First == files[i].First; n++ {
+			rows += files[n].Rows
+		}
+		if rows >= limit || total+rows > maxRows {
+			end()
+		}
+		if rows < limit {
+			run, total = append(run, files[i:n]...), total+rows
+		}
+		i = n
+	}
+	end()
+	return out
 }

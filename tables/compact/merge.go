@@ -57,8 +57,9 @@ func (h *cursors[T]) Pop() any {
 }
 
 // mergeRows reads files whose rows are in time order and hands all rows to
-// emit in time order. A run of rows is valid during the call only.
-func mergeRows[T any](ctx context.Context, files []archive.File, ts func(*T) tables.Time, emit func([]T) error) (total int64, err error) {
+// emit in time order. A run of rows is valid during the call only. With columns,
+// only those are read.
+func mergeRows[T any](ctx context.Context, files []archive.File, ts func(*T) tables.Time, emit func([]T) error, columns ...string) (total int64, err error) {
 	h := &cursors[T]{ts: ts}
 	var opened []*archive.RowReader[T]
 	defer func() {
@@ -67,7 +68,7 @@ func mergeRows[T any](ctx context.Context, files []archive.File, ts func(*T) tab
 		}
 	}()
 	for _, f := range files {
-		in, err := archive.ReadRows[T](f.Path)
+		in, err := archive.ReadRows[T](f.Path, columns...)
 		if err != nil {
 			return 0, fmt.Errorf("read %s: %w", f.Path, err)
 		}

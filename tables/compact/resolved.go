@@ -16,6 +16,9 @@ const (
 	// resolvedFor is how long an answer names a server at least; longer when
 	// its time to live is.
 	resolvedFor = tables.Time(3600 * 1e6)
+	// resolvedMost is how long at most, whatever the time to live says: it
+	// bounds how far back rows are read.
+	resolvedMost = 7 * 24 * resolvedFor
 	// resolvedSkew: the answer may be stamped after the first packet by
 	// another interface's clock.
 	resolvedSkew = tables.Time(1e6)
@@ -46,7 +49,14 @@ func resolvedNames(ctx context.Context, cat *archive.Catalog, files []archive.Fi
 	if len(files) == 0 {
 		return r, nil
 	}
+	first, last := files[0].MinTS, files[0].MaxTS
+	for _, f := range files {
+		first, last = min(first, f.MinTS), max(last, f.MaxTS)
+	}
 	for _, f := range cat.Files(archive.DNS) {
+		if f.MaxTS < first-resolvedMost || f.MinTS > last+resolvedSkew {
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -60,8 +70,11 @@ func resolvedNames(ctx context.Context, cat *archive.Catalog, files []archive.Fi
 	return r, nil
 }
 
+// resolvedColumns are those that add reads.
+var resolvedColumns = []string{"ts", "site", "client_hi", "client_lo", "query", "qtype", "answers", "ttl"}
+
 func (r *resolutions) read(f archive.File) error {
-	in, err := archive.ReadRows[tables.DNS](f.Path)
+	in, err := archive.ReadRows[tables.DNS](f.Path, resolvedColumns...)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", f.Path, err)
 	}
@@ -85,7 +98,7 @@ func (r *resolutions) add(d *tables.DNS) {
 	if d.QType != "A" && d.QType != "AAAA" || d.Query == "" {
 		return
 	}
-	until := d.TS + max(resolvedFor, tables.Time(d.TTL.V)*1e6)
+	until := d.TS + min(max(resolvedFor, tables.Time(d.TTL.V)*1e6), resolvedMost)
 	for _, answer := range strings.Split(d.Answers, ",") {
 		a, err := tables.ParseAddr(strings.TrimSpace(answer))
 		if err != nil || r.count >= resolvedLimit {

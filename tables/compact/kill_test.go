@@ -1,0 +1,184 @@
+package compact
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// killed is set for the process TestKill starts and kills.
+const killed = "WIRESQL_TEST_COMPACT"
+
+// TestKill kills runs at all times and compares what the next one leaves with
+// what an undisturbed one does.
+func TestKill(t *testing.T) {
+	if dir := os.Getenv(killed); dir != "" {
+		a, err := archive.Open(dir, archive.Options{NoSync: true}) // the kernel outlives the process
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Run(context.Background(), a, Config{MergeAt: 4}); err != nil {
+			t.Fatal(err)
+		}
+		a.Close()
+		return
+	}
+	fill := func(dir string) {
+		a, err := archive.Open(dir, archive.Options{NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		for file := range 5 {
+			var flows []tables.Flow
+			for i := range 4000 {
+				id := tables.ID(file*4000 + i + 1)
+				at := tables.Time(i)
+				flows = append(flows, flow(id, 1, i%5 > 0, at, at+1, 3, 4))
+				if i%5 == 0 {
+					flows = append(flows, flow(id, 2, true, at+60, at+61, 5, 6))
+				}
+			}
+			put(t, a, flows, tables.DNS{TS: tables.Time(file), Query: "x.example", QType: "A"})
+		}
+	}
+	child := func(dir string) *exec.Cmd {
+		c := exec.Command(os.Args[0], "-test.run=^TestKill$")
+		c.Env = append(os.Environ(), killed+"="+dir)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	leaves := func(dir string) (connectionRows, rest string) {
+		a, err := archive.Open(dir, archive.Options{NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		connectionRows = text(connections(t, a))
+		flows := rows(t, a, archive.Flows, flowTime)
+		dns := rows(t, a, archive.DNS, func(d *tables.DNS) tables.Time { return d.TS })
+		return connectionRows, fmt.Sprint(len(flows), " ", len(dns))
+	}
+
+	clean := t.TempDir()
+	fill(clean)
+	begin := time.Now()
+	if err := child(clean).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	takes := time.Since(begin)
+	wantConnections, wantRest := leaves(clean)
+	if wantConnections == "" || wantRest != "24000 5" {
+		t.Fatal(wantRest)
+	}
+	const tries = 10
+	for i := range tries {
+		dir := t.TempDir()
+		fill(dir)
+		c := child(dir)
+		time.Sleep(takes * time.Duration(i+1) / tries)
+		c.Process.Kill()
+		c.Wait()
+		got, rest := leaves(dir)
+		if rest != wantRest || got != "" && got != wantConnections {
+			t.Fatalf("killed after %d/%d: %s rows, want %s; connections whole: %v", i+1, tries, rest, wantRest, got == wantConnections)
+		}
+		if err := child(dir).Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if got, rest = leaves(dir); got != wantConnections || rest != wantRest {
+			t.Fatalf("run after a kill at %d/%d: %s rows, want %s; connections whole: %v", i+1, tries, rest, wantRest, got == wantConnections)
+		}
+	}
+}
+
+// TestLargeFilesAreKept holds a run to writing no row of a full file again.
+func TestLargeFilesAreKept(t *testing.T) {
+	a := open(t)
+	var flows []tables.Flow
+	for i := range smallRows {
+		flows = append(flows, flow(tables.ID(i+1), 1, true, tables.Time(i), tables.Time(i)+1, 1, 1))
+	}
+	put(t, a, flows)
+	put(t, a, flows[:1])
+	put(t, a, flows[1:2])
+	before := stat(t, a)
+	if s := run(t, a); s.Rows != smallRows+2 || s.Files != 3 {
+		t.Errorf("%+v", s)
+	}
+	after := stat(t, a)
+	if len(before) != 3 || len(after) != 2 {
+		t.Fatalf("%d files before, %d after", len(before), len(after))
+	}
+	kept := 0
+	for _, x := range before {
+		for _, y := range after {
+			if os.SameFile(x, y) {
+				kept++
+			}
+		}
+	}
+	if kept != 1 {
+		t.Errorf("%d files kept", kept)
+	}
+}
+
+func stat(t *testing.T, a *archive.Archive) (out []os.FileInfo) {
+	t.Helper()
+	cat, err := a.Catalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range cat.Files(archive.Flows) {
+		if f.Level != merged && f.Level != pending {
+			t.Errorf("%s has level %s", f.Path, f.Level)
+		}
+		st, err := os.Stat(f.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, st)
+	}
+	return out
+}
+
+// TestManyImports holds the number of files down over many small imports, and
+// every connection to one row.
+func TestManyImports(t *testing.T) {
+	a := open(t)
+	const imports = 40
+	for i := range imports {
+		put(t, a, []tables.Flow{flow(tables.ID(i+1), 1, true, tables.Time(i), tables.Time(i), 1, 1)},
+			tables.DNS{TS: tables.Time(i), Query: "x.example", QType: "A"})
+		if _, err := Run(context.Background(), a, Config{MergeAt: 4}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cat, err := a.Catalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range []archive.Family{archive.Flows, archive.Connections, archive.DNS} {
+		var n int64
+		for _, f := range cat.Files(family) {
+			n += f.Rows
+		}
+		if files := len(cat.Files(family)); n != imports || files > 8 {
+			t.Errorf("%s: %d rows in %d files", family, n, files)
+		}
+	}
+	if got := len(connections(t, a)); got != imports {
+		t.Errorf("%d connections", got)
+	}
+	if s := run(t, a); s.Connections != 0 || s.Rebuilt {
+		t.Errorf("a run with nothing to do: %+v", s)
+	}
+}
