@@ -12,6 +12,11 @@
 // (callback.go) fetches those in disk order, decodes the columns that are read
 // and gives them to DuckDB, which finishes joins, groups and sorts.
 //
-// What is not pushed down, or all of it with wiresql_pushdown off, is executed
+// run.go prepares an execution: files left out by time and blooms, packets
+// found, the limit on what is read. explain.go shows the same without reading
+// packets; gaps.go says what an answer lacks.
+//
+// When a statement is refused, the part below the refusal still goes to DuckDB
+// (partial.go). What is not pushed down, or all of it with wiresql_pushdown off, is executed
 // by go-mysql-server over whole relations (relation.go).
 package engine
