@@ -261,13 +261,6 @@ func (e *duckError) Error() string {
 	return line
 }
 
-// missingFile tells that a listed Parquet file was gone when DuckDB opened it.
-func (e *duckError) missingFile() bool {
-	return strings.Contains(e.Message, "No such file or directory") ||
-		strings.Contains(e.Message, "Cannot open file") ||
-		strings.Contains(e.Message, "No files found that match")
-}
-
 // next returns the next chunk's vectors, or nil at the end. They are valid
 // until the next call.
 func (c *cursor) next() (*chunkView, error) {
