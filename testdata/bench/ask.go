@@ -259,16 +259,16 @@ func (b *bench) ports(db *sql.DB, c *corpus) error {
 var aggregates = []struct{ what, ours, peer string }{
 	{"top 20 dst_port",
 		"SELECT dst_port, COUNT(*) AS n, SUM(total_bytes) AS b FROM flows GROUP BY dst_port ORDER BY b DESC LIMIT 20",
-		"SELECT dst_port, COUNT(*) AS n, SUM(bytes + COALESCE(reverse_bytes, 0)) AS b FROM %s GROUP BY dst_port ORDER BY b DESC LIMIT 20"},
+		"SELECT dst_port, COUNT(*) AS n, CAST(SUM(bytes + COALESCE(reverse_bytes, 0)) AS BIGINT) AS b FROM %s GROUP BY dst_port ORDER BY b DESC LIMIT 20"},
 	{"top 20 sources",
 		"SELECT src_ip, SUM(total_bytes) AS b FROM flows GROUP BY src_ip ORDER BY b DESC LIMIT 20",
-		"SELECT src_hi, src_lo, SUM(bytes + COALESCE(reverse_bytes, 0)) AS b FROM %s GROUP BY src_hi, src_lo ORDER BY b DESC LIMIT 20"},
+		"SELECT src_hi, src_lo, CAST(SUM(bytes + COALESCE(reverse_bytes, 0)) AS BIGINT) AS b FROM %s GROUP BY src_hi, src_lo ORDER BY b DESC LIMIT 20"},
 	{"count with two predicates",
 		"SELECT COUNT(*) FROM flows WHERE dst_port = 443 AND bytes > 1000",
 		"SELECT COUNT(*) FROM %s WHERE dst_port = 443 AND bytes > 1000"},
 	{"bytes per minute",
 		"SELECT DATE_FORMAT(ts, '%Y-%m-%d %H:%i') AS m, SUM(total_bytes) AS b FROM flows GROUP BY m ORDER BY m",
-		"SELECT strftime(ts, '%%Y-%%m-%%d %%H:%%M') AS m, SUM(bytes + COALESCE(reverse_bytes, 0)) AS b FROM %s GROUP BY m ORDER BY m"},
+		"SELECT strftime(ts, '%%Y-%%m-%%d %%H:%%M') AS m, CAST(SUM(bytes + COALESCE(reverse_bytes, 0)) AS BIGINT) AS b FROM %s GROUP BY m ORDER BY m"},
 }
 
 func (b *bench) aggregates(c *corpus) error {
