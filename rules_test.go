@@ -57,9 +57,9 @@ var importRules = []importRule{
 		"merging is a program of its own; its death stops nothing"},
 }
 
-// ownImports are the imports of this module's own packages that break the
-// one-way order even though no rule above names them.
-var tablesImportsNothing = "tables describes what a row is: no I/O, nothing of ours"
+// tablesImportsNothing is the reason of the one rule that is about who imports
+// instead of what is imported.
+const tablesImportsNothing = "tables describes what a row is: no I/O, nothing of ours"
 
 type goPackage struct {
 	ImportPath   string

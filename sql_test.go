@@ -361,6 +361,9 @@ func TestSQLOverTheWire(t *testing.T) {
 				cmd.Stdout, cmd.Stderr = &out, &errText
 				err := cmd.Run()
 				if c.kind == "warning" {
+					if err != nil {
+						t.Errorf("%s:%d: %s: %v: %s", path, c.line, c.statement, err, errText.String())
+					}
 					continue
 				}
 				if c.kind == "error" {

@@ -204,7 +204,7 @@ func TestSinkErrorIsKept(t *testing.T) {
 }
 
 // TestStreams gives each head whole, and in two segments cut anywhere, in
-// order and swapped.
+// order.
 func TestStreams(t *testing.T) {
 	for _, c := range []struct {
 		name string
