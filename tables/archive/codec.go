@@ -36,6 +36,9 @@ var families = map[reflect.Type]struct {
 	reflect.TypeFor[tables.Import]():     {Imports, nil},
 	reflect.TypeFor[tables.Segment]():    {Segments, nil},
 	reflect.TypeFor[tables.Coverage]():   {Coverage, nil},
+	reflect.TypeFor[tables.Export]():     {Exports, []string{"cid", "conn_id", "src_lo", "dst_lo"}},
+	reflect.TypeFor[tables.Exporter]():   {Exporters, nil},
+	reflect.TypeFor[tables.Socket]():     {Sockets, nil},
 }
 
 // shape is how values of a column rest in the row struct.

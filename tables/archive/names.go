@@ -23,9 +23,13 @@ const (
 	Imports     Family = "imports"
 	Segments    Family = "segments"
 	Coverage    Family = "coverage"
+	Exports     Family = "exports"
+	Exporters   Family = "exporters"
+	Sockets     Family = "sockets"
 )
 
-var allFamilies = []Family{Flows, Connections, Other, DNS, Names, Imports, Segments, Coverage}
+var allFamilies = []Family{Flows, Connections, Other, DNS, Names, Imports, Segments, Coverage,
+	Exports, Exporters, Sockets}
 
 // File is one live Parquet file of a family. All but Path, Rows and Bytes
 // stands in its name.
