@@ -91,6 +91,12 @@ type Export struct {
 	FlowID ID `col:"flow_id"`
 	// ConnID is the conversation's, settled by compaction; not Set before.
 	ConnID Opt[ID] `col:"conn_id"`
+	// Segments are the segments with packets of the conversation's metered
+	// rows, ascending, and CutPackets how many of those packets are cut; both
+	// settled with ConnID and NULL when nobody metered the conversation. They
+	// tell an exporter's row whether its packets can be read.
+	Segments   []int32    `col:"segments"`
+	CutPackets Opt[int64] `col:"cut_packets"`
 }
 
 // Exporter is a row of the family exporters: what one stream of an exporter

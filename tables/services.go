@@ -95,3 +95,10 @@ func serviceKey(port uint16, proto uint8) uint32 { return uint32(proto)<<16 | ui
 // protocol, by its IANA name where it has one; empty when there is none in the
 // curated list.
 func ServiceName(port uint16, proto uint8) string { return services[serviceKey(port, proto)] }
+
+// Services calls f for each port of the list.
+func Services(f func(port uint16, proto uint8, name string)) {
+	for key, name := range services {
+		f(uint16(key), uint8(key>>16), name)
+	}
+}
