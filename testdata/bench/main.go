@@ -42,10 +42,15 @@ func main() {
 	flag.Int64Var(&b.large, "large", 5e9, "bytes of the large capture")
 	flag.IntVar(&b.flows, "flows", 10_000_000, "flows of the capture for aggregates")
 	flag.IntVar(&b.runs, "runs", 5, "runs of each measurement; the median counts")
+	collector := flag.Bool("collector", false, "measure the collector instead: testdata/bench/collect.go")
 	only := flag.String("only", "", "comma-joined parts to run: import, needle, thousand, size, ports, aggregates (default all)")
 	out := flag.String("o", "", "write the table to this file too")
 	flag.Parse()
-	if err := b.run(*only); err != nil {
+	run := b.run
+	if *collector {
+		run = b.collector
+	}
+	if err := run(*only); err != nil {
 		log.Fatal(err)
 	}
 	text := b.table()
