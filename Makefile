@@ -7,20 +7,21 @@
 # make lint       gofmt, vet, staticcheck
 # make docs       writes the generated documentation again
 # make bench      side-by-side benchmarks (BENCHDIR needs about 15 GB, ten minutes)
+# make bench-collector   those of the collector (about 2 GB, ten minutes)
 
 SHELL := /bin/bash
 GO ?= go
 FUZZTIME ?= 10s
 # Programs that make test data and benchmarks; ./... leaves testdata out.
-PROGRAMS := ./testdata/bench ./testdata/generate ./testdata/shift
+PROGRAMS := ./testdata/bench ./testdata/exporter/... ./testdata/generate ./testdata/shift
 BENCHDIR ?= /tmp/wiresql-bench
 # The programs the tests drive: real clients and real peers, no mocks.
-PACKAGES := tshark tcpdump mariadb-client
+PACKAGES := tshark tcpdump mariadb-client nfdump softflowd
 
-.PHONY: help build demo test deps unit race fuzz lint docs bench
+.PHONY: help build demo test deps unit race fuzz lint docs bench bench-collector
 
 help:
-	@sed -n 's/^# //p' Makefile | head -9
+	@sed -n 's/^# //p' Makefile | head -10
 
 build:
 	$(GO) build -o wiresql .
@@ -66,3 +67,6 @@ docs:
 
 bench: build
 	$(GO) run ./testdata/bench -dir $(BENCHDIR) -wiresql ./wiresql
+
+bench-collector: build
+	$(GO) run ./testdata/bench -collector -dir $(BENCHDIR) -wiresql ./wiresql

@@ -14,7 +14,7 @@ import (
 )
 
 // Burst is how many datagrams go to the kernel at once.
-const Burst = 4
+const Burst = 8
 
 // Sender puts datagrams on the wire from one address. The socket is not
 // connected: nobody listening is no error, as it is none for an exporter.
