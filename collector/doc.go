@@ -1,0 +1,2 @@
+// Package collector turns the datagrams of exporters into flow rows.
+package collector
