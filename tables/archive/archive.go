@@ -20,7 +20,6 @@ import (
 // Names at the archive's root.
 const (
 	formatFile  = "FORMAT"  // what this folder is
-	lockFile    = "lock"    // held by the one process that writes
 	readersFile = "readers" // held, shared, by those that read
 	counterFile = "segments.next"
 	batchFolder = "batches"
@@ -55,15 +54,18 @@ type Archive struct {
 	read *os.File // shared lock on readersFile of a read-only archive
 
 	mu     sync.Mutex
-	lock   *os.File // exclusive lock, from the first Begin to Close
-	next   map[sequence]uint64
+	locks  map[string]*os.File // by writer, from its first Begin to Close
+	next   map[sequence]uint64 // of the writers whose locks are held
 	closed bool
+
+	listMu   sync.Mutex
+	folders  map[string]*folder // what was listed, see list
+	readings uint64
 
 	cat      sync.Mutex
 	current  *Catalog
 	listed   listing
 	checked  time.Time
-	footers  map[string]footer
 	segments map[string]segmentRows
 	warned   map[string]bool
 
@@ -77,8 +79,7 @@ type Archive struct {
 var discardLog = slog.New(slog.DiscardHandler)
 
 // Open opens the archive in dir. Unless it is read-only, the folder is made
-// when there is none, and what an interrupted batch left behind is removed,
-// if no other process is writing.
+// when there is none, and what interrupted batches left behind is removed.
 func Open(dir string, o Options) (*Archive, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -88,8 +89,8 @@ func Open(dir string, o Options) (*Archive, error) {
 		o.SegmentBytes = defaultSegment
 	}
 	o.SegmentBytes = min(o.SegmentBytes, maxSegmentFile)
-	a := &Archive{dir: abs, o: o, log: o.Logger, next: map[sequence]uint64{},
-		footers: map[string]footer{}, segments: map[string]segmentRows{}, warned: map[string]bool{}}
+	a := &Archive{dir: abs, o: o, log: o.Logger, locks: map[string]*os.File{}, next: map[sequence]uint64{},
+		folders: map[string]*folder{}, segments: map[string]segmentRows{}, warned: map[string]bool{}}
 	if a.log == nil {
 		a.log = discardLog
 	}
@@ -100,18 +101,16 @@ func Open(dir string, o Options) (*Archive, error) {
 		// Without the file, or without the right to lock it, reading works
 		// as well; only the writer won't wait for this reader.
 		if f, err := os.Open(filepath.Join(abs, readersFile)); err == nil {
-			if err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); err != nil {
+			// Who tidies up holds it for a moment, to see whether anybody reads.
+			if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); err != nil {
 				a.log.Debug("readers lock", "error", err)
 			}
 			a.read = f
 		}
 		return a, nil
 	}
-	switch err := a.acquire(); {
-	case err == nil:
-		a.release()
-	case !errors.Is(err, ErrLocked):
-		return nil, err
+	if err := a.tidy(); err != nil {
+		return nil, fmt.Errorf("archive %s: tidy up: %w", a.dir, err)
 	}
 	return a, nil
 }
@@ -144,13 +143,11 @@ func (a *Archive) identify() error {
 	if err := os.MkdirAll(filepath.Join(a.dir, batchFolder), 0o750); err != nil {
 		return fmt.Errorf("archive %s: %w", a.dir, err)
 	}
-	for _, name := range []string{lockFile, readersFile} {
-		f, err := os.OpenFile(filepath.Join(a.dir, name), os.O_RDWR|os.O_CREATE, 0o640)
-		if err != nil {
-			return fmt.Errorf("archive %s: %w", a.dir, err)
-		}
-		f.Close()
+	f, err := os.OpenFile(filepath.Join(a.dir, readersFile), os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return fmt.Errorf("archive %s: %w", a.dir, err)
 	}
+	f.Close()
 	if err := a.writeFile(path, formatText); err != nil {
 		return fmt.Errorf("archive %s: %w", a.dir, err)
 	}
@@ -161,7 +158,7 @@ func (a *Archive) identify() error {
 // archive: hidden ones, and what an Open that was interrupted leaves.
 func mayHold(name string) bool {
 	switch name {
-	case "lost+found", "serve", batchFolder, lockFile, readersFile, formatFile + ".part":
+	case "lost+found", "serve", batchFolder, lockFolder, readersFile, formatFile + ".part":
 		return true
 	}
 	return strings.HasPrefix(name, ".")
@@ -196,7 +193,7 @@ func readSmall(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, 1<<20))
 }
 
-// Close gives up the locks. Transactions must have ended.
+// Close gives up the locks. Batches must have ended.
 func (a *Archive) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -204,10 +201,10 @@ func (a *Archive) Close() error {
 		return nil
 	}
 	a.closed = true
-	if a.lock != nil {
-		a.tidy()
-		a.release()
+	if len(a.locks) > 0 {
+		a.tidied(a.tidy())
 	}
+	a.release()
 	if a.read != nil {
 		a.read.Close()
 	}
@@ -216,47 +213,6 @@ func (a *Archive) Close() error {
 
 // Dir is the archive's folder, absolute.
 func (a *Archive) Dir() string { return a.dir }
-
-// ErrLocked is wrapped by the error of a Begin while another process writes.
-var ErrLocked = errors.New("another process is writing to the archive")
-
-// acquire takes the writer's lock, sweeps, and learns the sequence numbers.
-func (a *Archive) acquire() error {
-	path := filepath.Join(a.dir, lockFile)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
-	if err != nil {
-		return fmt.Errorf("archive %s: %w", a.dir, err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return fmt.Errorf("archive %s: %w (it holds the lock %s)", a.dir, ErrLocked, path)
-		}
-		return fmt.Errorf("archive %s: lock %s: %w", a.dir, path, err)
-	}
-	a.lock = f
-	if err := a.sweep(); err != nil {
-		a.release()
-		return fmt.Errorf("archive %s: sweep: %w", a.dir, err)
-	}
-	l, err := a.list()
-	if err != nil {
-		a.release()
-		return fmt.Errorf("archive %s: %w", a.dir, err)
-	}
-	clear(a.next)
-	for _, f := range l.files {
-		s := f.sequence()
-		a.next[s] = max(a.next[s], f.Last+1)
-	}
-	return nil
-}
-
-// release gives the writer's lock up.
-func (a *Archive) release() {
-	a.lock.Close()
-	a.lock = nil
-}
 
 // claimSegment hands out a segment number: never twice, whatever happens to
 // the batch that asked.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -157,7 +158,8 @@ func TestAbortLeavesNothing(t *testing.T) {
 	if err := tx.Commit(); err == nil {
 		t.Error("an aborted batch commits")
 	}
-	after := slices.DeleteFunc(filesBelow(t, a.Dir()), func(f string) bool { return f == counterFile })
+	after := slices.DeleteFunc(filesBelow(t, a.Dir()), func(f string) bool { return f == counterFile || strings.HasPrefix(f, lockFolder) })
+	before = slices.DeleteFunc(before, func(f string) bool { return strings.HasPrefix(f, lockFolder) })
 	if !slices.Equal(before, after) {
 		t.Errorf("before %v\nafter %v", before, after)
 	}
@@ -178,9 +180,15 @@ func TestOneWriter(t *testing.T) {
 	}
 	defer b.Close()
 	_, err = b.Begin("import")
-	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), filepath.Join(a.Dir(), "lock")) {
+	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), filepath.Join(a.Dir(), "locks", "writer-import")) {
 		t.Error(err)
 	}
+	// Under another name it may.
+	other, err := b.Begin("collector")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(t, other)
 	commit(t, tx)
 	a.Close()
 	tx, err = b.Begin("import")
@@ -351,6 +359,7 @@ func TestStopAnywhere(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			defer tx.intent.Close() // as the kernel does for a process that is gone
 			tx.Supersede(append(slices.Clone(old.Files(Flows)), old.Files(Connections)...))
 			if _, err := fillBatch(tx, 200); err != nil {
 				return err
@@ -362,7 +371,7 @@ func TestStopAnywhere(t *testing.T) {
 		}
 		err = run()
 		whole := ops < stop
-		a.release() // as the kernel does for a process that is gone
+		a.release()
 
 		b, openErr := Open(dir, Options{NoSync: true})
 		if openErr != nil {
@@ -382,11 +391,12 @@ func TestStopAnywhere(t *testing.T) {
 		if len(c.Missing())+len(c.Quarantined()) > 0 {
 			t.Fatalf("stop %d after %q: %+v", stop, last, c)
 		}
-		want := 3 + 1 + segments // FORMAT, lock, readers, counter
+		want := 3 + segments // FORMAT, readers, counter
 		for _, f := range allFamilies {
 			want += len(c.Files(f))
 		}
-		if got := filesBelow(t, dir); len(got) != want {
+		got := slices.DeleteFunc(filesBelow(t, dir), func(f string) bool { return strings.HasPrefix(f, lockFolder+"/") })
+		if len(got) != want {
 			t.Fatalf("stop %d after %q: %d files, want %d: %v", stop, last, len(got), want, got)
 		}
 		// And the archive can be written.
@@ -422,23 +432,19 @@ func TestOrderOfPublishing(t *testing.T) {
 		t.Fatal(err)
 	}
 	commit(t, tx)
-	at := func(text string) int {
-		i := slices.IndexFunc(ops, func(s string) bool { return strings.HasPrefix(s, text) })
-		if i < 0 {
-			t.Fatalf("no %q in\n%s", text, strings.Join(ops, "\n"))
-		}
-		return i
-	}
 	for _, order := range [][]string{
-		{"sync segments.next", "sync batches/ID.open", "create packets/dmz/DAY/0000000001.pcap.part", "sync packets/dmz/DAY/0000000001.pcap.part",
+		{"sync segments.next", "sync batches/ID.open", "sync folder batches", "create packets/dmz/DAY/0000000001.pcap.part", "sync packets/dmz/DAY/0000000001.pcap.part",
 			"rename packets/dmz/DAY/0000000001.pcap", "sync folder packets/dmz/DAY", "rename batches/ID"},
 		{"create flows/DAY/flows-ID-0.part", "sync flows/DAY/flows-ID-0.part", "rename flows/DAY/flows-v1-import-main-e-0000000001-0000000001-",
-			"rename batches/ID", "sync folder batches", "link flows/DAY/flows-v1-", "remove flows/DAY/flows-v1-", "remove batches/ID"},
+			"sync folder flows/DAY", "rename batches/ID", "sync folder batches", "link flows/DAY/flows-v1-", "remove flows/DAY/flows-v1-", "remove batches/ID"},
 	} {
-		for i := 1; i < len(order); i++ {
-			if at(order[i-1]) > at(order[i]) {
-				t.Errorf("%q after %q in\n%s", order[i-1], order[i], strings.Join(ops, "\n"))
+		at := 0
+		for i, text := range order {
+			next := slices.IndexFunc(ops[at:], func(s string) bool { return strings.HasPrefix(s, text) })
+			if next < 0 {
+				t.Fatalf("no %q after %q in\n%s", text, order[max(i-1, 0)], strings.Join(ops, "\n"))
 			}
+			at += next + 1
 		}
 	}
 }
@@ -602,7 +608,7 @@ func TestBlooms(t *testing.T) {
 func TestFileNames(t *testing.T) {
 	f := File{Family: Flows, Schema: 1, Writer: "meter_dmz", Lane: "late", Level: "h", First: 12, Last: 9999999999, MinTS: -5, MaxTS: 1<<62 + 3}
 	got, batch, ok := parseName(Flows, f.name())
-	if !ok || batch != "" || got != f {
+	if !ok || batch != "" || !reflect.DeepEqual(got, f) {
 		t.Errorf("%v %q %+v", ok, batch, got)
 	}
 	if _, batch, ok := parseName(Flows, f.name()+".i0123456789abcdef"); !ok || batch != "0123456789abcdef" {
@@ -619,15 +625,20 @@ func TestFileNames(t *testing.T) {
 }
 
 func TestSplit(t *testing.T) {
-	file := func(level string, first, last uint64, ts tables.Time) listed {
-		return listed{File{Family: Flows, Schema: 1, Writer: "import", Lane: "main", Level: level, First: first, Last: last, MinTS: ts}, ""}
+	file := func(level string, first, last uint64, ts tables.Time) *listed {
+		f := File{Family: Flows, Schema: 1, Writer: "import", Lane: "main", Level: level, First: first, Last: last, MinTS: ts}
+		return &listed{File: f, base: f.name()}
 	}
-	live, dead := split([]listed{
+	twice := file("e", 4, 4, 0)
+	twice.batch = "0123456789abcdef"
+	other := file("e", 1, 1, 0)
+	other.Writer = "meter"
+	other.base = other.name()
+	live, dead := split([]*listed{
 		file("e", 1, 1, 0), file("e", 2, 2, 0), file("e", 3, 3, 0), file("e", 4, 4, 0),
 		file("h", 1, 2, 1), file("h", 1, 2, 2), // one merge, two files
 		file("h", 3, 3, 0), file("h", 1, 3, 0), // a wider merge
-		{File{Family: Flows, Schema: 1, Writer: "meter", Lane: "main", Level: "e", First: 1, Last: 1}, ""},
-		{file("e", 4, 4, 0).File, "0123456789abcdef"}, // listed twice
+		other, twice,
 	})
 	if len(live) != 3 || len(dead) != 6 {
 		t.Errorf("live %+v\ndead %+v", live, dead)

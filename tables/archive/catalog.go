@@ -2,15 +2,12 @@ package archive
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
@@ -44,6 +41,7 @@ type Catalog struct {
 	files       map[Family][]File
 	segments    []SegmentInfo // ascending
 	missing     []uint32
+	unsound     map[Family][]Quarantine
 	quarantined []Quarantine
 }
 
@@ -86,15 +84,6 @@ func (c *Catalog) Bounds() (first, last tables.Time, ok bool) {
 	return first, last, ok
 }
 
-// listing is what the folders showed at one time.
-type listing struct {
-	files   []listed // committed, superseded ones included
-	batches map[string]bool
-	odd     []Quarantine
-	dirs    map[string]time.Time // folders and when they changed
-	racy    bool                 // one changed just now: look again
-}
-
 const (
 	// recheck is how long a catalogue is believed without looking at every
 	// folder; the folder of batches is looked at every time.
@@ -126,11 +115,14 @@ func (a *Archive) Catalog() (*Catalog, error) {
 	return c, nil
 }
 
-// forget makes the next Catalog look at everything.
+// forget makes the next Catalog read everything again.
 func (a *Archive) forget() {
+	a.listMu.Lock()
+	clear(a.folders)
+	a.listMu.Unlock()
 	a.cat.Lock()
 	a.checked = time.Time{}
-	a.listed.racy = true
+	a.listed = listing{racy: true}
 	a.cat.Unlock()
 }
 
@@ -165,142 +157,20 @@ func (a *Archive) changed() bool {
 	return false
 }
 
+// sameFiles compares what can differ in files of one path.
+func sameFiles(x, y []File) bool {
+	if len(x) > 0 && len(x) == len(y) && &x[0] == &y[0] {
+		return true
+	}
+	return slices.EqualFunc(x, y, func(f, g File) bool { return f.Path == g.Path && f.Rows == g.Rows && f.Bytes == g.Bytes })
+}
+
 func (c *Catalog) equal(d *Catalog) bool {
-	return maps.EqualFunc(c.files, d.files, slices.Equal[[]File]) && slices.Equal(c.missing, d.missing) &&
+	return maps.EqualFunc(c.files, d.files, sameFiles) && slices.Equal(c.missing, d.missing) &&
 		slices.Equal(c.quarantined, d.quarantined) &&
 		slices.EqualFunc(c.segments, d.segments, func(x, y SegmentInfo) bool {
 			return x.Number() == y.Number() && x.State == y.State && x.AbsPath == y.AbsPath
 		})
-}
-
-// list reads all folders, again while batches come and go: a listing must
-// show all of a batch, and a merged file or what it was merged from.
-func (a *Archive) list() (listing, error) {
-	for try := range 50 {
-		l := listing{dirs: map[string]time.Time{}}
-		before, err := a.batches(&l)
-		if err != nil {
-			return l, err
-		}
-		l.batches = before
-		for _, family := range allFamilies {
-			if err := a.listFamily(&l, family); err != nil {
-				return l, err
-			}
-		}
-		if err := l.watch(filepath.Join(a.dir, packets)); err != nil {
-			return l, err
-		}
-		after := listing{dirs: map[string]time.Time{}}
-		again, err := a.batches(&after)
-		if err != nil {
-			return l, err
-		}
-		if maps.Equal(before, again) &&
-			after.dirs[filepath.Join(a.dir, batchFolder)].Equal(l.dirs[filepath.Join(a.dir, batchFolder)]) {
-			for _, t := range l.dirs {
-				l.racy = l.racy || time.Since(t) < settled
-			}
-			return l, nil
-		}
-		time.Sleep(time.Duration(try) * time.Millisecond)
-	}
-	return listing{}, errors.New("batches keep coming while the folders are listed")
-}
-
-// batches lists the committed batches.
-func (a *Archive) batches(l *listing) (map[string]bool, error) {
-	dir := filepath.Join(a.dir, batchFolder)
-	entries, err := l.read(dir)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]bool{}
-	for _, e := range entries {
-		if validID(e.Name()) {
-			out[e.Name()] = true
-		}
-	}
-	return out, nil
-}
-
-// read lists a folder, noting its time before; a folder that does not exist
-// is empty.
-func (l *listing) read(dir string) ([]fs.DirEntry, error) {
-	l.dirs[dir] = time.Time{}
-	if st, err := os.Stat(dir); err == nil {
-		l.dirs[dir] = st.ModTime()
-	}
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return entries, err
-}
-
-// maxDepth bounds how deep folders are entered: sensor, year, month, day.
-const maxDepth = 5
-
-// watch notes the folders below dir, not their files.
-func (l *listing) watch(dir string) error {
-	return l.walk(dir, 0, func(string, string) {})
-}
-
-func (l *listing) walk(dir string, depth int, fn func(path, name string)) error {
-	entries, err := l.read(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		switch {
-		case e.IsDir() && depth < maxDepth:
-			if err := l.walk(path, depth+1, fn); err != nil {
-				return err
-			}
-		case !e.IsDir():
-			fn(path, e.Name())
-		}
-	}
-	return nil
-}
-
-func (a *Archive) listFamily(l *listing, family Family) error {
-	return l.walk(filepath.Join(a.dir, string(family)), 0, func(path, name string) {
-		if strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".part") {
-			return
-		}
-		f, batch, ok := parseName(family, name)
-		if !ok {
-			l.odd = append(l.odd, Quarantine{path, "its name is none of this family's"})
-			return
-		}
-		if batch == "" || l.batches[batch] {
-			f.Path = path
-			l.files = append(l.files, listed{f, batch})
-		}
-	})
-}
-
-// walkFiles calls fn for each file below dir.
-func walkFiles(dir string, fn func(path, name string) error) error {
-	l := listing{dirs: map[string]time.Time{}}
-	var failed error
-	err := l.walk(dir, 0, func(path, name string) {
-		if failed == nil {
-			failed = fn(path, name)
-		}
-	})
-	return errors.Join(err, failed)
-}
-
-// footer is what a Parquet file's end told, kept as long as the file stays.
-type footer struct {
-	size  int64
-	mtime time.Time
-	rows  int64
-	bad   string
-	seen  bool
 }
 
 // segmentRows are the rows of one file of the family segments.
@@ -309,35 +179,17 @@ type segmentRows struct {
 	err  error
 }
 
-// load makes a snapshot of what was listed.
+// load makes a snapshot of what was listed. What did not change since the last
+// one is taken from there.
 func (a *Archive) load(l listing) *Catalog {
-	c := &Catalog{version: 1, files: map[Family][]File{}, quarantined: l.odd}
-	good := make([]listed, 0, len(l.files))
-	for path, f := range a.footers {
-		f.seen = false
-		a.footers[path] = f
-	}
-	for _, f := range l.files {
-		foot := a.footer(f.Path)
-		if foot.bad == "" && f.Schema > schemaVersion {
-			foot.bad = fmt.Sprintf("schema version %d is newer than this program", f.Schema)
+	c := &Catalog{version: 1, files: map[Family][]File{}, unsound: map[Family][]Quarantine{}, quarantined: l.odd}
+	for _, family := range allFamilies {
+		if a.current != nil && a.listed.stamps[family] == l.stamps[family] {
+			c.files[family], c.unsound[family] = a.current.files[family], a.current.unsound[family]
+		} else {
+			c.files[family], c.unsound[family] = loadFamily(l.family(family))
 		}
-		if foot.bad != "" {
-			c.quarantined = append(c.quarantined, Quarantine{f.Path, foot.bad})
-			continue
-		}
-		f.Rows, f.Bytes = foot.rows, foot.size
-		good = append(good, f)
-	}
-	maps.DeleteFunc(a.footers, func(_ string, f footer) bool { return !f.seen })
-	live, _ := split(good)
-	for _, f := range live {
-		c.files[f.Family] = append(c.files[f.Family], f.File)
-	}
-	for _, files := range c.files {
-		slices.SortFunc(files, func(x, y File) int {
-			return cmp.Or(cmp.Compare(x.MinTS, y.MinTS), cmp.Compare(x.MaxTS, y.MaxTS), cmp.Compare(x.Path, y.Path))
-		})
+		c.quarantined = append(c.quarantined, c.unsound[family]...)
 	}
 	a.loadSegments(c)
 	for _, q := range c.quarantined {
@@ -349,26 +201,32 @@ func (a *Archive) load(l listing) *Catalog {
 	return c
 }
 
-// footer opens a row file unless it is known.
-func (a *Archive) footer(path string) footer {
-	st, err := os.Stat(path)
-	if err != nil {
-		return footer{bad: err.Error()}
-	}
-	f, ok := a.footers[path]
-	if !ok || f.size != st.Size() || !f.mtime.Equal(st.ModTime()) {
-		f = footer{size: st.Size(), mtime: st.ModTime()}
-		file, pf, err := openParquet(path)
-		if err != nil {
-			f.bad = err.Error()
-		} else {
-			f.rows = pf.NumRows()
-			file.Close()
+// loadFamily returns the live files of a family, and those that are skipped.
+func loadFamily(files []*listed) (out []File, bad []Quarantine) {
+	good := make([]*listed, 0, len(files))
+	for _, f := range files {
+		if f.foot == nil {
+			f.foot = readFooter(f)
 		}
+		if f.foot.bad != "" {
+			bad = append(bad, Quarantine{f.Path, f.foot.bad})
+			continue
+		}
+		f.Rows, f.Bytes, f.Columns = f.foot.rows, f.foot.size, f.foot.columns
+		good = append(good, f)
 	}
-	f.seen = true
-	a.footers[path] = f
-	return f
+	live, _ := split(good)
+	out = make([]File, 0, len(live))
+	for _, f := range live {
+		out = append(out, f.File)
+	}
+	slices.SortFunc(out, func(x, y File) int {
+		if x.MinTS != y.MinTS {
+			return cmp.Compare(x.MinTS, y.MinTS)
+		}
+		return cmp.Or(cmp.Compare(x.MaxTS, y.MaxTS), cmp.Compare(x.Path, y.Path))
+	})
+	return out, bad
 }
 
 func (a *Archive) loadSegments(c *Catalog) {

@@ -31,8 +31,8 @@ const (
 var allFamilies = []Family{Flows, Connections, Other, DNS, Names, Imports, Segments, Coverage,
 	Exports, Exporters, Sockets}
 
-// File is one live Parquet file of a family. All but Path, Rows and Bytes
-// stands in its name.
+// File is one live Parquet file of a family. All but Path, Rows, Bytes
+// and Columns stands in its name.
 type File struct {
 	Family Family
 	Path   string // absolute
@@ -46,6 +46,9 @@ type File struct {
 	// no end). Both 0 when no row has a time.
 	MinTS, MaxTS tables.Time
 	Rows, Bytes  int64
+	// Columns are the columns the file has, in families whose files differ
+	// (exports); nil means all. Files with the same columns share the list.
+	Columns []string
 }
 
 // levels in the order of their merges: snapshot, micro, epoch, ten minutes,
@@ -131,28 +134,41 @@ func (f *File) supersedes(g *File) bool {
 	return a > b || a == b && (f.First < g.First || f.Last > g.Last)
 }
 
-// listed is a file as a folder shows it; batch is the id its name still bears.
+// listed is a file as a folder shows it; batch is the id its name still bears,
+// base its name without one.
 type listed struct {
 	File
-	batch string
+	batch, base string
+	foot        *footer // once it was read
 }
 
 // split sorts files into those that are live and those another one
 // supersedes. A file listed under two names counts once, under the lasting
 // one.
-func split(files []listed) (live, dead []listed) {
+func split(files []*listed) (live, dead []*listed) {
 	files = slices.Clone(files)
-	slices.SortFunc(files, func(a, b listed) int {
-		return cmp.Or(cmp.Compare(a.Family, b.Family), cmp.Compare(a.Writer, b.Writer), cmp.Compare(a.Lane, b.Lane),
-			cmp.Compare(a.First, b.First), cmp.Compare(b.Last, a.Last), cmp.Compare(levelRank(b.Level), levelRank(a.Level)),
-			cmp.Compare(a.name(), b.name()), cmp.Compare(a.batch, b.batch))
+	slices.SortFunc(files, func(a, b *listed) int {
+		if c := cmp.Compare(a.Family, b.Family); c != 0 {
+			return c
+		}
+		if c := cmp.Compare(a.Writer, b.Writer); c != 0 {
+			return c
+		}
+		if c := cmp.Compare(a.Lane, b.Lane); c != 0 {
+			return c
+		}
+		if a.First != b.First {
+			return cmp.Compare(a.First, b.First)
+		}
+		return cmp.Or(cmp.Compare(b.Last, a.Last), cmp.Compare(levelRank(b.Level), levelRank(a.Level)),
+			cmp.Compare(a.base, b.base), cmp.Compare(a.batch, b.batch))
 	})
-	files = slices.CompactFunc(files, func(a, b listed) bool { return a.name() == b.name() })
+	files = slices.CompactFunc(files, func(a, b *listed) bool { return a.base == b.base })
+	live = make([]*listed, 0, len(files))
 	// In this order whatever supersedes a file comes before it, and of one
 	// level only the file reaching furthest can.
 	var widest [len(levels)]*File
-	for i := range files {
-		f := &files[i]
+	for i, f := range files {
 		if i == 0 || files[i-1].sequence() != f.sequence() {
 			widest = [len(levels)]*File{}
 		}
@@ -161,9 +177,9 @@ func split(files []listed) (live, dead []listed) {
 			obsolete = obsolete || w != nil && w.supersedes(&f.File)
 		}
 		if obsolete {
-			dead = append(dead, *f)
+			dead = append(dead, f)
 		} else {
-			live = append(live, *f)
+			live = append(live, f)
 		}
 		if w := &widest[levelRank(f.Level)]; *w == nil || (*w).Last < f.Last {
 			*w = &f.File

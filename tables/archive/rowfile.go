@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
@@ -37,6 +39,20 @@ type RowFile[T any] struct {
 // NewRowFile starts a file of T's family; level is one letter, see Levels in
 // the package comment. It becomes visible when the transaction commits.
 func NewRowFile[T any](tx *Tx, level string) (*RowFile[T], error) {
+	return NewRowFileWith[T](tx, level, RowOptions{})
+}
+
+// RowOptions say more of a row file than its level.
+type RowOptions struct {
+	// Writer and Lane name the sequence the file belongs to: for one that
+	// replaces files, when files of several sequences are replaced in the
+	// batch. By default that is the only one replaced, or else the batch's own
+	// writer and the lane main.
+	Writer, Lane string
+}
+
+// NewRowFileWith is NewRowFile with options.
+func NewRowFileWith[T any](tx *Tx, level string, o RowOptions) (*RowFile[T], error) {
 	c, err := codecOf[T]()
 	if err != nil {
 		return nil, err
@@ -44,10 +60,16 @@ func NewRowFile[T any](tx *Tx, level string) (*RowFile[T], error) {
 	if levelRank(level) < 0 {
 		return nil, fmt.Errorf("level %q of %s: no such level", level, c.family)
 	}
+	for _, label := range []string{o.Writer, o.Lane} {
+		if label != "" && !validLabel(label) {
+			return nil, fmt.Errorf("%q: only a-z, 0-9 and _ may stand in a name", label)
+		}
+	}
 	staged, file, err := tx.stage(c.family, level)
 	if err != nil {
 		return nil, err
 	}
+	staged.place(o)
 	f := &RowFile[T]{tx: tx, codec: c, staged: staged, file: file}
 	f.w = parquet.NewGenericWriter[any](file, c.schema,
 		parquet.CreatedBy("wiresql", "1", ""),
@@ -227,6 +249,10 @@ func (c *column) reads(t parquet.Type) bool {
 // an error, never a panic.
 func openParquet(path string) (file *os.File, pf *parquet.File, err error) {
 	file, err = os.Open(path)
+	if base, id, ok := strings.Cut(path, batchMark); ok && validID(id) && errors.Is(err, fs.ErrNotExist) {
+		// It got its lasting name since it was listed.
+		file, err = os.Open(base + ".parquet")
+	}
 	if err != nil {
 		return nil, nil, err
 	}

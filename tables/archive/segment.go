@@ -146,7 +146,7 @@ func (w *SegmentWriter) rotate() error {
 	if _, err := w.tx.intent.WriteString(rel + "\n"); err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
-	if err := a.sync(w.tx.intent); err != nil {
+	if err := w.tx.syncIntent(); err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
 	f, err := a.create(path + ".part")

@@ -1,0 +1,274 @@
+package archive
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// listing is what the folders showed at one time.
+type listing struct {
+	files   []*listed           // committed, superseded ones included; by family
+	strays  map[string][]string // files of batches that are not committed, by batch
+	batches map[string]bool
+	odd     []Quarantine
+	dirs    map[string]time.Time // folders and when they changed
+	racy    bool                 // one changed just now: look again
+	stamps  map[Family]stamp
+}
+
+// stamp changes with what a listing shows of a family.
+type stamp struct {
+	reads   uint64 // of all its folders, summed
+	batches uint64 // the committed ones its files are of, summed
+}
+
+// family returns the files of one.
+func (l *listing) family(f Family) []*listed {
+	i, _ := slices.BinarySearchFunc(l.files, f, func(x *listed, f Family) int { return cmp.Compare(familyOrder[x.Family], familyOrder[f]) })
+	n := i
+	for n < len(l.files) && l.files[n].Family == f {
+		n++
+	}
+	return l.files[i:n]
+}
+
+var familyOrder = func() map[Family]int {
+	m := map[Family]int{}
+	for i, f := range allFamilies {
+		m[f] = i
+	}
+	return m
+}()
+
+// folder is what a folder held when it was read. As long as its time stays, it
+// holds the same.
+type folder struct {
+	changed, read time.Time
+	serial        uint64 // of the reading
+	dirs          []string
+	files         []*listed         // row files, with or without a batch's id
+	parts         map[string]string // files being written, path to batch
+	odd           []Quarantine
+}
+
+// list reads the folders that changed, again while batches come and go: a
+// listing must show all of a batch, and a merged file or what it was merged
+// from.
+func (a *Archive) list() (listing, error) {
+	a.listMu.Lock()
+	defer a.listMu.Unlock()
+	batches := filepath.Join(a.dir, batchFolder)
+	for try := range 50 {
+		l := listing{dirs: map[string]time.Time{}, strays: map[string][]string{}, stamps: map[Family]stamp{}}
+		before, changed, err := readBatches(batches)
+		if err != nil {
+			return l, err
+		}
+		l.batches, l.dirs[batches] = before, changed
+		for _, family := range allFamilies {
+			n := len(l.files)
+			if err := a.listFolder(&l, family, filepath.Join(a.dir, string(family)), 0); err != nil {
+				return l, err
+			}
+			s := l.stamps[family]
+			for _, f := range l.files[n:] {
+				if f.batch != "" {
+					id, _ := strconv.ParseUint(f.batch, 16, 64)
+					s.batches += id
+				}
+			}
+			l.stamps[family] = s
+		}
+		// Packets have no rows: only that something changed matters.
+		if err := a.listFolder(&l, "", filepath.Join(a.dir, packets), 0); err != nil {
+			return l, err
+		}
+		again, since, err := readBatches(batches)
+		if err != nil {
+			return l, err
+		}
+		if since.Equal(changed) && maps.Equal(before, again) {
+			now := time.Now()
+			for _, t := range l.dirs {
+				l.racy = l.racy || now.Sub(t) < settled
+			}
+			maps.DeleteFunc(a.folders, func(path string, _ *folder) bool { _, ok := l.dirs[path]; return !ok })
+			return l, nil
+		}
+		time.Sleep(time.Duration(try) * time.Millisecond)
+	}
+	return listing{}, errors.New("batches keep coming while the folders are listed")
+}
+
+// readBatches lists the committed batches, and when the folder changed before.
+func readBatches(dir string) (map[string]bool, time.Time, error) {
+	changed := changedAt(dir)
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, changed, err
+	}
+	out := map[string]bool{}
+	for _, e := range entries {
+		if validID(e.Name()) {
+			out[e.Name()] = true
+		}
+	}
+	return out, changed, nil
+}
+
+// changedAt is when a folder changed; zero when there is none.
+func changedAt(dir string) time.Time {
+	st, err := os.Stat(dir)
+	if err != nil {
+		return time.Time{}
+	}
+	return st.ModTime()
+}
+
+// maxDepth bounds how deep folders are entered: sensor, year, month, day.
+const maxDepth = 5
+
+// listFolder adds what a folder and those below it hold, reading those that
+// may have changed.
+func (a *Archive) listFolder(l *listing, family Family, dir string, depth int) error {
+	now := time.Now()
+	changed := changedAt(dir)
+	l.dirs[dir] = changed
+	f := a.folders[dir]
+	if f == nil || !f.changed.Equal(changed) || f.read.Sub(changed) < settled {
+		a.readings++
+		next := &folder{changed: changed, read: now, serial: a.readings}
+		if err := next.fill(family, dir, f); err != nil {
+			return err
+		}
+		a.folders[dir], f = next, next
+	}
+	s := l.stamps[family]
+	s.reads += f.serial * 0x9e3779b97f4a7c15 // sums of different readings differ
+	l.stamps[family] = s
+	l.odd = append(l.odd, f.odd...)
+	for _, file := range f.files {
+		if file.batch == "" || l.batches[file.batch] {
+			l.files = append(l.files, file)
+		} else {
+			l.strays[file.batch] = append(l.strays[file.batch], file.Path)
+		}
+	}
+	for path, batch := range f.parts {
+		l.strays[batch] = append(l.strays[batch], path)
+	}
+	if depth == maxDepth {
+		return nil
+	}
+	for _, sub := range f.dirs {
+		if err := a.listFolder(l, family, sub, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill reads the folder. What was known of a file stays known.
+func (f *folder) fill(family Family, dir string, was *folder) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	known := map[string]*listed{}
+	if was != nil {
+		for _, file := range was.files {
+			known[file.base] = file
+		}
+	}
+	for _, e := range entries {
+		name := e.Name()
+		path := filepath.Join(dir, name)
+		switch {
+		case e.IsDir():
+			f.dirs = append(f.dirs, path)
+			continue
+		case family == "" || strings.HasPrefix(name, "."):
+			continue
+		}
+		if part, ok := strings.CutSuffix(name, ".part"); ok {
+			if p := strings.Split(part, "-"); len(p) == 3 && validID(p[1]) {
+				if f.parts == nil {
+					f.parts = map[string]string{}
+				}
+				f.parts[path] = p[1]
+			}
+			continue
+		}
+		file, batch, ok := parseName(family, name)
+		if !ok {
+			f.odd = append(f.odd, Quarantine{path, "its name is none of this family's"})
+			continue
+		}
+		base := name
+		if batch != "" {
+			base = strings.TrimSuffix(name, ".i"+batch)
+		}
+		old := known[base]
+		if old != nil && old.Path == path {
+			f.files = append(f.files, old)
+			continue
+		}
+		file.Path = path
+		next := &listed{File: file, batch: batch, base: base}
+		if old != nil {
+			next.foot = old.foot
+		}
+		f.files = append(f.files, next)
+	}
+	return nil
+}
+
+// footer is what a Parquet file's end told.
+type footer struct {
+	size, rows int64
+	columns    []string
+	bad        string // why the file is skipped
+}
+
+func readFooter(f *listed) *footer {
+	if f.Schema > schemaVersion {
+		return &footer{bad: fmt.Sprintf("schema version %d is newer than this program", f.Schema)}
+	}
+	file, pf, err := openParquet(f.Path)
+	if err != nil {
+		return &footer{bad: err.Error()}
+	}
+	defer file.Close()
+	foot := &footer{size: pf.Size(), rows: pf.NumRows()}
+	if subsets(f.Family) {
+		foot.columns = columnNames(pf)
+	}
+	return foot
+}
+
+// subsets tells whether files of the family may lack columns.
+func subsets(f Family) bool { return f == Exports }
+
+// columnLists holds each list of columns once: thousands of files have a few.
+var columnLists sync.Map // names joined → []string
+
+func columnNames(pf *parquet.File) []string {
+	var names []string
+	for _, f := range pf.Schema().Fields() {
+		names = append(names, f.Name())
+	}
+	got, _ := columnLists.LoadOrStore(strings.Join(names, ","), names)
+	return got.([]string)
+}

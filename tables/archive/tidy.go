@@ -1,0 +1,247 @@
+package archive
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// microNames is how long micro files keep the name that bears their batch's id:
+// until then they are merged, and a lasting name would be work for nothing.
+const microNames = 5 * time.Minute
+
+// tidy removes what dead batches left, and brings the names of committed ones
+// to their lasting form. Any process may do so; while one does, the others
+// leave it to it.
+//
+// First each live file gets its name without the batch's id, beside the other
+// one. The old names, and the files that are superseded, go when nobody reads
+// the archive, or 10 minutes later; then the batch's file goes too. A reader
+// that lists in between sees each file under one name or two, and looks at the
+// batches before and after. Failing here loses nothing: the next one tries
+// again.
+func (a *Archive) tidy() error {
+	if err := os.MkdirAll(filepath.Join(a.dir, batchFolder), 0o750); err != nil {
+		return err
+	}
+	lock, err := a.tryLock(tidyLock)
+	if errors.Is(err, ErrLocked) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer lock.Close()
+	l, err := a.list()
+	if err != nil {
+		return err
+	}
+	if err := a.sweep(&l); err != nil {
+		return err
+	}
+	return a.shelve(&l)
+}
+
+// tidied logs why tidying up failed; the work at hand is done all the same.
+func (a *Archive) tidied(err error) {
+	if err != nil {
+		a.log.Warn("tidy", "error", err)
+	}
+}
+
+// sweep removes what batches left that never committed and whose process is
+// gone.
+func (a *Archive) sweep(l *listing) error {
+	entries, err := os.ReadDir(filepath.Join(a.dir, batchFolder))
+	if err != nil {
+		return err
+	}
+	dead := map[string]string{}
+	for _, e := range entries {
+		id, ok := strings.CutSuffix(e.Name(), openMark)
+		if !ok || !validID(id) {
+			continue
+		}
+		path := filepath.Join(a.dir, batchFolder, e.Name())
+		if f := lockDead(path); f != nil {
+			defer f.Close()
+			dead[id] = path
+		}
+	}
+	removed := 0
+	for id, paths := range l.strays {
+		// A batch has one of its two files for as long as it has others. A
+		// power failure may take the first and leave the others.
+		if dead[id] == "" && (exists(a.batchFile(id)+openMark) || exists(a.batchFile(id))) {
+			continue
+		}
+		for _, path := range paths {
+			if err := a.remove(path); err != nil {
+				return err
+			}
+			removed++
+		}
+	}
+	for _, path := range dead {
+		if err := a.removeSegments(path); err != nil {
+			return err
+		}
+		if err := a.remove(path); err != nil {
+			return err
+		}
+	}
+	if len(dead)+removed > 0 {
+		a.log.Info("removed what interrupted batches left", "batches", len(dead), "row_files", removed)
+	}
+	return nil
+}
+
+func (a *Archive) batchFile(id string) string { return filepath.Join(a.dir, batchFolder, id) }
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// removeSegments removes the packet files an open batch lists.
+func (a *Archive) removeSegments(intent string) error {
+	b, err := os.ReadFile(intent)
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(string(b), "\n")
+	for _, line := range lines[:len(lines)-1] { // behind the last newline is a torn line: its file was not made
+		if !filepath.IsLocal(line) || !strings.HasPrefix(line, packets+"/") {
+			continue
+		}
+		for _, name := range []string{line, line + ".part"} {
+			if err := a.remove(filepath.Join(a.dir, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// shelve gives the files of committed batches their lasting names and removes
+// what is superseded.
+func (a *Archive) shelve(l *listing) error {
+	live, dead := split(l.files)
+	const (
+		alive = iota
+		superseded
+		removed
+	)
+	state := map[string]int{} // by lasting name
+	for _, f := range dead {
+		state[f.base] = superseded
+	}
+	now := time.Now()
+	stuck := map[string]bool{} // batches that keep their file
+	dirs := map[string]bool{}
+	for _, f := range l.files {
+		if f.batch == "" || state[f.base] == superseded {
+			continue
+		}
+		if f.Level == "m" {
+			if st, err := os.Stat(f.Path); err == nil && now.Sub(st.ModTime()) < microNames {
+				stuck[f.batch] = true
+				continue
+			}
+		}
+		plain := strings.TrimSuffix(f.Path, ".i"+f.batch)
+		if err := a.link(f.Path, plain); err == nil {
+			dirs[filepath.Dir(plain)] = true
+		} else if !errors.Is(err, fs.ErrExist) {
+			a.log.Debug("tidy", "error", err)
+			stuck[f.batch] = true
+		}
+	}
+	if err := a.syncDirs(dirs); err != nil {
+		return err
+	}
+
+	quiet := a.unread()
+	old := func(path string) bool {
+		st, err := os.Stat(path)
+		if err != nil {
+			return false
+		}
+		sys, ok := st.Sys().(*syscall.Stat_t)
+		return quiet || ok && now.Sub(time.Unix(sys.Ctim.Unix())) > grace
+	}
+	readable := map[string]bool{}
+	for _, f := range dead {
+		if !old(f.Path) || !intact(&f.File, live, readable) {
+			continue
+		}
+		state[f.base] = removed
+		if f.batch == "" {
+			a.discard(f.Path)
+		} else { // the other name, in case a reader saw only this one
+			a.discard(strings.TrimSuffix(f.Path, ".i"+f.batch))
+		}
+	}
+	clear(dirs)
+	for _, f := range l.files {
+		if f.batch == "" || stuck[f.batch] && state[f.base] != removed {
+			continue
+		}
+		if state[f.base] == superseded || state[f.base] == alive && !old(f.Path) {
+			stuck[f.batch] = true
+			continue
+		}
+		a.discard(f.Path)
+		dirs[filepath.Dir(f.Path)] = true
+	}
+	if err := a.syncDirs(dirs); err != nil {
+		return err
+	}
+	for id := range l.batches {
+		if !stuck[id] {
+			a.discard(a.batchFile(id))
+		}
+	}
+	return nil
+}
+
+func (a *Archive) syncDirs(dirs map[string]bool) error {
+	for dir := range dirs {
+		if err := a.syncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// intact tells whether all live files that supersede f can be read: else f may
+// be all there is of some rows.
+func intact(f *File, live []*listed, readable map[string]bool) bool {
+	for _, g := range live {
+		if !g.supersedes(f) {
+			continue
+		}
+		good, known := readable[g.Path]
+		if !known {
+			file, _, err := openParquet(g.Path)
+			if good = err == nil; good {
+				file.Close()
+			}
+			readable[g.Path] = good
+		}
+		if !good {
+			return false
+		}
+	}
+	return true
+}
+
+// discard removes a name that is not needed any more.
+func (a *Archive) discard(path string) {
+	if err := a.remove(path); err != nil {
+		a.tidied(err)
+	}
+}
