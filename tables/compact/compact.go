@@ -148,10 +148,8 @@ func mergeFlowsOnce(ctx context.Context, a *archive.Archive, cat *archive.Catalo
 	if rebuild {
 		from = cat.Files(archive.Flows)
 	}
-	names, err := resolvedNames(ctx, cat, from)
-	if err != nil {
-		return err
-	}
+	names := resolvedNames(ctx, cat, from)
+	defer names.stop()
 	b := newBuilder(tx, names)
 	if rebuild {
 		b.level = rebuilt
@@ -171,7 +169,7 @@ func mergeFlowsOnce(ctx context.Context, a *archive.Archive, cat *archive.Catalo
 	} else if b.torn() && len(known) > 0 {
 		return errTorn
 	}
-	if err := b.finish(); err != nil {
+	if err := errors.Join(b.finish(), names.err); err != nil {
 		return err
 	}
 	if err := takeOver(ctx, tx, files); err != nil {

@@ -27,6 +27,7 @@ type conversation struct {
 	total     int32 // number of the last piece, 0 until known
 	encrypted bool
 	latest    tables.Time
+	resolved  string // the name the client had resolved when it began
 }
 
 // key of a conversation. The same capture imported for two sites has the same
@@ -59,7 +60,7 @@ func (b *builder) add(f *tables.Flow) error {
 	c := b.open[id]
 	single := f.Piece.V <= 1 && f.LastPiece.V
 	if c == nil && single {
-		s := conversation{}
+		s := conversation{resolved: b.names.lookup(f.Src, f.Dst, f.Site, f.TS)}
 		s.add(f)
 		b.buffer = append(b.buffer, b.complete(&s))
 		if len(b.buffer) >= batchRows {
@@ -73,7 +74,7 @@ func (b *builder) add(f *tables.Flow) error {
 				return err
 			}
 		}
-		c = &conversation{}
+		c = &conversation{resolved: b.names.lookup(f.Src, f.Dst, f.Site, f.TS)}
 		b.open[id] = c
 	}
 	c.add(f)
@@ -148,7 +149,7 @@ func count(sum *tables.Opt[int64], v tables.Opt[int64]) {
 func (b *builder) complete(c *conversation) tables.Connection {
 	r := c.row
 	if r.ServerName == "" {
-		r.ServerName = b.names.lookup(r.Client, r.Server, r.Site, r.TS)
+		r.ServerName = c.resolved
 	}
 	switch {
 	case r.Segments == nil:

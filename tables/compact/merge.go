@@ -1,11 +1,13 @@
 package compact
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
@@ -58,43 +60,46 @@ func (h *cursors[T]) Pop() any {
 
 // mergeRows reads files whose rows are in time order and hands all rows to
 // emit in time order. A run of rows is valid during the call only. With columns,
-// only those are read.
+// only those are read. A file is opened when the merge has come to its first
+// row and closed behind its last: files that follow each other in time, as an
+// import's do, are never open together, however many there are.
 func mergeRows[T any](ctx context.Context, files []archive.File, ts func(*T) tables.Time, emit func([]T) error, columns ...string) (total int64, err error) {
+	waiting := slices.Clone(files)
+	slices.SortStableFunc(waiting, func(a, b archive.File) int { return cmp.Compare(a.MinTS, b.MinTS) })
 	h := &cursors[T]{ts: ts}
-	var opened []*archive.RowReader[T]
 	defer func() {
-		for _, in := range opened {
-			err = errors.Join(err, in.Close())
+		for _, c := range h.list {
+			err = errors.Join(err, c.in.Close())
 		}
 	}()
-	for _, f := range files {
-		in, err := archive.ReadRows[T](f.Path, columns...)
-		if err != nil {
-			return 0, fmt.Errorf("read %s: %w", f.Path, err)
-		}
-		opened = append(opened, in)
-		c := &cursor[T]{file: f, in: in, rows: make([]T, 0, batchRows)}
-		more, err := c.fill()
-		if err != nil {
-			return 0, err
-		}
-		if more {
-			h.list = append(h.list, c)
-		}
-	}
-	heap.Init(h)
-	for h.Len() > 0 {
+	for {
 		if err := ctx.Err(); err != nil {
 			return total, err
 		}
+		for len(waiting) > 0 && (h.Len() == 0 || waiting[0].MinTS <= h.first()) {
+			c, err := openCursor[T](waiting[0], columns)
+			if err != nil {
+				return total, err
+			}
+			waiting = waiting[1:]
+			if c != nil {
+				heap.Push(h, c)
+			}
+		}
+		if h.Len() == 0 {
+			return total, nil
+		}
 		c := h.list[0]
 		// Take rows of the first file for as long as it stays the first.
-		end := c.at + 1
-		if h.Len() == 1 {
-			end = len(c.rows)
-		} else {
-			limit := h.runnerUp()
-			for end < len(c.rows) && ts(&c.rows[end]) < limit {
+		end, limit := len(c.rows), tables.OpenEnd
+		if h.Len() > 1 {
+			limit = h.runnerUp()
+		}
+		if len(waiting) > 0 {
+			limit = min(limit, waiting[0].MinTS)
+		}
+		if limit < tables.OpenEnd {
+			for end = c.at + 1; end < len(c.rows) && ts(&c.rows[end]) < limit; {
 				end++
 			}
 		}
@@ -109,15 +114,34 @@ func mergeRows[T any](ctx context.Context, files []archive.File, ts func(*T) tab
 			}
 			if !more {
 				heap.Pop(h)
+				if err := c.in.Close(); err != nil {
+					return total, err
+				}
 				continue
 			}
 		}
 		heap.Fix(h, 0)
 	}
-	return total, nil
 }
 
-// runnerUp is the smallest time among all files but the first.
+// openCursor opens a file at its first row; nil when it has none.
+func openCursor[T any](f archive.File, columns []string) (*cursor[T], error) {
+	in, err := archive.ReadRows[T](f.Path, columns...)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", f.Path, err)
+	}
+	c := &cursor[T]{file: f, in: in, rows: make([]T, 0, batchRows)}
+	more, err := c.fill()
+	if err != nil || !more {
+		return nil, errors.Join(err, in.Close())
+	}
+	return c, nil
+}
+
+// first is the time of the next row.
+func (h *cursors[T]) first() tables.Time { return h.ts(&h.list[0].rows[h.list[0].at]) }
+
+// runnerUp is the smallest time among all open files but the first.
 func (h *cursors[T]) runnerUp() tables.Time {
 	next := h.list[1]
 	if len(h.list) > 2 && h.Less(2, 1) {

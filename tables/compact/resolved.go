@@ -3,8 +3,8 @@ package compact
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
+	"iter"
+	"slices"
 	"sort"
 	"strings"
 
@@ -22,15 +22,25 @@ const (
 	// resolvedSkew: the answer may be stamped after the first packet by
 	// another interface's clock.
 	resolvedSkew = tables.Time(1e6)
-	// resolvedLimit caps the answers kept; later ones are left out.
-	resolvedLimit = 4 << 20
+	// resolvedLimit caps the answers that are known at one time; the oldest
+	// go first.
+	resolvedLimit = 2 << 20
 )
 
 // resolutions are the names clients resolved, by client and the address they
-// got: the name a connection without SNI or Host header was made to.
+// got: the name a connection without SNI or Host header was made to. They are
+// read along with the flow rows, in time order, and forgotten when they no
+// longer hold: what is in memory is what holds at one time.
 type resolutions struct {
 	by    map[resolvedKey][]resolution
 	count int
+	sweep int // count at which expired ones are looked for
+
+	next func() (tables.DNS, error, bool) // the rows not read yet
+	stop func()
+	row  tables.DNS // the next of them
+	more bool
+	err  error
 }
 
 type resolvedKey struct {
@@ -44,53 +54,80 @@ type resolution struct {
 }
 
 // resolvedNames reads the DNS rows that can matter to the files' time span.
-func resolvedNames(ctx context.Context, cat *archive.Catalog, files []archive.File) (*resolutions, error) {
-	r := &resolutions{by: map[resolvedKey][]resolution{}}
-	if len(files) == 0 {
-		return r, nil
-	}
-	first, last := files[0].MinTS, files[0].MaxTS
-	for _, f := range files {
-		first, last = min(first, f.MinTS), max(last, f.MaxTS)
-	}
-	for _, f := range cat.Files(archive.DNS) {
-		if f.MaxTS < first-resolvedMost || f.MinTS > last+resolvedSkew {
-			continue
+// Call stop when done; err says what went wrong with the reading.
+func resolvedNames(ctx context.Context, cat *archive.Catalog, files []archive.File) *resolutions {
+	r := &resolutions{by: map[resolvedKey][]resolution{}, sweep: 1 << 16}
+	var from []archive.File
+	if len(files) > 0 {
+		first, last := files[0].MinTS, files[0].MaxTS
+		for _, f := range files {
+			first, last = min(first, f.MinTS), max(last, f.MaxTS)
 		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if err := r.read(f); err != nil {
-			return nil, err
+		for _, f := range cat.Files(archive.DNS) {
+			if f.MaxTS >= first-resolvedMost && f.MinTS <= last+resolvedSkew {
+				from = append(from, f)
+			}
 		}
 	}
-	for _, list := range r.by {
-		sort.SliceStable(list, func(i, j int) bool { return list[i].ts < list[j].ts })
-	}
-	return r, nil
+	r.next, r.stop = iter.Pull2(func(yield func(tables.DNS, error) bool) {
+		_, err := mergeRows(ctx, from, func(d *tables.DNS) tables.Time { return d.TS }, func(rows []tables.DNS) error {
+			for i := range rows {
+				if !yield(rows[i], nil) {
+					return errStopped
+				}
+			}
+			return nil
+		}, resolvedColumns...)
+		if err != nil && !errors.Is(err, errStopped) {
+			yield(tables.DNS{}, err)
+		}
+	})
+	r.read()
+	return r
 }
+
+// errStopped ends a merge whose rows nobody wants any more.
+var errStopped = errors.New("stopped")
 
 // resolvedColumns are those that add reads.
 var resolvedColumns = []string{"ts", "site", "client_hi", "client_lo", "query", "qtype", "answers", "ttl"}
 
-func (r *resolutions) read(f archive.File) error {
-	in, err := archive.ReadRows[tables.DNS](f.Path, resolvedColumns...)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", f.Path, err)
+func (r *resolutions) read() {
+	row, err, more := r.next()
+	r.row, r.more, r.err = row, more && err == nil, errors.Join(r.err, err)
+}
+
+// advance takes in the answers up to now.
+func (r *resolutions) advance(now tables.Time) {
+	for r.more && r.row.TS <= now+resolvedSkew {
+		r.add(&r.row)
+		r.read()
 	}
-	defer in.Close()
-	rows := make([]tables.DNS, batchRows)
-	for {
-		n, err := in.Read(rows)
-		for i := range rows[:n] {
-			r.add(&rows[i])
+	if r.count >= r.sweep {
+		r.forget(now)
+	}
+}
+
+// forget drops what no longer holds at now, and of what does the older half
+// when it is too much.
+func (r *resolutions) forget(now tables.Time) {
+	r.drop(func(a resolution) bool { return a.until < now })
+	for span := resolvedFor; r.count > resolvedLimit && span > 0; span /= 2 {
+		r.drop(func(a resolution) bool { return a.ts < now-span })
+	}
+	// Looking through all of them pays once in so many new ones.
+	r.sweep = max(1<<16, 2*r.count)
+}
+
+func (r *resolutions) drop(gone func(resolution) bool) {
+	r.count = 0
+	for key, list := range r.by {
+		if list = slices.DeleteFunc(list, gone); len(list) == 0 {
+			delete(r.by, key)
+			continue
 		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read %s: %w", f.Path, err)
-		}
+		r.by[key] = list
+		r.count += len(list)
 	}
 }
 
@@ -101,7 +138,7 @@ func (r *resolutions) add(d *tables.DNS) {
 	until := d.TS + min(max(resolvedFor, tables.Time(d.TTL.V)*1e6), resolvedMost)
 	for _, answer := range strings.Split(d.Answers, ",") {
 		a, err := tables.ParseAddr(strings.TrimSpace(answer))
-		if err != nil || r.count >= resolvedLimit {
+		if err != nil {
 			continue
 		}
 		key := resolvedKey{d.Client, a, d.Site}
@@ -111,8 +148,9 @@ func (r *resolutions) add(d *tables.DNS) {
 }
 
 // lookup returns the name client had resolved to server at ts, the newest
-// answer first, or "".
+// answer first, or "". It must be asked in time order.
 func (r *resolutions) lookup(client, server tables.Addr, site string, ts tables.Time) string {
+	r.advance(ts)
 	list := r.by[resolvedKey{client, server, site}]
 	n := sort.Search(len(list), func(i int) bool { return list[i].ts > ts+resolvedSkew })
 	if n == 0 || list[n-1].until < ts {
