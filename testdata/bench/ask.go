@@ -20,13 +20,18 @@ import (
 
 // withServer runs fn against `wiresql serve` over TLS, as any client would.
 func (b *bench) withServer(c *corpus, fn func(*sql.DB) error) error {
+	return b.withProcess(c.archive, func(db *sql.DB, _ int) error { return fn(db) })
+}
+
+// withProcess is withServer for those who watch the server: pid is its.
+func (b *bench) withProcess(archive string, fn func(db *sql.DB, pid int) error) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	address := l.Addr().String()
 	l.Close()
-	cmd := exec.Command(b.wiresql, "serve", "--data", c.archive, "--listen", address)
+	cmd := exec.Command(b.wiresql, "serve", "--data", archive, "--listen", address)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -43,7 +48,7 @@ func (b *bench) withServer(c *corpus, fn func(*sql.DB) error) error {
 		for s := bufio.NewScanner(out); s.Scan(); {
 		}
 	}()
-	password, err := waitForPassword(c.archive, address)
+	password, err := waitForPassword(archive, address)
 	if err != nil {
 		return err
 	}
@@ -56,7 +61,7 @@ func (b *bench) withServer(c *corpus, fn func(*sql.DB) error) error {
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	return fn(db)
+	return fn(db, cmd.Process.Pid)
 }
 
 func waitForPassword(archive, address string) (string, error) {

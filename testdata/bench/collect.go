@@ -3,13 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,7 +19,8 @@ import (
 )
 
 // collector measures the collector beside nfcapd, nfdump and goflow2 with the
-// datagrams of testdata/exporter, sent to 127.0.0.1 only.
+// datagrams of testdata/exporter, sent to 127.0.0.1 only. A part that gives a
+// wrong answer fails the run when all others are done.
 func (b *bench) collector(only string) error {
 	if err := os.MkdirAll(b.dir, 0o755); err != nil {
 		return err
@@ -35,24 +36,29 @@ func (b *bench) collector(only string) error {
 		return fmt.Errorf("build the exporter: %w: %s", err, out)
 	}
 	log.Printf("receive buffers are limited to %s bytes (net.core.rmem_max)", limit("net/core/rmem_max"))
-	parts := []struct {
+	var wrong []error
+	for _, p := range []struct {
 		name string
 		run  func() error
 	}{
 		{"receive", c.receive},
-	}
-	for _, p := range parts {
+		{"burst", c.burst},
+		{"storage", c.storage},
+		{"queries", c.questions},
+	} {
 		if only != "" && !strings.Contains(","+only+",", ","+p.name+",") {
 			continue
 		}
 		if err := p.run(); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
+			err = fmt.Errorf("%s: %w", p.name, err)
+			log.Print(err)
+			wrong = append(wrong, err)
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
-// collect is the benchmarks' bench.
+// collect is the bench of these measurements.
 type collect struct {
 	*bench
 	exporter string // the sender
@@ -72,6 +78,8 @@ type sent struct {
 	datagrams.Counts
 	datagrams.Pace
 	CPU float64 `json:"cpu"`
+
+	stored int64 // flows the receiver has
 }
 
 // rate is flows a second, as it came out.
@@ -116,8 +124,8 @@ func (c *collect) listen(port int, name string, args ...string) (*child, error) 
 			return p, nil
 		}
 	}
-	p.stop()
-	return nil, fmt.Errorf("%s %s does not listen at %d, see %s", name, strings.Join(args, " "), port, f.Name())
+	_, err = p.stop()
+	return nil, fmt.Errorf("%s %s does not listen at %d, see %s (%v)", name, strings.Join(args, " "), port, f.Name(), err)
 }
 
 // listening tells whether a UDP socket is bound to port.
@@ -127,37 +135,52 @@ func listening(port int) bool {
 }
 
 // stop ends the program as a service manager would and returns what it cost.
-func (p *child) stop() (usage, error) {
+func (p *child) stop() (cost, error) {
 	defer p.log.Close()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return usage{}, err
+		return cost{}, err
 	}
 	err := p.cmd.Wait()
 	s := p.cmd.ProcessState
-	u := usage{cpu: s.UserTime() + s.SystemTime(), rss: maxRSS(s)}
+	u := cost{user: s.UserTime(), system: s.SystemTime(), rss: maxRSS(s)}
 	if err != nil {
 		return u, fmt.Errorf("%s: %w, see %s", p.cmd.Path, err, p.log.Name())
 	}
 	return u, nil
 }
 
-// cpu is what the program has used so far, user and system apart.
-func (p *child) cpu() (user, system time.Duration, err error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+// cost is the CPU time and memory of a program.
+type cost struct {
+	user, system time.Duration
+	rss          int64 // bytes
+}
+
+func (u cost) cpu() time.Duration { return u.user + u.system }
+
+func (u cost) String() string {
+	return fmt.Sprintf("%.2f s user, %.2f s system, %d MB", u.user.Seconds(), u.system.Seconds(), u.rss>>20)
+}
+
+// used is what a running process has used so far.
+func used(pid int) (u cost, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, 0, err
+		return u, err
 	}
 	// The name in parentheses may have spaces; utime and stime are fields 14
-	// and 15 in ticks of 10 ms (proc(5), USER_HZ).
+	// and 15, in ticks of 10 ms (proc(5), USER_HZ).
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	if len(fields) < 13 {
-		return 0, 0, fmt.Errorf("/proc/%d/stat: %q", p.cmd.Process.Pid, text)
+		return u, fmt.Errorf("/proc/%d/stat: %q", pid, text)
 	}
-	ticks := func(s string) time.Duration {
-		n, _ := strconv.ParseInt(s, 10, 64)
-		return time.Duration(n) * 10 * time.Millisecond
+	for i, into := range []*time.Duration{&u.user, &u.system} {
+		n, err := strconv.ParseInt(fields[11+i], 10, 64)
+		if err != nil {
+			return u, fmt.Errorf("/proc/%d/stat: %w", pid, err)
+		}
+		*into = time.Duration(n) * 10 * time.Millisecond
 	}
-	return ticks(fields[11]), ticks(fields[12]), nil
+	return u, nil
 }
 
 // freePort is a UDP port nobody has.
@@ -170,41 +193,36 @@ func freePort() (int, error) {
 	return l.LocalAddr().(*net.UDPAddr).Port, nil
 }
 
-// nfdumpFacts are totals `nfdump -I` prints of files.
-type nfdumpFacts struct{ flows, packets, bytes, failures int64 }
-
-var factLine = regexp.MustCompile(`(?m)^(Flows|Packets|Bytes|Sequence failures): (\d+)`)
-
-// facts sums up all files of a directory of nfcapd's, which need not have
-// ended their interval.
-func facts(dir string) (f nfdumpFacts, size int64, err error) {
-	files, err := filepath.Glob(filepath.Join(dir, "nfcapd.*"))
-	if err != nil || len(files) == 0 {
-		return f, 0, fmt.Errorf("no files of nfcapd in %s", dir)
+// emptied makes dir an empty directory.
+func emptied(dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return err
 	}
-	for _, file := range files {
-		st, err := os.Stat(file)
-		if err != nil {
-			return f, 0, err
-		}
-		size += st.Size()
-		out, err := exec.Command("nfdump", "-I", "-r", file).CombinedOutput()
-		if err != nil {
-			return f, 0, fmt.Errorf("nfdump -I -r %s: %w: %s", file, err, out)
-		}
-		for _, m := range factLine.FindAllSubmatch(out, -1) {
-			n, _ := strconv.ParseInt(string(m[2]), 10, 64)
-			switch string(m[1]) {
-			case "Flows":
-				f.flows += n
-			case "Packets":
-				f.packets += n
-			case "Bytes":
-				f.bytes += n
-			default:
-				f.failures += n
+	return os.MkdirAll(dir, 0o755)
+}
+
+// ask asks `wiresql query` for one row of numbers.
+func (c *collect) numbers(archive, statement string) ([]int64, error) {
+	var complaint bytes.Buffer
+	cmd := exec.Command(c.wiresql, "query", "--data", archive, "--format", "csv", statement)
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("query %s: %w: %s", statement, err, complaint.String())
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(lines) != 2 {
+		return nil, fmt.Errorf("query %s: %q", statement, out)
+	}
+	var values []int64
+	for _, text := range strings.Split(lines[1], ",") {
+		n := 0.0
+		if text != "" {
+			if n, err = strconv.ParseFloat(text, 64); err != nil {
+				return nil, fmt.Errorf("query %s: %w", statement, err)
 			}
 		}
+		values = append(values, int64(n))
 	}
-	return f, size, nil
+	return values, nil
 }

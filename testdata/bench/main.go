@@ -50,15 +50,16 @@ func main() {
 	if *collector {
 		run = b.collector
 	}
-	if err := run(*only); err != nil {
-		log.Fatal(err)
-	}
+	err := run(*only)
 	text := b.table()
 	fmt.Print(text)
 	if *out != "" {
 		if err := os.WriteFile(*out, []byte(text), 0o644); err != nil {
 			log.Fatal(err)
 		}
+	}
+	if err != nil {
+		log.Fatal(err)
 	}
 }
 
