@@ -115,6 +115,7 @@ type work struct {
 	rows []tables.Export
 	n    int // of them are filled
 	flow flowScratch
+	sflowScratch
 }
 
 // Datagram decodes one UDP payload that arrived at received: NetFlow v5 or v9,

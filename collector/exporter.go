@@ -72,6 +72,7 @@ type stream struct {
 
 	templates map[uint16]*template
 	options   options
+	samples   *sflowSamples // of sFlow
 }
 
 // open finds or makes the stream of a datagram numbered seq that came from
@@ -301,6 +302,10 @@ func addCounts(a, b *tables.Exporter) {
 	a.Waited += b.Waited
 	a.Late += b.Late
 	a.Expired += b.Expired
+	a.OtherPackets += b.OtherPackets
+	a.UnknownFormats += b.UnknownFormats
+	a.SamplesLost += b.SamplesLost
+	a.SamplesDropped += b.SamplesDropped
 	a.Gaps += b.Gaps
 	a.Missing += b.Missing
 	a.Reordered += b.Reordered
@@ -318,6 +323,9 @@ func addCounts(a, b *tables.Exporter) {
 func (s *stream) rate() tables.Opt[int64] {
 	if s.override {
 		return s.row.Sampling
+	}
+	if s.samples != nil {
+		return s.samples.rate
 	}
 	return s.options.rate()
 }

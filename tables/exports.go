@@ -121,6 +121,16 @@ type Exporter struct {
 	Waited         int64 `col:"waited"`  // data sets put aside for their template
 	Late           int64 `col:"late"`    // of those, decoded when it came
 	Expired        int64 `col:"expired"` // of those, dropped: too old or too many
+	// Of sFlow only. OtherPackets are sampled packets that are no flows: not
+	// IP, or with a header of a kind that is not decoded. UnknownFormats are
+	// samples and records passed over because nobody here knows them.
+	// SamplesLost are numbered by their source and never came (with datagrams
+	// that never came, or not), SamplesDropped those the agent says it had no
+	// room for.
+	OtherPackets   int64 `col:"other_packets"`
+	UnknownFormats int64 `col:"unknown_formats"`
+	SamplesLost    int64 `col:"samples_lost"`
+	SamplesDropped int64 `col:"samples_dropped"`
 	// By the protocol's own sequence numbers; the unit is in SequenceUnit.
 	Gaps         int64  `col:"gaps"`      // interruptions
 	Missing      int64  `col:"missing"`   // units that never came
