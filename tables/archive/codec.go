@@ -39,6 +39,7 @@ var families = map[reflect.Type]struct {
 	reflect.TypeFor[tables.Export]():     {Exports, []string{"cid", "conn_id", "src_lo", "dst_lo"}},
 	reflect.TypeFor[tables.Exporter]():   {Exporters, nil},
 	reflect.TypeFor[tables.Socket]():     {Sockets, nil},
+	reflect.TypeFor[tables.Carried]():    {Carried, nil},
 }
 
 // shape is how values of a column rest in the row struct.
@@ -176,7 +177,7 @@ const bloomBits = 10
 // bytes a column).
 var (
 	// hashes are random: nothing compresses them.
-	hashes = []string{"cid", "flow_id", "conn_id"}
+	hashes = []string{"cid", "flow_id", "conn_id", "stream"}
 	// times ascend, or nearly.
 	times = []string{"ts", "ts_end", "conn_ts", "time_received"}
 	// counters have few small and some large values.

@@ -26,10 +26,11 @@ const (
 	Exports     Family = "exports"
 	Exporters   Family = "exporters"
 	Sockets     Family = "sockets"
+	Carried     Family = "carried" // open conversations; compaction's own
 )
 
 var allFamilies = []Family{Flows, Connections, Other, DNS, Names, Imports, Segments, Coverage,
-	Exports, Exporters, Sockets}
+	Exports, Exporters, Sockets, Carried}
 
 // File is one live Parquet file of a family. All but Path, Rows, Bytes
 // and Columns stands in its name.
@@ -42,6 +43,9 @@ type File struct {
 	// how often its rows were merged, a letter: see levels.
 	Writer, Lane, Level string
 	First, Last         uint64
+	// Revision counts how often the rows of this level and range were written
+	// anew; see Replacement.
+	Revision int
 	// MinTS is the smallest ts, MaxTS the largest ts_end (ts where rows have
 	// no end). Both 0 when no row has a time.
 	MinTS, MaxTS tables.Time
@@ -64,8 +68,12 @@ func levelRank(level string) int {
 
 // name returns the file's name without the suffix of an uncommitted batch.
 func (f *File) name() string {
+	level := f.Level
+	if f.Revision > 0 {
+		level += strconv.Itoa(f.Revision)
+	}
 	return fmt.Sprintf("%s-v%d-%s-%s-%s-%010d-%010d-%016x-%016x.parquet",
-		f.Family, f.Schema, f.Writer, f.Lane, f.Level, f.First, f.Last, uint64(f.MinTS), uint64(f.MaxTS))
+		f.Family, f.Schema, f.Writer, f.Lane, level, f.First, f.Last, uint64(f.MinTS), uint64(f.MaxTS))
 }
 
 // batchMark stands between a file's name and the id of its batch.
@@ -83,11 +91,18 @@ func parseName(family Family, name string) (f File, batch string, ok bool) {
 	}
 	p := strings.Split(base, "-")
 	if len(p) != 9 || p[0] != string(family) || len(p[1]) < 2 || p[1][0] != 'v' ||
-		!validLabel(p[2]) || !validLabel(p[3]) || levelRank(p[4]) < 0 ||
+		!validLabel(p[2]) || !validLabel(p[3]) || p[4] == "" || levelRank(p[4][:1]) < 0 ||
 		len(p[5]) != 10 || len(p[6]) != 10 || len(p[7]) != 16 || len(p[8]) != 16 {
 		return f, "", false
 	}
-	f = File{Family: family, Writer: p[2], Lane: p[3], Level: p[4]}
+	f = File{Family: family, Writer: p[2], Lane: p[3], Level: p[4][:1]}
+	if text := p[4][1:]; text != "" {
+		n, err := strconv.ParseUint(text, 10, 31)
+		if err != nil || n == 0 || strconv.FormatUint(n, 10) != text {
+			return f, "", false
+		}
+		f.Revision = int(n)
+	}
 	var err [5]error
 	var lo, hi uint64
 	f.Schema, err[0] = strconv.Atoi(p[1][1:])
@@ -124,14 +139,14 @@ type sequence struct {
 func (f *File) sequence() sequence { return sequence{f.Family, f.Writer, f.Lane} }
 
 // supersedes tells whether f makes g obsolete: same sequence, f's range covers
-// g's, and f was merged more often or covers more. Files of one level and one
-// range stand side by side: a merge may write several.
+// g's, and f was merged more often, covers more or is a later revision. Files of
+// one level, range and revision stand side by side: a merge may write several.
 func (f *File) supersedes(g *File) bool {
 	if f.sequence() != g.sequence() || f.First > g.First || f.Last < g.Last {
 		return false
 	}
 	a, b := levelRank(f.Level), levelRank(g.Level)
-	return a > b || a == b && (f.First < g.First || f.Last > g.Last)
+	return a > b || a == b && (f.First < g.First || f.Last > g.Last || f.Revision > g.Revision)
 }
 
 // listed is a file as a folder shows it; batch is the id its name still bears,
@@ -161,7 +176,7 @@ func split(files []*listed) (live, dead []*listed) {
 			return cmp.Compare(a.First, b.First)
 		}
 		return cmp.Or(cmp.Compare(b.Last, a.Last), cmp.Compare(levelRank(b.Level), levelRank(a.Level)),
-			cmp.Compare(a.base, b.base), cmp.Compare(a.batch, b.batch))
+			cmp.Compare(b.Revision, a.Revision), cmp.Compare(a.base, b.base), cmp.Compare(a.batch, b.batch))
 	})
 	files = slices.CompactFunc(files, func(a, b *listed) bool { return a.base == b.base })
 	live = make([]*listed, 0, len(files))

@@ -30,6 +30,7 @@ type Tx struct {
 
 	rows       []*stagedRows
 	superseded []File
+	replaced   []*Replacement
 	writers    map[segmentKey]*SegmentWriter
 	done       []tables.Segment // finished segments and adoptions
 	dirs       map[string]bool  // whose names must be durable
@@ -46,6 +47,8 @@ type stagedRows struct {
 	timed bool
 	// placed: it was said which sequence the file belongs to.
 	placed bool
+	// replaces is the replacement the file is part of.
+	replaces *Replacement
 }
 
 // Begin starts a batch; writer names the program's part that writes it:
@@ -280,6 +283,9 @@ func (a *Archive) number(tx *Tx) error {
 	}
 	for _, s := range tx.rows {
 		from := replaced[s.file.Family]
+		if s.replaces != nil {
+			continue
+		}
 		switch {
 		case s.placed || len(from) == 0:
 		case len(from) > 1:
@@ -308,12 +314,27 @@ func (a *Archive) number(tx *Tx) error {
 		}
 		c.Last = max(a.next[c.sequence()], c.Last+1)
 	}
+	var live []*listed
+	if len(covers)+len(tx.replaced) > 0 {
+		l, err := a.list()
+		if err != nil {
+			return err
+		}
+		live, _ = split(l.files)
+	}
+	for _, r := range tx.replaced {
+		if err := r.check(tx.rows, live); err != nil {
+			return err
+		}
+	}
 	next := map[sequence]uint64{}
 	names := map[string]bool{}
 	for _, s := range tx.rows {
 		seq := s.file.sequence()
-		if c := covers[seq]; c != nil {
-			s.file.First, s.file.Last = c.First, c.Last
+		if c := covers[seq]; c != nil || s.replaces != nil {
+			if c != nil && s.replaces == nil {
+				s.file.First, s.file.Last = c.First, c.Last
+			}
 			// Files of one range differ in their times; of the same times
 			// too, one bound is put later, which a bound may be.
 			for names[s.file.name()] {
@@ -326,19 +347,11 @@ func (a *Archive) number(tx *Tx) error {
 		next[seq] = n + 1
 		s.file.First, s.file.Last = n, n
 	}
-	if len(covers) == 0 {
-		return nil
-	}
-	return a.covered(tx, covers)
+	return tx.covered(covers, live)
 }
 
 // covered checks that the new files supersede exactly the files named.
-func (a *Archive) covered(tx *Tx, covers map[sequence]*File) error {
-	l, err := a.list()
-	if err != nil {
-		return err
-	}
-	live, _ := split(l.files)
+func (tx *Tx) covered(covers map[sequence]*File, live []*listed) error {
 	for seq, c := range covers {
 		named := 0
 		for i := range tx.superseded {
