@@ -13,7 +13,9 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -80,7 +82,7 @@ func run(o options) error {
 	}
 	result := said{Protocol: o.protocol, Counts: made.counts}
 	if o.pcap != "" {
-		if err := made.writePcap(o.pcap, o.to); err != nil {
+		if err := made.write(o); err != nil {
 			return err
 		}
 	} else {
@@ -187,6 +189,37 @@ func (p *plan) fill(o options) error {
 		p.counts.Add(exporters[i].Made)
 	}
 	return nil
+}
+
+// write writes the datagrams as a capture, each at the time it would have been
+// sent. Exporters are 10.200.0.1 and up.
+func (p *plan) write(o options) (err error) {
+	to, err := netip.ParseAddrPort(o.to)
+	if err != nil {
+		return fmt.Errorf("-to: %w", err)
+	}
+	f, err := os.Create(o.pcap)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	w := bufio.NewWriterSize(f, 1<<20)
+	pcap, err := datagrams.NewPcap(w)
+	if err != nil {
+		return err
+	}
+	for i := range p.ends {
+		at := p.start
+		if p.perSecond > 0 {
+			at += int64(float64(i) / p.perSecond * 1e6)
+		}
+		n := p.from[i] + 1
+		from := netip.AddrFrom4([4]byte{10, byte(200 + n>>16), byte(n >> 8), byte(n)})
+		if err := pcap.UDP(at, netip.AddrPortFrom(from, 50000), to, p.datagram(i)); err != nil {
+			return err
+		}
+	}
+	return w.Flush()
 }
 
 func (p *plan) send(o options) (datagrams.Pace, error) {
