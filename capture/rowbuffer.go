@@ -139,7 +139,7 @@ type rowBuffers struct {
 func newRowBuffers() *rowBuffers {
 	return &rowBuffers{
 		flows: rowBuffer[tables.Flow]{
-			limit: 100_000, room: 64 << 20,
+			limit: 200_000, room: 64 << 20,
 			time: func(r *tables.Flow) tables.Time { return r.TS },
 			size: func(r *tables.Flow) int { return len(r.Postings) },
 		},
