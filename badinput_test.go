@@ -219,6 +219,19 @@ func TestOddInput(t *testing.T) {
 	}
 }
 
+// TestKnownDamage: a damaged file that is known is still a damaged file.
+func TestKnownDamage(t *testing.T) {
+	frame := bytes.Repeat([]byte{0xaa}, 46)
+	whole := pcapBytes(pcapRecord(1, 46, 46, frame), pcapRecord(2, 46, 46, frame))
+	path, data := writeTemp(t, "cut.pcap", whole[:len(whole)-7]), t.TempDir()
+	for _, state := range []string{"damaged", "already imported"} {
+		code, out, complaint := runTimed(t, "import", "--data", data, "--no-sync", path)
+		if code != exitDamaged || !strings.Contains(complaint, state+": "+path+": at offset ") {
+			t.Errorf("%s: exit %d: %s%s", state, code, out, complaint)
+		}
+	}
+}
+
 // tree lists the files below a folder with their sizes.
 func tree(t *testing.T, dir string) string {
 	t.Helper()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"time"
@@ -186,6 +187,9 @@ func (im *importer) list() []*source {
 }
 
 func (im *importer) refuse(s *source, err error) {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = fmt.Errorf("%s: %w", e.Path, e.Err) // the system call tells people nothing
+	}
 	im.cfg.Logger.Info("capture file refused", "file", s.path, "error", err)
 	im.report.add(FileReport{Path: s.path, State: FileRefused, Err: err})
 	im.progress.Files++
@@ -210,6 +214,9 @@ func (im *importer) readKnown() error {
 			n, err := r.Read(buf)
 			for i := range buf[:n] {
 				row := buf[i]
+				if row.Sensor == "" {
+					continue // imported for the export datagrams in it, not for its packets
+				}
 				im.known[row.ContentID] = &row
 				im.newest[row.Stream] = max(im.newest[row.Stream], row.ImportedAt)
 			}
@@ -270,7 +277,11 @@ func (im *importer) nextUnknown(list []*source) (next *source, rest []*source, e
 			im.replays = append(im.replays, s)
 		}
 		im.cfg.Logger.Info("capture file is known", "file", s.path, "as", row.File)
-		im.report.add(FileReport{Path: s.path, State: FileKnown, Packets: row.Packets})
+		known := FileReport{Path: s.path, State: FileKnown, Packets: row.Packets}
+		if row.Damage != "" {
+			known.Err = &archive.DamageError{File: s.path, Offset: row.DamageOffset.V, Reason: row.Damage}
+		}
+		im.report.add(known)
 		im.baseBytes += s.size
 		im.progress.Files++
 	}

@@ -347,7 +347,7 @@ func TestImportBadFiles(t *testing.T) {
 		"capture-without-a-name: imported, 50 packets",
 		"cut.pcap: damaged, 99 packets: cut.pcap: at offset ",
 		"empty.pcap: imported, 0 packets",
-		"missing.pcap: refused, 0 packets: stat missing.pcap: no such file or directory",
+		"missing.pcap: refused, 0 packets: missing.pcap: no such file or directory",
 		"text.pcap: refused, 0 packets: text.pcap: at offset 0: ",
 	} {
 		if i >= len(got) || !strings.HasPrefix(got[i], want) {

@@ -32,13 +32,14 @@ type FileReport struct {
 	Path    string
 	State   string
 	Packets int64
-	Err     error // *archive.DamageError when damaged; why when refused
+	Err     error // *archive.DamageError when damaged, also when known before; why when refused
 }
 
 // Report sums up an Import.
 type Report struct {
 	Files                             []FileReport
 	Imported, Damaged, Known, Refused int
+	KnownDamaged                      int // of Known
 	// Of what this call has committed:
 	Batches        int
 	Packets, Bytes int64 // Bytes on the wire
@@ -52,7 +53,7 @@ type Report struct {
 }
 
 // Whole tells that all files were imported, or known before, without damage.
-func (r *Report) Whole() bool { return r.Damaged == 0 && r.Refused == 0 }
+func (r *Report) Whole() bool { return r.Damaged == 0 && r.Refused == 0 && r.KnownDamaged == 0 }
 
 func (r *Report) add(f FileReport) {
 	r.Files = append(r.Files, f)
@@ -63,6 +64,9 @@ func (r *Report) add(f FileReport) {
 		r.Damaged++
 	case FileKnown:
 		r.Known++
+		if f.Err != nil {
+			r.KnownDamaged++
+		}
 	case FileRefused:
 		r.Refused++
 	}
