@@ -11,6 +11,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
 	pzstd "github.com/parquet-go/parquet-go/compress/zstd"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/wiresql/wiresql/tables"
 )
@@ -65,6 +66,7 @@ type column struct {
 	// its shape has a NULL of its own.
 	set      uintptr
 	optional bool
+	unsigned bool
 	node     parquet.Node
 }
 
@@ -77,8 +79,13 @@ type codec struct {
 	columns []column
 	schema  *parquet.Schema
 	blooms  []parquet.BloomFilterColumn
+	bloomed []string
 	// Where the row's time, and the end of it, lie; none without.
 	start, end column
+
+	once   sync.Once // of template
+	meta   *format.FileMetaData
+	failed error
 }
 
 var codecs sync.Map // reflect.Type → *codec
@@ -106,6 +113,7 @@ func codecOf[T any]() (*codec, error) {
 		fields = append(fields, namedNode{col.node, col.name})
 	}
 	c.schema = parquet.NewSchema(string(c.family), orderedGroup{fields: fields})
+	c.bloomed = f.blooms
 	for _, name := range f.blooms {
 		c.blooms = append(c.blooms, parquet.SplitBlockFilter(bloomBits, name))
 	}
@@ -132,9 +140,10 @@ func (c *codec) add(name string, t reflect.Type, at uintptr) error {
 		t = v.Type
 	}
 	if t == typeAddr {
-		c.columns = append(c.columns,
-			leaf(name+"_hi", shape64, parquet.Uint(64), at, set),
-			leaf(name+"_lo", shape64, parquet.Uint(64), at+8, set))
+		hi := leaf(name+"_hi", shape64, parquet.Uint(64), at, set)
+		lo := leaf(name+"_lo", shape64, parquet.Uint(64), at+8, set)
+		hi.unsigned, lo.unsigned = true, true
+		c.columns = append(c.columns, hi, lo)
 		return nil
 	}
 	var col column
@@ -164,6 +173,7 @@ func (c *codec) add(name string, t reflect.Type, at uintptr) error {
 	default:
 		return fmt.Errorf("type %s can't be stored", t)
 	}
+	col.unsigned = t.Kind() == reflect.Uint64
 	c.columns = append(c.columns, col)
 	return nil
 }

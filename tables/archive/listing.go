@@ -269,6 +269,10 @@ func columnNames(pf *parquet.File) []string {
 	for _, f := range pf.Schema().Fields() {
 		names = append(names, f.Name())
 	}
+	return sharedNames(names)
+}
+
+func sharedNames(names []string) []string {
 	got, _ := columnLists.LoadOrStore(strings.Join(names, ","), names)
 	return got.([]string)
 }

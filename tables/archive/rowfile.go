@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/wiresql/wiresql/tables"
 )
 
 const (
@@ -34,6 +36,10 @@ type RowFile[T any] struct {
 	values []parquet.Value
 	group  int // rows in the open row group
 	err    error
+
+	// Of families whose files may lack columns, instead of w.
+	blocks *blockFile
+	block  *block
 }
 
 // NewRowFile starts a file of T's family; level is one letter, see Levels in
@@ -71,10 +77,14 @@ func NewRowFileWith[T any](tx *Tx, level string, o RowOptions) (*RowFile[T], err
 	}
 	staged.place(o)
 	f := &RowFile[T]{tx: tx, codec: c, staged: staged, file: file}
+	if subsets(c.family) {
+		f.blocks, f.block = newBlockFile(c, file, level == "m"), newBlock(c)
+		return f, nil
+	}
 	f.w = parquet.NewGenericWriter[any](file, c.schema,
 		parquet.CreatedBy("wiresql", "1", ""),
 		parquet.WriteBufferSize(1<<20),
-		parquet.PageBufferSize(512<<10),
+		parquet.PageBufferSize(128<<10),
 		parquet.DictionaryMaxBytes(1<<20),
 		parquet.DataPageStatistics(false),
 		parquet.SkipPageBounds("postings"),
@@ -87,7 +97,14 @@ func NewRowFileWith[T any](tx *Tx, level string, o RowOptions) (*RowFile[T], err
 // Write appends rows, which must come in the order of their time. It keeps
 // nothing of them.
 func (f *RowFile[T]) Write(rows []T) error {
-	for len(rows) > 0 && f.err == nil {
+	for f.block != nil && len(rows) > 0 && f.err == nil {
+		n := min(len(rows), batchRows, groupRows-f.block.rows)
+		f.block.add(unsafe.Pointer(&rows[0]), n)
+		if rows = rows[n:]; f.block.rows == groupRows {
+			f.err = f.writeBlock()
+		}
+	}
+	for f.block == nil && len(rows) > 0 && f.err == nil {
 		n := min(len(rows), batchRows, groupRows-f.group)
 		f.err = f.batch(rows[:n])
 		rows = rows[n:]
@@ -130,6 +147,33 @@ func (f *RowFile[T]) batch(rows []T) error {
 	return nil
 }
 
+// writeBlock writes the rows that wait as a row group.
+func (f *RowFile[T]) writeBlock() error {
+	if f.block.rows == 0 {
+		return nil
+	}
+	if err := f.staged.group(f.blocks, f.block, nil); err != nil {
+		return f.fail(err)
+	}
+	f.block.reset()
+	return nil
+}
+
+// group writes rows of a block and takes note of their number and times.
+func (s *stagedRows) group(f *blockFile, b *block, rows []int32) error {
+	start, end, err := f.group(b, rows)
+	if err != nil {
+		return err
+	}
+	lo, hi := tables.Time(start.min), tables.Time(max(start.max, end.max))
+	if !s.timed {
+		s.timed, s.file.MinTS, s.file.MaxTS = true, lo, hi
+	}
+	s.file.MinTS, s.file.MaxTS = min(s.file.MinTS, lo), max(s.file.MaxTS, hi)
+	s.file.Rows += int64(f.groups[len(f.groups)-1].rows)
+	return nil
+}
+
 func (f *RowFile[T]) fail(err error) error {
 	return fmt.Errorf("write %s: %w", f.file.Name(), err)
 }
@@ -141,21 +185,33 @@ func (f *RowFile[T]) Close() (File, error) {
 		return f.staged.file, f.err
 	}
 	err := f.err
-	if err == nil {
+	if err == nil && f.blocks != nil {
+		if err = f.writeBlock(); err == nil {
+			err = f.blocks.close()
+		}
+		f.staged.file.Columns = f.blocks.names()
+		f.blocks, f.block = nil, nil
+	} else if err == nil {
 		if err = f.w.Close(); err != nil {
 			err = f.fail(err)
 		}
 	}
-	if err == nil {
-		err = f.tx.a.sync(f.file)
-	}
-	if st, e := f.file.Stat(); e == nil {
-		f.staged.file.Bytes = st.Size()
-	}
-	err = errors.Join(err, f.file.Close())
+	err = f.staged.finish(f.tx.a, f.file, err)
 	f.file, f.err, f.values = nil, err, nil
-	f.staged.whole = err == nil
 	return f.staged.file, err
+}
+
+// finish makes the file durable, unless writing it failed, and closes it.
+func (s *stagedRows) finish(a *Archive, file *os.File, err error) error {
+	if err == nil {
+		err = a.sync(file)
+	}
+	if st, e := file.Stat(); e == nil {
+		s.file.Bytes = st.Size()
+	}
+	err = errors.Join(err, file.Close())
+	s.whole = err == nil
+	return err
 }
 
 // WriteRows writes one file of T's family. No rows are no file.
@@ -269,7 +325,7 @@ func openParquet(path string) (file *os.File, pf *parquet.File, err error) {
 		return nil, nil, err
 	}
 	pf, err = parquet.OpenFile(file, st.Size(),
-		parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(256<<10))
+		parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(64<<10))
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}

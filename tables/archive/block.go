@@ -1,0 +1,251 @@
+package archive
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+	"unsafe"
+)
+
+// block is rows turned on their side: a vector for each column that has a
+// value in some row. Rows of the collector are a kilobyte wide and have a
+// third of their columns filled; on their side they take 200 bytes, and each
+// step of writing them (sorting, encoding) goes through memory in order.
+type block struct {
+	codec   *codec
+	rows    int
+	vectors []vector // as codec.columns
+	keys    []uint64 // scratch of order
+	spare   []uint64
+}
+
+// vector is the values of a column, one a row; what stands at a NULL means
+// nothing.
+type vector struct {
+	seen   bool    // has a value: else nothing below is kept
+	wide   []int64 // of shape64
+	narrow []int32 // of shape32 and shapeBool, and of shapeText the text's index
+	set    []uint8 // of columns that may be NULL: 1 where there is a value
+	nulls  int
+	items  []int32 // of shapeList, row after row, and where each row's end
+	ends   []int32
+	texts  []string
+	index  map[string]int32
+	last   int32
+}
+
+func newBlock(c *codec) *block {
+	return &block{codec: c, vectors: make([]vector, len(c.columns))}
+}
+
+// reset empties the block and keeps its memory.
+func (b *block) reset() {
+	b.rows = 0
+	for i := range b.vectors {
+		v := &b.vectors[i]
+		if len(v.index) > maxInterned {
+			v.index = nil // texts that never come again
+		}
+		clear(v.index)
+		clear(v.texts)
+		*v = vector{wide: v.wide[:0], narrow: v.narrow[:0], set: v.set[:0], items: v.items[:0], ends: v.ends[:0], texts: v.texts[:0], index: v.index}
+	}
+}
+
+// add appends n rows, the first at base.
+func (b *block) add(base unsafe.Pointer, n int) {
+	stride := b.codec.size
+	for i := range b.codec.columns {
+		c, v := &b.codec.columns[i], &b.vectors[i]
+		if !v.seen {
+			if !c.anySet(base, stride, n) {
+				continue
+			}
+			v.begin(c, b.rows)
+		}
+		if c.optional {
+			v.addSet(c, base, stride, n)
+		}
+		switch c.shape {
+		case shape64:
+			at := len(v.wide)
+			v.wide = slices.Grow(v.wide, n)[:at+n]
+			out := v.wide[at:]
+			for k := range out {
+				out[k] = *(*int64)(unsafe.Add(base, uintptr(k)*stride+c.at))
+			}
+		case shape32:
+			at := len(v.narrow)
+			v.narrow = slices.Grow(v.narrow, n)[:at+n]
+			out := v.narrow[at:]
+			for k := range out {
+				out[k] = *(*int32)(unsafe.Add(base, uintptr(k)*stride+c.at))
+			}
+		case shapeBool:
+			for k := range n {
+				var x int32
+				if *(*bool)(unsafe.Add(base, uintptr(k)*stride+c.at)) {
+					x = 1
+				}
+				v.narrow = append(v.narrow, x)
+			}
+		case shapeText:
+			for k := range n {
+				v.narrow = append(v.narrow, v.text(*(*string)(unsafe.Add(base, uintptr(k)*stride+c.at))))
+			}
+		case shapeList:
+			for k := range n {
+				v.items = append(v.items, *(*[]int32)(unsafe.Add(base, uintptr(k)*stride+c.at))...)
+				v.ends = append(v.ends, int32(len(v.items)))
+			}
+		}
+	}
+	b.rows += n
+}
+
+// anySet tells whether a column has a value in any of n rows.
+func (c *column) anySet(base unsafe.Pointer, stride uintptr, n int) bool {
+	switch {
+	case !c.optional:
+		return true
+	case c.set != none:
+		for k := range n {
+			if *(*bool)(unsafe.Add(base, uintptr(k)*stride+c.set)) {
+				return true
+			}
+		}
+	default:
+		for k := range n {
+			if c.hasOwn(unsafe.Add(base, uintptr(k)*stride+c.at)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hasOwn tells whether a text or a list is there, by its own shape.
+func (c *column) hasOwn(at unsafe.Pointer) bool {
+	if c.shape == shapeText {
+		return len(*(*string)(at)) > 0
+	}
+	return *(*unsafe.Pointer)(at) != nil // a slice begins with its pointer
+}
+
+// begin makes up for the rows before the column's first value.
+func (v *vector) begin(c *column, rows int) {
+	v.seen = true
+	if rows == 0 {
+		return
+	}
+	v.nulls = rows
+	v.set = append(v.set[:0], make([]uint8, rows)...)
+	switch c.shape {
+	case shape64:
+		v.wide = append(v.wide[:0], make([]int64, rows)...)
+	case shapeList:
+		v.ends = append(v.ends[:0], make([]int32, rows)...)
+	default:
+		v.narrow = append(v.narrow[:0], make([]int32, rows)...)
+	}
+}
+
+func (v *vector) addSet(c *column, base unsafe.Pointer, stride uintptr, n int) {
+	at := len(v.set)
+	v.set = slices.Grow(v.set, n)[:at+n]
+	out := v.set[at:]
+	sum := 0
+	if c.set != none {
+		for k := range out { // a bool is a byte, 0 or 1
+			out[k] = *(*uint8)(unsafe.Add(base, uintptr(k)*stride+c.set))
+			sum += int(out[k])
+		}
+	} else {
+		for k := range out {
+			out[k] = 0
+			if c.hasOwn(unsafe.Add(base, uintptr(k)*stride+c.at)) {
+				out[k] = 1
+				sum++
+			}
+		}
+	}
+	v.nulls += n - sum
+}
+
+// text returns a text's index. Most are those of the row before.
+func (v *vector) text(s string) int32 {
+	if int(v.last) < len(v.texts) && v.texts[v.last] == s {
+		return v.last
+	}
+	if s == "" { // NULL: any index will do
+		return 0
+	}
+	i, ok := v.index[s]
+	if !ok {
+		if v.index == nil {
+			v.index = map[string]int32{}
+		}
+		i = int32(len(v.texts))
+		v.texts = append(v.texts, s)
+		v.index[s] = i
+	}
+	v.last = i
+	return i
+}
+
+// times are the rows' times, of families that have one.
+func (b *block) times() []int64 {
+	for i := range b.codec.columns {
+		if b.codec.columns[i].at == b.codec.start.at {
+			return b.vectors[i].wide
+		}
+	}
+	return nil
+}
+
+// radixBits is how many bits of a time a pass of sorting looks at.
+const radixBits = 11
+
+// order sorts the rows named by their time. Nearly always they lie within
+// minutes, and three passes over their differences do it.
+func (b *block) order(rows []int32, times []int64) {
+	if slices.IsSortedFunc(rows, func(x, y int32) int { return cmp.Compare(times[x], times[y]) }) {
+		return
+	}
+	first, last := times[rows[0]], times[rows[0]]
+	for _, r := range rows {
+		first, last = min(first, times[r]), max(last, times[r])
+	}
+	low := bits.Len(uint(b.rows)) // bits of a row's number
+	high := bits.Len64(uint64(last - first))
+	if low+high > 64 {
+		slices.SortStableFunc(rows, func(x, y int32) int { return cmp.Compare(times[x], times[y]) })
+		return
+	}
+	keys := b.keys[:0]
+	for _, r := range rows {
+		keys = append(keys, uint64(times[r]-first)<<low|uint64(r))
+	}
+	spare := slices.Grow(b.spare[:0], len(keys))[:len(keys)]
+	for shift := low; shift < low+high; shift += radixBits {
+		var at [1 << radixBits]int32
+		for _, k := range keys {
+			at[k>>shift&(1<<radixBits-1)]++
+		}
+		sum := int32(0)
+		for i, n := range at {
+			at[i] = sum
+			sum += n
+		}
+		for _, k := range keys {
+			d := k >> shift & (1<<radixBits - 1)
+			spare[at[d]] = k
+			at[d]++
+		}
+		keys, spare = spare, keys
+	}
+	for i, k := range keys {
+		rows[i] = int32(k & (1<<low - 1))
+	}
+	b.keys, b.spare = keys, spare
+}

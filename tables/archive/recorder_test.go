@@ -1,0 +1,278 @@
+package archive
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+// recorder on an archive of its own; nothing is written but when asked.
+func recorder(t testing.TB, o RecorderOptions) (*Archive, *Recorder) {
+	t.Helper()
+	a := testArchive(t)
+	a.o.NoSync = true
+	if o.Interval == 0 {
+		o.Interval = time.Hour
+	}
+	r, err := NewRecorder(a, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, r
+}
+
+// exportIDs reads the flow ids of all live files, each in order of time.
+func exportIDs(t testing.TB, c *Catalog) []tables.ID {
+	t.Helper()
+	var ids []tables.ID
+	for _, f := range c.Files(Exports) {
+		rows, err := readAll[tables.Export](f.Path)
+		if err != nil && err != io.EOF {
+			t.Fatal(err)
+		}
+		if !slices.IsSortedFunc(rows, func(x, y tables.Export) int { return int(x.TS - y.TS) }) {
+			t.Errorf("%s is not in time order", f.Path)
+		}
+		for i := range rows {
+			ids = append(ids, rows[i].FlowID)
+			if rows[i].TS < f.MinTS || rows[i].TSEnd > f.MaxTS {
+				t.Errorf("%s: a row of %d to %d", f.Path, rows[i].TS, rows[i].TSEnd)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// numbered are rows of now with the ids from first on.
+func numbered(first, n int) []tables.Export {
+	rows := make([]tables.Export, n)
+	for i := range rows {
+		at := now() - tables.Time((i*7919)%1000)*1000
+		rows[i] = tables.Export{TS: at, TSEnd: at + 5, SourceType: "netflow5", FlowID: tables.ID(first + i), InIf: tables.Some(int64(i))}
+	}
+	return rows
+}
+
+func wantIDs(t testing.TB, got []tables.ID, n int) {
+	t.Helper()
+	if len(got) != n {
+		t.Fatalf("%d rows, want %d", len(got), n)
+	}
+	for i, id := range got {
+		if id != tables.ID(i) {
+			t.Fatalf("row %d has id %d", i, id)
+		}
+	}
+}
+
+func TestRecorder(t *testing.T) {
+	a, r := recorder(t, RecorderOptions{Rows: 100})
+	before := now()
+	for i := range 10 {
+		rows := numbered(i*33, 33)
+		if err := r.Exports(rows); err != nil {
+			t.Fatal(err)
+		}
+		clear(rows) // they are the caller's again
+		if err := errors.Join(r.Exporter(&tables.Exporter{TS: now(), Records: 33}), r.Socket(&tables.Socket{TS: now(), Received: 1})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	c := catalog(t, a)
+	wantIDs(t, exportIDs(t, c), 330)
+	if rowsIn(c, Exporters) != 10 || rowsIn(c, Sockets) != 10 {
+		t.Error(rowsIn(c, Exporters), rowsIn(c, Sockets))
+	}
+	for _, f := range c.Files(Exports) {
+		if f.Writer != "collector" || f.Lane != "main" || f.Level != "m" || f.Rows > 100 {
+			t.Errorf("%+v", f)
+		}
+		if !slices.Contains(f.Columns, "in_if") || slices.Contains(f.Columns, "out_if") || !slices.Contains(f.Columns, "src_lo") {
+			t.Errorf("columns %v", f.Columns)
+		}
+	}
+	if n := len(c.Files(Exports)); n != 4 {
+		t.Errorf("%d files", n)
+	}
+	text, err := os.ReadFile(filepath.Join(a.Dir(), "state", "collector.watermark"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err != nil || tables.Time(n) != r.Watermark() || tables.Time(n) < before || tables.Time(n) > now() {
+		t.Errorf("watermark %q, %d", text, r.Watermark())
+	}
+	if s := r.Stats(); s.Rows != 330 || s.Lost != 0 || s.Failed != 0 || s.Batches != 4 {
+		t.Errorf("%+v", s)
+	}
+	if err := r.Exports(numbered(330, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantIDs(t, exportIDs(t, catalog(t, a)), 331)
+	if err := r.Exports(numbered(0, 1)); err == nil || r.Stats().Lost != 1 {
+		t.Error(err, r.Stats())
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	// The name is free again.
+	if r, err = NewRecorder(a, RecorderOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRecorderWritesInTime(t *testing.T) {
+	a, r := recorder(t, RecorderOptions{Interval: 20 * time.Millisecond})
+	defer r.Close()
+	if err := r.Exports(numbered(0, 5)); err != nil {
+		t.Fatal(err)
+	}
+	for range 500 {
+		if rowsIn(catalog(t, a), Exports) == 5 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("nothing was written")
+}
+
+// Rows that began long ago are filed by the hour, apart from the others.
+func TestRecorderLateLane(t *testing.T) {
+	a, r := recorder(t, RecorderOptions{})
+	defer r.Close()
+	at := now()
+	rows := numbered(0, 100)
+	for i := range 30 { // three hours, ten rows each
+		rows[i].TS = at/lateHour*lateHour - tables.Time(1+i/10)*lateHour + tables.Time(i)
+	}
+	for i := 30; i < 70; i++ { // forty days, an odd exporter
+		rows[i].TS = at - tables.Time(i)*24*lateHour
+	}
+	rows[99].TS = 0
+	if err := errors.Join(r.Exports(rows), r.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	c := catalog(t, a)
+	wantIDs(t, exportIDs(t, c), 100)
+	main, late := 0, 0
+	for _, f := range c.Files(Exports) {
+		if f.Lane == "main" {
+			main++
+			if f.MinTS < at-lateAfter {
+				t.Errorf("main from %d", f.MinTS)
+			}
+			continue
+		}
+		late++
+	}
+	if main != 1 || late != lateFiles {
+		t.Errorf("%d files in main, %d late", main, late)
+	}
+}
+
+// While the disk is full, nothing is lost and memory does not grow: callers
+// wait. It goes on by itself.
+func TestRecorderDiskFull(t *testing.T) {
+	a, r := recorder(t, RecorderOptions{Rows: 50})
+	var mu sync.Mutex
+	full := true
+	setFull := func(f bool) {
+		mu.Lock()
+		full = f
+		mu.Unlock()
+	}
+	a.fault = func(op, path string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if full && op == "sync" {
+			return errors.New("no space left on device")
+		}
+		return nil
+	}
+	done := make(chan error)
+	go func() {
+		for i := range 8 {
+			if err := r.Exports(numbered(i*50, 50)); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- r.Flush()
+	}()
+	select {
+	case err := <-done:
+		t.Fatal("nobody waited for the disk:", err)
+	case <-time.After(time.Second):
+	}
+	if s := r.Stats(); s.Failed == 0 || s.Rows != 0 || s.Lost != 0 {
+		t.Errorf("%+v", s)
+	}
+	if r.Watermark() != 0 {
+		t.Error("a watermark with nothing durable")
+	}
+	setFull(false)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	wantIDs(t, exportIDs(t, catalog(t, a)), 400)
+
+	// Closing does not wait for ever, and says what is lost.
+	setFull(true)
+	if err := errors.Join(r.Exports(numbered(0, 7)), r.Socket(&tables.Socket{})); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err == nil || !strings.Contains(err.Error(), "7 flow records and 1 rows") || !strings.Contains(err.Error(), "no space") {
+		t.Error(err)
+	}
+}
+
+// Several goroutines hand over rows at once, and some flush.
+func TestRecorderConcurrently(t *testing.T) {
+	a, r := recorder(t, RecorderOptions{Rows: 500, Interval: 5 * time.Millisecond})
+	var wg sync.WaitGroup
+	const callers, calls, each = 4, 100, 30
+	for c := range callers {
+		wg.Go(func() {
+			for i := range calls {
+				if err := r.Exports(numbered((c*calls+i)*each, each)); err != nil {
+					t.Error(err)
+				}
+				if err := r.Socket(&tables.Socket{TS: now()}); err != nil {
+					t.Error(err)
+				}
+				if i%40 == 0 {
+					if err := r.Flush(); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := catalog(t, a)
+	wantIDs(t, exportIDs(t, c), callers*calls*each)
+	if rowsIn(c, Sockets) != callers*calls {
+		t.Error(rowsIn(c, Sockets))
+	}
+}
