@@ -54,6 +54,7 @@ type Decoder struct {
 	exporters map[tables.Addr]*exporter
 
 	limits
+	maxAge  tables.Time
 	records atomic.Uint64 // numbered so far
 	works   sync.Pool
 	changed atomic.Bool // since State: templates or options
@@ -68,7 +69,7 @@ type Decoder struct {
 type limits struct {
 	maxStreams, maxTemplates, maxFields, maxWaiting int64
 
-	streams, templates, fields, waiting atomic.Int64
+	streams, templates, fields, waiting, options atomic.Int64
 }
 
 // NewDecoder prepares a decoder that hands rows to sink. state is what State
@@ -84,6 +85,7 @@ func NewDecoder(cfg Config, sink tables.ExportSink, state []byte) (*Decoder, err
 	cfg = cfg.withDefaults()
 	d := &Decoder{
 		cfg: cfg, sink: sink, allowed: allowed, exporters: map[tables.Addr]*exporter{},
+		maxAge: tables.Time(cfg.MaxAge.Microseconds()),
 		limits: limits{
 			maxStreams:   4 * int64(cfg.MaxExporters),
 			maxTemplates: 100_000,

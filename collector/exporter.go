@@ -41,6 +41,7 @@ type exporter struct {
 
 	templates int // kept, of all streams
 	fields    int // in them
+	options   int // bytes, of all streams
 	waiting   waitingSets
 }
 
@@ -121,6 +122,7 @@ func (d *Decoder) newStream(e *exporter, key streamKey, now tables.Time) *stream
 	}
 	s := &stream{streamKey: key, created: now, heard: now}
 	s.row.SourceType = sourceNames[key.source]
+	s.row.TimeQuality = timesOK
 	s.row.Exporter = e.addr
 	entry, _ := d.allowed.find(e.addr)
 	if key.source == sourceSFlow5 {
@@ -255,6 +257,7 @@ func (d *Decoder) dropStream(e *exporter, s *stream) {
 		d.dropTemplate(e, s, id)
 	}
 	d.dropWaiting(e, s)
+	d.dropOptions(e, s)
 	d.streams.Add(-1)
 	e.count--
 	if e.last == s {
