@@ -276,3 +276,58 @@ func TestRecorderConcurrently(t *testing.T) {
 		t.Error(rowsIn(c, Sockets))
 	}
 }
+
+// BenchmarkRecorder is the whole way of a v5 row from the decoder's hands to
+// the disk, files synced.
+func BenchmarkRecorder(b *testing.B) {
+	rows := exportRows(30_000, 1)
+	a := testArchive(b)
+	r, err := NewRecorder(a, RecorderOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	datagram := slices.Clone(rows[:30])
+	n := 0
+	b.ResetTimer()
+	cpu := cpuTime()
+	for b.Loop() {
+		for range 100 {
+			at := now()
+			for k := range datagram {
+				f, d := &rows[n%len(rows)], &datagram[k]
+				d.TS, d.TSEnd, d.Src, d.Dst, d.SrcPort, d.DstPort = at-(rows[0].TS-f.TS)%1_000_000, at, f.Src, f.Dst, f.SrcPort, f.DstPort
+				d.Bytes, d.Packets, d.CID, d.FlowID = f.Bytes, f.Packets, f.CID, tables.ID(n)
+				n++
+			}
+			if err := r.Exports(datagram); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	if err := r.Close(); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(cpuTime()-cpu)/float64(n), "cpu-ns/row")
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(float64(n)/float64(r.Stats().Batches), "rows/batch")
+}
+
+// BenchmarkSmallBatch is what a batch costs beside its rows.
+func BenchmarkSmallBatch(b *testing.B) {
+	a, r := recorder(b, RecorderOptions{})
+	a.o.NoSync = false
+	rows := numbered(0, 30)
+	b.ResetTimer()
+	cpu := cpuTime()
+	n := 0
+	for b.Loop() {
+		if err := errors.Join(r.Exports(rows), r.Exporter(&tables.Exporter{TS: now()}), r.Flush()); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+	b.ReportMetric(float64(cpuTime()-cpu)/float64(n)/1000, "cpu-µs/batch")
+	if err := r.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
