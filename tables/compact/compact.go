@@ -42,6 +42,9 @@ type Stats struct {
 	Rows        int64 // flow rows merged
 	Connections int64 // connections written
 	Rebuilt     bool  // all connections were written anew
+	Folded      int64 // connections of earlier runs written anew
+	Late        int64 // rows that came after their conversation was written
+	Forced      int64 // conversations taken to be over for want of room
 }
 
 const (
@@ -85,6 +88,12 @@ func Run(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 		if cat, err = a.Catalog(); err != nil {
 			return stats, err
 		}
+	}
+	if err := settle(ctx, a, now(), limits{chunkRows, carryLimit}, &stats); err != nil {
+		return stats, fmt.Errorf("compact exports: %w", err)
+	}
+	if cat, err = a.Catalog(); err != nil {
+		return stats, err
 	}
 	if err := errors.Join(
 		mergeSmall(ctx, a, cat, archive.Flows, merged, cfg.MergeAt, &stats, flowTime),

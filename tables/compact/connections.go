@@ -25,6 +25,7 @@ type conversation struct {
 	first     bool  // piece 1 was seen
 	last      int32 // highest piece seen, whose state counts
 	total     int32 // number of the last piece, 0 until known
+	named     int32 // the piece the server's name is from
 	encrypted bool
 	latest    tables.Time
 	resolved  string // the name the client had resolved when it began
@@ -92,6 +93,9 @@ var pieceColumns = []string{"ts", "ts_end", "sensor", "site", "src_hi", "src_lo"
 	"reverse_wire_bytes", "service", "conn_state", "oriented_by", "sampling_rate", "action", "piece", "last_piece",
 	"server_name", "encrypted", "cid", "conn_id", "segments", "cut_packets"}
 
+// heldColumns are those and what tells conversations of one tuple apart.
+var heldColumns = append(slices.Clone(pieceColumns), "tunnel_type", "tunnel_id")
+
 // add counts a piece in.
 func (c *conversation) add(f *tables.Flow) {
 	r := &c.row
@@ -123,8 +127,8 @@ func (c *conversation) add(f *tables.Flow) {
 	count(&r.ServerWireBytes, f.ReverseWireBytes)
 	count(&r.CutPackets, f.CutPackets)
 	c.encrypted = c.encrypted || f.Encrypted.V
-	if r.ServerName == "" {
-		r.ServerName = f.ServerName
+	if f.ServerName != "" && (r.ServerName == "" || piece < c.named) {
+		r.ServerName, c.named = f.ServerName, piece
 	}
 	if !slices.Contains(strings.Split(r.SeenBy, ","), f.Sensor) {
 		names := append(strings.Split(r.SeenBy, ","), f.Sensor)
@@ -147,6 +151,13 @@ func count(sum *tables.Opt[int64], v tables.Opt[int64]) {
 
 // complete settles what depends on the whole conversation.
 func (b *builder) complete(c *conversation) tables.Connection {
+	if !c.first {
+		b.orphans = true
+	}
+	return c.complete()
+}
+
+func (c *conversation) complete() tables.Connection {
 	r := c.row
 	if r.ServerName == "" {
 		r.ServerName = c.resolved
@@ -161,9 +172,6 @@ func (b *builder) complete(c *conversation) tables.Connection {
 		r.Visibility = "encrypted"
 	default:
 		r.Visibility = "clear"
-	}
-	if !c.first {
-		b.orphans = true
 	}
 	return r
 }

@@ -1,0 +1,414 @@
+package compact
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+// A conversation's counters come from one observer, so that nothing is counted
+// twice: a sensor that was there all the time, else the exporter that counted
+// every packet, else one that sampled, its counts multiplied by the rate. Of
+// equals, the one with the most packets; a sensor that missed the beginning or
+// the end is the equal of an exporter. A direction that observer did not see
+// comes from the best one that did: routes are often asymmetric.
+//
+// One observer may report the same packets several times: where they come in
+// and where they go out, from two line cards, sampled and unsampled. Rows of one
+// direction that differ in domain, interface, ingress or egress, or sampling
+// are alternatives where they overlap in time for at least half of the shorter
+// one, and the largest counts. Where they follow each other they are parts: a
+// route that changed. Rows that differ in nothing but their time are parts.
+
+// account is what one observer says of a conversation.
+type account struct {
+	observer string
+	metered  bool
+	rank     int // the less the better
+	side     [2]struct {
+		total
+		seen bool
+	}
+	flags    [2]int32
+	sampling int64 // the largest rate of what counts
+	sampled  bool
+}
+
+const (
+	rankWhole   = iota // a sensor that was there all the time
+	rankAll            // counted every packet it saw
+	rankSampled        // estimated
+)
+
+func (a *account) packets() int64 { return a.side[0].packets + a.side[1].packets }
+
+// stretch is what an observer counted at one place without an idle silence.
+type stretch struct {
+	from, to tables.Time
+	total
+	sampling int64
+	stream   uint64
+	group    int
+}
+
+// instant: clocks within one observer agree this well.
+const instant = tables.Time(100e3)
+
+// maxRuns bounds the comparing of each with each.
+const maxRuns = 256
+
+// sum adds up what one observer counted in one direction.
+func (a *account) sum(side int, pieces []piece, idle tables.Time) {
+	var runs []stretch
+	last := map[uint64]int{}
+	for i := range pieces {
+		p := &pieces[i]
+		if p.flags[side] >= 0 {
+			a.flags[side] = max(a.flags[side], 0) | p.flags[side]
+		}
+		if !p.has[side] {
+			continue
+		}
+		a.side[side].seen = true
+		rate := max(p.sampling, 1)
+		if k, ok := last[p.stream]; ok && p.ts-runs[k].to < idle {
+			r := &runs[k]
+			r.to, r.sampling = max(r.to, p.end), max(r.sampling, p.sampling)
+			r.packets, r.bytes = r.packets+p.count[side].packets*rate, r.bytes+p.count[side].bytes*rate
+			continue
+		}
+		last[p.stream] = len(runs)
+		runs = append(runs, stretch{from: p.ts, to: p.end, stream: p.stream, sampling: p.sampling, group: len(runs),
+			total: total{p.count[side].packets * rate, p.count[side].bytes * rate}})
+	}
+	// Runs of different places that tell of the same packets are one group.
+	for i := range runs {
+		for k := range i {
+			if runs[i].group != runs[k].group && (len(runs) > maxRuns || runs[i].same(&runs[k])) {
+				from, to := runs[i].group, runs[k].group
+				for m := range runs[:i+1] {
+					if runs[m].group == from {
+						runs[m].group = to
+					}
+				}
+			}
+			if len(runs) > maxRuns {
+				break // all with the first
+			}
+		}
+	}
+	type place struct {
+		group  int
+		stream uint64
+	}
+	at := map[place]int{}
+	var sums []stretch
+	for _, r := range runs {
+		key := place{r.group, r.stream}
+		k, ok := at[key]
+		if !ok {
+			at[key] = len(sums)
+			sums = append(sums, r)
+			continue
+		}
+		sums[k].packets, sums[k].bytes, sums[k].sampling = sums[k].packets+r.packets, sums[k].bytes+r.bytes, max(sums[k].sampling, r.sampling)
+	}
+	// The best of each group counts: whole before sampled, then the most.
+	slices.SortFunc(sums, func(x, y stretch) int {
+		return cmp.Or(cmp.Compare(x.group, y.group), cmp.Compare(min(max(x.sampling, 1), 2), min(max(y.sampling, 1), 2)),
+			cmp.Compare(y.packets, x.packets), cmp.Compare(y.bytes, x.bytes), cmp.Compare(x.sampling, y.sampling))
+	})
+	for i, r := range sums {
+		if i > 0 && sums[i-1].group == r.group {
+			continue
+		}
+		a.side[side].packets += r.packets
+		a.side[side].bytes += r.bytes
+		a.sampling, a.sampled = max(a.sampling, r.sampling), a.sampled || r.sampling > 1
+	}
+}
+
+// same tells whether two runs of different places are of the same packets.
+func (r *stretch) same(q *stretch) bool {
+	if r.stream == q.stream {
+		return false
+	}
+	shorter := min(r.to-r.from, q.to-q.from)
+	return min(r.to, q.to)-max(r.from, q.from) >= shorter/2-instant
+}
+
+// accounts lists what each observer says, the best first.
+func (t *talk) accounts(idle tables.Time) (list []account) {
+	by := map[string][]piece{}
+	for i := range t.pieces {
+		by[t.pieces[i].observer] = append(by[t.pieces[i].observer], t.pieces[i])
+	}
+	for observer, pieces := range by {
+		a := account{observer: observer, flags: [2]int32{-1, -1}, rank: rankAll}
+		a.sum(0, pieces, idle)
+		a.sum(1, pieces, idle)
+		if a.sampled {
+			a.rank = rankSampled
+		}
+		list = append(list, a)
+	}
+	if t.metered != nil {
+		list = append(list, t.meteredAccount())
+	}
+	slices.SortFunc(list, func(a, b account) int { return a.compare(&b, a.packets(), b.packets()) })
+	return list
+}
+
+func (a *account) compare(b *account, packetsA, packetsB int64) int {
+	metered := 0
+	if a.metered != b.metered {
+		metered = 1
+		if a.metered {
+			metered = -1
+		}
+	}
+	return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(packetsB, packetsA), metered, cmp.Compare(a.observer, b.observer))
+}
+
+// meteredAccount is the sensor's; side 0 is the lower end here too.
+func (t *talk) meteredAccount() account {
+	r := &t.metered.row
+	a := account{observer: r.Sensor, metered: true, rank: rankWhole, flags: [2]int32{-1, -1}, sampling: r.Sampling.V, sampled: r.Sampling.V > 1}
+	client := t.client()
+	a.side[client].total, a.side[client].seen = total{r.ClientPackets.V, r.ClientBytes.V}, r.ClientPackets.Set
+	a.side[1-client].total, a.side[1-client].seen = total{r.ServerPackets.V, r.ServerBytes.V}, r.ServerPackets.Set
+	switch {
+	case a.sampled:
+		a.rank = rankSampled
+	case t.from < r.TS-slack || t.to > r.TSEnd+slack:
+		a.rank = rankAll
+	}
+	return a
+}
+
+// client is the metered client's side.
+func (t *talk) client() int {
+	r := &t.metered.row
+	if c := r.Client.Compare(r.Server); c > 0 || c == 0 && r.ClientPort > r.ServerPort {
+		return 1
+	}
+	return 0
+}
+
+// connection puts the row together. The name the client had resolved is the
+// caller's to add.
+func (t *talk) connection(s *subject) tables.Connection {
+	if t.metered != nil && len(t.pieces) == 0 {
+		return t.metered.complete()
+	}
+	list := t.accounts(s.idle())
+	best := list[0]
+	var r tables.Connection
+	client := 0
+	if t.metered != nil {
+		client = t.client()
+		r = t.metered.complete()
+	} else {
+		var by string
+		client, by = t.orient(s)
+		r = tables.Connection{Site: s.site, Client: s.low, ClientPort: s.lowPort, Server: s.high, ServerPort: s.highPort,
+			Protocol: s.protocol, OrientedBy: by, CID: s.cid}
+		if client == 1 {
+			r.Client, r.ClientPort, r.Server, r.ServerPort = r.Server, r.ServerPort, r.Client, r.ClientPort
+		}
+		r.Service = tables.ServiceName(uint16(r.ServerPort), uint8(s.protocol))
+		t.icmp(&r, client)
+	}
+	r.ConnID = t.id
+	r.Sensor = best.observer
+	if best.rank != rankWhole {
+		r.TS, r.TSEnd = t.from, t.to
+		r.Sampling = tables.Opt[int64]{}
+	}
+	sampling, sampled := best.sampling, best.sampled
+	var seen [2]bool
+	for side := range best.side {
+		from := &best
+		if best.side[side].packets == 0 {
+			// Nobody else's zero is better than this one's.
+			others := slices.DeleteFunc(slices.Clone(list[1:]), func(a account) bool { return a.side[side].packets == 0 })
+			slices.SortFunc(others, func(a, b account) int { return a.compare(&b, a.side[side].packets, b.side[side].packets) })
+			if len(others) > 0 {
+				from = &others[0]
+				sampling, sampled = max(sampling, from.sampling), sampled || from.sampled
+			}
+		}
+		seen[side] = from.side[side].packets > 0
+		packets, bytes := tables.Opt[int64]{}, tables.Opt[int64]{}
+		if from.side[side].seen {
+			packets, bytes = tables.Some(from.side[side].packets), tables.Some(from.side[side].bytes)
+		}
+		if side == client {
+			r.ClientPackets, r.ClientBytes = packets, bytes
+		} else {
+			r.ServerPackets, r.ServerBytes = packets, bytes
+		}
+		if !from.metered && side == client {
+			r.ClientWireBytes = tables.Opt[int64]{}
+		} else if !from.metered {
+			r.ServerWireBytes = tables.Opt[int64]{}
+		}
+	}
+	if sampling > 0 {
+		r.Sampling = tables.Some(sampling)
+	}
+	var action uint8
+	names := strings.Split(r.SeenBy, ",")
+	for i := range t.pieces {
+		names = append(names, t.pieces[i].observer)
+		action = max(action, t.pieces[i].action)
+		if t.metered == nil {
+			r.Pieces = int32(min(int64(r.Pieces)+t.pieces[i].rows, 1<<31-1))
+		}
+	}
+	slices.Sort(names)
+	names = slices.DeleteFunc(slices.Compact(names), func(s string) bool { return s == "" })
+	r.SeenBy = strings.Join(names, ",")
+	r.Action = actionNames[max(action, actionOf(r.Action))]
+	if t.metered == nil && !sampled {
+		r.ConnState = exportState(s.protocol, best.flags[client], best.flags[1-client], seen[client], seen[1-client])
+	}
+	return r
+}
+
+// icmp gives the row the type of the client's first message, else of the
+// server's: the Community ID is the same.
+func (t *talk) icmp(r *tables.Connection, client int) {
+	for _, own := range []bool{true, false} {
+		for i := range t.pieces {
+			if p := &t.pieces[i]; p.icmpType >= 0 && (int(p.source) == client) == own {
+				r.ICMPType, r.ICMPCode = tables.Some(p.icmpType), tables.Some(p.icmpCode)
+				return
+			}
+		}
+	}
+}
+
+// orient tells the client's side from exporters' rows alone: by a row with SYN
+// and without ACK, or of one packet with both; by who sent SYN first, where one
+// observer saw it of both; by the service's port; by the order of a biflow's
+// ends; else the first row's sender.
+func (t *talk) orient(s *subject) (client int, by string) {
+	if s.protocol == tables.ProtocolTCP {
+		for _, by := range []struct {
+			hint uint8
+			name string
+		}{{hintSyn, "syn"}, {hintSynAck, "synack"}} {
+			for i := range t.pieces {
+				if t.pieces[i].hint == by.hint {
+					return int(t.pieces[i].client), by.name
+				}
+			}
+		}
+		first := map[string][2]tables.Time{}
+		for i := range t.pieces {
+			p := &t.pieces[i]
+			syn, ok := first[p.observer]
+			if !ok {
+				syn = [2]tables.Time{noTime, noTime}
+			}
+			for side := range syn {
+				if syn[side] == noTime || p.syn[side] != noTime && p.syn[side] < syn[side] {
+					syn[side] = p.syn[side]
+				}
+			}
+			first[p.observer] = syn
+		}
+		for i := range t.pieces {
+			if syn := first[t.pieces[i].observer]; syn[0] != noTime && syn[1] != noTime && syn[0] != syn[1] {
+				if syn[0] < syn[1] {
+					return 0, "syn"
+				}
+				return 1, "syn"
+			}
+		}
+	}
+	p := &t.pieces[0]
+	switch s.protocol {
+	case tables.ProtocolTCP, tables.ProtocolUDP, tables.ProtocolSCTP:
+		low, high := serves(s.lowPort, s.protocol), serves(s.highPort, s.protocol)
+		if low == high {
+			low, high = wellKnown(s.lowPort), wellKnown(s.highPort)
+		}
+		if low != high {
+			if low {
+				return 1, "service_port"
+			}
+			return 0, "service_port"
+		}
+	case tables.ProtocolICMP, tables.ProtocolICMPv6:
+		if icmpAnswer(s.protocol, p.icmpType) {
+			return int(1 - p.source), "first_packet"
+		}
+		return int(p.source), "first_packet"
+	}
+	if p.has[0] && p.has[1] {
+		return int(p.source), "exporter"
+	}
+	return int(p.source), "first_packet"
+}
+
+func serves(port, protocol int32) bool {
+	return tables.ServiceName(uint16(port), uint8(protocol)) != ""
+}
+
+func wellKnown(port int32) bool { return port != 0 && port < 1024 }
+
+// icmpAnswer tells the messages one host sends only because another asked it.
+func icmpAnswer(protocol, messageType int32) bool {
+	if protocol == tables.ProtocolICMPv6 {
+		return messageType == 129 || messageType == 140
+	}
+	return messageType == 0 || messageType == 14 || messageType == 16 || messageType == 18
+}
+
+// exportState is conn_state as far as flags that are those of all packets of a
+// direction tell it; -1 is flags nobody reported. Their order is lost, so that
+// FIN from both counts as a regular end and, of RST from both, the client's.
+// One direction alone proves nothing of the other, but for a client that sent
+// SYN and never ACK: nobody answered it. Sampled rows say nothing of the packets
+// that were not picked, and have no state.
+func exportState(protocol, client, server int32, clientSent, serverSent bool) string {
+	both := clientSent && serverSent
+	if protocol != tables.ProtocolTCP {
+		if both {
+			return "SF"
+		}
+		return ""
+	}
+	const syn, ack, fin, rst = tables.TCPSyn, tables.TCPAck, tables.TCPFin, tables.TCPRst
+	switch {
+	case !both:
+		if clientSent && client >= 0 && client&(syn|ack) == syn {
+			if client&rst != 0 {
+				return "RSTOS0"
+			}
+			return "S0"
+		}
+		return ""
+	case client < 0 || server < 0:
+		return ""
+	case client&server&fin != 0:
+		return "SF"
+	case client&rst != 0:
+		return "RSTO"
+	case server&rst != 0 && server&syn == 0 && client&syn != 0:
+		return "REJ"
+	case server&rst != 0:
+		return "RSTR"
+	case client&fin != 0:
+		return "S2"
+	case server&fin != 0:
+		return "S3"
+	case client&server&syn != 0:
+		return "S1"
+	}
+	return "OTH"
+}

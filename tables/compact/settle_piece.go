@@ -1,0 +1,329 @@
+package compact
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+// ends names what conversations are told apart within: a conversation is the
+// rows of one ends that no silence divides. The lower end comes first, so that
+// both directions have the same. The cid tells ICMP's types apart; it is a hash,
+// and the tuple beside it confirms it.
+type ends struct {
+	site       string
+	tunnelType string
+	cid        uint64
+	tunnelID   int64
+	low, high  tables.Addr
+	lowPort    int32
+	highPort   int32
+	protocol   int32
+}
+
+// makeEnds orders the ends; side is 0 when the source is the lower one.
+func makeEnds(site string, cid uint64, src, dst tables.Addr, srcPort, dstPort, protocol int32, tunnelType string, tunnelID int64) (e ends, side uint8) {
+	e = ends{site: site, tunnelType: tunnelType, cid: cid, tunnelID: tunnelID, low: src, high: dst, lowPort: srcPort, highPort: dstPort, protocol: protocol}
+	if c := src.Compare(dst); c > 0 || c == 0 && srcPort > dstPort {
+		e.low, e.high, e.lowPort, e.highPort = dst, src, dstPort, srcPort
+		return e, 1
+	}
+	return e, 0
+}
+
+func exportEnds(x *tables.Export) (ends, uint8) {
+	return makeEnds(x.Site, x.CID, x.Src, x.Dst, x.SrcPort, x.DstPort, x.Protocol, x.TunnelType, x.TunnelID.V)
+}
+
+func flowEnds(f *tables.Flow) (ends, uint8) {
+	return makeEnds(f.Site, f.CID, f.Src, f.Dst, f.SrcPort, f.DstPort, f.Protocol, f.TunnelType, f.TunnelID.V)
+}
+
+const (
+	// idleTCP and idleOther are the silences that end a conversation: the
+	// meter's defaults, so that both kinds of observers divide alike.
+	idleTCP   = 300 * tables.Time(1e6)
+	idleOther = 60 * tables.Time(1e6)
+	// skew is how far an exporter's clock may be off a sensor's for its rows
+	// to be those of the conversation the sensor metered.
+	skew = 2 * tables.Time(1e6)
+	// slack: a sensor that exporters' rows outlast by more was not there all
+	// the time, and its counters are not the conversation's.
+	slack = 10 * tables.Time(1e6)
+)
+
+func (e *ends) idle() tables.Time {
+	if e.protocol == tables.ProtocolTCP {
+		return idleTCP
+	}
+	return idleOther
+}
+
+type total struct{ packets, bytes int64 }
+
+// What a single row shows of who is the client, in the order of its worth.
+const (
+	hintNone = iota
+	hintSyn
+	hintSynAck
+)
+
+const (
+	actionNone = iota
+	actionAllow
+	actionDeny
+)
+
+// piece is what one observer reported of a conversation at one place: a row of
+// exports, or several that follow each other. Index 0 of the pairs is what the
+// lower end sent.
+type piece struct {
+	ts, end  tables.Time
+	observer string
+	// stream tells the places apart where one observer may count the same
+	// packets: domain, interfaces, ingress or egress, sampling rate.
+	stream uint64
+	// was is the conversation an earlier run put the piece in; 0 for a new one.
+	was      tables.ID
+	count    [2]total
+	has      [2]bool  // what was reported
+	flags    [2]int32 // -1: not reported
+	syn      [2]tables.Time
+	sampling int64 // 0: nothing said
+	rows     int64
+	longest  tables.Time
+	icmpType int32 // of the first row; -1: not reported
+	icmpCode int32
+	source   uint8 // the side the rows named first
+	hint     uint8
+	client   uint8 // the side, when there is a hint
+	action   uint8
+	live     bool  // more may follow: the exporter is being recorded
+	file     int32 // of step.files, from 1, when an earlier run settled it
+}
+
+// noTime stands for a SYN that was not seen.
+const noTime = tables.Time(-1 << 63)
+
+// pieceOf is the piece of one row.
+func pieceOf(x *tables.Export, side uint8) piece {
+	p := piece{ts: x.TS, end: max(x.TS, x.TSEnd), observer: x.Observer, stream: streamOf(x), was: x.ConnID.V,
+		flags: [2]int32{-1, -1}, syn: [2]tables.Time{noTime, noTime}, sampling: x.Sampling.V, rows: 1, icmpType: -1, icmpCode: -1, source: side}
+	p.longest = p.end - p.ts
+	p.count[side], p.has[side] = total{x.Packets, x.Bytes}, true
+	if x.ReverseBytes.Set || x.ReversePackets.Set {
+		p.count[1-side], p.has[1-side] = total{x.ReversePackets.V, x.ReverseBytes.V}, true
+	}
+	if x.TCPFlags.Set {
+		p.flag(side, x.TCPFlags.V, x.Packets)
+	}
+	if x.ReverseTCPFlags.Set {
+		p.flag(1-side, x.ReverseTCPFlags.V, x.ReversePackets.V)
+	}
+	if x.ICMPType.Set {
+		p.icmpType, p.icmpCode = x.ICMPType.V, x.ICMPCode.V
+	}
+	p.action = actionOf(x.Action)
+	return p
+}
+
+// flag notes what a row reports of the flags of one direction. A flow's flags
+// are those of all its packets, so SYN beside ACK shows the server's answer
+// only in a row of one packet; SYN without ACK is always a client's.
+func (p *piece) flag(side uint8, flags int32, packets int64) {
+	p.flags[side] = flags
+	if flags&tables.TCPSyn == 0 {
+		return
+	}
+	p.syn[side] = p.ts
+	switch {
+	case flags&tables.TCPAck == 0 && p.hint != hintSyn:
+		p.hint, p.client = hintSyn, side
+	case flags&tables.TCPAck != 0 && packets == 1 && p.hint == hintNone:
+		p.hint, p.client = hintSynAck, 1-side
+	}
+}
+
+func actionOf(s string) uint8 {
+	switch s {
+	case "deny":
+		return actionDeny
+	case "allow":
+		return actionAllow
+	}
+	return actionNone
+}
+
+var actionNames = [...]string{"", "allow", "deny"}
+
+// streamOf hashes the place and the way of counting.
+func streamOf(x *tables.Export) uint64 {
+	var b [8 * 4]byte
+	binary.LittleEndian.PutUint64(b[0:], uint64(x.Domain.V))
+	binary.LittleEndian.PutUint64(b[8:], uint64(x.InIf.V))
+	binary.LittleEndian.PutUint64(b[16:], uint64(x.OutIf.V))
+	binary.LittleEndian.PutUint64(b[24:], uint64(max(x.Sampling.V, 1)))
+	h := xxh3.Hash(b[:])
+	for _, s := range [...]string{x.Direction, x.SourceType} {
+		h = h*0x9e3779b97f4a7c15 + xxh3.HashString(s)
+	}
+	return h
+}
+
+// comparePieces is a total order by time, so that the order in which rows come
+// decides nothing.
+func comparePieces(a, b *piece) int {
+	if a.ts != b.ts {
+		return cmp.Compare(a.ts, b.ts)
+	}
+	return cmp.Or(cmp.Compare(a.observer, b.observer), cmp.Compare(a.end, b.end), cmp.Compare(a.stream, b.stream),
+		cmp.Compare(a.source, b.source), cmp.Compare(a.count[0].packets, b.count[0].packets),
+		cmp.Compare(a.count[1].packets, b.count[1].packets), cmp.Compare(a.count[0].bytes, b.count[0].bytes),
+		cmp.Compare(a.count[1].bytes, b.count[1].bytes), cmp.Compare(a.flags[0], b.flags[0]), cmp.Compare(a.flags[1], b.flags[1]))
+}
+
+// exporterConnID names a conversation nobody metered, by its first row.
+func exporterConnID(p *piece, cid uint64) tables.ID {
+	b := make([]byte, 16, 16+64)
+	binary.BigEndian.PutUint64(b[0:], cid)
+	binary.BigEndian.PutUint64(b[8:], uint64(p.ts))
+	if id := tables.ID(xxh3.Hash(append(b, p.observer...))); id != 0 {
+		return id
+	}
+	return 1
+}
+
+// follow joins pieces of one conversation that the same observer counted at
+// the same place in the same direction without an idle time between, so that
+// what is carried grows with the places and not with the rows. in is sorted by
+// comparePieces.
+func follow(in []piece, idle tables.Time) (out []piece) {
+	type place struct {
+		observer string
+		stream   uint64
+		was      tables.ID
+		has      [2]bool
+		source   uint8
+	}
+	at := map[place]int{}
+	for i := range in {
+		p := &in[i]
+		key := place{p.observer, p.stream, p.was, p.has, p.source}
+		k, ok := at[key]
+		if !ok || p.ts-out[k].end >= idle {
+			at[key] = len(out)
+			out = append(out, *p)
+			continue
+		}
+		out[k].join(p)
+	}
+	return out
+}
+
+// join adds a later piece of the same place.
+func (p *piece) join(q *piece) {
+	p.end, p.longest, p.rows = max(p.end, q.end), max(p.longest, q.longest), p.rows+q.rows
+	for side := range p.count {
+		p.count[side].packets += q.count[side].packets
+		p.count[side].bytes += q.count[side].bytes
+		if q.flags[side] >= 0 {
+			p.flags[side] = max(p.flags[side], 0) | q.flags[side]
+		}
+		if p.syn[side] == noTime {
+			p.syn[side] = q.syn[side]
+		}
+	}
+	if q.hint != hintNone && (p.hint == hintNone || q.hint < p.hint) {
+		p.hint, p.client = q.hint, q.client
+	}
+	if p.icmpType < 0 {
+		p.icmpType, p.icmpCode = q.icmpType, q.icmpCode
+	}
+	p.action = max(p.action, q.action)
+}
+
+// carry is the row that keeps the piece for the next run, and carriedPiece the
+// way back.
+func (p *piece) carry(e *ends, id tables.ID) tables.Carried {
+	side := p.source
+	c := tables.Carried{TS: p.ts, TSEnd: p.end, Observer: p.observer, Site: e.site, Stream: p.stream,
+		Src: e.low, Dst: e.high, SrcPort: e.lowPort, DstPort: e.highPort, Protocol: e.protocol,
+		TunnelType: e.tunnelType, Bytes: p.count[side].bytes, Packets: p.count[side].packets,
+		Action: actionNames[p.action], Rows: p.rows, Longest: int64(p.longest), CID: e.cid, ConnID: id}
+	if side == 1 {
+		c.Src, c.Dst, c.SrcPort, c.DstPort = c.Dst, c.Src, c.DstPort, c.SrcPort
+	}
+	if e.tunnelID != 0 {
+		c.TunnelID = tables.Some(e.tunnelID)
+	}
+	if p.icmpType >= 0 {
+		c.ICMPType, c.ICMPCode = tables.Some(p.icmpType), tables.Some(p.icmpCode)
+	}
+	if p.has[1-side] {
+		c.ReverseBytes, c.ReversePackets = tables.Some(p.count[1-side].bytes), tables.Some(p.count[1-side].packets)
+	}
+	if p.sampling != 0 {
+		c.Sampling = tables.Some(p.sampling)
+	}
+	if p.flags[side] >= 0 {
+		c.TCPFlags = tables.Some(p.flags[side])
+	}
+	if p.flags[1-side] >= 0 {
+		c.ReverseTCPFlags = tables.Some(p.flags[1-side])
+	}
+	if p.syn[side] != noTime {
+		c.SynTS = tables.Some(p.syn[side])
+	}
+	if p.syn[1-side] != noTime {
+		c.ReverseSynTS = tables.Some(p.syn[1-side])
+	}
+	if p.hint != hintNone {
+		hint := int32(p.hint)*2 - 1
+		if p.client != side {
+			hint++
+		}
+		c.Hint = tables.Some(hint)
+	}
+	return c
+}
+
+func carriedPiece(c *tables.Carried) (ends, piece) {
+	e, side := makeEnds(c.Site, c.CID, c.Src, c.Dst, c.SrcPort, c.DstPort, c.Protocol, c.TunnelType, c.TunnelID.V)
+	p := piece{ts: c.TS, end: c.TSEnd, observer: c.Observer, stream: c.Stream, was: c.ConnID, flags: [2]int32{-1, -1},
+		syn: [2]tables.Time{noTime, noTime}, sampling: c.Sampling.V, rows: c.Rows, longest: tables.Time(c.Longest),
+		icmpType: -1, icmpCode: -1, source: side, action: actionOf(c.Action)}
+	p.count[side], p.has[side] = total{c.Packets, c.Bytes}, true
+	if c.ReverseBytes.Set {
+		p.count[1-side], p.has[1-side] = total{c.ReversePackets.V, c.ReverseBytes.V}, true
+	}
+	if c.ICMPType.Set {
+		p.icmpType, p.icmpCode = c.ICMPType.V, c.ICMPCode.V
+	}
+	if c.TCPFlags.Set {
+		p.flags[side] = c.TCPFlags.V
+	}
+	if c.ReverseTCPFlags.Set {
+		p.flags[1-side] = c.ReverseTCPFlags.V
+	}
+	if c.SynTS.Set {
+		p.syn[side] = c.SynTS.V
+	}
+	if c.ReverseSynTS.Set {
+		p.syn[1-side] = c.ReverseSynTS.V
+	}
+	if c.Hint.Set && c.Hint.V >= 1 && c.Hint.V <= 4 {
+		p.hint, p.client = uint8(c.Hint.V+1)/2, side
+		if c.Hint.V%2 == 0 {
+			p.client = 1 - side
+		}
+	}
+	return e, p
+}
+
+func sortPieces(list []piece) {
+	slices.SortFunc(list, func(a, b piece) int { return comparePieces(&a, &b) })
+}
