@@ -129,3 +129,17 @@ func Paced(n int, perSecond float64, send func(from, to int) error) (Pace, error
 	}
 	return pace, nil
 }
+
+// SendFrom sends one datagram with any source address this machine has: all of
+// 127.0.0.0/8 are. The socket must be bound to 0.0.0.0.
+func (s *Sender) SendFrom(source netip.Addr, datagram []byte) error {
+	control := unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: source.As4()})
+	port := (*[2]byte)(unsafe.Pointer(&s.to.Port))
+	to := unix.SockaddrInet4{Addr: s.to.Addr, Port: int(port[0])<<8 | int(port[1])}
+	for {
+		err := unix.Sendmsg(s.fd, datagram, control, &to, 0)
+		if err == nil || err != unix.EINTR && err != unix.ENOBUFS {
+			return err
+		}
+	}
+}
