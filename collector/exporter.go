@@ -185,18 +185,26 @@ func (d *Decoder) age(e *exporter, now tables.Time, all, full bool, rows []table
 	if e.gone {
 		return rows
 	}
+	if e.heard == 0 { // of the last run
+		e.heard = now
+	}
 	d.expireWaiting(e, now)
+	silent := now - e.heard
+	drop := e.count == 0 || full && (silent > trustedTime || silent > exporterTime && !e.trusted)
 	for key, first := range e.streams {
 		until := now
 		if all {
 			until = 1 << 62
 		}
 		for s := first; s != nil; s = s.next {
+			if s.heard == 0 {
+				s.heard, s.created, s.counts.TS = now, now, now
+			}
 			s.sequence.settle(until, &s.counts)
 			d.expireTemplates(e, s, now)
 		}
 		first = d.dropSiblings(e, key, now)
-		if row, due := first.report(e, now, all); due {
+		if row, due := first.report(e, now, all || drop); due {
 			rows = append(rows, row)
 		}
 		if now-first.heard > tables.Time(d.cfg.TemplateTTL.Microseconds()) && first.next == nil && len(first.templates) == 0 {
@@ -204,8 +212,7 @@ func (d *Decoder) age(e *exporter, now tables.Time, all, full bool, rows []table
 			delete(e.streams, key)
 		}
 	}
-	silent := now - e.heard
-	if e.count == 0 || full && (silent > trustedTime || silent > exporterTime && !e.trusted) {
+	if drop || e.count == 0 {
 		d.mu.Lock()
 		delete(d.exporters, e.addr)
 		d.mu.Unlock()

@@ -29,6 +29,8 @@ const (
 	// optionOverhead is what an entry costs besides its text.
 	optionOverhead = 96
 	maxOptionText  = 1024
+	// maxRate is the largest sampling rate that is one.
+	maxRate = math.MaxUint32
 )
 
 // rate is the sampling rate of rows that name no sampler: what was said for
@@ -82,7 +84,7 @@ func (p *samplingSaid) rate() int64 {
 	case p.probability > 0 && p.probability <= 1:
 		v = 1 / p.probability
 	}
-	if v < 1 || v > math.MaxUint32 {
+	if v < 1 || v > maxRate {
 		return 0
 	}
 	return int64(math.Round(v))
@@ -144,7 +146,7 @@ func (w *work) optionsRecord(t *template, rec []byte, spans []span) {
 		case 83:
 			description = trimText(b)
 		case 95:
-			application = b
+			application = b[:min(len(b), maxOptionText)]
 		case 96:
 			applicationName = trimText(b)
 		case 236:
@@ -235,7 +237,7 @@ func (w *work) learnRate(sampler, iface tables.Opt[uint64], rate int64) {
 func learnName[K comparable](w *work, m *map[K]string, key K, name []byte) {
 	name = name[:min(len(name), maxOptionText)]
 	old, known := (*m)[key]
-	if known && old == string(name) || !w.room(optionOverhead+len(name)) {
+	if known && old == string(name) || !w.room(2*optionOverhead+len(name)) {
 		return
 	}
 	if *m == nil {

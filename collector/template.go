@@ -305,6 +305,9 @@ func (d *Decoder) expireTemplates(e *exporter, s *stream, now tables.Time) {
 	ttl := tables.Time(d.cfg.TemplateTTL.Microseconds())
 	crowded := d.templates.Load() > d.maxTemplates*3/8 || d.fields.Load() > d.maxFields*3/8
 	for id, t := range s.templates {
+		if t.learnt == 0 { // of the last run
+			t.learnt = now
+		}
 		age := now - t.learnt
 		if age > ttl || crowded && age > unusedTime && !t.used {
 			d.dropTemplate(e, s, id)

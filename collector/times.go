@@ -38,7 +38,7 @@ func (w *work) times(r *tables.Export, start, end tables.Time, res int32, receiv
 		return
 	}
 	duration := end - start
-	if start < 0 || duration < 0 || duration > maxDuration {
+	if duration < 0 || duration > maxDuration {
 		duration = 0
 	}
 	r.TS, r.TSEnd, r.Resolution = received-duration, received, 1
