@@ -151,5 +151,6 @@ func (n *pushedNode) ProjectedExprs() []sql.Expression {
 
 // RowIter implements sql.ExecSourceRel.
 func (n *pushedNode) RowIter(ctx *sql.Context, _ sql.Row) (sql.RowIter, error) {
-	return n.engine.execute(ctx, n)
+	rows, _, err := n.engine.execute(ctx, n)
+	return rows, err
 }

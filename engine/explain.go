@@ -140,8 +140,12 @@ func (e *Engine) explainPushed(ctx *sql.Context, b *strings.Builder, n *pushedNo
 	for _, text := range n.snap.outside(n.plan) {
 		b.WriteString("gap: " + text + "\n")
 	}
-	r, err := e.prepare(ctx, n)
-	defer func() { r.finish() }()
+	r := e.newRun(ctx, n)
+	defer r.finish()
+	err := r.findAll(ctx)
+	if err == nil {
+		err = r.prepare()
+	}
 	var refused *mysql.SQLError
 	if err != nil && !errors.As(err, &refused) {
 		return err
@@ -154,6 +158,10 @@ func (e *Engine) explainPushed(ctx *sql.Context, b *strings.Builder, n *pushedNo
 		for _, s := range k.scans {
 			fmt.Fprintf(b, "  %s\n", s)
 		}
+		if l := k.lookup; l != nil {
+			fmt.Fprintf(b, "  index.flows, %d of %d files read, %d left out, %s of %d row groups\n",
+				l.Files, k.listed, k.listed-l.Files, byteText(l.Bytes), l.Groups)
+		}
 		segments, ranges := archive.EstimateFetch(k.keys.refs)
 		fmt.Fprintf(b, "packets %d: %d flow rows selected, %d packets in %d segments, %d ranges, about %s to read (limit %s)\n",
 			k.plan.ID, len(k.keys.owners), len(k.keys.refs), segments, ranges, byteText(k.bytes), byteText(e.scanLimit(ctx)))
@@ -163,6 +171,9 @@ func (e *Engine) explainPushed(ctx *sql.Context, b *strings.Builder, n *pushedNo
 	}
 	for _, text := range r.gone() {
 		b.WriteString("gap: " + text + "\n")
+	}
+	if err == nil && r.isDirect() {
+		b.WriteString("note: the packets found are the result as they are, the DuckDB statement is not run\n")
 	}
 	if err == nil {
 		err = r.admit(ctx)
@@ -184,7 +195,7 @@ func (e *Engine) explainPushed(ctx *sql.Context, b *strings.Builder, n *pushedNo
 // measure runs what DuckDB answers and counts.
 func (e *Engine) measure(ctx *sql.Context, b *strings.Builder, n *pushedNode) error {
 	start := time.Now()
-	it, err := e.execute(ctx, n)
+	it, run, err := e.execute(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -202,7 +213,7 @@ func (e *Engine) measure(ctx *sql.Context, b *strings.Builder, n *pushedNode) er
 	}
 	elapsed := time.Since(start)
 	fmt.Fprintf(b, "measured: %d rows in %.1f ms\n", rows, float64(elapsed.Microseconds())/1000)
-	for _, k := range it.run.packets {
+	for _, k := range run.packets {
 		if s := k.stats.Load(); s != nil { // nil: a LIMIT came before the end
 			fmt.Fprintf(b, "measured: packets %d: %d packets, %s read in %d ranges of %d segments\n",
 				k.plan.ID, s.Packets, byteText(s.Bytes), s.Ranges, s.Segments)

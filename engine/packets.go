@@ -2,11 +2,8 @@ package engine
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
@@ -249,8 +246,8 @@ type packetFeed struct {
 	ctx      context.Context
 	archive  *archive.Archive
 	catalog  *archive.Catalog
-	refs     []archive.Ref // ascending, each packet once
-	owners   []owner
+	keys     *keySet
+	batch    int // packets handed over at a time
 	fields   []packetField
 	from, to tables.Time // packets outside need not be returned; 0 = open
 	done     func(archive.FetchStats)
@@ -311,8 +308,12 @@ type packetBatch struct {
 	arena   []byte
 }
 
-// batchBytes ends a batch early, so that frames in flight stay few.
-const batchBytes = 4 << 20
+const (
+	// batchBytes ends a batch early, so that frames in flight stay few.
+	batchBytes = 4 << 20
+	// maxCompleted bounds the owners of later fragments that are remembered.
+	maxCompleted = 10_000
+)
 
 type packetRun struct {
 	feed    *packetFeed
@@ -368,21 +369,21 @@ func (r *packetRun) produce(ctx context.Context, info, keepBytes bool) error {
 		case b = <-r.free:
 			b.packets, b.arena = b.packets[:0], b.arena[:0]
 		default:
-			b = &packetBatch{packets: make([]packet, 0, vectorSize)}
+			b = &packetBatch{packets: make([]packet, 0, min(f.batch, len(f.keys.refs)))}
 		}
 	}
 	send := func() error {
 		select {
 		case r.batches <- b:
-			next()
+			b = nil
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
-	next()
+	completed := map[int32]*owner{}
 	segment, sensor := ^uint32(0), ""
-	stats, err := f.archive.Fetch(ctx, f.catalog, f.refs, func(ref archive.Ref, rec *archive.Record) error {
+	stats, err := f.archive.Fetch(ctx, f.catalog, f.keys.refs, func(ref archive.Ref, rec *archive.Record) error {
 		if us := tables.Time(floorDiv(rec.TS, 1000)); f.from != 0 && us < f.from || f.to != 0 && us >= f.to {
 			return nil
 		}
@@ -392,9 +393,25 @@ func (r *packetRun) produce(ctx context.Context, info, keepBytes bool) error {
 				sensor = i.Sensor
 			}
 		}
+		if b == nil {
+			next()
+		}
 		b.packets = b.packets[:len(b.packets)+1]
 		p := &b.packets[len(b.packets)-1]
-		p.set(ref.ID, &f.owners[ref.Owner], sensor, rec)
+		o := &f.keys.owners[ref.Owner]
+		if p.set(ref.ID, o, sensor, rec); p.header.FragmentOffset > 0 && !o.ports && f.keys.find != nil {
+			whole := completed[ref.Owner]
+			if whole == nil {
+				whole = &owner{}
+				if *whole = *o; len(completed) < maxCompleted {
+					completed[ref.Owner] = whole
+				}
+				if err := f.keys.find(whole); err != nil {
+					return err
+				}
+			}
+			p.set(ref.ID, whole, sensor, rec)
+		}
 		if info {
 			p.info = appendInfo(p.info, &p.header, rec.Data)
 		}
@@ -418,7 +435,7 @@ func (r *packetRun) produce(ctx context.Context, info, keepBytes bool) error {
 	if err != nil {
 		return err
 	}
-	if len(b.packets) > 0 {
+	if b != nil {
 		return send()
 	}
 	return nil
@@ -427,12 +444,7 @@ func (r *packetRun) produce(ctx context.Context, info, keepBytes bool) error {
 // fill implements feedRun.
 func (r *packetRun) fill(vectors []vectorWriter, capacity int) (int, error) {
 	for r.batch == nil || r.row >= len(r.batch.packets) {
-		if r.batch != nil {
-			select {
-			case r.free <- r.batch:
-			default:
-			}
-		}
+		r.recycle()
 		var ok bool
 		if r.batch, ok = <-r.batches; !ok {
 			r.batch = nil
@@ -456,108 +468,21 @@ func (r *packetRun) fill(vectors []vectorWriter, capacity int) (int, error) {
 	return len(rows), nil
 }
 
+// recycle gives the batch back to the producer.
+func (r *packetRun) recycle() {
+	if r.batch != nil {
+		select {
+		case r.free <- r.batch:
+		default:
+		}
+		r.batch = nil
+	}
+}
+
 // close implements feedRun: it stops the producer and waits for it.
 func (r *packetRun) close() {
 	r.cancel()
 	for range r.batches {
 	}
 	r.ended.Wait()
-}
-
-// keySet is what a key query found: the packets and who owns them.
-type keySet struct {
-	refs   []archive.Ref
-	owners []owner
-	bytes  int64 // on the wire, as the rows count
-}
-
-// maxPackets bounds a key set: 16 bytes each are held while it is read.
-const maxPackets = 64 << 20
-
-var errTooManyPackets = errors.New("too many packets")
-
-// collectKeys runs a key query and decodes its postings. A row may come more
-// than once; each packet is kept once.
-func collectKeys(ctx context.Context, d *duck, text string) (*keySet, error) {
-	cur, err := d.query(ctx, text)
-	if err != nil {
-		return nil, err
-	}
-	defer cur.close()
-	at := map[string]int{}
-	for i, c := range cur.columns {
-		at[c.name] = i
-	}
-	postings, ok := at["postings"]
-	if !ok {
-		return nil, errors.New("key query has no column postings")
-	}
-	set := &keySet{}
-	seen := map[tables.ID]bool{}
-	for {
-		view, err := cur.next()
-		if err != nil {
-			return nil, err
-		}
-		if view == nil {
-			break
-		}
-		id := func(name string, row int) (tables.ID, bool) {
-			i, ok := at[name]
-			if !ok || view.vectors[i].null(row) {
-				return 0, false
-			}
-			return tables.ID(view.vectors[i].uint64(row)), true
-		}
-		number := func(name string, row int) (int64, bool) {
-			i, ok := at[name]
-			if !ok || view.vectors[i].null(row) {
-				return 0, false
-			}
-			return view.vectors[i].int64(row), true
-		}
-		for row := range view.n {
-			if view.vectors[postings].null(row) {
-				continue
-			}
-			var o owner
-			o.flow, o.ok = id("flow_id", row)
-			if o.ok {
-				if seen[o.flow] {
-					continue
-				}
-				seen[o.flow] = true
-				o.conn, _ = id("conn_id", row)
-			}
-			hi, okHi := id("src_ip_hi", row)
-			lo, _ := id("src_ip_lo", row)
-			sp, okPort := number("src_port", row)
-			dp, _ := number("dst_port", row)
-			o.src, o.srcPort, o.dstPort = tables.Addr{Hi: uint64(hi), Lo: uint64(lo)}, uint16(sp), uint16(dp)
-			o.ports = okHi && okPort
-			if n, ok := number("bytes", row); ok {
-				set.bytes += n
-			}
-			index := int32(len(set.owners))
-			set.owners = append(set.owners, o)
-			err := archive.DecodePostings(view.vectors[postings].bytes(row), func(p tables.ID) bool {
-				set.refs = append(set.refs, archive.Ref{ID: p, Owner: index})
-				return len(set.refs) <= maxPackets
-			})
-			if err != nil {
-				return nil, fmt.Errorf("postings of flow %s: %w", o.flow, err)
-			}
-			if len(set.refs) > maxPackets {
-				return nil, errTooManyPackets
-			}
-		}
-	}
-	set.sort()
-	return set, nil
-}
-
-// sort puts the packets in disk order, each once.
-func (s *keySet) sort() {
-	slices.SortFunc(s.refs, func(a, b archive.Ref) int { return cmp.Compare(a.ID, b.ID) })
-	s.refs = slices.CompactFunc(s.refs, func(a, b archive.Ref) bool { return a.ID == b.ID })
 }

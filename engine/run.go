@@ -39,36 +39,64 @@ type scanRun struct {
 // packetsRun says how the packets of a scan were found.
 type packetsRun struct {
 	plan  *pushdown.PacketPlan
-	query string // that found them
-	shown string // the same with its placeholders
+	shown string // what found them, with its placeholders
 	scans []scanRun
 	keys  *keySet
+	// When the rows were looked up instead: what that read, in how many of
+	// the files there are.
+	lookup        *archive.LookupStats
+	files, listed int
+	// repeated tells that a value of the key came more than once.
+	repeated bool
+
 	bytes int64                              // of the packets, estimated
 	stats atomic.Pointer[archive.FetchStats] // once all are read
 }
 
 // execute runs a plan: first what finds its packets, then the statement.
-func (e *Engine) execute(ctx *sql.Context, n *pushedNode) (*result, error) {
+func (e *Engine) execute(ctx *sql.Context, n *pushedNode) (Columnar, *run, error) {
 	if err := e.gaps(ctx, n.snap.outside(n.plan)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	r, err := e.prepare(ctx, n)
-	if err == nil {
-		err = r.admit(ctx)
-	}
-	if err == nil {
-		err = e.gaps(ctx, r.gone())
-	}
+	r := e.newRun(ctx, n)
+	out, err := r.start(ctx)
 	if err != nil {
 		r.finish()
+		return nil, nil, err
+	}
+	return out, r, nil
+}
+
+func (e *Engine) newRun(ctx *sql.Context, n *pushedNode) *run {
+	return &run{ctx: ctx, engine: e, plan: n.plan, snap: n.snap, text: n.plan.SQL}
+}
+
+// start begins to answer. What it returns finishes the run when it is closed.
+func (r *run) start(ctx *sql.Context) (Columnar, error) {
+	if err := r.findAll(ctx); err != nil {
 		return nil, err
 	}
-	cur, err := e.duck.query(ctx, r.text)
+	if err := r.admit(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.engine.gaps(ctx, r.gone()); err != nil {
+		return nil, err
+	}
+	if r.isDirect() {
+		feed, err := r.feed(r.packets[0], directBatch)
+		if err != nil {
+			return nil, err
+		}
+		return r.direct(feed)
+	}
+	if err := r.prepare(); err != nil {
+		return nil, err
+	}
+	cur, err := r.engine.duck.query(ctx, r.text)
 	if err != nil {
-		r.finish()
 		return nil, err
 	}
-	out, err := newResult(cur, n.plan.Columns, r.finish)
+	out, err := newResult(cur, r.plan.Columns, r.finish)
 	if err != nil {
 		return nil, err
 	}
@@ -76,29 +104,54 @@ func (e *Engine) execute(ctx *sql.Context, n *pushedNode) (*result, error) {
 	return out, nil
 }
 
-// prepare fills in the placeholders of a plan. The run must be finished, also
-// after an error.
-func (e *Engine) prepare(ctx *sql.Context, n *pushedNode) (*run, error) {
-	r := &run{ctx: ctx, engine: e, plan: n.plan, snap: n.snap, text: n.plan.SQL}
-	for _, p := range n.plan.Packets {
+// directBatch is small, so that packets are on their way to the client while
+// others are read.
+const directBatch = 256
+
+// isDirect tells whether the packets found are the result, as they are.
+func (r *run) isDirect() bool {
+	d := r.plan.Direct
+	return d != nil && r.packets[0].lookup != nil && (d.Once || !r.packets[0].repeated)
+}
+
+// findAll finds the packets of a plan.
+func (r *run) findAll(ctx *sql.Context) error {
+	for _, p := range r.plan.Packets {
 		k := &packetsRun{plan: p, keys: &keySet{}}
 		r.packets = append(r.packets, k)
 		if err := r.find(ctx, k); err != nil {
-			return r, err
+			return err
 		}
-		fields, err := packetVectors(p.Relation, p.Columns)
+	}
+	return nil
+}
+
+// feed makes the packets that were found readable.
+func (r *run) feed(k *packetsRun, batch int) (*packetFeed, error) {
+	p := k.plan
+	fields, err := packetVectors(p.Relation, p.Columns)
+	if err != nil {
+		return nil, err
+	}
+	return &packetFeed{ctx: r.ctx, archive: r.engine.archive, catalog: r.snap.catalog, keys: k.keys, batch: batch, fields: fields,
+		from: p.From, to: p.To, done: func(s archive.FetchStats) { k.stats.Store(&s) }}, nil
+}
+
+// prepare fills in the placeholders of a plan whose packets are found. The run
+// must be finished, also after an error.
+func (r *run) prepare() error {
+	for _, k := range r.packets {
+		f, err := r.feed(k, vectorSize)
 		if err != nil {
-			return r, err
+			return err
 		}
-		f := &packetFeed{ctx: ctx, archive: e.archive, catalog: n.snap.catalog, refs: k.keys.refs, owners: k.keys.owners, fields: fields,
-			from: p.From, to: p.To, done: func(s archive.FetchStats) { k.stats.Store(&s) }}
-		handle := e.duck.publish(f)
+		handle := r.engine.duck.publish(f)
 		r.handles = append(r.handles, handle)
-		r.text = strings.ReplaceAll(r.text, placeholder("packets", p.ID), feedFunction+"("+quoteText(handle)+")")
+		r.text = strings.ReplaceAll(r.text, placeholder("packets", k.plan.ID), feedFunction+"("+quoteText(handle)+")")
 	}
 	var err error
-	r.text, r.scans, err = r.fill(r.text, n.plan.Scans)
-	return r, err
+	r.text, r.scans, err = r.fill(r.text, r.plan.Scans)
+	return err
 }
 
 func (r *run) finish() {
@@ -162,17 +215,7 @@ func (r *run) find(ctx *sql.Context, k *packetsRun) error {
 			return err
 		}
 	}
-	query, none, err := r.keyQuery(ctx, k)
-	if err != nil {
-		return err
-	}
-	if none {
-		return nil
-	}
-	if k.query, k.scans, err = r.fill(query.SQL, query.Scans); err != nil {
-		return err
-	}
-	keys, err := collectKeys(ctx, r.engine.duck, k.query)
+	keys, err := r.keysOf(ctx, k)
 	if errors.Is(err, errTooManyPackets) {
 		return userError("this statement asks for more than %d packets: %s", maxPackets, advice(k.plan))
 	}
@@ -184,30 +227,45 @@ func (r *run) find(ctx *sql.Context, k *packetsRun) error {
 	return nil
 }
 
-// keyQuery chooses how to find the flow rows: by the values of a key when they
-// are few, since blooms then leave out most files. none means that there is
-// nothing to find.
-func (r *run) keyQuery(ctx context.Context, k *packetsRun) (query pushdown.Query, none bool, err error) {
+// keysOf chooses how to find the flow rows: by the values of a key when they
+// are few, since blooms then leave out most files.
+func (r *run) keysOf(ctx context.Context, k *packetsRun) (*keySet, error) {
 	p := k.plan
 	k.shown = p.Keys.SQL
-	if p.Source == nil {
-		return p.Keys, false, nil
+	values := p.KeyValues
+	if p.Source != nil {
+		text, scans, err := r.fill(p.Source.SQL, p.Source.Scans)
+		if err != nil {
+			return nil, err
+		}
+		if values, k.repeated, err = r.engine.keyValues(ctx, text, maxKeys); err != nil {
+			return nil, err
+		}
+		if len(values) == 0 {
+			k.scans, k.shown = scans, p.Source.SQL
+			return &keySet{}, nil
+		}
 	}
-	text, scans, err := r.fill(p.Source.SQL, p.Source.Scans)
-	if err != nil {
-		return query, false, err
-	}
-	values, err := r.engine.numbers(ctx, text, maxKeys)
-	if err != nil {
-		return query, false, err
-	}
+	query := p.Keys
 	switch {
-	case len(values) == 0:
-		k.query, k.scans, k.shown = text, scans, p.Source.SQL
-		return query, true, nil
-	case len(values) > maxKeys:
-		return p.Keys, false, nil
+	case len(values) == 0 || len(values) > maxKeys:
+	case p.ByRow:
+		k.shown = fmt.Sprintf("rows of flows whose %s is one of {{%d keys}}", p.KeyColumn, len(values))
+		return r.lookUp(ctx, k, values)
+	default:
+		query = r.byKey(k, values)
 	}
+	text, scans, err := r.fill(query.SQL, query.Scans)
+	if err != nil {
+		return nil, err
+	}
+	k.scans = scans
+	return collectKeys(ctx, r.engine.duck, text)
+}
+
+// byKey writes a plan's values into its statement.
+func (r *run) byKey(k *packetsRun, values []uint64) (query pushdown.Query) {
+	p := k.plan
 	list := make([]string, len(values))
 	equal := make([]pushdown.Equality, len(values))
 	for i, v := range values {
@@ -223,33 +281,33 @@ func (r *run) keyQuery(ctx context.Context, k *packetsRun) (query pushdown.Query
 		}
 		query.Scans = append(query.Scans, &one)
 	}
-	return query, false, nil
+	return query
 }
 
-// numbers reads the first column of a query, a UBIGINT, up to one more than
-// limit values.
-func (e *Engine) numbers(ctx context.Context, text string, limit int) ([]uint64, error) {
+// keyValues reads the values a source puts out, up to one more than limit, and
+// whether one of them came from several rows.
+func (e *Engine) keyValues(ctx context.Context, text string, limit int) (values []uint64, repeated bool, err error) {
 	cur, err := e.duck.query(ctx, text)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer cur.close()
-	var out []uint64
-	for len(out) <= limit {
+	for len(values) <= limit {
 		view, err := cur.next()
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if view == nil {
 			break
 		}
 		for row := range view.n {
 			if !view.vectors[0].null(row) {
-				out = append(out, view.vectors[0].uint64(row))
+				values = append(values, view.vectors[0].uint64(row))
+				repeated = repeated || view.vectors[1].int64(row) > 1
 			}
 		}
 	}
-	return out, nil
+	return values, repeated, nil
 }
 
 // bytesOf estimates the bytes of packets, as mean packets of their segments.

@@ -56,6 +56,9 @@ type Plan struct {
 	Scans   []*ScanPlan
 	// Packets says how the packets of each scan of packets are found.
 	Packets []*PacketPlan
+	// Direct, when not nil, tells that the rows are the packets found, just as
+	// they are.
+	Direct *Direct
 	// Bounds is the time the statement asks about, for what to say of gaps.
 	Bounds Bounds
 	// Tree is the plan's normal form, a node per line.

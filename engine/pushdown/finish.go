@@ -26,6 +26,7 @@ func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
 	if p.Packets, err = c.packetPlans(rel); err != nil {
 		return nil, err
 	}
+	p.Direct = directly(rel, out, p.Packets)
 	p.Bounds = planBounds(boundsOf(rel))
 	if p.SQL, p.Scans, err = statement(rel, out); err != nil {
 		return nil, &Refusal{"the statement", err.Error()}

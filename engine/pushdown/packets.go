@@ -37,13 +37,20 @@ type PacketPlan struct {
 	// more than once.
 	Keys Query
 	// Source, when not nil, is an alternative to run first: it puts out the
-	// values of one column of flow rows, each once. When they are few, write
-	// them as a list of numbers for {{keys}} in ByKey and run that instead of
-	// Keys; when there is none there are no packets.
+	// values of one column of flow rows, each once, and how many rows have it.
+	// When they are few, write them as a list of numbers for {{keys}} in ByKey
+	// and run that instead of Keys; when there is none there are no packets.
 	Source *Query
 	ByKey  Query
-	// KeyColumn is the stored column the values are of, for blooms.
+	// KeyColumn is the stored column the values are of, for blooms. KeyValues
+	// are the values where the statement names them itself; then there is no
+	// Source.
 	KeyColumn string
+	KeyValues []uint64
+	// ByRow tells that the values, with From and To, say all that is known of
+	// the flow rows, or enough: they may be looked up one by one, without a
+	// statement.
+	ByRow bool
 	// From and To bound the packets' time as in Bounds.
 	From, To tables.Time
 	// Narrow tells whether anything limits the flow rows. Advice says what
@@ -494,7 +501,11 @@ type keyList struct{}
 // by one id: few values are looked up in the row files' blooms and statistics,
 // where a join reads all of the column.
 func (k *keyPlan) byKey(a *finder) error {
-	if len(a.partners) != 1 {
+	if len(a.partners) == 0 {
+		k.byLiteral(a)
+		return nil
+	}
+	if len(a.partners) > 1 {
 		return nil
 	}
 	var column, value *Col
@@ -515,6 +526,8 @@ func (k *keyPlan) byKey(a *finder) error {
 		return nil
 	}
 	k.plan.KeyColumn = column.name(a.index)
+	// A community id comes again in time, and what else is said counts.
+	k.plan.ByRow = a.timeOnly(a.where) && (column.Column.Kind == ID || len(a.partners[0].on) == 1)
 	if column.Column.Kind == Community {
 		k.plan.KeyColumn = "cid"
 		column = k.c.hidden(a.index, "cid", ID)
@@ -531,10 +544,45 @@ func (k *keyPlan) byKey(a *finder) error {
 	rel := (&cloner{k.c, map[*Scan]*Scan{}}).rel(a.partners[0].rel)
 	src := &Query{}
 	text, scans, err := statement(rel, []Named{{value.Column, value}})
-	src.SQL = fmt.Sprintf("SELECT DISTINCT %s AS key\nFROM (%s) AS k", columnLanes(value.Column)[0], indent(text))
+	src.SQL = fmt.Sprintf("SELECT %s AS key, count(*) AS rows\nFROM (%s) AS k\nGROUP BY key", columnLanes(value.Column)[0], indent(text))
 	src.Scans = scans
 	k.plan.Source = src
 	return err
+}
+
+// byLiteral offers the same for the values of one id that stand in the
+// statement.
+func (k *keyPlan) byLiteral(a *finder) {
+	for i, e := range a.where {
+		b := unbounded()
+		a.index.narrow(&b, e)
+		if x, ok := e.(*Call); !ok || x.Op != "=" && x.Op != "in" || len(b.Equal) != 1 {
+			continue
+		}
+		column := b.Equal[0][0].Column
+		if column != "flow_id" && column != "conn_id" || !a.timeOnly(slices.Delete(slices.Clone(a.where), i, i+1)) {
+			continue
+		}
+		for _, v := range b.Equal[0] {
+			k.plan.KeyValues = append(k.plan.KeyValues, v.Value)
+		}
+		k.plan.KeyColumn, k.plan.ByRow = column, true
+		return
+	}
+}
+
+// timeOnly tells whether conditions on index rows are about their time.
+func (a *finder) timeOnly(conds []Expr) bool {
+	refs := map[sql.ColumnId]bool{}
+	for _, e := range conds {
+		references(e, refs)
+		if hasSubquery(e) {
+			return false
+		}
+	}
+	delete(refs, a.index.column("ts").ID)
+	delete(refs, a.index.column("ts_end").ID)
+	return len(refs) == 0
 }
 
 // owns tells whether a column is one of the scan's.

@@ -33,24 +33,7 @@ type bloomKey struct {
 // true when there are none. For columns of numbers: cid, flow_id, conn_id and
 // the low words of addresses.
 func MayContain(f File, column string, value uint64) bool {
-	key := bloomKey{f.Path, f.Bytes, column}
-	filters.Lock()
-	groups, ok := filters.of[key]
-	filters.Unlock()
-	if !ok {
-		groups = readFilters(f.Path, column)
-		var size int64
-		for _, g := range groups {
-			size += int64(len(g.Bytes()))
-		}
-		filters.Lock()
-		if filters.of == nil || filters.bytes+size > bloomBudget {
-			filters.of, filters.bytes = map[bloomKey][]bloom.SplitBlockFilter{}, 0
-		}
-		filters.of[key] = groups
-		filters.bytes += size
-		filters.Unlock()
-	}
+	groups := filtersOf(f, column)
 	if len(groups) == 0 {
 		return true
 	}
@@ -63,6 +46,30 @@ func MayContain(f File, column string, value uint64) bool {
 	return false
 }
 
+// filtersOf returns the filters of a column, one per row group, or none.
+func filtersOf(f File, column string) []bloom.SplitBlockFilter {
+	key := bloomKey{f.Path, f.Bytes, column}
+	filters.Lock()
+	groups, ok := filters.of[key]
+	filters.Unlock()
+	if ok {
+		return groups
+	}
+	groups = readFilters(f.Path, column)
+	var size int64
+	for _, g := range groups {
+		size += int64(len(g.Bytes()))
+	}
+	filters.Lock()
+	defer filters.Unlock()
+	if filters.of == nil || filters.bytes+size > bloomBudget {
+		filters.of, filters.bytes = map[bloomKey][]bloom.SplitBlockFilter{}, 0
+	}
+	filters.of[key] = groups
+	filters.bytes += size
+	return groups
+}
+
 // readFilters returns none unless every row group has a filter for the column.
 func readFilters(path, column string) []bloom.SplitBlockFilter {
 	file, pf, err := openParquet(path)
@@ -71,7 +78,7 @@ func readFilters(path, column string) []bloom.SplitBlockFilter {
 	}
 	defer file.Close()
 	leaf, ok := pf.Schema().Lookup(column)
-	if !ok || leaf.Node.Type().Kind() != parquet.Int64 {
+	if !ok || !isKind(leaf.Node.Type(), parquet.Int64) {
 		return nil
 	}
 	var out []bloom.SplitBlockFilter

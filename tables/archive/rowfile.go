@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/wiresql/wiresql/tables"
 )
@@ -23,6 +24,12 @@ const (
 	// batchRows is how many rows go through one column at a time: their
 	// values stay in the second-level cache.
 	batchRows = 512
+	// pageRows is how many rows a page has, or few more. A lookup reads and
+	// unpacks whole pages for single rows, so they are small; below that their
+	// headers begin to weigh.
+	pageRows = 8192
+	// blobRows is how many rows a page of blobs has: they are large.
+	blobRows = 128
 )
 
 // RowFile is a Parquet file being written as part of a transaction.
@@ -34,7 +41,8 @@ type RowFile[T any] struct {
 	w      *parquet.GenericWriter[any]
 	cols   []*parquet.ColumnWriter
 	values []parquet.Value
-	group  int // rows in the open row group
+	group  int   // rows in the open row group
+	paged  []int // of them, in the open page of each column
 	err    error
 
 	// Of families whose files may lack columns, instead of w.
@@ -91,6 +99,7 @@ func NewRowFileWith[T any](tx *Tx, level string, o RowOptions) (*RowFile[T], err
 		parquet.SkipPageBounds("layout"),
 		parquet.BloomFilters(c.blooms...))
 	f.cols = f.w.ColumnWriters()
+	f.paged = make([]int, len(f.cols))
 	return f, nil
 }
 
@@ -116,7 +125,7 @@ func (f *RowFile[T]) batch(rows []T) error {
 	base, size := unsafe.Pointer(&rows[0]), f.codec.size
 	for i := range f.codec.columns {
 		f.values = f.codec.columns[i].values(f.values[:0], base, size, len(rows), i)
-		if _, err := f.cols[i].WriteRowValues(f.values); err != nil {
+		if err := f.column(i, len(rows)); err != nil {
 			return f.fail(err)
 		}
 	}
@@ -143,6 +152,31 @@ func (f *RowFile[T]) batch(rows []T) error {
 			return f.fail(err)
 		}
 		f.cols = f.w.ColumnWriters()
+		clear(f.paged)
+	}
+	return nil
+}
+
+// column writes the values of some rows to a column, and ends its pages.
+func (f *RowFile[T]) column(i, rows int) error {
+	c, w, values := &f.codec.columns[i], f.cols[i], f.values
+	for rows > 0 {
+		n, part := rows, values
+		if c.shape == shapeBytes {
+			n = min(n, blobRows-f.paged[i])
+			part = values[:n]
+		}
+		if _, err := w.WriteRowValues(part); err != nil {
+			return err
+		}
+		rows, values = rows-n, values[len(part):]
+		f.paged[i] += n
+		if f.paged[i] >= pageRows || c.shape == shapeBytes && f.paged[i] >= blobRows {
+			f.paged[i] = 0
+			if err := w.Flush(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -292,13 +326,20 @@ func ReadRows[T any](path string, columns ...string) (*RowReader[T], error) {
 func (c *column) reads(t parquet.Type) bool {
 	switch c.shape {
 	case shape64:
-		return t.Kind() == parquet.Int64
+		return isKind(t, parquet.Int64)
 	case shape32, shapeList:
-		return t.Kind() == parquet.Int32
+		return isKind(t, parquet.Int32)
 	case shapeBool:
-		return t.Kind() == parquet.Boolean
+		return isKind(t, parquet.Boolean)
 	}
-	return t.Kind() == parquet.ByteArray
+	return isKind(t, parquet.ByteArray)
+}
+
+// isKind tells whether values of a type are stored as k. Types that a damaged
+// footer makes of columns may have no kind and panic when asked.
+func isKind(t parquet.Type, k parquet.Kind) (is bool) {
+	defer func() { _ = recover() }()
+	return t.Kind() == k
 }
 
 // openParquet opens a file and reads its footer; a file that isn't Parquet is
@@ -326,10 +367,30 @@ func openParquet(path string) (file *os.File, pf *parquet.File, err error) {
 	}
 	pf, err = parquet.OpenFile(file, st.Size(),
 		parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(64<<10))
+	if err == nil {
+		err = sound(pf)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return file, pf, nil
+}
+
+// sound checks what a damaged footer would make the library believe: sizes
+// that it allocates, and compression we don't write, such as LZ4, whose decoder
+// there doubles its buffer for ever.
+func sound(pf *parquet.File) error {
+	for _, g := range pf.Metadata().RowGroups {
+		for _, c := range g.Columns {
+			if m := c.MetaData.Codec; m != format.Uncompressed && m != format.Snappy && m != format.Zstd {
+				return fmt.Errorf("the footer is damaged: a column is compressed with %s", m)
+			}
+			if n := int64(c.OffsetIndexLength); n < 0 || n > pf.Size() {
+				return fmt.Errorf("the footer is damaged: an index has %d bytes", n)
+			}
+		}
+	}
+	return nil
 }
 
 // Rows is the number of rows in the file.

@@ -1,0 +1,535 @@
+package archive
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"unsafe"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/bloom/xxhash"
+	"golang.org/x/sys/unix"
+)
+
+// LookupStats says what a lookup read.
+type LookupStats struct {
+	Files, Groups int // files read, and row groups of them
+	Bytes         int64
+	Rows          int64
+}
+
+const (
+	// metadataBudget bounds the footers and page indexes kept in memory. When
+	// it is used up, all go, and those still asked for come back.
+	metadataBudget = 64 << 20
+	// metadataFactor is about how many bytes a parsed footer takes for one of
+	// the file.
+	metadataFactor = 6
+	// pageBuffer is what is read of a page to find its end; a larger page
+	// takes a second read.
+	pageBuffer = 16 << 10
+)
+
+// metadata are the parsed footers of files that were looked into. They hold no
+// file open.
+var metadata struct {
+	sync.Mutex
+	bytes int64
+	of    map[metadataKey]*parquet.File
+}
+
+type metadataKey struct {
+	path string
+	size int64
+}
+
+// Lookup reads the rows of T's files whose column holds one of the values, and
+// of those rows the named columns only: the others stay zero. It is made for
+// few rows of large files: bloom filters choose row groups, the column itself
+// the rows, the page index the pages that hold them.
+//
+// column is one of unsigned numbers without NULLs, as the file names it. fn
+// gets the rows of a file in any order, one call at a time; the row is valid
+// during the call. An error of fn, or of ctx, ends it.
+func Lookup[T any](ctx context.Context, files []File, column string, values []uint64, columns []string, fn func(*T) error) (LookupStats, error) {
+	var stats LookupStats
+	c, err := codecOf[T]()
+	if err != nil {
+		return stats, err
+	}
+	l := &lookup[T]{codec: c, column: column, columns: columns, fn: fn}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var running sync.WaitGroup
+	defer running.Wait()
+	for _, f := range files {
+		groups := candidates(f, column, values)
+		if groups != nil && len(groups) == 0 {
+			continue
+		}
+		o, err := l.open(f)
+		if err != nil {
+			cancel(err)
+			break
+		}
+		if groups == nil { // no filters: any of them
+			groups = make(map[int][]uint64, len(o.groups))
+			for i := range o.groups {
+				groups[i] = values
+			}
+		}
+		stats.Files++
+		o.advise(groups)
+		var left sync.WaitGroup
+		for i, some := range groups {
+			if i >= len(o.groups) {
+				continue
+			}
+			stats.Groups++
+			slots <- struct{}{}
+			left.Add(1)
+			running.Go(func() {
+				defer func() { <-slots; left.Done() }()
+				if err := l.group(ctx, o, i, some); err != nil {
+					cancel(fmt.Errorf("%s: %w", f.Path, err))
+				}
+			})
+		}
+		running.Go(func() { left.Wait(); o.Close() })
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	running.Wait()
+	stats.Bytes, stats.Rows = l.bytes, l.rows
+	return stats, context.Cause(ctx)
+}
+
+// lookup is one Lookup under way.
+type lookup[T any] struct {
+	codec   *codec
+	column  string
+	columns []string
+
+	mu    sync.Mutex
+	fn    func(*T) error
+	bytes int64
+	rows  int64
+}
+
+// candidates are the values each row group may hold, by its bloom filter; nil
+// when the file has none for the column.
+func candidates(f File, column string, values []uint64) map[int][]uint64 {
+	filters := filtersOf(f, column)
+	if len(filters) == 0 {
+		return nil
+	}
+	out := map[int][]uint64{}
+	for _, v := range values {
+		hash := xxhash.Sum64(binary.LittleEndian.AppendUint64(nil, v))
+		for i := range filters {
+			if filters[i].Check(hash) {
+				out[i] = append(out[i], v)
+			}
+		}
+	}
+	return out
+}
+
+// lookedUp is a file being looked into.
+type lookedUp struct {
+	*os.File
+	path   string
+	size   int64
+	groups []parquet.RowGroup
+	key    int       // leaf of the column that is compared
+	same   *column   // that column, when it is wanted too
+	wanted []*column // of the codec
+	leaves []int     // where they lie in the file
+}
+
+func (l *lookup[T]) open(f File) (*lookedUp, error) {
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return nil, err
+	}
+	pf, err := metadataOf(f.Path, file)
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	o := &lookedUp{File: file, path: f.Path, size: pf.Size(), groups: pf.RowGroups()}
+	schema := pf.Schema()
+	key, ok := schema.Lookup(l.column)
+	if !ok || !isKind(key.Node.Type(), parquet.Int64) || !key.Node.Required() {
+		file.Close()
+		return nil, fmt.Errorf("%s: column %s can't be looked up", f.Path, l.column)
+	}
+	o.key = key.ColumnIndex
+	for i := range l.codec.columns {
+		col := &l.codec.columns[i]
+		if !slices.Contains(l.columns, col.name) || col.shape == shapeList {
+			continue
+		}
+		leaf, ok := schema.Lookup(col.name)
+		if !ok {
+			continue // NULL in every row
+		}
+		if !col.reads(leaf.Node.Type()) {
+			file.Close()
+			return nil, fmt.Errorf("%s: column %s has type %s", f.Path, col.name, leaf.Node.Type())
+		}
+		if col.name == l.column {
+			o.same = col
+			continue
+		}
+		o.wanted, o.leaves = append(o.wanted, col), append(o.leaves, leaf.ColumnIndex)
+	}
+	return o, nil
+}
+
+// metadataOf returns a file's parsed footer, read from file if it is not in
+// memory.
+func metadataOf(path string, file *os.File) (pf *parquet.File, err error) {
+	st, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	key := metadataKey{path, st.Size()}
+	metadata.Lock()
+	pf, ok := metadata.of[key]
+	metadata.Unlock()
+	if ok {
+		return pf, nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: %v", path, p)
+		}
+	}()
+	pf, err = parquet.OpenFile(file, st.Size(),
+		parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(pageBuffer))
+	if err == nil {
+		err = sound(pf)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	var tail [8]byte
+	if _, err := file.ReadAt(tail[:], st.Size()-8); err != nil {
+		return nil, err
+	}
+	size := int64(binary.LittleEndian.Uint32(tail[:])) * metadataFactor
+	metadata.Lock()
+	defer metadata.Unlock()
+	if metadata.of == nil || metadata.bytes+size > metadataBudget {
+		metadata.of, metadata.bytes = map[metadataKey]*parquet.File{}, 0
+	}
+	metadata.of[key] = pf
+	metadata.bytes += size
+	return pf, nil
+}
+
+// chunk is a leaf's part of a row group.
+func (o *lookedUp) chunk(group, leaf int) (*parquet.FileColumnChunk, error) {
+	chunks := o.groups[group].ColumnChunks()
+	if leaf >= len(chunks) {
+		return nil, errors.New("a row group lacks a column")
+	}
+	c, ok := chunks[leaf].(*parquet.FileColumnChunk)
+	if !ok {
+		return nil, errors.New("a row group lacks a column")
+	}
+	return c, nil
+}
+
+// advise tells the kernel of the compared column's bytes, so that those of all
+// row groups are under way at once.
+func (o *lookedUp) advise(groups map[int][]uint64) {
+	defer func() { _ = recover() }() // a damaged index is noticed when it is used
+	for i := range groups {
+		if i >= len(o.groups) {
+			continue
+		}
+		if c, err := o.chunk(i, o.key); err == nil {
+			if index, err := c.OffsetIndexFrom(o); err == nil && index.NumPages() > 0 {
+				last := index.NumPages() - 1
+				o.willNeed(index.Offset(0), index.Offset(last)+index.CompressedPageSize(last))
+			}
+		}
+	}
+}
+
+func (o *lookedUp) willNeed(from, to int64) {
+	_ = unix.Fadvise(int(o.Fd()), from, to-from, unix.FADV_WILLNEED)
+}
+
+// group looks into one row group.
+func (l *lookup[T]) group(ctx context.Context, o *lookedUp, group int, values []uint64) (err error) {
+	// Pages that were damaged on disk can make the decoders panic.
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v", p)
+		}
+	}()
+	read := &countedReader{file: o.File, ctx: ctx}
+	defer func() {
+		l.mu.Lock()
+		l.bytes += read.bytes
+		l.mu.Unlock()
+	}()
+	key, err := o.chunk(group, o.key)
+	if err != nil {
+		return err
+	}
+	rows, found, err := find(key, read, values)
+	if err != nil {
+		return fmt.Errorf("column %s: %w", l.column, err)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	readers := make([]valueReader, len(o.leaves))
+	defer func() {
+		for i := range readers {
+			readers[i].close()
+		}
+	}()
+	for i, leaf := range o.leaves {
+		c, err := o.chunk(group, leaf)
+		if err != nil {
+			return err
+		}
+		if err := o.advisePages(c, rows); err != nil {
+			return fmt.Errorf("column %s: %w", o.wanted[i].name, err)
+		}
+		readers[i].pages = c.PagesFrom(read)
+	}
+	var row T
+	names := make([]interned, len(readers))
+	for k, n := range rows {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		row = *new(T)
+		if o.same != nil {
+			v := parquet.Int64Value(int64(found[k]))
+			o.same.store(unsafe.Pointer(&row), &v, nil)
+		}
+		for i := range readers {
+			v, err := readers[i].at(n)
+			if err != nil {
+				return fmt.Errorf("column %s: %w", o.wanted[i].name, err)
+			}
+			o.wanted[i].store(unsafe.Pointer(&row), &v, &names[i])
+		}
+		if err := l.give(&row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *lookup[T]) give(row *T) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rows++
+	return l.fn(row)
+}
+
+// find returns the rows of a chunk that hold one of the values, ascending, and
+// which.
+func find(c *parquet.FileColumnChunk, from io.ReaderAt, values []uint64) (rows []int64, found []uint64, err error) {
+	set := newSet(values)
+	pages := c.PagesFrom(from)
+	defer pages.Close()
+	var at int64
+	var entries []int64 // of the dictionary
+	var matching []bool
+	for {
+		page, err := pages.ReadPage()
+		if errors.Is(err, io.EOF) {
+			return rows, found, nil
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		data := page.Data()
+		if d := page.Dictionary(); d != nil {
+			if matching == nil {
+				all := d.Page().Data()
+				entries = all.Int64()
+				matching = make([]bool, len(entries))
+				for i, v := range entries {
+					matching[i] = set.has(uint64(v))
+				}
+			}
+			for i, k := range data.Int32() {
+				if matching[k] {
+					rows, found = append(rows, at+int64(i)), append(found, uint64(entries[k]))
+				}
+			}
+		} else {
+			for i, v := range data.Int64() {
+				if set.has(uint64(v)) {
+					rows, found = append(rows, at+int64(i)), append(found, uint64(v))
+				}
+			}
+		}
+		at += page.NumRows()
+		parquet.Release(page)
+	}
+}
+
+// set is a set of numbers that answers most questions from one word: the
+// values asked for are few among those they are compared with.
+type set struct {
+	one    uint64
+	single bool
+	mask   uint64 // of bits
+	bits   []uint64
+	all    map[uint64]struct{}
+}
+
+func newSet(values []uint64) *set {
+	s := &set{all: make(map[uint64]struct{}, len(values))}
+	if s.single = len(values) == 1; s.single {
+		s.one = values[0]
+		return s
+	}
+	n := uint64(64)
+	for n < uint64(len(values))*16 {
+		n *= 2
+	}
+	s.mask, s.bits = n-1, make([]uint64, n/64)
+	for _, v := range values {
+		s.all[v] = struct{}{}
+		b := s.bit(v)
+		s.bits[b/64] |= 1 << (b % 64)
+	}
+	return s
+}
+
+// bit mixes addresses, whose bits are not random as those of ids are.
+func (s *set) bit(v uint64) uint64 { return (v * 0x9e3779b97f4a7c15 >> 32) & s.mask }
+
+func (s *set) has(v uint64) bool {
+	if s.single {
+		return v == s.one
+	}
+	if b := s.bit(v); s.bits[b/64]>>(b%64)&1 == 0 {
+		return false
+	}
+	_, ok := s.all[v]
+	return ok
+}
+
+// advisePages tells the kernel of the pages that hold the rows. It makes sure
+// that there is a page index, by which they are reached.
+func (o *lookedUp) advisePages(c *parquet.FileColumnChunk, rows []int64) error {
+	index, err := c.OffsetIndexFrom(o)
+	if errors.Is(err, parquet.ErrMissingOffsetIndex) {
+		return nil // a file of somebody else's: pages are read from the start
+	}
+	if err != nil {
+		return err
+	}
+	var from, to int64
+	k := 0
+	for page := range index.NumPages() {
+		next := int64(1<<63 - 1)
+		if page+1 < index.NumPages() {
+			next = index.FirstRowIndex(page + 1)
+		}
+		if k == len(rows) {
+			break
+		}
+		if rows[k] >= next {
+			continue
+		}
+		for k < len(rows) && rows[k] < next {
+			k++
+		}
+		start, end := index.Offset(page), index.Offset(page)+index.CompressedPageSize(page)
+		if start-to > coalesce || from == to {
+			o.willNeed(from, to)
+			from = start
+		}
+		to = end
+	}
+	o.willNeed(from, to)
+	return nil
+}
+
+// valueReader reads single values of a chunk.
+type valueReader struct {
+	pages *parquet.FilePages
+	page  parquet.Page
+	first int64 // row of the page's first value
+	value [1]parquet.Value
+}
+
+func (r *valueReader) close() {
+	if r.page != nil {
+		parquet.Release(r.page)
+		r.page = nil
+	}
+	if r.pages != nil {
+		r.pages.Close()
+		r.pages = nil
+	}
+}
+
+// at returns the value of a row. It is valid until the next call, since the
+// page it lies in is kept. Rows are asked for in ascending order.
+func (r *valueReader) at(row int64) (parquet.Value, error) {
+	if r.page == nil || row >= r.first+r.page.NumRows() {
+		if r.page != nil {
+			parquet.Release(r.page)
+			r.page = nil
+		}
+		if err := r.pages.SeekToRow(row); err != nil {
+			return parquet.Value{}, err
+		}
+		page, err := r.pages.ReadPage()
+		if err != nil {
+			return parquet.Value{}, err
+		}
+		r.page, r.first = page, row
+	}
+	at := row - r.first
+	one := r.page.Slice(at, at+1)
+	n, err := one.Values().ReadValues(r.value[:])
+	parquet.Release(one)
+	if n != 1 {
+		if err == nil || errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return parquet.Value{}, err
+	}
+	return r.value[0], nil
+}
+
+// countedReader counts what is read, and ends when nobody waits for it.
+type countedReader struct {
+	file  *os.File
+	ctx   context.Context
+	bytes int64
+}
+
+// ReadAt implements io.ReaderAt.
+func (r *countedReader) ReadAt(p []byte, off int64) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	n, err := r.file.ReadAt(p, off)
+	r.bytes += int64(n)
+	return n, err
+}

@@ -1,0 +1,202 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+// lookupRows are flows of 300 conversations, in several row groups, with
+// postings of every kind: none, empty, large.
+func lookupRows(n int) []tables.Flow {
+	rng := rand.New(rand.NewPCG(3, 5))
+	rows := make([]tables.Flow, n)
+	for i := range rows {
+		f := &rows[i]
+		f.TS, f.TSEnd = tables.Time(i), tables.Time(i+1)
+		f.FlowID, f.ConnID = tables.ID(rng.Uint64()), tables.ID(1000+rng.Uint64N(300)*0x9e3779b97f4a7c15)
+		f.Src, f.Dst = tables.Addr{Lo: rng.Uint64N(500)}, tables.Addr{Hi: 7, Lo: rng.Uint64N(1 << 60)}
+		f.SrcPort = int32(rng.IntN(1 << 16))
+		switch i % 5 {
+		case 0: // NULL
+		case 1:
+			f.Postings = []byte{}
+		default:
+			f.Postings = make([]byte, 1+rng.IntN(200))
+			f.Postings[0] = byte(i)
+		}
+		if i%3 > 0 {
+			f.WireBytes = tables.Opt[int64]{V: int64(i), Set: true}
+		}
+	}
+	return rows
+}
+
+func byFlowID(a, b tables.Flow) int { return cmp.Compare(a.FlowID, b.FlowID) }
+
+// What Lookup finds is what reading everything finds.
+func TestLookup(t *testing.T) {
+	a := testArchive(t)
+	rows := lookupRows(2*groupRows + 10_000)
+	tx := begin(t, a)
+	write(t, tx, "e", rows[:groupRows+20_000])
+	write(t, tx, "e", rows[groupRows+20_000:])
+	commit(t, tx)
+	files := catalog(t, a).Files(Flows)
+	if len(files) != 2 {
+		t.Fatalf("%d files", len(files))
+	}
+	columns := []string{"conn_id", "flow_id", "src_hi", "src_lo", "src_port", "postings", "wire_bytes"}
+	for _, test := range []struct {
+		column string
+		values []uint64
+		of     func(*tables.Flow) uint64
+	}{
+		{"conn_id", []uint64{uint64(rows[17].ConnID)}, func(f *tables.Flow) uint64 { return uint64(f.ConnID) }},
+		{"conn_id", []uint64{uint64(rows[0].ConnID), uint64(rows[1].ConnID), uint64(rows[len(rows)-1].ConnID), 99}, func(f *tables.Flow) uint64 { return uint64(f.ConnID) }},
+		{"flow_id", []uint64{uint64(rows[groupRows].FlowID)}, func(f *tables.Flow) uint64 { return uint64(f.FlowID) }},
+		{"conn_id", []uint64{99}, func(f *tables.Flow) uint64 { return uint64(f.ConnID) }},
+		{"src_lo", []uint64{7, 50}, func(f *tables.Flow) uint64 { return f.Src.Lo }},
+		{"dst_lo", []uint64{rows[5].Dst.Lo, rows[groupRows+5].Dst.Lo}, func(f *tables.Flow) uint64 { return f.Dst.Lo }},
+		{"ts", []uint64{5, groupRows + 9}, func(f *tables.Flow) uint64 { return uint64(f.TS) }}, // no bloom filter
+	} {
+		var got, want []tables.Flow
+		stats, err := Lookup(t.Context(), files, test.column, test.values, columns, func(f *tables.Flow) error {
+			one := *f
+			one.Postings = slices.Clone(f.Postings)
+			got = append(got, one)
+			return nil
+		})
+		if err != nil {
+			t.Fatalf("%s: %v", test.column, err)
+		}
+		for i := range rows {
+			f := &rows[i]
+			if slices.Contains(test.values, test.of(f)) {
+				want = append(want, tables.Flow{ConnID: f.ConnID, FlowID: f.FlowID, Src: f.Src, SrcPort: f.SrcPort, Postings: f.Postings, WireBytes: f.WireBytes})
+			}
+		}
+		slices.SortFunc(got, byFlowID)
+		slices.SortFunc(want, byFlowID)
+		if len(got) != len(want) || stats.Rows != int64(len(want)) {
+			t.Fatalf("%s in %d: %d rows, counted %d, want %d", test.column, test.values, len(got), stats.Rows, len(want))
+		}
+		for i := range got {
+			if !reflect.DeepEqual(got[i], want[i]) {
+				t.Fatalf("%s: got %+v, want %+v", test.column, got[i], want[i])
+			}
+		}
+		if len(want) == 0 && stats.Files != 0 {
+			t.Errorf("%s: %d files read for a value that no filter has", test.column, stats.Files)
+		}
+	}
+}
+
+// One row of a large file costs pages, not columns.
+func TestLookupReadsPages(t *testing.T) {
+	a := testArchive(t)
+	rows := lookupRows(groupRows)
+	for i := range rows {
+		rows[i].Postings = make([]byte, 500)
+	}
+	tx := begin(t, a)
+	write(t, tx, "e", rows)
+	commit(t, tx)
+	files := catalog(t, a).Files(Flows)
+	stats, err := Lookup(t.Context(), files, "flow_id", []uint64{uint64(rows[60_000].FlowID)}, []string{"conn_id", "postings"}, func(*tables.Flow) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The compared column, and a page of each of the others.
+	if limit := int64(groupRows*8 + pageRows*8 + 512<<10); stats.Rows != 1 || stats.Bytes > limit {
+		t.Errorf("%d rows, %d bytes of %d, want one and at most %d", stats.Rows, stats.Bytes, files[0].Bytes, limit)
+	}
+}
+
+func TestLookupEnds(t *testing.T) {
+	a := testArchive(t)
+	rows := lookupRows(5000)
+	tx := begin(t, a)
+	write(t, tx, "e", rows)
+	commit(t, tx)
+	files := catalog(t, a).Files(Flows)
+	conn := []uint64{uint64(rows[0].ConnID)}
+	some := func(*tables.Flow) error { return nil }
+
+	stop := errors.New("enough")
+	n := 0
+	if _, err := Lookup(t.Context(), files, "conn_id", conn, []string{"postings"}, func(*tables.Flow) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
+		t.Errorf("error of the caller: %v after %d rows", err, n)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Lookup(ctx, files, "conn_id", conn, nil, some); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	for _, column := range []string{"sensor", "src_port", "wire_bytes", "nothing"} {
+		if _, err := Lookup(t.Context(), files, column, conn, nil, some); err == nil {
+			t.Errorf("column %s could be looked up", column)
+		}
+	}
+	if err := os.Remove(files[0].Path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Lookup(t.Context(), files, "conn_id", conn, nil, some); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file that is gone: %v", err)
+	}
+}
+
+// Whatever happens to a file's bytes, a lookup ends with rows or an error.
+func TestLookupInDamage(t *testing.T) {
+	a := testArchive(t)
+	rows := lookupRows(3000)
+	tx := begin(t, a)
+	write(t, tx, "e", rows)
+	commit(t, tx)
+	whole, err := os.ReadFile(catalog(t, a).Files(Flows)[0].Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 9))
+	path := t.TempDir() + "/flows.parquet"
+	failed := 0
+	for i := range 400 {
+		b := slices.Clone(whole)
+		b = b[:len(b)-i%7] // another name in the cache of footers
+		for range 1 + rng.IntN(8) {
+			at := rng.IntN(len(b))
+			if i%2 == 0 { // footers and page indexes are where it hurts
+				at = len(b) - 1 - rng.IntN(min(len(b), 20_000))
+			}
+			b[at] ^= 1 << rng.IntN(8)
+		}
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		metadata.Lock()
+		clear(metadata.of)
+		metadata.Unlock()
+		filters.Lock()
+		clear(filters.of)
+		filters.Unlock()
+		_, err := Lookup(t.Context(), []File{{Path: path, Bytes: int64(len(b))}}, "conn_id", []uint64{uint64(rows[0].ConnID)},
+			[]string{"flow_id", "src_lo", "postings"}, func(*tables.Flow) error { return nil })
+		if errors.Is(err, io.EOF) {
+			t.Fatalf("an end without a reason: %v", err)
+		}
+		if err != nil {
+			failed++
+		}
+	}
+	if failed == 0 {
+		t.Error("no damage was noticed")
+	}
+}
