@@ -114,9 +114,10 @@ type work struct {
 	bad    bool // part of it could not be decoded
 	waited bool // part of it waits
 
-	rows []tables.Export
-	n    int // of them are filled
-	flow flowScratch
+	rows        []tables.Export
+	n           int // of them are filled
+	flow        flowScratch
+	communities communities
 	sflowScratch
 }
 
@@ -239,7 +240,7 @@ func (w *work) seal(r *tables.Export) {
 	if r.Protocol == tables.ProtocolICMP || r.Protocol == tables.ProtocolICMPv6 {
 		src, dst = uint16(r.ICMPType.V), uint16(r.ICMPCode.V)
 	}
-	r.CID = tables.CID(r.Src, r.Dst, src, dst, uint8(r.Protocol))
+	r.CID = w.communities.of(r.Src, r.Dst, src, dst, uint8(r.Protocol))
 	w.n++
 	w.s.counts.Records++
 }
