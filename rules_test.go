@@ -53,8 +53,8 @@ var importRules = []importRule{
 		"it is handed a FlowSink and needs nothing else"},
 	{module + "/tables/archive", []string{".", "engine", "tables/compact", "capture/..."},
 		"the collector and the wire know nothing of files"},
-	{module + "/tables/compact", []string{"."},
-		"merging is a program of its own; its death stops nothing"},
+	{module + "/tables/compact", []string{".", "engine"},
+		"merging is a program of its own; the engine asks it for what is not settled yet, so that one rule decides both"},
 }
 
 // tablesImportsNothing is the reason of the one rule that is about who imports
