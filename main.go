@@ -27,6 +27,7 @@ Usage: wiresql COMMAND [flags] [arguments]
 Look at traffic
   import FILE|DIR…   read pcap and pcapng captures (.gz, .zst) into an archive
   serve              answer MySQL clients
+  compact            merge the files of a recorder, settle conversations
   query "SELECT …"   answer one statement, without a server
   demo               import the captures shipped with the source, ask the
                      founding question, then serve them
@@ -57,6 +58,7 @@ func commands() map[string]*command {
 	return map[string]*command{
 		"import":  importCommand(),
 		"serve":   serveCommand(),
+		"compact": compactCommand(),
 		"query":   queryCommand(),
 		"demo":    demoCommand(),
 		"config":  configCommand(),

@@ -1,0 +1,341 @@
+package compact
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// What a recorder writes is merged on its way up the levels, so that a query
+// opens few files however long it was recorded, and each row is written few
+// times:
+//
+//	m  2 s    as recorded         ─ every minute, or half a million rows ─┐
+//	e  60 s   all observers wait two minutes for each other, then settle ─┤
+//	t  60 s   conversations decided                      ─ eight files  ─┤
+//	h  8 min                                             ─ eight files  ─┤
+//	d  1 h and more: d files merge to larger ones, up to 50 million rows ─┘
+//
+// A day of one recorder is at most 30 + 4 + 7 + 7 + 7 files. Rows that came
+// late have files of their own, and their numbers too: merging them touches no
+// file of the others. Accounts (exporters, sockets) go from e to h; they have
+// no conversations.
+
+const (
+	micro, hourly, daily = "m", "h", "d"
+
+	// roundEvery is how often micro files are merged; epochRows is how many
+	// rows make it happen sooner, and the most of an epoch file: settling holds
+	// one in memory.
+	roundEvery = time.Minute
+	epochRows  = 1 << 19
+	// looksEvery is how often the schedule looks whether there are as many.
+	looksEvery = 2 * time.Second
+	// fanIn is how many files of a level become one of the next.
+	fanIn = 8
+	// longestFile is the time that a file made of d files may span: low traffic
+	// would otherwise put years into one.
+	longestFile = 31 * 24 * 3600 * tables.Time(1e6)
+	lateLane    = "late"
+	// lateFiles bounds the files a merge of the late lane writes, one for each
+	// hour, or else day, that its rows began in.
+	lateFiles = 24
+)
+
+// recorded are the families a recorder writes, and the step up from each level.
+var recorded = []struct {
+	family  archive.Family
+	ladder  [][2]string
+	rewrite rewriter
+}{
+	{archive.Exports, [][2]string{{merged, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Export) tables.Time { return r.TS })},
+	{archive.Exporters, [][2]string{{pending, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Exporter) tables.Time { return r.TS })},
+	{archive.Sockets, [][2]string{{pending, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Socket) tables.Time { return r.TS })},
+}
+
+// Loop merges and settles what is recorded until ctx ends; there is one for an
+// archive, and ErrLocked is what a second gets. A family that fails is logged
+// and tried again with the next round: the others go on.
+func Loop(ctx context.Context, a *archive.Archive, cfg Config) error {
+	if err := Lock(a); err != nil {
+		return err
+	}
+	defer a.Unlock(writer)
+	log := cfg.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	var last time.Time
+	for {
+		if time.Since(last) >= roundEvery || waiting(a) >= epochRows {
+			last = time.Now()
+			stats, err := Round(ctx, a, cfg)
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err != nil {
+				log.Error("compaction", "error", err)
+			}
+			log.Debug("compacted", "files", stats.Files, "rows", stats.Rows, "connections", stats.Connections, "took", time.Since(last))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(looksEvery):
+		}
+	}
+}
+
+// writer is the name that compaction writes under.
+const writer = "compact"
+
+// Lock makes sure that nobody else merges in the archive until it is closed.
+func Lock(a *archive.Archive) error { return a.Lock(writer) }
+
+// waiting counts the rows of exports in micro files.
+func waiting(a *archive.Archive) (rows int64) {
+	cat, err := a.Catalog()
+	if err != nil {
+		return 0
+	}
+	for _, f := range cat.Files(archive.Exports) {
+		if f.Level == micro {
+			rows += f.Rows
+		}
+	}
+	return rows
+}
+
+// Round merges and settles all that is due. Each step is a batch of its own;
+// one that fails leaves its files as they were and does not stop the others.
+func Round(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
+	var failed []error
+	stats, err := Stats{}, epochs(ctx, a, &Stats{})
+	failed = append(failed, err)
+	if ctx.Err() == nil {
+		stats, err = Run(ctx, a, cfg)
+		failed = append(failed, err)
+	}
+	for _, r := range recorded {
+		for _, step := range r.ladder {
+			if ctx.Err() != nil {
+				return stats, ctx.Err()
+			}
+			plan := func(units []unit) [][]unit { return pick(units, step[0], fanIn, maxRows) }
+			if err := climb(ctx, a, r.family, r.rewrite, step[1], plan, &stats); err != nil {
+				failed = append(failed, err)
+			}
+			// A large merge takes as long as many micro files need to come.
+			failed = append(failed, epochs(ctx, a, &stats))
+		}
+	}
+	return stats, errors.Join(failed...)
+}
+
+// epochs merges the micro files there are.
+func epochs(ctx context.Context, a *archive.Archive, stats *Stats) error {
+	var failed []error
+	for _, r := range recorded {
+		plan := func(units []unit) [][]unit { return pick(units, micro, 1, epochRows) }
+		failed = append(failed, climb(ctx, a, r.family, r.rewrite, pending, plan, stats))
+	}
+	return errors.Join(failed...)
+}
+
+// climb merges the units of a family that plan picks of each sequence, each
+// list in a batch.
+func climb(ctx context.Context, a *archive.Archive, family archive.Family, rewrite rewriter, to string, plan func([]unit) [][]unit, stats *Stats) error {
+	cat, err := a.Catalog()
+	if err != nil {
+		return err
+	}
+	for _, units := range unitsOf(cat.Files(family)) {
+		for _, run := range plan(units) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := merge(ctx, a, run, rewrite, to); err != nil {
+				return fmt.Errorf("merge %s to level %s: %w", family, to, err)
+			}
+			for _, u := range run {
+				stats.Files += len(u.files)
+				stats.Rows += u.rows
+			}
+		}
+	}
+	return nil
+}
+
+// merge replaces units, which follow each other, by one of a higher level.
+func merge(ctx context.Context, a *archive.Archive, run []unit, rewrite rewriter, to string) error {
+	tx, err := a.Begin(writer)
+	if err != nil {
+		return err
+	}
+	var files []archive.File
+	for _, u := range run {
+		files = append(files, u.files...)
+	}
+	tx.Supersede(files)
+	width := tables.Time(0)
+	if files[0].Lane == lateLane && to != pending {
+		width = bucket(files)
+	}
+	if err := rewrite(ctx, tx, files, to, width); err != nil {
+		return errors.Join(err, tx.Abort())
+	}
+	return tx.Commit()
+}
+
+// bucket is the time that each file of a merge in the late lane spans: an hour,
+// or as much more as it takes for the files not to be too many.
+func bucket(files []archive.File) tables.Time {
+	const hour = 3600 * tables.Time(1e6)
+	for _, width := range []tables.Time{hour, 24 * hour, 30 * 24 * hour} {
+		n := tables.Time(0)
+		seen := map[tables.Time]bool{}
+		for _, f := range files {
+			// A file of an earlier step may span several; its rows are where
+			// they are, so all of them count.
+			first, last := f.MinTS/width, f.MaxTS/width
+			if n = last - first; n > lateFiles {
+				break
+			}
+			for ; first <= last; first++ {
+				seen[first] = true
+			}
+		}
+		if n <= lateFiles && len(seen) <= lateFiles {
+			return width
+		}
+	}
+	return 0
+}
+
+// rewriter merges files into new ones of a level, in time order; with a width,
+// rows of different multiples of it go to different files.
+type rewriter func(ctx context.Context, tx *archive.Tx, files []archive.File, level string, width tables.Time) error
+
+func rewriteOf[T any](ts func(*T) tables.Time) rewriter {
+	return func(ctx context.Context, tx *archive.Tx, files []archive.File, level string, width tables.Time) error {
+		var out *archive.RowFile[T]
+		var until tables.Time
+		end := func() error {
+			if out == nil {
+				return nil
+			}
+			_, err := out.Close()
+			out = nil
+			return err
+		}
+		_, err := mergeRows(ctx, files, ts, func(rows []T) (err error) {
+			for len(rows) > 0 {
+				n := len(rows)
+				if width > 0 {
+					if out != nil && ts(&rows[0]) >= until {
+						if err := end(); err != nil {
+							return err
+						}
+					}
+					if out == nil {
+						until = (ts(&rows[0])/width + 1) * width
+					}
+					n = 1
+					for n < len(rows) && ts(&rows[n]) < until {
+						n++
+					}
+				}
+				if out == nil {
+					if out, err = archive.NewRowFile[T](tx, level); err != nil {
+						return err
+					}
+				}
+				if err := out.Write(rows[:n]); err != nil {
+					return err
+				}
+				rows = rows[n:]
+			}
+			return nil
+		})
+		return errors.Join(err, end())
+	}
+}
+
+// unit is what stands for one range of a sequence: a file, or several of one
+// merge.
+type unit struct {
+	files []archive.File
+	level string
+	rows  int64
+	from  tables.Time
+	to    tables.Time
+}
+
+// unitsOf divides files by their sequence and orders them by their numbers.
+func unitsOf(files []archive.File) (out [][]unit) {
+	files = slices.Clone(files)
+	slices.SortFunc(files, func(x, y archive.File) int {
+		return cmp.Or(cmp.Compare(x.Writer, y.Writer), cmp.Compare(x.Lane, y.Lane), cmp.Compare(x.First, y.First), cmp.Compare(x.MinTS, y.MinTS))
+	})
+	for i := range files {
+		f := &files[i]
+		if i == 0 || files[i-1].Writer != f.Writer || files[i-1].Lane != f.Lane {
+			out = append(out, nil)
+		}
+		list := &out[len(out)-1]
+		if n := len(*list); n > 0 && (*list)[n-1].files[0].First == f.First {
+			(*list)[n-1].add(f)
+			continue
+		}
+		u := unit{level: f.Level, from: f.MinTS, to: f.MaxTS}
+		u.add(f)
+		*list = append(*list, u)
+	}
+	return out
+}
+
+func (u *unit) add(f *archive.File) {
+	u.files = append(u.files, *f)
+	u.rows += f.Rows
+	u.from, u.to = min(u.from, f.MinTS), max(u.to, f.MaxTS)
+}
+
+// pick chooses lists of units of a level that follow each other: at least so
+// many, or as many as there may be rows in a file. One that has more rows than
+// those behind it waits until they are as many: so each row is written again
+// only when its file at least doubles.
+func pick(units []unit, level string, at int, most int64) (out [][]unit) {
+	for i := 0; i < len(units); {
+		if units[i].level != level {
+			i++
+			continue
+		}
+		n, rows, full := i, int64(0), false
+		from, to := units[i].from, units[i].to
+		for ; n < len(units) && units[n].level == level; n++ {
+			from, to = min(from, units[n].from), max(to, units[n].to)
+			if n > i && (rows+units[n].rows > most || level == daily && to-from > longestFile) {
+				full = true
+				break
+			}
+			rows += units[n].rows
+		}
+		run := units[i:n]
+		i = n
+		for !full && len(run) > 1 && run[0].rows > rows-run[0].rows {
+			rows -= run[0].rows
+			run = run[1:]
+		}
+		if len(run) >= at || full && len(run) > 1 {
+			out = append(out, run)
+		}
+	}
+	return out
+}
