@@ -3,9 +3,7 @@ package collector
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -18,14 +16,14 @@ import (
 type Collector struct {
 	cfg       Config
 	sink      tables.ExportSink
-	stateFile string
+	state     string // folder
 	log       *slog.Logger
 	decoder   *Decoder
 	listeners []listener
 	stop      chan struct{}
 	ticking   sync.WaitGroup
 	failing   bool   // the last tick failed: said once
-	unsaved   []byte // templates that are not in stateFile yet
+	unsaved   []byte // templates that are not in the state file yet
 }
 
 // listener is one listening address of either kind.
@@ -38,37 +36,36 @@ type listener interface {
 	tell(sink tables.ExportSink, now tables.Time, last bool) error
 }
 
-// New prepares a collector. Templates and options are kept in stateFile, and
-// taken up from there; one that can't be read is left aside, since exporters
-// repeat them. log may be nil.
-func New(cfg Config, sink tables.ExportSink, stateFile string, log *slog.Logger) (*Collector, error) {
+// New prepares a collector that keeps templates, options and the number of its
+// run in the folder state. log may be nil.
+func New(cfg Config, sink tables.ExportSink, state string, log *slog.Logger) *Collector {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	c := &Collector{cfg: cfg, sink: sink, stateFile: stateFile, log: log, stop: make(chan struct{})}
-	state, err := os.ReadFile(stateFile)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("collector: read templates: %w", err)
-	}
-	if c.decoder, err = NewDecoder(cfg, sink, state); err != nil {
-		return nil, fmt.Errorf("collector: %w", err)
-	}
-	return c, nil
+	return &Collector{cfg: cfg, sink: sink, state: state, log: log, stop: make(chan struct{})}
 }
 
-// Start listens on all configured addresses. Either all work or none is open.
+// Start takes up the templates of the last run and listens on all configured
+// addresses. Either all work or none is open.
 func (c *Collector) Start() error {
-	buffer := c.cfg.ReceiveBuffer
-	for _, address := range append(append([]string{}, c.cfg.NetFlow...), c.cfg.SFlow...) {
-		l, err := listenUDP(address, c.cfg.Workers, buffer, datagramRoom, c.decoder.Datagram, c.log)
+	cfg := c.cfg
+	var err error
+	if cfg.Stream, err = nextRun(filepath.Join(c.state, runFile)); err != nil {
+		return fmt.Errorf("collector: number this run: %w", err)
+	}
+	if c.decoder, err = c.decoderOf(cfg); err != nil {
+		return fmt.Errorf("collector: %w", err)
+	}
+	for _, address := range append(append([]string{}, cfg.NetFlow...), cfg.SFlow...) {
+		l, err := listenUDP(address, cfg.Workers, cfg.ReceiveBuffer, datagramRoom, c.decoder.Datagram, c.log)
 		if err != nil {
 			c.closeListeners()
 			return fmt.Errorf("collector: %w", err)
 		}
 		c.listeners = append(c.listeners, l)
 	}
-	for _, address := range c.cfg.IPFIXTCP {
-		l, err := listenTCP(address, c.cfg.TCPConnections, c.cfg.TCPIdle, c.decoder.Message, c.log)
+	for _, address := range cfg.IPFIXTCP {
+		l, err := listenTCP(address, cfg.TCPConnections, cfg.TCPIdle, c.decoder.Message, c.log)
 		if err != nil {
 			c.closeListeners()
 			return fmt.Errorf("collector: %w", err)
@@ -162,48 +159,6 @@ func (c *Collector) account(now time.Time, last bool) error {
 			errs = append(errs, l.tell(c.sink, at, last))
 		}
 	}
-	errs = append(errs, c.keepState())
+	errs = append(errs, c.keepTemplates())
 	return errors.Join(errs...)
-}
-
-// keepState replaces the file of templates and options when they changed. A
-// reader finds the old one or the new one, whole.
-func (c *Collector) keepState() error {
-	if data, changed := c.decoder.State(); changed {
-		c.unsaved = data
-	}
-	if c.unsaved == nil {
-		return nil
-	}
-	if err := replaceFile(c.stateFile, c.unsaved); err != nil {
-		return fmt.Errorf("keep templates: %w", err)
-	}
-	c.unsaved = nil
-	return nil
-}
-
-func replaceFile(path string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return err
-	}
-	part := path + ".part"
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(part, path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

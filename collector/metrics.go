@@ -92,8 +92,8 @@ var exporterQuantities = []exporterQuantity{
 	exporterGauge("clock_offset_us", "export time minus arrival, microseconds", func(e *tables.Exporter) tables.Opt[int64] { return e.ClockOffsetUs }),
 }
 
-// Quantities lists what Totals counts.
-func Quantities() []*Quantity {
+// Quantities lists what is counted.
+func (t *Totals) Quantities() []*Quantity {
 	var all []*Quantity
 	for i := range socketQuantities {
 		all = append(all, &socketQuantities[i].Quantity)
