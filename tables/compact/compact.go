@@ -41,18 +41,15 @@ type Stats struct {
 	Files       int   // files superseded
 	Rows        int64 // flow rows merged
 	Connections int64 // connections written
-	Rebuilt     bool  // all connections were written anew
 	Folded      int64 // connections of earlier runs written anew
 	Late        int64 // rows that came after their conversation was written
 	Forced      int64 // conversations taken to be over for want of room
 }
 
 const (
-	// pending is the level an import writes, merged the one a run writes,
-	// rebuilt that of connections that replace all there were.
+	// pending is the level an import writes, merged the one a run writes.
 	pending = "e"
 	merged  = "t"
-	rebuilt = "h"
 
 	defaultMergeAt = 16
 	// smallRows: a file with fewer is worth merging with its neighbours, one
@@ -66,7 +63,8 @@ const (
 	batchRows = 512
 )
 
-// Run merges what is pending. It is idempotent.
+// Run merges what is pending. It is idempotent. When another process does so,
+// there is nothing to do.
 func Run(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 	var stats Stats
 	if cfg.Logger == nil {
@@ -74,6 +72,12 @@ func Run(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 	}
 	if cfg.MergeAt <= 0 {
 		cfg.MergeAt = defaultMergeAt
+	}
+	if err := Lock(a); errors.Is(err, archive.ErrLocked) {
+		cfg.Logger.Info("another process merges what was imported")
+		return stats, nil
+	} else if err != nil {
+		return stats, err
 	}
 	cat, err := a.Catalog()
 	if err != nil {
@@ -110,7 +114,7 @@ func Run(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 			return stats, fmt.Errorf("compact: %w", err)
 		}
 	}
-	cfg.Logger.Info("compacted", "files", stats.Files, "rows", stats.Rows, "connections", stats.Connections, "rebuilt", stats.Rebuilt)
+	cfg.Logger.Info("compacted", "files", stats.Files, "rows", stats.Rows, "connections", stats.Connections, "folded", stats.Folded, "late", stats.Late, "forced", stats.Forced)
 	return stats, nil
 }
 
@@ -127,72 +131,29 @@ func sequences(files []archive.File, level string) map[[2]string][]archive.File 
 	return out
 }
 
-// errTorn: pieces were seen of a conversation whose first piece was merged by
-// an earlier run, which wrote its connection.
-var errTorn = errors.New("conversation began in rows merged before")
-
-// mergeFlows takes the files over and writes the connections of their rows.
+// mergeFlows takes the files over and writes the connections of their rows, in
+// one transaction.
 func mergeFlows(ctx context.Context, a *archive.Archive, cat *archive.Catalog, files []archive.File, stats *Stats) error {
-	err := mergeFlowsOnce(ctx, a, cat, files, false, stats)
-	if errors.Is(err, errTorn) {
-		err = mergeFlowsOnce(ctx, a, cat, files, true, stats)
-	}
-	return err
-}
-
-// mergeFlowsOnce does it in one transaction. With rebuild, the connections of
-// every flow row in the archive are built and replace those there are, so that
-// a conversation an earlier run knew the beginning of does not stand twice.
-func mergeFlowsOnce(ctx context.Context, a *archive.Archive, cat *archive.Catalog, files []archive.File, rebuild bool, stats *Stats) (err error) {
 	tx, err := a.Begin("compact")
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, tx.Abort())
-		}
-	}()
-	from, known := files, cat.Files(archive.Connections)
-	if rebuild {
-		from = cat.Files(archive.Flows)
+	after := *stats
+	err = connect(ctx, tx, cat, files, &after)
+	if err == nil {
+		err = takeOver(ctx, tx, files)
 	}
-	names := resolvedNames(ctx, cat, from)
-	defer names.stop()
-	b := newBuilder(tx, names)
-	if rebuild {
-		b.level = rebuilt
-	}
-	if _, err := mergeRows(ctx, from, flowTime, func(rows []tables.Flow) error {
-		for i := range rows {
-			if err := b.add(&rows[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	}, pieceColumns...); err != nil {
-		return err
-	}
-	if rebuild {
-		tx.Supersede(known)
-	} else if b.torn() && len(known) > 0 {
-		return errTorn
-	}
-	if err := errors.Join(b.finish(), names.err); err != nil {
-		return err
-	}
-	if err := takeOver(ctx, tx, files); err != nil {
-		return err
+	if err != nil {
+		return errors.Join(err, tx.Abort())
 	}
 	if err := tx.Commit(); err != nil {
 		return err
 	}
-	stats.Files += len(files)
+	after.Files += len(files)
 	for _, f := range files {
-		stats.Rows += f.Rows
+		after.Rows += f.Rows
 	}
-	stats.Connections += b.written
-	stats.Rebuilt = stats.Rebuilt || rebuild
+	*stats = after
 	return nil
 }
 

@@ -191,7 +191,7 @@ func TestConnections(t *testing.T) {
 			if got := text(connections(t, a)); got != c.want {
 				t.Errorf("got\n%swant\n%s", got, c.want)
 			}
-			if stats.Rows != int64(len(c.in)) || stats.Connections != int64(strings.Count(c.want, "\n")) || stats.Rebuilt {
+			if stats.Rows != int64(len(c.in)) || stats.Connections != int64(strings.Count(c.want, "\n")) || stats.Folded != 0 {
 				t.Errorf("%+v", stats)
 			}
 		})
@@ -229,7 +229,7 @@ func TestResumedConversation(t *testing.T) {
 		if p == 4 { // an import between that rebuilds nothing
 			put(t, a, []tables.Flow{flow(8, 1, true, 15, 16, 1, 1)})
 		}
-		if s := run(t, a); !s.Rebuilt {
+		if s := run(t, a); s.Folded != 1 {
 			t.Errorf("piece %d: %+v", p, s)
 		}
 		if s := run(t, a); s != (Stats{}) {
@@ -241,7 +241,7 @@ func TestResumedConversation(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	put(t, a, []tables.Flow{flow(10, 1, true, 600, 601, 1, 1)})
-	if s := run(t, a); s.Rebuilt || s.Connections != 1 {
+	if s := run(t, a); s.Folded != 0 || s.Connections != 1 {
 		t.Errorf("%+v", s)
 	}
 }

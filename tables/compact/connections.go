@@ -1,6 +1,8 @@
 package compact
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -29,6 +31,9 @@ type conversation struct {
 	encrypted bool
 	latest    tables.Time
 	resolved  string // the name the client had resolved when it began
+	tunnel    string
+	tunnelID  int64
+	fresh     bool // some row is new in this run
 }
 
 // key of a conversation. The same capture imported for two sites has the same
@@ -38,32 +43,75 @@ type key struct {
 	site string
 }
 
-// builder turns flow rows, in time order, into connections.
+// builder turns flow rows, in time order, into connections. Those that rows
+// of exports, or of an earlier run, may belong to it hands to step.
 type builder struct {
 	tx      *archive.Tx
 	names   *resolutions
-	level   string
+	step    *step
+	twins   []uint64 // cids exporters' conversations have, ascending
 	singles *archive.RowFile[tables.Connection]
 	buffer  []tables.Connection // singles not written yet
 	open    map[key]*conversation
 	limit   int                 // of open: see openLimit
 	sorted  []tables.Connection // finished conversations of several pieces
-	orphans bool
 	written int64
 }
 
-func newBuilder(tx *archive.Tx, names *resolutions) *builder {
-	return &builder{tx: tx, names: names, level: merged, open: map[key]*conversation{}, limit: openLimit}
+func newBuilder(tx *archive.Tx, names *resolutions, st *step, twins []uint64) *builder {
+	return &builder{tx: tx, names: names, step: st, twins: twins, open: map[key]*conversation{}, limit: openLimit}
+}
+
+// connect writes the connections of files of flow rows.
+func connect(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []archive.File, stats *Stats) error {
+	twins, err := exportedCIDs(ctx, cat, files)
+	if err != nil {
+		return err
+	}
+	names := resolvedNames(ctx, cat, files)
+	defer names.stop()
+	st := newStep(ctx, cat)
+	b := newBuilder(tx, names, st, twins)
+	if _, err := mergeRows(ctx, files, flowTime, func(rows []tables.Flow) error {
+		for i := range rows {
+			if err := b.add(&rows[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, pieceColumns...); err != nil {
+		return err
+	}
+	if err := errors.Join(b.finish(), names.err); err != nil {
+		return err
+	}
+	stats.Connections += b.written
+	if len(st.metered) == 0 {
+		return nil
+	}
+	if err := st.carried(); err != nil {
+		return err
+	}
+	if err := st.build(); err != nil {
+		return err
+	}
+	return st.write(tx, nil, noTime, carryLimit, stats)
 }
 
 func (b *builder) add(f *tables.Flow) error {
 	id := key{f.ConnID, f.Site}
+	if len(b.twins) > 0 {
+		if _, found := slices.BinarySearch(b.twins, f.CID); found {
+			b.step.meter(f, b.names.lookup(f.Src, f.Dst, f.Site, f.TS), true)
+			return nil
+		}
+	}
 	c := b.open[id]
 	single := f.Piece.V <= 1 && f.LastPiece.V
 	if c == nil && single {
 		s := conversation{resolved: b.names.lookup(f.Src, f.Dst, f.Site, f.TS)}
 		s.add(f)
-		b.buffer = append(b.buffer, b.complete(&s))
+		b.buffer = append(b.buffer, s.complete())
 		if len(b.buffer) >= batchRows {
 			return b.flush()
 		}
@@ -79,22 +127,22 @@ func (b *builder) add(f *tables.Flow) error {
 		b.open[id] = c
 	}
 	c.add(f)
-	if c.first && c.total > 0 && c.row.Pieces >= c.total {
+	if c.whole() {
 		delete(b.open, id)
 		return b.keep(c)
 	}
 	return nil
 }
 
-// pieceColumns are the columns of a flow row that add and its caller read: a
+// whole tells that all pieces were seen.
+func (c *conversation) whole() bool { return c.first && c.total > 0 && c.row.Pieces >= c.total }
+
+// pieceColumns are the columns of a flow row that add and its callers read: a
 // third of its bytes.
 var pieceColumns = []string{"ts", "ts_end", "sensor", "site", "src_hi", "src_lo", "dst_hi", "dst_lo", "src_port", "dst_port",
 	"protocol_number", "icmp_type", "icmp_code", "bytes", "packets", "reverse_bytes", "reverse_packets", "wire_bytes",
 	"reverse_wire_bytes", "service", "conn_state", "oriented_by", "sampling_rate", "action", "piece", "last_piece",
-	"server_name", "encrypted", "cid", "conn_id", "segments", "cut_packets"}
-
-// heldColumns are those and what tells conversations of one tuple apart.
-var heldColumns = append(slices.Clone(pieceColumns), "tunnel_type", "tunnel_id")
+	"server_name", "encrypted", "tunnel_type", "tunnel_id", "cid", "conn_id", "segments", "cut_packets"}
 
 // add counts a piece in.
 func (c *conversation) add(f *tables.Flow) {
@@ -105,6 +153,7 @@ func (c *conversation) add(f *tables.Flow) {
 			Client: f.Src, ClientPort: f.SrcPort, Server: f.Dst, ServerPort: f.DstPort, Protocol: f.Protocol,
 			ICMPType: f.ICMPType, ICMPCode: f.ICMPCode, Service: f.Service, SeenBy: f.Sensor,
 			OrientedBy: f.OrientedBy, Sampling: f.Sampling, Action: f.Action, CID: f.CID, ConnID: f.ConnID}
+		c.tunnel, c.tunnelID = f.TunnelType, f.TunnelID.V
 	}
 	if piece == 1 {
 		c.first = true
@@ -150,13 +199,6 @@ func count(sum *tables.Opt[int64], v tables.Opt[int64]) {
 }
 
 // complete settles what depends on the whole conversation.
-func (b *builder) complete(c *conversation) tables.Connection {
-	if !c.first {
-		b.orphans = true
-	}
-	return c.complete()
-}
-
 func (c *conversation) complete() tables.Connection {
 	r := c.row
 	if r.ServerName == "" {
@@ -178,7 +220,7 @@ func (c *conversation) complete() tables.Connection {
 
 // keep puts a finished conversation of several pieces aside for sorting.
 func (b *builder) keep(c *conversation) error {
-	b.sorted = append(b.sorted, b.complete(c))
+	b.sorted = append(b.sorted, c.complete())
 	if len(b.sorted) >= sortedRows {
 		return b.writeSorted()
 	}
@@ -189,8 +231,7 @@ func (b *builder) keep(c *conversation) error {
 func (b *builder) expire(now tables.Time) error {
 	for id, c := range b.open {
 		if c.latest < now-openAge {
-			delete(b.open, id)
-			if err := b.keep(c); err != nil {
+			if err := b.leave(id, c); err != nil {
 				return err
 			}
 		}
@@ -200,19 +241,22 @@ func (b *builder) expire(now tables.Time) error {
 	return nil
 }
 
-// torn tells that pieces were seen of a conversation whose first was not.
-func (b *builder) torn() bool {
-	for _, c := range b.open {
-		if !c.first {
-			return true
+// leave ends a conversation some piece of which is missing. An earlier run may
+// have had it, and then wrote a connection.
+func (b *builder) leave(id key, c *conversation) error {
+	delete(b.open, id)
+	for _, f := range b.step.cat.Files(archive.Connections) {
+		if archive.MayContain(f, "conn_id", uint64(id.id)) {
+			b.step.resume(id, c)
+			return nil
 		}
 	}
-	return b.orphans
+	return b.keep(c)
 }
 
 func (b *builder) flush() error {
 	if b.singles == nil {
-		f, err := archive.NewRowFile[tables.Connection](b.tx, b.level)
+		f, err := archive.NewRowFile[tables.Connection](b.tx, merged)
 		if err != nil {
 			return err
 		}
@@ -236,7 +280,7 @@ func (b *builder) writeSorted() error {
 		}
 		return 0
 	})
-	f, err := archive.NewRowFile[tables.Connection](b.tx, b.level)
+	f, err := archive.NewRowFile[tables.Connection](b.tx, merged)
 	if err != nil {
 		return err
 	}
@@ -252,8 +296,7 @@ func (b *builder) writeSorted() error {
 // finish writes what is left; every conversation ends with the data.
 func (b *builder) finish() error {
 	for id, c := range b.open {
-		delete(b.open, id)
-		if err := b.keep(c); err != nil {
+		if err := b.leave(id, c); err != nil {
 			return err
 		}
 	}

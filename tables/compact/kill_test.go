@@ -178,7 +178,7 @@ func TestManyImports(t *testing.T) {
 	if got := len(connections(t, a)); got != imports {
 		t.Errorf("%d connections", got)
 	}
-	if s := run(t, a); s.Connections != 0 || s.Rebuilt {
+	if s := run(t, a); s.Connections != 0 || s.Folded != 0 {
 		t.Errorf("a run with nothing to do: %+v", s)
 	}
 }

@@ -102,7 +102,6 @@ type piece struct {
 	hint     uint8
 	client   uint8 // the side, when there is a hint
 	action   uint8
-	live     bool  // more may follow: the exporter is being recorded
 	file     int32 // of step.files, from 1, when an earlier run settled it
 }
 

@@ -114,8 +114,8 @@ func (st *step) carried() error {
 	return nil
 }
 
-// meter takes in a metered row.
-func (st *step) meter(f *tables.Flow, resolved string) {
+// meter takes in a metered row; fresh tells that no run has seen it yet.
+func (st *step) meter(f *tables.Flow, resolved string, fresh bool) {
 	id := key{f.ConnID, f.Site}
 	c := st.metered[id]
 	if c == nil {
@@ -128,11 +128,26 @@ func (st *step) meter(f *tables.Flow, resolved string) {
 	if c.resolved == "" {
 		c.resolved = resolved
 	}
+	c.fresh = c.fresh || fresh
 	c.add(f)
+}
+
+// resume takes in a conversation that an earlier run may know the rest of.
+func (st *step) resume(id key, c *conversation) {
+	r := &c.row
+	e, _ := makeEnds(r.Site, r.CID, r.Client, r.Server, r.ClientPort, r.ServerPort, r.Protocol, c.tunnel, c.tunnelID)
+	s := st.subject(e)
+	s.metered = append(s.metered, c)
+	st.metered[id], c.fresh = c, true
 }
 
 // build finds everything the rows touch and divides it into conversations.
 func (st *step) build() error {
+	for id, c := range st.metered {
+		if !c.whole() {
+			st.torn[id] = true
+		}
+	}
 	if err := st.lookup(); err != nil {
 		return err
 	}
@@ -296,11 +311,11 @@ func (s *subject) touches(r *tables.Connection) (touches, grows bool) {
 		reach += slack
 		grows = true
 	case metered:
-		reach = skew
+		reach = skew + 1
 	default:
 		grows = true
 	}
-	return r.TS <= s.to+reach && r.TSEnd >= s.from-reach, grows
+	return r.TS-s.to < reach && s.from-r.TSEnd < reach, grows
 }
 
 // uncarry gives carried conversations up to reading their rows again, where
@@ -393,12 +408,12 @@ func (st *step) reread() error {
 			for i := range rows {
 				if o := st.stored[key{rows[i].ConnID, rows[i].Site}]; o != nil {
 					o.found = true
-					st.meter(&rows[i], o.name)
+					st.meter(&rows[i], o.name, false)
 					st.rereads++
 				}
 			}
 			return nil
-		}, heldColumns...); err != nil {
+		}, pieceColumns...); err != nil {
 			return err
 		}
 	}

@@ -273,7 +273,7 @@ func (st *step) replaceExports(tx *archive.Tx) error {
 	changed := map[string]bool{}
 	for _, s := range st.subjects {
 		for _, t := range s.talks {
-			regrown := t.metered != nil && st.torn[key{t.id, s.site}]
+			regrown := t.metered != nil && t.metered.fresh
 			for i := range t.pieces {
 				if p := &t.pieces[i]; p.file > 0 && (p.was != t.id || regrown) {
 					changed[st.files[p.file-1].Path] = true
