@@ -31,8 +31,6 @@ func (x *xdr) u32() uint32 {
 	return v
 }
 
-func (x *xdr) u64() uint64 { return uint64(x.u32())<<32 | uint64(x.u32()) }
-
 // fixed reads n bytes and the padding after them. Padding that is missing at
 // the end is not held against the agent.
 func (x *xdr) fixed(n uint32) []byte {
