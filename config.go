@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
+	"github.com/wiresql/wiresql/collector"
 	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/sqlserver"
 )
@@ -27,13 +28,14 @@ type Config struct {
 	Data string `key:"data" doc:"archive directory"`
 	Log  string `key:"log" doc:"least level to log: debug, info, warn, error"`
 
-	Engine engine.Config    `key:"engine"`
-	Server sqlserver.Config `key:"server"`
+	Collector collector.Config `key:"collector"`
+	Engine    engine.Config    `key:"engine"`
+	Server    sqlserver.Config `key:"server"`
 }
 
 // DefaultConfig is what holds when nothing is set.
 func DefaultConfig() Config {
-	return Config{Data: "data", Log: "warn", Engine: engine.DefaultConfig(), Server: sqlserver.DefaultConfig()}
+	return Config{Data: "data", Log: "warn", Collector: collector.DefaultConfig(), Engine: engine.DefaultConfig(), Server: sqlserver.DefaultConfig()}
 }
 
 func (c Config) logLevel() slog.Level {
@@ -225,7 +227,7 @@ func parseBool(text string) (bool, error) {
 func configCommand() *command {
 	return &command{
 		summary:  "print the effective configuration, in the form a file takes",
-		sections: []string{"engine", "server"},
+		sections: []string{"collector", "engine", "server"},
 		run: func(_ context.Context, p *program, _ []string) error {
 			return printConfig(p.stdout, p.config)
 		},

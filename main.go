@@ -27,10 +27,14 @@ Usage: wiresql COMMAND [flags] [arguments]
 Look at traffic
   import FILE|DIR…   read pcap and pcapng captures (.gz, .zst) into an archive
   serve              answer MySQL clients
-  compact            merge the files of a recorder, settle conversations
   query "SELECT …"   answer one statement, without a server
   demo               import the captures shipped with the source, ask the
                      founding question, then serve them
+
+Record flows of exporters
+  up                 record, compact and serve; starts again what dies
+  record             receive NetFlow, IPFIX and sFlow
+  compact            merge the files of a recorder, settle conversations
 
 About wiresql
   config             print the effective configuration
@@ -58,6 +62,8 @@ func commands() map[string]*command {
 	return map[string]*command{
 		"import":  importCommand(),
 		"serve":   serveCommand(),
+		"up":      upCommand(),
+		"record":  recordCommand(),
 		"compact": compactCommand(),
 		"query":   queryCommand(),
 		"demo":    demoCommand(),
@@ -126,6 +132,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: config.logLevel()}))}
 	err = cmd.run(ctx, p, flags.Args())
 	var exit exitError
+	var start startError
 	switch {
 	case err == nil:
 		return 0
@@ -133,6 +140,9 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return int(exit)
 	}
 	fmt.Fprintf(stderr, "wiresql %s: %s\n", name, strings.ReplaceAll(err.Error(), "\n", " "))
+	if errors.As(err, &start) {
+		return exitConfiguration
+	}
 	return 1
 }
 

@@ -36,7 +36,7 @@ func (p *program) serve(ctx context.Context, e *engine.Engine) error {
 	cfg.Dir = filepath.Join(p.config.Data, "serve")
 	s := sqlserver.New(cfg, e, p.log)
 	if err := s.Start(); err != nil {
-		return err
+		return startError{err}
 	}
 	defer s.Close()
 	host, port, err := net.SplitHostPort(s.Addr().String())

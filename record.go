@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+
+	"github.com/wiresql/wiresql/collector"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// stateFolder holds what recording needs to remember, in the archive.
+const stateFolder = "state"
+
+func recordCommand() *command {
+	return &command{
+		summary:  "receive NetFlow, IPFIX and sFlow into an archive",
+		sections: []string{"collector"},
+		run:      runRecord,
+	}
+}
+
+// runRecord records until ctx ends. Then it stops receiving, decodes what the
+// kernel has taken in, and writes it.
+func runRecord(ctx context.Context, p *program, args []string) (err error) {
+	if len(args) > 0 {
+		return startError{fmt.Errorf("unexpected argument %q", args[0])}
+	}
+	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.Close()) }()
+	recorder, err := archive.NewRecorder(a, archive.RecorderOptions{Logger: p.log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, recorder.Close()) }()
+	totals := collector.NewTotals(recorder)
+	cfg := p.config.Collector
+	c := collector.New(cfg, totals, filepath.Join(p.config.Data, stateFolder), p.log)
+	if err := c.Start(); err != nil {
+		return startError{err}
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	if cfg.MetricsListen != "" {
+		address, stop, err := serveMetrics(cfg.MetricsListen, newExposition(totals, recorderMetrics{recorder}), p.log)
+		if err != nil {
+			return startError{err}
+		}
+		defer stop()
+		fmt.Fprintf(p.stdout, "metrics at http://%s/metrics\n", address)
+		if !loopback(address.String()) {
+			fmt.Fprintf(p.stderr, "wiresql record: warning: metrics are served at %s to everybody who can reach it\n", address)
+		}
+	}
+	for _, address := range c.Addresses() {
+		fmt.Fprintf(p.stdout, "recording %s into %s\n", address, p.config.Data)
+	}
+	if open := openAddresses(c.Addresses()); len(open) > 0 && len(cfg.Exporters) == 0 {
+		fmt.Fprintf(p.stderr, "wiresql record: warning: %s takes flows from anybody who can reach it: name your exporters in collector.exporters (--exporters)\n", open[0])
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// openAddresses are those, such as "udp 0.0.0.0:2055", that other machines
+// can reach.
+func openAddresses(addresses []string) []string {
+	var open []string
+	for _, a := range addresses {
+		if !loopback(a[len("udp "):]) {
+			open = append(open, a)
+		}
+	}
+	return open
+}
+
+// loopback tells whether only this machine reaches a listening address.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
