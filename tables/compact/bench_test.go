@@ -115,3 +115,64 @@ func benchFlow(r *rand.Rand, n int, at tables.Time) tables.Flow {
 		CID: r.Uint64(), FlowID: tables.ID(r.Uint64()), ConnID: tables.ID(r.Uint64()),
 		Segments: []int32{1}, CutPackets: some(0), Postings: postings}
 }
+
+// BenchmarkMergeExports merges micro files of v5 rows to an epoch file.
+func BenchmarkMergeExports(b *testing.B) {
+	const files, each = 5, 100_000
+	a, err := archive.Open(b.TempDir(), archive.Options{NoSync: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer a.Close()
+	at := now() - 3600*second
+	r := rand.New(rand.NewPCG(1, 2))
+	for f := range files {
+		tx, err := a.Begin("collector")
+		if err != nil {
+			b.Fatal(err)
+		}
+		rows := make([]tables.Export, each)
+		for i := range rows {
+			x := &rows[i]
+			// Flows of a minute end in the same two seconds: the files interleave.
+			x.TS = at + tables.Time(f)*2*second + tables.Time(i)*600
+			x.TSEnd = x.TS + tables.Time(r.IntN(15_000_000))
+			x.Resolution, x.SourceType, x.Observer, x.Domain = 1000, "netflow5", "r1", tables.Some(int64(0))
+			x.Src, x.Dst = tables.AddrFrom4([]byte{10, 0, byte(r.IntN(8)), byte(r.IntN(250))}), tables.Addr{Lo: 0xffff_0000_0000 | uint64(r.Uint32())}
+			x.SrcPort, x.DstPort, x.Protocol = 32768+r.Int32N(28000), 443, 6
+			x.Packets = 1 + int64(r.ExpFloat64()*10)
+			x.Bytes = x.Packets * int64(40+r.IntN(1000))
+			x.TCPFlags, x.TOS, x.InIf, x.OutIf = tables.Some(int32(27)), tables.Some(int32(0)), tables.Some(int64(r.IntN(4))), tables.Some(int64(r.IntN(4)))
+			x.TimeReceived, x.TimeQuality = tables.Some(x.TSEnd), "ok"
+			x.CID, x.FlowID = r.Uint64(), tables.ID(f*each+i)
+		}
+		if _, err := archive.WriteRows(tx, "m", rows); err != nil {
+			b.Fatal(err)
+		}
+		if err := tx.Commit(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	cat, err := a.Catalog()
+	if err != nil {
+		b.Fatal(err)
+	}
+	runtime.GC()
+	b.ResetTimer()
+	begin, n := cpu(), 0
+	for b.Loop() {
+		tx, err := a.Begin(writer)
+		if err != nil {
+			b.Fatal(err)
+		}
+		tx.Supersede(cat.Files(archive.Exports))
+		if err := recorded[0].rewrite(context.Background(), tx, cat.Files(archive.Exports), pending, 0); err != nil {
+			b.Fatal(err)
+		}
+		n += files * each
+		if err := tx.Abort(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64((cpu()-begin).Nanoseconds())/float64(n), "cpu-ns/row")
+}
