@@ -245,7 +245,7 @@ func (d *Decoder) dropSiblings(e *exporter, key streamKey, now tables.Time) *str
 		next := s.next
 		if s != newest && now-s.heard > siblingTime {
 			addCounts(&newest.counts, &s.counts)
-			if newest.created >= s.heard {
+			if newest.created > s.heard {
 				newest.counts.Resets++
 			}
 			d.dropStream(e, s)

@@ -1,7 +1,9 @@
 package collector
 
 import (
+	"bytes"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/wiresql/wiresql/tables"
 )
@@ -122,10 +124,24 @@ func appLabel(v uint16) string {
 	return strconv.Itoa(int(v))
 }
 
-// trimText cuts the zeros that pad a text of fixed length.
-func trimText(b []byte) []byte {
+// maxText is the longest name that is kept, in octets.
+const maxText = 1024
+
+// textOf reads a name: without the zeros that pad one of fixed length, in
+// UTF-8, and not longer than a name is.
+func textOf(b []byte) []byte {
 	for len(b) > 0 && b[len(b)-1] == 0 {
 		b = b[:len(b)-1]
+	}
+	if !utf8.Valid(b) {
+		b = bytes.ToValidUTF8(b, []byte("\ufffd"))
+	}
+	if len(b) > maxText {
+		n := maxText
+		for !utf8.RuneStart(b[n]) {
+			n--
+		}
+		b = b[:n]
 	}
 	return b
 }

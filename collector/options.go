@@ -28,7 +28,6 @@ const (
 	maxAllOptionBytes = 64 << 20
 	// optionOverhead is what an entry costs besides its text.
 	optionOverhead = 96
-	maxOptionText  = 1024
 	// maxRate is the largest sampling rate that is one.
 	maxRate = math.MaxUint32
 )
@@ -142,15 +141,15 @@ func (w *work) optionsRecord(t *template, rec []byte, spans []span) {
 		}
 		switch f.id {
 		case 82:
-			name = trimText(b)
+			name = textOf(b)
 		case 83:
-			description = trimText(b)
+			description = textOf(b)
 		case 95:
-			application = b[:min(len(b), maxOptionText)]
+			application = b[:min(len(b), maxText)]
 		case 96:
-			applicationName = trimText(b)
+			applicationName = textOf(b)
 		case 236:
-			vrfName = trimText(b)
+			vrfName = textOf(b)
 		case 311:
 			switch len(b) {
 			case 4:
@@ -235,7 +234,6 @@ func (w *work) learnRate(sampler, iface tables.Opt[uint64], rate int64) {
 
 // learnName notes a name.
 func learnName[K comparable](w *work, m *map[K]string, key K, name []byte) {
-	name = name[:min(len(name), maxOptionText)]
 	old, known := (*m)[key]
 	if known && old == string(name) || !w.room(2*optionOverhead+len(name)) {
 		return

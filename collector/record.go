@@ -237,7 +237,7 @@ func (w *work) record(t *template, h *header, rec []byte, spans []span) {
 		case opAppID:
 			r.AppName = w.s.options.applications[string(b)]
 		case opAppName:
-			r.AppName = f.extra.intern(trimText(b))
+			r.AppName = f.extra.intern(textOf(b))
 		case opAppLabel:
 			r.AppName = appLabel(uint16(number(b)))
 		case opEndReason:

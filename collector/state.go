@@ -207,14 +207,14 @@ func (d *Decoder) loadStream(e *exporter, v *savedStream) {
 		rate(none, tables.Some(uint64(id)), n)
 	}
 	for id, name := range v.Interfaces {
-		learnName(w, &o.interfaces, id, []byte(name))
+		learnName(w, &o.interfaces, id, textOf([]byte(name)))
 	}
 	for id, name := range v.VRFs {
-		learnName(w, &o.vrfs, id, []byte(name))
+		learnName(w, &o.vrfs, id, textOf([]byte(name)))
 	}
 	for text, name := range v.Applications {
-		if id, err := hex.DecodeString(text); err == nil && len(id) <= maxOptionText {
-			learnName(w, &o.applications, string(id), []byte(name))
+		if id, err := hex.DecodeString(text); err == nil && len(id) <= maxText {
+			learnName(w, &o.applications, string(id), textOf([]byte(name)))
 		}
 	}
 	if !s.override {

@@ -62,7 +62,7 @@ type template struct {
 // IPFIX the enterprise when the first bit says so. It returns nil when there
 // are fewer.
 func parseFields(src source, b []byte, count int) (fields []field, rest []byte) {
-	if count > len(b)/4 {
+	if count < 0 || count > len(b)/4 {
 		return nil, nil
 	}
 	fields = make([]field, count)
