@@ -208,3 +208,23 @@ func TestExportersConversations(t *testing.T) {
 		})
 	}
 }
+
+func TestYoungIsBounded(t *testing.T) {
+	a := open(t)
+	for i := range 4 {
+		at := float64(1000 * i)
+		putExports(t, a, "collector", []tables.Export{export("r1", at, at+1, 1), export("r1", at+0.5, at+1.5, -1)})
+	}
+	cat, err := a.Catalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := young(context.Background(), cat, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "2000-2001.5 10.0.0.1:40000 1>1 r1 r1 service_port x2\n3000-3001.5 10.0.0.1:40000 1>1 r1 r1 service_port x2\n"
+	if got := told(y.Connections); got != want || y.Skipped != 4 || y.SkippedFrom != 0 || y.SkippedTo != 1001500000 || len(y.Rows) != 4 {
+		t.Errorf("%+v\n%s", y, got)
+	}
+}

@@ -301,12 +301,7 @@ func (st *step) rewriteExports(tx *archive.Tx, r *archive.Replacement, f archive
 					continue
 				}
 			}
-			e, _ := exportEnds(x)
-			t := st.subjects[e].assign(x.TS, max(x.TS, x.TSEnd))
-			x.ConnID, x.Segments, x.CutPackets = tables.Some(t.id), nil, tables.Opt[int64]{}
-			if t.metered != nil {
-				x.Segments, x.CutPackets = t.metered.row.Segments, t.metered.row.CutPackets
-			}
+			st.settle(x)
 		}
 		return out.Write(rows)
 	}); err != nil {
@@ -314,6 +309,16 @@ func (st *step) rewriteExports(tx *archive.Tx, r *archive.Replacement, f archive
 	}
 	_, err = out.Close()
 	return err
+}
+
+// settle gives a row its conversation; it must be one of the step's.
+func (st *step) settle(x *tables.Export) {
+	e, _ := exportEnds(x)
+	t := st.subjects[e].assign(x.TS, max(x.TS, x.TSEnd))
+	x.ConnID, x.Segments, x.CutPackets = tables.Some(t.id), nil, tables.Opt[int64]{}
+	if t.metered != nil {
+		x.Segments, x.CutPackets = t.metered.row.Segments, t.metered.row.CutPackets
+	}
 }
 
 // writeCarried replaces what was carried by what is.
