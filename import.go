@@ -36,6 +36,8 @@ func importCommand() *command {
 			f.Bool("in-place", false, "index the captures where they lie instead of copying their packets")
 			f.String("sensor", "", "name of the sensor that saw the packets (default \"import\")")
 			f.String("site", "", "space of addresses the packets belong to (default: the sensor's name, if one is given)")
+			f.Bool("exports", false, "read flow exports (NetFlow, IPFIX, sFlow): captures that have them in their packets, and raw files of datagrams; in the order named, templates first")
+			f.String("exporter", "0.0.0.0", "address of the exporter of raw files")
 			f.Bool("no-sync", false, "do not wait for the disk: for benchmarks; a power failure may lose the import")
 		},
 		run: runImport,
@@ -50,12 +52,19 @@ func runImport(ctx context.Context, p *program, args []string) error {
 	sensor, _ := p.flags.GetString("sensor")
 	site, _ := p.flags.GetString("site")
 	noSync, _ := p.flags.GetBool("no-sync")
+	exports, o, err := p.exportFlags()
+	if err != nil {
+		return err
+	}
 	debug.SetMemoryLimit(importMemory)
 	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log, NoSync: noSync})
 	if err != nil {
 		return err
 	}
 	defer a.Close()
+	if exports {
+		return p.importExports(ctx, a, args, o)
+	}
 	report, err := p.importFiles(ctx, a, capture.ImportConfig{Paths: args, InPlace: inPlace, Sensor: sensor, Site: site, Logger: p.log})
 	if err != nil {
 		return err

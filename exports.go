@@ -1,0 +1,665 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/wiresql/wiresql/capture"
+	"github.com/wiresql/wiresql/collector"
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/compact"
+)
+
+// wiresql import --exports: what exporters once sent becomes flows of theirs.
+// A file is a capture, in which every UDP payload that looks like an export
+// datagram is one, or a raw file of such payloads. All files of a command go
+// through one decoder, in the order given, so that templates in one serve the
+// others, and into one batch.
+
+// exportOptions say how the files are read.
+type exportOptions struct {
+	exporter netip.Addr // sender of the datagrams of raw files
+	site     string     // of exporters whose configuration names none
+}
+
+// exportFlags reads the flags that are about exports.
+func (p *program) exportFlags() (exports bool, o exportOptions, err error) {
+	exports, _ = p.flags.GetBool("exports")
+	o.site, _ = p.flags.GetString("site")
+	text, _ := p.flags.GetString("exporter")
+	switch {
+	case !exports && p.flags.Changed("exporter"):
+		return false, o, errors.New("--exporter is for --exports")
+	case exports && (p.flags.Changed("in-place") || p.flags.Changed("sensor")):
+		return false, o, errors.New("--in-place and --sensor are for packets, not for --exports")
+	}
+	if o.exporter, err = netip.ParseAddr(text); err != nil || o.exporter.Zone() != "" {
+		return false, o, fmt.Errorf("--exporter %q is not an address", text)
+	}
+	return exports, o, nil
+}
+
+// maxRawFile is the largest raw file read.
+const maxRawFile = 256 << 20
+
+// exportFile is a file and what came of it.
+type exportFile struct {
+	path string
+	id   string // content id
+	raw  []byte // of a raw file
+	size int64
+	when tables.Time // a raw file's last change
+
+	datagrams   int64
+	bytes       int64 // of them
+	outcomes    [4]int64
+	rows        int64
+	fragments   int64 // datagrams of which a piece is missing
+	expired     int64 // data sets there was no room to keep
+	first, last tables.Time
+	waits       []exportStream // on which data sets of it still wait
+	damage      *archive.DamageError
+}
+
+// stands tells what is wrong with a file; nothing if all of it became rows.
+func (f *exportFile) stands() string {
+	var all []string
+	if f.damage != nil {
+		all = append(all, f.damage.Reason)
+	}
+	for _, c := range []struct {
+		n    int64
+		what string
+	}{
+		{f.outcomes[collector.Undecodable], "datagrams not decoded whole"},
+		{f.outcomes[collector.Refused], "datagrams of too many exporters"},
+		{f.fragments, "datagrams of which a fragment is missing"},
+		{f.expired, "data sets dropped, waiting for a template"},
+	} {
+		if c.n > 0 {
+			all = append(all, fmt.Sprintf("%d %s", c.n, c.what))
+		}
+	}
+	if len(f.waits) > 0 {
+		all = append(all, "data sets whose template is in none of the files")
+	}
+	return strings.Join(all, "; ")
+}
+
+// exportStream is what sequence numbers and templates belong to.
+type exportStream struct {
+	exporter tables.Addr
+	source   string
+	domain   tables.Opt[int64]
+}
+
+// exportImport is one import --exports.
+type exportImport struct {
+	ctx      context.Context
+	p        *program
+	a        *archive.Archive
+	o        exportOptions
+	decoder  *collector.Decoder
+	progress capture.Progress
+	tell     func(capture.Progress)
+	start    time.Time
+
+	tx        *archive.Tx
+	rows      chunk[tables.Export]
+	exporters chunk[tables.Exporter]
+
+	file     *exportFile // being read
+	stream   uint64      // upper bits of its flow ids
+	ticked   tables.Time
+	waiting  map[exportStream][]*exportFile // files with data sets that wait
+	records  map[exportStream]int64
+	bySource map[string]int64
+	who      map[tables.Addr]bool
+	total    tables.Exporter // sums
+
+	files             []*exportFile // in the batch
+	known, refused    int
+	datagrams, flowed int64
+	first, last       tables.Time
+}
+
+// chunk collects rows and writes them, in the order of their time, a file at
+// a time.
+type chunk[T any] struct {
+	time  func(*T) tables.Time
+	limit int
+	rows  []T
+}
+
+func (c *chunk[T]) add(tx *archive.Tx, rows ...T) error {
+	c.rows = append(c.rows, rows...)
+	if len(c.rows) < c.limit {
+		return nil
+	}
+	return c.write(tx)
+}
+
+func (c *chunk[T]) write(tx *archive.Tx) error {
+	if len(c.rows) == 0 {
+		return nil
+	}
+	order := make([]int32, len(c.rows))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortStableFunc(order, func(x, y int32) int { return cmp.Compare(c.time(&c.rows[x]), c.time(&c.rows[y])) })
+	f, err := archive.NewRowFile[T](tx, "e")
+	if err != nil {
+		return err
+	}
+	out := make([]T, 0, 1024)
+	for i, at := range order {
+		if out = append(out, c.rows[at]); len(out) == cap(out) || i == len(order)-1 {
+			if err := f.Write(out); err != nil {
+				return err
+			}
+			out = out[:0]
+		}
+	}
+	clear(c.rows)
+	c.rows = c.rows[:0]
+	_, err = f.Close()
+	return err
+}
+
+// importExports imports files of export datagrams, merges, and says what came
+// of it; the error is an exit code when only the files are to blame.
+func (p *program) importExports(ctx context.Context, a *archive.Archive, paths []string, o exportOptions) error {
+	im := &exportImport{
+		ctx: ctx, p: p, a: a, o: o, start: time.Now(),
+		rows:      chunk[tables.Export]{time: func(r *tables.Export) tables.Time { return r.TS }, limit: 1 << 17},
+		exporters: chunk[tables.Exporter]{time: func(r *tables.Exporter) tables.Time { return r.TS }, limit: 1 << 16},
+		waiting:   map[exportStream][]*exportFile{}, records: map[exportStream]int64{},
+		bySource: map[string]int64{}, who: map[tables.Addr]bool{},
+	}
+	defer func() {
+		if im.tx != nil {
+			im.tx.Abort()
+		}
+	}()
+	cfg := p.config.Collector
+	cfg.Exporters = namesOnly(cfg.Exporters)
+	cfg.WaitTime, cfg.TemplateTTL = 1<<62, 1<<62 // the time between files means nothing
+	cfg.WaitBytes = 64 << 20
+	var err error
+	if im.decoder, err = collector.NewDecoder(cfg, im, nil); err != nil {
+		return err
+	}
+	known, err := im.knownFiles()
+	if err != nil {
+		return err
+	}
+	var done func()
+	im.tell, done = p.progress()
+	err = im.readAll(paths, known)
+	done()
+	if err != nil {
+		return err
+	}
+	if err := im.commit(); err != nil {
+		return err
+	}
+	im.summary()
+	if len(im.files) > 0 {
+		if _, err := compact.Run(ctx, a, compact.Config{Logger: p.log}); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(im.files)+im.known == 0:
+		return exitError(1)
+	case im.refused > 0 || slices.ContainsFunc(im.files, func(f *exportFile) bool { return f.stands() != "" }):
+		return exitError(exitDamaged)
+	}
+	return nil
+}
+
+// namesOnly makes the list of exporters one that names them and refuses
+// nobody: who imports a file wants what is in it.
+func namesOnly(entries []string) []string {
+	const all = "::/0"
+	if len(entries) == 0 || slices.ContainsFunc(entries, func(e string) bool { return strings.HasPrefix(e, all) }) {
+		return entries
+	}
+	return append(slices.Clone(entries), all)
+}
+
+// knownFiles returns the files of export datagrams imported before, by
+// content id. Their rows have no sensor; a capture imported for its packets
+// has, and may be imported for the datagrams in it as well.
+func (im *exportImport) knownFiles() (map[string]string, error) {
+	known := map[string]string{}
+	c, err := im.a.Catalog()
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range c.Files(archive.Imports) {
+		r, err := archive.ReadRows[tables.Import](f.Path)
+		if err != nil {
+			return nil, err
+		}
+		buf := make([]tables.Import, 64)
+		for {
+			n, err := r.Read(buf)
+			for _, row := range buf[:n] {
+				if row.Sensor == "" {
+					known[row.ContentID] = row.File
+				}
+			}
+			if errors.Is(err, io.EOF) || err == nil && n == 0 {
+				break
+			}
+			if err != nil {
+				r.Close()
+				return nil, fmt.Errorf("%s: %w", f.Path, err)
+			}
+		}
+		if err := r.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return known, nil
+}
+
+func (im *exportImport) refuse(err error) {
+	im.refused++
+	fmt.Fprintf(im.p.stderr, "%s: %v\n", capture.FileRefused, err)
+}
+
+// readAll reads the files that are not known.
+func (im *exportImport) readAll(paths []string, known map[string]string) error {
+	var files []*exportFile
+	for _, path := range expand(paths) {
+		if abs, err := filepath.Abs(path); err == nil {
+			path = abs
+		}
+		if st, err := os.Stat(path); err == nil {
+			im.progress.BytesTotal += st.Size()
+			files = append(files, &exportFile{path: path, size: st.Size(), when: tables.Time(st.ModTime().UnixMicro())})
+		} else {
+			im.refuse(err)
+		}
+	}
+	im.progress.FilesTotal = len(files)
+	for _, f := range files {
+		if err := im.ctx.Err(); err != nil {
+			return err
+		}
+		if err := f.identify(); err != nil {
+			im.refuse(err)
+			continue
+		}
+		if _, ok := known[f.id]; ok {
+			im.known++
+			fmt.Fprintf(im.p.stdout, "%s: %s\n", f.path, capture.FileKnown)
+			continue
+		}
+		known[f.id] = f.path
+		if err := im.read(f); err != nil {
+			return err
+		}
+		im.progress.Files++
+		im.progress.Bytes += f.size
+	}
+	// Now it is known which data sets never got their template. A file of
+	// nothing else is left out: it can be imported again with its template.
+	for stream, waiting := range im.waiting {
+		for _, f := range waiting {
+			f.waits = append(f.waits, stream)
+		}
+	}
+	im.files = slices.DeleteFunc(im.files, func(f *exportFile) bool {
+		if len(f.waits) == 0 || f.rows > 0 || slices.ContainsFunc(f.waits, func(s exportStream) bool { return im.records[s] > 0 }) {
+			return false
+		}
+		im.refuse(fmt.Errorf("%s: its data sets need a template that is in none of the files: name the file that has it first", f.path))
+		return true
+	})
+	return nil
+}
+
+// expand replaces folders by the files in them that hold export datagrams or
+// packets.
+func expand(paths []string) (out []string) {
+	for _, p := range paths {
+		st, err := os.Stat(p)
+		if err != nil || !st.IsDir() {
+			out = append(out, p)
+			continue
+		}
+		entries, err := os.ReadDir(p)
+		if err != nil {
+			out = append(out, p)
+			continue
+		}
+		for _, e := range entries {
+			f := &exportFile{path: filepath.Join(p, e.Name())}
+			if e.Type().IsRegular() && f.open() == nil {
+				out = append(out, f.path)
+			}
+		}
+	}
+	return out
+}
+
+// open tells a capture from a raw file, which it reads.
+func (f *exportFile) open() error {
+	r, err := archive.OpenCapture(f.path)
+	if err == nil {
+		return r.Close()
+	}
+	var damage *archive.DamageError
+	if !errors.As(err, &damage) {
+		return err
+	}
+	raw, readErr := readRaw(f.path)
+	if readErr != nil {
+		return readErr
+	}
+	if first, _ := collector.NextDatagram(raw); !collector.IsExport(rawPort, first) {
+		return fmt.Errorf("%w, nor does it start like an export datagram", err)
+	}
+	f.raw = raw
+	return nil
+}
+
+// rawPort stands for the port that datagrams of a raw file were sent to.
+const rawPort = 2055
+
+func readRaw(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	b, err := io.ReadAll(io.LimitReader(file, maxRawFile+1))
+	if err == nil && len(b) > maxRawFile {
+		err = fmt.Errorf("%s: larger than %d bytes and no capture", path, maxRawFile)
+	}
+	return b, err
+}
+
+// identify opens the file and reads it for its content id.
+func (f *exportFile) identify() error {
+	if err := f.open(); err != nil {
+		return err
+	}
+	if f.raw != nil {
+		h := xxh3.Hash128(f.raw).Bytes()
+		f.id = fmt.Sprintf("%x", h[:])
+		return nil
+	}
+	r, err := archive.OpenCapture(f.path)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	f.id = r.ContentID()
+	return nil
+}
+
+// importStream marks the flow ids of imports; the lower half of all streams
+// is the collector's own.
+const importStream = 1 << 23
+
+// read decodes the datagrams of a file into the batch.
+func (im *exportImport) read(f *exportFile) error {
+	if im.tx == nil {
+		tx, err := im.a.Begin("import")
+		if err != nil {
+			return err
+		}
+		im.tx = tx
+	}
+	id, err := hex.DecodeString(f.id)
+	if err != nil || len(id) < 3 {
+		return fmt.Errorf("import %s: content id %q is not 32 hexadecimal digits", f.path, f.id)
+	}
+	im.stream = importStream | uint64(id[0])<<16&(importStream-1) | uint64(id[1])<<8 | uint64(id[2])
+	im.file = f
+	im.progress.File = f.path
+	im.ticked = 0
+	if f.raw != nil {
+		err = im.readRaw(f)
+	} else {
+		err = im.readCapture(f)
+	}
+	if err == nil {
+		err = im.decoder.Close(f.last)
+	}
+	f.raw = nil
+	switch {
+	case err != nil:
+		return fmt.Errorf("import %s: %w", f.path, err)
+	case f.datagrams == 0 && f.damage != nil:
+		im.refuse(f.damage)
+		return nil
+	case f.datagrams == 0:
+		im.refuse(fmt.Errorf("%s: no export datagrams in it", f.path))
+		return nil
+	}
+	im.files = append(im.files, f)
+	return nil
+}
+
+// readRaw decodes a raw file. A datagram's time is the exporter's own of
+// sending; sFlow has none, and is as old as the file.
+func (im *exportImport) readRaw(f *exportFile) error {
+	for rest := f.raw; len(rest) > 0; {
+		var data []byte
+		data, rest = collector.NextDatagram(rest)
+		at, ok := collector.ExportTime(data)
+		if !ok || at <= 0 {
+			at = f.when
+		}
+		if err := im.datagram(netip.AddrPortFrom(im.o.exporter, 0), at, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readCapture decodes the export datagrams in a capture.
+func (im *exportImport) readCapture(f *exportFile) error {
+	r, err := archive.OpenCapture(f.path)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	var rec archive.Record
+	var h tables.Header
+	var frags fragments
+	for n := 1; ; n++ {
+		if n%4096 == 0 {
+			if err := im.ctx.Err(); err != nil {
+				return err
+			}
+			s := im.progress
+			s.Bytes, s.Elapsed = s.Bytes+r.Consumed(), time.Since(im.start)
+			im.tell(s)
+		}
+		err := r.Next(&rec)
+		if errors.As(err, &f.damage) || errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		tables.Decode(rec.Link, rec.Data, rec.Length, &h)
+		if !h.IP || h.Protocol != tables.ProtocolUDP {
+			continue
+		}
+		first, data := &h, []byte(nil)
+		switch {
+		case h.Fragment:
+			data, first = frags.add(&h, rec.Data[min(h.L3Offset, len(rec.Data)):], collector.IsExport)
+		case h.PayloadOffset > 0 && h.PayloadOffset < len(rec.Data):
+			data = rec.Data[h.PayloadOffset:min(h.PayloadOffset+h.PayloadLength, len(rec.Data))]
+		}
+		if data == nil || !collector.IsExport(first.DstPort, data) {
+			continue
+		}
+		if err := im.datagram(netip.AddrPortFrom(first.Src.Netip(), first.SrcPort), tables.Time(rec.TS/1000), data); err != nil {
+			return err
+		}
+	}
+	frags.end()
+	f.fragments = frags.incomplete
+	if id := r.ContentID(); id != f.id {
+		return errors.New("the file changed while it was imported")
+	}
+	return nil
+}
+
+// tickEvery is how much of the datagrams' time passes between two accounts of
+// the exporters.
+const tickEvery = 10_000_000
+
+func (im *exportImport) datagram(from netip.AddrPort, at tables.Time, data []byte) error {
+	f := im.file
+	if f.datagrams == 0 {
+		f.first, f.last, im.ticked = at, at, at
+	}
+	f.first, f.last = min(f.first, at), max(f.last, at)
+	f.datagrams++
+	f.bytes += int64(len(data))
+	im.progress.Packets++
+	f.outcomes[im.decoder.Datagram(from, at, data)]++
+	if at-im.ticked < tickEvery {
+		return nil
+	}
+	err := im.decoder.Tick(at)
+	im.ticked = at
+	return err
+}
+
+// Exports takes rows of the decoder and numbers them by their file.
+func (im *exportImport) Exports(rows []tables.Export) error {
+	im.bySource[rows[0].SourceType] += int64(len(rows))
+	for i := range rows {
+		r := &rows[i]
+		r.FlowID = tables.ID(im.stream<<40 | uint64(im.file.rows))
+		im.file.rows++
+		if r.Site == "" {
+			r.Site = im.o.site
+		}
+		if im.flowed == 0 {
+			im.first, im.last = r.TS, r.TSEnd
+		}
+		im.flowed++
+		im.first, im.last = min(im.first, r.TS), max(im.last, r.TSEnd)
+	}
+	return im.rows.add(im.tx, rows...)
+}
+
+// Exporter takes the account of a stream. Its interval is brought within the
+// file: times do not go on from one file to the next.
+func (im *exportImport) Exporter(r *tables.Exporter) error {
+	f := im.file
+	row := *r
+	row.TS = min(max(row.TS, f.first), f.last)
+	row.TSEnd = max(row.TS, row.TSEnd)
+	if row.Site == "" {
+		row.Site = im.o.site
+	}
+	key := exportStream{row.Exporter, row.SourceType, row.Domain}
+	im.records[key] += row.Records
+	f.expired += row.Expired
+	if list := im.waiting[key]; row.Waited > 0 && (len(list) == 0 || list[len(list)-1] != f) {
+		im.waiting[key] = append(list, f)
+	}
+	if row.Waiting == 0 {
+		delete(im.waiting, key)
+	}
+	im.who[row.Exporter] = true
+	im.total.Missing += row.Missing
+	im.total.Gaps += row.Gaps
+	im.total.OptionsRecords += row.OptionsRecords
+	return im.exporters.add(im.tx, row)
+}
+
+// Socket is not called: there are none.
+func (im *exportImport) Socket(*tables.Socket) error { return nil }
+
+// commit writes what is left and makes the batch visible.
+func (im *exportImport) commit() error {
+	if len(im.files) == 0 {
+		return nil // the batch, if there is one, holds nothing but accounts
+	}
+	if err := errors.Join(im.rows.write(im.tx), im.exporters.write(im.tx)); err != nil {
+		return err
+	}
+	now := tables.Time(time.Now().UnixMicro())
+	var imports []tables.Import
+	for _, f := range im.files {
+		row := tables.Import{
+			File: f.path, ContentID: f.id, Site: im.o.site, State: "complete", TS: tables.Some(f.first), TSEnd: tables.Some(f.last),
+			Packets: f.datagrams, Bytes: f.bytes, Rows: f.rows, ImportedAt: now,
+		}
+		if row.Damage = f.stands(); row.Damage != "" {
+			row.State = "damaged"
+		}
+		if f.damage != nil {
+			row.DamageOffset = tables.Some(f.damage.Offset)
+		}
+		imports = append(imports, row)
+		im.datagrams += f.datagrams
+	}
+	slices.SortStableFunc(imports, func(x, y tables.Import) int { return cmp.Compare(x.TS.V, y.TS.V) })
+	if _, err := archive.WriteRows(im.tx, "e", imports); err != nil {
+		return err
+	}
+	err := im.tx.Commit()
+	im.tx = nil
+	return err
+}
+
+// summary tells what was imported and what was not.
+func (im *exportImport) summary() {
+	w := im.p.stdout
+	for _, f := range im.files {
+		if why := f.stands(); why != "" {
+			fmt.Fprintf(im.p.stderr, "%s: %s: %s\n", capture.FileDamaged, f.path, why)
+		}
+	}
+	if len(im.files) == 0 {
+		return
+	}
+	var kinds []string
+	for kind, n := range im.bySource {
+		kinds = append(kinds, fmt.Sprintf("%s %d", kind, n))
+	}
+	slices.Sort(kinds)
+	flows := fmt.Sprintf("%d flows", im.flowed)
+	if len(kinds) > 0 {
+		flows += " (" + strings.Join(kinds, ", ") + ")"
+	}
+	span := ""
+	if im.flowed > 0 {
+		span = fmt.Sprintf(", %s to %s", clock(im.first), clock(im.last))
+	}
+	fmt.Fprintf(w, "imported %d files: %d datagrams, %s, of %d exporters%s, in %v\n",
+		len(im.files), im.datagrams, flows, len(im.who), span, time.Since(im.start).Round(time.Millisecond))
+	if im.total.Missing > 0 {
+		fmt.Fprintf(w, "lost before they were captured, by the exporters' sequence numbers: SELECT observer, source_type, sequence_unit, sequence_gaps, missing FROM ops.exporters WHERE missing > 0\n")
+	}
+	fmt.Fprintf(w, "try:\n  wiresql query --data %s \"SELECT observer, source_type, COUNT(*) AS flows, SUM(total_bytes) AS bytes, MAX(sampling_rate) AS sampling FROM flows WHERE source_type <> 'packets' GROUP BY observer, source_type\"\n", im.p.config.Data)
+}
