@@ -26,10 +26,11 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write what is seen into the files of expectations and generated documentation")
 
-// The SQL tests are pages of text in testdata/sql: an archive is made from the
-// captures the first line names, then come statements with their answers.
+// The SQL tests are pages of text in testdata/sql: statements with their
+// answers, over the archive of the demo or the one the page names.
 //
 //	# a comment
+//	archive observers      first of all: the archive with exporters' rows
 //	query                  a statement, up to a line ----, then its rows
 //	query unordered        the same rows in any order; stored sorted
 //	query only-on          not compared with pushdown off, with the reason on
@@ -51,12 +52,19 @@ type sqlCase struct {
 	want      []string
 }
 
-func parsePage(t *testing.T, path string) []*sqlCase {
+// page is a file of statements over one archive.
+type page struct {
+	archive string // of archives
+	cases   []*sqlCase
+}
+
+func parsePage(t *testing.T, path string) page {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	var name string
 	var cases []*sqlCase
 	var comments []string
 	lines := strings.Split(string(text), "\n")
@@ -66,6 +74,10 @@ func parsePage(t *testing.T, path string) []*sqlCase {
 		case len(words) == 0:
 		case strings.HasPrefix(line, "#"):
 			comments = append(comments, line)
+		case words[0] == "archive" && len(words) == 2 && cases == nil:
+			if name = words[1]; archives[name] == nil {
+				t.Fatalf("%s:%d: no archive %q", path, i+1, name)
+			}
 		case words[0] == "query" || words[0] == "error" || words[0] == "warning":
 			c := &sqlCase{line: i + 1, kind: words[0], comments: comments}
 			comments = nil
@@ -92,13 +104,16 @@ func parsePage(t *testing.T, path string) []*sqlCase {
 			t.Fatalf("%s:%d: %q is not understood", path, i+1, line)
 		}
 	}
-	return cases
+	return page{name, cases}
 }
 
-func writePage(t *testing.T, path string, cases []*sqlCase) {
+func writePage(t *testing.T, path string, p page) {
 	t.Helper()
 	var b strings.Builder
-	for i, c := range cases {
+	if p.archive != "" {
+		b.WriteString("archive " + p.archive + "\n\n")
+	}
+	for i, c := range p.cases {
 		if i > 0 {
 			b.WriteString("\n")
 		}
@@ -124,7 +139,7 @@ func writePage(t *testing.T, path string, cases []*sqlCase) {
 
 // demoArchive imports the captures the repository ships, once for all tests.
 var demoArchive = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "wiresql-test-")
+	dir, err := lastingDir()
 	if err != nil {
 		return "", err
 	}
@@ -144,10 +159,19 @@ var demoArchive = sync.OnceValues(func() (string, error) {
 	return dir, err
 })
 
+// lasting are directories that are used by several tests.
+var lasting []string
+
+func lastingDir() (string, error) {
+	dir, err := os.MkdirTemp("", "wiresql-test-")
+	lasting = append(lasting, dir)
+	return dir, err
+}
+
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
-	if dir, err := demoArchive(); err == nil {
+	for _, dir := range lasting {
 		os.RemoveAll(dir)
 	}
 	os.Exit(code)
@@ -159,6 +183,12 @@ func demoEngine(t *testing.T) *engine.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return engineOver(t, dir)
+}
+
+// engineOver opens an engine that lasts as long as the test.
+func engineOver(t *testing.T, dir string) *engine.Engine {
+	t.Helper()
 	a, err := archive.Open(dir, archive.Options{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
@@ -221,17 +251,17 @@ func pages(t *testing.T) []string {
 }
 
 func TestSQL(t *testing.T) {
-	e := demoEngine(t)
 	total := 0
 	for _, path := range pages(t) {
-		cases := parsePage(t, path)
-		total += len(cases)
+		p := parsePage(t, path)
+		total += len(p.cases)
 		t.Run(filepath.Base(path), func(t *testing.T) {
+			e := archives[p.archive](t)
 			on, off := e.NewSession(), e.NewSession()
 			if got := askEngine(off, "SET wiresql_pushdown = 'off'"); got.err != "" {
 				t.Fatal(got.err)
 			}
-			for _, c := range cases {
+			for _, c := range p.cases {
 				got := askEngine(on, c.statement)
 				if *rewrite {
 					c.want = got.lines(c)
@@ -251,7 +281,7 @@ func TestSQL(t *testing.T) {
 				}
 			}
 			if *rewrite {
-				writePage(t, path, cases)
+				writePage(t, path, p)
 			}
 		})
 	}
@@ -339,25 +369,16 @@ func TestSQLOverTheWire(t *testing.T) {
 	if err != nil {
 		t.Fatal("the mariadb client is not installed: make deps")
 	}
-	e := demoEngine(t)
-	cfg := sqlserver.DefaultConfig()
-	cfg.Dir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
-	server := sqlserver.New(cfg, e, nil)
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	password, _ := server.Password()
-	_, port, _ := strings.Cut(server.Addr().String(), ":")
-	options := filepath.Join(t.TempDir(), "client.cnf")
-	if err := os.WriteFile(options, fmt.Appendf(nil, "[client]\nuser=wiresql\npassword=%s\nhost=127.0.0.1\nport=%s\nssl\n", password, port), 0o600); err != nil {
-		t.Fatal(err)
+	options := map[string]string{}
+	for name, open := range archives {
+		options[name] = wireOptions(t, open(t))
 	}
 	for _, path := range pages(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			for _, c := range parsePage(t, path) {
+			p := parsePage(t, path)
+			for _, c := range p.cases {
 				var out, errText bytes.Buffer
-				cmd := exec.Command(client, "--defaults-file="+options, "--batch", "--skip-column-names", "--binary-as-hex=0", "wiresql", "-e", c.statement)
+				cmd := exec.Command(client, "--defaults-file="+options[p.archive], "--batch", "--skip-column-names", "--binary-as-hex=0", "wiresql", "-e", c.statement)
 				cmd.Stdout, cmd.Stderr = &out, &errText
 				err := cmd.Run()
 				if c.kind == "warning" {
@@ -391,4 +412,23 @@ func TestSQLOverTheWire(t *testing.T) {
 			}
 		})
 	}
+}
+
+// wireOptions starts a server and writes the client's option file for it.
+func wireOptions(t *testing.T, e *engine.Engine) string {
+	t.Helper()
+	cfg := sqlserver.DefaultConfig()
+	cfg.Dir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
+	server := sqlserver.New(cfg, e, nil)
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	password, _ := server.Password()
+	_, port, _ := strings.Cut(server.Addr().String(), ":")
+	options := filepath.Join(t.TempDir(), "client.cnf")
+	if err := os.WriteFile(options, fmt.Appendf(nil, "[client]\nuser=wiresql\npassword=%s\nhost=127.0.0.1\nport=%s\nssl\n", password, port), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return options
 }

@@ -225,10 +225,20 @@ func (e *Engine) measure(ctx *sql.Context, b *strings.Builder, n *pushedNode) er
 // String says what is read of a relation.
 func (s scanRun) String() string {
 	name := s.relation.Schema + "." + s.relation.Name
-	if pushdown.Family(s.relation) == "" {
+	if len(pushdown.Families(s.relation)) == 0 {
 		return name + ", in memory"
 	}
-	return fmt.Sprintf("%s, %d of %d files read, %d left out, %s", name, s.read, s.files, s.files-s.read, byteText(s.bytes))
+	var all familyRun
+	var each []string
+	for _, f := range s.families {
+		all.read, all.files, all.bytes = all.read+f.read, all.files+f.files, all.bytes+f.bytes
+		each = append(each, fmt.Sprintf("%s %d of %d", f.family, f.read, f.files))
+	}
+	text := fmt.Sprintf("%s, %d of %d files read, %d left out, %s", name, all.read, all.files, all.files-all.read, byteText(all.bytes))
+	if len(each) > 1 {
+		text += " (" + strings.Join(each, ", ") + ")"
+	}
+	return text
 }
 
 // section writes a heading and lines below it.

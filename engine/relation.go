@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -48,16 +49,51 @@ func (e *Engine) rows(ctx *sql.Context, rel *tables.Relation) (sql.RowIter, erro
 	if err != nil {
 		return nil, err
 	}
-	return relationResult(cur, rel)
+	r, err := relationResult(cur, rel)
+	if err != nil {
+		return nil, err
+	}
+	it := &statementRows{rows: r}
+	it.stop = context.AfterFunc(ctx, func() { it.end() })
+	return it, nil
+}
+
+// statementRows are rows that end with their statement at the latest:
+// go-mysql-server leaves those of a subquery with a LIMIT open.
+type statementRows struct {
+	mu   sync.Mutex
+	rows *result
+	stop func() bool
+}
+
+// Next implements sql.RowIter.
+func (s *statementRows) Next(ctx *sql.Context) (sql.Row, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rows.Next(ctx)
+}
+
+// Close implements sql.RowIter.
+func (s *statementRows) Close(*sql.Context) error {
+	s.stop()
+	return s.end()
+}
+
+func (s *statementRows) end() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rows.close()
 }
 
 // relationText is the SQL of a relation over its files; keep, when not nil,
 // picks them.
 func (e *Engine) relationText(snap *snapshot, rel *tables.Relation, columns []string, keep func(archive.File) bool) (string, error) {
 	var files []archive.File
-	for _, f := range snap.catalog.Files(archive.Family(pushdown.Family(rel))) {
-		if keep == nil || keep(f) {
-			files = append(files, f)
+	for _, family := range pushdown.Families(rel) {
+		for _, f := range snap.catalog.Files(archive.Family(family)) {
+			if keep == nil || keep(f) {
+				files = append(files, f)
+			}
 		}
 	}
 	return pushdown.RelationSQL(rel, columns, snap.source(files))

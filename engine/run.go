@@ -31,7 +31,13 @@ type run struct {
 
 // scanRun says which files of a scan are read.
 type scanRun struct {
-	relation    *tables.Relation
+	relation *tables.Relation
+	families []familyRun
+}
+
+// familyRun says how many of a family's files are read.
+type familyRun struct {
+	family      archive.Family
 	read, files int // of files there are
 	bytes       int64
 }
@@ -172,13 +178,7 @@ func (r *run) fill(text string, scans []*pushdown.ScanPlan) (string, []scanRun, 
 		}
 		one := scanRun{relation: s.Relation}
 		from, err := r.engine.relationText(r.snap, s.Relation, s.Columns, func(f archive.File) bool {
-			one.files++
-			if !matters(f, s.Bounds) {
-				return false
-			}
-			one.read++
-			one.bytes += f.Bytes
-			return true
+			return one.count(f, matters(f, s.Bounds))
 		})
 		if err != nil {
 			return "", nil, err
@@ -189,18 +189,47 @@ func (r *run) fill(text string, scans []*pushdown.ScanPlan) (string, []scanRun, 
 	return text, out, nil
 }
 
+// count notes whether a file is read.
+func (s *scanRun) count(f archive.File, read bool) bool {
+	n := len(s.families)
+	if n == 0 || s.families[n-1].family != f.Family {
+		s.families = append(s.families, familyRun{family: f.Family})
+		n++
+	}
+	one := &s.families[n-1]
+	one.files++
+	if read {
+		one.read++
+		one.bytes += f.Bytes
+	}
+	return read
+}
+
 // matters tells whether a file can hold rows within the bounds. DuckDB opens
 // every file it is given, whatever the predicate.
 func matters(f archive.File, b pushdown.Bounds) bool {
+	if slices.Contains(b.Without, string(f.Family)) {
+		return false
+	}
 	if timed := f.MinTS != 0 || f.MaxTS != 0; timed && (f.MinTS >= b.To || f.MaxTS < b.From) {
 		return false
 	}
 	for _, values := range b.Equal {
-		if !slices.ContainsFunc(values, func(v pushdown.Equality) bool { return archive.MayContain(f, v.Column, v.Value) }) {
+		if !slices.ContainsFunc(values, func(v pushdown.Equality) bool { return mayContain(f, v) }) {
 			return false
 		}
 	}
 	return true
+}
+
+// mayContain tells whether a file can have a value. What a file lacks the
+// column of is NULL in all of its rows.
+func mayContain(f archive.File, v pushdown.Equality) bool {
+	if f.Columns != nil && !slices.Contains(f.Columns, v.Column) {
+		return false
+	}
+	// Micro files have no filters, and there is always a new one to look into.
+	return f.Level == "m" || archive.MayContain(f, v.Column, v.Value)
 }
 
 // maxKeys is up to how many values of a key are looked for one by one: more

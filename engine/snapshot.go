@@ -12,6 +12,7 @@ import (
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/compact"
 )
 
 // The in-memory DuckDB tables made from a snapshot.
@@ -46,11 +47,10 @@ func (e *Engine) snapshot(ctx context.Context) (*snapshot, error) {
 		return s, nil
 	}
 	s := &snapshot{catalog: catalog, missing: missing, leases: map[string][]tables.Lease{}}
-	var names []tables.Name
-	if err := readFamily(catalog, archive.Names, func(n *tables.Name) { names = append(names, *n) }); err != nil {
-		return nil, err
+	leases, err := compact.Leases(ctx, catalog)
+	if err != nil {
+		return nil, fmt.Errorf("read names: %w", err)
 	}
-	leases := tables.Leases(names)
 	for _, l := range leases {
 		s.leases[l.Name] = append(s.leases[l.Name], l)
 	}
@@ -121,9 +121,10 @@ func (s *snapshot) env() pushdown.Env {
 // source is what a relation is read from, given the files that are left after
 // pruning.
 func (s *snapshot) source(files []archive.File) pushdown.Source {
-	src := pushdown.Source{Missing: s.missing, Lossy: s.lossy, Hosts: hostsTable, Segments: segmentsTable}
+	src := pushdown.Source{Files: map[string][]pushdown.FileRef{}, Missing: s.missing, Lossy: s.lossy, Hosts: hostsTable, Segments: segmentsTable}
 	for _, f := range files {
-		src.Files = append(src.Files, pushdown.FileRef{Path: f.Path})
+		family := string(f.Family)
+		src.Files[family] = append(src.Files[family], pushdown.FileRef{Path: f.Path, Columns: f.Columns})
 	}
 	return src
 }

@@ -50,6 +50,9 @@ WHERE rtt_us IS NOT NULL ORDER BY rtt_us DESC LIMIT 20`},
 		{"Which MAC addresses spoke for which address?",
 			`SELECT src_mac, src_ip, COUNT(*) AS records FROM flows_wide
 GROUP BY src_mac, src_ip ORDER BY records DESC LIMIT 20`},
+		{"Which interfaces of which exporter carry most?",
+			`SELECT observer, in_if, out_if, SUM(bytes * COALESCE(sampling_rate, 1)) AS bytes FROM flows_wide
+WHERE source_type <> 'packets' GROUP BY observer, in_if, out_if ORDER BY bytes DESC LIMIT 20`},
 		{"What ran inside tunnels?",
 			`SELECT tunnel_type, tunnel_id, outer_src_ip, outer_dst_ip, COUNT(*) AS records
 FROM flows_wide WHERE tunnel_type IS NOT NULL
@@ -152,5 +155,37 @@ WHERE d.query LIKE '%.test' ORDER BY p.ts LIMIT 20`},
 WHERE overlaps(ts, ts_end, '2026-06-12 10:15', '2026-06-12 10:30')`},
 		{"Where were packets lost?",
 			`SELECT sensor, interface, ts, ts_end, drops FROM ops.coverage WHERE drops > 0`},
+	},
+	"ops.exporters": {
+		{"Who sends flow records, and is anything lost?",
+			`SELECT observer, source_type, last_seen, datagrams, records, missing, sequence_unit, undecodable, kernel_drops
+FROM ops.exporters ORDER BY records DESC`},
+		{"Which exporter sends data nobody can read yet, because its template has not come?",
+			`SELECT observer, observation_domain_id, known_templates, waiting, expired, last_error
+FROM ops.exporters WHERE waiting > 0 OR expired > 0`},
+		{"Whose clock is wrong by more than a second?",
+			`SELECT observer, exporter, clock_offset_us / 1000000 AS seconds FROM ops.exporters
+WHERE ABS(clock_offset_us) > 1000000 ORDER BY ABS(clock_offset_us) DESC`},
+	},
+	"ops.sockets": {
+		{"Is every datagram accounted for?",
+			`SELECT socket, SUM(sent) AS sent,
+       SUM(decoded + undecodable + waited + refused + queue_drops + kernel_drops) AS accounted
+FROM ops.sockets GROUP BY socket`},
+		{"In which minutes was the kernel's buffer too small?",
+			`SELECT ts, socket, kernel_drops, buffer_bytes FROM ops.sockets WHERE kernel_drops > 0 ORDER BY ts`},
+		{"How many datagrams a second, at the busiest?",
+			`SELECT ts, socket, received / 60 AS per_second FROM ops.sockets ORDER BY received DESC LIMIT 10`},
+	},
+	"ops.capture_loss": {
+		{"What was lost, by reason?",
+			`SELECT reason, unit, observer, socket, SUM(lost) AS lost, MIN(ts) AS first, MAX(ts_end) AS last
+FROM ops.capture_loss GROUP BY reason, unit, observer, socket ORDER BY reason, lost DESC`},
+		{"Was anything lost in this quarter of an hour?",
+			`SELECT ts, ts_end, observer, socket, reason, lost, unit FROM ops.capture_loss
+WHERE overlaps(ts, ts_end, '2026-06-12 10:15', '2026-06-12 10:30') ORDER BY ts`},
+		{"Who sends to us and is not on the list?",
+			`SELECT socket, MIN(ts) AS since, SUM(lost) AS datagrams FROM ops.capture_loss
+WHERE reason = 'refused' GROUP BY socket`},
 	},
 }

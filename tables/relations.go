@@ -79,6 +79,7 @@ func Lookup(schema, name string) *Relation {
 var Relations = []*Relation{
 	Connections, Flows, FlowsWide, Packets, PacketsWide, PacketBytes,
 	HostFlows, Hosts, DNSRelation, OpsImports, OpsSegments, OpsCoverage,
+	OpsExporters, OpsSockets, OpsCaptureLoss,
 }
 
 func columns(parts ...[]Column) []Column {
@@ -101,7 +102,7 @@ var (
 	colSampling  = Column{Name: "sampling_rate", Kind: BigInt, Unit: "packets", Doc: "one packet in so many was seen, as reported; counters are not scaled by it", Source: "IPFIX samplingPacketInterval (305)"}
 	colAction    = Column{Name: "action", Kind: Text, Size: 8, Doc: "allow or deny where a firewall reported it", Source: "IPFIX firewallEvent (233)"}
 	colOriented  = Column{Name: "oriented_by", Kind: Text, Size: 16, Doc: "what told client from server: syn, synack, service_port, first_packet, exporter"}
-	colPktStatus = Column{Name: "packet_status", Kind: Text, Size: 16, NotNull: true, Doc: "whether the packets can be read: available, truncated, lossy, partial, evicted, not_captured"}
+	colPktStatus = Column{Name: "packet_status", Kind: Text, Size: 16, NotNull: true, Doc: "whether the packets can be read: available, truncated, lossy, partial, evicted, not_captured; an exporter's row says it of the packets its conversation's metered rows have"}
 	colCommunity = Column{Name: "community_id", Kind: CommunityID, Doc: "Community ID v1, seed 0: joins with Zeek, Suricata, Arkime", Source: "Community ID v1"}
 	colConnID    = Column{Name: "conn_id", Kind: Identifier, Doc: "the conversation, over all its rows and observers; joins to packets"}
 	colFlowID    = Column{Name: "flow_id", Kind: Identifier, Doc: "this flow row; packets carry that of the metered row"}
@@ -191,8 +192,33 @@ var FlowsWide = &Relation{Schema: Main, Name: "flows_wide",
 		{Name: "last_piece", Kind: Bool, Doc: "1 on the last row of its conversation"},
 		{Name: "conn_ts", Kind: Timestamp, Doc: "time of the conversation's first packet"},
 		{Name: "time_received", Kind: Timestamp, Doc: "when the record arrived from its exporter"},
-		{Name: "time_quality", Kind: Text, Size: 16, Doc: "why a reported time was not used as it was; NULL when it was"},
-	})}
+		{Name: "time_quality", Kind: Text, Size: 16, Doc: "whether an exporter's times were used as reported (ok), and why not: clamped, no_start, received; NULL for metered rows"},
+	}, exportedColumns)}
+
+// exportedColumns are what only exporters report.
+var exportedColumns = []Column{
+	{Name: "observation_domain_id", Kind: BigInt, Doc: "part of the exporter that reported: v9's source id, v5's engine type · 256 + engine id, sFlow's sub-agent", Source: "IPFIX observationDomainId (149)"},
+	{Name: "in_if", Kind: BigInt, Doc: "SNMP index of the interface the packets came in by", Source: "IPFIX ingressInterface (10)"},
+	{Name: "out_if", Kind: BigInt, Doc: "SNMP index of the interface they left by", Source: "IPFIX egressInterface (14)"},
+	{Name: "in_if_name", Kind: Text, Size: 255, Doc: "name of the interface they came in by, where reported", Source: "IPFIX interfaceName (82)"},
+	{Name: "out_if_name", Kind: Text, Size: 255, Doc: "name of the interface they left by, where reported", Source: "IPFIX interfaceName (82)"},
+	{Name: "next_hop", Kind: Address, Doc: "address of the next router", Source: "IPFIX ipNextHopIPv4Address (15), ipNextHopIPv6Address (62)"},
+	{Name: "src_as", Kind: BigInt, Doc: "autonomous system of the source", Source: "IPFIX bgpSourceAsNumber (16)"},
+	{Name: "dst_as", Kind: BigInt, Doc: "autonomous system of the destination", Source: "IPFIX bgpDestinationAsNumber (17)"},
+	{Name: "src_mask", Kind: Int, Unit: "bits", Doc: "prefix length of the route to the source", Source: "IPFIX sourceIPv4PrefixLength (9), sourceIPv6PrefixLength (29)"},
+	{Name: "dst_mask", Kind: Int, Unit: "bits", Doc: "prefix length of the route to the destination", Source: "IPFIX destinationIPv4PrefixLength (13), destinationIPv6PrefixLength (30)"},
+	{Name: "src_nat_ip", Kind: Address, Doc: "source address after translation", Source: "IPFIX postNATSourceIPv4Address (225), postNATSourceIPv6Address (281)"},
+	{Name: "dst_nat_ip", Kind: Address, Doc: "destination address after translation", Source: "IPFIX postNATDestinationIPv4Address (226), postNATDestinationIPv6Address (282)"},
+	{Name: "src_nat_port", Kind: Int, Doc: "source port after translation", Source: "IPFIX postNAPTSourceTransportPort (227)"},
+	{Name: "dst_nat_port", Kind: Int, Doc: "destination port after translation", Source: "IPFIX postNAPTDestinationTransportPort (228)"},
+	{Name: "vrf_in", Kind: BigInt, Doc: "VRF the packets came in by", Source: "IPFIX ingressVRFID (234)"},
+	{Name: "vrf_out", Kind: BigInt, Doc: "VRF they left by", Source: "IPFIX egressVRFID (235)"},
+	{Name: "mpls_label", Kind: Int, Doc: "label at the top of the MPLS stack", Source: "IPFIX mplsTopLabelStackSection (70)"},
+	{Name: "app_name", Kind: Text, Size: 255, Doc: "application as the exporter recognised it", Source: "IPFIX applicationName (96)"},
+	{Name: "flow_direction", Kind: Text, Size: 8, Doc: "ingress or egress: where at the exporter the packets were counted", Source: "IPFIX flowDirection (61)"},
+	{Name: "reject_reason", Kind: Text, Size: 64, Doc: "why a firewall or router did not forward, or the event it reported", Source: "IPFIX forwardingStatus (89), firewallEvent (233)"},
+	{Name: "extra", Kind: Text, Size: 16383, Doc: "what the exporter reported that has no column: a JSON object keyed by the IPFIX name of the element, or by enterprise/element number"},
+}
 
 var packetsColumns = []Column{
 	{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of capture, UTC"},
@@ -350,4 +376,74 @@ var OpsCoverage = &Relation{Schema: Ops, Name: "coverage",
 		{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets recorded"},
 		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "their length on the wire"},
 		{Name: "drops", Kind: BigInt, Unit: "packets", Doc: "packets the source says it lost; NULL when it does not say"},
+	}}
+
+// OpsExporters is who sends flow records, and what was lost of them.
+var OpsExporters = &Relation{Schema: Ops, Name: "exporters",
+	Doc: "exporters of flow records: what each stream of theirs (source type and observation domain) brought, and what was lost of it",
+	Columns: []Column{
+		{Name: "observer", Kind: Text, Size: 64, NotNull: true, Doc: "its configured name, else its address; as in flows"},
+		{Name: "exporter", Kind: Address, NotNull: true, Doc: "its address; of sFlow the agent's"},
+		{Name: "site", Kind: Text, Size: 64, Doc: "its site; NULL for the default one"},
+		{Name: "source_type", Kind: Text, Size: 16, NotNull: true, Doc: "netflow5, netflow9, ipfix, sflow5"},
+		{Name: "observation_domain_id", Kind: BigInt, Doc: "v9's source id, v5's engine type · 256 + engine id, sFlow's sub-agent", Source: "IPFIX observationDomainId (149)"},
+		{Name: "first_seen", Kind: Timestamp, NotNull: true, Doc: "start of its first account, UTC"},
+		{Name: "last_seen", Kind: Timestamp, NotNull: true, Doc: "end of its last account, UTC"},
+		{Name: "datagrams", Kind: BigInt, NotNull: true, Unit: "datagrams", Doc: "that came, IPFIX messages over TCP included"},
+		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "their payload"},
+		{Name: "records", Kind: BigInt, NotNull: true, Unit: "records", Doc: "flow records stored"},
+		{Name: "options_records", Kind: BigInt, NotNull: true, Unit: "records", Doc: "options data records; of sFlow counter samples"},
+		{Name: "templates", Kind: BigInt, NotNull: true, Doc: "templates learnt or changed, over all time"},
+		{Name: "known_templates", Kind: BigInt, NotNull: true, Doc: "templates known at the end"},
+		{Name: "sampling_rate", Kind: BigInt, Unit: "packets", Doc: "one packet in so many, as last reported or configured"},
+		{Name: "clock_offset_us", Kind: BigInt, Unit: "microseconds", Doc: "its clock at export minus ours at arrival, as last measured"},
+		{Name: "sequence_unit", Kind: Text, Size: 16, Doc: "what its sequence numbers count: flows (v5), packets (v9), records (IPFIX), datagrams (sFlow)"},
+		{Name: "gaps", Kind: BigInt, NotNull: true, Doc: "interruptions of the sequence"},
+		{Name: "missing", Kind: BigInt, NotNull: true, Doc: "units of the sequence that never came"},
+		{Name: "reordered", Kind: BigInt, NotNull: true, Doc: "units that came after later ones"},
+		{Name: "duplicates", Kind: BigInt, NotNull: true, Doc: "units that came twice"},
+		{Name: "resets", Kind: BigInt, NotNull: true, Doc: "times the exporter began to count anew"},
+		{Name: "undecodable", Kind: BigInt, NotNull: true, Unit: "datagrams", Doc: "datagrams that are damaged, whole or in part"},
+		{Name: "undecoded_bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "bytes that could not be decoded"},
+		{Name: "waiting", Kind: BigInt, NotNull: true, Unit: "sets", Doc: "data sets waiting for their template at the end"},
+		{Name: "waited", Kind: BigInt, NotNull: true, Unit: "sets", Doc: "data sets that were put aside for their template"},
+		{Name: "late", Kind: BigInt, NotNull: true, Unit: "sets", Doc: "of those, decoded when it came"},
+		{Name: "expired", Kind: BigInt, NotNull: true, Unit: "sets", Doc: "of those, dropped: it never came, or there were too many"},
+		{Name: "kernel_drops", Kind: BigInt, NotNull: true, Unit: "datagrams", Doc: "dropped by the kernel at any of our sockets while this exporter was seen: nothing says whose they were (see ops.sockets)"},
+		{Name: "last_error", Kind: Text, Size: 255, Doc: "what was wrong with the last undecodable datagram"},
+	}}
+
+// OpsSockets is the exact account of each listening socket.
+var OpsSockets = &Relation{Schema: Ops, Name: "sockets",
+	Doc: "what became of the datagrams sent to each socket, by the minute: sent = decoded + undecodable + waited + refused + queue_drops + kernel_drops",
+	Columns: []Column{
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "start of the minute, UTC"},
+		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "end of the last account in it"},
+		{Name: "socket", Kind: Text, Size: 255, NotNull: true, Doc: "transport and address it listens on"},
+		{Name: "sent", Kind: BigInt, NotNull: true, Unit: "datagrams", Doc: "that reached this machine: received + kernel_drops"},
+		{Name: "received", Kind: BigInt, NotNull: true, Unit: "datagrams", Doc: "handed over by the kernel; messages of TCP"},
+		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "their payload"},
+		{Name: "decoded", Kind: BigInt, NotNull: true, Unit: "datagrams", Doc: "decoded whole"},
+		{Name: "undecodable", Kind: BigInt, NotNull: true, Unit: "datagrams", Doc: "damaged, whole or in part"},
+		{Name: "waited", Kind: BigInt, NotNull: true, Unit: "datagrams", Doc: "put aside because a template had not come yet, nothing else wrong"},
+		{Name: "refused", Kind: BigInt, NotNull: true, Unit: "datagrams", Doc: "from a sender that is not on the list, or one exporter too many"},
+		{Name: "queue_drops", Kind: BigInt, NotNull: true, Unit: "datagrams", Doc: "received, and dropped because we were too slow"},
+		{Name: "kernel_drops", Kind: BigInt, NotNull: true, Unit: "datagrams", Doc: "dropped by the kernel because its buffer was full"},
+		{Name: "buffer_bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "receive buffer the kernel granted"},
+	}}
+
+// OpsCaptureLoss is what was not recorded, and why.
+var OpsCaptureLoss = &Relation{Schema: Ops, Name: "capture_loss",
+	Doc: "what was lost on the way: one row per interval, source and reason",
+	Columns: []Column{
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "from, UTC"},
+		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "to"},
+		{Name: "observer", Kind: Text, Size: 64, Doc: "the exporter or the sensor; NULL where only the socket is known"},
+		{Name: "source_type", Kind: Text, Size: 16, Doc: "packets for a sensor, the protocol for an exporter; NULL for a socket"},
+		{Name: "exporter", Kind: Address, Doc: "the exporter's address"},
+		{Name: "observation_domain_id", Kind: BigInt, Doc: "its observation domain"},
+		{Name: "socket", Kind: Text, Size: 255, Doc: "the socket, where the loss is known by socket only"},
+		{Name: "reason", Kind: Text, Size: 32, NotNull: true, Doc: "sequence (numbers missing in the exporter's sequence: lost before us), kernel (socket buffer full), queue (we were too slow), undecodable, expired_waiting (its template never came), refused (sender not on the list), capture (a sensor's interface dropped packets)"},
+		{Name: "unit", Kind: Text, Size: 16, NotNull: true, Doc: "what is counted: datagrams, sets, flows, records, packets"},
+		{Name: "lost", Kind: BigInt, NotNull: true, Doc: "how many"},
 	}}

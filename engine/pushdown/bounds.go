@@ -2,6 +2,7 @@ package pushdown
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ type Bounds struct {
 	// Equal holds, per entry, values of which a row must have one: a file
 	// whose bloom filters have none of them is left out.
 	Equal [][]Equality
+	// Without are families none of whose rows matter, such as the metered
+	// rows of flows when source_type is an exporter's.
+	Without []string
 }
 
 // The ends of time, as bounds that bound nothing.
@@ -100,6 +104,14 @@ func (s *Scan) bounds(conds []Expr) Bounds {
 	for _, e := range conds {
 		s.narrow(&b, e)
 	}
+	for v := views[s.Relation]; v != nil; v = v.also {
+		if v.grain > 0 && b.From > MinTime+v.grain {
+			b.From -= v.grain
+		}
+		if v.grain > 0 && b.To < MaxTime-v.grain {
+			b.To += v.grain
+		}
+	}
 	return b
 }
 
@@ -116,12 +128,14 @@ func (s *Scan) narrow(b *Bounds, e Expr) {
 		}
 	case "or":
 		any := Bounds{From: MaxTime, To: MinTime}
+		without := Families(s.Relation)
 		var equal []Equality
 		complete := true
 		for _, a := range x.Args {
 			one := unbounded()
 			s.narrow(&one, a)
 			any = any.union(one)
+			without = slices.DeleteFunc(without, func(f string) bool { return !slices.Contains(one.Without, f) })
 			var best []Equality
 			for _, list := range one.Equal {
 				if best == nil || len(list) < len(best) {
@@ -132,12 +146,17 @@ func (s *Scan) narrow(b *Bounds, e Expr) {
 			equal = append(equal, best...)
 		}
 		b.From, b.To = max(b.From, any.From), min(b.To, any.To)
+		b.Without = append(b.Without, without...)
 		if complete && len(equal) <= maxEqualities {
 			b.Equal = append(b.Equal, equal)
 		}
 	case "overlaps":
 		s.narrow(b, call("<", Bool, x.Args[0], x.Args[3]))
 		s.narrow(b, call(">=", Bool, x.Args[1], x.Args[2]))
+	case "<>":
+		if col, ok := x.Args[0].(*Col); ok {
+			s.narrowFamilies(b, col, x.Args[1:], true)
+		}
 	case "<", "<=", ">", ">=", "=":
 		col, ok := x.Args[0].(*Col)
 		if !ok {
@@ -147,10 +166,35 @@ func (s *Scan) narrow(b *Bounds, e Expr) {
 			s.narrowTime(b, col, x.Op, t)
 		} else if x.Op == "=" {
 			s.narrowEqual(b, col, x.Args[1:])
+			s.narrowFamilies(b, col, x.Args[1:], false)
 		}
 	case "in":
 		if col, ok := x.Args[0].(*Col); ok {
 			s.narrowEqual(b, col, x.Args[1:])
+			s.narrowFamilies(b, col, x.Args[1:], false)
+		}
+	}
+}
+
+// narrowFamilies reads a comparison with constants of a column that tells
+// families of rows apart.
+func (s *Scan) narrowFamilies(b *Bounds, col *Col, values []Expr, not bool) {
+	name := col.name(s)
+	var list []string
+	for _, v := range values {
+		text, ok := textLiteral(v)
+		if !ok {
+			return
+		}
+		list = append(list, text)
+	}
+	for v := views[s.Relation]; v != nil; v = v.also {
+		possible := v.only[name] == nil || slices.ContainsFunc(v.only[name], func(value string) bool { return slices.Contains(list, value) != not })
+		if !not && v.never[name] != nil {
+			possible = possible && slices.ContainsFunc(list, func(value string) bool { return !slices.Contains(v.never[name], value) })
+		}
+		if !possible {
+			b.Without = append(b.Without, v.family)
 		}
 	}
 }

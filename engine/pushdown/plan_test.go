@@ -123,6 +123,9 @@ func boundsText(b Bounds) string {
 	if b.To != MaxTime {
 		text += " to " + quoteTime(b.To)[11:37]
 	}
+	for _, family := range b.Without {
+		text += " without " + family
+	}
 	for _, list := range b.Equal {
 		for i, e := range list {
 			text += [...]string{" or", " has"}[map[bool]int{false: 0, true: 1}[i == 0]] + fmt.Sprintf(" %s %d", e.Column, e.Value)

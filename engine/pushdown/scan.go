@@ -34,8 +34,11 @@ type Gap struct {
 
 // Source is what a relation is read from.
 type Source struct {
-	// Files are the row files of the relation's family (Family), pruned.
-	Files []FileRef
+	// Files are the row files of the relation's families (Families), pruned.
+	Files map[string][]FileRef
+	// Tables are DuckDB tables with rows of a family that are in none of its
+	// files, by family; they have all of its stored columns.
+	Tables map[string]string
 	// Missing are the segments whose packets are gone, Lossy the intervals of
 	// loss: packet_status is computed from both.
 	Missing []uint32
@@ -49,6 +52,9 @@ type Source struct {
 	// does not come from row files.
 	Segments string
 }
+
+// has tells whether there are rows of a family.
+func (s Source) has(family string) bool { return len(s.Files[family]) > 0 || s.Tables[family] != "" }
 
 // FlowIndex and OtherIndex are flow rows and rows of packets without a flow as
 // index entries of their packets: what a key plan selects from and a roll-up
@@ -84,137 +90,19 @@ var (
 	}}
 )
 
-// view says how a relation is made from stored rows. In expressions {x} is the
-// stored column x.
-type view struct {
-	family string
-	row    reflect.Type
-	// exprs are the physical columns that are not stored under their name.
-	exprs map[string]string
-	// hosts are the columns of names, each with the stored address it names.
-	hosts map[string]string
-	where string
-	// also is a second view over the same rows, appended.
-	also *view
-}
-
-const (
-	exprDuration  = "(epoch_us({ts_end}) - epoch_us({ts})) / 1e6"
-	exprProtocol  = "wiresql_protocol({protocol_number})"
-	exprTotal     = "coalesce({%[1]s}, 0) + coalesce({%[2]s}, 0)"
-	exprCommunity = "wiresql_community_id({%[1]s_hi}, {%[1]s_lo}, {%[2]s_hi}, {%[2]s_lo}, " +
-		// An ICMP conversation's type and code stand in for its ports.
-		"CASE WHEN {protocol_number} IN (1, 58) THEN coalesce({icmp_type}, 0) ELSE {%[1]s_port} END, " +
-		"CASE WHEN {protocol_number} IN (1, 58) THEN coalesce({icmp_code}, 0) ELSE {%[2]s_port} END, " +
-		"{protocol_number})"
-	exprDirection = "wiresql_direction({%[1]s_hi}, {%[1]s_lo}, {%[2]s_hi}, {%[2]s_lo})"
-)
-
-// packetStatus is filled in per query: it depends on what is gone.
-const packetStatus = "packet_status"
-
-var (
-	flowsView = &view{
-		family: "flows", row: reflect.TypeFor[tables.Flow](),
-		exprs: with(addresses("src_ip", "src", "dst_ip", "dst", "outer_src_ip", "outer_src", "outer_dst_ip", "outer_dst"),
-			map[string]string{
-				"duration":          exprDuration,
-				"observer":          "{sensor}",
-				"protocol":          exprProtocol,
-				"total_bytes":       fmt.Sprintf(exprTotal, "bytes", "reverse_bytes"),
-				"total_packets":     fmt.Sprintf(exprTotal, "packets", "reverse_packets"),
-				"tcp_flags":         "wiresql_tcp_flags({tcp_flags_number})",
-				"reverse_tcp_flags": "wiresql_tcp_flags({reverse_tcp_flags_number})",
-				"direction":         fmt.Sprintf(exprDirection, "src", "dst"),
-				"community_id":      fmt.Sprintf(exprCommunity, "src", "dst"),
-			}),
-		hosts: map[string]string{"src_host": "src", "dst_host": "dst"},
-	}
-	// Rows of exporters have no packets of their own.
-	flowIndexView = &view{family: "flows", row: flowsView.row, exprs: flowsView.exprs,
-		where: "{source_type} = 'packets'"}
-	otherIndexView  = &view{family: "other", row: reflect.TypeFor[tables.Other]()}
-	connectionsView = &view{
-		family: "connections", row: reflect.TypeFor[tables.Connection](),
-		exprs: with(addresses("client_ip", "client", "server_ip", "server"), map[string]string{
-			"duration":     exprDuration,
-			"protocol":     exprProtocol,
-			"bytes":        fmt.Sprintf(exprTotal, "client_bytes", "server_bytes"),
-			"packets":      fmt.Sprintf(exprTotal, "client_packets", "server_packets"),
-			"direction":    fmt.Sprintf(exprDirection, "client", "server"),
-			"community_id": fmt.Sprintf(exprCommunity, "client", "server"),
-		}),
-		hosts: map[string]string{"client_host": "client", "server_host": "server"},
-	}
-	hostFlowsView = hostEnd("client", "server", "{server_name}", hostEnd("server", "client", "NULL::VARCHAR", nil))
-	dnsView       = &view{
-		family: "dns", row: reflect.TypeFor[tables.DNS](),
-		exprs: with(addresses("client_ip", "client", "server_ip", "server"), map[string]string{
-			"protocol": exprProtocol,
-		}),
-		hosts: map[string]string{"client_host": "client"},
-	}
-
-	views = map[*tables.Relation]*view{
-		tables.Connections: connectionsView,
-		tables.Flows:       flowsView,
-		tables.FlowsWide:   flowsView,
-		tables.HostFlows:   hostFlowsView,
-		tables.DNSRelation: dnsView,
-		tables.OpsImports:  {family: "imports", row: reflect.TypeFor[tables.Import]()},
-		tables.OpsCoverage: {family: "coverage", row: reflect.TypeFor[tables.Coverage]()},
-		FlowIndex:          flowIndexView,
-		OtherIndex:         otherIndexView,
-	}
-)
-
-// hostEnd is connections seen from one end.
-func hostEnd(own, peer, peerName string, also *view) *view {
-	return &view{
-		family: "connections", row: reflect.TypeFor[tables.Connection](),
-		exprs: with(addresses("ip", own, "peer_ip", peer), map[string]string{
-			"duration":    exprDuration,
-			"port":        "{" + own + "_port}",
-			"role":        "'" + own + "'",
-			"peer_port":   "{" + peer + "_port}",
-			"peer_name":   peerName,
-			"protocol":    exprProtocol,
-			"bytes_out":   "{" + own + "_bytes}",
-			"bytes_in":    "{" + peer + "_bytes}",
-			"packets_out": "{" + own + "_packets}",
-			"packets_in":  "{" + peer + "_packets}",
-			"direction":   fmt.Sprintf(exprDirection, "client", "server"),
-		}),
-		hosts: map[string]string{"host": own, "peer_host": peer},
-		also:  also,
-	}
-}
-
-// addresses maps pairs of (column, stored name) to their halves.
-func addresses(pairs ...string) map[string]string {
-	m := map[string]string{}
-	for i := 0; i < len(pairs); i += 2 {
-		m[pairs[i]+"_hi"] = "{" + pairs[i+1] + "_hi}"
-		m[pairs[i]+"_lo"] = "{" + pairs[i+1] + "_lo}"
-	}
-	return m
-}
-
-func with(m, more map[string]string) map[string]string {
-	for k, v := range more {
-		m[k] = v
-	}
-	return m
-}
-
-// Family names the family of row files a relation is read from. It is empty
-// for relations that are not: packets (read from segments), hosts and
+// Families names the families of row files a relation is read from. There are
+// none for relations that are not: packets (read from segments), hosts and
 // ops.segments (tables in memory).
-func Family(rel *tables.Relation) string {
-	if v := views[rel]; v != nil {
-		return v.family
+func Families(rel *tables.Relation) []string {
+	var out []string
+	for v := views[rel]; v != nil; v = v.also {
+		for _, f := range append([]string{v.family}, v.beside...) {
+			if !slices.Contains(out, f) {
+				out = append(out, f)
+			}
+		}
 	}
-	return ""
+	return out
 }
 
 // IsPackets tells whether a relation's rows are packets, which come from
@@ -240,10 +128,11 @@ func Fields(rel *tables.Relation, cols []string) ([]Field, error) {
 	for _, name := range cols {
 		c := rel.Column(name)
 		if c == nil {
-			v := views[rel]
 			typ := ""
-			if v != nil {
-				typ = storedTypes(v.row)[name]
+			if views[rel] != nil {
+				for v := views[rel]; v != nil && typ == ""; v = v.also {
+					typ = storedTypes(v.row)[name]
+				}
 			} else if name == "cid" && rel.Column("community_id") != nil {
 				typ = "UBIGINT"
 			}
@@ -315,7 +204,12 @@ func RelationSQL(rel *tables.Relation, cols []string, src Source) (string, error
 	}
 	var parts []string
 	for v := views[rel]; v != nil; v = v.also {
-		parts = append(parts, v.sql(fields, src))
+		if src.has(v.family) {
+			parts = append(parts, v.text(fields, src))
+		}
+	}
+	if parts == nil {
+		return views[rel].text(fields, Source{}), nil
 	}
 	return strings.Join(parts, "\nUNION ALL\n"), nil
 }
@@ -334,8 +228,11 @@ func tableSQL(fields []Field, table string) string {
 	return "SELECT " + strings.Join(names, ", ") + " FROM " + quoteIdent(table)
 }
 
-// sql writes the SELECT of one view.
-func (v *view) sql(fields []Field, src Source) string {
+// text writes the SELECT of one view.
+func (v *view) text(fields []Field, src Source) string {
+	if v.make != nil {
+		return v.make(fields, src)
+	}
 	types := storedTypes(v.row)
 	var needed []Field
 	// stored replaces {x} by r.x and notes that x is read.
@@ -352,8 +249,11 @@ func (v *view) sql(fields []Field, src Source) string {
 	for _, f := range fields {
 		expr, ok := v.exprs[f.Name]
 		switch {
-		case f.Name == packetStatus:
-			expr = src.packetStatus()
+		case f.Name == packetStatus && !ok:
+			expr = src.packetStatus(types["sensor"] != "")
+		case f.Name == "service" && v.ports:
+			joins = append(joins, stored(portServices("d", "dst")), stored(portServices("s", "src")))
+			expr = exprService
 		case v.hosts[f.Name] != "":
 			if src.Hosts == "" {
 				expr = "NULL::VARCHAR"
@@ -365,6 +265,8 @@ func (v *view) sql(fields []Field, src Source) string {
 				" AND coalesce(%[2]s.site, '') = coalesce({site}, '') AND {ts} >= %[2]s.ts AND {ts} < %[2]s.ts_end",
 				quoteIdent(src.Hosts), alias, addr)))
 			expr = alias + ".name"
+		case !ok && types[f.Name] == "": // the relation's other views have it
+			expr = "NULL::" + f.Type
 		case !ok:
 			expr = "{" + f.Name + "}"
 		}
@@ -381,14 +283,23 @@ func (v *view) sql(fields []Field, src Source) string {
 	if v.where != "" {
 		where = "\n  WHERE " + stored(v.where)
 	}
-	return "SELECT " + strings.Join(out, ", ") + "\n  FROM " + rowsSQL(src.Files, needed) + " r" +
-		strings.Join(joins, "") + where
+	group := ""
+	if v.group != nil {
+		var by []string
+		for _, key := range v.group {
+			by = append(by, stored(key))
+		}
+		group = "\n  GROUP BY " + strings.Join(by, ", ")
+	}
+	return "SELECT " + strings.Join(out, ", ") + "\n  FROM " + rowsSQL(src.Files[v.family], src.Tables[v.family], needed) + " r" +
+		strings.Join(joins, "") + where + group
 }
 
 // rowsSQL reads the stored columns from files: one list for files that have
-// the same of the needed columns, the others appended with typed NULLs.
-// DuckDB's union_by_name does the same at 1.5 times the cost.
-func rowsSQL(files []FileRef, needed []Field) string {
+// the same of the needed columns, the others appended with typed NULLs, then
+// the rows of a table. DuckDB's union_by_name does the same at 1.5 times the
+// cost.
+func rowsSQL(files []FileRef, table string, needed []Field) string {
 	type group struct {
 		missing map[string]bool
 		paths   []string
@@ -412,7 +323,7 @@ func rowsSQL(files []FileRef, needed []Field) string {
 		}
 		g.paths = append(g.paths, quoteText(f.Path))
 	}
-	if len(files) == 0 {
+	if len(files) == 0 && table == "" {
 		return "(SELECT " + nulls(needed) + " WHERE false)"
 	}
 	var parts []string
@@ -420,7 +331,7 @@ func rowsSQL(files []FileRef, needed []Field) string {
 		g := groups[key]
 		// Folders named a=b must not become columns.
 		list := "read_parquet([" + strings.Join(g.paths, ", ") + "], hive_partitioning = false)"
-		if len(order) == 1 && len(g.missing) == 0 {
+		if len(order) == 1 && len(g.missing) == 0 && table == "" {
 			return list
 		}
 		cols := make([]string, len(needed))
@@ -434,6 +345,9 @@ func rowsSQL(files []FileRef, needed []Field) string {
 			cols = []string{"1 AS one"}
 		}
 		parts = append(parts, "SELECT "+strings.Join(cols, ", ")+" FROM "+list)
+	}
+	if table != "" {
+		parts = append(parts, tableSQL(needed, table))
 	}
 	return "(" + strings.Join(parts, " UNION ALL ") + ")"
 }
@@ -450,8 +364,9 @@ func nulls(fields []Field) string {
 }
 
 // packetStatus is the first that holds, from gone to whole; the tests for what
-// is gone or lossy are left out while nothing is.
-func (s Source) packetStatus() string {
+// is gone or lossy are left out while nothing is. What a sensor lost is told
+// by its own rows only.
+func (s Source) packetStatus(ofSensor bool) string {
 	var b strings.Builder
 	b.WriteString("CASE WHEN {segments} IS NULL THEN 'not_captured'")
 	if len(s.Missing) > 0 {
@@ -463,7 +378,7 @@ func (s Source) packetStatus() string {
 		b.WriteString(" WHEN list_has_all(" + gone + ", {segments}) THEN 'evicted'")
 		b.WriteString(" WHEN list_has_any(" + gone + ", {segments}) THEN 'partial'")
 	}
-	if len(s.Lossy) > 0 {
+	if len(s.Lossy) > 0 && ofSensor {
 		var gaps []string
 		for _, g := range s.Lossy {
 			gaps = append(gaps, fmt.Sprintf("(%s, %s, %s)", quoteText(g.Sensor), quoteTime(g.From), quoteTime(g.To)))
@@ -525,7 +440,18 @@ func Setup() []string {
 		"CREATE OR REPLACE MACRO wiresql_direction(client_hi, client_lo, server_hi, server_lo) AS (CASE" +
 			" WHEN wiresql_inside(client_hi, client_lo) THEN CASE WHEN wiresql_inside(server_hi, server_lo) THEN 'internal' ELSE 'outbound' END" +
 			" WHEN wiresql_inside(server_hi, server_lo) THEN 'inbound' ELSE 'external' END)",
+		servicesTable(),
 	}
+}
+
+// servicesTable lists the services of ports, for rows that do not store theirs.
+func servicesTable() string {
+	var rows []string
+	tables.Services(func(port uint16, proto uint8, name string) {
+		rows = append(rows, fmt.Sprintf("(%d, %d, %s)", proto, port, quoteText(name)))
+	})
+	slices.Sort(rows)
+	return "CREATE OR REPLACE TABLE wiresql_services AS SELECT * FROM (VALUES " + strings.Join(rows, ", ") + ") s(protocol, port, name)"
 }
 
 // lowRange tests the low half of a mapped IPv4 address.

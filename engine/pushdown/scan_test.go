@@ -25,8 +25,11 @@ func TestRelationSQL(t *testing.T) {
 		if IsPackets(rel) {
 			continue
 		}
-		text, err := RelationSQL(rel, columnNames(rel), Source{
-			Files: []FileRef{{Path: "/a/1.parquet"}, {Path: "/a/2.parquet"}}, Hosts: "hosts", Segments: "segments"})
+		src := Source{Files: map[string][]FileRef{}, Hosts: "hosts", Segments: "segments"}
+		for _, f := range Families(rel) {
+			src.Files[f] = []FileRef{{Path: "/" + f + "/1.parquet"}, {Path: "/" + f + "/2.parquet"}}
+		}
+		text, err := RelationSQL(rel, columnNames(rel), src)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,6 +38,9 @@ func TestRelationSQL(t *testing.T) {
 	}
 	golden(t, "relations.txt", page.String())
 }
+
+// only are files of connections.
+func only(files ...FileRef) map[string][]FileRef { return map[string][]FileRef{"connections": files} }
 
 func TestScanSource(t *testing.T) {
 	all := []string{"ts", "ts_end", "segments", "cut_packets", "sensor", "client_hi", "client_lo", "site", "protocol_number"}
@@ -47,19 +53,21 @@ func TestScanSource(t *testing.T) {
 		src  Source
 	}{
 		{"no files", []string{"ts", "client_ip", "client_host"}, Source{Hosts: "hosts"}},
-		{"no columns", nil, Source{Files: []FileRef{{Path: "a.parquet"}}}},
+		{"no columns", nil, Source{Files: only(FileRef{Path: "a.parquet"})}},
 		{"no columns, no files", nil, Source{}},
-		{"quoted path", []string{"ts"}, Source{Files: []FileRef{{Path: "/it's/a.parquet"}}}},
-		{"absent column", []string{"ts", "sensor"}, Source{Files: []FileRef{{"a", all}, {"b", without("sensor")}, {"c", all}}}},
-		{"absent but not asked", []string{"ts", "client_ip"}, Source{Files: []FileRef{{"a", all}, {"b", without("sensor")}}}},
-		{"absent everywhere", []string{"sensor"}, Source{Files: []FileRef{{"a", without("sensor")}}}},
-		{"no names known", []string{"client_host"}, Source{Files: []FileRef{{"a", all}}}},
-		{"names", []string{"client_host", "server_host"}, Source{Hosts: "hosts", Files: []FileRef{{Path: "a"}}}},
-		{"nothing gone", []string{"packet_status"}, Source{Files: []FileRef{{"a", all}}}},
-		{"gone and lossy", []string{"packet_status"}, Source{Files: []FileRef{{"a", all}}, Missing: []uint32{3, 5},
+		{"quoted path", []string{"ts"}, Source{Files: only(FileRef{Path: "/it's/a.parquet"})}},
+		{"absent column", []string{"ts", "sensor"}, Source{Files: only(FileRef{"a", all}, FileRef{"b", without("sensor")}, FileRef{"c", all})}},
+		{"absent but not asked", []string{"ts", "client_ip"}, Source{Files: only(FileRef{"a", all}, FileRef{"b", without("sensor")})}},
+		{"absent everywhere", []string{"sensor"}, Source{Files: only(FileRef{"a", without("sensor")})}},
+		{"no names known", []string{"client_host"}, Source{Files: only(FileRef{"a", all})}},
+		{"names", []string{"client_host", "server_host"}, Source{Hosts: "hosts", Files: only(FileRef{Path: "a"})}},
+		{"nothing gone", []string{"packet_status"}, Source{Files: only(FileRef{"a", all})}},
+		{"gone and lossy", []string{"packet_status"}, Source{Files: only(FileRef{"a", all}), Missing: []uint32{3, 5},
 			Lossy: []Gap{{"eth0", 0, 1_000_001}, {"", -1 << 60, 1 << 62}}}},
-		{"hidden", []string{"cid", "segments"}, Source{Files: []FileRef{{Path: "a"}}}},
-		{"community id is cid and text, once", []string{"community_id", "cid"}, Source{Files: []FileRef{{Path: "a"}}}},
+		{"rows of a table", []string{"client_ip"}, Source{Files: only(FileRef{Path: "a"}), Tables: map[string]string{"connections": "young"}}},
+		{"rows of a table alone", []string{"client_ip"}, Source{Tables: map[string]string{"connections": "young"}}},
+		{"hidden", []string{"cid", "segments"}, Source{Files: only(FileRef{Path: "a"})}},
+		{"community id is cid and text, once", []string{"community_id", "cid"}, Source{Files: only(FileRef{Path: "a"})}},
 	}
 	var page strings.Builder
 	for _, c := range cases {
@@ -91,17 +99,16 @@ func TestRelationSQLRefuses(t *testing.T) {
 // has a source.
 func TestViewsAreComplete(t *testing.T) {
 	for rel, v := range views {
+		fields, err := Fields(rel, columnNames(rel))
+		if err != nil {
+			t.Fatal(err)
+		}
+		known := map[string]bool{packetStatus: true, "kernel_drops": true} // made of more than the row
 		for ; v != nil; v = v.also {
 			stored := storedTypes(v.row)
-			fields, err := Fields(rel, columnNames(rel))
-			if err != nil {
-				t.Fatal(err)
-			}
 			for _, f := range fields {
 				_, made := v.exprs[f.Name]
-				if !made && stored[f.Name] == "" && v.hosts[f.Name] == "" && f.Name != packetStatus {
-					t.Errorf("%s.%s comes from nowhere", rel.Name, f.Name)
-				}
+				known[f.Name] = known[f.Name] || made || stored[f.Name] != "" || v.hosts[f.Name] != ""
 				if !made && stored[f.Name] != "" && stored[f.Name] != f.Type {
 					t.Errorf("%s.%s is %s, stored as %s", rel.Name, f.Name, f.Type, stored[f.Name])
 				}
@@ -112,6 +119,11 @@ func TestViewsAreComplete(t *testing.T) {
 						t.Errorf("%s.%s uses %s, which is not stored", rel.Name, name, m[1])
 					}
 				}
+			}
+		}
+		for _, f := range fields {
+			if !known[f.Name] {
+				t.Errorf("%s.%s comes from nowhere", rel.Name, f.Name)
 			}
 		}
 	}

@@ -1,0 +1,182 @@
+package pushdown
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+// view says how a relation is made from stored rows. In expressions {x} is the
+// stored column x.
+type view struct {
+	family string
+	row    reflect.Type
+	// exprs are the physical columns that are not stored under their name.
+	exprs map[string]string
+	// hosts are the columns of names, each with the stored address it names.
+	hosts map[string]string
+	where string
+	// only and never list, by column, the values its rows can have, or never
+	// have: a condition on them can leave out the whole family.
+	only, never map[string][]string
+	// ports: the column service is not stored but found by the ports.
+	ports bool
+	// group are expressions that rows are grouped by; those of the columns are
+	// aggregates then.
+	group []string
+	// grain is how far from a row's own times the stored rows lie that it is
+	// made of.
+	grain tables.Time
+	// make writes the whole SELECT; beside are the other families it reads.
+	make   func(fields []Field, src Source) string
+	beside []string
+	// also is another view whose rows are appended.
+	also *view
+}
+
+const (
+	exprDuration  = "(epoch_us({ts_end}) - epoch_us({ts})) / 1e6"
+	exprProtocol  = "wiresql_protocol({protocol_number})"
+	exprTotal     = "coalesce({%[1]s}, 0) + coalesce({%[2]s}, 0)"
+	exprCommunity = "wiresql_community_id({%[1]s_hi}, {%[1]s_lo}, {%[2]s_hi}, {%[2]s_lo}, " +
+		// An ICMP conversation's type and code stand in for its ports.
+		"CASE WHEN {protocol_number} IN (1, 58) THEN coalesce({icmp_type}, 0) ELSE {%[1]s_port} END, " +
+		"CASE WHEN {protocol_number} IN (1, 58) THEN coalesce({icmp_code}, 0) ELSE {%[2]s_port} END, " +
+		"{protocol_number})"
+	exprDirection = "wiresql_direction({%[1]s_hi}, {%[1]s_lo}, {%[2]s_hi}, {%[2]s_lo})"
+
+	// exprReported undoes the widening of an end to its clock's last instant.
+	exprReported = "((epoch_us({ts_end}) - epoch_us({ts})) // {resolution} * {resolution}) / 1e6"
+
+	// exprService is the server's of two ports, as the meter chooses it: the
+	// one that is listed, of two the one below 1024, else the destination.
+	exprService = "CASE WHEN d.name IS NULL OR s.port < 1024 AND d.port >= 1024 THEN coalesce(s.name, d.name) ELSE d.name END"
+)
+
+// portServices joins the services of a row's port.
+func portServices(alias, end string) string {
+	return fmt.Sprintf("\n  LEFT JOIN wiresql_services %[1]s ON %[1]s.protocol = {protocol_number} AND %[1]s.port = {%[2]s_port}", alias, end)
+}
+
+// packetStatus is filled in per query: it depends on what is gone.
+const packetStatus = "packet_status"
+
+var (
+	flowsView = &view{
+		family: "flows", row: reflect.TypeFor[tables.Flow](),
+		exprs: with(addresses("src_ip", "src", "dst_ip", "dst", "outer_src_ip", "outer_src", "outer_dst_ip", "outer_dst"),
+			map[string]string{
+				"duration":          exprDuration,
+				"observer":          "{sensor}",
+				"protocol":          exprProtocol,
+				"total_bytes":       fmt.Sprintf(exprTotal, "bytes", "reverse_bytes"),
+				"total_packets":     fmt.Sprintf(exprTotal, "packets", "reverse_packets"),
+				"tcp_flags":         "wiresql_tcp_flags({tcp_flags_number})",
+				"reverse_tcp_flags": "wiresql_tcp_flags({reverse_tcp_flags_number})",
+				"direction":         fmt.Sprintf(exprDirection, "src", "dst"),
+				"community_id":      fmt.Sprintf(exprCommunity, "src", "dst"),
+			}),
+		hosts: map[string]string{"src_host": "src", "dst_host": "dst"},
+		only:  map[string][]string{"source_type": {"packets"}},
+		also:  exportsView,
+	}
+	// What exporters reported stands in flows beside the metered rows.
+	exportsView = &view{
+		family: "exports", row: reflect.TypeFor[tables.Export](),
+		exprs: with(addresses("src_ip", "src", "dst_ip", "dst", "outer_src_ip", "outer_src", "outer_dst_ip", "outer_dst",
+			"src_nat_ip", "src_nat", "dst_nat_ip", "dst_nat"),
+			map[string]string{
+				"duration":          exprReported,
+				"oriented_by":       "'exporter'",
+				"protocol":          exprProtocol,
+				"total_bytes":       fmt.Sprintf(exprTotal, "bytes", "reverse_bytes"),
+				"total_packets":     fmt.Sprintf(exprTotal, "packets", "reverse_packets"),
+				"tcp_flags":         "wiresql_tcp_flags({tcp_flags_number})",
+				"reverse_tcp_flags": "wiresql_tcp_flags({reverse_tcp_flags_number})",
+				"direction":         fmt.Sprintf(exprDirection, "src", "dst"),
+				"community_id":      fmt.Sprintf(exprCommunity, "src", "dst"),
+			}),
+		hosts: map[string]string{"src_host": "src", "dst_host": "dst"},
+		never: map[string][]string{"source_type": {"packets"}},
+		ports: true,
+	}
+	// Rows of exporters have no packets of their own.
+	flowIndexView = &view{family: "flows", row: flowsView.row, exprs: flowsView.exprs,
+		where: "{source_type} = 'packets'"}
+	otherIndexView  = &view{family: "other", row: reflect.TypeFor[tables.Other]()}
+	connectionsView = &view{
+		family: "connections", row: reflect.TypeFor[tables.Connection](),
+		exprs: with(addresses("client_ip", "client", "server_ip", "server"), map[string]string{
+			"duration":     exprDuration,
+			"protocol":     exprProtocol,
+			"bytes":        fmt.Sprintf(exprTotal, "client_bytes", "server_bytes"),
+			"packets":      fmt.Sprintf(exprTotal, "client_packets", "server_packets"),
+			"direction":    fmt.Sprintf(exprDirection, "client", "server"),
+			"community_id": fmt.Sprintf(exprCommunity, "client", "server"),
+		}),
+		hosts: map[string]string{"client_host": "client", "server_host": "server"},
+	}
+	hostFlowsView = hostEnd("client", "server", "{server_name}", hostEnd("server", "client", "NULL::VARCHAR", nil))
+	dnsView       = &view{
+		family: "dns", row: reflect.TypeFor[tables.DNS](),
+		exprs: with(addresses("client_ip", "client", "server_ip", "server"), map[string]string{
+			"protocol": exprProtocol,
+		}),
+		hosts: map[string]string{"client_host": "client"},
+	}
+
+	views = map[*tables.Relation]*view{
+		tables.Connections:    connectionsView,
+		tables.Flows:          flowsView,
+		tables.FlowsWide:      flowsView,
+		tables.HostFlows:      hostFlowsView,
+		tables.DNSRelation:    dnsView,
+		tables.OpsImports:     {family: "imports", row: reflect.TypeFor[tables.Import]()},
+		tables.OpsCoverage:    {family: "coverage", row: reflect.TypeFor[tables.Coverage]()},
+		tables.OpsExporters:   exportersView,
+		tables.OpsSockets:     socketsView,
+		tables.OpsCaptureLoss: captureLossView,
+		FlowIndex:             flowIndexView,
+		OtherIndex:            otherIndexView,
+	}
+)
+
+// hostEnd is connections seen from one end.
+func hostEnd(own, peer, peerName string, also *view) *view {
+	return &view{
+		family: "connections", row: reflect.TypeFor[tables.Connection](),
+		exprs: with(addresses("ip", own, "peer_ip", peer), map[string]string{
+			"duration":    exprDuration,
+			"port":        "{" + own + "_port}",
+			"role":        "'" + own + "'",
+			"peer_port":   "{" + peer + "_port}",
+			"peer_name":   peerName,
+			"protocol":    exprProtocol,
+			"bytes_out":   "{" + own + "_bytes}",
+			"bytes_in":    "{" + peer + "_bytes}",
+			"packets_out": "{" + own + "_packets}",
+			"packets_in":  "{" + peer + "_packets}",
+			"direction":   fmt.Sprintf(exprDirection, "client", "server"),
+		}),
+		hosts: map[string]string{"host": own, "peer_host": peer},
+		also:  also,
+	}
+}
+
+// addresses maps pairs of (column, stored name) to their halves.
+func addresses(pairs ...string) map[string]string {
+	m := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]+"_hi"] = "{" + pairs[i+1] + "_hi}"
+		m[pairs[i]+"_lo"] = "{" + pairs[i+1] + "_lo}"
+	}
+	return m
+}
+
+func with(m, more map[string]string) map[string]string {
+	for k, v := range more {
+		m[k] = v
+	}
+	return m
+}
