@@ -122,6 +122,39 @@ func (s *keySet) sort() {
 	s.refs = slices.CompactFunc(s.refs, func(a, b archive.Ref) bool { return a.ID == b.ID })
 }
 
+// storedValues reads a source's values from the row files themselves, like
+// keyValues.
+func (r *run) storedValues(ctx context.Context, p *pushdown.PacketPlan) (values []uint64, repeated bool, err error) {
+	bounds := p.Source.Scans[0].Bounds
+	var files []archive.File
+	for _, f := range r.snap.catalog.Files(archive.Family(p.Stored.Family)) {
+		if matters(f, bounds) {
+			files = append(files, f)
+		}
+	}
+	where := make([]archive.Values, len(p.Stored.Where))
+	for i, v := range p.Stored.Where {
+		where[i] = archive.Values(v)
+	}
+	seen := map[tables.ID]bool{}
+	errEnough := errors.New("enough")
+	_, err = archive.Lookup(ctx, files, where, []string{p.Stored.Column}, func(c *tables.Connection) error {
+		if seen[c.ConnID] {
+			repeated = true
+			return nil
+		}
+		seen[c.ConnID] = true
+		if values = append(values, uint64(c.ConnID)); len(values) > maxKeys {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return values, repeated, err
+}
+
 // lookUp finds the packets of flow rows by the values of the plan's key.
 func (r *run) lookUp(ctx context.Context, k *packetsRun, values []uint64) (*keySet, error) {
 	p := k.plan
@@ -143,7 +176,7 @@ func (r *run) lookUp(ctx context.Context, k *packetsRun, values []uint64) (*keyS
 		columns = append(columns, "ts", "ts_end")
 	}
 	set := &keySet{}
-	stats, err := archive.Lookup(ctx, files, p.KeyColumn, values, columns, func(f *tables.Flow) error {
+	stats, err := archive.Lookup(ctx, files, []archive.Values{{Column: p.KeyColumn, Any: values}}, columns, func(f *tables.Flow) error {
 		if f.Postings == nil || !bounds.Timeless() && (f.TS >= bounds.To || f.TSEnd < bounds.From) {
 			return nil
 		}
@@ -169,7 +202,7 @@ func (r *run) lookUp(ctx context.Context, k *packetsRun, values []uint64) (*keyS
 // All rows of a conversation have the same.
 func findPorts(ctx context.Context, files []archive.File, key string, value tables.ID, o *owner) error {
 	columns := []string{"src_hi", "src_lo", "src_port", "dst_port"}
-	_, err := archive.Lookup(ctx, files, key, []uint64{uint64(value)}, columns, func(f *tables.Flow) error {
+	_, err := archive.Lookup(ctx, files, []archive.Values{{Column: key, Any: []uint64{uint64(value)}}}, columns, func(f *tables.Flow) error {
 		o.src, o.srcPort, o.dstPort, o.ports = f.Src, uint16(f.SrcPort), uint16(f.DstPort), true
 		return nil
 	})

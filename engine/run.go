@@ -267,7 +267,12 @@ func (r *run) keysOf(ctx context.Context, k *packetsRun) (*keySet, error) {
 		if err != nil {
 			return nil, err
 		}
-		if values, k.repeated, err = r.engine.keyValues(ctx, text, maxKeys); err != nil {
+		if p.Stored != nil {
+			values, k.repeated, err = r.storedValues(ctx, p)
+		} else {
+			values, k.repeated, err = r.engine.keyValues(ctx, text, maxKeys)
+		}
+		if err != nil {
 			return nil, err
 		}
 		if len(values) == 0 {

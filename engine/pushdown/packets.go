@@ -42,6 +42,8 @@ type PacketPlan struct {
 	// and run that instead of Keys; when there is none there are no packets.
 	Source *Query
 	ByKey  Query
+	// Stored, when not nil, says the same as Source of the rows in files.
+	Stored *Stored
 	// KeyColumn is the stored column the values are of, for blooms. KeyValues
 	// are the values where the statement names them itself; then there is no
 	// Source.
@@ -144,6 +146,19 @@ func (s *Scan) narrowBy(p *PacketPlan, e Expr) {
 	b := Bounds{From: p.From, To: p.To}
 	s.narrow(&b, e)
 	p.From, p.To = b.From, b.To
+}
+
+// Stored asks for the values of a stored column in those rows of a family
+// whose stored columns, all numbers, each have one of some values.
+type Stored struct {
+	Family, Column string
+	Where          []Values
+}
+
+// Values are values of a stored column, as 64 bits.
+type Values struct {
+	Column string
+	Any    []uint64
 }
 
 // keyPlan is a key plan in the making.
@@ -547,7 +562,73 @@ func (k *keyPlan) byKey(a *finder) error {
 	src.SQL = fmt.Sprintf("SELECT %s AS key, count(*) AS rows\nFROM (%s) AS k\nGROUP BY key", columnLanes(value.Column)[0], indent(text))
 	src.Scans = scans
 	k.plan.Source = src
+	k.plan.Stored = storedQuery(a.partners[0].rel, value)
 	return err
+}
+
+// storedQuery is a source as a question to row files: connections with equal
+// columns, most of all those of a five-tuple. nil when it says anything else.
+func storedQuery(rel Rel, value *Col) *Stored {
+	f, ok := rel.(*Filter)
+	if !ok {
+		return nil
+	}
+	s, ok := f.Child.(*Scan)
+	if !ok || s.Relation != tables.Connections {
+		return nil
+	}
+	q := &Stored{Family: "connections", Column: s.storedName(value, "")}
+	if value.Column.Kind != ID || q.Column == "" {
+		return nil
+	}
+	filtered := false // by a column with bloom filters
+	for _, e := range f.Conjuncts {
+		x, ok := e.(*Call)
+		if !ok || x.Op != "=" && x.Op != "in" || len(x.Args) > maxEqualities {
+			return nil
+		}
+		col, ok := x.Args[0].(*Col)
+		if !ok {
+			return nil
+		}
+		var v Values
+		var high *Values // of an address
+		for _, a := range x.Args[1:] {
+			lit, ok := a.(*Literal)
+			if !ok {
+				return nil
+			}
+			switch n := lit.Value.(type) {
+			case tables.Addr:
+				if high != nil {
+					return nil
+				}
+				high = &Values{s.storedName(col, "_hi"), []uint64{n.Hi}}
+				v.Column, v.Any = s.storedName(col, "_lo"), append(v.Any, n.Lo)
+				filtered = true
+			case tables.ID:
+				v.Column, v.Any = s.storedName(col, ""), append(v.Any, uint64(n))
+				filtered = true
+			case int64:
+				if col.Column.Kind != Integer {
+					return nil
+				}
+				v.Column, v.Any = s.storedName(col, ""), append(v.Any, uint64(n))
+			default:
+				return nil
+			}
+		}
+		if v.Column == "" || high != nil && high.Column == "" {
+			return nil
+		}
+		if q.Where = append(q.Where, v); high != nil {
+			q.Where = append(q.Where, *high)
+		}
+	}
+	if !filtered {
+		return nil
+	}
+	return q
 }
 
 // byLiteral offers the same for the values of one id that stand in the

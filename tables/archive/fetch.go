@@ -140,6 +140,10 @@ type fetcher struct {
 	layout  *Layout
 	segment uint32
 
+	list []span
+	at   int // of list, being read
+	told int // of list, up to where the kernel was told
+
 	buf   []byte
 	start int64 // buf holds the file from here
 	rec   Record
@@ -147,6 +151,7 @@ type fetcher struct {
 
 func (f *fetcher) read(refs []Ref) error {
 	list := spans(refs)
+	f.list, f.told = list, 0
 	f.stats.Ranges += len(list)
 	fd := int(f.file.Fd())
 	if len(list) == 1 && list[0].end-list[0].start > readChunk {
@@ -154,13 +159,10 @@ func (f *fetcher) read(refs []Ref) error {
 	} else {
 		_ = unix.Fadvise(fd, 0, 0, unix.FADV_RANDOM) // no read-ahead beyond what is asked for
 	}
-	told := 0
 	f.buf, f.start = f.buf[:0], 0
 	for i := range list {
-		if len(list) > 1 && told < i+ahead/2 {
-			for ; told < min(len(list), i+ahead); told++ {
-				_ = unix.Fadvise(fd, list[told].start, list[told].end-list[told].start, unix.FADV_WILLNEED)
-			}
+		if f.at = i; f.told > 0 && f.told < min(len(list), i+ahead/2) {
+			f.tell()
 		}
 		if err := f.ctx.Err(); err != nil {
 			return err
@@ -217,10 +219,42 @@ func (f *fetcher) window(off int64, n int, end int64) []byte {
 	if cap(f.buf) < size {
 		f.buf = make([]byte, size, max(2*size, 64<<10))
 	}
-	got, _ := f.file.ReadAt(f.buf[:size], off)
+	got := f.readAt(f.buf[:size], off)
 	f.buf, f.start = f.buf[:got], off
 	f.stats.Bytes += int64(got)
 	return f.buf
+}
+
+// readAt reads what is there, up to the end of the file. The first read that
+// would have to wait for the disk makes the kernel read ahead from there: as
+// long as all is in memory, that would double the cost.
+func (f *fetcher) readAt(b []byte, off int64) int {
+	got := 0
+	if f.told == 0 && len(f.list) > 1 {
+		if got = readNow(f.file, b, off); got == len(b) {
+			return got
+		}
+		f.tell()
+	}
+	n, _ := f.file.ReadAt(b[got:], off+int64(got))
+	return got + n
+}
+
+// tell makes the kernel read the ranges ahead.
+func (f *fetcher) tell() {
+	fd := int(f.file.Fd())
+	for f.told = max(f.told, f.at); f.told < min(len(f.list), f.at+ahead); f.told++ {
+		_ = unix.Fadvise(fd, f.list[f.told].start, f.list[f.told].end-f.list[f.told].start, unix.FADV_WILLNEED)
+	}
+}
+
+// readNow reads what is in memory already.
+func readNow(file *os.File, b []byte, off int64) int {
+	n, err := unix.Preadv2(int(file.Fd()), [][]byte{b}, off, unix.RWF_NOWAIT)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // Walk reads a whole segment in file order. It is an error when its packets

@@ -49,28 +49,37 @@ type metadataKey struct {
 	size int64
 }
 
-// Lookup reads the rows of T's files whose column holds one of the values, and
-// of those rows the named columns only: the others stay zero. It is made for
-// few rows of large files: bloom filters choose row groups, the column itself
-// the rows, the page index the pages that hold them.
+// Values are values of a column of numbers, as 64 bits.
+type Values struct {
+	Column string
+	Any    []uint64
+}
+
+// Lookup reads the rows of T's files whose columns each hold one of the values
+// asked for, and of those rows the named columns only: the others stay zero.
+// It is made for few rows of large files: bloom filters choose row groups, the
+// compared columns themselves the rows, the page index the pages that hold
+// them.
 //
-// column is one of unsigned numbers without NULLs, as the file names it. fn
-// gets the rows of a file in any order, one call at a time; the row is valid
-// during the call. An error of fn, or of ctx, ends it.
-func Lookup[T any](ctx context.Context, files []File, column string, values []uint64, columns []string, fn func(*T) error) (LookupStats, error) {
+// Compared are columns of numbers without NULLs, as the file names them; first
+// the one that says most. fn gets the rows of a file in any order, one call at
+// a time; the row is valid during the call. An error of fn, or of ctx, ends it.
+func Lookup[T any](ctx context.Context, files []File, where []Values, columns []string, fn func(*T) error) (LookupStats, error) {
 	var stats LookupStats
 	c, err := codecOf[T]()
 	if err != nil {
 		return stats, err
 	}
-	l := &lookup[T]{codec: c, column: column, columns: columns, fn: fn}
+	if len(where) == 0 {
+		return stats, errors.New("a lookup needs a column to compare")
+	}
+	l := &lookup[T]{codec: c, where: where, columns: columns, fn: fn}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	var running sync.WaitGroup
-	defer running.Wait()
 	for _, f := range files {
-		groups := candidates(f, column, values)
+		groups := candidates(f, where)
 		if groups != nil && len(groups) == 0 {
 			continue
 		}
@@ -82,7 +91,7 @@ func Lookup[T any](ctx context.Context, files []File, column string, values []ui
 		if groups == nil { // no filters: any of them
 			groups = make(map[int][]uint64, len(o.groups))
 			for i := range o.groups {
-				groups[i] = values
+				groups[i] = where[0].Any
 			}
 		}
 		stats.Files++
@@ -115,7 +124,7 @@ func Lookup[T any](ctx context.Context, files []File, column string, values []ui
 // lookup is one Lookup under way.
 type lookup[T any] struct {
 	codec   *codec
-	column  string
+	where   []Values
 	columns []string
 
 	mu    sync.Mutex
@@ -124,19 +133,29 @@ type lookup[T any] struct {
 	rows  int64
 }
 
-// candidates are the values each row group may hold, by its bloom filter; nil
-// when the file has none for the column.
-func candidates(f File, column string, values []uint64) map[int][]uint64 {
-	filters := filtersOf(f, column)
-	if len(filters) == 0 {
-		return nil
-	}
-	out := map[int][]uint64{}
-	for _, v := range values {
-		hash := xxhash.Sum64(binary.LittleEndian.AppendUint64(nil, v))
-		for i := range filters {
-			if filters[i].Check(hash) {
-				out[i] = append(out[i], v)
+// candidates are the values of the first column each row group may hold, by
+// its bloom filter; groups that can't hold one of each of the others' are left
+// out. It is nil when no column has filters.
+func candidates(f File, where []Values) map[int][]uint64 {
+	var out map[int][]uint64
+	for k := range slices.Backward(where) {
+		filters := filtersOf(f, where[k].Column)
+		if len(filters) == 0 {
+			continue
+		}
+		may := map[int][]uint64{}
+		for _, v := range where[k].Any {
+			hash := xxhash.Sum64(binary.LittleEndian.AppendUint64(nil, v))
+			for i := range filters {
+				if _, open := out[i]; (open || out == nil) && filters[i].Check(hash) {
+					may[i] = append(may[i], v)
+				}
+			}
+		}
+		out = may
+		if k > 0 { // the first column's values are still to be told
+			for i := range out {
+				out[i] = where[0].Any
 			}
 		}
 	}
@@ -149,8 +168,8 @@ type lookedUp struct {
 	path   string
 	size   int64
 	groups []parquet.RowGroup
-	key    int       // leaf of the column that is compared
-	same   *column   // that column, when it is wanted too
+	keys   []int     // leaves of the columns that are compared
+	same   *column   // the first of them, when it is wanted too
 	wanted []*column // of the codec
 	leaves []int     // where they lie in the file
 }
@@ -167,12 +186,14 @@ func (l *lookup[T]) open(f File) (*lookedUp, error) {
 	}
 	o := &lookedUp{File: file, path: f.Path, size: pf.Size(), groups: pf.RowGroups()}
 	schema := pf.Schema()
-	key, ok := schema.Lookup(l.column)
-	if !ok || !isKind(key.Node.Type(), parquet.Int64) || !key.Node.Required() {
-		file.Close()
-		return nil, fmt.Errorf("%s: column %s can't be looked up", f.Path, l.column)
+	for _, w := range l.where {
+		key, ok := schema.Lookup(w.Column)
+		if !ok || !isKind(key.Node.Type(), parquet.Int64) && !isKind(key.Node.Type(), parquet.Int32) || !key.Node.Required() {
+			file.Close()
+			return nil, fmt.Errorf("%s: column %s can't be looked up", f.Path, w.Column)
+		}
+		o.keys = append(o.keys, key.ColumnIndex)
 	}
-	o.key = key.ColumnIndex
 	for i := range l.codec.columns {
 		col := &l.codec.columns[i]
 		if !slices.Contains(l.columns, col.name) || col.shape == shapeList {
@@ -186,7 +207,7 @@ func (l *lookup[T]) open(f File) (*lookedUp, error) {
 			file.Close()
 			return nil, fmt.Errorf("%s: column %s has type %s", f.Path, col.name, leaf.Node.Type())
 		}
-		if col.name == l.column {
+		if col.name == l.where[0].Column && col.shape == shape64 {
 			o.same = col
 			continue
 		}
@@ -258,7 +279,7 @@ func (o *lookedUp) advise(groups map[int][]uint64) {
 		if i >= len(o.groups) {
 			continue
 		}
-		if c, err := o.chunk(i, o.key); err == nil {
+		if c, err := o.chunk(i, o.keys[0]); err == nil {
 			if index, err := c.OffsetIndexFrom(o); err == nil && index.NumPages() > 0 {
 				last := index.NumPages() - 1
 				o.willNeed(index.Offset(0), index.Offset(last)+index.CompressedPageSize(last))
@@ -267,7 +288,13 @@ func (o *lookedUp) advise(groups map[int][]uint64) {
 	}
 }
 
+// willNeed makes the kernel read ahead what is not in memory, by its first
+// byte.
 func (o *lookedUp) willNeed(from, to int64) {
+	var b [1]byte
+	if from == to || readNow(o.File, b[:], from) == 1 {
+		return
+	}
 	_ = unix.Fadvise(int(o.Fd()), from, to-from, unix.FADV_WILLNEED)
 }
 
@@ -285,13 +312,17 @@ func (l *lookup[T]) group(ctx context.Context, o *lookedUp, group int, values []
 		l.bytes += read.bytes
 		l.mu.Unlock()
 	}()
-	key, err := o.chunk(group, o.key)
+	rows, found, err := o.find(group, o.keys[0], read, values)
 	if err != nil {
-		return err
+		return fmt.Errorf("column %s: %w", l.where[0].Column, err)
 	}
-	rows, found, err := find(key, read, values)
-	if err != nil {
-		return fmt.Errorf("column %s: %w", l.column, err)
+	for i, key := range o.keys[1:] {
+		if len(rows) == 0 {
+			return nil
+		}
+		if rows, found, err = o.narrow(group, key, read, l.where[i+1].Any, rows, found); err != nil {
+			return fmt.Errorf("column %s: %w", l.where[i+1].Column, err)
+		}
 	}
 	if len(rows) == 0 {
 		return nil
@@ -344,10 +375,15 @@ func (l *lookup[T]) give(row *T) error {
 	return l.fn(row)
 }
 
-// find returns the rows of a chunk that hold one of the values, ascending, and
+// find returns the rows that hold one of the values in a column, ascending, and
 // which.
-func find(c *parquet.FileColumnChunk, from io.ReaderAt, values []uint64) (rows []int64, found []uint64, err error) {
+func (o *lookedUp) find(group, leaf int, from io.ReaderAt, values []uint64) (rows []int64, found []uint64, err error) {
+	c, err := o.chunk(group, leaf)
+	if err != nil {
+		return nil, nil, err
+	}
 	set := newSet(values)
+	wide := c.Type().Kind() == parquet.Int64
 	pages := c.PagesFrom(from)
 	defer pages.Close()
 	var at int64
@@ -365,7 +401,13 @@ func find(c *parquet.FileColumnChunk, from io.ReaderAt, values []uint64) (rows [
 		if d := page.Dictionary(); d != nil {
 			if matching == nil {
 				all := d.Page().Data()
-				entries = all.Int64()
+				if wide {
+					entries = all.Int64()
+				} else {
+					for _, v := range all.Int32() {
+						entries = append(entries, int64(v))
+					}
+				}
 				matching = make([]bool, len(entries))
 				for i, v := range entries {
 					matching[i] = set.has(uint64(v))
@@ -376,8 +418,20 @@ func find(c *parquet.FileColumnChunk, from io.ReaderAt, values []uint64) (rows [
 					rows, found = append(rows, at+int64(i)), append(found, uint64(entries[k]))
 				}
 			}
+		} else if !wide {
+			for i, v := range data.Int32() {
+				if set.has(uint64(int64(v))) {
+					rows, found = append(rows, at+int64(i)), append(found, uint64(int64(v)))
+				}
+			}
+		} else if list := data.Int64(); set.single {
+			for i, v := range list {
+				if uint64(v) == set.one {
+					rows, found = append(rows, at+int64(i)), append(found, set.one)
+				}
+			}
 		} else {
-			for i, v := range data.Int64() {
+			for i, v := range list {
 				if set.has(uint64(v)) {
 					rows, found = append(rows, at+int64(i)), append(found, uint64(v))
 				}
@@ -386,6 +440,62 @@ func find(c *parquet.FileColumnChunk, from io.ReaderAt, values []uint64) (rows [
 		at += page.NumRows()
 		parquet.Release(page)
 	}
+}
+
+// fewRows is up to how many rows a further column is compared one by one: more
+// are compared by the page.
+const fewRows = 256
+
+// narrow keeps the rows that hold one of the values in a further column.
+func (o *lookedUp) narrow(group, leaf int, from io.ReaderAt, values []uint64, rows []int64, found []uint64) ([]int64, []uint64, error) {
+	n := 0
+	keep := func(i int) {
+		rows[n], found[n] = rows[i], found[i]
+		n++
+	}
+	if len(rows) > fewRows {
+		others, _, err := o.find(group, leaf, from, values)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, k := 0, 0; i < len(rows) && k < len(others); {
+			switch {
+			case rows[i] < others[k]:
+				i++
+			case rows[i] > others[k]:
+				k++
+			default:
+				keep(i)
+				i, k = i+1, k+1
+			}
+		}
+		return rows[:n], found[:n], nil
+	}
+	c, err := o.chunk(group, leaf)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := o.advisePages(c, rows); err != nil {
+		return nil, nil, err
+	}
+	set := newSet(values)
+	wide := c.Type().Kind() == parquet.Int64
+	r := valueReader{pages: c.PagesFrom(from)}
+	defer r.close()
+	for i, row := range rows {
+		v, err := r.at(row)
+		if err != nil {
+			return nil, nil, err
+		}
+		is := v.Int64()
+		if !wide {
+			is = int64(v.Int32())
+		}
+		if set.has(uint64(is)) {
+			keep(i)
+		}
+	}
+	return rows[:n], found[:n], nil
 }
 
 // set is a set of numbers that answers most questions from one word: the

@@ -69,7 +69,7 @@ func TestLookup(t *testing.T) {
 		{"ts", []uint64{5, groupRows + 9}, func(f *tables.Flow) uint64 { return uint64(f.TS) }}, // no bloom filter
 	} {
 		var got, want []tables.Flow
-		stats, err := Lookup(t.Context(), files, test.column, test.values, columns, func(f *tables.Flow) error {
+		stats, err := Lookup(t.Context(), files, []Values{{test.column, test.values}}, columns, func(f *tables.Flow) error {
 			one := *f
 			one.Postings = slices.Clone(f.Postings)
 			got = append(got, one)
@@ -111,7 +111,7 @@ func TestLookupReadsPages(t *testing.T) {
 	write(t, tx, "e", rows)
 	commit(t, tx)
 	files := catalog(t, a).Files(Flows)
-	stats, err := Lookup(t.Context(), files, "flow_id", []uint64{uint64(rows[60_000].FlowID)}, []string{"conn_id", "postings"}, func(*tables.Flow) error { return nil })
+	stats, err := Lookup(t.Context(), files, []Values{{"flow_id", []uint64{uint64(rows[60_000].FlowID)}}}, []string{"conn_id", "postings"}, func(*tables.Flow) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,23 +133,23 @@ func TestLookupEnds(t *testing.T) {
 
 	stop := errors.New("enough")
 	n := 0
-	if _, err := Lookup(t.Context(), files, "conn_id", conn, []string{"postings"}, func(*tables.Flow) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
+	if _, err := Lookup(t.Context(), files, []Values{{"conn_id", conn}}, []string{"postings"}, func(*tables.Flow) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
 		t.Errorf("error of the caller: %v after %d rows", err, n)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Lookup(ctx, files, "conn_id", conn, nil, some); !errors.Is(err, context.Canceled) {
+	if _, err := Lookup(ctx, files, []Values{{"conn_id", conn}}, nil, some); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	for _, column := range []string{"sensor", "src_port", "wire_bytes", "nothing"} {
-		if _, err := Lookup(t.Context(), files, column, conn, nil, some); err == nil {
+	for _, column := range []string{"sensor", "wire_bytes", "nothing"} {
+		if _, err := Lookup(t.Context(), files, []Values{{column, conn}}, nil, some); err == nil {
 			t.Errorf("column %s could be looked up", column)
 		}
 	}
 	if err := os.Remove(files[0].Path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Lookup(t.Context(), files, "conn_id", conn, nil, some); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Lookup(t.Context(), files, []Values{{"conn_id", conn}}, nil, some); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is gone: %v", err)
 	}
 }
@@ -187,7 +187,7 @@ func TestLookupInDamage(t *testing.T) {
 		filters.Lock()
 		clear(filters.of)
 		filters.Unlock()
-		_, err := Lookup(t.Context(), []File{{Path: path, Bytes: int64(len(b))}}, "conn_id", []uint64{uint64(rows[0].ConnID)},
+		_, err := Lookup(t.Context(), []File{{Path: path, Bytes: int64(len(b))}}, []Values{{"conn_id", []uint64{uint64(rows[0].ConnID)}}},
 			[]string{"flow_id", "src_lo", "postings"}, func(*tables.Flow) error { return nil })
 		if errors.Is(err, io.EOF) {
 			t.Fatalf("an end without a reason: %v", err)
@@ -198,5 +198,54 @@ func TestLookupInDamage(t *testing.T) {
 	}
 	if failed == 0 {
 		t.Error("no damage was noticed")
+	}
+}
+
+// Several columns leave the rows that meet all of them, whichever comes first
+// and however many the first one leaves.
+func TestLookupOfSeveral(t *testing.T) {
+	a := testArchive(t)
+	rows := lookupRows(groupRows + 5000)
+	for i := range rows {
+		rows[i].DstPort, rows[i].Protocol = int32(i%7), int32(6+11*(i%2))
+	}
+	tx := begin(t, a)
+	write(t, tx, "e", rows)
+	commit(t, tx)
+	files := catalog(t, a).Files(Flows)
+	one := &rows[groupRows+77]
+	for _, test := range []struct {
+		where []Values
+		is    func(*tables.Flow) bool
+	}{
+		{[]Values{{"src_lo", []uint64{one.Src.Lo}}, {"dst_lo", []uint64{one.Dst.Lo}}, {"src_port", []uint64{uint64(one.SrcPort)}}},
+			func(f *tables.Flow) bool {
+				return f.Src.Lo == one.Src.Lo && f.Dst.Lo == one.Dst.Lo && f.SrcPort == one.SrcPort
+			}},
+		{[]Values{{"protocol_number", []uint64{17}}, {"dst_port", []uint64{3, 5}}, {"src_lo", []uint64{7, 8}}},
+			func(f *tables.Flow) bool {
+				return f.Protocol == 17 && (f.DstPort == 3 || f.DstPort == 5) && (f.Src.Lo == 7 || f.Src.Lo == 8)
+			}},
+		{[]Values{{"src_lo", []uint64{7}}, {"conn_id", []uint64{uint64(one.ConnID)}}, {"dst_port", []uint64{1 << 40}}},
+			func(*tables.Flow) bool { return false }},
+	} {
+		got, want := map[tables.ID]bool{}, 0
+		stats, err := Lookup(t.Context(), files, test.where, []string{"flow_id"}, func(f *tables.Flow) error {
+			got[f.FlowID] = true
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range rows {
+			if test.is(&rows[i]) {
+				if want++; !got[rows[i].FlowID] {
+					t.Fatalf("%+v: row %d is missing", test.where, i)
+				}
+			}
+		}
+		if len(got) != want || stats.Rows != int64(want) {
+			t.Errorf("%+v: %d rows, counted %d, want %d", test.where, len(got), stats.Rows, want)
+		}
 	}
 }
