@@ -17,6 +17,7 @@ import (
 // archive, so that what becomes of it does not depend on when which came.
 type stored struct {
 	key
+	cid     uint64
 	ts, end tables.Time
 	name    string       // server_name
 	file    archive.File // where its connection stands
@@ -32,10 +33,9 @@ type step struct {
 	subjects map[ends]*subject
 	metered  map[key]*conversation
 	// torn are metered conversations with pieces that this run does not see.
-	torn    map[key]bool
-	stored  map[key]*stored
-	files   []archive.File // of exports that were read again
-	rereads int64          // rows read a second time
+	torn   map[key]bool
+	stored map[key]*stored
+	files  []archive.File // of exports that were read again
 }
 
 func newStep(ctx context.Context, cat *archive.Catalog) *step {
@@ -192,13 +192,8 @@ func (st *step) attach(s *subject, t *talk) {
 	})
 }
 
-const (
-	// bloomLimit: more keys than this are looked for in every file of their
-	// time, for some filter would let one of them pass anyway.
-	bloomLimit = 4096
-	// lookupRounds bounds how often what was found may lead on to more.
-	lookupRounds = 8
-)
+// lookupRounds bounds how often what was found may lead on to more.
+const lookupRounds = 8
 
 // lookup finds the stored connections that new rows may belong to, or stand
 // between. What is found may reach others in turn.
@@ -210,14 +205,64 @@ func (st *step) lookup() error {
 			fresh = append(fresh, s)
 		}
 	}
-	for round := 0; round < lookupRounds && len(fresh)+len(st.torn) > 0; round++ {
-		grown, err := st.lookupOnce(fresh, round == 0)
+	for range lookupRounds {
+		if len(fresh) == 0 {
+			break
+		}
+		grown, err := st.lookupOnce(fresh)
 		if err != nil {
 			return err
 		}
 		fresh = grown
 	}
+	if len(st.torn) == 0 {
+		return nil
+	}
+	var ids []uint64
+	for id := range st.torn {
+		ids = append(ids, uint64(id.id))
+	}
+	for _, f := range st.cat.Files(archive.Connections) {
+		if err := find(st.ctx, f, "conn_id", ids, lookupColumns, func(r *tables.Connection) error {
+			if id := (key{r.ConnID, r.Site}); st.torn[id] && st.stored[id] == nil {
+				st.reopen(r, f)
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// find reads the rows of a file whose column has one of the values, and maybe
+// others: where they would be many, it reads all.
+func find[T any](ctx context.Context, f archive.File, column string, values []uint64, columns []string, fn func(*T) error) error {
+	if len(values) == 0 || f.Rows == 0 {
+		return nil
+	}
+	if int64(len(values)) < f.Rows/findRatio {
+		_, err := archive.Lookup(ctx, []archive.File{f}, []archive.Values{{Column: column, Any: values}}, columns, fn)
+		return err
+	}
+	return scan(ctx, f, func(rows []T) error {
+		for i := range rows {
+			if err := fn(&rows[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, columns...)
+}
+
+// findRatio: of a file with fewer rows than so many for each value, reading all
+// costs less than finding each.
+const findRatio = 16
+
+// reopen notes a stored connection that is to be put together again.
+func (st *step) reopen(r *tables.Connection, f archive.File) {
+	id := key{r.ConnID, r.Site}
+	st.stored[id] = &stored{key: id, cid: r.CID, ts: r.TS, end: r.TSEnd, name: r.ServerName, file: f, written: true}
 }
 
 // lookupColumns tell whose a stored connection is, and when.
@@ -225,73 +270,41 @@ var lookupColumns = []string{"ts", "ts_end", "site", "client_hi", "client_lo", "
 	"protocol_number", "server_name", "visibility", "seen_by", "cid", "conn_id"}
 
 // lookupOnce returns the subjects whose bounds have grown.
-func (st *step) lookupOnce(fresh []*subject, torn bool) (grown []*subject, err error) {
+func (st *step) lookupOnce(fresh []*subject) (grown []*subject, err error) {
 	index := make(map[uint64][]*subject, len(fresh))
 	for _, s := range fresh {
 		index[s.cid] = append(index[s.cid], s)
 	}
 	grew := map[*subject]bool{}
 	for _, f := range st.cat.Files(archive.Connections) {
-		if !st.mayTouch(f, fresh, torn) {
-			continue
+		var cids []uint64
+		for _, s := range fresh {
+			if reach := s.idle() + slack; f.MaxTS >= s.from-reach && f.MinTS <= s.to+reach {
+				cids = append(cids, s.cid)
+			}
 		}
-		if err := scan(st.ctx, f, func(rows []tables.Connection) error {
-			for i := range rows {
-				r := &rows[i]
-				id := key{r.ConnID, r.Site}
-				if st.stored[id] != nil {
-					continue
-				}
-				hit := st.torn[id]
-				for _, s := range index[r.CID] {
-					touches, grows := s.touches(r)
-					hit, s.hit = hit || touches, s.hit || touches
-					if touches && grows && (r.TS < s.from || r.TSEnd > s.to) {
-						s.from, s.to = min(s.from, r.TS), max(s.to, r.TSEnd)
-						if !grew[s] {
-							grew[s] = true
-							grown = append(grown, s)
-						}
+		if err := find(st.ctx, f, "cid", cids, lookupColumns, func(r *tables.Connection) error {
+			hit := false
+			for _, s := range index[r.CID] {
+				touches, grows := s.touches(r)
+				hit, s.hit = hit || touches, s.hit || touches
+				if touches && grows && (r.TS < s.from || r.TSEnd > s.to) {
+					s.from, s.to = min(s.from, r.TS), max(s.to, r.TSEnd)
+					if !grew[s] {
+						grew[s] = true
+						grown = append(grown, s)
 					}
 				}
-				if hit {
-					st.stored[id] = &stored{key: id, ts: r.TS, end: r.TSEnd, name: r.ServerName, file: f, written: true}
-				}
+			}
+			if hit && st.stored[key{r.ConnID, r.Site}] == nil {
+				st.reopen(r, f)
 			}
 			return nil
-		}, lookupColumns...); err != nil {
+		}); err != nil {
 			return nil, err
 		}
 	}
 	return grown, nil
-}
-
-// mayTouch tells whether a file may hold a connection of the subjects.
-func (st *step) mayTouch(f archive.File, fresh []*subject, torn bool) bool {
-	var near []*subject
-	for _, s := range fresh {
-		if reach := s.idle() + slack; f.MaxTS >= s.from-reach && f.MinTS <= s.to+reach {
-			if near = append(near, s); len(near) > bloomLimit {
-				return true
-			}
-		}
-	}
-	for _, s := range near {
-		if archive.MayContain(f, "cid", s.cid) {
-			return true
-		}
-	}
-	if torn {
-		if len(st.torn) > bloomLimit {
-			return true
-		}
-		for id := range st.torn {
-			if archive.MayContain(f, "conn_id", uint64(id.id)) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // touches tells whether a stored connection may be one with what is new of the
@@ -358,7 +371,7 @@ func (st *step) uncarryIf(s *subject, cond func(tables.ID) bool) {
 		id := key{p.was, s.site}
 		o := st.stored[id]
 		if o == nil {
-			o = &stored{key: id, ts: p.ts, end: p.end}
+			o = &stored{key: id, cid: s.cid, ts: p.ts, end: p.end}
 			st.stored[id] = o
 		}
 		o.ts, o.end = min(o.ts, p.ts), max(o.end, p.end)
@@ -371,37 +384,32 @@ func unsettled(f archive.File) bool { return f.Level == "s" || f.Level == "m" ||
 
 // reread takes in all rows of what was stored.
 func (st *step) reread() error {
-	if len(st.stored) == 0 {
-		return nil
-	}
 	for _, f := range st.cat.Files(archive.Exports) {
-		if unsettled(f) || !st.mayHold(f) {
+		near := st.near(f)
+		if len(near) == 0 {
 			continue
 		}
 		st.files = append(st.files, f)
 		number := int32(len(st.files))
-		if err := scan(st.ctx, f, func(rows []tables.Export) error {
-			for i := range rows {
-				x := &rows[i]
-				o := st.stored[key{x.ConnID.V, x.Site}]
-				if o == nil || !x.ConnID.Set {
-					continue
-				}
-				o.found = true
-				e, side := exportEnds(x)
-				p := pieceOf(x, side)
-				p.file = number
-				s := st.subject(e)
-				s.pieces = append(s.pieces, p)
-				st.rereads++
+		if err := find(st.ctx, f, "cid", cidsOf(near), pieceOfColumns, func(x *tables.Export) error {
+			o := st.stored[key{x.ConnID.V, x.Site}]
+			if o == nil || !x.ConnID.Set {
+				return nil
 			}
+			o.found = true
+			e, side := exportEnds(x)
+			p := pieceOf(x, side)
+			p.file = number
+			s := st.subject(e)
+			s.pieces = append(s.pieces, p)
 			return nil
-		}, pieceOfColumns...); err != nil {
+		}); err != nil {
 			return err
 		}
 	}
 	for _, f := range st.cat.Files(archive.Flows) {
-		if unsettled(f) || !st.mayHold(f) {
+		near := st.near(f)
+		if !slices.ContainsFunc(near, func(o *stored) bool { return archive.MayContain(f, "conn_id", uint64(o.id)) }) {
 			continue
 		}
 		if err := scan(st.ctx, f, func(rows []tables.Flow) error {
@@ -409,7 +417,6 @@ func (st *step) reread() error {
 				if o := st.stored[key{rows[i].ConnID, rows[i].Site}]; o != nil {
 					o.found = true
 					st.meter(&rows[i], o.name, false)
-					st.rereads++
 				}
 			}
 			return nil
@@ -420,16 +427,23 @@ func (st *step) reread() error {
 	return nil
 }
 
-// mayHold tells whether a file of exports or flows may hold rows of what was
-// stored.
-func (st *step) mayHold(f archive.File) bool {
-	var near []*stored
+// near lists what was stored whose rows a file may hold by its times.
+func (st *step) near(f archive.File) (near []*stored) {
+	if unsettled(f) {
+		return nil
+	}
 	for _, o := range st.stored {
 		if f.MaxTS >= o.ts-slack && f.MinTS <= o.end+slack {
-			if near = append(near, o); len(near) > bloomLimit {
-				return true
-			}
+			near = append(near, o)
 		}
 	}
-	return slices.ContainsFunc(near, func(o *stored) bool { return archive.MayContain(f, "conn_id", uint64(o.id)) })
+	return near
+}
+
+func cidsOf(list []*stored) []uint64 {
+	cids := make([]uint64, 0, len(list))
+	for _, o := range list {
+		cids = append(cids, o.cid)
+	}
+	return cids
 }
