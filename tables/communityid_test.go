@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -244,4 +245,45 @@ func conversations(t *testing.T, path string) (counts map[string][2]int64, packe
 		add(CommunityIDText(key.src, key.dst, 0, 0, key.proto), n)
 	}
 	return counts, packets, true
+}
+
+// TestCIDHash compares with CID on tuples of all kinds.
+func TestCIDHash(t *testing.T) {
+	h := NewCIDHash()
+	if h.state == nil {
+		t.Error("crypto/sha1 saves its state in another way: CIDHash is no faster than CID")
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 10000 {
+		a, b := Addr{r.Uint64(), r.Uint64()}, Addr{r.Uint64(), r.Uint64()}
+		if r.IntN(2) == 0 {
+			a, b = AddrFrom4(be32(r.Uint32())), AddrFrom4(be32(r.Uint32()))
+		}
+		src, dst, proto := uint16(r.Uint32()), uint16(r.Uint32()), uint8(r.Uint32())
+		if r.IntN(2) == 0 {
+			proto = [...]uint8{ProtocolTCP, ProtocolUDP, ProtocolICMP, ProtocolICMPv6}[r.IntN(4)]
+			src &= 0xff
+		}
+		if got, want := h.CID(a, b, src, dst, proto), CID(a, b, src, dst, proto); got != want {
+			t.Fatalf("%v:%d %v:%d %d: %x, want %x", a, src, b, dst, proto, got, want)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { h.CID(Addr{1, 2}, Addr{3, 4}, 5, 6, ProtocolTCP) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkCIDHash(b *testing.B) {
+	x, y := AddrFrom4(be32(1)), AddrFrom4(be32(2))
+	b.Run("CID", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			CID(x, y, uint16(i), 443, ProtocolTCP)
+		}
+	})
+	b.Run("CIDHash", func(b *testing.B) {
+		h := NewCIDHash()
+		for i := 0; b.Loop(); i++ {
+			h.CID(x, y, uint16(i), 443, ProtocolTCP)
+		}
+	})
 }
