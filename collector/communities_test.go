@@ -11,7 +11,7 @@ import (
 // turned around, that share a place, of protocols with and without ports.
 func TestCommunities(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	var c communities
+	c := communities{hash: tables.NewCIDHash()}
 	addr := func() tables.Addr {
 		if random.IntN(4) == 0 {
 			return tables.Addr{Hi: random.Uint64N(3), Lo: random.Uint64N(8)}

@@ -17,6 +17,9 @@ const (
 	v5Plausible = (65535 - v5Header) / v5Record
 )
 
+// v5Template stands for the only kind of record there is.
+var v5Template template
+
 func (w *work) netflow5() {
 	b := w.data
 	if len(b) < v5Header {
@@ -61,7 +64,10 @@ func (w *work) netflow5() {
 }
 
 func (w *work) v5Record(b []byte, export int64, uptime uint32) {
-	r := w.row()
+	r, again := w.rowOf(&v5Template)
+	if again {
+		r.ICMPType, r.ICMPCode = tables.Opt[int32]{}, tables.Opt[int32]{}
+	}
 	r.Src, r.Dst = tables.AddrFrom4(b), tables.AddrFrom4(b[4:])
 	r.NextHop = tables.Some(tables.AddrFrom4(b[8:]))
 	r.InIf = tables.Some(int64(binary.BigEndian.Uint16(b[12:])))
