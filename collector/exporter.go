@@ -66,13 +66,18 @@ type stream struct {
 	row      tables.Export
 	override bool // of the sampling rate, by configuration
 	sequence sequence
-	counts   tables.Exporter // since reported
-	reported tables.Time     // 0: never
-	created  tables.Time
-	heard    tables.Time
+	// numbering is of IPFIX alone: what its sequence counts.
+	numbering numbering
+	counts    tables.Exporter // since reported
+	reported  tables.Time     // 0: never
+	created   tables.Time
+	heard     tables.Time
 
 	templates map[uint16]*template
 	options   options
+	// whole is the stream of domain 0, if there is one: what its options say
+	// holds for all domains (RFC 7011 section 3.1) that say nothing themselves.
+	whole *stream
 	samples   *sflowSamples // of sFlow
 }
 
@@ -147,9 +152,36 @@ func (d *Decoder) newStream(e *exporter, key streamKey, now tables.Time) *stream
 	}
 	s.next = e.streams[key]
 	e.streams[key] = s
+	e.linkWhole(key.source)
 	e.count++
 	d.streams.Add(1)
 	return s
+}
+
+// linkWhole tells the streams of a protocol which of them is domain 0's.
+func (e *exporter) linkWhole(src source) {
+	if src != sourceNetFlow9 && src != sourceIPFIX {
+		return
+	}
+	whole := e.streams[streamKey{source: src}]
+	for key, first := range e.streams {
+		if key.source != src {
+			continue
+		}
+		for s := first; s != nil; s = s.next {
+			if s.whole = whole; whole != nil && key.domain == 0 {
+				s.whole = nil
+			}
+			s.setRate()
+		}
+	}
+}
+
+// setRate puts the sampling rate of rows that name no sampler into row.
+func (s *stream) setRate() {
+	if !s.override {
+		s.row.Sampling = s.rate()
+	}
 }
 
 // blank is an Exporter row of the stream before anything happened.
@@ -283,6 +315,11 @@ func (s *stream) report(e *exporter, now tables.Time, all bool) (row tables.Expo
 		c.TSEnd = c.TS
 		anything = anything || c != t.blank(c.TS)
 	}
+	if !anything { // silence is no part of the next row
+		for t := s; t != nil; t = t.next {
+			t.counts.TS, t.counts.TSEnd = now, now
+		}
+	}
 	if !anything || !all && last != 0 && now-last < reportEvery {
 		return row, false
 	}
@@ -337,5 +374,9 @@ func (s *stream) rate() tables.Opt[int64] {
 	if s.samples != nil {
 		return s.samples.rate
 	}
-	return s.options.rate()
+	r := s.options.rate()
+	if !r.Set && s.whole != nil {
+		r = s.whole.options.rate()
+	}
+	return r
 }

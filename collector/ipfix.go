@@ -40,10 +40,26 @@ func (w *work) ipfix() {
 	default:
 		b = b[:length]
 	}
+	options := s.counts.OptionsRecords
 	records, counted := w.sets(&h, b[ipfixHeader:])
-	s.sequence.take(seq, uint32(records), w.received, &s.counts)
-	if !counted || w.bad {
-		s.sequence.uncounted()
+	flows := records - int(s.counts.OptionsRecords-options)
+	s.count(seq, uint32(records), uint32(flows), counted && !w.bad, w.received)
+}
+
+// count accounts for an IPFIX message by the rule its exporter numbers them.
+func (s *stream) count(seq, records, flows uint32, counted bool, now tables.Time) {
+	q, n := &s.sequence, &s.numbering
+	number, units, due, changed := n.next(seq, records, flows)
+	switch {
+	case changed && q.known && q.nholes == 0:
+		q.next = due
+	case !counted && n.rule >= allUpTo && q.known:
+		number = q.next // the message's own number can't be told
+	}
+	q.take(number, units, now, &s.counts)
+	if !counted {
+		q.uncounted()
+		n.forget()
 	}
 }
 
