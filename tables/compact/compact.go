@@ -17,12 +17,10 @@
 package compact
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
@@ -79,43 +77,52 @@ func Run(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 	} else if err != nil {
 		return stats, err
 	}
+	// A family that fails does not keep the others from being merged.
+	var failed []error
+	fail := func(what string, err error) {
+		if err != nil {
+			failed = append(failed, fmt.Errorf("compact %s: %w", what, err))
+		}
+	}
+	fail("flows", mergePending(ctx, a, &stats))
+	fail("exports", settle(ctx, a, now(), limits{chunkRows, carryLimit}, &stats))
+	for _, small := range []struct {
+		family  archive.Family
+		rewrite rewriter
+		levels  []string
+	}{
+		{archive.Flows, rewriteOf(flowTime), []string{merged}},
+		{archive.Connections, rewriteOf(func(r *tables.Connection) tables.Time { return r.TS }), []string{merged}},
+		{archive.Other, rewriteOf(func(r *tables.Other) tables.Time { return r.TS }), []string{pending, merged}},
+		{archive.DNS, rewriteOf(func(r *tables.DNS) tables.Time { return r.TS }), []string{pending, merged}},
+		{archive.Names, rewriteOf(func(r *tables.Name) tables.Time { return r.TS }), []string{pending, merged}},
+	} {
+		for _, level := range small.levels {
+			plan := func(units []unit) [][]unit { return few(units, level, cfg.MergeAt) }
+			fail(string(small.family), climb(ctx, a, small.family, small.rewrite, merged, plan, &stats))
+		}
+	}
+	cfg.Logger.Info("compacted", "files", stats.Files, "rows", stats.Rows, "connections", stats.Connections, "folded", stats.Folded, "late", stats.Late, "forced", stats.Forced)
+	return stats, errors.Join(failed...)
+}
+
+// mergePending takes over the flow files that an import left.
+func mergePending(ctx context.Context, a *archive.Archive, stats *Stats) error {
 	cat, err := a.Catalog()
 	if err != nil {
-		return stats, err
+		return err
 	}
 	for _, files := range sequences(cat.Files(archive.Flows), pending) {
-		if err := mergeFlows(ctx, a, cat, files, &stats); err != nil {
-			return stats, fmt.Errorf("compact flows: %w", err)
+		if err := mergeFlows(ctx, a, cat, files, stats); err != nil {
+			return err
 		}
 		// What the next sequence must know: these rows' connections, and
 		// where the rows are now.
 		if cat, err = a.Catalog(); err != nil {
-			return stats, err
+			return err
 		}
 	}
-	if err := settle(ctx, a, now(), limits{chunkRows, carryLimit}, &stats); err != nil {
-		return stats, fmt.Errorf("compact exports: %w", err)
-	}
-	if cat, err = a.Catalog(); err != nil {
-		return stats, err
-	}
-	if err := errors.Join(
-		mergeSmall(ctx, a, cat, archive.Flows, merged, cfg.MergeAt, &stats, flowTime),
-		mergeSmall(ctx, a, cat, archive.Connections, merged, cfg.MergeAt, &stats, func(r *tables.Connection) tables.Time { return r.TS }),
-	); err != nil {
-		return stats, fmt.Errorf("compact: %w", err)
-	}
-	for _, level := range []string{pending, merged} {
-		if err := errors.Join(
-			mergeSmall(ctx, a, cat, archive.Other, level, cfg.MergeAt, &stats, func(r *tables.Other) tables.Time { return r.TS }),
-			mergeSmall(ctx, a, cat, archive.DNS, level, cfg.MergeAt, &stats, func(r *tables.DNS) tables.Time { return r.TS }),
-			mergeSmall(ctx, a, cat, archive.Names, level, cfg.MergeAt, &stats, func(r *tables.Name) tables.Time { return r.TS }),
-		); err != nil {
-			return stats, fmt.Errorf("compact: %w", err)
-		}
-	}
-	cfg.Logger.Info("compacted", "files", stats.Files, "rows", stats.Rows, "connections", stats.Connections, "folded", stats.Folded, "late", stats.Late, "forced", stats.Forced)
-	return stats, nil
+	return nil
 }
 
 // sequences groups the files of a level by the sequence they are numbered in:
@@ -176,81 +183,27 @@ func takeOver(ctx context.Context, tx *archive.Tx, files []archive.File) error {
 	case 1:
 		return tx.Keep(small[0], merged)
 	}
-	return rewrite(ctx, tx, small, flowTime)
-}
-
-// rewrite merges files into one.
-func rewrite[T any](ctx context.Context, tx *archive.Tx, files []archive.File, ts func(*T) tables.Time) error {
-	out, err := archive.NewRowFile[T](tx, merged)
-	if err != nil {
-		return err
-	}
-	if _, err := mergeRows(ctx, files, ts, out.Write); err != nil {
-		return err
-	}
-	_, err = out.Close()
-	return err
+	return rewriteOf(flowTime)(ctx, tx, small, merged, 0)
 }
 
 func flowTime(f *tables.Flow) tables.Time { return f.TS }
 
-// mergeSmall merges a family's small files that follow one another, once there
+// few chooses the small units of a level that follow each other, once there
 // are many. Past maxFiles it takes larger ones too.
-func mergeSmall[T any](ctx context.Context, a *archive.Archive, cat *archive.Catalog, family archive.Family, level string, at int, stats *Stats, ts func(*T) tables.Time) error {
-	all := cat.Files(family)
+func few(units []unit, level string, at int) (out [][]unit) {
 	limit := int64(smallRows)
-	if len(all) > maxFiles {
+	if len(units) > maxFiles {
 		limit, at = maxRows/4, min(at, 4)
 	}
-	for _, files := range sequences(all, level) {
-		for _, run := range runs(files, limit) {
-			if len(run) < at {
-				continue
-			}
-			tx, err := a.Begin("compact")
-			if err != nil {
-				return err
-			}
-			if err := rewrite(ctx, tx, run, ts); err != nil {
-				return errors.Join(fmt.Errorf("%s: %w", family, err), tx.Abort())
-			}
-			tx.Supersede(run)
-			if err := tx.Commit(); err != nil {
-				return fmt.Errorf("%s: %w", family, err)
-			}
-			stats.Files += len(run)
-		}
-	}
-	return nil
-}
-
-// runs returns the files with fewer than limit rows, of one sequence and level,
-// as lists of neighbours with at most maxRows in all. Files that stand for the
-// same numbers stay together, since they can only be superseded together.
-func runs(files []archive.File, limit int64) (out [][]archive.File) {
-	files = slices.Clone(files)
-	slices.SortFunc(files, func(x, y archive.File) int { return cmp.Compare(x.First, y.First) })
-	var run []archive.File
-	var total int64
-	end := func() {
-		if len(run) > 1 {
-			out = append(out, run)
-		}
-		run, total = nil, 0
-	}
-	for i := 0; i < len(files); {
+	for i := 0; i < len(units); {
 		n, rows := i, int64(0)
-		for ; n < len(files) && files[n].First == files[i].First; n++ {
-			rows += files[n].Rows
+		for ; n < len(units) && units[n].level == level && units[n].rows < limit && rows+units[n].rows <= maxRows; n++ {
+			rows += units[n].rows
 		}
-		if rows >= limit || total+rows > maxRows {
-			end()
+		if n-i >= max(at, 2) {
+			out = append(out, units[i:n])
 		}
-		if rows < limit {
-			run, total = append(run, files[i:n]...), total+rows
-		}
-		i = n
+		i = max(n, i+1)
 	}
-	end()
 	return out
 }

@@ -166,7 +166,6 @@ func climb(ctx context.Context, a *archive.Archive, family archive.Family, rewri
 			}
 			for _, u := range run {
 				stats.Files += len(u.files)
-				stats.Rows += u.rows
 			}
 		}
 	}
@@ -227,6 +226,7 @@ func rewriteOf[T any](ts func(*T) tables.Time) rewriter {
 	return func(ctx context.Context, tx *archive.Tx, files []archive.File, level string, width tables.Time) error {
 		var out *archive.RowFile[T]
 		var until tables.Time
+		written := false
 		end := func() error {
 			if out == nil {
 				return nil
@@ -256,6 +256,7 @@ func rewriteOf[T any](ts func(*T) tables.Time) rewriter {
 					if out, err = archive.NewRowFile[T](tx, level); err != nil {
 						return err
 					}
+					written = true
 				}
 				if err := out.Write(rows[:n]); err != nil {
 					return err
@@ -264,6 +265,9 @@ func rewriteOf[T any](ts func(*T) tables.Time) rewriter {
 			}
 			return nil
 		})
+		if err == nil && !written { // no rows are left: that stands in a file too
+			out, err = archive.NewRowFile[T](tx, level)
+		}
 		return errors.Join(err, end())
 	}
 }
@@ -294,7 +298,7 @@ func unitsOf(files []archive.File) (out [][]unit) {
 			(*list)[n-1].add(f)
 			continue
 		}
-		u := unit{level: f.Level, from: f.MinTS, to: f.MaxTS}
+		u := unit{level: f.Level}
 		u.add(f)
 		*list = append(*list, u)
 	}
@@ -303,8 +307,13 @@ func unitsOf(files []archive.File) (out [][]unit) {
 
 func (u *unit) add(f *archive.File) {
 	u.files = append(u.files, *f)
+	if f.Rows > 0 {
+		if u.rows == 0 {
+			u.from, u.to = f.MinTS, f.MaxTS
+		}
+		u.from, u.to = min(u.from, f.MinTS), max(u.to, f.MaxTS)
+	}
 	u.rows += f.Rows
-	u.from, u.to = min(u.from, f.MinTS), max(u.to, f.MaxTS)
 }
 
 // pick chooses lists of units of a level that follow each other: at least so
@@ -318,9 +327,14 @@ func pick(units []unit, level string, at int, most int64) (out [][]unit) {
 			continue
 		}
 		n, rows, full := i, int64(0), false
-		from, to := units[i].from, units[i].to
+		var from, to tables.Time
 		for ; n < len(units) && units[n].level == level; n++ {
-			from, to = min(from, units[n].from), max(to, units[n].to)
+			if units[n].rows > 0 {
+				if rows == 0 {
+					from, to = units[n].from, units[n].to
+				}
+				from, to = min(from, units[n].from), max(to, units[n].to)
+			}
 			if n > i && (rows+units[n].rows > most || level == daily && to-from > longestFile) {
 				full = true
 				break
