@@ -310,6 +310,11 @@ func TestOptions(t *testing.T) {
 			v9(0, 1, set(1, v9Options(300, system, ie{0, 34, 4})), set(300, be(be(nil, 4, 0), 4, 100))),
 			v9(0, 2, flow9()),
 		}, ""},
+		{"what domain 0 says holds for all", [][]byte{
+			v9(0, 2, set(1, v9Options(301, system, ie{0, 34, 4})), set(301, be(be(nil, 4, 0), 4, 7))),
+			v9(0, 0, set(1, v9Options(300, system, ie{0, 34, 4}), v9Options(301, []ie{{0, scopeInterface, 2}}, ie{0, 82, 4})), set(300, be(be(nil, 4, 0), 4, 100)), set(301, []byte("\x00\x07eth0"))),
+			v9(0, 1, flow9(num(10, 4, 7))), v9(1, 2, flow9()), v9(1, 0, flow9()),
+		}, "sampling_rate=100 in_if=7 in_if_name=eth0\nsampling_rate=7\nsampling_rate=100"},
 		{"names of interfaces", [][]byte{
 			v9(0, 1, set(1, v9Options(300, []ie{{0, scopeInterface, 2}}, ie{0, 82, 4}, ie{0, 83, 6})), set(300, []byte("\x00\x07eth0uplink\x00\x08\x00\x00\x00\x00inside"))),
 			v9(1, 1, flow9(num(10, 4, 7), num(14, 4, 8))),

@@ -89,7 +89,7 @@ func NewDecoder(cfg Config, sink tables.ExportSink, state []byte) (*Decoder, err
 		limits: limits{
 			maxStreams:   4 * int64(cfg.MaxExporters),
 			maxTemplates: 100_000,
-			maxFields:    2_000_000,
+			maxFields:    1_000_000,
 			maxWaiting:   64 << 20,
 		},
 	}

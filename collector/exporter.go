@@ -77,8 +77,8 @@ type stream struct {
 	options   options
 	// whole is the stream of domain 0, if there is one: what its options say
 	// holds for all domains (RFC 7011 section 3.1) that say nothing themselves.
-	whole *stream
-	samples   *sflowSamples // of sFlow
+	whole   *stream
+	samples *sflowSamples // of sFlow
 }
 
 // open finds or makes the stream of a datagram numbered seq that came from
@@ -242,6 +242,7 @@ func (d *Decoder) age(e *exporter, now tables.Time, all, full bool, rows []table
 		if now-first.heard > tables.Time(d.cfg.TemplateTTL.Microseconds()) && first.next == nil && len(first.templates) == 0 {
 			d.dropStream(e, first)
 			delete(e.streams, key)
+			e.linkWhole(key.source)
 		}
 	}
 	if drop || e.count == 0 {
@@ -287,6 +288,7 @@ func (d *Decoder) dropSiblings(e *exporter, key streamKey, now tables.Time) *str
 		s = next
 	}
 	e.streams[key] = kept
+	e.linkWhole(key.source)
 	return kept
 }
 

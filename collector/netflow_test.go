@@ -222,3 +222,37 @@ func TestExportTime(t *testing.T) {
 		t.Error("a time without a version")
 	}
 }
+
+// TestRowsDoNotLeak decodes datagrams of several kinds in turn, and each with a
+// decoder of its own: rows made over earlier ones are as rows made anew.
+func TestRowsDoNotLeak(t *testing.T) {
+	icmp := v5Datagram(0, 3)
+	icmp[24+48+38] = tables.ProtocolICMP
+	late := v5Datagram(0, 3) // ends before it starts
+	binary.BigEndian.PutUint32(late[24+28:], 1)
+	sampled := v5Datagram(0, 2)
+	binary.BigEndian.PutUint16(sampled[22:], 100)
+	other := v5Datagram(0, 3)
+	other[21] = 9
+	plainTemplate := set(2, templateOf(256, plainFields...))
+	kinds := [][]byte{
+		v5Datagram(0, 3), icmp, late, sampled, other,
+		ipfixMessage(0, 1, plainTemplate, set(256, plainOf(1), plainOf(2))),
+		v9Datagram(0, 1, set(0, templateOf(256, ie{0, 4, 1})), set(256, []byte{6, 17})),
+	}
+	d, s := newTestDecoder(t, Config{}, nil)
+	for i := range 500 {
+		data := kinds[i*i%31%len(kinds)]
+		s.rows = nil
+		now := testTime + tables.Time(i)*1000
+		d.Datagram(testExporter, now, data)
+		alone, k := newTestDecoder(t, Config{}, nil)
+		alone.Datagram(testExporter, now, data)
+		for j := range s.rows {
+			s.rows[j].FlowID, k.rows[j].FlowID = 0, 0
+		}
+		if len(s.rows) < 2 || !reflect.DeepEqual(s.rows, k.rows) {
+			t.Fatalf("datagram %d:\n%+v\n%+v", i, s.rows, k.rows)
+		}
+	}
+}

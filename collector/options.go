@@ -114,8 +114,11 @@ func (w *work) optionsSet(t *template, h *header, b []byte) (records int) {
 		b = b[size:]
 		records++
 	}
-	if records > 0 && !w.s.override {
-		w.s.row.Sampling = w.s.rate()
+	if records > 0 {
+		w.s.setRate()
+		if w.s.domain == 0 {
+			w.e.linkWhole(w.s.source)
+		}
 	}
 	return records
 }
@@ -257,6 +260,36 @@ func (w *work) room(n int) bool {
 	return true
 }
 
+// The names that hold for the stream: its own, else those for all domains.
+func (s *stream) interfaceNames() map[int64]string {
+	if s.options.interfaces == nil && s.whole != nil {
+		return s.whole.options.interfaces
+	}
+	return s.options.interfaces
+}
+
+func (s *stream) applicationNames() map[string]string {
+	if s.options.applications == nil && s.whole != nil {
+		return s.whole.options.applications
+	}
+	return s.options.applications
+}
+
+func (s *stream) vrfNames() map[int64]string {
+	if s.options.vrfs == nil && s.whole != nil {
+		return s.whole.options.vrfs
+	}
+	return s.options.vrfs
+}
+
+// bootTime is when the device started; 0 when it did not say.
+func (s *stream) bootTime() tables.Time {
+	if s.options.boot == 0 && s.whole != nil {
+		return s.whole.options.boot
+	}
+	return s.options.boot
+}
+
 // dropOptions gives back what a stream's options hold.
 func (d *Decoder) dropOptions(e *exporter, s *stream) {
 	e.options -= s.options.bytes
@@ -275,10 +308,12 @@ func (w *work) recordSampling(r *tables.Export) {
 		}
 	}
 	if f.has&hasSampler != 0 {
-		if rate, known := w.s.options.samplers[f.sampler]; known {
+		rate, known := w.s.options.samplers[f.sampler]
+		if whole := w.s.whole; !known && whole != nil {
+			rate, known = whole.options.samplers[f.sampler]
+		}
+		if r.Sampling = w.s.options.general; known {
 			r.Sampling = tables.Some(rate)
-		} else {
-			r.Sampling = w.s.options.general
 		}
 	}
 }

@@ -235,7 +235,7 @@ func (w *work) record(t *template, h *header, rec []byte, spans []span) {
 		case opMPLS:
 			r.MPLSLabel = tables.Some(int32(number(b) >> 4)) // RFC 3032: label, class, bottom
 		case opAppID:
-			r.AppName = w.s.options.applications[string(b)]
+			r.AppName = w.s.applicationNames()[string(b)]
 		case opAppName:
 			r.AppName = f.extra.intern(textOf(b))
 		case opAppLabel:
@@ -315,18 +315,17 @@ func (w *work) record(t *template, h *header, rec []byte, spans []span) {
 	if isICMP(r.Protocol) {
 		w.icmp(r)
 	}
-	o := &w.s.options
 	if !w.s.override {
 		if f.has&(hasSampler|hasSaid) != 0 {
 			w.recordSampling(r)
-		} else if o.ifRates != nil {
+		} else if w.s.options.ifRates != nil {
 			w.interfaceSampling(r)
 		}
 	}
-	if o.interfaces != nil {
-		r.InIfName, r.OutIfName = o.interfaces[r.InIf.V], o.interfaces[r.OutIf.V]
+	if names := w.s.interfaceNames(); names != nil {
+		r.InIfName, r.OutIfName = names[r.InIf.V], names[r.OutIf.V]
 	}
-	if len(t.extra) > 0 || o.vrfs != nil {
+	if len(t.extra) > 0 || w.s.vrfNames() != nil {
 		w.recordExtra(r, t, rec, spans)
 	}
 	w.seal(r)
@@ -398,7 +397,7 @@ func (w *work) uptimes(t *template, h *header) {
 	if t.source == sourceIPFIX {
 		boot := f.boot
 		if f.has&hasBoot == 0 {
-			if boot = w.s.options.boot; boot == 0 {
+			if boot = w.s.bootTime(); boot == 0 {
 				if d := int32(f.endUptime - f.startUptime); d >= 0 && f.has&hasStartUptime != 0 && f.has&hasEndUptime != 0 {
 					f.duration = tables.Time(d) * 1000
 					f.has |= hasDuration
@@ -448,7 +447,7 @@ func (w *work) recordExtra(r *tables.Export, t *template, rec []byte, spans []sp
 		x.member(e.key)
 		x.value(e.kind, b)
 	}
-	if vrfs := w.s.options.vrfs; vrfs != nil {
+	if vrfs := w.s.vrfNames(); vrfs != nil {
 		if name := vrfs[r.VRFIn.V]; name != "" && r.VRFIn.Set {
 			x.member(`"ingressVRFname":`)
 			x.b = appendJSON(x.b, []byte(name))

@@ -217,8 +217,6 @@ func (d *Decoder) loadStream(e *exporter, v *savedStream) {
 			learnName(w, &o.applications, string(id), textOf([]byte(name)))
 		}
 	}
-	if !s.override {
-		s.row.Sampling = s.rate()
-	}
+	e.linkWhole(key.source)
 	s.counts = s.blank(0)
 }
