@@ -30,6 +30,7 @@ func addressOf(text string) sflowBytes {
 }
 
 func pad(b []byte) sflowBytes {
+	b = append([]byte{}, b...)
 	for len(b)%4 != 0 {
 		b = append(b, 0)
 	}
