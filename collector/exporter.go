@@ -74,6 +74,7 @@ type stream struct {
 	heard     tables.Time
 
 	templates map[uint16]*template
+	waiting   int // data sets
 	options   options
 	// whole is the stream of domain 0, if there is one: what its options say
 	// holds for all domains (RFC 7011 section 3.1) that say nothing themselves.
@@ -236,7 +237,7 @@ func (d *Decoder) age(e *exporter, now tables.Time, all, full bool, rows []table
 			d.expireTemplates(e, s, now)
 		}
 		first = d.dropSiblings(e, key, now)
-		if row, due := first.report(e, now, all || drop); due {
+		if row, due := first.report(now, all || drop); due {
 			rows = append(rows, row)
 		}
 		if now-first.heard > tables.Time(d.cfg.TemplateTTL.Microseconds()) && first.next == nil && len(first.templates) == 0 {
@@ -307,7 +308,7 @@ func (d *Decoder) dropStream(e *exporter, s *stream) {
 }
 
 // report returns the row of a stream and its siblings, and whether it is due.
-func (s *stream) report(e *exporter, now tables.Time, all bool) (row tables.Exporter, due bool) {
+func (s *stream) report(now tables.Time, all bool) (row tables.Exporter, due bool) {
 	row = s.blank(now)
 	row.TS = s.counts.TS
 	last, anything := tables.Time(0), false
@@ -329,7 +330,7 @@ func (s *stream) report(e *exporter, now tables.Time, all bool) (row tables.Expo
 		addCounts(&row, &t.counts)
 		row.TS = min(row.TS, t.counts.TS)
 		row.KnownTemplates += int64(len(t.templates))
-		row.Waiting += e.waiting.of(t)
+		row.Waiting += int64(t.waiting)
 		if rate := t.rate(); rate.Set {
 			row.Sampling = rate
 		}

@@ -23,7 +23,7 @@ type extraWhen uint8
 
 const (
 	extraAlways   extraWhen = iota
-	extraNonzero            // 0 means that there is none
+	extraNonzero            // zeros mean that there is none: texts, tags
 	extraExporter           // unless it is the exporter's own address
 	extraSampler            // unless the sampler is known: then its rate is there
 	extraApp                // unless the application's name is known

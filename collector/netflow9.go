@@ -56,6 +56,9 @@ func (w *work) sets(h *header, b []byte) (records int, counted bool) {
 		switch {
 		case id >= firstTemplate:
 			t := w.s.templates[id]
+			if t == nil && len(body) == 0 {
+				break
+			}
 			if t == nil {
 				w.wait(id, h, body)
 				counted = false

@@ -14,6 +14,7 @@ type options struct {
 	general      tables.Opt[int64] // sampling rate that names no sampler
 	samplers     map[uint64]int64  // rates, by sampler or selector id
 	ifRates      map[int64]int64   // rates, by interface
+	rates        map[int64]int     // how many of both have it
 	interfaces   map[int64]string
 	applications map[string]string // by the octets of the applicationId
 	vrfs         map[int64]string
@@ -41,20 +42,26 @@ func (o *options) rate() tables.Opt[int64] {
 	case o.general.Set:
 		return o.general
 	}
-	var common tables.Opt[int64]
-	for _, r := range o.samplers {
-		if common.Set && common.V != r {
-			return tables.Opt[int64]{}
+	if len(o.rates) == 1 {
+		for r := range o.rates {
+			return tables.Some(r)
 		}
-		common = tables.Some(r)
 	}
-	for _, r := range o.ifRates {
-		if common.Set && common.V != r {
-			return tables.Opt[int64]{}
+	return tables.Opt[int64]{}
+}
+
+// counted notes that one more sampler or interface has a rate, and, unless it
+// is 0, one fewer another.
+func (o *options) counted(rate, before int64) {
+	if o.rates == nil {
+		o.rates = map[int64]int{}
+	}
+	o.rates[rate]++
+	if before > 0 {
+		if o.rates[before]--; o.rates[before] == 0 {
+			delete(o.rates, before)
 		}
-		common = tables.Some(r)
 	}
-	return common
 }
 
 // samplingSaid is the parts of a sampling rate.
@@ -95,12 +102,13 @@ const scopeInterface = 2
 
 // optionsSet reads the options records of a set.
 func (w *work) optionsSet(t *template, h *header, b []byte) (records int) {
-	spans := w.spans(len(t.fields))
+	spans := t.spans
+	if t.size == 0 {
+		spans = w.spans(len(t.fields))
+	}
 	for {
 		size := t.size
-		if size > 0 {
-			copy(spans, t.spans)
-		} else if !(padding(b) && zeros(b)) && len(b) >= t.minimum {
+		if size == 0 && !(padding(b) && zeros(b)) && len(b) >= t.minimum {
 			size = t.place(b, spans)
 		}
 		if size == 0 || size > len(b) {
@@ -114,11 +122,9 @@ func (w *work) optionsSet(t *template, h *header, b []byte) (records int) {
 		b = b[size:]
 		records++
 	}
-	if records > 0 {
-		w.s.setRate()
-		if w.s.domain == 0 {
-			w.e.linkWhole(w.s.source)
-		}
+	before := w.s.row.Sampling
+	if w.s.setRate(); w.s.domain == 0 && w.s.row.Sampling != before {
+		w.e.linkWhole(w.s.source)
 	}
 	return records
 }
@@ -128,12 +134,13 @@ func (w *work) optionsRecord(t *template, rec []byte, spans []span) {
 	var said samplingSaid
 	var sampler, iface, vrf tables.Opt[uint64]
 	var name, description, application, applicationName, vrfName []byte
-	for i, f := range t.fields {
+	for _, i := range t.walk {
+		f := t.fields[i]
 		b := rec[spans[i].at : int(spans[i].at)+int(spans[i].length)]
 		if len(b) == 0 {
 			continue
 		}
-		if t.scope9 && i < t.scopes {
+		if t.scope9 && int(i) < t.scopes {
 			if f.id == scopeInterface && len(b) <= 8 {
 				iface = tables.Some(number(b))
 			}
@@ -217,6 +224,7 @@ func (w *work) learnRate(sampler, iface tables.Opt[uint64], rate int64) {
 		if old, known := o.samplers[sampler.V]; known && old == rate || !known && !w.room(optionOverhead) {
 			return
 		}
+		o.counted(rate, o.samplers[sampler.V])
 		o.samplers[sampler.V] = rate
 	case iface.Set:
 		if o.ifRates == nil {
@@ -225,6 +233,7 @@ func (w *work) learnRate(sampler, iface tables.Opt[uint64], rate int64) {
 		if old, known := o.ifRates[int64(iface.V)]; known && old == rate || !known && !w.room(optionOverhead) {
 			return
 		}
+		o.counted(rate, o.ifRates[int64(iface.V)])
 		o.ifRates[int64(iface.V)] = rate
 	default:
 		if o.general == tables.Some(rate) {

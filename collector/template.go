@@ -46,8 +46,9 @@ type template struct {
 	options  bool   // its records describe the exporter
 	raw      []byte // the field specifiers as sent
 	fields   []field
-	size     int // of a record, when all fields have a fixed length; else 0
-	minimum  int // of a record
+	walk     []uint16 // the fields that have octets: as many as a record has, at most
+	size     int      // of a record, when all fields have a fixed length; else 0
+	minimum  int      // of a record
 	spans    []span
 	ops      []op
 	extra    []extraField
@@ -100,6 +101,9 @@ func newTemplate(src source, id uint16, options bool, scopes int, raw []byte, fi
 	fixed := true
 	t.spans = make([]span, len(fields))
 	for i, f := range fields {
+		if f.length > 0 {
+			t.walk = append(t.walk, uint16(i))
+		}
 		if f.length == variable && src == sourceIPFIX {
 			fixed = false
 			t.minimum++ // its length takes one octet
@@ -173,7 +177,11 @@ func (t *template) compile() {
 		if n := names[e.name]; n > 1 {
 			e.name += "#" + strconv.Itoa(n)
 		}
-		t.extra = append(t.extra, extraField{i, strconv.Quote(e.name) + ":", e.kind, extraConditions[f.elementID]})
+		when := extraConditions[f.elementID]
+		if e.kind == kindString {
+			when = extraNonzero
+		}
+		t.extra = append(t.extra, extraField{i, strconv.Quote(e.name) + ":", e.kind, when})
 	}
 }
 
@@ -206,7 +214,7 @@ func (t *template) add(o opcode, i int) {
 // fills spans, and returns the record's length, 0 when b ends within it.
 func (t *template) place(b []byte, spans []span) (size int) {
 	at := 0
-	for i := range t.fields {
+	for _, i := range t.walk {
 		n := int(t.fields[i].length)
 		if n == variable {
 			if at >= len(b) {

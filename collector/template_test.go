@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/wiresql/wiresql/tables"
 )
@@ -112,6 +113,7 @@ func TestTemplates(t *testing.T) {
 			{v9(0, 1, set(0, templateOf(256, ie{0, 4, 1}, ie{0, 1, 0}))), "decoded", 0},
 			{v9(1, 1, set(256, []byte{6, 17, 1, 6, 17})), "decoded", 5},
 		}},
+		{"an empty set before its template", []step{{m(0, 1, set(256)), "decoded", 0}}},
 		{"data before its template", []step{
 			{m(0, 1, set(256, plainOf(0))), "waiting", 0},
 			{m(1, 1, set(256, plainOf(1)), set(257, plainOf(9))), "waiting", 0},
@@ -201,7 +203,7 @@ func TestWaitingIsDecodedAsItCame(t *testing.T) {
 
 func TestWaitingIsBounded(t *testing.T) {
 	d, s := newTestDecoder(t, Config{WaitBytes: 10_000}, nil)
-	data := ipfixMessage(0, 1, set(256, make([]byte, 872))) // 1000 with what it costs
+	data := ipfixMessage(0, 1, set(256, make([]byte, 840))) // 1000 with what it costs
 	for range 25 {
 		if o := send(d, data); o != "waiting" {
 			t.Fatal(o)
@@ -217,6 +219,42 @@ func TestWaitingIsBounded(t *testing.T) {
 	d.Close(testTime + 31*60e6)
 	if c := s.sum(); c.Expired != 26 || d.waiting.Load() != 0 {
 		t.Errorf("counts %+v, %d bytes after the time to wait", c, d.waiting.Load())
+	}
+}
+
+// TestWaitingSmall is as many sets as fit, which wait for as many templates as
+// fit, twice over: what one costs must not grow with their number.
+func TestWaitingSmall(t *testing.T) {
+	d, s := newTestDecoder(t, Config{}, nil)
+	start := time.Now()
+	const ids = 4000
+	for range 2 {
+		for from := 0; from < ids; from += 500 {
+			var sets [][]byte
+			for i := range 12_000 {
+				sets = append(sets, set(uint16(firstTemplate+from+i%500), []byte{6}))
+			}
+			if o := send(d, v9Datagram(0, 1, sets...)); o != "waiting" {
+				t.Fatal(o)
+			}
+		}
+		var templates []byte
+		for id := firstTemplate; id < firstTemplate+ids; id++ {
+			templates = append(templates, templateOf(uint16(id), ie{0, 4, 1})...)
+		}
+		send(d, v9Datagram(0, 1, set(0, templates)))
+		e := d.exporters[tables.AddrFromNetip(testExporter.Addr())]
+		for id := range e.last.templates {
+			d.dropTemplate(e, e.last, id)
+		}
+	}
+	d.Close(testTime + 1)
+	c := s.sum()
+	if c.Waited != 2*8*12_000 || c.Late+c.Expired != c.Waited || c.Late != int64(len(s.rows)) || d.waiting.Load() != 0 {
+		t.Errorf("%d rows, %d bytes waiting, %+v", len(s.rows), d.waiting.Load(), c)
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("took %v", took)
 	}
 }
 
@@ -301,6 +339,55 @@ func TestManyRecords(t *testing.T) {
 		if s.rows[i].FlowID != tables.ID(i) || s.rows[i].Protocol != 6 {
 			t.Fatalf("row %d: id %d, protocol %d", i, s.rows[i].FlowID, s.rows[i].Protocol)
 		}
+	}
+}
+
+// TestNoDatagramIsSlow decodes the most work that fits a datagram, in each way
+// we know to ask for it. The bound is far above what they take, and far below
+// what one step in the square of the datagram's length would.
+func TestNoDatagramIsSlow(t *testing.T) {
+	empty := func(n int, last ...ie) []ie { return append(make([]ie, n), last...) }
+	repeat := func(b []byte, room int) []byte { return bytes.Repeat(b, room/len(b)) }
+	flap := append(set(300, be(be(nil, 4, 0), 4, 10)), set(300, be(be(nil, 4, 0), 4, 20))...)
+	for _, c := range []struct {
+		name          string
+		before, after []byte
+	}{
+		{"records of an octet", v9Datagram(0, 1, set(0, templateOf(256, ie{0, 4, 1}))), v9Datagram(1, 1, set(256, make([]byte, 65000)))},
+		{"records of an octet without a column", v9Datagram(0, 1, set(0, templateOf(256, ie{0, 3, 1}))), v9Datagram(1, 1, set(256, make([]byte, 65000)))},
+		{"records of an octet and many fields without", v9Datagram(0, 1, set(0, templateOf(256, empty(1000, ie{0, 4, 1})...))), v9Datagram(1, 1, set(256, make([]byte, 65000)))},
+		{"options records of an octet and many fields without", v9Datagram(0, 1, set(1, v9Options(256, nil, empty(1000, ie{0, 34, 1})...))), v9Datagram(1, 1, set(256, make([]byte, 65000)))},
+		{"records of variable length and many fields without octets", ipfixMessage(0, 1, set(2, templateOf(256, empty(1000, ie{0, 96, variable})...))), ipfixMessage(0, 1, set(256, repeat([]byte{1, 65}, 65000)))},
+		{"the same template again and again", nil, v9Datagram(0, 1, set(0, repeat(templateOf(256, ie{0, 4, 1}), 65000)))},
+		{"a template redefined again and again", nil, v9Datagram(0, 1, set(0, repeat(append(templateOf(256, ie{0, 4, 1}), templateOf(256, ie{0, 5, 1})...), 65000)))},
+		{"templates of many fields", nil, v9Datagram(0, 1, set(0, repeat(append(templateOf(256, empty(1000, ie{0, 4, 1})...), templateOf(256, empty(1000, ie{0, 5, 1})...)...), 65000)))},
+		{"small sets that wait", nil, v9Datagram(0, 1, repeat(set(256, []byte{1}), 65000))},
+		{"sampling rates back and forth", v9Datagram(0, 0, set(1, v9Options(300, []ie{{0, 1, 4}}, ie{0, 34, 4}))), v9Datagram(1, 0, repeat(flap, 65000))},
+		{"samplers", v9Datagram(0, 0, set(1, v9Options(300, nil, ie{0, 48, 4}, ie{0, 34, 4}))), v9Datagram(1, 0, set(300, func() (b []byte) {
+			for i := range uint64(8000) {
+				b = be(be(b, 4, i), 4, i+1)
+			}
+			return b
+		}()))},
+		{"withdrawals", ipfixMessage(0, 1, set(2, repeat(templateOf(256, ie{0, 4, 1}), 8))), ipfixMessage(0, 1, set(2, repeat([]byte{0, 2, 0, 0}, 65000)))},
+	} {
+		d, err := NewDecoder(Config{}, &discard{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for domain := range uint32(200) { // so that what is done for each stream shows
+			send(d, v9Datagram(0, domain))
+		}
+		if c.before != nil {
+			send(d, c.before)
+		}
+		start := time.Now()
+		send(d, c.after)
+		took := time.Since(start)
+		if took > 2*time.Second {
+			t.Errorf("%s: %v", c.name, took)
+		}
+		t.Logf("%8v %s", took.Round(10*time.Microsecond), c.name)
 	}
 }
 

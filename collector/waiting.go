@@ -6,33 +6,39 @@ import (
 	"github.com/wiresql/wiresql/tables"
 )
 
+// waitingKey is the template that sets wait for.
+type waitingKey struct {
+	stream *stream
+	id     uint16
+}
+
 // waitingSet is a data set whose template is not known yet, with what its
 // datagram's header said.
 type waitingSet struct {
-	stream *stream
-	id     uint16 // of the template
+	number uint64 // of the sets of its exporter that waited
 	header header
 	data   []byte // the records
 }
 
-// waitingSets are those of one exporter, oldest first.
+// waitingSets are those of one exporter. They are found by template and by
+// age in a time that does not grow with their number: who sends them chooses
+// how many there are.
 type waitingSets struct {
-	sets  []waitingSet
-	bytes int
+	sets    map[waitingKey][]waitingSet // oldest first
+	queue   []waitingTurn               // of all, oldest first; some are gone
+	count   int
+	bytes   int
+	numbers uint64
+}
+
+// waitingTurn is a set's place in the queue.
+type waitingTurn struct {
+	waitingKey
+	number uint64
 }
 
 // overhead is what a waiting set costs besides its bytes.
-const overhead = 128
-
-// of counts the sets of a stream.
-func (q *waitingSets) of(s *stream) (n int64) {
-	for i := range q.sets {
-		if q.sets[i].stream == s {
-			n++
-		}
-	}
-	return n
-}
+const overhead = 160
 
 // wait keeps a data set until its template comes. When the exporter has too
 // many, its oldest go; when all exporters together do, this one.
@@ -47,10 +53,106 @@ func (w *work) wait(id uint16, h *header, data []byte) {
 	for e.waiting.bytes+size > w.d.cfg.WaitBytes {
 		w.d.expire(e)
 	}
-	e.waiting.sets = append(e.waiting.sets, waitingSet{w.s, id, *h, append([]byte(nil), data...)})
-	e.waiting.bytes += size
+	e.waiting.add(waitingKey{w.s, id}, h, data)
 	c.Waited++
 	w.waited = true
+}
+
+func (q *waitingSets) add(key waitingKey, h *header, data []byte) {
+	if q.sets == nil {
+		q.sets = map[waitingKey][]waitingSet{}
+	}
+	q.numbers++
+	q.sets[key] = append(q.sets[key], waitingSet{q.numbers, *h, append([]byte(nil), data...)})
+	q.queue = append(q.queue, waitingTurn{key, q.numbers})
+	q.count++
+	q.bytes += len(data) + overhead
+	key.stream.waiting++
+	if len(q.queue) > 2*q.count+64 { // most are gone: those that are not, move up
+		kept := q.queue[:0]
+		for _, t := range q.queue {
+			if q.has(t) {
+				kept = append(kept, t)
+			}
+		}
+		q.queue = kept
+	}
+}
+
+// has tells whether a set still waits. Sets of a template go oldest first.
+func (q *waitingSets) has(t waitingTurn) bool {
+	sets := q.sets[t.waitingKey]
+	return len(sets) > 0 && sets[0].number <= t.number
+}
+
+// removed accounts for a set that is gone.
+func (d *Decoder) removed(e *exporter, key waitingKey, set *waitingSet) {
+	size := len(set.data) + overhead
+	e.waiting.count--
+	e.waiting.bytes -= size
+	key.stream.waiting--
+	d.waiting.Add(int64(-size))
+	if e.waiting.count == 0 {
+		e.waiting.queue, e.waiting.sets = nil, nil
+	}
+}
+
+// expire drops the oldest set.
+func (d *Decoder) expire(e *exporter) {
+	q := &e.waiting
+	for !q.has(q.queue[0]) {
+		q.queue = q.queue[1:]
+	}
+	key := q.queue[0].waitingKey
+	q.queue = q.queue[1:]
+	sets := q.sets[key]
+	set := sets[0]
+	sets[0] = waitingSet{}
+	if q.sets[key] = sets[1:]; len(sets) == 1 {
+		delete(q.sets, key)
+	}
+	key.stream.counts.Expired++
+	d.removed(e, key, &set)
+}
+
+// expireWaiting drops the sets that waited too long.
+func (d *Decoder) expireWaiting(e *exporter, now tables.Time) {
+	q := &e.waiting
+	for q.count > 0 {
+		t := q.queue[0]
+		if q.has(t) {
+			if now-q.sets[t.waitingKey][0].header.received <= tables.Time(d.cfg.WaitTime.Microseconds()) {
+				return
+			}
+			d.expire(e)
+		} else {
+			q.queue = q.queue[1:]
+		}
+	}
+}
+
+// dropWaiting drops all sets of a stream.
+func (d *Decoder) dropWaiting(e *exporter, s *stream) {
+	for key, sets := range e.waiting.sets {
+		if key.stream == s {
+			delete(e.waiting.sets, key)
+			for i := range sets {
+				d.removed(e, key, &sets[i])
+			}
+		}
+	}
+}
+
+// ready decodes the sets that waited for a template of the stream, now known.
+func (w *work) ready(id uint16, t *template) {
+	key := waitingKey{w.s, id}
+	sets := w.e.waiting.sets[key]
+	delete(w.e.waiting.sets, key)
+	for i := range sets {
+		w.d.removed(w.e, key, &sets[i])
+		w.s.counts.Late++
+		w.dataSet(t, &sets[i].header, sets[i].data)
+	}
 }
 
 // reserve takes n of a limit that all exporters share.
@@ -63,65 +165,4 @@ func reserve(used *atomic.Int64, limit, n int64, trusted bool) bool {
 		return false
 	}
 	return true
-}
-
-// release gives back what the set at hand took.
-func (d *Decoder) release(e *exporter, set *waitingSet) {
-	size := len(set.data) + overhead
-	e.waiting.bytes -= size
-	d.waiting.Add(int64(-size))
-}
-
-// expire drops the oldest set.
-func (d *Decoder) expire(e *exporter) {
-	q := &e.waiting
-	q.sets[0].stream.counts.Expired++
-	d.release(e, &q.sets[0])
-	q.sets[0] = waitingSet{}
-	if q.sets = q.sets[1:]; len(q.sets) == 0 {
-		q.sets = nil
-	}
-}
-
-// expireWaiting drops the sets that waited too long.
-func (d *Decoder) expireWaiting(e *exporter, now tables.Time) {
-	for len(e.waiting.sets) > 0 && now-e.waiting.sets[0].header.received > tables.Time(d.cfg.WaitTime.Microseconds()) {
-		d.expire(e)
-	}
-}
-
-// takeWaiting takes out the sets that match, in their order.
-func (d *Decoder) takeWaiting(e *exporter, match func(*waitingSet) bool) (taken []waitingSet) {
-	q := &e.waiting
-	kept := q.sets[:0]
-	for i := range q.sets {
-		if set := q.sets[i]; match(&set) {
-			d.release(e, &set)
-			taken = append(taken, set)
-		} else {
-			kept = append(kept, set)
-		}
-	}
-	clear(q.sets[len(kept):])
-	if q.sets = kept; len(kept) == 0 {
-		q.sets = nil
-	}
-	return taken
-}
-
-// dropWaiting drops all sets of a stream.
-func (d *Decoder) dropWaiting(e *exporter, s *stream) {
-	d.takeWaiting(e, func(set *waitingSet) bool { return set.stream == s })
-}
-
-// ready decodes the sets that waited for a template of the stream, now known.
-func (w *work) ready(id uint16, t *template) {
-	if len(w.e.waiting.sets) == 0 {
-		return
-	}
-	sets := w.d.takeWaiting(w.e, func(set *waitingSet) bool { return set.stream == w.s && set.id == id })
-	for i := range sets {
-		w.s.counts.Late++
-		w.dataSet(t, &sets[i].header, sets[i].data)
-	}
 }
