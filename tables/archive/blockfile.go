@@ -15,6 +15,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/bloom"
 	"github.com/parquet-go/parquet-go/bloom/xxhash"
+	"github.com/parquet-go/parquet-go/encoding/bytestreamsplit"
 	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/rle"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
@@ -45,16 +46,18 @@ type blockFile struct {
 
 // blockScratch is the memory that writing a file takes.
 type blockScratch struct {
-	buf     []byte // to be written
-	values  []byte // of a page, with the levels
-	packed  []byte
-	wide    []int64
-	narrow  []int32
-	renamed []int32
-	levels  []uint8
-	repeats []uint8
-	hashes  []uint64
-	dict    dictionary
+	buf      []byte // to be written
+	values   []byte // of a page, with the levels
+	packed   []byte
+	bytes    []byte
+	squeezed []byte
+	wide     []int64
+	narrow   []int32
+	renamed  []int32
+	levels   []uint8
+	repeats  []uint8
+	hashes   []uint64
+	dict     dictionary
 }
 
 var blockScratches = sync.Pool{New: func() any { return new(blockScratch) }}
@@ -72,6 +75,9 @@ const (
 	hashBits = 56
 	// boundText is how long a text may be to stand among a chunk's statistics.
 	boundText = 64
+	// blockBloomBits is the filters' cost a distinct value and row group, 3 %
+	// false positives: these rows have four, and are many.
+	blockBloomBits = 8
 	// worthIt: compression must take off so much of a page, as a fraction of
 	// it, to pay for the reading.
 	worthIt = 16
@@ -281,8 +287,7 @@ func (f *blockFile) encode64(c *column, m *format.ColumnMetaData, values []int64
 		}
 		err = f.writePage(m, format.Plain)
 	default:
-		f.values = append(f.values, f.packed...)
-		err = f.writePage(m, format.DeltaBinaryPacked)
+		err = f.writeDelta(m, len(values), func(dst []byte) ([]byte, error) { return byteStreams.EncodeInt64(dst, values) })
 	}
 	if err == nil && !f.cheap && slices.Contains(f.codec.bloomed, c.name) {
 		err = f.writeBloom(m, values, few)
@@ -344,6 +349,29 @@ func (f *blockFile) encode32(c *column, m *format.ColumnMetaData, values []int32
 			page = binary.LittleEndian.AppendUint32(page, uint32(x))
 		}
 		return f.writeDictionary(m, page, few, len(values), f.dict.indexes)
+	}
+	return f.writeDelta(m, len(values), func(dst []byte) ([]byte, error) { return byteStreams.EncodeInt32(dst, values) })
+}
+
+var byteStreams bytestreamsplit.Encoding
+
+// writeDelta appends the page of the differences in f.packed or, where those
+// take a byte and more each, that of the values' first bytes, second bytes and
+// so on, compressed: the better for columns in which some values come again and
+// again beside those that are random, as addresses and ports.
+func (f *blockFile) writeDelta(m *format.ColumnMetaData, n int, streams func(dst []byte) ([]byte, error)) error {
+	if !f.cheap && len(f.packed) > n {
+		page, err := streams(f.bytes[:0])
+		if err != nil {
+			return err
+		}
+		f.bytes = page
+		f.squeezed = compressed(f.squeezed, f.packed)
+		size := min(len(f.packed), len(f.squeezed))
+		if f.squeezed = compressed(f.squeezed, page); len(f.squeezed) < size-size/worthIt {
+			f.values = append(f.values, page...)
+			return f.writePage(m, format.ByteStreamSplit)
+		}
 	}
 	f.values = append(f.values, f.packed...)
 	return f.writePage(m, format.DeltaBinaryPacked)
@@ -466,13 +494,11 @@ func (f *blockFile) append(m *format.ColumnMetaData, page []byte, h format.PageH
 		m.Codec = format.Zstd
 	}
 	if m.Codec == format.Zstd {
-		e := encoders.Get().(*zstd.Encoder)
-		f.packed = e.EncodeAll(page, f.packed[:0])
-		encoders.Put(e)
-		if m.DictionaryPageOffset == 0 && len(f.packed) > len(page)-len(page)/worthIt {
+		f.squeezed = compressed(f.squeezed, page)
+		if m.DictionaryPageOffset == 0 && len(f.squeezed) > len(page)-len(page)/worthIt {
 			m.Codec = format.Uncompressed
 		} else {
-			page = f.packed
+			page = f.squeezed
 		}
 	}
 	h.CompressedPageSize = int32(len(page))
@@ -484,6 +510,12 @@ func (f *blockFile) append(m *format.ColumnMetaData, page []byte, h format.PageH
 	m.TotalUncompressedSize += int64(len(header)) + int64(h.UncompressedPageSize)
 	m.TotalCompressedSize += int64(len(header)) + int64(len(page))
 	return nil
+}
+
+func compressed(dst, page []byte) []byte {
+	e := encoders.Get().(*zstd.Encoder)
+	defer encoders.Put(e)
+	return e.EncodeAll(page, dst[:0])
 }
 
 var encoders = sync.Pool{New: func() any {
@@ -503,7 +535,7 @@ func (f *blockFile) writeBloom(m *format.ColumnMetaData, values []int64, few int
 			values = []int64{int64(binary.LittleEndian.Uint64(m.Statistics.MinValue))}
 		}
 	}
-	filter := make(bloom.SplitBlockFilter, bloom.NumSplitBlocksOf(int64(len(values)), bloomBits))
+	filter := make(bloom.SplitBlockFilter, bloom.NumSplitBlocksOf(int64(len(values)), blockBloomBits))
 	f.hashes = f.hashes[:0]
 	for _, x := range values {
 		f.hashes = append(f.hashes, xxhash.Sum64Uint64(uint64(x)))

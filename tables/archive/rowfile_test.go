@@ -303,7 +303,9 @@ func exportRows(n int, seed uint64) []tables.Export {
 	at := int64(1_750_000_000_000_000) + int64(seed)*2_000_000
 	for i := range rows {
 		r := &rows[i]
-		at += rng.Int64N(21) // 100,000 a second
+		if i%30 == 0 {
+			at += rng.Int64N(600) // 100,000 a second, 30 a datagram
+		}
 		received := at
 		length := int64(rng.ExpFloat64()*8000) * 1000
 		r.TSEnd = tables.Time(at/1000*1000 - rng.Int64N(15_000)*1000 + 999)

@@ -1,10 +1,14 @@
 package compact
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,12 +83,15 @@ func TestKill(t *testing.T) {
 	if wantConnections == "" || wantRest != "24000 5" {
 		t.Fatal(wantRest)
 	}
-	const tries = 10
+	tries := 10
+	if testing.Short() {
+		tries = 3
+	}
 	for i := range tries {
 		dir := t.TempDir()
 		fill(dir)
 		c := child(dir)
-		time.Sleep(takes * time.Duration(i+1) / tries)
+		time.Sleep(takes * time.Duration(i+1) / time.Duration(tries))
 		c.Process.Kill()
 		c.Wait()
 		got, rest := leaves(dir)
@@ -96,6 +103,115 @@ func TestKill(t *testing.T) {
 		}
 		if got, rest = leaves(dir); got != wantConnections || rest != wantRest {
 			t.Fatalf("run after a kill at %d/%d: %s rows, want %s; connections whole: %v", i+1, tries, rest, wantRest, got == wantConnections)
+		}
+	}
+}
+
+// TestKillSettling kills runs that settle in small steps, at all times. A step
+// is whole or not there; and what the next run leaves is what an undisturbed
+// one does.
+func TestKillSettling(t *testing.T) {
+	small := limits{300, 50}
+	if dir := os.Getenv(killed); dir != "" {
+		a, err := archive.Open(dir, archive.Options{NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		takeFlows(t, a)
+		settleAt(t, a, settledLate, small)
+		a.Close()
+		return
+	}
+	w := world{}
+	for seed := range uint64(20) {
+		site := fmt.Sprint("s", seed)
+		more := randomWorld(rand.New(rand.NewPCG(seed, 2)))
+		for _, f := range more.flows {
+			f.Site = site
+			w.flows = append(w.flows, f)
+		}
+		for _, x := range more.exports {
+			x.Site = site
+			w.exports = append(w.exports, x)
+		}
+	}
+	r := rand.New(rand.NewPCG(5, 6))
+	fill := func(dir string) {
+		a, err := archive.Open(dir, archive.Options{NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		exports := slices.Clone(w.exports)
+		r.Shuffle(len(exports), func(i, j int) { exports[i], exports[j] = exports[j], exports[i] })
+		for rows := range slices.Chunk(exports, 25) {
+			putExports(t, a, "collector", rows)
+		}
+		settleAt(t, a, 2000*second, small) // so that there is something to fold into
+		put(t, a, w.flows)
+	}
+	child := func(dir string) *exec.Cmd {
+		c := exec.Command(os.Args[0], "-test.run=^TestKillSettling$")
+		c.Env = append(os.Environ(), killed+"="+dir)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	// leaves is the outcome without names, which the order of rows may decide.
+	leaves := func(dir string) string {
+		a, err := archive.Open(dir, archive.Options{NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		list := rows(t, a, archive.Exports, func(x *tables.Export) tables.Time { return x.TS })
+		conns := connections(t, a)
+		ids := map[key]bool{}
+		for _, c := range conns {
+			if ids[key{c.ConnID, c.Site}] {
+				t.Errorf("two connections %s", c.ConnID)
+			}
+			ids[key{c.ConnID, c.Site}] = true
+		}
+		for _, c := range rows(t, a, archive.Carried, func(c *tables.Carried) tables.Time { return 0 }) {
+			ids[key{c.ConnID, c.Site}] = true
+		}
+		for _, x := range list {
+			if x.ConnID.Set && !ids[key{x.ConnID.V, x.Site}] {
+				t.Errorf("row %d of %s: its conversation is nowhere", x.FlowID, x.Site)
+			}
+		}
+		if flows := rows(t, a, archive.Flows, flowTime); len(list) != len(w.exports) || len(flows) != len(w.flows) {
+			t.Errorf("%d exports of %d, %d flows of %d", len(list), len(w.exports), len(flows), len(w.flows))
+		}
+		slices.SortFunc(conns, func(x, y tables.Connection) int {
+			return cmp.Or(strings.Compare(x.Site, y.Site), cmp.Compare(x.TS, y.TS), cmp.Compare(x.CID, y.CID), cmp.Compare(x.TSEnd, y.TSEnd))
+		})
+		return told(conns)
+	}
+	clean := t.TempDir()
+	fill(clean)
+	begin := time.Now()
+	if err := child(clean).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	takes := time.Since(begin)
+	want := leaves(clean)
+	const tries = 10
+	for i := range tries {
+		dir := t.TempDir()
+		fill(dir)
+		c := child(dir)
+		time.Sleep(takes * time.Duration(i+1) / tries)
+		c.Process.Kill()
+		c.Wait()
+		leaves(dir)
+		if err := child(dir).Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if got := leaves(dir); got != want {
+			t.Fatalf("killed after %d/%d: got\n%swant\n%s", i+1, tries, got, want)
 		}
 	}
 }

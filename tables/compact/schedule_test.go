@@ -97,7 +97,7 @@ func TestDay(t *testing.T) {
 	most, rows := 0, 0
 	rounds := minutes
 	if testing.Short() {
-		rounds = 120
+		rounds = 30
 	}
 	for m := range rounds {
 		at := begin + tables.Time(m)*60*second
