@@ -69,7 +69,7 @@ type Decoder struct {
 type limits struct {
 	maxStreams, maxTemplates, maxFields, maxWaiting int64
 
-	streams, templates, fields, waiting, options atomic.Int64
+	streams, templates, fields, waiting, options, samples atomic.Int64
 }
 
 // NewDecoder prepares a decoder that hands rows to sink. state is what State

@@ -300,6 +300,9 @@ func (d *Decoder) dropStream(e *exporter, s *stream) {
 	}
 	d.dropWaiting(e, s)
 	d.dropOptions(e, s)
+	if s.samples != nil {
+		d.samples.Add(-s.samples.bytes)
+	}
 	d.streams.Add(-1)
 	e.count--
 	if e.last == s {

@@ -159,8 +159,8 @@ func (w *work) sflow() {
 	f := &w.sflowScratch
 	f.sflowTally, f.sources, f.names = sflowTally{}, f.sources[:0], f.names[:0]
 	w.samples(&x, h.samples)
-	s.samples.account(f.sources, &s.counts)
-	s.samples.learn(f.names)
+	w.accountSamples(f.sources)
+	w.learnPorts(f.names)
 	s.counts.OptionsRecords += f.counters
 	s.counts.OtherPackets += f.other
 	s.counts.UnknownFormats += f.unknownFormats

@@ -29,18 +29,36 @@ type sflowSamples struct {
 	counts map[sflowSourceKey]sflowCount
 	names  map[uint32]string // of ports, by ifIndex
 	rate   tables.Opt[int64] // of the last flow sample
+	bytes  int64             // taken of what all streams may
 }
 
-// account enters what a datagram's samples say of their sources. Samples that
+// Of all streams together: so many bytes, as estimated, half of them for
+// exporters that have brought no records yet.
+const (
+	maxAllSampleBytes = 64 << 20
+	countBytes        = 64
+)
+
+// roomForSample takes n bytes for something new to remember.
+func (w *work) roomForSample(n int64) bool {
+	if !reserve(&w.d.samples, maxAllSampleBytes, n, w.e.trusted) {
+		return false
+	}
+	w.s.samples.bytes += n
+	return true
+}
+
+// accountSamples enters what a datagram's samples say of their sources. Samples that
 // come late or twice count neither way: their datagram's number tells of them.
-func (a *sflowSamples) account(list []sflowSource, c *tables.Exporter) {
+func (w *work) accountSamples(list []sflowSource) {
+	a, c := w.s.samples, &w.s.counts
 	for i := range list {
 		from := &list[i]
 		key := sflowSourceKey{from.class, from.index, from.kind}
 		last, known := a.counts[key]
 		now := sflowCount{from.sequence, from.drops}
 		if !known {
-			if len(a.counts) >= maxSFlowSources {
+			if len(a.counts) >= maxSFlowSources || !w.roomForSample(countBytes) {
 				continue
 			}
 			if a.counts == nil {
@@ -70,14 +88,19 @@ const maxSFlowLate = 256
 // maxPortNames bounds the names of ports kept of one stream.
 const maxPortNames = 4096
 
-// learn remembers the names of ports.
-func (a *sflowSamples) learn(list []sflowPortName) {
+// learnPorts remembers the names of ports.
+func (w *work) learnPorts(list []sflowPortName) {
+	a := w.s.samples
 	for _, p := range list {
+		if a.names[p.index] == p.name {
+			continue
+		}
+		if _, known := a.names[p.index]; !known && len(a.names) >= maxPortNames || !w.roomForSample(countBytes+int64(len(p.name))) {
+			continue
+		}
 		if a.names == nil {
 			a.names = map[uint32]string{}
 		}
-		if _, known := a.names[p.index]; known || len(a.names) < maxPortNames {
-			a.names[p.index] = p.name
-		}
+		a.names[p.index] = p.name
 	}
 }

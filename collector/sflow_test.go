@@ -433,6 +433,9 @@ func TestSFlowAllocations(t *testing.T) {
 	if sink.rows != 3 {
 		t.Fatal(sink.rows)
 	}
+	if testing.Short() {
+		return // under the race detector pools forget
+	}
 	if n := testing.AllocsPerRun(1000, decode); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -460,7 +463,12 @@ func sflowAll() sflowBytes {
 }
 
 func TestSFlowSources(t *testing.T) {
-	var a sflowSamples
+	d, err := NewDecoder(Config{}, &discard{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &sflowSamples{}
+	w := &work{d: d, e: &exporter{}, s: &stream{samples: a}}
 	for _, c := range []struct {
 		sequence, drops uint32
 		lost, dropped   int64
@@ -475,18 +483,53 @@ func TestSFlowSources(t *testing.T) {
 		{0x80000000, 1, 0, 0}, // began anew
 		{0x80000001, 2, 0, 1},
 	} {
-		var got tables.Exporter
-		a.account([]sflowSource{{sflowFlow, 0, 7, c.sequence, c.drops}, {sflowCounter, 0, 7, 9, 0}}, &got)
+		got := &w.s.counts
+		*got = tables.Exporter{}
+		w.accountSamples([]sflowSource{{sflowFlow, 0, 7, c.sequence, c.drops}, {sflowCounter, 0, 7, 9, 0}})
 		if got.SamplesLost != c.lost || got.SamplesDropped != c.dropped {
 			t.Errorf("%+v: lost %d, dropped %d", c, got.SamplesLost, got.SamplesDropped)
 		}
 	}
 	for i := range uint32(3 * maxSFlowSources) {
-		a.account([]sflowSource{{sflowFlow, 0, i, 1, 0}}, &tables.Exporter{})
-		a.learn([]sflowPortName{{i, "p"}})
+		w.accountSamples([]sflowSource{{sflowFlow, 0, i, 1, 0}})
+		w.learnPorts([]sflowPortName{{i, "p"}})
 	}
 	if len(a.counts) != maxSFlowSources || len(a.names) != maxPortNames {
 		t.Error(len(a.counts), len(a.names))
+	}
+}
+
+// What is remembered of samples is bounded for all exporters together, and
+// given back when they go.
+func TestSFlowMemory(t *testing.T) {
+	d, err := NewDecoder(Config{MaxExporters: 1000}, &discard{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sources []sflowBytes
+	for i := range uint32(2000) { // counter samples without a counter: no records, so nobody is trusted
+		sources = append(sources, record(sflowCounter, words(1, i, 0)))
+	}
+	data := datagramOf(1, sources...)
+	for i := range byte(250) {
+		for j := range byte(4) {
+			d.Datagram(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, j, i}), 1), 1e15, data)
+		}
+	}
+	if n := d.samples.Load(); n > maxAllSampleBytes/2 || n < maxAllSampleBytes/2-countBytes*2000 {
+		t.Errorf("%d bytes", n)
+	}
+	good := netip.MustParseAddrPort("10.0.0.0:1")
+	d.Datagram(good, 1e15, datagramOf(2, flowOf(1, plain)))
+	d.Datagram(good, 1e15, datagramOf(3, record(sflowFlow, words(1, 5000, 1, 0, 0, 1, 2, 1), plain)))
+	if n := d.samples.Load(); n != maxAllSampleBytes/2+countBytes {
+		t.Errorf("%d bytes after an exporter that brings records came", n)
+	}
+	if err := d.Tick(1e15 + 10*24*3600e6); err != nil {
+		t.Fatal(err)
+	}
+	if n := d.samples.Load(); n != 0 {
+		t.Errorf("%d bytes of exporters that are gone", n)
 	}
 }
 
