@@ -8,12 +8,15 @@
 //
 //	ARCHIVE/
 //	├── FORMAT                          "wiresql archive 1"
-//	├── lock                            flock: the one process that writes
+//	├── locks/
+//	│   ├── writer-collector            flock: the one process that writes under this name
+//	│   └── tidy                        flock: the process that tidies up names
 //	├── readers                         flock, shared: processes that read
 //	├── segments.next                   the next segment number, decimal
 //	├── batches/
 //	│   ├── 5f0c…e1.open                a batch being written; lists its segments
 //	│   └── 77ab…09                     a committed batch whose names are not final yet
+//	├── state/collector.watermark       all that came before is durable
 //	├── packets/<sensor>/YYYY/MM/DD/
 //	│   └── 0000000042.pcap             a segment: packets as they came
 //	└── flows/YYYY/MM/DD/               and so each family; the day of arrival, UTC
@@ -25,6 +28,7 @@
 //	        │     │  └──────┴ writer and lane: a sequence of their own
 //	        │     └ version of the columns
 //	        └ family: flows connections other dns names imports segments coverage
+//	                  exports exporters sockets carried
 //
 // # From a flow to its packets
 //
@@ -52,7 +56,11 @@
 // minutes later.
 //
 //	write .part ► sync ► rename ► sync folders ► rename batches/<id>.open ► link ► remove
-//	└──────────── swept by the next writer ────────────┘ └──── finished by the next writer
+//	└──────── swept by whoever tidies next ────────────┘ └──── finished by whoever does
+//
+// Processes that record, import and merge write at the same time, each under a
+// name that one process has: the numbers of a sequence are its writer's to give.
+// A batch whose file batches/<id>.open nobody has locked is dead.
 //
 // Sequence numbers are dense per family, writer and lane. A file supersedes
 // those of the same three whose range it covers, if its level is higher or its
@@ -62,6 +70,13 @@
 // A reader lists the batches, then all folders, then the batches again, until
 // nothing changed in between: it sees each batch whole or not at all, and of a
 // merge either its inputs or its result.
+//
+// # Recording
+//
+// A Recorder takes the rows of a collector and writes a batch of micro files
+// every two seconds. Files of exports have the columns that are not NULL in all
+// of their rows, so they are written by code of our own, column by column
+// (block, blockFile).
 //
 // # Captures in place
 //

@@ -14,6 +14,10 @@
 // grows with the conversations that are open at one time, which the meter
 // caps, and not with the archive; and one session of three days does not widen
 // the time range of the file that nearly all connections are in.
+//
+// What a recorder writes every two seconds is merged up the levels by Loop, in
+// a process of its own (schedule.go), and settled on the way: the conversation
+// of each exporter's row is decided (settle.go).
 package compact
 
 import (
