@@ -56,15 +56,17 @@ type stretch struct {
 // instant: clocks within one observer agree this well.
 const instant = tables.Time(100e3)
 
-// maxRuns bounds the comparing of each with each.
+// maxRuns bounds the comparing of each run with each.
 const maxRuns = 256
 
-// sum adds up what one observer counted in one direction.
+// sum adds up what the observer counted in one direction.
 func (a *account) sum(side int, pieces []piece, idle tables.Time) {
 	var runs []stretch
-	last := map[uint64]int{}
 	for i := range pieces {
 		p := &pieces[i]
+		if p.observer != a.observer {
+			continue
+		}
 		if p.flags[side] >= 0 {
 			a.flags[side] = max(a.flags[side], 0) | p.flags[side]
 		}
@@ -73,29 +75,37 @@ func (a *account) sum(side int, pieces []piece, idle tables.Time) {
 		}
 		a.side[side].seen = true
 		rate := max(p.sampling, 1)
-		if k, ok := last[p.stream]; ok && p.ts-runs[k].to < idle {
+		k := len(runs) - 1
+		for k >= max(0, len(runs)-maxRuns) && runs[k].stream != p.stream {
+			k--
+		}
+		if k >= max(0, len(runs)-maxRuns) && p.ts-runs[k].to < idle {
 			r := &runs[k]
 			r.to, r.sampling = max(r.to, p.end), max(r.sampling, p.sampling)
 			r.packets, r.bytes = r.packets+p.count[side].packets*rate, r.bytes+p.count[side].bytes*rate
 			continue
 		}
-		last[p.stream] = len(runs)
 		runs = append(runs, stretch{from: p.ts, to: p.end, stream: p.stream, sampling: p.sampling, group: len(runs),
 			total: total{p.count[side].packets * rate, p.count[side].bytes * rate}})
 	}
-	// Runs of different places that tell of the same packets are one group.
+	if len(runs) == 1 {
+		a.take(side, &runs[0])
+		return
+	}
+	// Runs of different places that tell of the same packets are one group;
+	// where they are too many to compare, all of them.
 	for i := range runs {
+		if len(runs) > maxRuns {
+			runs[i].group = 0
+			continue
+		}
 		for k := range i {
-			if runs[i].group != runs[k].group && (len(runs) > maxRuns || runs[i].same(&runs[k])) {
-				from, to := runs[i].group, runs[k].group
+			if from, to := runs[i].group, runs[k].group; from != to && runs[i].same(&runs[k]) {
 				for m := range runs[:i+1] {
 					if runs[m].group == from {
 						runs[m].group = to
 					}
 				}
-			}
-			if len(runs) > maxRuns {
-				break // all with the first
 			}
 		}
 	}
@@ -124,10 +134,14 @@ func (a *account) sum(side int, pieces []piece, idle tables.Time) {
 		if i > 0 && sums[i-1].group == r.group {
 			continue
 		}
-		a.side[side].packets += r.packets
-		a.side[side].bytes += r.bytes
-		a.sampling, a.sampled = max(a.sampling, r.sampling), a.sampled || r.sampling > 1
+		a.take(side, &r)
 	}
+}
+
+func (a *account) take(side int, r *stretch) {
+	a.side[side].packets += r.packets
+	a.side[side].bytes += r.bytes
+	a.sampling, a.sampled = max(a.sampling, r.sampling), a.sampled || r.sampling > 1
 }
 
 // same tells whether two runs of different places are of the same packets.
@@ -141,14 +155,14 @@ func (r *stretch) same(q *stretch) bool {
 
 // accounts lists what each observer says, the best first.
 func (t *talk) accounts(idle tables.Time) (list []account) {
-	by := map[string][]piece{}
 	for i := range t.pieces {
-		by[t.pieces[i].observer] = append(by[t.pieces[i].observer], t.pieces[i])
-	}
-	for observer, pieces := range by {
+		observer := t.pieces[i].observer
+		if slices.ContainsFunc(list, func(a account) bool { return a.observer == observer }) {
+			continue
+		}
 		a := account{observer: observer, flags: [2]int32{-1, -1}, rank: rankAll}
-		a.sum(0, pieces, idle)
-		a.sum(1, pieces, idle)
+		a.sum(0, t.pieces, idle)
+		a.sum(1, t.pieces, idle)
 		if a.sampled {
 			a.rank = rankSampled
 		}

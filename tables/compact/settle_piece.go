@@ -201,20 +201,19 @@ func exporterConnID(p *piece, cid uint64) tables.ID {
 // what is carried grows with the places and not with the rows. in is sorted by
 // comparePieces.
 func follow(in []piece, idle tables.Time) (out []piece) {
-	type place struct {
-		observer string
-		stream   uint64
-		was      tables.ID
-		has      [2]bool
-		source   uint8
-	}
-	at := map[place]int{}
+	// Few places: looking through them beats a map. Where they are many, only
+	// the latest are looked at, and more is carried than need be.
+	const most = 64
 	for i := range in {
 		p := &in[i]
-		key := place{p.observer, p.stream, p.was, p.has, p.source}
-		k, ok := at[key]
-		if !ok || p.ts-out[k].end >= idle {
-			at[key] = len(out)
+		k := len(out) - 1
+		for ; k >= max(0, len(out)-most); k-- {
+			q := &out[k]
+			if q.observer == p.observer && q.stream == p.stream && q.was == p.was && q.has == p.has && q.source == p.source {
+				break
+			}
+		}
+		if k < max(0, len(out)-most) || p.ts-out[k].end >= idle {
 			out = append(out, *p)
 			continue
 		}
@@ -324,5 +323,8 @@ func carriedPiece(c *tables.Carried) (ends, piece) {
 }
 
 func sortPieces(list []piece) {
+	if len(list) < 2 || len(list) == 2 && comparePieces(&list[0], &list[1]) <= 0 {
+		return
+	}
 	slices.SortFunc(list, func(a, b piece) int { return comparePieces(&a, &b) })
 }

@@ -30,7 +30,9 @@ type stored struct {
 type step struct {
 	ctx      context.Context
 	cat      *archive.Catalog
-	subjects map[ends]*subject
+	subjects []*subject
+	byCID    map[uint64]*subject
+	room     []subject // for the next ones
 	metered  map[key]*conversation
 	// torn are metered conversations with pieces that this run does not see.
 	torn   map[key]bool
@@ -39,16 +41,26 @@ type step struct {
 }
 
 func newStep(ctx context.Context, cat *archive.Catalog) *step {
-	return &step{ctx: ctx, cat: cat, subjects: map[ends]*subject{}, metered: map[key]*conversation{},
+	return &step{ctx: ctx, cat: cat, byCID: map[uint64]*subject{}, metered: map[key]*conversation{},
 		torn: map[key]bool{}, stored: map[key]*stored{}}
 }
 
-func (st *step) subject(e ends) *subject {
-	s := st.subjects[e]
-	if s == nil {
-		s = &subject{ends: e}
-		st.subjects[e] = s
+// subject returns what is known between two ends.
+func (st *step) subject(e *ends) *subject {
+	first := st.byCID[e.cid]
+	for s := first; s != nil; s = s.next {
+		if s.ends == *e {
+			return s
+		}
 	}
+	if len(st.room) == 0 {
+		st.room = make([]subject, 256)
+	}
+	s := &st.room[0]
+	st.room = st.room[1:]
+	s.ends, s.next = *e, first
+	st.byCID[e.cid] = s
+	st.subjects = append(st.subjects, s)
 	return s
 }
 
@@ -90,8 +102,7 @@ func (st *step) exports(f archive.File) error {
 			e, side := exportEnds(&rows[i])
 			p := pieceOf(&rows[i], side)
 			p.was = 0
-			s := st.subject(e)
-			s.pieces = append(s.pieces, p)
+			st.subject(&e).add(&p)
 		}
 		return nil
 	}, pieceOfColumns...)
@@ -103,8 +114,7 @@ func (st *step) carried() error {
 		if err := scan(st.ctx, f, func(rows []tables.Carried) error {
 			for i := range rows {
 				e, p := carriedPiece(&rows[i])
-				s := st.subject(e)
-				s.pieces = append(s.pieces, p)
+				st.subject(&e).add(&p)
 			}
 			return nil
 		}); err != nil {
@@ -122,7 +132,7 @@ func (st *step) meter(f *tables.Flow, resolved string, fresh bool) {
 		c = &conversation{}
 		st.metered[id] = c
 		e, _ := flowEnds(f)
-		s := st.subject(e)
+		s := st.subject(&e)
 		s.metered = append(s.metered, c)
 	}
 	if c.resolved == "" {
@@ -136,7 +146,7 @@ func (st *step) meter(f *tables.Flow, resolved string, fresh bool) {
 func (st *step) resume(id key, c *conversation) {
 	r := &c.row
 	e, _ := makeEnds(r.Site, r.CID, r.Client, r.Server, r.ClientPort, r.ServerPort, r.Protocol, c.tunnel, c.tunnelID)
-	s := st.subject(e)
+	s := st.subject(&e)
 	s.metered = append(s.metered, c)
 	st.metered[id], c.fresh = c, true
 }
@@ -271,11 +281,10 @@ var lookupColumns = []string{"ts", "ts_end", "site", "client_hi", "client_lo", "
 
 // lookupOnce returns the subjects whose bounds have grown.
 func (st *step) lookupOnce(fresh []*subject) (grown []*subject, err error) {
-	index := make(map[uint64][]*subject, len(fresh))
+	asked, grew := make(map[*subject]bool, len(fresh)), map[*subject]bool{}
 	for _, s := range fresh {
-		index[s.cid] = append(index[s.cid], s)
+		asked[s] = true
 	}
-	grew := map[*subject]bool{}
 	for _, f := range st.cat.Files(archive.Connections) {
 		var cids []uint64
 		for _, s := range fresh {
@@ -285,7 +294,10 @@ func (st *step) lookupOnce(fresh []*subject) (grown []*subject, err error) {
 		}
 		if err := find(st.ctx, f, "cid", cids, lookupColumns, func(r *tables.Connection) error {
 			hit := false
-			for _, s := range index[r.CID] {
+			for s := st.byCID[r.CID]; s != nil; s = s.next {
+				if !asked[s] {
+					continue
+				}
 				touches, grows := s.touches(r)
 				hit, s.hit = hit || touches, s.hit || touches
 				if touches && grows && (r.TS < s.from || r.TSEnd > s.to) {
@@ -400,8 +412,7 @@ func (st *step) reread() error {
 			e, side := exportEnds(x)
 			p := pieceOf(x, side)
 			p.file = number
-			s := st.subject(e)
-			s.pieces = append(s.pieces, p)
+			st.subject(&e).add(&p)
 			return nil
 		}); err != nil {
 			return err

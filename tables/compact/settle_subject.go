@@ -24,6 +24,7 @@ import (
 // packets, and packets carry its ids.
 type subject struct {
 	ends
+	next    *subject // of the same cid
 	pieces  []piece
 	metered []*conversation
 	spans   []span
@@ -31,12 +32,19 @@ type subject struct {
 	// from and to bound what may touch it of what is stored.
 	from, to tables.Time
 	hit      bool // something stored may
+
+	// Room for the usual: two rows, which are a conversation.
+	two      [2]piece
+	one      talk
+	oneSpan  [1]span
+	oneTalks [1]*talk
 }
 
 // span is a stretch of exporters' rows without an idle silence.
 type span struct {
-	from, to tables.Time
-	talks    []*talk // one without a metered twin, else its twins by start
+	from, to    tables.Time
+	first, last int     // its pieces
+	talks       []*talk // one without a metered twin, else its twins by start
 }
 
 // talk is a conversation being put together.
@@ -46,6 +54,13 @@ type talk struct {
 	pieces   []piece
 	from, to tables.Time // of the pieces; of the metered rows when there is none
 	stored   []*stored   // what earlier runs wrote of it
+}
+
+func (s *subject) add(p *piece) {
+	if s.pieces == nil {
+		s.pieces = s.two[:0]
+	}
+	s.pieces = append(s.pieces, *p)
 }
 
 // bounds returns the first and last instant of all that is known.
@@ -63,7 +78,24 @@ func (s *subject) bounds() (from, to tables.Time) {
 // resolve divides the subject into talks.
 func (s *subject) resolve() {
 	sortPieces(s.pieces)
-	s.spans, s.talks = s.spans[:0], nil
+	s.spans, s.talks = s.oneSpan[:0], s.oneTalks[:0]
+	idle := s.idle()
+	for i := range s.pieces {
+		p := &s.pieces[i]
+		if n := len(s.spans); n == 0 || p.ts-s.spans[n-1].to >= idle {
+			s.spans = append(s.spans, span{from: p.ts, to: p.end, first: i})
+		}
+		at := &s.spans[len(s.spans)-1]
+		at.to, at.last = max(at.to, p.end), i+1
+	}
+	if len(s.metered) == 0 && len(s.spans) == 1 {
+		at := &s.spans[0]
+		s.one = talk{pieces: s.pieces, from: at.from, to: at.to}
+		s.talks = append(s.talks, &s.one)
+		at.talks = s.talks
+		s.one.settleID(s.cid)
+		return
+	}
 	twins := make([]*talk, 0, len(s.metered))
 	for _, c := range s.metered {
 		twins = append(twins, &talk{id: c.row.ConnID, metered: c, from: c.row.TS, to: c.row.TSEnd})
@@ -71,16 +103,7 @@ func (s *subject) resolve() {
 	slices.SortFunc(twins, func(a, b *talk) int {
 		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.id, b.id))
 	})
-	s.talks = twins
-	idle := s.idle()
-	for i := range s.pieces {
-		p := &s.pieces[i]
-		if n := len(s.spans); n > 0 && p.ts-s.spans[n-1].to < idle {
-			s.spans[n-1].to = max(s.spans[n-1].to, p.end)
-		} else {
-			s.spans = append(s.spans, span{from: p.ts, to: p.end})
-		}
-	}
+	s.talks = slices.Clone(twins)
 	for i := range s.spans {
 		at := &s.spans[i]
 		for _, t := range twins {
@@ -89,14 +112,15 @@ func (s *subject) resolve() {
 			}
 		}
 		if at.talks == nil {
-			alone := &talk{from: at.from, to: at.to}
+			alone := &talk{from: at.from, to: at.to, pieces: s.pieces[at.first:at.last:at.last]}
 			at.talks = []*talk{alone}
 			s.talks = append(s.talks, alone)
+			continue
 		}
-	}
-	for i := range s.pieces {
-		t := s.assign(s.pieces[i].ts, s.pieces[i].end)
-		t.pieces = append(t.pieces, s.pieces[i])
+		for i := at.first; i < at.last; i++ {
+			t := s.assign(s.pieces[i].ts, s.pieces[i].end)
+			t.pieces = append(t.pieces, s.pieces[i])
+		}
 	}
 	for _, t := range s.talks {
 		t.settleID(s.cid)

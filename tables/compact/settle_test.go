@@ -51,7 +51,7 @@ func via(in, out int64, direction string) func(*tables.Export) {
 func putExports(t *testing.T, a *archive.Archive, writer string, list []tables.Export) {
 	t.Helper()
 	list = slices.Clone(list)
-	slices.SortStableFunc(list, func(x, y tables.Export) int { return cmp.Compare(x.TS, y.TS) })
+	sortExports(list)
 	tx, err := a.Begin(writer)
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +62,10 @@ func putExports(t *testing.T, a *archive.Archive, writer string, list []tables.E
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func sortExports(list []tables.Export) {
+	slices.SortStableFunc(list, func(x, y tables.Export) int { return cmp.Compare(x.TS, y.TS) })
 }
 
 const settledLate = tables.Time(1e6 * 1e6) // long after all rows

@@ -67,10 +67,31 @@ func (st *step) divide(cutoff tables.Time, limit int) (over, open []closing, for
 // the next is due as long after it.
 func (t *talk) mayGoOn(idle, cutoff tables.Time) bool {
 	wait := idle
-	for i := range t.pieces {
-		wait = max(wait, min(t.pieces[i].longest, longestWait))
+	if t.ended() {
+		wait = slack
+	} else {
+		for i := range t.pieces {
+			wait = max(wait, min(t.pieces[i].longest, longestWait))
+		}
 	}
 	return t.to+wait > cutoff
+}
+
+// ended tells a TCP conversation of which only stragglers are to be expected:
+// somebody reported a reset, or the end of each direction that was seen. No
+// other protocol's rows have flags.
+func (t *talk) ended() bool {
+	flags, seen := [2]int32{}, [2]bool{}
+	for i := range t.pieces {
+		for side, f := range t.pieces[i].flags {
+			seen[side] = seen[side] || t.pieces[i].has[side]
+			flags[side] |= max(f, 0)
+		}
+	}
+	if (flags[0]|flags[1])&tables.TCPRst != 0 {
+		return true
+	}
+	return (!seen[0] || flags[0]&tables.TCPFin != 0) && (!seen[1] || flags[1]&tables.TCPFin != 0)
 }
 
 // longestWait is the longest active timeout that is waited for.
@@ -314,7 +335,7 @@ func (st *step) rewriteExports(tx *archive.Tx, r *archive.Replacement, f archive
 // settle gives a row its conversation; it must be one of the step's.
 func (st *step) settle(x *tables.Export) {
 	e, _ := exportEnds(x)
-	t := st.subjects[e].assign(x.TS, max(x.TS, x.TSEnd))
+	t := st.subject(&e).assign(x.TS, max(x.TS, x.TSEnd))
 	x.ConnID, x.Segments, x.CutPackets = tables.Some(t.id), nil, tables.Opt[int64]{}
 	if t.metered != nil {
 		x.Segments, x.CutPackets = t.metered.row.Segments, t.metered.row.CutPackets
@@ -323,28 +344,40 @@ func (st *step) settle(x *tables.Export) {
 
 // writeCarried replaces what was carried by what is.
 func (st *step) writeCarried(tx *archive.Tx, open []closing) error {
-	var rows []tables.Carried
+	before := st.cat.Files(archive.Carried)
+	if len(before) == 0 && len(open) == 0 {
+		return nil
+	}
+	var out *archive.RowFile[tables.Carried]
+	var err error
+	if len(before) == 0 {
+		out, err = archive.NewRowFile[tables.Carried](tx, merged)
+	} else {
+		var r *archive.Replacement
+		if r, err = tx.Replace(before, merged); err != nil {
+			return err
+		}
+		out, err = archive.NewReplacingFile[tables.Carried](tx, r)
+	}
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(open, func(a, b closing) int {
+		return cmp.Or(cmp.Compare(a.t.from, b.t.from), cmp.Compare(a.t.id, b.t.id))
+	})
+	// Their order is nearly that of time, and nobody asks for more: a run
+	// reads all of them.
+	rows := make([]tables.Carried, 0, batchRows)
 	for _, c := range open {
 		for i := range c.t.pieces {
 			rows = append(rows, c.t.pieces[i].carry(&c.s.ends, c.t.id))
+			if len(rows) == batchRows {
+				if err := out.Write(rows); err != nil {
+					return err
+				}
+				rows = rows[:0]
+			}
 		}
-	}
-	slices.SortFunc(rows, func(a, b tables.Carried) int {
-		return cmp.Or(cmp.Compare(a.TS, b.TS), cmp.Compare(a.ConnID, b.ConnID), cmp.Compare(a.Observer, b.Observer),
-			cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.TSEnd, b.TSEnd))
-	})
-	before := st.cat.Files(archive.Carried)
-	if len(before) == 0 {
-		_, err := archive.WriteRows(tx, merged, rows)
-		return err
-	}
-	r, err := tx.Replace(before, merged)
-	if err != nil {
-		return err
-	}
-	out, err := archive.NewReplacingFile[tables.Carried](tx, r)
-	if err != nil {
-		return err
 	}
 	if err := out.Write(rows); err != nil {
 		return err
