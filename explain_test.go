@@ -54,15 +54,15 @@ func TestExplain(t *testing.T) {
 func TestExplainObservers(t *testing.T) {
 	s := observersEngine(t).NewSession()
 	for statement, want := range map[string]string{
-		"SELECT COUNT(*) FROM flows":                                                    "wiresql.flows, 3 of 3 files read, 0 left out, ",
-		"SELECT COUNT(*) FROM flows WHERE dst_port = 80":                                "(flows 1 of 1, exports 2 of 2)",
-		"SELECT COUNT(*) FROM flows WHERE source_type = 'ipfix'":                        "(flows 0 of 1, exports 2 of 2)",
-		"SELECT COUNT(*) FROM flows WHERE source_type = 'packets'":                      "(flows 1 of 1, exports 0 of 2)",
-		"SELECT COUNT(*) FROM flows WHERE ts >= '2026-06-12 14:09:30'":                  "(flows 0 of 1, exports 1 of 2)",
-		"SELECT COUNT(*) FROM flows WHERE src_ip = '172.31.255.1'":                      "(flows 0 of 1, exports 1 of 2)",
-		"SELECT COUNT(*) FROM flows WHERE conn_id = '14D2PF28AQKFF'":                    "(flows 0 of 1, exports 1 of 2)",
-		"SELECT missing, kernel_drops FROM ops.exporters":                               "(exporters 1 of 1, sockets 1 of 1)",
-		"SELECT p.ts FROM flows f JOIN packets p USING (conn_id) WHERE f.dst_port = 80": "index.flows, 1 of 1 files read",
+		"SELECT COUNT(*) FROM flows":                                                             "wiresql.flows, 3 of 3 files read, 0 left out, ",
+		"SELECT COUNT(*) FROM flows WHERE dst_port = 80":                                         "(flows 1 of 1, exports 2 of 2)",
+		"SELECT COUNT(*) FROM flows WHERE source_type = 'ipfix'":                                 "(flows 0 of 1, exports 2 of 2)",
+		"SELECT COUNT(*) FROM flows WHERE source_type = 'packets'":                               "(flows 1 of 1, exports 0 of 2)",
+		"SELECT COUNT(*) FROM flows WHERE ts >= '2026-06-12 14:09:30'":                           "(flows 0 of 1, exports 1 of 2)",
+		"SELECT COUNT(*) FROM flows WHERE src_ip = '172.31.255.1'":                               "(flows 0 of 1, exports 1 of 2)",
+		"SELECT COUNT(*) FROM flows WHERE conn_id = '14D2PF28AQKFF' AND ts < '2026-06-12 14:09'": "(flows 0 of 1, exports 1 of 2)",
+		"SELECT missing, kernel_drops FROM ops.exporters":                                        "(exporters 1 of 1, sockets 1 of 1)",
+		"SELECT p.ts FROM flows f JOIN packets p USING (conn_id) WHERE f.dst_port = 80":          "index.flows, 1 of 1 files read",
 	} {
 		if got := explained(t, s, "EXPLAIN "+statement); !strings.Contains(got, want) {
 			t.Errorf("%s: no %q in\n%s", statement, want, got)

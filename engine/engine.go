@@ -49,6 +49,10 @@ type Engine struct {
 
 	snapMu sync.Mutex
 	snap   *snapshot
+
+	recentTurn   chan struct{} // holds one token: who has put it there may touch the others
+	recent       *recent
+	recentSerial int
 }
 
 // The session variables of ours.
@@ -73,7 +77,7 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("archive directory: %w", err)
 	}
-	e := &Engine{cfg: cfg, archive: a, log: log}
+	e := &Engine{cfg: cfg, archive: a, log: log, recentTurn: make(chan struct{}, 1)}
 	if e.duck, err = openDuck(cfg, []string{root}); err != nil {
 		return nil, err
 	}

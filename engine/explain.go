@@ -140,9 +140,12 @@ func (e *Engine) explainPushed(ctx *sql.Context, b *strings.Builder, n *pushedNo
 	for _, text := range n.snap.outside(n.plan) {
 		b.WriteString("gap: " + text + "\n")
 	}
-	r := e.newRun(ctx, n)
+	r, err := e.newRun(ctx, n)
+	if err != nil {
+		return err
+	}
 	defer r.finish()
-	err := r.findAll(ctx)
+	err = r.findAll(ctx)
 	if err == nil {
 		err = r.prepare()
 	}

@@ -93,7 +93,7 @@ func captured(rel *tables.Relation) bool { return rel.Schema != tables.Ops && re
 
 // gone says which of the packets a run wants can't be read.
 func (r *run) gone() []string {
-	var out []string
+	out := r.snap.unseen(r.plan.AllScans())
 	for _, k := range r.packets {
 		out = append(out, r.snap.unreadable(k.keys.refs)...)
 	}

@@ -128,7 +128,7 @@ func (r *run) storedValues(ctx context.Context, p *pushdown.PacketPlan) (values 
 	bounds := p.Source.Scans[0].Bounds
 	var files []archive.File
 	for _, f := range r.snap.catalog.Files(archive.Family(p.Stored.Family)) {
-		if matters(f, bounds) {
+		if r.snap.matters(f, bounds) {
 			files = append(files, f)
 		}
 	}
@@ -162,7 +162,7 @@ func (r *run) lookUp(ctx context.Context, k *packetsRun, values []uint64) (*keyS
 	var files []archive.File
 	all := r.snap.catalog.Files(archive.Flows)
 	for _, f := range all {
-		if matters(f, bounds) {
+		if r.snap.matters(f, bounds) {
 			files = append(files, f)
 		}
 	}

@@ -41,15 +41,26 @@ func (e *Engine) rows(ctx *sql.Context, rel *tables.Relation) (sql.RowIter, erro
 	for i, c := range rel.Columns {
 		names[i] = c.Name
 	}
+	all := []*pushdown.ScanPlan{{Relation: rel, Columns: names, Bounds: pushdown.Bounds{From: pushdown.MinTime, To: pushdown.MaxTime}}}
+	snap, done, err := e.withRecent(ctx, snap, all)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.gaps(ctx, snap.unseen(all)); err != nil {
+		done()
+		return nil, err
+	}
 	text, err := e.relationText(snap, rel, names, nil)
 	if err != nil {
+		done()
 		return nil, err
 	}
 	cur, err := e.duck.query(ctx, text)
 	if err != nil {
+		done()
 		return nil, err
 	}
-	r, err := relationResult(cur, rel)
+	r, err := relationResult(cur, rel, done)
 	if err != nil {
 		return nil, err
 	}
@@ -100,8 +111,8 @@ func (e *Engine) relationText(snap *snapshot, rel *tables.Relation, columns []st
 }
 
 // relationResult reads a cursor whose columns carry the relation's names.
-func relationResult(cur *cursor, rel *tables.Relation) (*result, error) {
-	r := &result{cur: cur}
+func relationResult(cur *cursor, rel *tables.Relation, finish func()) (*result, error) {
+	r := &result{cur: cur, finish: finish}
 	at := map[string]int{}
 	for i, c := range cur.columns {
 		at[c.name] = i

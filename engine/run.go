@@ -14,6 +14,7 @@ import (
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/compact"
 )
 
 // run is a plan made ready for one execution: its files are chosen, its
@@ -27,6 +28,7 @@ type run struct {
 	scans   []scanRun
 	packets []*packetsRun
 	handles []string // of feeds to withdraw
+	done    func()   // gives the snapshot back
 }
 
 // scanRun says which files of a scan are read.
@@ -64,7 +66,10 @@ func (e *Engine) execute(ctx *sql.Context, n *pushedNode) (Columnar, *run, error
 	if err := e.gaps(ctx, n.snap.outside(n.plan)); err != nil {
 		return nil, nil, err
 	}
-	r := e.newRun(ctx, n)
+	r, err := e.newRun(ctx, n)
+	if err != nil {
+		return nil, nil, err
+	}
 	out, err := r.start(ctx)
 	if err != nil {
 		r.finish()
@@ -73,8 +78,13 @@ func (e *Engine) execute(ctx *sql.Context, n *pushedNode) (Columnar, *run, error
 	return out, r, nil
 }
 
-func (e *Engine) newRun(ctx *sql.Context, n *pushedNode) *run {
-	return &run{ctx: ctx, engine: e, plan: n.plan, snap: n.snap, text: n.plan.SQL}
+// newRun makes a run, which must be finished.
+func (e *Engine) newRun(ctx *sql.Context, n *pushedNode) (*run, error) {
+	snap, done, err := e.withRecent(ctx, n.snap, n.plan.AllScans())
+	if err != nil {
+		return nil, err
+	}
+	return &run{ctx: ctx, engine: e, plan: n.plan, snap: snap, done: done, text: n.plan.SQL}, nil
 }
 
 // start begins to answer. What it returns finishes the run when it is closed.
@@ -165,6 +175,10 @@ func (r *run) finish() {
 		r.engine.duck.withdraw(h)
 	}
 	r.handles = nil
+	if r.done != nil {
+		r.done()
+		r.done = nil
+	}
 }
 
 func placeholder(kind string, id int) string { return "{{" + kind + " " + strconv.Itoa(id) + "}}" }
@@ -178,7 +192,7 @@ func (r *run) fill(text string, scans []*pushdown.ScanPlan) (string, []scanRun, 
 		}
 		one := scanRun{relation: s.Relation}
 		from, err := r.engine.relationText(r.snap, s.Relation, s.Columns, func(f archive.File) bool {
-			return one.count(f, matters(f, s.Bounds))
+			return one.count(f, r.snap.matters(f, s.Bounds))
 		})
 		if err != nil {
 			return "", nil, err
@@ -207,7 +221,7 @@ func (s *scanRun) count(f archive.File, read bool) bool {
 
 // matters tells whether a file can hold rows within the bounds. DuckDB opens
 // every file it is given, whatever the predicate.
-func matters(f archive.File, b pushdown.Bounds) bool {
+func (s *snapshot) matters(f archive.File, b pushdown.Bounds) bool {
 	if slices.Contains(b.Without, string(f.Family)) {
 		return false
 	}
@@ -215,7 +229,7 @@ func matters(f archive.File, b pushdown.Bounds) bool {
 		return false
 	}
 	for _, values := range b.Equal {
-		if !slices.ContainsFunc(values, func(v pushdown.Equality) bool { return mayContain(f, v) }) {
+		if !slices.ContainsFunc(values, func(v pushdown.Equality) bool { return s.mayContain(f, v) }) {
 			return false
 		}
 	}
@@ -224,7 +238,10 @@ func matters(f archive.File, b pushdown.Bounds) bool {
 
 // mayContain tells whether a file can have a value. What a file lacks the
 // column of is NULL in all of its rows.
-func mayContain(f archive.File, v pushdown.Equality) bool {
+func (s *snapshot) mayContain(f archive.File, v pushdown.Equality) bool {
+	if s.recent != nil && f.Family == archive.Exports && v.Column == "conn_id" && compact.Unsettled(f) {
+		return true // a conversation is known of rows that have none stored
+	}
 	if f.Columns != nil && !slices.Contains(f.Columns, v.Column) {
 		return false
 	}
@@ -267,7 +284,7 @@ func (r *run) keysOf(ctx context.Context, k *packetsRun) (*keySet, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p.Stored != nil {
+		if p.Stored != nil && r.snap.recent == nil {
 			values, k.repeated, err = r.storedValues(ctx, p)
 		} else {
 			values, k.repeated, err = r.engine.keyValues(ctx, text, maxKeys)

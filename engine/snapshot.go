@@ -31,6 +31,9 @@ type snapshot struct {
 	// recorded is the time some source was recording, in order; nil when
 	// nothing says.
 	recorded []period
+	// recent, when not nil, is what connections will be of rows that are not
+	// settled.
+	recent *recent
 }
 
 // snapshot returns the current one. When the archive has changed, the leases
@@ -124,7 +127,19 @@ func (s *snapshot) source(files []archive.File) pushdown.Source {
 	src := pushdown.Source{Files: map[string][]pushdown.FileRef{}, Missing: s.missing, Lossy: s.lossy, Hosts: hostsTable, Segments: segmentsTable}
 	for _, f := range files {
 		family := string(f.Family)
-		src.Files[family] = append(src.Files[family], pushdown.FileRef{Path: f.Path, Columns: f.Columns})
+		ref := pushdown.FileRef{Path: f.Path, Columns: f.Columns}
+		if r := s.recent; r != nil {
+			switch {
+			case f.Family == archive.Connections && f.MinTS <= r.to && f.MaxTS >= r.from:
+				ref.Except = r.replaced
+			case f.Family == archive.Exports && compact.Unsettled(f):
+				ref.Settled = r.rows
+			}
+		}
+		src.Files[family] = append(src.Files[family], ref)
+	}
+	if s.recent != nil && s.recent.connections != "" {
+		src.Tables = map[string]string{string(archive.Connections): s.recent.connections}
 	}
 	return src
 }

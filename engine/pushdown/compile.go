@@ -2,6 +2,7 @@ package pushdown
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/dolthub/go-mysql-server/sql"
 
@@ -65,6 +66,19 @@ type Plan struct {
 	Tree string
 	// Notes are remarks for EXPLAIN.
 	Notes []string
+}
+
+// AllScans lists the scans of the plan and of what finds its packets.
+func (p *Plan) AllScans() []*ScanPlan {
+	all := slices.Clone(p.Scans)
+	for _, k := range p.Packets {
+		all = append(all, k.Keys.Scans...)
+		all = append(all, k.ByKey.Scans...)
+		if k.Source != nil {
+			all = append(all, k.Source.Scans...)
+		}
+	}
+	return all
 }
 
 // ScanPlan is what stands for {{scan ID}} or {{packets ID}}: in parentheses, a

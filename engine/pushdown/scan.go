@@ -24,7 +24,16 @@ type FileRef struct {
 	// name them; nil means all. A column that is NULL in every row is not
 	// written, and older files lack newer columns.
 	Columns []string
+	// Except, when not empty, is a DuckDB table of conn_id and site ('' for
+	// the default one): connections of the file that are not to be read.
+	Except string
+	// Settled, when not empty, is a DuckDB table with the settledColumns of
+	// rows of exports whose file lacks them, by flow_id.
+	Settled string
 }
+
+// settledColumns are what compaction adds to rows of exports.
+var settledColumns = []string{"conn_id", "segments", "cut_packets"}
 
 // Gap is an interval in which a sensor lost packets.
 type Gap struct {
@@ -301,27 +310,30 @@ func (v *view) text(fields []Field, src Source) string {
 // cost.
 func rowsSQL(files []FileRef, table string, needed []Field) string {
 	type group struct {
-		missing map[string]bool
-		paths   []string
+		missing         map[string]bool
+		except, settled string
+		paths           []string
 	}
 	var order []string
 	groups := map[string]*group{}
 	for _, f := range files {
-		missing := map[string]bool{}
-		var key strings.Builder
+		g := &group{missing: map[string]bool{}, except: f.Except}
+		key := f.Except + ";"
 		for _, n := range needed {
-			if f.Columns != nil && !slices.Contains(f.Columns, n.Name) {
-				missing[n.Name] = true
-				key.WriteString(n.Name + ",")
+			switch {
+			case f.Settled != "" && slices.Contains(settledColumns, n.Name):
+				g.settled = f.Settled
+				key += f.Settled + ";"
+			case f.Columns != nil && !slices.Contains(f.Columns, n.Name):
+				g.missing[n.Name] = true
+				key += n.Name + ","
 			}
 		}
-		g := groups[key.String()]
-		if g == nil {
-			g = &group{missing: missing}
-			groups[key.String()] = g
-			order = append(order, key.String())
+		if groups[key] == nil {
+			groups[key] = g
+			order = append(order, key)
 		}
-		g.paths = append(g.paths, quoteText(f.Path))
+		groups[key].paths = append(groups[key].paths, quoteText(f.Path))
 	}
 	if len(files) == 0 && table == "" {
 		return "(SELECT " + nulls(needed) + " WHERE false)"
@@ -331,20 +343,30 @@ func rowsSQL(files []FileRef, table string, needed []Field) string {
 		g := groups[key]
 		// Folders named a=b must not become columns.
 		list := "read_parquet([" + strings.Join(g.paths, ", ") + "], hive_partitioning = false)"
-		if len(order) == 1 && len(g.missing) == 0 && table == "" {
+		if len(order) == 1 && len(g.missing) == 0 && table == "" && g.except == "" && g.settled == "" {
 			return list
 		}
 		cols := make([]string, len(needed))
 		for i, n := range needed {
-			cols[i] = quoteIdent(n.Name)
-			if g.missing[n.Name] {
-				cols[i] = "NULL::" + n.Type + " AS " + cols[i]
+			cols[i] = "p." + quoteIdent(n.Name)
+			switch {
+			case g.missing[n.Name]:
+				cols[i] = "NULL::" + n.Type + " AS " + quoteIdent(n.Name)
+			case g.settled != "" && slices.Contains(settledColumns, n.Name):
+				cols[i] = "s." + quoteIdent(n.Name)
 			}
 		}
 		if len(cols) == 0 {
 			cols = []string{"1 AS one"}
 		}
-		parts = append(parts, "SELECT "+strings.Join(cols, ", ")+" FROM "+list)
+		part := "SELECT " + strings.Join(cols, ", ") + " FROM " + list + " p"
+		if g.settled != "" {
+			part += " LEFT JOIN " + quoteIdent(g.settled) + " s ON s.flow_id = p.flow_id"
+		}
+		if g.except != "" {
+			part += " WHERE NOT EXISTS (SELECT 1 FROM " + quoteIdent(g.except) + " x WHERE x.conn_id = p.conn_id AND coalesce(x.site, '') = coalesce(p.site, ''))"
+		}
+		parts = append(parts, part)
 	}
 	if table != "" {
 		parts = append(parts, tableSQL(needed, table))

@@ -56,16 +56,17 @@ func TestScanSource(t *testing.T) {
 		{"no columns", nil, Source{Files: only(FileRef{Path: "a.parquet"})}},
 		{"no columns, no files", nil, Source{}},
 		{"quoted path", []string{"ts"}, Source{Files: only(FileRef{Path: "/it's/a.parquet"})}},
-		{"absent column", []string{"ts", "sensor"}, Source{Files: only(FileRef{"a", all}, FileRef{"b", without("sensor")}, FileRef{"c", all})}},
-		{"absent but not asked", []string{"ts", "client_ip"}, Source{Files: only(FileRef{"a", all}, FileRef{"b", without("sensor")})}},
-		{"absent everywhere", []string{"sensor"}, Source{Files: only(FileRef{"a", without("sensor")})}},
-		{"no names known", []string{"client_host"}, Source{Files: only(FileRef{"a", all})}},
+		{"absent column", []string{"ts", "sensor"}, Source{Files: only(FileRef{Path: "a", Columns: all}, FileRef{Path: "b", Columns: without("sensor")}, FileRef{Path: "c", Columns: all})}},
+		{"absent but not asked", []string{"ts", "client_ip"}, Source{Files: only(FileRef{Path: "a", Columns: all}, FileRef{Path: "b", Columns: without("sensor")})}},
+		{"absent everywhere", []string{"sensor"}, Source{Files: only(FileRef{Path: "a", Columns: without("sensor")})}},
+		{"no names known", []string{"client_host"}, Source{Files: only(FileRef{Path: "a", Columns: all})}},
 		{"names", []string{"client_host", "server_host"}, Source{Hosts: "hosts", Files: only(FileRef{Path: "a"})}},
-		{"nothing gone", []string{"packet_status"}, Source{Files: only(FileRef{"a", all})}},
-		{"gone and lossy", []string{"packet_status"}, Source{Files: only(FileRef{"a", all}), Missing: []uint32{3, 5},
+		{"nothing gone", []string{"packet_status"}, Source{Files: only(FileRef{Path: "a", Columns: all})}},
+		{"gone and lossy", []string{"packet_status"}, Source{Files: only(FileRef{Path: "a", Columns: all}), Missing: []uint32{3, 5},
 			Lossy: []Gap{{"eth0", 0, 1_000_001}, {"", -1 << 60, 1 << 62}}}},
 		{"rows of a table", []string{"client_ip"}, Source{Files: only(FileRef{Path: "a"}), Tables: map[string]string{"connections": "young"}}},
 		{"rows of a table alone", []string{"client_ip"}, Source{Tables: map[string]string{"connections": "young"}}},
+		{"but for some", []string{"client_ip"}, Source{Files: only(FileRef{Path: "a"}, FileRef{Path: "b", Except: "replaced"})}},
 		{"hidden", []string{"cid", "segments"}, Source{Files: only(FileRef{Path: "a"})}},
 		{"community id is cid and text, once", []string{"community_id", "cid"}, Source{Files: only(FileRef{Path: "a"})}},
 	}
@@ -78,6 +79,20 @@ func TestScanSource(t *testing.T) {
 		fmt.Fprintf(&page, "== %s\n%s\n", c.name, text)
 	}
 	golden(t, "scans.txt", page.String())
+}
+
+// What compaction has not written yet comes from a table.
+func TestUnsettledRows(t *testing.T) {
+	src := Source{Files: map[string][]FileRef{"exports": {{Path: "m", Columns: []string{"ts", "ts_end", "flow_id", "resolution"}, Settled: "rows"}, {Path: "t"}}}}
+	var page strings.Builder
+	for _, cols := range [][]string{{"ts"}, {"ts", "conn_id"}, {"packet_status"}} {
+		text, err := RelationSQL(tables.Flows, cols, src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&page, "== %s\n%s\n", cols, text)
+	}
+	golden(t, "unsettled.txt", page.String())
 }
 
 func TestRelationSQLRefuses(t *testing.T) {

@@ -44,6 +44,10 @@ type RowConversation struct {
 	CutPackets tables.Opt[int64]
 }
 
+// Unsettled tells whether a file of exports or flows holds rows that no run has
+// settled.
+func Unsettled(f archive.File) bool { return unsettled(f) }
+
 // Young computes the connections of the rows no run has settled, and of the
 // conversations that are carried, as if all were over: by the same rules, so
 // that with what is stored they are what a later run would write.

@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	duckdb "github.com/duckdb/duckdb-go-bindings"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+// Row structs of package tables as rows of DuckDB, with the columns and NULLs
+// they have in row files.
+
+// rowsFeed is a feed of rows. Columns of lists come as text, their elements
+// separated by commas; they are named in lists.
+func rowsFeed[T any](rows []T) (f *listFeed, lists []string) {
+	typ := reflect.TypeFor[T]()
+	f = &listFeed{rows: len(rows)}
+	var cells []func(p unsafe.Pointer, to func(int) *vectorWriter, at int)
+	for i := range typ.NumField() {
+		field := typ.Field(i)
+		name := field.Tag.Get("col")
+		if field.Type.Kind() == reflect.Slice {
+			lists = append(lists, name)
+		}
+		cells = append(cells, f.cell(field, name))
+	}
+	f.write = func(row int, to func(int) *vectorWriter, at int) {
+		p := unsafe.Pointer(&rows[row])
+		for _, write := range cells {
+			write(p, to, at)
+		}
+	}
+	return f, lists
+}
+
+// cell adds a field's columns and says how to write them.
+func (f *listFeed) cell(field reflect.StructField, name string) func(unsafe.Pointer, func(int) *vectorWriter, int) {
+	n, offset := len(f.cols), field.Offset
+	column := func(name string, t duckdb.Type) { f.cols = append(f.cols, feedColumn{name, t}) }
+	switch field.Type {
+	case reflect.TypeFor[tables.Time]():
+		column(name, duckdb.TypeTimestamp)
+		return plain[tables.Time](n, offset)
+	case reflect.TypeFor[tables.ID](), reflect.TypeFor[uint64]():
+		column(name, duckdb.TypeUBigInt)
+		return plain[uint64](n, offset)
+	case reflect.TypeFor[int64]():
+		column(name, duckdb.TypeBigInt)
+		return plain[int64](n, offset)
+	case reflect.TypeFor[int32]():
+		column(name, duckdb.TypeInteger)
+		return plain[int32](n, offset)
+	case reflect.TypeFor[tables.Opt[int64]]():
+		column(name, duckdb.TypeBigInt)
+		return optional[int64](n, offset)
+	case reflect.TypeFor[tables.Opt[int32]]():
+		column(name, duckdb.TypeInteger)
+		return optional[int32](n, offset)
+	case reflect.TypeFor[tables.Addr]():
+		column(name+"_hi", duckdb.TypeUBigInt)
+		column(name+"_lo", duckdb.TypeUBigInt)
+		return func(p unsafe.Pointer, to func(int) *vectorWriter, at int) {
+			a := (*tables.Addr)(unsafe.Add(p, offset))
+			put(to(n), at, a.Hi)
+			put(to(n+1), at, a.Lo)
+		}
+	case reflect.TypeFor[string]():
+		column(name, duckdb.TypeVarchar)
+		return func(p unsafe.Pointer, to func(int) *vectorWriter, at int) {
+			to(n).setTextOrNull(at, *(*string)(unsafe.Add(p, offset)))
+		}
+	case reflect.TypeFor[[]int32]():
+		column(name, duckdb.TypeVarchar)
+		return func(p unsafe.Pointer, to func(int) *vectorWriter, at int) {
+			to(n).setTextOrNull(at, listText(*(*[]int32)(unsafe.Add(p, offset))))
+		}
+	}
+	panic("no column type for " + field.Type.String())
+}
+
+func plain[T any](n int, offset uintptr) func(unsafe.Pointer, func(int) *vectorWriter, int) {
+	return func(p unsafe.Pointer, to func(int) *vectorWriter, at int) {
+		put(to(n), at, *(*T)(unsafe.Add(p, offset)))
+	}
+}
+
+func optional[T any](n int, offset uintptr) func(unsafe.Pointer, func(int) *vectorWriter, int) {
+	return func(p unsafe.Pointer, to func(int) *vectorWriter, at int) {
+		putOpt(to(n), at, *(*tables.Opt[T])(unsafe.Add(p, offset)))
+	}
+}
+
+func listText(list []int32) string {
+	text := make([]string, len(list))
+	for i, n := range list {
+		text[i] = strconv.Itoa(int(n))
+	}
+	return strings.Join(text, ",")
+}
