@@ -281,6 +281,7 @@ func (d *Decoder) dropSiblings(e *exporter, key streamKey, now tables.Time) *str
 			addCounts(&newest.counts, &s.counts)
 			if newest.created > s.heard {
 				newest.counts.Resets++
+				newest.inherit(s)
 			}
 			d.dropStream(e, s)
 		} else {
@@ -291,6 +292,47 @@ func (d *Decoder) dropSiblings(e *exporter, key streamKey, now tables.Time) *str
 	e.streams[key] = kept
 	e.linkWhole(key.source)
 	return kept
+}
+
+// template finds a template of the stream. A stream that began on another port
+// when a sibling had gone silent is taken for the same exporter, and its
+// templates for what they were, until the sibling is heard again or the stream
+// announces its own: an exporter that uses a port for each datagram is decoded
+// too, and two that share an address and a domain are not mixed up.
+func (e *exporter) template(s *stream, id uint16) *template {
+	if t := s.templates[id]; t != nil {
+		return t
+	}
+	first := e.streams[s.streamKey]
+	if first.next == nil {
+		return nil
+	}
+	var found *template
+	last := tables.Time(-1)
+	for o := first; o != nil; o = o.next {
+		if t := o.templates[id]; t != nil && o.heard < s.created && o.heard > last {
+			found, last = t, o.heard
+		}
+	}
+	return found
+}
+
+// inherit takes over what a sibling whose place the stream took was known by.
+// The sibling is dropped next, and with it what is not taken.
+func (s *stream) inherit(o *stream) {
+	if s.templates == nil {
+		s.templates = map[uint16]*template{}
+	}
+	for id, t := range o.templates {
+		if s.templates[id] == nil {
+			s.templates[id] = t
+			delete(o.templates, id)
+		}
+	}
+	if s.options.bytes == 0 && !s.options.general.Set && s.options.boot == 0 {
+		s.options, o.options = o.options, options{}
+		s.setRate()
+	}
 }
 
 // dropStream gives back what a stream holds.

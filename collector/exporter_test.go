@@ -117,6 +117,46 @@ func TestPortChanges(t *testing.T) {
 	}
 }
 
+// TestRestartKeepsOptions is an exporter that restarts on another port and
+// takes its time to say again how it samples.
+func TestRestartKeepsOptions(t *testing.T) {
+	d, s := newTestDecoder(t, Config{}, nil)
+	send(d, ipfixMessage(900, 1, set(3, ipfixOptions(300, 1, ie{0, 149, 4}, ie{0, 34, 4})), set(300, be(be(nil, 4, 1), 4, 100))))
+	for i, after := range []tables.Time{10e6, 70e6, 71e6} {
+		d.Datagram(at("192.0.2.1:3000"), testTime+after, ipfixMessage(uint32(i), 1, set(2, templateOf(256, plainFields...)), set(256, plainOf(0))))
+		d.Tick(testTime + after)
+	}
+	if len(s.rows) != 3 || s.rows[0].Sampling.Set || s.rows[2].Sampling != tables.Some(int64(100)) {
+		t.Errorf("%d rows: %s", len(s.rows), showAll(s.rows))
+	}
+}
+
+// TestPortOfEachDatagram is an exporter that uses a port for each datagram,
+// and numbers none of them: the template it sent first holds on, also when the
+// stream it came with is forgotten.
+func TestPortOfEachDatagram(t *testing.T) {
+	d, s := newTestDecoder(t, Config{}, nil)
+	template := set(2, templateOf(256, plainFields...), be(nil, 2, 0))
+	d.Datagram(at("192.0.2.1:1000"), testTime, ipfixMessage(7, 1, template))
+	for i := range 200 {
+		now := testTime + tables.Time(i+1)*1e6
+		from := netip.AddrPortFrom(testExporter.Addr(), uint16(2000+i))
+		if o := d.Datagram(from, now, ipfixMessage(3, 1, set(256, plainOf(1)))); o != Decoded {
+			t.Fatalf("datagram %d: %v", i, o)
+		}
+		if err := d.Tick(now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(s.rows) != 200 || d.templates.Load() != 1 || d.streams.Load() > 70 {
+		t.Errorf("%d rows, %d templates, %d streams", len(s.rows), d.templates.Load(), d.streams.Load())
+	}
+	d.Tick(testTime + 48*3600e6)
+	if d.templates.Load() != 0 || d.fields.Load() != 0 {
+		t.Errorf("%d templates, %d fields after two days", d.templates.Load(), d.fields.Load())
+	}
+}
+
 func TestDomainsAreNotGaps(t *testing.T) {
 	d, s := newTestDecoder(t, Config{}, nil)
 	for i := range uint32(50) {

@@ -55,7 +55,7 @@ func (w *work) sets(h *header, b []byte) (records int, counted bool) {
 		body := b[setHeader:min(length, len(b))]
 		switch {
 		case id >= firstTemplate:
-			t := w.s.templates[id]
+			t := w.e.template(w.s, id)
 			if t == nil && len(body) == 0 {
 				break
 			}
