@@ -15,7 +15,6 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/bloom"
 	"github.com/parquet-go/parquet-go/bloom/xxhash"
-	"github.com/parquet-go/parquet-go/encoding/bytestreamsplit"
 	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/rle"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
@@ -276,18 +275,13 @@ func (f *blockFile) encode64(c *column, m *format.ColumnMetaData, values []int64
 	case few == 1:
 		err = f.writeDictionary(m, binary.LittleEndian.AppendUint64(nil, uint64(s.min)), 1, len(values), nil)
 	case few > 0 && (hash || f.dict.size(8) < len(f.packed)):
-		page := make([]byte, 0, few*8)
-		for _, x := range f.dict.values {
-			page = binary.LittleEndian.AppendUint64(page, uint64(x))
-		}
-		err = f.writeDictionary(m, page, few, len(values), f.dict.indexes)
+		f.bytes = plain64(f.bytes[:0], f.dict.values)
+		err = f.writeDictionary(m, f.bytes, few, len(values), f.dict.indexes)
 	case hash:
-		for _, x := range values {
-			f.values = binary.LittleEndian.AppendUint64(f.values, uint64(x))
-		}
+		f.values = plain64(f.values, values)
 		err = f.writePage(m, format.Plain)
 	default:
-		err = f.writeDelta(m, len(values), func(dst []byte) ([]byte, error) { return byteStreams.EncodeInt64(dst, values) })
+		err = f.writeDelta(m, len(values), func(dst []byte) []byte { return plain64(dst, values) })
 	}
 	if err == nil && !f.cheap && slices.Contains(f.codec.bloomed, c.name) {
 		err = f.writeBloom(m, values, few)
@@ -350,31 +344,40 @@ func (f *blockFile) encode32(c *column, m *format.ColumnMetaData, values []int32
 		}
 		return f.writeDictionary(m, page, few, len(values), f.dict.indexes)
 	}
-	return f.writeDelta(m, len(values), func(dst []byte) ([]byte, error) { return byteStreams.EncodeInt32(dst, values) })
+	return f.writeDelta(m, len(values), func(dst []byte) []byte { return plain32(dst, values) })
 }
 
-var byteStreams bytestreamsplit.Encoding
-
 // writeDelta appends the page of the differences in f.packed or, where those
-// take a byte and more each, that of the values' first bytes, second bytes and
-// so on, compressed: the better for columns in which some values come again and
-// again beside those that are random, as addresses and ports.
-func (f *blockFile) writeDelta(m *format.ColumnMetaData, n int, streams func(dst []byte) ([]byte, error)) error {
+// take a byte and more each, that of the values themselves, compressed: the
+// better for columns in which some values come again and again beside those that
+// are random, as addresses and ports.
+func (f *blockFile) writeDelta(m *format.ColumnMetaData, n int, plain func(dst []byte) []byte) error {
 	if !f.cheap && len(f.packed) > n {
-		page, err := streams(f.bytes[:0])
-		if err != nil {
-			return err
-		}
-		f.bytes = page
+		f.bytes = plain(f.bytes[:0])
 		f.squeezed = compressed(f.squeezed, f.packed)
 		size := min(len(f.packed), len(f.squeezed))
-		if f.squeezed = compressed(f.squeezed, page); len(f.squeezed) < size-size/worthIt {
-			f.values = append(f.values, page...)
-			return f.writePage(m, format.ByteStreamSplit)
+		if f.squeezed = compressed(f.squeezed, f.bytes); len(f.squeezed) < size-size/worthIt {
+			f.values = append(f.values, f.bytes...)
+			m.Codec = format.Zstd
+			return f.writePage(m, format.Plain)
 		}
 	}
 	f.values = append(f.values, f.packed...)
 	return f.writePage(m, format.DeltaBinaryPacked)
+}
+
+func plain64(dst []byte, values []int64) []byte {
+	for _, x := range values {
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(x))
+	}
+	return dst
+}
+
+func plain32(dst []byte, values []int32) []byte {
+	for _, x := range values {
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(x))
+	}
+	return dst
 }
 
 // encodeList writes lists of numbers: which value begins a row (repetition),
