@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -128,10 +129,11 @@ type exportImport struct {
 	records  map[exportStream]int64
 	bySource map[string]int64
 	who      map[tables.Addr]bool
-	total    tables.Exporter // sums
 
 	files             []*exportFile // in the batch
 	known, refused    int
+	knownDamaged      bool
+	missing           map[string]int64 // by unit, as the sequence numbers say
 	datagrams, flowed int64
 	first, last       tables.Time
 }
@@ -188,7 +190,7 @@ func (p *program) importExports(ctx context.Context, a *archive.Archive, paths [
 		rows:      chunk[tables.Export]{time: func(r *tables.Export) tables.Time { return r.TS }, limit: 1 << 17},
 		exporters: chunk[tables.Exporter]{time: func(r *tables.Exporter) tables.Time { return r.TS }, limit: 1 << 16},
 		waiting:   map[exportStream][]*exportFile{}, records: map[exportStream]int64{},
-		bySource: map[string]int64{}, who: map[tables.Addr]bool{},
+		bySource: map[string]int64{}, who: map[tables.Addr]bool{}, missing: map[string]int64{},
 	}
 	defer func() {
 		if im.tx != nil {
@@ -226,7 +228,7 @@ func (p *program) importExports(ctx context.Context, a *archive.Archive, paths [
 	switch {
 	case len(im.files)+im.known == 0:
 		return exitError(1)
-	case im.refused > 0 || slices.ContainsFunc(im.files, func(f *exportFile) bool { return f.stands() != "" }):
+	case im.refused > 0 || im.knownDamaged || slices.ContainsFunc(im.files, func(f *exportFile) bool { return f.stands() != "" }):
 		return exitError(exitDamaged)
 	}
 	return nil
@@ -245,8 +247,8 @@ func namesOnly(entries []string) []string {
 // knownFiles returns the files of export datagrams imported before, by
 // content id. Their rows have no sensor; a capture imported for its packets
 // has, and may be imported for the datagrams in it as well.
-func (im *exportImport) knownFiles() (map[string]string, error) {
-	known := map[string]string{}
+func (im *exportImport) knownFiles() (map[string]tables.Import, error) {
+	known := map[string]tables.Import{}
 	c, err := im.a.Catalog()
 	if err != nil {
 		return nil, err
@@ -261,7 +263,7 @@ func (im *exportImport) knownFiles() (map[string]string, error) {
 			n, err := r.Read(buf)
 			for _, row := range buf[:n] {
 				if row.Sensor == "" {
-					known[row.ContentID] = row.File
+					known[row.ContentID] = row
 				}
 			}
 			if errors.Is(err, io.EOF) || err == nil && n == 0 {
@@ -280,12 +282,15 @@ func (im *exportImport) knownFiles() (map[string]string, error) {
 }
 
 func (im *exportImport) refuse(err error) {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = fmt.Errorf("%s: %w", e.Path, e.Err) // the system call tells people nothing
+	}
 	im.refused++
 	fmt.Fprintf(im.p.stderr, "%s: %v\n", capture.FileRefused, err)
 }
 
 // readAll reads the files that are not known.
-func (im *exportImport) readAll(paths []string, known map[string]string) error {
+func (im *exportImport) readAll(paths []string, known map[string]tables.Import) error {
 	var files []*exportFile
 	for _, path := range expand(paths) {
 		if abs, err := filepath.Abs(path); err == nil {
@@ -307,12 +312,17 @@ func (im *exportImport) readAll(paths []string, known map[string]string) error {
 			im.refuse(err)
 			continue
 		}
-		if _, ok := known[f.id]; ok {
+		if row, ok := known[f.id]; ok {
 			im.known++
-			fmt.Fprintf(im.p.stdout, "%s: %s\n", f.path, capture.FileKnown)
+			if row.Damage == "" {
+				fmt.Fprintf(im.p.stdout, "%s: %s\n", f.path, capture.FileKnown)
+			} else {
+				im.knownDamaged = true
+				fmt.Fprintf(im.p.stderr, "%s: %s: %s\n", capture.FileKnown, f.path, row.Damage)
+			}
 			continue
 		}
-		known[f.id] = f.path
+		known[f.id] = tables.Import{}
 		if err := im.read(f); err != nil {
 			return err
 		}
@@ -336,25 +346,23 @@ func (im *exportImport) readAll(paths []string, known map[string]string) error {
 	return nil
 }
 
-// expand replaces folders by the files in them that hold export datagrams or
-// packets.
+// expand replaces folders by the files below them that are captures or begin
+// like an export datagram, in the order of their names.
 func expand(paths []string) (out []string) {
 	for _, p := range paths {
-		st, err := os.Stat(p)
-		if err != nil || !st.IsDir() {
+		if st, err := os.Stat(p); err != nil || !st.IsDir() {
 			out = append(out, p)
 			continue
 		}
-		entries, err := os.ReadDir(p)
-		if err != nil {
-			out = append(out, p)
-			continue
-		}
-		for _, e := range entries {
-			f := &exportFile{path: filepath.Join(p, e.Name())}
-			if e.Type().IsRegular() && f.open() == nil {
-				out = append(out, f.path)
+		err := filepath.WalkDir(p, func(path string, e fs.DirEntry, err error) error {
+			f := &exportFile{path: path}
+			if err == nil && e.Type().IsRegular() && f.open() == nil {
+				out = append(out, path)
 			}
+			return err
+		})
+		if err != nil {
+			out = append(out, p) // to be refused, with what is wrong
 		}
 	}
 	return out
@@ -590,9 +598,9 @@ func (im *exportImport) Exporter(r *tables.Exporter) error {
 		delete(im.waiting, key)
 	}
 	im.who[row.Exporter] = true
-	im.total.Missing += row.Missing
-	im.total.Gaps += row.Gaps
-	im.total.OptionsRecords += row.OptionsRecords
+	if row.Missing > 0 {
+		im.missing[row.SequenceUnit] += row.Missing
+	}
 	return im.exporters.add(im.tx, row)
 }
 
@@ -643,14 +651,9 @@ func (im *exportImport) summary() {
 	if len(im.files) == 0 {
 		return
 	}
-	var kinds []string
-	for kind, n := range im.bySource {
-		kinds = append(kinds, fmt.Sprintf("%s %d", kind, n))
-	}
-	slices.Sort(kinds)
 	flows := fmt.Sprintf("%d flows", im.flowed)
-	if len(kinds) > 0 {
-		flows += " (" + strings.Join(kinds, ", ") + ")"
+	if len(im.bySource) > 0 {
+		flows += " (" + counted(im.bySource) + ")"
 	}
 	span := ""
 	if im.flowed > 0 {
@@ -658,8 +661,18 @@ func (im *exportImport) summary() {
 	}
 	fmt.Fprintf(w, "imported %d files: %d datagrams, %s, of %d exporters%s, in %v\n",
 		len(im.files), im.datagrams, flows, len(im.who), span, time.Since(im.start).Round(time.Millisecond))
-	if im.total.Missing > 0 {
-		fmt.Fprintf(w, "lost before they were captured, by the exporters' sequence numbers: SELECT observer, source_type, sequence_unit, sequence_gaps, missing FROM ops.exporters WHERE missing > 0\n")
+	if len(im.missing) > 0 {
+		fmt.Fprintf(w, "missing, as the exporters' own numbers say: %s: SELECT observer, source_type, gaps, missing, sequence_unit FROM ops.exporters WHERE missing > 0\n", counted(im.missing))
 	}
 	fmt.Fprintf(w, "try:\n  wiresql query --data %s \"SELECT observer, source_type, COUNT(*) AS flows, SUM(total_bytes) AS bytes, MAX(sampling_rate) AS sampling FROM flows WHERE source_type <> 'packets' GROUP BY observer, source_type\"\n", im.p.config.Data)
+}
+
+// counted lists counts by name.
+func counted(m map[string]int64) string {
+	var all []string
+	for name, n := range m {
+		all = append(all, fmt.Sprintf("%s %d", name, n))
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
 }

@@ -256,10 +256,16 @@ func TestImportExportsBadFiles(t *testing.T) {
 			if got := archived(t, data, "SELECT COUNT(*) FROM flows"); got != c.flows {
 				t.Errorf("%s flows, want %s", got, c.flows)
 			}
+			if code, stdout, again := runTimed(t, "import", "--no-sync", "--data", data, "--exports", path); code != c.code || c.code == 3 && !strings.HasPrefix(again, "already imported: "+path) {
+				t.Errorf("again: %d %s%s", code, stdout, again)
+			}
 			if state := archived(t, data, "SELECT state FROM ops.imports"); (state == "damaged") != (c.code == 3) || (state == "") != (c.code == 1) {
 				t.Errorf("state %q", state)
 			}
 		})
+	}
+	if _, stderr := importOf(t, 1, filepath.Join(t.TempDir(), "data"), "no/such/file"); !strings.HasSuffix(stderr, "/no/such/file: no such file or directory\n") || strings.Contains(stderr, "stat") {
+		t.Error(stderr)
 	}
 	for _, args := range [][]string{
 		{"--exports", "--exporter", "router", exportsOf("v5")},
