@@ -48,15 +48,17 @@ func (e *Engine) analyze(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, sco
 	}
 	p, err := pushdown.Compile(ctx, rewritten, snap.env())
 	if pushdownOff(ctx) {
-		if err == nil { // what was not recorded is said all the same
-			if err := e.gaps(ctx, snap.outside(p)); err != nil {
-				return n, transform.SameTree, err
-			}
+		if err != nil {
+			p = e.asked(ctx, rewritten, snap)
+		}
+		// What was not recorded is said all the same.
+		if err := e.gaps(ctx, snap.outside(p)); err != nil {
+			return n, transform.SameTree, err
 		}
 		return left(n, rewritten)
 	}
 	if err == nil {
-		return &pushedNode{engine: e, plan: p, snap: snap, schema: rewritten.Schema()}, transform.NewTree, nil
+		return &pushedNode{engine: e, tree: rewritten, plan: p, snap: snap, schema: rewritten.Schema()}, transform.NewTree, nil
 	}
 	var refusal *pushdown.Refusal
 	if !errors.As(err, &refusal) {
@@ -65,6 +67,8 @@ func (e *Engine) analyze(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, sco
 	e.log.Debug("statement not pushed down", "part", refusal.Expr, "reason", refusal.Reason)
 	if replaced := e.pushPart(ctx, rewritten, snap); replaced != nil {
 		rewritten = replaced
+	} else if err := e.gaps(ctx, snap.outside(e.asked(ctx, rewritten, snap))); err != nil {
+		return n, transform.SameTree, err
 	}
 	return left(n, rewritten)
 }
@@ -103,6 +107,7 @@ func (e *Engine) concerns(n sql.Node) bool {
 // pushedNode is a statement, or a part of one, that DuckDB answers.
 type pushedNode struct {
 	engine *Engine
+	tree   sql.Node // what plan was made from
 	plan   *pushdown.Plan
 	snap   *snapshot
 	schema sql.Schema

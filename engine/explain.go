@@ -73,8 +73,13 @@ func (e *Engine) explain(ctx *sql.Context, d *plan.DescribeQuery) (string, error
 	var b strings.Builder
 	var pushed []*pushedNode
 	find := func(n sql.Node) bool {
-		if p, ok := n.(*pushedNode); ok {
-			pushed = append(pushed, p)
+		switch n := n.(type) {
+		case *pushedNode:
+			pushed = append(pushed, n)
+		case *plan.ResolvedTable:
+			if t, ok := n.UnderlyingTable().(*narrowed); ok {
+				pushed = append(pushed, t.node)
+			}
 		}
 		return true
 	}

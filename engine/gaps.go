@@ -111,14 +111,23 @@ func (r *run) ended() error {
 		if s == nil {
 			continue
 		}
-		for number, n := range s.Missing {
-			if info, ok := r.snap.catalog.Segment(number); ok && info.State == archive.StateAvailable {
-				found = append(found, segmentText(number, info, int(n)))
-			}
-		}
+		found = append(found, r.snap.unread(s.Missing)...)
 	}
 	slices.Sort(found)
 	return r.engine.gaps(r.ctx, found)
+}
+
+// unread says which packets, counted by segment, could not be read though
+// their segments are there.
+func (s *snapshot) unread(missing map[uint32]int64) []string {
+	var out []string
+	for number, n := range missing {
+		if info, ok := s.catalog.Segment(number); ok && info.State == archive.StateAvailable {
+			out = append(out, segmentText(number, info, int(n)))
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // maxNamed bounds the segments that are named one by one.

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
@@ -12,8 +14,8 @@ import (
 // below it still goes to DuckDB: the rows, or the packets, that are left to
 // go-mysql-server are those that part lets through, not all there are.
 //
-// Only what has a single source is looked into. Below a join go-mysql-server
-// accepts no leaf of ours.
+// Below a join go-mysql-server accepts no leaf of ours: there the relations stay,
+// and each reads what the conditions on it alone let through.
 
 // pushPart replaces the largest part of a refused tree that can be pushed
 // down, or returns nil.
@@ -34,7 +36,11 @@ type part struct {
 
 // below replaces a part of n, which is refused itself.
 func (p *part) below(n sql.Node) sql.Node {
-	switch n.(type) {
+	switch n := n.(type) {
+	case *plan.SetOp:
+		return p.sides(n)
+	case *plan.JoinNode:
+		return p.join(n, nil)
 	case *plan.Project, *plan.GroupBy, *plan.Window:
 		p.projected = true
 	case *plan.Filter, *plan.Having, *plan.Sort, *plan.Limit, *plan.Offset, *plan.Distinct:
@@ -53,11 +59,44 @@ func (p *part) below(n sql.Node) sql.Node {
 	}
 	replaced := p.push(child)
 	if replaced == nil {
-		if replaced = p.below(child); replaced == nil {
+		if j, ok := child.(*plan.JoinNode); ok {
+			var conds []sql.Expression
+			if f, ok := n.(*plan.Filter); ok {
+				conds = expression.SplitConjunction(f.Expression)
+			}
+			replaced = p.join(j, conds)
+		} else {
+			replaced = p.below(child)
+		}
+		if replaced == nil {
 			return nil
 		}
 	}
 	out, err := n.WithChildren(replaced)
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+// sides replaces a part of each side of a UNION, or all of one.
+func (p *part) sides(n *plan.SetOp) sql.Node {
+	children := slices.Clone(n.Children())
+	found := false
+	for i, side := range children {
+		one := &part{engine: p.engine, ctx: p.ctx, snap: p.snap, used: map[sql.ColumnId]*expression.GetField{}}
+		replaced := one.push(side)
+		if replaced == nil {
+			replaced = one.below(side)
+		}
+		if replaced != nil {
+			children[i], found = replaced, true
+		}
+	}
+	if !found {
+		return nil
+	}
+	out, err := n.WithChildren(children...)
 	if err != nil {
 		return nil
 	}
@@ -127,5 +166,5 @@ func (p *part) push(n sql.Node) sql.Node {
 	if err != nil {
 		return nil
 	}
-	return &pushedNode{engine: p.engine, plan: compiled, snap: p.snap, schema: narrow.Schema()}
+	return &pushedNode{engine: p.engine, tree: narrow, plan: compiled, snap: p.snap, schema: narrow.Schema()}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,36 +65,48 @@ func (e *Engine) rows(ctx *sql.Context, rel *tables.Relation) (sql.RowIter, erro
 	if err != nil {
 		return nil, err
 	}
-	it := &statementRows{rows: r}
-	it.stop = context.AfterFunc(ctx, func() { it.end() })
-	return it, nil
+	return endWith(ctx, r), nil
 }
 
 // statementRows are rows that end with their statement at the latest:
 // go-mysql-server leaves those of a subquery with a LIMIT open.
 type statementRows struct {
-	mu   sync.Mutex
-	rows *result
-	stop func() bool
+	mu    sync.Mutex
+	rows  sql.RowIter
+	ended bool
+	stop  func() bool
+}
+
+func endWith(ctx *sql.Context, rows sql.RowIter) sql.RowIter {
+	it := &statementRows{rows: rows}
+	it.stop = context.AfterFunc(ctx, func() { it.end(ctx) })
+	return it
 }
 
 // Next implements sql.RowIter.
 func (s *statementRows) Next(ctx *sql.Context) (sql.Row, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended {
+		return nil, cmp.Or(context.Cause(ctx), io.EOF)
+	}
 	return s.rows.Next(ctx)
 }
 
 // Close implements sql.RowIter.
-func (s *statementRows) Close(*sql.Context) error {
+func (s *statementRows) Close(ctx *sql.Context) error {
 	s.stop()
-	return s.end()
+	return s.end(ctx)
 }
 
-func (s *statementRows) end() error {
+func (s *statementRows) end(ctx *sql.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rows.close()
+	if s.ended {
+		return nil
+	}
+	s.ended = true
+	return s.rows.Close(ctx)
 }
 
 // relationText is the SQL of a relation over its files; keep, when not nil,
@@ -139,6 +152,11 @@ func relationResult(cur *cursor, rel *tables.Relation, finish func()) (*result, 
 // What a packet inherits from its flow row comes from the postings of all
 // rows, turned round.
 func (e *Engine) walk(ctx *sql.Context, snap *snapshot, rel *tables.Relation) (sql.RowIter, error) {
+	all := &pushdown.PacketPlan{From: pushdown.MinTime, To: pushdown.MaxTime,
+		Advice: "it is not pushed down, so every packet is read; EXPLAIN says why"}
+	if err := e.admitAll(ctx, snap, all); err != nil {
+		return nil, err
+	}
 	keys, err := e.allKeys(ctx, snap)
 	if err != nil {
 		return nil, err
@@ -147,7 +165,7 @@ func (e *Engine) walk(ctx *sql.Context, snap *snapshot, rel *tables.Relation) (s
 		return nil, err
 	}
 	wctx, cancel := context.WithCancel(ctx)
-	it := &walkIter{rel: rel, rows: make(chan []sql.Row, 4), cancel: cancel, ended: make(chan struct{})}
+	it := &walkIter{engine: e, snap: snap, rel: rel, missing: map[uint32]int64{}, rows: make(chan []sql.Row, 4), cancel: cancel, ended: make(chan struct{})}
 	for _, c := range rel.Columns {
 		it.getters = append(it.getters, packetFields[c.Name])
 	}
@@ -159,7 +177,7 @@ func (e *Engine) walk(ctx *sql.Context, snap *snapshot, rel *tables.Relation) (s
 				it.err = fmt.Errorf("internal error reading packets: %v", p)
 			}
 		}()
-		it.err = it.produce(wctx, e.archive, snap.catalog, keys)
+		it.err = it.produce(wctx, keys)
 	}()
 	return it, nil
 }
@@ -191,6 +209,8 @@ func (e *Engine) allKeys(ctx context.Context, snap *snapshot) (*keySet, error) {
 }
 
 type walkIter struct {
+	engine  *Engine
+	snap    *snapshot
 	rel     *tables.Relation
 	getters []func(*packet, *cell)
 	rows    chan []sql.Row
@@ -198,15 +218,21 @@ type walkIter struct {
 	cancel  context.CancelFunc
 	ended   chan struct{}
 	err     error // valid once rows is closed
+	// missing counts the packets that could not be read, by segment; valid
+	// once rows is closed.
+	missing map[uint32]int64
 }
 
 // Next implements sql.RowIter.
-func (it *walkIter) Next(*sql.Context) (sql.Row, error) {
+func (it *walkIter) Next(ctx *sql.Context) (sql.Row, error) {
 	for len(it.batch) == 0 {
 		var ok bool
 		if it.batch, ok = <-it.rows; !ok {
 			if it.err != nil {
 				return nil, it.err
+			}
+			if err := it.engine.gaps(ctx, it.snap.unread(it.missing)); err != nil {
+				return nil, err
 			}
 			return nil, io.EOF
 		}
@@ -223,7 +249,9 @@ func (it *walkIter) Close(*sql.Context) error {
 	return nil
 }
 
-func (it *walkIter) produce(ctx context.Context, a *archive.Archive, c *archive.Catalog, keys *keySet) error {
+func (it *walkIter) produce(ctx context.Context, keys *keySet) error {
+	posted := map[uint32]int64{}
+	it.snap.bySegment(keys.refs, func(number uint32, _ *archive.SegmentInfo, n int) { posted[number] = int64(n) })
 	var p packet
 	var value cell
 	var batch []sql.Row
@@ -237,14 +265,15 @@ func (it *walkIter) produce(ctx context.Context, a *archive.Archive, c *archive.
 			return context.Cause(ctx)
 		}
 	}
-	for _, seg := range c.Segments() {
+	for _, seg := range it.snap.catalog.Segments() {
 		if seg.State != archive.StateAvailable {
 			continue
 		}
 		number := uint32(seg.Segment.Segment)
-		err := a.Walk(ctx, c, number, func(rec *archive.Record) error {
+		var found int64
+		err := it.engine.archive.Walk(ctx, it.snap.catalog, number, func(rec *archive.Record) error {
 			id := tables.PacketID(number, rec.Offset)
-			i, found := slices.BinarySearchFunc(keys.refs, id, func(r archive.Ref, id tables.ID) int {
+			i, ok := slices.BinarySearchFunc(keys.refs, id, func(r archive.Ref, id tables.ID) int {
 				switch {
 				case r.ID < id:
 					return -1
@@ -253,9 +282,10 @@ func (it *walkIter) produce(ctx context.Context, a *archive.Archive, c *archive.
 				}
 				return 0
 			})
-			if !found {
+			if !ok {
 				return nil // not posted: its import was not committed
 			}
+			found++
 			p.set(id, &keys.owners[keys.refs[i].Owner], seg.Sensor, rec)
 			if info {
 				p.info = appendInfo(p.info, &p.header, rec.Data)
@@ -274,6 +304,9 @@ func (it *walkIter) produce(ctx context.Context, a *archive.Archive, c *archive.
 		var damage *archive.DamageError
 		if err != nil && !errors.As(err, &damage) {
 			return err
+		}
+		if n := posted[number] - found; n > 0 {
+			it.missing[number] = n
 		}
 	}
 	if len(batch) > 0 {

@@ -43,6 +43,9 @@ type result struct {
 	columns []resultField
 	chunk   typedChunk
 	row     int // next row of chunk, when rows are taken
+	// first is the first chunk, nil for none, once begun.
+	first *chunkView
+	begun bool
 	// finish runs once, when the result is closed.
 	finish func()
 	// run is what it is the result of, when that was pushed down.
@@ -130,11 +133,26 @@ func (r *result) NextChunk(*sql.Context) (Chunk, error) {
 	return &r.chunk, nil
 }
 
+// begin fetches the first chunk.
+func (r *result) begin() (err error) {
+	r.first, err = r.cur.next()
+	r.begun = true
+	return err
+}
+
+func (r *result) next() (*chunkView, error) {
+	if r.begun {
+		r.begun = false
+		return r.first, nil
+	}
+	return r.cur.next()
+}
+
 func (r *result) fetch() (*chunkView, error) {
 	if r.cur == nil {
 		return nil, io.EOF
 	}
-	view, err := r.cur.next()
+	view, err := r.next()
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,8 +62,30 @@ type packetsRun struct {
 	stats atomic.Pointer[archive.FetchStats] // once all are read
 }
 
-// execute runs a plan: first what finds its packets, then the statement.
+// execute runs a plan: first what finds its packets, then the statement. A row
+// file that was replaced and unlinked since the plan was made is met before the
+// first row; then the plan is made and run once more.
 func (e *Engine) execute(ctx *sql.Context, n *pushedNode) (Columnar, *run, error) {
+	out, r, err := e.attempt(ctx, n)
+	if !fileGone(err) {
+		return out, r, err
+	}
+	e.log.Debug("a row file is gone, the statement runs again", "error", err)
+	e.archive.Refresh()
+	snap, err := e.snapshot(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, err := pushdown.Compile(ctx, n.tree, snap.env())
+	if err != nil {
+		return nil, nil, err
+	}
+	again := *n
+	again.plan, again.snap = plan, snap
+	return e.attempt(ctx, &again)
+}
+
+func (e *Engine) attempt(ctx *sql.Context, n *pushedNode) (Columnar, *run, error) {
 	if err := e.gaps(ctx, n.snap.outside(n.plan)); err != nil {
 		return nil, nil, err
 	}
@@ -76,6 +99,15 @@ func (e *Engine) execute(ctx *sql.Context, n *pushedNode) (Columnar, *run, error
 		return nil, nil, err
 	}
 	return out, r, nil
+}
+
+// fileGone tells whether an error is that a listed file is not there.
+func fileGone(err error) bool {
+	var d *duckError
+	if errors.As(err, &d) {
+		return strings.Contains(d.Message, "No files found that match") || strings.Contains(d.Message, "Cannot open file")
+	}
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // newRun makes a run, which must be finished.
@@ -117,6 +149,12 @@ func (r *run) start(ctx *sql.Context) (Columnar, error) {
 		return nil, err
 	}
 	out.run = r
+	// DuckDB opens files as it comes to them: with the first rows it has
+	// opened those it reads at once.
+	if err := out.begin(); err != nil {
+		out.close()
+		return nil, err
+	}
 	return out, nil
 }
 

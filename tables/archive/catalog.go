@@ -115,6 +115,10 @@ func (a *Archive) Catalog() (*Catalog, error) {
 	return c, nil
 }
 
+// Refresh makes the next Catalog look at every folder: for whoever finds that a
+// file it lists is gone.
+func (a *Archive) Refresh() { a.forget() }
+
 // forget makes the next Catalog read everything again.
 func (a *Archive) forget() {
 	a.listMu.Lock()
