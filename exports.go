@@ -73,6 +73,10 @@ type exportFile struct {
 	first, last tables.Time
 	waits       []exportStream // on which data sets of it still wait
 	damage      *archive.DamageError
+	// accounts of exporters are kept back until the file has a row: it may be
+	// left out, and be imported again.
+	accounts []tables.Exporter
+	found    bool // in a folder, not named
 }
 
 // stands tells what is wrong with a file; nothing if all of it became rows.
@@ -133,6 +137,7 @@ type exportImport struct {
 	files             []*exportFile // in the batch
 	known, refused    int
 	knownDamaged      bool
+	without           int              // files found without export datagrams in them
 	missing           map[string]int64 // by unit, as the sequence numbers say
 	datagrams, flowed int64
 	first, last       tables.Time
@@ -292,16 +297,18 @@ func (im *exportImport) refuse(err error) {
 // readAll reads the files that are not known.
 func (im *exportImport) readAll(paths []string, known map[string]tables.Import) error {
 	var files []*exportFile
-	for _, path := range expand(paths) {
-		if abs, err := filepath.Abs(path); err == nil {
-			path = abs
+	for _, f := range expand(paths) {
+		if abs, err := filepath.Abs(f.path); err == nil {
+			f.path = abs
 		}
-		if st, err := os.Stat(path); err == nil {
-			im.progress.BytesTotal += st.Size()
-			files = append(files, &exportFile{path: path, size: st.Size(), when: tables.Time(st.ModTime().UnixMicro())})
-		} else {
+		st, err := os.Stat(f.path)
+		if err != nil {
 			im.refuse(err)
+			continue
 		}
+		f.size, f.when = st.Size(), tables.Time(st.ModTime().UnixMicro())
+		im.progress.BytesTotal += f.size
+		files = append(files, f)
 	}
 	im.progress.FilesTotal = len(files)
 	for _, f := range files {
@@ -322,9 +329,11 @@ func (im *exportImport) readAll(paths []string, known map[string]tables.Import) 
 			}
 			continue
 		}
-		known[f.id] = tables.Import{}
 		if err := im.read(f); err != nil {
 			return err
+		}
+		if f.datagrams > 0 {
+			known[f.id] = tables.Import{}
 		}
 		im.progress.Files++
 		im.progress.Bytes += f.size
@@ -348,21 +357,22 @@ func (im *exportImport) readAll(paths []string, known map[string]tables.Import) 
 
 // expand replaces folders by the files below them that are captures or begin
 // like an export datagram, in the order of their names.
-func expand(paths []string) (out []string) {
+func expand(paths []string) (out []*exportFile) {
 	for _, p := range paths {
 		if st, err := os.Stat(p); err != nil || !st.IsDir() {
-			out = append(out, p)
+			out = append(out, &exportFile{path: p})
 			continue
 		}
 		err := filepath.WalkDir(p, func(path string, e fs.DirEntry, err error) error {
-			f := &exportFile{path: path}
+			f := &exportFile{path: path, found: true}
 			if err == nil && e.Type().IsRegular() && f.open() == nil {
-				out = append(out, path)
+				f.raw = nil // read again when it is its turn
+				out = append(out, f)
 			}
 			return err
 		})
 		if err != nil {
-			out = append(out, p) // to be refused, with what is wrong
+			out = append(out, &exportFile{path: p}) // to be refused, with what is wrong
 		}
 	}
 	return out
@@ -459,6 +469,9 @@ func (im *exportImport) read(f *exportFile) error {
 		return fmt.Errorf("import %s: %w", f.path, err)
 	case f.datagrams == 0 && f.damage != nil:
 		im.refuse(f.damage)
+		return nil
+	case f.datagrams == 0 && f.found:
+		im.without++
 		return nil
 	case f.datagrams == 0:
 		im.refuse(fmt.Errorf("%s: no export datagrams in it", f.path))
@@ -597,11 +610,25 @@ func (im *exportImport) Exporter(r *tables.Exporter) error {
 	if row.Waiting == 0 {
 		delete(im.waiting, key)
 	}
-	im.who[row.Exporter] = true
-	if row.Missing > 0 {
-		im.missing[row.SequenceUnit] += row.Missing
+	f.accounts = append(f.accounts, row)
+	if f.rows == 0 {
+		return nil
 	}
-	return im.exporters.add(im.tx, row)
+	return im.release(f)
+}
+
+// release hands on the accounts kept back.
+func (im *exportImport) release(f *exportFile) error {
+	for i := range f.accounts {
+		r := &f.accounts[i]
+		im.who[r.Exporter] = true
+		if r.Missing > 0 {
+			im.missing[r.SequenceUnit] += r.Missing
+		}
+	}
+	err := im.exporters.add(im.tx, f.accounts...)
+	f.accounts = nil
+	return err
 }
 
 // Socket is not called: there are none.
@@ -611,6 +638,11 @@ func (im *exportImport) Socket(*tables.Socket) error { return nil }
 func (im *exportImport) commit() error {
 	if len(im.files) == 0 {
 		return nil // the batch, if there is one, holds nothing but accounts
+	}
+	for _, f := range im.files {
+		if err := im.release(f); err != nil {
+			return err
+		}
 	}
 	if err := errors.Join(im.rows.write(im.tx), im.exporters.write(im.tx)); err != nil {
 		return err
@@ -647,6 +679,9 @@ func (im *exportImport) summary() {
 		if why := f.stands(); why != "" {
 			fmt.Fprintf(im.p.stderr, "%s: %s: %s\n", capture.FileDamaged, f.path, why)
 		}
+	}
+	if im.without > 0 {
+		fmt.Fprintf(w, "%d files in the folders have no export datagrams in them\n", im.without)
 	}
 	if len(im.files) == 0 {
 		return

@@ -217,8 +217,11 @@ func TestImportExportsTemplates(t *testing.T) {
 	if !strings.Contains(stderr, "second.dat: its data sets need a template") {
 		t.Error(stderr)
 	}
-	if got := archived(t, third, "SELECT COUNT(*) FROM flows"); got != "262" {
+	if got := archived(t, third, "SELECT COUNT(*), COUNT(DISTINCT source_type) FROM flows"); got != "262,1" {
 		t.Error(got)
+	}
+	if got := archived(t, third, "SELECT source_type, datagrams FROM ops.exporters"); got != "netflow5,9" {
+		t.Errorf("accounts: %s", got)
 	}
 }
 
@@ -365,6 +368,7 @@ func TestImportExportsOfOthers(t *testing.T) {
 	}{
 		{[]string{"akvorado"}, 0, "ipfix,2,11,979\nnetflow5,29,78,88345\nnetflow9,34,70,64177\nsflow5,7,7,5113"},
 		{[]string{"pmacct", "scapy/ipfix.pcap", "ndpi/sflow.pcap"}, 0, "ipfix,13,43,35484\nnetflow9,51,56,4500\nsflow5,1,1,60"},
+		{[]string{"communityid", "wireshark"}, 1, ""},
 		{[]string{"netflow-dat"}, 0, "ipfix,73,462,202558\nnetflow5,30,230,18684\nnetflow9,22,15,2216"},
 	} {
 		data := filepath.Join(t.TempDir(), "data")
