@@ -43,6 +43,7 @@ func (b *bench) collector(only string) error {
 	}{
 		{"receive", c.receive},
 		{"burst", c.burst},
+		{"decode", c.decode},
 		{"storage", c.storage},
 		{"queries", c.questions},
 	} {

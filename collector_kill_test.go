@@ -1,0 +1,239 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/wiresql/wiresql/testdata/exporter/datagrams"
+)
+
+// load sends v5 flows whose byte counts number them, 30 a datagram, until it
+// is stopped, and knows when it sent which.
+type load struct {
+	sentAt []time.Time // of each datagram
+	stop   atomic.Bool
+	done   chan error
+}
+
+const (
+	loadPort  = 42000 // source port of all its flows
+	loadBatch = 30
+	loadBytes = 1000 // of flow 0
+)
+
+func startLoad(t *testing.T, address string, datagramsPerSecond float64) *load {
+	t.Helper()
+	s, err := datagrams.Dial(netip.MustParseAddrPort("127.0.0.41:0"), netip.MustParseAddrPort(address))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &load{done: make(chan error, 1)}
+	start := time.Now().UnixMicro()
+	e := datagrams.Exporter{Protocol: datagrams.NetFlow5, Domain: 1, Boot: start - 3_600_000_000}
+	flows := make([]datagrams.Flow, loadBatch)
+	next := uint64(loadBytes)
+	go func() {
+		defer s.Close()
+		for !l.stop.Load() {
+			// A slice of a tenth of a second, at an even pace.
+			_, err := datagrams.Paced(int(datagramsPerSecond/10), datagramsPerSecond, func(from, to int) error {
+				for range to - from {
+					now := time.Now()
+					at := now.UnixMicro()
+					for i := range flows {
+						flows[i] = datagrams.Flow{Src: netip.AddrFrom4([4]byte{10, 30, byte(next >> 8), byte(next)}), Dst: netip.MustParseAddr("198.51.100.7"),
+							SrcPort: loadPort, DstPort: 443, Protocol: 6, TCPFlags: 0x1b, Start: at/1000*1000 - 1_000_000, End: at / 1000 * 1000,
+							Packets: 1, Bytes: next, NextHop: netip.MustParseAddr("192.0.2.1")}
+						next++
+					}
+					l.sentAt = append(l.sentAt, now)
+					if err := s.Send(e.Datagram(nil, flows, at)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				l.done <- err
+				return
+			}
+		}
+		l.done <- nil
+	}()
+	t.Cleanup(func() { l.stop.Store(true) })
+	return l
+}
+
+// end stops sending and returns how many flows were sent.
+func (l *load) end(t *testing.T) int {
+	t.Helper()
+	l.stop.Store(true)
+	if err := <-l.done; err != nil {
+		t.Fatal(err)
+	}
+	return len(l.sentAt) * loadBatch
+}
+
+// outage is a time without a recorder.
+type outage struct {
+	killed, back time.Time
+	mark         time.Time // all that came before is durable, the recorder had said
+}
+
+// A recorder that is killed while flows come in has what it had said is
+// durable, which is all that came two seconds before; it stores no flow twice,
+// and is back in a moment.
+func TestKilledRecorder(t *testing.T) {
+	const (
+		durable = 2 * time.Second
+		slack   = time.Second // machines that run the tests are busy
+		arrival = 300 * time.Millisecond
+	)
+	dir := t.TempDir()
+	recorder, address := record(t, dir, "127.0.0.1:0")
+	l := startLoad(t, address, 300)
+	var outages []outage
+	for _, after := range []time.Duration{2700 * time.Millisecond, 3300 * time.Millisecond} {
+		time.Sleep(after)
+		killed := time.Now()
+		recorder.stop(syscall.SIGKILL)
+		mark := watermark(t, dir)
+		if age := killed.Sub(mark); age > durable+slack {
+			t.Errorf("at the kill all was durable that came %v before, want %v", age, durable)
+		}
+		recorder, _ = record(t, dir, address)
+		back := time.Now()
+		if took := back.Sub(killed); took > 5*time.Second {
+			t.Errorf("back after %v", took)
+		}
+		outages = append(outages, outage{killed, back, mark})
+	}
+	time.Sleep(500 * time.Millisecond)
+	sent := l.end(t)
+	time.Sleep(300 * time.Millisecond)
+	recorder.ends(t)
+
+	stored := map[int]bool{}
+	for _, r := range sqlOf(t, dir, fmt.Sprintf("SELECT bytes FROM flows WHERE src_port = %d", loadPort)) {
+		n := int(number(t, r[0])) - loadBytes
+		if stored[n] || n < 0 || n >= sent {
+			t.Fatalf("flow %d of %d is there twice or was never sent", n, sent)
+		}
+		stored[n] = true
+	}
+	var lost [2]int
+	for n := range sent {
+		if stored[n] {
+			continue
+		}
+		at := l.sentAt[n/loadBatch]
+		excused := false
+		for i, o := range outages {
+			if at.After(o.mark.Add(-arrival)) && at.Before(o.back) {
+				lost[i]++
+				excused = true
+			}
+		}
+		if !excused {
+			t.Errorf("flow %d is lost, sent %v before the first kill", n, outages[0].killed.Sub(at))
+			break
+		}
+	}
+	t.Logf("%d of %d flows stored; lost by the kills and before the recorder was back: %v (%v and %v)", len(stored), sent, lost,
+		outages[0].back.Sub(outages[0].killed).Round(time.Millisecond), outages[1].back.Sub(outages[1].killed).Round(time.Millisecond))
+}
+
+// watermark is what the recorder published last.
+func watermark(t *testing.T, dir string) time.Time {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, stateFolder, "collector.watermark"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.UnixMicro(number(t, strings.TrimLeft(strings.TrimSpace(string(text)), "0")))
+}
+
+// Killing the server, again and again while clients ask, loses no datagram:
+// the recorder is another process, and up starts the server again.
+func TestKilledServerLosesNothing(t *testing.T) {
+	dir := t.TempDir()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := listener.Addr().String()
+	listener.Close()
+	up := start(t, "up", "--data", dir, "--netflow", "127.0.0.1:0", "--sflow=", "--listen", server)
+	address := up.says(`recording udp (\S+) into`)
+	recorder := childOf(t, up, "record")
+	l := startLoad(t, address, 300)
+	answers := func() bool {
+		conn, err := net.DialTimeout("tcp", server, time.Second)
+		if err != nil {
+			return false
+		}
+		conn.Close()
+		return true
+	}
+	for range 2 {
+		await(t, 20*time.Second, "a server", answers)
+		time.Sleep(500 * time.Millisecond)
+		if err := syscall.Kill(childOf(t, up, "serve"), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, 20*time.Second, "a server again", answers)
+	sent := l.end(t)
+	await(t, 10*time.Second, fmt.Sprintf("all %d flows", sent), func() bool {
+		return numbersOf(t, dir, fmt.Sprintf("SELECT COUNT(*) FROM flows WHERE src_port = %d", loadPort))[0] == int64(sent)
+	})
+	if now := childOf(t, up, "record"); now != recorder {
+		t.Errorf("the recorder was process %d and is %d", recorder, now)
+	}
+	up.ends(t)
+	account := numbersOf(t, dir, "SELECT SUM(sent), SUM(decoded) FROM ops.sockets")
+	if want := int64(sent / loadBatch); account[0] != want || account[1] != want {
+		t.Errorf("sent and decoded: %v of %d datagrams", account, want)
+	}
+}
+
+// childOf finds the process of a command below a service.
+func childOf(t *testing.T, s *daemon, command string) int {
+	t.Helper()
+	var found int
+	await(t, 20*time.Second, "a process "+command, func() bool {
+		entries, err := os.ReadDir("/proc")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, entry := range entries {
+			pid, err := strconv.Atoi(entry.Name())
+			if err != nil {
+				continue
+			}
+			stat, err1 := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+			line, err2 := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+			if err1 != nil || err2 != nil {
+				continue // it has ended
+			}
+			fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+			if len(fields) > 1 && fields[1] == strconv.Itoa(s.cmd.Process.Pid) && strings.Contains(string(line), "\x00"+command+"\x00") {
+				found = pid
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
