@@ -48,11 +48,13 @@ func (e *Engine) analyze(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, sco
 	}
 	p, err := pushdown.Compile(ctx, rewritten, snap.env())
 	if pushdownOff(ctx) {
-		if err != nil {
-			p = e.asked(ctx, rewritten, snap)
-		}
 		// What was not recorded is said all the same.
-		if err := e.gaps(ctx, snap.outside(p)); err != nil {
+		if err == nil {
+			err = e.caveats(ctx, &pushedNode{engine: e, plan: p, snap: snap})
+		} else {
+			err = e.missing(ctx, snap, e.asked(ctx, rewritten, snap))
+		}
+		if err != nil {
 			return n, transform.SameTree, err
 		}
 		return left(n, rewritten)
@@ -67,7 +69,7 @@ func (e *Engine) analyze(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, sco
 	e.log.Debug("statement not pushed down", "part", refusal.Expr, "reason", refusal.Reason)
 	if replaced := e.pushPart(ctx, rewritten, snap); replaced != nil {
 		rewritten = replaced
-	} else if err := e.gaps(ctx, snap.outside(e.asked(ctx, rewritten, snap))); err != nil {
+	} else if err := e.missing(ctx, snap, e.asked(ctx, rewritten, snap)); err != nil {
 		return n, transform.SameTree, err
 	}
 	return left(n, rewritten)

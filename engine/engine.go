@@ -50,6 +50,8 @@ type Engine struct {
 	snapMu sync.Mutex
 	snap   *snapshot
 
+	losses lossCache
+
 	recentTurn   chan struct{} // holds one token: who has put it there may touch the others
 	recent       *recent
 	recentSerial int

@@ -142,7 +142,11 @@ func (e *Engine) explainPushed(ctx *sql.Context, b *strings.Builder, n *pushedNo
 		b.WriteString("note: " + note + "\n")
 	}
 	section(b, "DuckDB", n.plan.SQL)
-	for _, text := range n.snap.outside(n.plan) {
+	lost, err := e.lost(n.snap, n.plan.Scans)
+	if err != nil {
+		return err
+	}
+	for _, text := range append(n.snap.outside(n.plan), lost...) {
 		b.WriteString("gap: " + text + "\n")
 	}
 	r, err := e.newRun(ctx, n)

@@ -47,14 +47,19 @@ func (e *Engine) gaps(ctx *sql.Context, found []string) error {
 	if gapsAreErrors(ctx) {
 		return userError("%s (wiresql_gaps is 'error')", strings.Join(found, "; "))
 	}
+	warn(ctx, found)
+	return nil
+}
+
+// warn adds warnings to an answer.
+func warn(ctx *sql.Context, texts []string) {
 	said := ctx.Session.Warnings()
-	for _, text := range found {
+	for _, text := range texts {
 		if slices.ContainsFunc(said, func(w *sql.Warning) bool { return w.Message == text }) {
 			continue // a statement may be looked at more than once
 		}
 		ctx.Session.Warn(&sql.Warning{Level: "Warning", Code: mysql.ERUnknownError, Message: text})
 	}
-	return nil
 }
 
 // outside says how the time a plan asks about goes beyond what was recorded.
@@ -65,10 +70,15 @@ func (s *snapshot) outside(p *pushdown.Plan) []string {
 	recorded := s.recorded
 	if len(recorded) == 0 {
 		first, last, ok := s.catalog.Bounds()
-		if !ok {
-			return []string{"the archive holds no packets and no flows yet"}
+		if ok {
+			recorded = []period{{first, last}}
 		}
-		recorded = []period{{first, last}}
+	}
+	if slices.ContainsFunc(p.Scans, reported) {
+		recorded = s.withReported(recorded)
+	}
+	if len(recorded) == 0 {
+		return []string{"the archive holds no packets and no flows yet"}
 	}
 	b := p.Bounds
 	if b.Timeless() || b.From >= b.To {
@@ -90,6 +100,26 @@ func (s *snapshot) outside(p *pushdown.Plan) []string {
 // captured tells whether a relation's rows come from captured traffic, so that
 // no rows in a time nobody recorded means nothing.
 func captured(rel *tables.Relation) bool { return rel.Schema != tables.Ops && rel != tables.Hosts }
+
+// reported tells whether a scan's rows may come from exporters.
+func reported(s *pushdown.ScanPlan) bool {
+	families := pushdown.Families(s.Relation)
+	return slices.Contains(families, string(archive.Exports)) && !slices.Contains(s.Bounds.Without, string(archive.Exports)) ||
+		slices.Contains(families, string(archive.Connections))
+}
+
+// withReported adds the times of exporters' rows.
+func (s *snapshot) withReported(recorded []period) []period {
+	files := s.catalog.Files(archive.Exports)
+	if len(files) == 0 {
+		return recorded
+	}
+	all := slices.Clone(recorded)
+	for _, f := range files {
+		all = append(all, period{f.MinTS, f.MaxTS})
+	}
+	return merge(all)
+}
 
 // gone says which of the packets a run wants can't be read.
 func (r *run) gone() []string {

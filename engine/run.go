@@ -86,7 +86,7 @@ func (e *Engine) execute(ctx *sql.Context, n *pushedNode) (Columnar, *run, error
 }
 
 func (e *Engine) attempt(ctx *sql.Context, n *pushedNode) (Columnar, *run, error) {
-	if err := e.gaps(ctx, n.snap.outside(n.plan)); err != nil {
+	if err := e.missing(ctx, n.snap, n.plan); err != nil {
 		return nil, nil, err
 	}
 	r, err := e.newRun(ctx, n)
@@ -130,6 +130,11 @@ func (r *run) start(ctx *sql.Context) (Columnar, error) {
 	if err := r.engine.gaps(ctx, r.gone()); err != nil {
 		return nil, err
 	}
+	texts, err := r.sampled(ctx)
+	if err != nil {
+		return nil, err
+	}
+	warn(ctx, texts)
 	if r.isDirect() {
 		feed, err := r.feed(r.packets[0], directBatch)
 		if err != nil {

@@ -36,8 +36,8 @@ type snapshot struct {
 	recent *recent
 }
 
-// snapshot returns the current one. When the archive has changed, the leases
-// and the table of segments are loaded anew first.
+// snapshot returns the current one. While exporters send, the archive changes
+// every two seconds: only what its change touches is loaded anew.
 func (e *Engine) snapshot(ctx context.Context) (*snapshot, error) {
 	catalog, err := e.archive.Catalog()
 	if err != nil {
@@ -46,62 +46,100 @@ func (e *Engine) snapshot(ctx context.Context) (*snapshot, error) {
 	missing := catalog.Missing()
 	e.snapMu.Lock()
 	defer e.snapMu.Unlock()
-	if s := e.snap; s != nil && s.catalog.Version() == catalog.Version() && slices.Equal(s.missing, missing) {
-		return s, nil
+	before := e.snap
+	if before != nil && before.catalog.Version() == catalog.Version() && slices.Equal(before.missing, missing) {
+		return before, nil
 	}
-	s := &snapshot{catalog: catalog, missing: missing, leases: map[string][]tables.Lease{}}
-	leases, err := compact.Leases(ctx, catalog)
-	if err != nil {
-		return nil, fmt.Errorf("read names: %w", err)
-	}
-	for _, l := range leases {
-		s.leases[l.Name] = append(s.leases[l.Name], l)
-	}
-	var covered []period
-	err = readFamily(catalog, archive.Coverage, func(c *tables.Coverage) {
-		covered = append(covered, period{c.TS, c.TSEnd})
-		if c.Drops.Set && c.Drops.V > 0 {
-			s.lossy = append(s.lossy, pushdown.Gap{Sensor: c.Sensor, From: c.TS, To: c.TSEnd})
-		}
-	})
-	if err != nil {
+	s := &snapshot{catalog: catalog, missing: missing}
+	if before != nil && sameFiles(before.catalog, catalog, archive.Names) {
+		s.leases = before.leases
+	} else if err := s.loadLeases(ctx, e.duck); err != nil {
 		return nil, err
 	}
-	s.recorded = merge(covered)
-	if err := e.duck.load(ctx, hostsTable, hostsFeed(leases)); err != nil {
-		return nil, fmt.Errorf("load names of hosts: %w", err)
+	if before != nil && sameFiles(before.catalog, catalog, archive.Coverage) {
+		s.recorded, s.lossy = before.recorded, before.lossy
+	} else if err := s.loadCoverage(); err != nil {
+		return nil, err
 	}
-	if err := e.duck.load(ctx, segmentsTable, segmentsFeed(catalog.Segments())); err != nil {
-		return nil, fmt.Errorf("load segments: %w", err)
+	if before == nil || !slices.EqualFunc(before.catalog.Segments(), catalog.Segments(), sameSegment) {
+		if err := e.duck.load(ctx, segmentsTable, segmentsFeed(catalog.Segments())); err != nil {
+			return nil, fmt.Errorf("load segments: %w", err)
+		}
 	}
 	e.snap = s
 	return s, nil
 }
 
-// readFamily reads all rows of a small family.
-func readFamily[T any](c *archive.Catalog, family archive.Family, fn func(*T)) error {
-	buf := make([]T, 1024)
-	for _, f := range c.Files(family) {
-		r, err := archive.ReadRows[T](f.Path)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", f.Path, err)
-		}
-		for {
-			n, err := r.Read(buf)
-			for i := range buf[:n] {
-				fn(&buf[i])
-			}
-			if errors.Is(err, io.EOF) || n == 0 && err == nil {
-				break
-			}
-			if err != nil {
-				r.Close()
-				return fmt.Errorf("read %s: %w", f.Path, err)
-			}
-		}
-		r.Close()
+// sameFiles tells whether two catalogues list the same files of a family.
+func sameFiles(a, b *archive.Catalog, family archive.Family) bool {
+	return slices.EqualFunc(a.Files(family), b.Files(family), func(x, y archive.File) bool {
+		return x.Path == y.Path && x.Bytes == y.Bytes
+	})
+}
+
+func sameSegment(a, b archive.SegmentInfo) bool {
+	return a.Number() == b.Number() && a.State == b.State && a.AbsPath == b.AbsPath && a.Packets == b.Packets && a.Segment.Bytes == b.Segment.Bytes
+}
+
+// loadLeases computes the leases of names, also into their table.
+func (s *snapshot) loadLeases(ctx context.Context, d *duck) error {
+	leases, err := compact.Leases(ctx, s.catalog)
+	if err != nil {
+		return fmt.Errorf("read names: %w", err)
+	}
+	s.leases = map[string][]tables.Lease{}
+	for _, l := range leases {
+		s.leases[l.Name] = append(s.leases[l.Name], l)
+	}
+	if err := d.load(ctx, hostsTable, hostsFeed(leases)); err != nil {
+		return fmt.Errorf("load names of hosts: %w", err)
 	}
 	return nil
+}
+
+// loadCoverage reads when sensors recorded, and what they lost.
+func (s *snapshot) loadCoverage() error {
+	var covered []period
+	err := readFamily(s.catalog, archive.Coverage, func(c *tables.Coverage) {
+		covered = append(covered, period{c.TS, c.TSEnd})
+		if c.Drops.Set && c.Drops.V > 0 {
+			s.lossy = append(s.lossy, pushdown.Gap{Sensor: c.Sensor, From: c.TS, To: c.TSEnd})
+		}
+	})
+	s.recorded = merge(covered)
+	return err
+}
+
+// readFamily reads all rows of a small family.
+func readFamily[T any](c *archive.Catalog, family archive.Family, fn func(*T)) error {
+	for _, f := range c.Files(family) {
+		if err := readFile(f.Path, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readFile reads all rows of a file, of them the columns that are named.
+func readFile[T any](path string, fn func(*T), columns ...string) error {
+	r, err := archive.ReadRows[T](path, columns...)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	defer r.Close()
+	buf := make([]T, min(max(r.Rows(), 1), 1024))
+	for {
+		n, err := r.Read(buf)
+		for i := range buf[:n] {
+			fn(&buf[i])
+		}
+		if errors.Is(err, io.EOF) || n == 0 && err == nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
+	}
 }
 
 // env is what the compiler may ask.

@@ -23,7 +23,7 @@ var (
 	exporterSums = &view{
 		family: "exporters", row: reflect.TypeFor[tables.Exporter](),
 		exprs: with(totals("datagrams bytes records options_records templates undecodable undecoded_bytes waited late expired"+
-			" gaps missing reordered duplicates resets"),
+			" gaps missing reordered duplicates resets samples_lost samples_dropped other_packets unknown_formats"),
 			with(latest("observer site known_templates waiting sampling_rate clock_offset_us sequence_unit last_error"), map[string]string{
 				"first_seen": "min({ts})",
 				"last_seen":  "max({ts_end})",
@@ -45,9 +45,11 @@ var (
 		map[string]string{"observer": "{sensor}", "source_type": "'packets'"},
 		[]loss{{"capture", "packets", "{drops}"}},
 		losses("sockets", reflect.TypeFor[tables.Socket](), nil,
-			[]loss{{"kernel", "datagrams", "{kernel_drops}"}, {"queue", "datagrams", "{queue_drops}"}, {"refused", "datagrams", "{refused}"}},
+			[]loss{{"kernel", "datagrams", "{kernel_drops}"}, {"queue", "datagrams", "{queue_drops}"}, {"refused", "datagrams", "{refused}"},
+				{"undecodable", "datagrams", "{undecodable}"}},
 			losses("exporters", reflect.TypeFor[tables.Exporter](), nil,
-				[]loss{{"undecodable", "datagrams", "{undecodable}"}, {"expired_waiting", "sets", "{expired}"}, {"sequence", "", "{missing}"}},
+				[]loss{{"malformed", "datagrams", "{undecodable}"}, {"expired_waiting", "sets", "{expired}"}, {"sequence", "", "{missing}"},
+					{"samples_lost", "samples", "{samples_lost}"}, {"samples_dropped", "samples", "{samples_dropped}"}},
 				nil)))
 )
 

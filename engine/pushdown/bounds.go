@@ -193,7 +193,7 @@ func (s *Scan) narrowFamilies(b *Bounds, col *Col, values []Expr, not bool) {
 		if !not && v.never[name] != nil {
 			possible = possible && slices.ContainsFunc(list, func(value string) bool { return !slices.Contains(v.never[name], value) })
 		}
-		if !possible {
+		if !possible && !slices.Contains(b.Without, v.family) {
 			b.Without = append(b.Without, v.family)
 		}
 	}

@@ -60,6 +60,9 @@ type Plan struct {
 	// Direct, when not nil, tells that the rows are the packets found, just as
 	// they are.
 	Direct *Direct
+	// Sampled find a row of sampled packets among those that are added up
+	// without regard to it: its observer and rate, as text.
+	Sampled []Query
 	// Bounds is the time the statement asks about, for what to say of gaps.
 	Bounds Bounds
 	// Tree is the plan's normal form, a node per line.

@@ -39,6 +39,9 @@ func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
 		}
 	}
 	p.Tree = tree(rel)
+	if p.Sampled, err = c.sampledQueries(rel, out); err != nil {
+		return nil, &Refusal{"the statement", err.Error()}
+	}
 	return p, nil
 }
 

@@ -100,6 +100,12 @@ func compilePage(t *testing.T, text string) string {
 				query("keys by "+k.KeyColumn, k.ByKey)
 			}
 		}
+		for _, q := range p.Sampled {
+			fmt.Fprintf(&page, "-- sampled:\n%s\n", q.SQL)
+			for _, s := range q.Scans {
+				fmt.Fprintf(&page, "-- scan %d %s %v%s\n", s.ID, s.Relation.Name, s.Columns, boundsText(s.Bounds))
+			}
+		}
 		if len(p.Packets) > 0 && !p.Bounds.Timeless() {
 			fmt.Fprintf(&page, "-- asks about%s\n", boundsText(p.Bounds))
 		}

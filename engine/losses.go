@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/dolthub/go-mysql-server/sql"
+
+	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// What exporters sent and the archive does not hold is said beside an answer,
+// as gaps of packets are; and that sampled rows were added up as they are.
+
+// missing says what an answer lacks and how it misleads, as far as that is
+// known before it is computed.
+func (e *Engine) missing(ctx *sql.Context, snap *snapshot, p *pushdown.Plan) error {
+	found := snap.outside(p)
+	lost, err := e.lost(snap, p.Scans)
+	if err != nil {
+		return err
+	}
+	return e.gaps(ctx, append(found, lost...))
+}
+
+// caveats says what goes with an answer that is computed elsewhere.
+func (e *Engine) caveats(ctx *sql.Context, n *pushedNode) error {
+	if err := e.missing(ctx, n.snap, n.plan); err != nil {
+		return err
+	}
+	r, err := e.newRun(ctx, n)
+	if err != nil {
+		return err
+	}
+	defer r.finish()
+	texts, err := r.sampled(ctx)
+	warn(ctx, texts)
+	return err
+}
+
+// loss is what one source lost for one reason in a time.
+type loss struct {
+	who, why, unit string
+	period
+	n int64
+}
+
+// lossColumns are the columns read of the two families of accounts.
+var (
+	exporterLossColumns = []string{"ts", "ts_end", "observer", "sequence_unit", "missing", "expired"}
+	socketLossColumns   = []string{"ts", "ts_end", "socket", "kernel_drops", "queue_drops"}
+)
+
+// lossCache keeps what row files tell of losses: a file never changes, and
+// while exporters send there is a new one every two seconds.
+type lossCache struct {
+	mu sync.Mutex
+	of map[string][]loss // by path
+}
+
+// maxForgotten is how many files that are gone the cache keeps before it looks
+// which those are.
+const maxForgotten = 1000
+
+// in lists the losses in the files of accounts that touch a time.
+func (c *lossCache) in(snap *snapshot, from, to tables.Time) ([]loss, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	files := slices.Concat(snap.catalog.Files(archive.Exporters), snap.catalog.Files(archive.Sockets))
+	if len(c.of) > len(files)+maxForgotten {
+		kept := map[string][]loss{}
+		for _, f := range files {
+			if l, ok := c.of[f.Path]; ok {
+				kept[f.Path] = l
+			}
+		}
+		c.of = kept
+	}
+	var out []loss
+	for _, f := range files {
+		if f.MinTS >= to || f.MaxTS < from {
+			continue
+		}
+		list, ok := c.of[f.Path]
+		if !ok {
+			var err error
+			if list, err = readLosses(f); err != nil {
+				return nil, fmt.Errorf("accounts of the collector: %w", err)
+			}
+			if c.of == nil {
+				c.of = map[string][]loss{}
+			}
+			c.of[f.Path] = list
+		}
+		for _, l := range list {
+			if l.from < to && l.to >= from {
+				out = append(out, l)
+			}
+		}
+	}
+	return together(out), nil
+}
+
+// readLosses reads the losses of a file of accounts.
+func readLosses(f archive.File) ([]loss, error) {
+	var out []loss
+	add := func(who, why, unit string, ts, end tables.Time, n int64) {
+		if n > 0 {
+			out = append(out, loss{who, why, unit, period{ts, end}, n})
+		}
+	}
+	var err error
+	if f.Family == archive.Sockets {
+		err = readFile(f.Path, func(s *tables.Socket) {
+			add("the socket "+s.Socket, "the kernel's buffer was full", "datagrams", s.TS, s.TSEnd, s.KernelDrops)
+			add("the socket "+s.Socket, "the collector was too slow", "datagrams", s.TS, s.TSEnd, s.QueueDrops)
+		}, socketLossColumns...)
+	} else {
+		err = readFile(f.Path, func(x *tables.Exporter) {
+			add("exporter "+x.Observer, "its sequence numbers have gaps", x.SequenceUnit, x.TS, x.TSEnd, x.Missing)
+			add("exporter "+x.Observer, "their template did not come", "sets of records", x.TS, x.TSEnd, x.Expired)
+		}, exporterLossColumns...)
+	}
+	return together(out), err
+}
+
+// together adds up losses of one source and reason that lie within edge of
+// each other.
+func together(list []loss) []loss {
+	slices.SortFunc(list, func(a, b loss) int {
+		return cmp.Or(cmp.Compare(a.who, b.who), cmp.Compare(a.why, b.why), cmp.Compare(a.unit, b.unit), cmp.Compare(a.from, b.from))
+	})
+	var out []loss
+	for _, l := range list {
+		if n := len(out); n > 0 && out[n-1].who == l.who && out[n-1].why == l.why && out[n-1].unit == l.unit && l.from <= out[n-1].to+edge {
+			out[n-1].to, out[n-1].n = max(out[n-1].to, l.to), out[n-1].n+l.n
+			continue
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// lost says what exporters' records are missing from the time scans ask about.
+func (e *Engine) lost(snap *snapshot, scans []*pushdown.ScanPlan) ([]string, error) {
+	from, to := pushdown.MaxTime, pushdown.MinTime
+	for _, s := range scans {
+		if reported(s) {
+			from, to = min(from, s.Bounds.From), max(to, s.Bounds.To)
+		}
+	}
+	if from >= to {
+		return nil, nil
+	}
+	list, err := e.losses.in(snap, from, to)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b loss) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.who, b.who)) })
+	var out []string
+	for i, l := range list {
+		if i == maxNamed {
+			return append(out, fmt.Sprintf("records of exporters were lost %d times more: see ops.capture_loss", len(list)-i)), nil
+		}
+		out = append(out, fmt.Sprintf("%s lost %d %s between %s and %s: %s", l.who, l.n, l.unit, timeText(l.from), timeText(l.to), l.why))
+	}
+	return out, nil
+}
+
+// sampled warns when sampled rows are added up as they are.
+func (r *run) sampled(ctx context.Context) ([]string, error) {
+	if len(r.snap.catalog.Files(archive.Exports)) == 0 {
+		return nil, nil
+	}
+	for _, q := range r.plan.Sampled {
+		text, _, err := r.fill(q.SQL, q.Scans)
+		if err != nil {
+			return nil, err
+		}
+		found, err := r.engine.oneRow(ctx, text)
+		if err != nil {
+			return nil, err
+		}
+		if found != nil {
+			return []string{fmt.Sprintf("rows of sampled packets (%s: 1 in %s) are added up as they are: "+
+				"multiply by COALESCE(sampling_rate, 1) to estimate what passed", found[0], found[1])}, nil
+		}
+	}
+	return nil, nil
+}
+
+// oneRow reads the first row of a query as text; nil when there is none.
+func (e *Engine) oneRow(ctx context.Context, text string) ([]string, error) {
+	cur, err := e.duck.query(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	defer cur.close()
+	view, err := cur.next()
+	if view == nil || err != nil {
+		return nil, err
+	}
+	out := make([]string, len(view.vectors))
+	for i := range out {
+		if !view.vectors[i].null(0) {
+			out[i] = string(view.vectors[i].bytes(0))
+		}
+	}
+	return out, nil
+}
