@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"time"
 
 	"github.com/wiresql/wiresql/collector"
 	"github.com/wiresql/wiresql/tables/archive"
@@ -14,6 +15,10 @@ import (
 
 // stateFolder holds what recording needs to remember, in the archive.
 const stateFolder = "state"
+
+// recordInterval leaves half a second to write a batch and to ask for it: what
+// comes is durable and visible within two.
+const recordInterval = 1500 * time.Millisecond
 
 func recordCommand() *command {
 	return &command{
@@ -34,7 +39,7 @@ func runRecord(ctx context.Context, p *program, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	recorder, err := archive.NewRecorder(a, archive.RecorderOptions{Logger: p.log})
+	recorder, err := archive.NewRecorder(a, archive.RecorderOptions{Logger: p.log, Interval: recordInterval})
 	if err != nil {
 		return err
 	}

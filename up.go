@@ -136,6 +136,9 @@ func (s *supervisor) run(ctx context.Context) int {
 	return worst
 }
 
+// toldToEnd is how a process ends that was told to before it could listen.
+var toldToEnd = "signal: " + syscall.SIGTERM.String()
+
 // keep runs one process until ctx ends.
 func (s *supervisor) keep(ctx context.Context, p *process) int {
 	// The kernel ends children with the thread that made them, not with the
@@ -148,7 +151,7 @@ func (s *supervisor) keep(ctx context.Context, p *process) int {
 		code, how := s.once(ctx, p, !first)
 		lived := time.Since(began)
 		switch {
-		case ctx.Err() != nil && code != 0:
+		case ctx.Err() != nil && code != 0 && how != toldToEnd:
 			s.say("%s did not end well: %s", p.name, how)
 			return 1
 		case ctx.Err() != nil:

@@ -3,11 +3,18 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -37,6 +44,170 @@ func await(t *testing.T, limit time.Duration, what string, holds func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited %v for %s", limit, what)
 		}
+	}
+}
+
+// up starts wiresql up and returns where it records, and what asks it.
+func up(t *testing.T, dir string) (d *daemon, address string, ask func(statement string) (string, error)) {
+	t.Helper()
+	client, err := exec.LookPath("mariadb")
+	if err != nil {
+		t.Fatal("the mariadb client is not installed: make deps")
+	}
+	d = start(t, "up", "--data", dir, "--netflow", "127.0.0.1:0", "--sflow=", "--listen", "127.0.0.1:0")
+	address = d.says(`recording udp (\S+) into`)
+	port := d.says(`serving .* -P (\d+) `)
+	password, err := os.ReadFile(filepath.Join(dir, "serve", "password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, address, func(statement string) (string, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, client, "--no-defaults", "--ssl", "--skip-ssl-verify-server-cert", "-h", "127.0.0.1", "-P", port,
+			"-u", "wiresql", "--batch", "--skip-column-names", "wiresql", "-e", statement)
+		cmd.Env = append(os.Environ(), "MYSQL_PWD="+strings.TrimSpace(string(password)))
+		out, err := cmd.Output()
+		return strings.TrimSpace(string(out)), err
+	}
+}
+
+// children are the processes whose parent is pid, by the command they run.
+func children(t *testing.T, pid int) map[string]int {
+	t.Helper()
+	found := map[string]int{}
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		line, err2 := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
+		if err != nil || err2 != nil {
+			continue // it has ended
+		}
+		var state string
+		var parent int
+		// The name before them may hold anything, parentheses too.
+		if _, err := fmt.Sscan(string(stat[bytes.LastIndexByte(stat, ')')+1:]), &state, &parent); err != nil {
+			t.Fatal(err)
+		}
+		if words := strings.Split(string(line), "\x00"); parent == pid && len(words) > 1 {
+			found[words[1]], err = strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return found
+}
+
+// alive tells whether a process runs; one that ended and was not waited for,
+// because its parent was killed, does not.
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	state := strings.TrimSpace(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	return !strings.HasPrefix(state, "Z")
+}
+
+// TestUp: one command, a real exporter, a real client; and what dies is
+// started again.
+func TestUp(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("reads /proc")
+	}
+	dir := t.TempDir()
+	d, address, ask := up(t, dir)
+	if n := strings.Count(d.out.String(), ", password "); n != 1 {
+		t.Errorf("the password is on the terminal %d times:\n%s", n, d.out)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "softflowd", "-d", "-a", "-r", "testdata/captures/office-morning.pcap", "-n", address, "-v", "10", "-b",
+		"-p", filepath.Join(t.TempDir(), "pid"), "-c", "none").CombinedOutput() // it may wait for ever at a control socket
+	if err != nil {
+		t.Fatalf("softflowd (make deps): %v: %s", err, out)
+	}
+	exported := time.Now()
+	var answer string
+	await(t, 20*time.Second, "the flows", func() bool {
+		answer, err = ask("SELECT observer, COUNT(*) > 100, SUM(total_bytes) > 100000 FROM flows WHERE source_type = 'ipfix' GROUP BY observer")
+		return err == nil && answer != ""
+	})
+	visible := time.Since(exported)
+	t.Logf("visible %v after the export", visible.Round(time.Millisecond))
+	// Two seconds are promised; a machine that runs all tests at once may
+	// take its time for the query.
+	if visible > 4*time.Second {
+		t.Errorf("visible %v after the export", visible)
+	}
+	if answer != "127.0.0.1\t1\t1" {
+		t.Errorf("the flows: %q", answer)
+	}
+	await(t, 20*time.Second, "the account of the socket", func() bool {
+		answer, err := ask("SELECT SUM(decoded) = SUM(sent), SUM(sent) > 0 FROM ops.sockets")
+		return err == nil && answer == "1\t1"
+	})
+
+	was := children(t, d.cmd.Process.Pid)
+	for _, name := range []string{"record", "compact", "serve"} {
+		if was[name] == 0 {
+			t.Fatalf("no process %s: %v", name, was)
+		}
+		if err := syscall.Kill(was[name], syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"record", "compact", "serve"} {
+		d.says(name + ` died after \S+ \(signal: killed\); starting it again in 1s`)
+		d.says(name + ` started again, process (\d+)`)
+	}
+	if code := d.stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, d.out)
+	}
+}
+
+// TestUpDiesWhole: nothing is left when up is killed.
+func TestUpDiesWhole(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux ends children with their parent")
+	}
+	d, _, _ := up(t, t.TempDir())
+	was := children(t, d.cmd.Process.Pid)
+	if len(was) != 3 {
+		t.Fatalf("children: %v", was)
+	}
+	d.stop(syscall.SIGKILL)
+	await(t, 20*time.Second, "its children to end", func() bool {
+		for _, pid := range was {
+			if alive(pid) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// TestUpWithATakenPort ends at once, with the reason.
+func TestUpWithATakenPort(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	d := start(t, "up", "--data", t.TempDir(), "--netflow", "127.0.0.1:0", "--sflow=", "--listen", taken.Addr().String())
+	d.says("bind: address already in use")
+	d.says("serve cannot start as configured; giving up")
+	select {
+	case <-d.end:
+	case <-time.After(40 * time.Second):
+		t.Fatalf("it goes on:\n%s", d.out)
+	}
+	if code := d.cmd.ProcessState.ExitCode(); code != exitConfiguration {
+		t.Errorf("exit code %d:\n%s", code, d.out)
 	}
 }
 
