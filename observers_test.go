@@ -2,9 +2,11 @@ package main
 
 import (
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
+	"github.com/wiresql/wiresql/collector"
 	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
@@ -224,4 +226,19 @@ func (o *observed) write(a *archive.Archive) error {
 		}
 	}
 	return nil
+}
+
+// What Prometheus can count, SHOW STATUS says under the same name.
+func TestStatusHasTheMetrics(t *testing.T) {
+	s := observersEngine(t).NewSession()
+	names := map[string]bool{}
+	for _, row := range askEngine(s, "SHOW GLOBAL STATUS LIKE 'wiresql_%'").rows {
+		name, _, _ := strings.Cut(row, "\t")
+		names[name] = true
+	}
+	for _, q := range collector.NewTotals(nil).Quantities() {
+		if !q.Gauge && !names[q.Name] {
+			t.Errorf("no status variable %s", q.Name)
+		}
+	}
 }

@@ -48,11 +48,14 @@ func explainFormat(stmt sqlparser.Statement) {
 	}
 }
 
-// explainer executes EXPLAIN; all other nodes it leaves alone.
+// explainer executes EXPLAIN and SHOW STATUS; all other nodes it leaves alone.
 type explainer struct{ engine *Engine }
 
 // Build implements sql.NodeExecBuilder.
 func (x explainer) Build(ctx *sql.Context, n sql.Node, _ sql.Row) (sql.RowIter, error) {
+	if s, ok := n.(*plan.ShowStatus); ok {
+		return x.engine.status(ctx, s)
+	}
 	d, ok := n.(*plan.DescribeQuery)
 	if !ok {
 		return nil, nil
