@@ -125,7 +125,7 @@ func TestKillSettling(t *testing.T) {
 	w := world{}
 	for seed := range uint64(20) {
 		site := fmt.Sprint("s", seed)
-		more := randomWorld(rand.New(rand.NewPCG(seed, 2)))
+		more := randomWorld(rand.New(rand.NewPCG(seed, 2)), 12)
 		for _, f := range more.flows {
 			f.Site = site
 			w.flows = append(w.flows, f)

@@ -133,6 +133,7 @@ func (st *step) connections(over []closing, emit func(r *tables.Connection, at *
 // write puts the outcome into the batch: connections of what is over, what is
 // carried, and the rows of exports with their conversations.
 func (st *step) write(tx *archive.Tx, news []archive.File, cutoff tables.Time, limit int, stats *Stats) error {
+	moved := st.moved()
 	over, open, forced := st.divide(cutoff, limit)
 	places := map[string][]tables.Connection{}
 	var out *archive.RowFile[tables.Connection]
@@ -199,7 +200,7 @@ func (st *step) write(tx *archive.Tx, news []archive.File, cutoff tables.Time, l
 		}
 	}
 	stats.Forced += forced
-	return st.replaceExports(tx)
+	return st.replaceExports(tx, moved)
 }
 
 // neighbours returns the files that stand for the same range as f.
@@ -289,19 +290,25 @@ func (st *step) replaceConnections(tx *archive.Tx, places map[string][]tables.Co
 	})
 }
 
-// replaceExports gives settled rows the conversation they belong to now.
-func (st *step) replaceExports(tx *archive.Tx) error {
-	changed := map[string]bool{}
+// moved lists the files of exports with rows that belong to another conversation
+// now, or to one that was metered on.
+func (st *step) moved() map[string]bool {
+	files := map[string]bool{}
 	for _, s := range st.subjects {
 		for _, t := range s.talks {
 			regrown := t.metered != nil && t.metered.fresh
 			for i := range t.pieces {
 				if p := &t.pieces[i]; p.file > 0 && (p.was != t.id || regrown) {
-					changed[st.files[p.file-1].Path] = true
+					files[st.files[p.file-1].Path] = true
 				}
 			}
 		}
 	}
+	return files
+}
+
+// replaceExports gives settled rows the conversation they belong to now.
+func (st *step) replaceExports(tx *archive.Tx, changed map[string]bool) error {
 	return replace(tx, st.cat.Files(archive.Exports), changed, func(r *archive.Replacement, f archive.File) error {
 		return st.rewriteExports(tx, r, f, false)
 	})
