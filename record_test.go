@@ -21,15 +21,10 @@ import (
 	"github.com/wiresql/wiresql/tables/archive"
 )
 
-// runAsProgram in the environment makes the test binary be wiresql, so that
-// tests can start it as a process, kill it, and count its children.
+// runAsProgram in the environment makes the test binary be wiresql (TestMain;
+// in an init function, no thread of DuckDB's could call Go), so that tests can
+// start it as a process, kill it, and count its children.
 const runAsProgram = "TEST_RUN_AS_WIRESQL"
-
-func init() {
-	if os.Getenv(runAsProgram) != "" {
-		main()
-	}
-}
 
 // daemon is a running wiresql.
 type daemon struct {

@@ -169,6 +169,9 @@ func lastingDir() (string, error) {
 }
 
 func TestMain(m *testing.M) {
+	if os.Getenv(runAsProgram) != "" {
+		main()
+	}
 	flag.Parse()
 	code := m.Run()
 	for _, dir := range lasting {
