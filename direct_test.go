@@ -46,6 +46,41 @@ func TestDirect(t *testing.T) {
 	}
 }
 
+// Bytes come through as they are.
+func TestDirectBytes(t *testing.T) {
+	e := demoEngine(t)
+	on, off := e.NewSession(), e.NewSession()
+	askEngine(off, "SET wiresql_pushdown = 'off'")
+	const statement = "SELECT payload, frame FROM packet_bytes WHERE conn_id = '12BA5X7AY5FS2'"
+	if got := explained(t, on, "EXPLAIN "+statement); !strings.Contains(got, "result as they are") {
+		t.Errorf("not direct:\n%s", got)
+	}
+	got, want := askEngine(on, statement), askEngine(off, statement)
+	if got.err != "" || len(got.rows) != 4 || strings.Join(sorted(got.rows), "\n") != strings.Join(sorted(want.rows), "\n") {
+		t.Errorf("got %q %s, want %q %s", got.rows, got.err, want.rows, want.err)
+	}
+}
+
+// A packet that is named is found without reading the others.
+func TestNamedPackets(t *testing.T) {
+	s := demoEngine(t).NewSession()
+	askEngine(s, "SET wiresql_packet_scan_limit = 10000")
+	for _, statement := range []string{
+		"SELECT conn_id FROM packets WHERE packet_id = '000002000033W'",
+		"SELECT conn_id FROM packets WHERE segment = 1 AND offset = 3196 AND length > 0",
+	} {
+		if got := askEngine(s, statement); got.err != "" || strings.Join(got.rows, "") != "12BA5X7AY5FS2" {
+			t.Errorf("%s: %q %s", statement, got.rows, got.err)
+		}
+		if got := explained(t, s, "EXPLAIN "+statement); !strings.Contains(got, "1 packets in 1 segments") {
+			t.Errorf("%s:\n%s", statement, got)
+		}
+	}
+	if got := askEngine(s, "SELECT conn_id FROM packets WHERE segment = 1 AND length > 0"); !strings.Contains(got.err, "would read about") {
+		t.Errorf("a whole segment: %q %s", got.rows, got.err)
+	}
+}
+
 // fragmented is a capture of one UDP datagram in two fragments, the later of
 // which has no ports.
 func fragmented() []byte {

@@ -180,7 +180,7 @@ func (e *Engine) explainPushed(ctx *sql.Context, b *strings.Builder, n *pushedNo
 		segments, ranges := archive.EstimateFetch(k.keys.refs)
 		fmt.Fprintf(b, "packets %d: %d flow rows selected, %d packets in %d segments, %d ranges, about %s to read (limit %s)\n",
 			k.plan.ID, len(k.keys.owners), len(k.keys.refs), segments, ranges, byteText(k.bytes), byteText(e.scanLimit(ctx)))
-		if !k.plan.Narrow {
+		if !k.plan.Narrow && k.lookup == nil {
 			b.WriteString("  nothing narrows them: " + k.plan.Advice + "\n")
 		}
 	}

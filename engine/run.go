@@ -298,6 +298,11 @@ const maxKeys = 2000
 
 // find runs the key plan of a scan of packets.
 func (r *run) find(ctx *sql.Context, k *packetsRun) error {
+	if k.plan.IDs != nil {
+		if found, err := r.ofNamed(ctx, k); found || err != nil {
+			return err
+		}
+	}
 	if !k.plan.Narrow {
 		// All of them: what that costs is known without asking.
 		if err := r.engine.admitAll(ctx, r.snap, k.plan); err != nil {

@@ -53,6 +53,9 @@ type PacketPlan struct {
 	// the flow rows, or enough: they may be looked up one by one, without a
 	// statement.
 	ByRow bool
+	// IDs, when not nil, are the only packets that matter: the statement names
+	// them, by packet_id or by segment and offset.
+	IDs []tables.ID
 	// From and To bound the packets' time as in Bounds.
 	From, To tables.Time
 	// Narrow tells whether anything limits the flow rows. Advice says what
@@ -114,6 +117,7 @@ func (c *compiler) packetPlan(s *Scan, d demand) (*PacketPlan, error) {
 	for _, e := range conds {
 		s.narrowBy(p, e)
 	}
+	p.IDs = s.named(conds)
 	k := &keyPlan{c: c, packets: s, sources: d.sources, conds: conds, plan: p}
 	arms := k.of(FlowIndex)
 	p.Narrow = k.narrow
@@ -140,6 +144,56 @@ func (c *compiler) packetPlan(s *Scan, d demand) (*PacketPlan, error) {
 	}
 	return p, nil
 }
+
+// named are the packets that conditions name, nil when they name none.
+func (s *Scan) named(conds []Expr) []tables.ID {
+	var segment, offset []int64
+	for _, e := range conds {
+		x, ok := e.(*Call)
+		if !ok || x.Op != "=" && x.Op != "in" || len(x.Args) > maxEqualities {
+			continue
+		}
+		col, ok := x.Args[0].(*Col)
+		if !ok {
+			continue
+		}
+		var ids []tables.ID
+		var numbers []int64
+		for _, a := range x.Args[1:] {
+			if l, ok := a.(*Literal); ok {
+				switch v := l.Value.(type) {
+				case tables.ID:
+					ids = append(ids, v)
+				case int64:
+					numbers = append(numbers, v)
+				}
+			}
+		}
+		all := len(ids) == len(x.Args)-1 || len(numbers) == len(x.Args)-1
+		switch name := col.name(s); {
+		case !all:
+		case name == "packet_id" && ids != nil:
+			return ids
+		case name == "segment" && len(numbers) == 1:
+			segment = numbers
+		case name == "offset":
+			offset = numbers
+		}
+	}
+	var out []tables.ID
+	for _, at := range offset {
+		if segment != nil && segment[0] >= 0 && segment[0] <= maxSegment && at >= 0 && at <= maxOffset {
+			out = append(out, tables.PacketID(uint32(segment[0]), at))
+		}
+	}
+	return out
+}
+
+// A packet's id is a segment's number and an offset in it.
+const (
+	maxSegment = 1<<28 - 1
+	maxOffset  = 1<<36 - 1
+)
 
 // narrowBy bounds the packets' own time.
 func (s *Scan) narrowBy(p *PacketPlan, e Expr) {

@@ -27,7 +27,8 @@ type bench struct {
 	flows   int    // flows of the corpus for aggregates
 	runs    int
 
-	rows []row
+	server int // process of the one that is asked
+	rows   []row
 }
 
 // row is a line of the result.
