@@ -42,14 +42,18 @@ func newBlock(c *codec) *block {
 func (b *block) reset() {
 	b.rows = 0
 	for i := range b.vectors {
-		v := &b.vectors[i]
-		if len(v.index) > maxInterned {
-			v.index = nil // texts that never come again
-		}
-		clear(v.index)
-		clear(v.texts)
-		*v = vector{wide: v.wide[:0], narrow: v.narrow[:0], set: v.set[:0], items: v.items[:0], ends: v.ends[:0], texts: v.texts[:0], index: v.index}
+		b.vectors[i].reset()
 	}
+}
+
+// reset empties the vector and keeps its memory.
+func (v *vector) reset() {
+	if len(v.index) > maxInterned {
+		v.index = nil // texts that never come again
+	}
+	clear(v.index)
+	clear(v.texts)
+	*v = vector{wide: v.wide[:0], narrow: v.narrow[:0], set: v.set[:0], items: v.items[:0], ends: v.ends[:0], texts: v.texts[:0], index: v.index}
 }
 
 // add appends n rows, the first at base.

@@ -38,14 +38,19 @@ type blockFile struct {
 	cheap bool
 
 	at     int64 // file's length
-	groups []blockGroup
+	groups []*blockGroup
 	seen   []bool
+	// squeeze tells of each column whether its pages are compressed. Readers
+	// take what holds for the first row group to hold for all.
+	squeeze []squeezing
+	now     squeezing // of the column at work
 	*blockScratch
 }
 
 // blockScratch is the memory that writing a file takes.
 type blockScratch struct {
-	buf      []byte // to be written
+	buf      []byte // of the row group at work
+	spare    [][]byte
 	values   []byte // of a page, with the levels
 	packed   []byte
 	bytes    []byte
@@ -64,9 +69,20 @@ var blockScratches = sync.Pool{New: func() any { return new(blockScratch) }}
 // blockGroup is a row group that was written; a column without a value in it
 // has no chunk yet.
 type blockGroup struct {
-	rows   int
-	chunks []*format.ColumnChunk
+	rows       int
+	chunks     []*format.ColumnChunk
+	buf        []byte // until it is written
+	start, end extent // of the times
 }
+
+// squeezing is whether a column's pages are compressed.
+type squeezing uint8
+
+const (
+	undecided squeezing = iota
+	squeezed
+	unsqueezed
+)
 
 const (
 	magic = "PAR1"
@@ -83,53 +99,107 @@ const (
 )
 
 func newBlockFile(c *codec, file *os.File, cheap bool) *blockFile {
-	f := &blockFile{codec: c, file: file, cheap: cheap, seen: make([]bool, len(c.columns)),
+	return &blockFile{codec: c, file: file, cheap: cheap, seen: make([]bool, len(c.columns)), squeeze: make([]squeezing, len(c.columns)),
 		blockScratch: blockScratches.Get().(*blockScratch)}
-	f.buf = append(f.buf[:0], magic...)
-	return f
 }
 
 // extent is the least and the greatest time of rows.
 type extent struct{ min, max int64 }
 
 // group writes the rows named, in that order, as a row group; nil names all of
-// them in theirs. At most groupRows. It returns the extent of their times.
-func (f *blockFile) group(b *block, rows []int32) (start, end extent, err error) {
+// them in theirs. At most groupRows.
+func (f *blockFile) group(b *block, rows []int32) (*blockGroup, error) {
 	n := b.rows
 	if rows != nil {
 		n = len(rows)
 	}
-	g := blockGroup{rows: n, chunks: make([]*format.ColumnChunk, len(f.codec.columns))}
+	g := f.begin(n)
 	for i := range f.codec.columns {
-		c, v := &f.codec.columns[i], &b.vectors[i]
-		if !v.seen {
-			continue
+		if err := f.column(g, i, &b.vectors[i], rows); err != nil {
+			return nil, err
 		}
-		chunk, bounds, err := f.chunk(c, v, rows, n)
-		if err != nil {
-			return start, end, fmt.Errorf("column %s: %w", c.name, err)
-		}
-		if chunk == nil {
-			continue // the values are all in other rows of the block
-		}
-		switch c.at {
-		case f.codec.start.at:
-			start = bounds
-		case f.codec.end.at:
-			end = bounds
-		}
-		f.seen[i] = true
-		g.chunks[i] = chunk
 	}
-	f.groups = append(f.groups, g)
-	return start, end, f.flush()
+	return g, f.end(g)
 }
 
-// flush writes what is buffered.
-func (f *blockFile) flush() error {
-	n, err := f.file.Write(f.buf)
+// begin starts a row group. Several may be open at a time and get their columns
+// in turn; they end in the order they begin.
+func (f *blockFile) begin(rows int) *blockGroup {
+	g := &blockGroup{rows: rows, chunks: make([]*format.ColumnChunk, len(f.codec.columns))}
+	if k := len(f.spare); k > 0 {
+		g.buf, f.spare = f.spare[k-1], f.spare[:k-1]
+	}
+	g.buf = append(g.buf[:0], magic...) // no chunk begins at 0
+	return g
+}
+
+// column adds a column to a row group: the rows named of its values.
+func (f *blockFile) column(g *blockGroup, i int, v *vector, rows []int32) error {
+	if !v.seen {
+		return nil
+	}
+	c := &f.codec.columns[i]
+	f.buf = g.buf
+	f.now = f.squeeze[i]
+	if f.cheap {
+		f.now = unsqueezed
+	}
+	chunk, bounds, err := f.chunk(c, v, rows, g.rows)
+	g.buf = f.buf
+	if err != nil {
+		return fmt.Errorf("column %s: %w", c.name, err)
+	}
+	if chunk == nil {
+		return nil // the values are all in other rows
+	}
+	f.squeeze[i] = f.now
+	switch c.at {
+	case f.codec.start.at:
+		g.start = bounds
+	case f.codec.end.at:
+		g.end = bounds
+	}
+	f.seen[i] = true
+	g.chunks[i] = chunk
+	return nil
+}
+
+// end writes a row group.
+func (f *blockFile) end(g *blockGroup) error {
+	for _, c := range g.chunks {
+		if c != nil {
+			f.place(&c.MetaData)
+		}
+	}
+	err := f.write(g.buf)
+	f.spare = append(f.spare, g.buf)
+	g.buf = nil
+	f.groups = append(f.groups, g)
+	return err
+}
+
+// place turns a chunk's offsets in a buffer into those in the file.
+func (f *blockFile) place(m *format.ColumnMetaData) {
+	if f.at == 0 {
+		return
+	}
+	by := f.at - int64(len(magic))
+	m.DataPageOffset += by
+	if m.DictionaryPageOffset > 0 {
+		m.DictionaryPageOffset += by
+	}
+	if m.BloomFilterOffset > 0 {
+		m.BloomFilterOffset += by
+	}
+}
+
+// write appends a buffer, which begins as a file does.
+func (f *blockFile) write(buf []byte) error {
+	if f.at > 0 {
+		buf = buf[len(magic):]
+	}
+	n, err := f.file.Write(buf)
 	f.at += int64(n)
-	f.buf = f.buf[:0]
 	return err
 }
 
@@ -352,13 +422,16 @@ func (f *blockFile) encode32(c *column, m *format.ColumnMetaData, values []int32
 // better for columns in which some values come again and again beside those that
 // are random, as addresses and ports.
 func (f *blockFile) writeDelta(m *format.ColumnMetaData, n int, plain func(dst []byte) []byte) error {
-	if !f.cheap && len(f.packed) > n {
+	if f.now != unsqueezed && len(f.packed) > n {
 		f.bytes = plain(f.bytes[:0])
 		f.squeezed = compressed(f.squeezed, f.packed)
-		size := min(len(f.packed), len(f.squeezed))
+		size := len(f.squeezed)
+		if f.now == undecided {
+			size = min(size, len(f.packed))
+		}
 		if f.squeezed = compressed(f.squeezed, f.bytes); len(f.squeezed) < size-size/worthIt {
+			f.now = squeezed
 			f.values = append(f.values, f.bytes...)
-			m.Codec = format.Zstd
 			return f.writePage(m, format.Plain)
 		}
 	}
@@ -455,7 +528,7 @@ func (f *blockFile) encodeText(m *format.ColumnMetaData, indexes []int32, texts 
 // writeDictionary appends a dictionary page of so many entries and the page of
 // indexes into it; nil indexes are n times the first.
 func (f *blockFile) writeDictionary(m *format.ColumnMetaData, page []byte, entries, n int, indexes []int32) error {
-	m.DictionaryPageOffset = f.at + int64(len(f.buf))
+	m.DictionaryPageOffset = int64(len(f.buf))
 	if err := f.append(m, page, format.PageHeader{Type: format.DictionaryPage, DictionaryPageHeader: thrift.Null[format.DictionaryPageHeader]{
 		Valid: true, V: format.DictionaryPageHeader{NumValues: int32(entries), Encoding: format.Plain}}}); err != nil {
 		return err
@@ -477,32 +550,30 @@ func (f *blockFile) writeDictionary(m *format.ColumnMetaData, page []byte, entri
 
 // writePage appends the data page whose levels and values are in f.values.
 func (f *blockFile) writePage(m *format.ColumnMetaData, e format.Encoding) error {
-	m.DataPageOffset = f.at + int64(len(f.buf))
+	m.DataPageOffset = int64(len(f.buf))
 	m.Encoding = append(m.Encoding, e, format.RLE)
 	return f.append(m, f.values, format.PageHeader{Type: format.DataPage, DataPageHeader: thrift.Null[format.DataPageHeader]{
 		Valid: true, V: format.DataPageHeader{NumValues: int32(m.NumValues), Encoding: e,
 			DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE}}})
 }
 
-// append appends a page. The pages of a chunk are all compressed or none.
+// append appends a page.
 func (f *blockFile) append(m *format.ColumnMetaData, page []byte, h format.PageHeader) error {
 	h.UncompressedPageSize = int32(len(page))
-	switch {
-	case f.cheap:
-	case h.Type == format.DictionaryPage:
-		if h.DictionaryPageHeader.V.NumValues > 1 {
-			m.Codec = format.Zstd
+	if f.now == undecided {
+		f.now = squeezed
+		if h.Type == format.DataPage && m.DictionaryPageOffset == 0 {
+			if h.DataPageHeader.V.Encoding == format.Plain {
+				f.now = unsqueezed
+			} else if f.squeezed = compressed(f.squeezed, page); len(f.squeezed) > len(page)-len(page)/worthIt {
+				f.now = unsqueezed
+			}
 		}
-	case m.DictionaryPageOffset == 0 && h.DataPageHeader.V.Encoding != format.Plain:
-		m.Codec = format.Zstd
 	}
-	if m.Codec == format.Zstd {
+	if f.now == squeezed {
+		m.Codec = format.Zstd
 		f.squeezed = compressed(f.squeezed, page)
-		if m.DictionaryPageOffset == 0 && len(f.squeezed) > len(page)-len(page)/worthIt {
-			m.Codec = format.Uncompressed
-		} else {
-			page = f.squeezed
-		}
+		page = f.squeezed
 	}
 	h.CompressedPageSize = int32(len(page))
 	header, err := thrift.Marshal(new(thrift.CompactProtocol), &h)
@@ -551,7 +622,7 @@ func (f *blockFile) writeBloom(m *format.ColumnMetaData, values []int64, few int
 	if err != nil {
 		return err
 	}
-	m.BloomFilterOffset = f.at + int64(len(f.buf))
+	m.BloomFilterOffset = int64(len(f.buf))
 	m.BloomFilterLength = int32(len(header) + len(filter.Bytes()))
 	f.buf = append(append(f.buf, header...), filter.Bytes()...)
 	return nil
@@ -579,13 +650,14 @@ func (f *blockFile) close() error {
 		}
 		elements = elements[n:]
 	}
+	f.buf = append(f.buf[:0], magic...)
 	meta.Schema[0].NumChildren = thrift.Null[int32]{V: int32(len(columns)), Valid: true}
 	for n := range f.groups {
-		g := &f.groups[n]
+		g := f.groups[n]
 		group := format.RowGroup{NumRows: int64(g.rows), Ordinal: int16(n)}
 		for _, i := range columns {
 			if g.chunks[i] == nil {
-				if g.chunks[i], err = f.nullChunk(&f.codec.columns[i], g.rows); err != nil {
+				if g.chunks[i], err = f.nullChunk(&f.codec.columns[i], g.rows, f.squeeze[i]); err != nil {
 					return err
 				}
 			}
@@ -603,14 +675,14 @@ func (f *blockFile) close() error {
 	f.buf = append(f.buf, footer...)
 	f.buf = binary.LittleEndian.AppendUint32(f.buf, uint32(len(footer)))
 	f.buf = append(f.buf, magic...)
-	err = f.flush()
+	err = f.write(f.buf)
 	blockScratches.Put(f.blockScratch)
 	f.blockScratch = nil
 	return err
 }
 
 // nullChunk writes a column without a value.
-func (f *blockFile) nullChunk(c *column, rows int) (*format.ColumnChunk, error) {
+func (f *blockFile) nullChunk(c *column, rows int, squeeze squeezing) (*format.ColumnChunk, error) {
 	m := format.ColumnMetaData{Type: format.Int64, PathInSchema: []string{c.name}, NumValues: int64(rows), Statistics: format.Statistics{NullCount: int64(rows)}}
 	levels := 1
 	switch c.shape {
@@ -629,9 +701,11 @@ func (f *blockFile) nullChunk(c *column, rows int) (*format.ColumnChunk, error) 
 	for range levels {
 		f.values = append(binary.LittleEndian.AppendUint32(f.values, uint32(len(run))), run...)
 	}
+	f.now = squeeze
 	if err := f.writePage(&m, format.Plain); err != nil {
 		return nil, err
 	}
+	f.place(&m)
 	return &format.ColumnChunk{MetaData: m}, nil
 }
 

@@ -193,19 +193,23 @@ func (f *RowFile[T]) writeBlock() error {
 	return nil
 }
 
-// group writes rows of a block and takes note of their number and times.
+// group writes rows of a block.
 func (s *stagedRows) group(f *blockFile, b *block, rows []int32) error {
-	start, end, err := f.group(b, rows)
-	if err != nil {
-		return err
+	g, err := f.group(b, rows)
+	if err == nil {
+		s.note(g)
 	}
-	lo, hi := tables.Time(start.min), tables.Time(max(start.max, end.max))
+	return err
+}
+
+// note takes note of a row group's rows and times.
+func (s *stagedRows) note(g *blockGroup) {
+	lo, hi := tables.Time(g.start.min), tables.Time(max(g.start.max, g.end.max))
 	if !s.timed {
 		s.timed, s.file.MinTS, s.file.MaxTS = true, lo, hi
 	}
 	s.file.MinTS, s.file.MaxTS = min(s.file.MinTS, lo), max(s.file.MaxTS, hi)
-	s.file.Rows += int64(f.groups[len(f.groups)-1].rows)
-	return nil
+	s.file.Rows += int64(g.rows)
 }
 
 func (f *RowFile[T]) fail(err error) error {

@@ -35,7 +35,7 @@ const (
 	// rows make it happen sooner, and the most of an epoch file: settling holds
 	// one in memory.
 	roundEvery = time.Minute
-	epochRows  = 1 << 19
+	epochRows  = 500_000
 	// looksEvery is how often the schedule looks whether there are as many.
 	looksEvery = 2 * time.Second
 	// fanIn is how many files of a level become one of the next.
@@ -55,7 +55,7 @@ var recorded = []struct {
 	ladder  [][2]string
 	rewrite rewriter
 }{
-	{archive.Exports, [][2]string{{merged, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Export) tables.Time { return r.TS })},
+	{archive.Exports, [][2]string{{merged, hourly}, {hourly, daily}, {daily, daily}}, rewriteExports},
 	{archive.Exporters, [][2]string{{pending, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Exporter) tables.Time { return r.TS })},
 	{archive.Sockets, [][2]string{{pending, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Socket) tables.Time { return r.TS })},
 }
@@ -221,6 +221,15 @@ func bucket(files []archive.File) tables.Time {
 // rewriter merges files into new ones of a level, in time order; with a width,
 // rows of different multiples of it go to different files.
 type rewriter func(ctx context.Context, tx *archive.Tx, files []archive.File, level string, width tables.Time) error
+
+// rewriteExports merges by the column, but for the few rows that are late.
+func rewriteExports(ctx context.Context, tx *archive.Tx, files []archive.File, level string, width tables.Time) error {
+	if width > 0 {
+		return rewriteOf(func(r *tables.Export) tables.Time { return r.TS })(ctx, tx, files, level, width)
+	}
+	_, err := archive.Merge[tables.Export](ctx, tx, files, level)
+	return err
+}
 
 func rewriteOf[T any](ts func(*T) tables.Time) rewriter {
 	return func(ctx context.Context, tx *archive.Tx, files []archive.File, level string, width tables.Time) error {

@@ -1,0 +1,261 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// slabGroups is how many row groups a merge has in the making at a time: of
+// these it holds one column, and what is encoded of the others.
+const slabGroups = 4
+
+// Merge writes the rows of files, each of which is in the order of time, as one
+// file in that order. It is for families whose files are written by the column
+// (exports) and does not look at rows: the times decide the order, and each
+// column is brought into it.
+//
+// Memory grows with the number of files that lie over each other in time, by
+// two row groups' column each, not with their rows.
+func Merge[T any](ctx context.Context, tx *Tx, files []File, level string) (File, error) {
+	c, err := codecOf[T]()
+	if err != nil {
+		return File{}, err
+	}
+	if !subsets(c.family) || levelRank(level) < 0 {
+		return File{}, fmt.Errorf("%s are not merged to level %q by the column", c.family, level)
+	}
+	staged, file, err := tx.stage(c.family, level)
+	if err != nil {
+		return File{}, err
+	}
+	m := &blockMerge{codec: c, staged: staged, out: newBlockFile(c, file, level == "m")}
+	err = m.run(ctx, files)
+	if err == nil {
+		err = m.out.close()
+	}
+	staged.file.Columns = m.out.names()
+	err = staged.finish(tx.a, file, errors.Join(err, m.closeAll()))
+	return staged.file, err
+}
+
+// blockMerge is a merge at work.
+type blockMerge struct {
+	codec   *codec
+	staged  *stagedRows
+	out     *blockFile
+	waiting []File         // not opened yet, by their first time
+	inputs  []*mergeInput  // a heap by the time of the next row
+	opened  []*blockReader // to be closed
+	slab    []mergeSource
+	total   int     // rows of the sources
+	order   []int32 // rows of the slab as they are to stand, in the sources' rows
+	scratch vector
+}
+
+// mergeInput is a file being merged and its open row group.
+type mergeInput struct {
+	in     *blockReader
+	number uint64
+	group  int
+	times  []int64
+	at     int // next row
+	base   int // of the row group in the slab; -1 when it is not part of it
+}
+
+// mergeSource is a row group that has rows in the slab.
+type mergeSource struct {
+	in    *blockReader
+	group int
+	rows  int
+}
+
+func (m *blockMerge) closeAll() error {
+	var err error
+	for _, r := range m.opened {
+		err = errors.Join(err, r.close())
+	}
+	return err
+}
+
+func (m *blockMerge) run(ctx context.Context, files []File) error {
+	m.waiting = slices.Clone(files)
+	slices.SortStableFunc(m.waiting, func(a, b File) int { return cmp.Compare(a.MinTS, b.MinTS) })
+	for {
+		if err := m.fill(); err != nil {
+			return err
+		}
+		if len(m.order) == 0 {
+			return nil
+		}
+		if err := m.write(ctx); err != nil {
+			return err
+		}
+		m.slab, m.order, m.total = m.slab[:0], m.order[:0], 0
+		for _, in := range m.inputs {
+			in.base = -1
+		}
+	}
+}
+
+// fill chooses the rows of the next slab.
+func (m *blockMerge) fill() error {
+	for len(m.order) < slabGroups*groupRows {
+		for len(m.waiting) > 0 && (len(m.inputs) == 0 || int64(m.waiting[0].MinTS) <= m.inputs[0].next()) {
+			if err := m.open(m.waiting[0]); err != nil {
+				return err
+			}
+			m.waiting = m.waiting[1:]
+		}
+		if len(m.inputs) == 0 {
+			return nil
+		}
+		in := m.inputs[0]
+		if in.base < 0 {
+			in.base = m.total
+			m.total += len(in.times)
+			m.slab = append(m.slab, mergeSource{in.in, in.group, len(in.times)})
+		}
+		// Rows of this file for as long as it stays the first.
+		end := min(len(in.times), in.at+slabGroups*groupRows-len(m.order))
+		stop := end
+		if len(m.inputs) > 1 {
+			stop = in.until(m.runnerUp(), stop)
+		}
+		if len(m.waiting) > 0 {
+			stop = in.until(int64(m.waiting[0].MinTS), stop)
+		}
+		for stop = max(stop, in.at+1); in.at < stop; in.at++ {
+			m.order = append(m.order, int32(in.base+in.at))
+		}
+		if in.at == len(in.times) {
+			in.group++
+			more, err := m.load(in)
+			if err != nil {
+				return err
+			}
+			if !more {
+				last := len(m.inputs) - 1
+				m.inputs[0] = m.inputs[last]
+				m.inputs = m.inputs[:last]
+			}
+		}
+		m.sink()
+	}
+	return nil
+}
+
+func (in *mergeInput) next() int64 { return in.times[in.at] }
+
+// until returns the first row before end whose time is not before t.
+func (in *mergeInput) until(t int64, end int) int {
+	for i := in.at; i < end; i++ {
+		if in.times[i] >= t {
+			return i
+		}
+	}
+	return end
+}
+
+// open adds a file to the heap.
+func (m *blockMerge) open(f File) error {
+	r, err := openBlocks(m.codec, f.Path)
+	if err != nil {
+		return err
+	}
+	m.opened = append(m.opened, r)
+	in := &mergeInput{in: r, number: f.First}
+	more, err := m.load(in)
+	if err != nil || !more {
+		return err
+	}
+	m.inputs = append(m.inputs, in)
+	for i := len(m.inputs) - 1; i > 0 && m.less(i, (i-1)/2); i = (i - 1) / 2 {
+		m.inputs[i], m.inputs[(i-1)/2] = m.inputs[(i-1)/2], m.inputs[i]
+	}
+	return nil
+}
+
+// load reads the times of the file's row group; false when there is none.
+func (m *blockMerge) load(in *mergeInput) (bool, error) {
+	in.base, in.at = -1, 0
+	if in.group >= len(in.in.groups) {
+		return false, nil
+	}
+	i := slices.IndexFunc(m.codec.columns, func(c column) bool { return c.at == m.codec.start.at })
+	v := vector{wide: in.times[:0]}
+	if err := in.in.read(in.group, &m.codec.columns[i], i, &v, 0); err != nil {
+		return false, err
+	}
+	in.times = v.wide
+	return true, nil
+}
+
+func (m *blockMerge) less(i, j int) bool {
+	a, b := m.inputs[i], m.inputs[j]
+	return a.next() < b.next() || a.next() == b.next() && a.number < b.number
+}
+
+// sink puts the first of the heap where it belongs.
+func (m *blockMerge) sink() {
+	for i := 0; ; {
+		k := 2*i + 1
+		if k >= len(m.inputs) {
+			return
+		}
+		if k+1 < len(m.inputs) && m.less(k+1, k) {
+			k++
+		}
+		if !m.less(k, i) {
+			return
+		}
+		m.inputs[i], m.inputs[k] = m.inputs[k], m.inputs[i]
+		i = k
+	}
+}
+
+// runnerUp is the time of the next row of all files but the first.
+func (m *blockMerge) runnerUp() int64 {
+	t := m.inputs[1].next()
+	if len(m.inputs) > 2 {
+		t = min(t, m.inputs[2].next())
+	}
+	return t
+}
+
+// write writes the slab, column by column.
+func (m *blockMerge) write(ctx context.Context) error {
+	var groups []*blockGroup
+	for at := 0; at < len(m.order); at += groupRows {
+		groups = append(groups, m.out.begin(min(groupRows, len(m.order)-at)))
+	}
+	for i := range m.codec.columns {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		v := &m.scratch
+		v.reset()
+		v.seen = !m.codec.columns[i].optional
+		before := 0
+		for _, s := range m.slab {
+			if err := s.in.read(s.group, &m.codec.columns[i], i, v, before); err != nil {
+				return err
+			}
+			before += s.rows
+		}
+		for k, g := range groups {
+			if err := m.out.column(g, i, v, m.order[k*groupRows:][:g.rows]); err != nil {
+				return err
+			}
+		}
+	}
+	for _, g := range groups {
+		if err := m.out.end(g); err != nil {
+			return err
+		}
+		m.staged.note(g)
+	}
+	return nil
+}
