@@ -242,3 +242,39 @@ func TestStatusHasTheMetrics(t *testing.T) {
 		}
 	}
 }
+
+// What is said beside an answer is the same when go-mysql-server computes it.
+func TestCaveatsWithPushdownOff(t *testing.T) {
+	e := observersEngine(t)
+	for statement, want := range map[string]int{
+		"SELECT SUM(bytes) FROM flows WHERE overlaps(ts, ts_end, '2026-06-12 10:15', '2026-06-12 10:16')":                                2,
+		"SELECT COUNT(*) FROM connections WHERE overlaps(ts, ts_end, '2026-06-12 10:15', '2026-06-12 10:16')":                            1,
+		"SELECT SUM(bytes) FROM flows WHERE source_type = 'packets' AND overlaps(ts, ts_end, '2026-06-12 10:15', '2026-06-12 10:16')":    0,
+		"SELECT SUM(bytes * sampling_rate) FROM flows WHERE overlaps(ts, ts_end, '2026-06-12 10:20', '2026-06-12 10:30')":                0,
+		"SELECT SUM(payload_length) FROM packets WHERE ts >= '2026-06-12 10:15' AND ts < '2026-06-12 10:16' AND src_ip = '10.20.0.23'":   0,
+		"SELECT observer, SUM(total_packets) FROM flows WHERE overlaps(ts, ts_end, '2026-06-12 10:20', '2026-06-12 10:30') GROUP BY 1":   1,
+		"SELECT observer, COUNT(total_packets) FROM flows WHERE overlaps(ts, ts_end, '2026-06-12 10:20', '2026-06-12 10:30') GROUP BY 1": 0,
+	} {
+		var said [2][]string
+		for i, pushdown := range []string{"on", "off"} {
+			s := e.NewSession()
+			askEngine(s, "SET wiresql_pushdown = '"+pushdown+"'")
+			got := askEngine(s, statement)
+			if got.err != "" || len(got.warnings) != want {
+				t.Errorf("pushdown %s: %s: %d warnings, %d wanted: %q %s", pushdown, statement, len(got.warnings), want, got.warnings, got.err)
+			}
+			said[i] = sorted(got.warnings)
+		}
+		if strings.Join(said[0], "\n") != strings.Join(said[1], "\n") {
+			t.Errorf("%s: warnings %q, with pushdown off %q", statement, said[0], said[1])
+		}
+	}
+	s := e.NewSession()
+	askEngine(s, "SET wiresql_gaps = 'error'")
+	if got := askEngine(s, "SELECT COUNT(*) FROM connections WHERE overlaps(ts, ts_end, '2026-06-12 10:15', '2026-06-12 10:16')"); !strings.Contains(got.err, "exporter core lost 40 records") {
+		t.Errorf("wiresql_gaps = 'error': %q, %q", got.err, got.rows)
+	}
+	if got := askEngine(s, "SELECT SUM(bytes) FROM flows WHERE overlaps(ts, ts_end, '2026-06-12 10:20', '2026-06-12 10:30')"); got.err != "" || len(got.warnings) != 1 {
+		t.Errorf("sampled rows are no gap: %q %s", got.warnings, got.err)
+	}
+}
