@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// receiveBuffer is what both collectors ask for; the kernel grants up to
-// rmem_max, twice.
-const receiveBuffer = 32 << 20
+// receiveBuffer is what both collectors ask for: no more than rmem_max usually
+// allows, as ours gets more where it is privileged and nfcapd does not ask so.
+const receiveBuffer = 4 << 20
 
 // totals are counts and sums over flows.
 type totals struct{ flows, packets, bytes int64 }
