@@ -34,9 +34,9 @@ var past = time.Unix(1, 0)
 type datagramFunc func(from netip.AddrPort, received tables.Time, data []byte) Outcome
 
 // udpListener receives on one UDP address: several sockets of one port, a
-// worker each. Datagrams are decoded by the worker that received them: a queue
-// between the two cost more than it saved, and what stands in for one is the
-// kernel's receive buffer, whose drops the kernel counts.
+// worker each. Datagrams are decoded by the worker that received them.
+// There is no queue between the two: the kernel's receive buffer is one already,
+// and the kernel counts what it drops.
 type udpListener struct {
 	*socketAccount
 	addr    netip.AddrPort

@@ -393,6 +393,9 @@ func TestNoDatagramIsSlow(t *testing.T) {
 
 // TestAllocations counts what decoding allocates once templates are known.
 func TestAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector pools drop what they are given, at random")
+	}
 	for _, c := range []struct {
 		name   string
 		fields []ie
