@@ -102,6 +102,22 @@ func (e *Engine) withRecent(ctx context.Context, snap *snapshot, scans []*pushdo
 	return r.snap, func() { e.releaseRecent(r) }, nil
 }
 
+// again is the archive as it is now, for a statement that met a file that is
+// not there any more.
+func (e *Engine) again(ctx context.Context) (*snapshot, error) {
+	e.archive.Refresh()
+	select {
+	case e.recentTurn <- struct{}{}:
+		if e.recent != nil {
+			e.recent.cost = 0 // it may list the file, too
+		}
+		<-e.recentTurn
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	return e.snapshot(ctx)
+}
+
 // releaseRecent drops the tables when nobody reads them any more.
 func (e *Engine) releaseRecent(r *recent) {
 	if r.uses.Add(-1) > 0 {

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -14,7 +17,7 @@ import (
 
 // Rows of a struct arrive in DuckDB as a file of them would.
 func TestRowsFeed(t *testing.T) {
-	a, _ := recordedArchive(t, 1, 0, 1)
+	a, _ := recordedArchive(t, time.Now().Add(-time.Hour), 1, 0, 1)
 	e := openEngine(t, a)
 	full := tables.Connection{TS: 1, TSEnd: 2, Site: "berlin", Client: tables.Addr{Hi: 3, Lo: 4}, ClientPort: 5, Protocol: 6,
 		ICMPType: tables.Some[int32](0), ClientBytes: tables.Some[int64](0), ServerBytes: tables.Some[int64](1 << 40),
@@ -51,7 +54,7 @@ func TestRowsFeed(t *testing.T) {
 // Conversations of rows that just came are there at once, each once, and
 // remain the same when compaction has written them.
 func TestRecentConnections(t *testing.T) {
-	a, next := recordedArchive(t, 10, 3, 10)
+	a, next := recordedArchive(t, time.Now().Add(-time.Hour), 10, 3, 10)
 	e := openEngine(t, a)
 	const list = "SELECT conn_id, client_ip, bytes FROM connections ORDER BY client_ip"
 	if got := ask(t, e, "SELECT COUNT(*), COUNT(DISTINCT conn_id), SUM(bytes) FROM connections"); got != "[[30 30 3000]]" {
@@ -73,8 +76,12 @@ func TestRecentConnections(t *testing.T) {
 	if used != 2 { // connections and rows of the newest
 		t.Errorf("%d tables of recent rows", used)
 	}
-	if _, err := compact.Run(t.Context(), a, compact.Config{}); err != nil {
+	if _, err := compact.Round(t.Context(), a, compact.Config{}); err != nil {
 		t.Fatal(err)
+	}
+	catalog, err := a.Catalog()
+	if err != nil || len(catalog.Files(archive.Connections)) == 0 {
+		t.Fatalf("compaction wrote no connections, %v", err)
 	}
 	e.recent.cost = 0
 	if after := ask(t, e, list); after != before {
@@ -85,7 +92,7 @@ func TestRecentConnections(t *testing.T) {
 // While it is costly to compute, what was computed serves for a while; and
 // what was too much is said.
 func TestRecentLag(t *testing.T) {
-	a, next := recordedArchive(t, 10, 1, 10)
+	a, next := recordedArchive(t, time.Now().Add(-time.Hour), 10, 1, 10)
 	e := openEngine(t, a)
 	const count = "SELECT COUNT(*) FROM connections"
 	ask(t, e, count)
@@ -115,5 +122,43 @@ func TestRecentLag(t *testing.T) {
 	scan := []*pushdown.ScanPlan{{Relation: tables.Connections, Bounds: pushdown.Bounds{From: pushdown.MinTime, To: 1}}}
 	if text := e.recent.snap.unseen(scan); text != nil {
 		t.Errorf("a scan of another time: %q", text)
+	}
+}
+
+// A file that a recent snapshot lists is unlinked: what reads it looks again.
+func TestRecentFileGone(t *testing.T) {
+	for _, pushdown := range []string{"on", "off"} {
+		a, next := recordedArchive(t, time.Now().Add(-time.Hour), 10, 2, 10)
+		e := openEngine(t, a)
+		s := e.NewSession()
+		for _, statement := range []string{"SET wiresql_pushdown = '" + pushdown + "'", "SELECT MAX(conn_id) FROM flows"} {
+			rows, err := s.Query(t.Context(), statement)
+			if err == nil {
+				_, err = rows.All()
+			}
+			if err != nil {
+				t.Fatal(statement, err)
+			}
+		}
+		e.recent.cost = time.Hour // so that it is used again
+		old := e.recent.snap.catalog.Files(archive.Exports)
+		next()
+		if _, err := compact.Round(t.Context(), a, compact.Config{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range old {
+			if err := os.Remove(f.Path); err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+		}
+		next() // there is something that is not settled
+		rows, err := s.Query(t.Context(), "SELECT COUNT(*), COUNT(conn_id) FROM flows")
+		if err != nil {
+			t.Fatal(pushdown, err)
+		}
+		all, err := rows.All()
+		if got := fmt.Sprint(all); err != nil || got != "[[40 40]]" {
+			t.Errorf("pushdown %s: %s, %v", pushdown, got, err)
+		}
 	}
 }

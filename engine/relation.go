@@ -29,7 +29,7 @@ var kinds = map[tables.Kind]pushdown.Kind{
 	tables.CommunityID: pushdown.Community, tables.MAC: pushdown.MAC, tables.Bytes: pushdown.Bytes,
 }
 
-// rows reads a relation whole.
+// rows reads a relation whole, once more when a file of it is gone by now.
 func (e *Engine) rows(ctx *sql.Context, rel *tables.Relation) (sql.RowIter, error) {
 	snap, err := e.snapshot(ctx)
 	if err != nil {
@@ -38,6 +38,18 @@ func (e *Engine) rows(ctx *sql.Context, rel *tables.Relation) (sql.RowIter, erro
 	if pushdown.IsPackets(rel) {
 		return e.walk(ctx, snap, rel)
 	}
+	it, err := e.read(ctx, snap, rel)
+	if !fileGone(err) {
+		return it, err
+	}
+	if snap, err = e.again(ctx); err != nil {
+		return nil, err
+	}
+	return e.read(ctx, snap, rel)
+}
+
+// read reads the row files of a relation.
+func (e *Engine) read(ctx *sql.Context, snap *snapshot, rel *tables.Relation) (sql.RowIter, error) {
 	names := make([]string, len(rel.Columns))
 	for i, c := range rel.Columns {
 		names[i] = c.Name
@@ -47,16 +59,14 @@ func (e *Engine) rows(ctx *sql.Context, rel *tables.Relation) (sql.RowIter, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := e.gaps(ctx, snap.unseen(all)); err != nil {
-		done()
-		return nil, err
-	}
 	text, err := e.relationText(snap, rel, names, nil)
-	if err != nil {
-		done()
-		return nil, err
+	if err == nil {
+		err = e.gaps(ctx, snap.unseen(all))
 	}
-	cur, err := e.duck.query(ctx, text)
+	var cur *cursor
+	if err == nil {
+		cur, err = e.duck.query(ctx, text)
+	}
 	if err != nil {
 		done()
 		return nil, err

@@ -71,8 +71,7 @@ func (e *Engine) execute(ctx *sql.Context, n *pushedNode) (Columnar, *run, error
 		return out, r, err
 	}
 	e.log.Debug("a row file is gone, the statement runs again", "error", err)
-	e.archive.Refresh()
-	snap, err := e.snapshot(ctx)
+	snap, err := e.again(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 // recordedArchive is an archive as a recorder and compaction leave it: names
-// of hosts, a settled file, and micro files of the last minutes.
-func recordedArchive(tb testing.TB, names, micro, rows int) (*archive.Archive, func()) {
+// of hosts, and micro files of the minutes before a time; more come one by one.
+func recordedArchive(tb testing.TB, at time.Time, names, micro, rows int) (*archive.Archive, func()) {
 	tb.Helper()
 	a, err := archive.Open(tb.TempDir(), archive.Options{NoSync: true})
 	if err != nil {
@@ -28,7 +28,7 @@ func recordedArchive(tb testing.TB, names, micro, rows int) (*archive.Archive, f
 		return err
 	})
 	serial := 0
-	now := tables.Time(time.Now().UnixMicro()) - tables.Time(micro)*2_000_000
+	now := tables.Time(at.UnixMicro()) - tables.Time(micro)*2_000_000
 	next := func() {
 		tb.Helper()
 		now += 2_000_000
@@ -94,7 +94,7 @@ func ask(tb testing.TB, e *Engine, statement string) string {
 
 // A new file of one family leaves what was computed from the others.
 func TestSnapshotKeepsWhatDidNotChange(t *testing.T) {
-	a, next := recordedArchive(t, 100, 2, 10)
+	a, next := recordedArchive(t, time.Now(), 100, 2, 10)
 	e := openEngine(t, a)
 	before, err := e.snapshot(t.Context())
 	if err != nil {
@@ -129,7 +129,7 @@ func TestSnapshotKeepsWhatDidNotChange(t *testing.T) {
 func BenchmarkQueryAfterNewFile(b *testing.B) {
 	for _, fresh := range []bool{false, true} {
 		b.Run(fmt.Sprintf("new=%v", fresh), func(b *testing.B) {
-			a, next := recordedArchive(b, 50_000, 90, 2000)
+			a, next := recordedArchive(b, time.Now(), 50_000, 90, 2000)
 			e := openEngine(b, a)
 			s := e.NewSession()
 			ask(b, e, "SELECT COUNT(*) FROM flows")
