@@ -33,10 +33,12 @@ type Carried struct {
 
 	// SynTS is the first row's with a SYN of the sender, ReverseSynTS that of
 	// the receiver. Hint is what a single row showed of who is the client: 1
-	// the sender by SYN, 2 the receiver by SYN, 3 and 4 the same by SYN+ACK.
+	// the sender by SYN, 2 the receiver by SYN, 3 and 4 the same by SYN+ACK;
+	// HintTS is that row's time.
 	SynTS        Opt[Time]  `col:"syn_ts"`
 	ReverseSynTS Opt[Time]  `col:"reverse_syn_ts"`
 	Hint         Opt[int32] `col:"hint"`
+	HintTS       Opt[Time]  `col:"hint_ts"`
 
 	Rows    int64  `col:"rows"`       // of exports
 	Longest int64  `col:"longest_us"` // of them, microseconds

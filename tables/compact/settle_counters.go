@@ -211,6 +211,9 @@ func (t *talk) client() int {
 	return 0
 }
 
+// maxSeenBy bounds the names of observers in one row, bytes.
+const maxSeenBy = 1000
+
 // connection puts the row together. The name the client had resolved is the
 // caller's to add.
 func (t *talk) connection(s *subject) tables.Connection {
@@ -285,6 +288,9 @@ func (t *talk) connection(s *subject) tables.Connection {
 	slices.Sort(names)
 	names = slices.DeleteFunc(slices.Compact(names), func(s string) bool { return s == "" })
 	r.SeenBy = strings.Join(names, ",")
+	if len(r.SeenBy) > maxSeenBy {
+		r.SeenBy = r.SeenBy[:strings.LastIndexByte(r.SeenBy[:maxSeenBy-1], ',')+1] + "…"
+	}
 	r.Action = actionNames[max(action, actionOf(r.Action))]
 	if t.metered == nil && !sampled {
 		r.ConnState = exportState(s.protocol, best.flags[client], best.flags[1-client], seen[client], seen[1-client])
@@ -311,15 +317,14 @@ func (t *talk) icmp(r *tables.Connection, client int) {
 // ends; else the first row's sender.
 func (t *talk) orient(s *subject) (client int, by string) {
 	if s.protocol == tables.ProtocolTCP {
-		for _, by := range []struct {
-			hint uint8
-			name string
-		}{{hintSyn, "syn"}, {hintSynAck, "synack"}} {
-			for i := range t.pieces {
-				if t.pieces[i].hint == by.hint {
-					return int(t.pieces[i].client), by.name
-				}
+		clearest := &t.pieces[0]
+		for i := range t.pieces {
+			if t.pieces[i].clearer(clearest) {
+				clearest = &t.pieces[i]
 			}
+		}
+		if clearest.hint != hintNone {
+			return int(clearest.client), [...]string{hintSyn: "syn", hintSynAck: "synack"}[clearest.hint]
 		}
 		first := map[string][2]tables.Time{}
 		for i := range t.pieces {

@@ -101,6 +101,7 @@ type piece struct {
 	source   uint8 // the side the rows named first
 	hint     uint8
 	client   uint8 // the side, when there is a hint
+	hintAt   tables.Time
 	action   uint8
 	file     int32 // of step.files, from 1, when an earlier run settled it
 }
@@ -141,9 +142,9 @@ func (p *piece) flag(side uint8, flags int32, packets int64) {
 	p.syn[side] = p.ts
 	switch {
 	case flags&tables.TCPAck == 0 && p.hint != hintSyn:
-		p.hint, p.client = hintSyn, side
+		p.hint, p.client, p.hintAt = hintSyn, side, p.ts
 	case flags&tables.TCPAck != 0 && packets == 1 && p.hint == hintNone:
-		p.hint, p.client = hintSynAck, 1-side
+		p.hint, p.client, p.hintAt = hintSynAck, 1-side, p.ts
 	}
 }
 
@@ -222,6 +223,14 @@ func follow(in []piece, idle tables.Time) (out []piece) {
 	return out
 }
 
+// clearer tells whether p shows better than q who is the client.
+func (p *piece) clearer(q *piece) bool {
+	if p.hint == hintNone || q.hint == hintNone || p.hint != q.hint {
+		return p.hint != hintNone && (q.hint == hintNone || p.hint < q.hint)
+	}
+	return p.hintAt < q.hintAt
+}
+
 // join adds a later piece of the same place.
 func (p *piece) join(q *piece) {
 	p.end, p.longest, p.rows = max(p.end, q.end), max(p.longest, q.longest), p.rows+q.rows
@@ -235,13 +244,13 @@ func (p *piece) join(q *piece) {
 			p.syn[side] = q.syn[side]
 		}
 	}
-	if q.hint != hintNone && (p.hint == hintNone || q.hint < p.hint) {
-		p.hint, p.client = q.hint, q.client
+	if q.clearer(p) {
+		p.hint, p.client, p.hintAt = q.hint, q.client, q.hintAt
 	}
 	if p.icmpType < 0 {
 		p.icmpType, p.icmpCode = q.icmpType, q.icmpCode
 	}
-	p.action = max(p.action, q.action)
+	p.action, p.sampling = max(p.action, q.action), max(p.sampling, q.sampling) // 1 and none are one stream
 }
 
 // carry is the row that keeps the piece for the next run, and carriedPiece the
@@ -284,7 +293,7 @@ func (p *piece) carry(e *ends, id tables.ID) tables.Carried {
 		if p.client != side {
 			hint++
 		}
-		c.Hint = tables.Some(hint)
+		c.Hint, c.HintTS = tables.Some(hint), tables.Some(p.hintAt)
 	}
 	return c
 }
@@ -314,7 +323,7 @@ func carriedPiece(c *tables.Carried) (ends, piece) {
 		p.syn[1-side] = c.ReverseSynTS.V
 	}
 	if c.Hint.Set && c.Hint.V >= 1 && c.Hint.V <= 4 {
-		p.hint, p.client = uint8(c.Hint.V+1)/2, side
+		p.hint, p.client, p.hintAt = uint8(c.Hint.V+1)/2, side, c.HintTS.V
 		if c.Hint.V%2 == 0 {
 			p.client = 1 - side
 		}

@@ -489,3 +489,62 @@ func TestStepsAgree(t *testing.T) {
 		}
 	}
 }
+
+// TestCarriedSaysAsMuch holds what is carried to giving the connection that the
+// rows themselves give.
+func TestCarriedSaysAsMuch(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	fewer := 0
+	for range 2000 {
+		kinds := [][]int32{{0x12, 0x1b, 0x10}, {0x02, 0x12, 0x10, 0x18}, {0x10, 0x11, 0x14}}[r.IntN(3)]
+		s := &subject{}
+		for i := range 2 + r.IntN(30) {
+			from := float64(r.IntN(2000)) + float64(i)/1000
+			x := export([]string{"r1", "r2"}[r.IntN(2)], from, from+float64(r.IntN(100)), int64(1+r.IntN(9))*int64(1-2*r.IntN(2)))
+			x.InIf = tables.Some(int64(r.IntN(2)))
+			x.Action = []string{"", "", "", "allow", "deny"}[r.IntN(5)]
+			if r.IntN(4) > 0 {
+				x.TCPFlags = tables.Some(kinds[r.IntN(len(kinds))])
+			}
+			if r.IntN(4) == 0 {
+				x.ReversePackets, x.ReverseBytes = tables.Some(int64(r.IntN(5))), tables.Some(int64(100*r.IntN(5)))
+				x.ReverseTCPFlags = tables.Some(kinds[r.IntN(len(kinds))])
+			}
+			if r.IntN(8) == 0 {
+				x.Sampling = tables.Some(int64(1 + 99*r.IntN(2)))
+			}
+			e, side := exportEnds(&x)
+			p := pieceOf(&x, side)
+			s.ends = e
+			s.add(&p)
+		}
+		s.resolve()
+		for _, talk := range s.talks {
+			want := talk.connection(s)
+			pieces := follow(talk.pieces, s.idle())
+			if len(pieces) < len(talk.pieces) {
+				fewer++
+			}
+			carried := *talk
+			carried.pieces = nil
+			for i := range pieces {
+				row := pieces[i].carry(&s.ends, talk.id)
+				e, p := carriedPiece(&row)
+				if e != s.ends {
+					t.Fatalf("ends %+v, want %+v", e, s.ends)
+				}
+				carried.pieces = append(carried.pieces, p)
+			}
+			sortPieces(carried.pieces)
+			if got := carried.connection(s); !reflect.DeepEqual(got, want) {
+				t.Fatalf("got\n%swant\n%s", told([]tables.Connection{got}), told([]tables.Connection{want}))
+			}
+			if carried.ended() != talk.ended() || carried.mayGoOn(s.idle(), talk.to+400*second) != talk.mayGoOn(s.idle(), talk.to+400*second) {
+				t.Fatal("whether it may go on")
+			}
+		}
+	}
+	if fewer < 1000 {
+		t.Errorf("%d talks were put into fewer pieces", fewer)
+	}
+}
