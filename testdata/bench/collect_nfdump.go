@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// receiveBuffer is what both collectors ask for: no more than rmem_max usually
-// allows, as ours gets more where it is privileged and nfcapd does not ask so.
-const receiveBuffer = 4 << 20
+// receiveBuffer is what both collectors ask for, wiresql's default. nfcapd gets
+// up to rmem_max of it; ours passes over that where it is privileged.
+const receiveBuffer = 16 << 20
 
 // totals are counts and sums over flows.
 type totals struct{ flows, packets, bytes int64 }

@@ -105,16 +105,17 @@ func familySize(archive, family string) (size int64, files int, err error) {
 // prints into the rows of the statement.
 type question struct {
 	what      string
+	repeat    int // times in a row
 	nfdump    []string
 	statement string
 	answer    func(printed []byte) ([]string, error)
 }
 
 var questions = []question{
-	{"top 10 sources by bytes", []string{"-q", "-N", "-o", "csv", "-s", "srcip/bytes", "-n", "10"},
+	{"top 10 sources by bytes", 5, []string{"-q", "-N", "-o", "csv", "-s", "srcip/bytes", "-n", "10"},
 		"SELECT src_ip, SUM(bytes) AS b FROM flows GROUP BY src_ip ORDER BY b DESC LIMIT 10",
 		func(out []byte) ([]string, error) { return csvColumns(out, "ts,", 4, 9) }},
-	{"filter: dst port 3389 and bytes > 10000", []string{"-N", "-o", "null", "dst port 3389 and bytes > 10000"},
+	{"filter: dst port 3389 and bytes > 10000", 20, []string{"-N", "-o", "null", "dst port 3389 and bytes > 10000"},
 		"SELECT COUNT(*), SUM(bytes), SUM(packets) FROM flows WHERE dst_port = 3389 AND bytes > 10000",
 		func(out []byte) ([]string, error) {
 			m := summaryLine.FindSubmatch(out)
@@ -123,7 +124,7 @@ var questions = []question{
 			}
 			return []string{string(bytes.Join(m[1:], []byte(",")))}, nil
 		}},
-	{"top 10 of source, destination, port", []string{"-q", "-N", "-o", "csv", "-A", "srcip,dstip,dstport", "-O", "bytes", "-n", "10"},
+	{"top 10 of source, destination, port", 2, []string{"-q", "-N", "-o", "csv", "-A", "srcip,dstip,dstport", "-O", "bytes", "-n", "10"},
 		"SELECT src_ip, dst_ip, dst_port, SUM(bytes) AS b FROM flows GROUP BY src_ip, dst_ip, dst_port ORDER BY b DESC LIMIT 10",
 		func(out []byte) ([]string, error) { return csvColumns(out, "ts,", 3, 4, 6, 12) }},
 }
@@ -158,10 +159,10 @@ func (c *collect) questions() error {
 	if err != nil {
 		return err
 	}
-	const repeat = 10
 	return c.withProcess(archive, func(db *sql.DB, pid int) error {
 		var wrong []error
 		for _, q := range questions {
+			n := time.Duration(q.repeat)
 			var ours, peer, oursAll, peerAll, oursWall, peerWall []time.Duration
 			for i := range c.runs + 1 {
 				p, want, err := askNfdump(nf, q)
@@ -174,12 +175,12 @@ func (c *collect) questions() error {
 				}
 				start := time.Now()
 				var got []string
-				for range repeat {
+				for range q.repeat {
 					if got, err = answers(db, q.statement); err != nil {
 						return err
 					}
 				}
-				wall := time.Since(start) / repeat
+				wall := time.Since(start) / n
 				after, err := used(pid)
 				if err != nil {
 					return err
@@ -191,7 +192,7 @@ func (c *collect) questions() error {
 				if i == 0 {
 					continue // opens files and fills caches
 				}
-				ours, oursAll = append(ours, (after.user-before.user)/repeat), append(oursAll, (after.cpu()-before.cpu())/repeat)
+				ours, oursAll = append(ours, (after.user-before.user)/n), append(oursAll, (after.cpu()-before.cpu())/n)
 				peer, peerAll = append(peer, p.user), append(peerAll, p.cpu())
 				oursWall, peerWall = append(oursWall, wall), append(peerWall, p.wall)
 			}
