@@ -4,11 +4,9 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -164,76 +162,32 @@ func watermark(t *testing.T, dir string) time.Time {
 	return time.UnixMicro(number(t, strings.TrimLeft(strings.TrimSpace(string(text)), "0")))
 }
 
-// Killing the server, again and again while clients ask, loses no datagram:
-// the recorder is another process, and up starts the server again.
+// Killing the server, again and again, loses no datagram: the recorder is
+// another process, and up starts the server again.
 func TestKilledServerLosesNothing(t *testing.T) {
 	dir := t.TempDir()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := listener.Addr().String()
-	listener.Close()
-	up := start(t, "up", "--data", dir, "--netflow", "127.0.0.1:0", "--sflow=", "--listen", server)
-	address := up.says(`recording udp (\S+) into`)
-	recorder := childOf(t, up, "record")
+	d, address, ask := up(t, dir)
+	recorder := children(t, d.cmd.Process.Pid)["record"]
 	l := startLoad(t, address, 300)
-	answers := func() bool {
-		conn, err := net.DialTimeout("tcp", server, time.Second)
-		if err != nil {
-			return false
-		}
-		conn.Close()
-		return true
-	}
-	for range 2 {
-		await(t, 20*time.Second, "a server", answers)
-		time.Sleep(500 * time.Millisecond)
-		if err := syscall.Kill(childOf(t, up, "serve"), syscall.SIGKILL); err != nil {
+	stored := fmt.Sprintf("SELECT COUNT(*) FROM flows WHERE src_port = %d", loadPort)
+	await(t, 20*time.Second, "flows in an answer", func() bool {
+		n, err := ask(stored)
+		return err == nil && n != "0"
+	})
+	for n := range 2 {
+		if err := syscall.Kill(children(t, d.cmd.Process.Pid)["serve"], syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
+		await(t, 20*time.Second, "a server again", func() bool { return strings.Count(d.out.String(), "\nserving ") == n+2 })
 	}
-	await(t, 20*time.Second, "a server again", answers)
 	sent := l.end(t)
-	await(t, 10*time.Second, fmt.Sprintf("all %d flows", sent), func() bool {
-		return numbersOf(t, dir, fmt.Sprintf("SELECT COUNT(*) FROM flows WHERE src_port = %d", loadPort))[0] == int64(sent)
-	})
-	if now := childOf(t, up, "record"); now != recorder {
+	await(t, 10*time.Second, fmt.Sprintf("all %d flows", sent), func() bool { return numbersOf(t, dir, stored)[0] == int64(sent) })
+	if now := children(t, d.cmd.Process.Pid)["record"]; now != recorder {
 		t.Errorf("the recorder was process %d and is %d", recorder, now)
 	}
-	up.ends(t)
+	d.ends(t)
 	account := numbersOf(t, dir, "SELECT SUM(sent), SUM(decoded) FROM ops.sockets")
 	if want := int64(sent / loadBatch); account[0] != want || account[1] != want {
 		t.Errorf("sent and decoded: %v of %d datagrams", account, want)
 	}
-}
-
-// childOf finds the process of a command below a service.
-func childOf(t *testing.T, s *daemon, command string) int {
-	t.Helper()
-	var found int
-	await(t, 20*time.Second, "a process "+command, func() bool {
-		entries, err := os.ReadDir("/proc")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, entry := range entries {
-			pid, err := strconv.Atoi(entry.Name())
-			if err != nil {
-				continue
-			}
-			stat, err1 := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-			line, err2 := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-			if err1 != nil || err2 != nil {
-				continue // it has ended
-			}
-			fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-			if len(fields) > 1 && fields[1] == strconv.Itoa(s.cmd.Process.Pid) && strings.Contains(string(line), "\x00"+command+"\x00") {
-				found = pid
-				return true
-			}
-		}
-		return false
-	})
-	return found
 }
