@@ -150,7 +150,7 @@ func (b *bench) table() string {
 	for _, r := range b.rows {
 		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s |\n", r.what, r.ours, r.peer, r.ratio, r.bar)
 	}
-	fmt.Fprintf(&s, "\n%s; medians of %d runs.\n", machine(), b.runs)
+	fmt.Fprintf(&s, "\n%s; medians of %d runs, of warm queries %d.\n", machine(), b.runs, b.runs*warmRuns)
 	return s.String()
 }
 
