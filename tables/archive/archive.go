@@ -101,7 +101,7 @@ func Open(dir string, o Options) (*Archive, error) {
 		// Without the file, or without the right to lock it, reading works
 		// as well; only the writer won't wait for this reader.
 		if f, err := os.Open(filepath.Join(abs, readersFile)); err == nil {
-			// Who tidies up holds it for a moment, to see whether anybody reads.
+			// Who tidies up while nobody reads holds it for a moment.
 			if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); err != nil {
 				a.log.Debug("readers lock", "error", err)
 			}

@@ -147,12 +147,17 @@ func lockDead(path string) *os.File {
 	return nil
 }
 
-// unread tells whether no process has the archive open for reading.
-func (a *Archive) unread() bool {
+// keepReadersOut takes the lock of those who read; nil when somebody does. Who
+// begins to read waits until it is closed, and then finds no name that goes
+// away under him.
+func (a *Archive) keepReadersOut() *os.File {
 	f, err := os.OpenFile(filepath.Join(a.dir, readersFile), os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
-		return false
+		return nil
 	}
-	defer f.Close()
-	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		f.Close()
+		return nil
+	}
+	return f
 }

@@ -164,14 +164,17 @@ func (a *Archive) shelve(l *listing) error {
 		return err
 	}
 
-	quiet := a.unread()
+	alone := a.keepReadersOut()
+	if alone != nil {
+		defer alone.Close()
+	}
 	old := func(path string) bool {
 		st, err := os.Stat(path)
 		if err != nil {
 			return false
 		}
 		sys, ok := st.Sys().(*syscall.Stat_t)
-		return quiet || ok && now.Sub(time.Unix(sys.Ctim.Unix())) > grace
+		return alone != nil || ok && now.Sub(time.Unix(sys.Ctim.Unix())) > grace
 	}
 	readable := map[string]bool{}
 	for _, f := range dead {
