@@ -103,8 +103,9 @@ func (c *collect) send(args ...string) (*sent, error) {
 
 // child is a program that listens.
 type child struct {
-	cmd *exec.Cmd
-	log *os.File
+	cmd   *exec.Cmd
+	log   *os.File
+	start cost // until it listened
 }
 
 // listen starts a program and waits until it has a UDP socket at port.
@@ -122,7 +123,8 @@ func (c *collect) listen(port int, name string, args ...string) (*child, error) 
 	p := &child{cmd: cmd, log: f}
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if listening(port) {
-			return p, nil
+			p.start, err = used(cmd.Process.Pid)
+			return p, err
 		}
 	}
 	_, err = p.stop()
@@ -135,7 +137,8 @@ func listening(port int) bool {
 	return err == nil && strings.Contains(string(text), fmt.Sprintf(":%04X 00000000:0000", port))
 }
 
-// stop ends the program as a service manager would and returns what it cost.
+// stop ends the program as a service manager would and returns what it cost
+// since it listened: a daemon starts once.
 func (p *child) stop() (cost, error) {
 	defer p.log.Close()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -143,7 +146,7 @@ func (p *child) stop() (cost, error) {
 	}
 	err := p.cmd.Wait()
 	s := p.cmd.ProcessState
-	u := cost{user: s.UserTime(), system: s.SystemTime(), rss: maxRSS(s)}
+	u := cost{user: s.UserTime() - p.start.user, system: s.SystemTime() - p.start.system, rss: maxRSS(s)}
 	if err != nil {
 		return u, fmt.Errorf("%s: %w, see %s", p.cmd.Path, err, p.log.Name())
 	}
@@ -211,7 +214,7 @@ func (c *collect) numbers(archive, statement string) ([]int64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("query %s: %w: %s", statement, err, complaint.String())
 	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 	if len(lines) != 2 {
 		return nil, fmt.Errorf("query %s: %q", statement, out)
 	}
