@@ -83,6 +83,8 @@ type Recorder struct {
 	filling *recording
 	spare   []*block
 	closing bool
+	waiting int         // callers with rows in no batch yet
+	since   tables.Time // one of them waits at the longest
 
 	slots  chan struct{} // one a batch that is written
 	last   *recording    // handed over last
@@ -153,6 +155,7 @@ var errRecorderClosed = errors.New("the recorder is closed")
 // Exports copies the rows. It waits while two batches are being written and a
 // third is full.
 func (r *Recorder) Exports(rows []tables.Export) error {
+	waits := false // noted: there are rows in no batch yet
 	for len(rows) > 0 {
 		r.mu.Lock()
 		if r.closing {
@@ -161,18 +164,19 @@ func (r *Recorder) Exports(rows []tables.Export) error {
 			return errRecorderClosed
 		}
 		b := r.filling.exports
-		if b.rows >= r.o.Rows {
-			// Another caller filled it and waits for a slot.
-			r.mu.Unlock()
-			if err := r.hand(); err != nil {
-				r.lost.Add(int64(len(rows)))
-				return err
-			}
-			continue
-		}
+		// When it is full already, another caller waits for a slot for it.
 		n := min(len(rows), r.o.Rows-b.rows)
-		b.add(unsafe.Pointer(&rows[0]), n)
-		rows = rows[n:]
+		if n > 0 {
+			b.add(unsafe.Pointer(&rows[0]), n)
+			rows = rows[n:]
+		}
+		switch rest := len(rows) > 0; {
+		case rest && !waits:
+			r.wait()
+		case !rest && waits:
+			r.waiting--
+		}
+		waits = len(rows) > 0
 		full := b.rows >= r.o.Rows
 		r.mu.Unlock()
 		if full {
@@ -221,6 +225,24 @@ func (r *Recorder) roomFor(n int) error {
 	return fmt.Errorf("%d rows of accounts wait already", n)
 }
 
+// wait notes that a caller waits with rows that are in no batch yet: the
+// watermark must not pass them. The caller holds the lock.
+func (r *Recorder) wait() {
+	if r.waiting == 0 {
+		r.since = now()
+	}
+	r.waiting++
+}
+
+// until is what the watermark may say when all batches so far are durable. The
+// caller holds the lock.
+func (r *Recorder) until() tables.Time {
+	if r.waiting > 0 {
+		return r.since
+	}
+	return now()
+}
+
 // hand gives the batch that is being filled to be written, once there is room.
 // It does nothing when the batch is not full any more by then.
 func (r *Recorder) hand() error {
@@ -247,7 +269,7 @@ func (r *Recorder) swap() *recording {
 		<-r.slots
 		return nil
 	}
-	b.until = now()
+	b.until = r.until()
 	b.before, r.last = r.last, b
 	r.filling = r.next()
 	go r.keep(b)
@@ -286,7 +308,7 @@ func (r *Recorder) flush() (*recording, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	until := now()
+	until := r.until()
 	if b := r.swap(); b != nil {
 		return b, nil
 	}
