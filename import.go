@@ -28,6 +28,10 @@ const exitDamaged = 3
 // than by default, which lets garbage double what is in use.
 const importMemory = 640 << 20
 
+// summaryMemory is what the queries of the summary may hold before they spill:
+// the bound of 1 GB is the whole import's.
+const summaryMemory = 200 << 20
+
 func importCommand() *command {
 	return &command{
 		summary: "read captures into an archive: pcap and pcapng, also .gz and .zst; folders are searched",
@@ -138,7 +142,9 @@ func (p *program) progress() (func(capture.Progress), func()) {
 
 // summary tells what was imported, and what to ask of it.
 func (p *program) summary(ctx context.Context, a *archive.Archive, r capture.Report) error {
-	e, err := engine.New(p.config.Engine, a, p.log)
+	cfg := p.config.Engine
+	cfg.MemoryLimit = min(cfg.MemoryLimit, summaryMemory)
+	e, err := engine.New(cfg, a, p.log)
 	if err != nil {
 		return err
 	}
