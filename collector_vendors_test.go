@@ -1,0 +1,118 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wiresql/wiresql/collector"
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// Exports of other makers' devices, those with the templates first, give as
+// many flows here as in nfcapd, which is sent the same datagrams. Where the two
+// differ, note says who is right and why. sFlow is not nfcapd's.
+var vendorExports = []struct {
+	files []string
+	flows int64 // ours
+	peer  int64 // nfcapd's
+	note  string
+}{
+	{[]string{"akvorado/data+templates.pcap"}, 21, 10, "its first 11 records stand before their template in the one datagram: we keep them until it has come, nfcapd drops them"},
+	{[]string{"akvorado/options-template.pcap", "akvorado/options-data.pcap", "akvorado/template.pcap", "akvorado/data.pcap"}, 4, 4, ""},
+	{[]string{"akvorado/mpls.pcap"}, 2, 2, ""},
+	{[]string{"akvorado/nat.pcap"}, 9, 9, ""},
+	{[]string{"akvorado/nfv5.pcap"}, 29, 29, ""},
+	{[]string{"netflow-dat/ipfix_test_mikrotik_tpl.dat", "netflow-dat/ipfix_test_mikrotik_data258.dat", "netflow-dat/ipfix_test_mikrotik_data259.dat"}, 46, 46, ""},
+	{[]string{"netflow-dat/ipfix_test_nokia_bras_tpl.dat", "netflow-dat/ipfix_test_nokia_bras_data256.dat"}, 1, 1, ""},
+	{[]string{"netflow-dat/ipfix_test_openbsd_pflow_tpl.dat", "netflow-dat/ipfix_test_openbsd_pflow_data.dat"}, 26, 26, ""},
+	{[]string{"netflow-dat/netflow5.dat"}, 30, 30, ""},
+	{[]string{"netflow-dat/netflow9_test_cisco_asa_1_tpl.dat", "netflow-dat/netflow9_test_cisco_asa_1_data.dat"}, 14, 14, ""},
+	{[]string{"netflow-dat/netflow9_test_nprobe_tpl.dat", "netflow-dat/netflow9_test_nprobe_data.dat"}, 1, 1, ""},
+	{[]string{"netflow-dat/netflow9_test_softflowd_tpl_data.dat"}, 7, 7, ""},
+	{[]string{"pmacct/100-IPFIXv10-CISCO-traffic-00.pcap"}, 12, 12, ""},
+	{[]string{"pmacct/101-NFv9-CISCO-cust_primitives-traffic-00.pcap"}, 51, 51, ""},
+	{[]string{"scapy/ipfix.pcap"}, 1, 1, ""},
+}
+
+// flowCount is a sink that counts rows.
+type flowCount struct{ rows int64 }
+
+func (c *flowCount) Exports(rows []tables.Export) error { c.rows += int64(len(rows)); return nil }
+func (c *flowCount) Exporter(*tables.Exporter) error    { return nil }
+func (c *flowCount) Socket(*tables.Socket) error        { return nil }
+
+// exportsIn are the export datagrams of a capture or of a raw file.
+func exportsIn(t *testing.T, path string) (all [][]byte) {
+	t.Helper()
+	if strings.HasSuffix(path, ".dat") {
+		rest, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for len(rest) > 0 {
+			var data []byte
+			data, rest = collector.NextDatagram(rest)
+			all = append(all, data)
+		}
+		return all
+	}
+	r, err := archive.OpenCapture(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var rec archive.Record
+	var h tables.Header
+	for {
+		if err := r.Next(&rec); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		tables.Decode(rec.Link, rec.Data, rec.Length, &h)
+		end := h.PayloadOffset + h.PayloadLength
+		if h.Protocol == tables.ProtocolUDP && h.PayloadOffset > 0 && end <= len(rec.Data) && collector.IsExport(h.DstPort, rec.Data[h.PayloadOffset:end]) {
+			all = append(all, append([]byte(nil), rec.Data[h.PayloadOffset:end]...))
+		}
+	}
+}
+
+func TestVendorsAgainstNfcapd(t *testing.T) {
+	if _, err := os.Stat(sharedCaptures); err != nil {
+		t.Skip("../shared/captures is absent: it holds exports of other makers' devices")
+	}
+	for _, c := range vendorExports {
+		t.Run(filepath.Base(c.files[len(c.files)-1]), func(t *testing.T) {
+			var all [][]byte
+			for _, f := range c.files {
+				all = append(all, exportsIn(t, filepath.Join(sharedCaptures, f))...)
+			}
+			var count flowCount
+			d, err := collector.NewDecoder(collector.Config{}, &count, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, data := range all {
+				d.Datagram(netip.MustParseAddrPort("127.0.0.1:2055"), tables.Time(time.Now().UnixMicro()), data)
+			}
+			port, out := freeUDP(t), t.TempDir()
+			peer := nfcapd(t, out, port)
+			replay(t, "127.0.0.1", fmt.Sprintf("127.0.0.1:%d", port), all)
+			time.Sleep(100 * time.Millisecond) // nothing tells that it has read all
+			peer.ends(t)
+			if got := nfdumpOf(t, out).all.flows; count.rows != c.flows || got != c.peer {
+				t.Errorf("%d datagrams: %d flows, nfcapd %d; want %d and %d (%s)", len(all), count.rows, got, c.flows, c.peer, c.note)
+			}
+		})
+	}
+}
