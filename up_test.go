@@ -140,8 +140,8 @@ func TestUp(t *testing.T) {
 	visible := time.Since(exported)
 	t.Logf("visible %v after the export", visible.Round(time.Millisecond))
 	// Two seconds are promised; a machine that runs all tests at once may
-	// take its time for the query.
-	if visible > 4*time.Second {
+	// take its time.
+	if visible > 10*time.Second {
 		t.Errorf("visible %v after the export", visible)
 	}
 	if answer != "127.0.0.1\t1\t1" {
@@ -287,7 +287,7 @@ func TestSupervisorKillsTheStubborn(t *testing.T) {
 	if c := code(); c != 1 || !strings.Contains(log.String(), "stubborn did not end well: signal: killed") {
 		t.Errorf("exit code %d: %s", c, log)
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("it took %v", took)
 	}
 }
