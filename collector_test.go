@@ -26,22 +26,7 @@ import (
 // nfcapd starts the peer; it writes what comes to the port into dir.
 func nfcapd(t *testing.T, dir string, port int) *daemon {
 	t.Helper()
-	d := &daemon{t: t, out: &transcript{}, end: make(chan struct{}),
-		cmd: exec.Command("nfcapd", "-w", dir, "-b", "127.0.0.1", "-p", strconv.Itoa(port), "-t", "3600", "-B", "4194304")}
-	d.cmd.Stdout, d.cmd.Stderr = d.out, d.out
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		// Its exit code is in ProcessState.
-		_ = d.cmd.Wait()
-		close(d.end)
-	}()
-	t.Cleanup(func() {
-		// Its only error is that the process has ended.
-		_ = d.cmd.Process.Kill()
-		<-d.end
-	})
+	d := launch(t, exec.Command("nfcapd", "-w", dir, "-b", "127.0.0.1", "-p", strconv.Itoa(port), "-t", "3600", "-B", "4194304"))
 	d.says("Startup nfcapd")
 	return d
 }

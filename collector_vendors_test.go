@@ -3,11 +3,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -114,5 +116,38 @@ func TestVendorsAgainstNfcapd(t *testing.T) {
 				t.Errorf("%d datagrams: %d flows, nfcapd %d; want %d and %d (%s)", len(all), count.rows, got, c.flows, c.peer, c.note)
 			}
 		})
+	}
+}
+
+// The real exporter over TCP gives the flows it gives over UDP.
+func TestSoftflowdOverTCP(t *testing.T) {
+	path := filepath.Join("testdata", "captures", "office-morning.pcap")
+	var over flowCount
+	d, err := collector.NewDecoder(collector.Config{}, &over, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range softflowd(t, path, "-v", "10") {
+		d.Datagram(netip.MustParseAddrPort("127.0.0.1:2055"), tables.Time(time.Now().UnixMicro()), data)
+	}
+	dir := t.TempDir()
+	recorder := start(t, "record", "--data", dir, "--netflow=", "--sflow=", "--ipfix-tcp", "127.0.0.1:0")
+	address := recorder.says(`recording tcp (\S+) into`)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "softflowd", "-r", path, "-n", address, "-P", "tcp", "-v", "10", "-d", "-c", "none").CombinedOutput()
+	if err != nil {
+		t.Fatalf("softflowd: %v: %s", err, out)
+	}
+	await(t, 10*time.Second, "the flows", func() bool {
+		rows, err := tryToAsk(t, dir, "SELECT COUNT(*) FROM flows WHERE source_type = 'ipfix'")
+		return err == nil && len(rows) == 1 && rows[0][0] == fmt.Sprint(over.rows)
+	})
+	recorder.ends(t)
+	if got := numbersOf(t, dir, "SELECT SUM(sent) - SUM(decoded), COUNT(DISTINCT socket) FROM ops.sockets"); over.rows == 0 || got[0] != 0 || got[1] != 1 {
+		t.Errorf("%d flows over UDP; not decoded and sockets: %v", over.rows, got)
+	}
+	if got := numbersOf(t, dir, "SELECT records, missing, undecodable FROM ops.exporters"); got[0] != over.rows || got[1] != 0 || got[2] != 0 {
+		t.Errorf("records, missing, undecodable: %v", got)
 	}
 }

@@ -41,8 +41,15 @@ func start(t *testing.T, args ...string) *daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{t: t, cmd: exec.Command(binary, args...), out: &transcript{}, end: make(chan struct{})}
-	d.cmd.Env = append(os.Environ(), runAsProgram+"=1")
+	cmd := exec.Command(binary, args...)
+	cmd.Env = append(os.Environ(), runAsProgram+"=1")
+	return launch(t, cmd)
+}
+
+// launch runs a program; it is killed at the test's end.
+func launch(t *testing.T, cmd *exec.Cmd) *daemon {
+	t.Helper()
+	d := &daemon{t: t, cmd: cmd, out: &transcript{}, end: make(chan struct{})}
 	d.cmd.Stdout, d.cmd.Stderr = d.out, d.out
 	d.cmd.WaitDelay = 20 * time.Second // its children have its output too
 	if err := d.cmd.Start(); err != nil {
@@ -58,7 +65,7 @@ func start(t *testing.T, args ...string) *daemon {
 		_ = d.cmd.Process.Kill()
 		<-d.end
 		if t.Failed() {
-			t.Logf("wiresql %s said:\n%s", strings.Join(args, " "), d.out)
+			t.Logf("%s said:\n%s", strings.Join(cmd.Args, " "), d.out)
 		}
 	})
 	return d

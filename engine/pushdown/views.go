@@ -59,24 +59,26 @@ func portServices(alias, end string) string {
 	return fmt.Sprintf("\n  LEFT JOIN wiresql_services %[1]s ON %[1]s.protocol = {protocol_number} AND %[1]s.port = {%[2]s_port}", alias, end)
 }
 
+// flowExprs are the columns that metered rows and exporters' have in common.
+func flowExprs() map[string]string {
+	return with(addresses("src_ip", "src", "dst_ip", "dst", "outer_src_ip", "outer_src", "outer_dst_ip", "outer_dst"), map[string]string{
+		"protocol":          exprProtocol,
+		"total_bytes":       fmt.Sprintf(exprTotal, "bytes", "reverse_bytes"),
+		"total_packets":     fmt.Sprintf(exprTotal, "packets", "reverse_packets"),
+		"tcp_flags":         "wiresql_tcp_flags({tcp_flags_number})",
+		"reverse_tcp_flags": "wiresql_tcp_flags({reverse_tcp_flags_number})",
+		"direction":         fmt.Sprintf(exprDirection, "src", "dst"),
+		"community_id":      fmt.Sprintf(exprCommunity, "src", "dst"),
+	})
+}
+
 // packetStatus is filled in per query: it depends on what is gone.
 const packetStatus = "packet_status"
 
 var (
 	flowsView = &view{
 		family: "flows", row: reflect.TypeFor[tables.Flow](),
-		exprs: with(addresses("src_ip", "src", "dst_ip", "dst", "outer_src_ip", "outer_src", "outer_dst_ip", "outer_dst"),
-			map[string]string{
-				"duration":          exprDuration,
-				"observer":          "{sensor}",
-				"protocol":          exprProtocol,
-				"total_bytes":       fmt.Sprintf(exprTotal, "bytes", "reverse_bytes"),
-				"total_packets":     fmt.Sprintf(exprTotal, "packets", "reverse_packets"),
-				"tcp_flags":         "wiresql_tcp_flags({tcp_flags_number})",
-				"reverse_tcp_flags": "wiresql_tcp_flags({reverse_tcp_flags_number})",
-				"direction":         fmt.Sprintf(exprDirection, "src", "dst"),
-				"community_id":      fmt.Sprintf(exprCommunity, "src", "dst"),
-			}),
+		exprs: with(flowExprs(), map[string]string{"duration": exprDuration, "observer": "{sensor}"}),
 		hosts: map[string]string{"src_host": "src", "dst_host": "dst"},
 		only:  map[string][]string{"source_type": {"packets"}},
 		also:  exportsView,
@@ -84,19 +86,8 @@ var (
 	// What exporters reported stands in flows beside the metered rows.
 	exportsView = &view{
 		family: "exports", row: reflect.TypeFor[tables.Export](),
-		exprs: with(addresses("src_ip", "src", "dst_ip", "dst", "outer_src_ip", "outer_src", "outer_dst_ip", "outer_dst",
-			"src_nat_ip", "src_nat", "dst_nat_ip", "dst_nat"),
-			map[string]string{
-				"duration":          exprReported,
-				"oriented_by":       "'exporter'",
-				"protocol":          exprProtocol,
-				"total_bytes":       fmt.Sprintf(exprTotal, "bytes", "reverse_bytes"),
-				"total_packets":     fmt.Sprintf(exprTotal, "packets", "reverse_packets"),
-				"tcp_flags":         "wiresql_tcp_flags({tcp_flags_number})",
-				"reverse_tcp_flags": "wiresql_tcp_flags({reverse_tcp_flags_number})",
-				"direction":         fmt.Sprintf(exprDirection, "src", "dst"),
-				"community_id":      fmt.Sprintf(exprCommunity, "src", "dst"),
-			}),
+		exprs: with(with(flowExprs(), addresses("src_nat_ip", "src_nat", "dst_nat_ip", "dst_nat")),
+			map[string]string{"duration": exprReported, "oriented_by": "'exporter'"}),
 		hosts: map[string]string{"src_host": "src", "dst_host": "dst"},
 		never: map[string][]string{"source_type": {"packets"}},
 		ports: true,
