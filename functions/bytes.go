@@ -122,10 +122,10 @@ var contains = &Function{
 	Text: func(args []Operand) (Operand, error) {
 		haystack, needle := args[0], args[1]
 		switch {
-		case haystack.Kind == KindText && needle.Kind == KindText:
-			return Operand{Kind: KindBool, SQL: fmt.Sprintf("contains(%s, %s)", haystack.SQL, needle.SQL)}, nil
-		case (haystack.Kind == KindBytes || haystack.Kind == KindText) && (needle.Kind == KindBytes || needle.Kind == KindText):
-			return Operand{Kind: KindBool, SQL: fmt.Sprintf("wiresql_contains(%s, %s)", blob(haystack), blob(needle))}, nil
+		case haystack.Kind == Text && needle.Kind == Text:
+			return Operand{Kind: Bool, SQL: fmt.Sprintf("contains(%s, %s)", haystack.SQL, needle.SQL)}, nil
+		case (haystack.Kind == Bytes || haystack.Kind == Text) && (needle.Kind == Bytes || needle.Kind == Text):
+			return Operand{Kind: Bool, SQL: fmt.Sprintf("wiresql_contains(%s, %s)", blob(haystack), blob(needle))}, nil
 		}
 		return Operand{}, errors.New("an argument is neither text nor bytes")
 	},
@@ -134,7 +134,7 @@ var contains = &Function{
 // blob is an operand as bytes. encode keeps UTF-8 as it is, where a cast from
 // VARCHAR would read backslashes as escapes.
 func blob(o Operand) string {
-	if o.Kind == KindText {
+	if o.Kind == Text {
 		return "encode(" + o.SQL + ")"
 	}
 	return o.SQL
@@ -153,9 +153,9 @@ func byteValue(v any) ([]byte, error) {
 // bytesUDF translates a function of bytes to the UDF of that name.
 func bytesUDF(name string) func([]Operand) (Operand, error) {
 	return func(args []Operand) (Operand, error) {
-		if args[0].Kind != KindBytes && args[0].Kind != KindText {
+		if args[0].Kind != Bytes && args[0].Kind != Text {
 			return Operand{}, errors.New("the argument is neither text nor bytes")
 		}
-		return Operand{Kind: KindText, SQL: fmt.Sprintf("%s(%s)", name, blob(args[0]))}, nil
+		return Operand{Kind: Text, SQL: fmt.Sprintf("%s(%s)", name, blob(args[0]))}, nil
 	}
 }

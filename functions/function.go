@@ -52,29 +52,10 @@ type Example struct {
 	Note string
 }
 
-// The representations of values in DuckDB. The numbers are those of the
-// compiler's Kind, which a test of the compiler holds equal.
-const (
-	KindNull = iota
-	KindBool
-	KindInteger
-	KindDecimal
-	KindDouble
-	KindText
-	KindBytes
-	KindTime
-	KindDate
-	KindInterval
-	KindAddress
-	KindID
-	KindCommunity
-	KindMAC
-)
-
 // Operand is a value in DuckDB text: an argument of a translation, or its
 // result.
 type Operand struct {
-	Kind int
+	Kind Kind
 	// SQL is an expression, safe inside any other expression; empty for
 	// addresses.
 	SQL string

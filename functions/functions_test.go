@@ -133,32 +133,32 @@ func TestParseTime(t *testing.T) {
 }
 
 func TestTranslations(t *testing.T) {
-	addr := Operand{Kind: KindAddress, Hi: "h", Lo: "l"}
-	text := func(s string) Operand { return Operand{Kind: KindText, SQL: quote(s), Literal: s, IsLiteral: true} }
-	ts := Operand{Kind: KindTime, SQL: "ts"}
-	number := Operand{Kind: KindInteger, SQL: "n"}
+	addr := Operand{Kind: Address, Hi: "h", Lo: "l"}
+	text := func(s string) Operand { return Operand{Kind: Text, SQL: quote(s), Literal: s, IsLiteral: true} }
+	ts := Operand{Kind: Time, SQL: "ts"}
+	number := Operand{Kind: Integer, SQL: "n"}
 	for _, c := range []struct {
 		name string
 		args []Operand
 		want string
 	}{
-		{"overlaps", []Operand{ts, {Kind: KindTime, SQL: "te"}, {Kind: KindTime, SQL: "a"}, {Kind: KindTime, SQL: "b"}}, "(ts < b AND te >= a)"},
+		{"overlaps", []Operand{ts, {Kind: Time, SQL: "te"}, {Kind: Time, SQL: "a"}, {Kind: Time, SQL: "b"}}, "(ts < b AND te >= a)"},
 		{"ip_in", []Operand{addr, text("10.0.0.0/8")}, "(h = 0::UBIGINT AND l BETWEEN 281470849515520::UBIGINT AND 281470866292735::UBIGINT)"},
 		{"ip_in", []Operand{addr, text("10.1.2.3")}, "(h = 0::UBIGINT AND l = 281470849581571::UBIGINT)"},
 		{"ip_in", []Operand{addr, text("2001:db8::/32")}, "(h BETWEEN 2306139568115548160::UBIGINT AND 2306139572410515455::UBIGINT)"},
 		{"ip_in", []Operand{addr, text("fe80::1/128")}, "(h = 18338657682652659712::UBIGINT AND l = 1::UBIGINT)"},
-		{"ip_in", []Operand{addr, {Kind: KindText, SQL: "x"}}, "refused: the network is not a constant"},
+		{"ip_in", []Operand{addr, {Kind: Text, SQL: "x"}}, "refused: the network is not a constant"},
 		{"ip_in", []Operand{text("x"), text("10.0.0.0/8")}, "refused: the argument is not an address"},
 		{"ip_network", []Operand{addr, number}, "wiresql_ip_network(h, l, CAST(n AS BIGINT), CAST(n AS BIGINT))"},
 		{"time_bucket", []Operand{text("5m"), ts}, "time_bucket(to_microseconds(300000000), ts, TIMESTAMP '1970-01-01')"},
 		{"time_bucket", []Operand{text("2 weeks"), ts}, "time_bucket(to_microseconds(1209600000000), ts, TIMESTAMP '1970-01-05')"},
 		{"time_bucket", []Operand{number, ts}, "refused: the width is not a constant"},
 		{"service_name", []Operand{number}, "wiresql_service_name(CAST(n AS BIGINT), '')"},
-		{"contains", []Operand{{Kind: KindBytes, SQL: "b"}, text("x")}, "wiresql_contains(b, encode('x'))"},
-		{"contains", []Operand{{Kind: KindText, SQL: "s"}, text("x")}, "contains(s, 'x')"},
+		{"contains", []Operand{{Kind: Bytes, SQL: "b"}, text("x")}, "wiresql_contains(b, encode('x'))"},
+		{"contains", []Operand{{Kind: Text, SQL: "s"}, text("x")}, "contains(s, 'x')"},
 		{"contains", []Operand{addr, text("x")}, "refused: an argument is neither text nor bytes"},
-		{"hexdump", []Operand{{Kind: KindBytes, SQL: "b"}}, "wiresql_hexdump(b)"},
-		{"tcp_flags_text", []Operand{{Kind: KindText, SQL: "b"}}, "refused: the argument is not an integer"},
+		{"hexdump", []Operand{{Kind: Bytes, SQL: "b"}}, "wiresql_hexdump(b)"},
+		{"tcp_flags_text", []Operand{{Kind: Text, SQL: "b"}}, "refused: the argument is not an integer"},
 	} {
 		o, err := Lookup(c.name).Text(c.args)
 		got := o.SQL

@@ -134,7 +134,7 @@ var ipIn = &Function{
 		return InNetwork(a, p), nil
 	},
 	Text: func(args []Operand) (Operand, error) {
-		if args[0].Kind != KindAddress {
+		if args[0].Kind != Address {
 			return Operand{}, errors.New("the argument is not an address")
 		}
 		s, ok := args[1].Literal.(string)
@@ -150,7 +150,7 @@ var ipIn = &Function{
 		if excludes4(p) {
 			test = fmt.Sprintf("(%s AND NOT %s)", test, mapped4.text(hi, lo))
 		}
-		return Operand{Kind: KindBool, SQL: test}, nil
+		return Operand{Kind: Bool, SQL: test}, nil
 	},
 }
 
@@ -182,15 +182,15 @@ var ipNetwork = &Function{
 		return networkOf(a, args[1].(int64), args[len(args)-1].(int64))
 	},
 	Text: func(args []Operand) (Operand, error) {
-		if args[0].Kind != KindAddress {
+		if args[0].Kind != Address {
 			return Operand{}, errors.New("the argument is not an address")
 		}
 		for _, bits := range args[1:] {
-			if bits.Kind != KindInteger {
+			if bits.Kind != Integer {
 				return Operand{}, errors.New("the prefix length is not an integer")
 			}
 		}
-		return Operand{Kind: KindText, SQL: fmt.Sprintf("wiresql_ip_network(%s, %s, CAST(%s AS BIGINT), CAST(%s AS BIGINT))",
+		return Operand{Kind: Text, SQL: fmt.Sprintf("wiresql_ip_network(%s, %s, CAST(%s AS BIGINT), CAST(%s AS BIGINT))",
 			args[0].Hi, args[0].Lo, args[1].SQL, args[len(args)-1].SQL)}, nil
 	},
 }
@@ -223,10 +223,10 @@ var isPrivate = &Function{
 		return Private(a), err
 	},
 	Text: func(args []Operand) (Operand, error) {
-		if args[0].Kind != KindAddress {
+		if args[0].Kind != Address {
 			return Operand{}, errors.New("the argument is not an address")
 		}
-		return Operand{Kind: KindBool, SQL: PrivateText(args[0].Hi, args[0].Lo)}, nil
+		return Operand{Kind: Bool, SQL: PrivateText(args[0].Hi, args[0].Lo)}, nil
 	},
 }
 
@@ -270,17 +270,17 @@ var serviceName = &Function{
 		return service(args[0].(int64), ""), nil
 	},
 	Text: func(args []Operand) (Operand, error) {
-		if args[0].Kind != KindInteger {
+		if args[0].Kind != Integer {
 			return Operand{}, errors.New("the port is not an integer")
 		}
 		protocol := "''"
 		if len(args) == 2 {
-			if args[1].Kind != KindText {
+			if args[1].Kind != Text {
 				return Operand{}, errors.New("the protocol is not text")
 			}
 			protocol = args[1].SQL
 		}
-		return Operand{Kind: KindText, SQL: fmt.Sprintf("wiresql_service_name(CAST(%s AS BIGINT), %s)", args[0].SQL, protocol)}, nil
+		return Operand{Kind: Text, SQL: fmt.Sprintf("wiresql_service_name(CAST(%s AS BIGINT), %s)", args[0].SQL, protocol)}, nil
 	},
 }
 
@@ -328,9 +328,9 @@ var tcpFlagsText = &Function{
 // integerUDF translates a function of one integer to the UDF of that name.
 func integerUDF(name string) func([]Operand) (Operand, error) {
 	return func(args []Operand) (Operand, error) {
-		if args[0].Kind != KindInteger {
+		if args[0].Kind != Integer {
 			return Operand{}, errors.New("the argument is not an integer")
 		}
-		return Operand{Kind: KindText, SQL: fmt.Sprintf("%s(CAST(%s AS BIGINT))", name, args[0].SQL)}, nil
+		return Operand{Kind: Text, SQL: fmt.Sprintf("%s(CAST(%s AS BIGINT))", name, args[0].SQL)}, nil
 	}
 }

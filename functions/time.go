@@ -100,11 +100,11 @@ var overlaps = &Function{
 	},
 	Text: func(args []Operand) (Operand, error) {
 		for _, a := range args {
-			if a.Kind != KindTime && a.Kind != KindNull {
+			if a.Kind != Time && a.Kind != Null {
 				return Operand{}, errors.New("an argument is not a time")
 			}
 		}
-		return Operand{Kind: KindBool, SQL: fmt.Sprintf("(%s < %s AND %s >= %s)", args[0].SQL, args[3].SQL, args[1].SQL, args[2].SQL)}, nil
+		return Operand{Kind: Bool, SQL: fmt.Sprintf("(%s < %s AND %s >= %s)", args[0].SQL, args[3].SQL, args[1].SQL, args[2].SQL)}, nil
 	},
 }
 
@@ -150,14 +150,14 @@ var timeBucket = &Function{
 		if !args[0].IsLiteral {
 			return Operand{}, errors.New("the width is not a constant")
 		}
-		if args[1].Kind != KindTime {
+		if args[1].Kind != Time {
 			return Operand{}, errors.New("the argument is not a time")
 		}
 		width, err := parseWidth(args[0].Literal)
 		if err != nil {
 			return Operand{}, err
 		}
-		return Operand{Kind: KindTime, SQL: fmt.Sprintf("time_bucket(to_microseconds(%d), %s, TIMESTAMP '%s')",
+		return Operand{Kind: Time, SQL: fmt.Sprintf("time_bucket(to_microseconds(%d), %s, TIMESTAMP '%s')",
 			width.Microseconds(), args[1].SQL, bucketOrigin(width).Format(time.DateOnly))}, nil
 	},
 }

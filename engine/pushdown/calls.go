@@ -361,7 +361,7 @@ func (c *compiler) ownFunction(e *functions.Call) (Expr, error) {
 	if err != nil {
 		return nil, refuse(e, "%v", err)
 	}
-	x.K = Kind(op.Kind)
+	x.K = op.Kind
 	return x, nil
 }
 

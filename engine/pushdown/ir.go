@@ -3,6 +3,7 @@ package pushdown
 import (
 	"github.com/dolthub/go-mysql-server/sql"
 
+	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -10,26 +11,27 @@ import (
 // the planner's column ids, so scoping disappears: column 7 is column 7 in
 // every query block, and the text names it c7.
 
-// Kind is how a value is represented in DuckDB, and so which operations mean
-// the same there as in MySQL.
-type Kind uint8
+// Kind is how a value is held.
+type Kind = functions.Kind
 
-// The kinds of values.
+// The kinds of values, as package functions has them.
 const (
-	Null      Kind = iota // the literal NULL
-	Bool                  // BOOLEAN; 0 and 1 in MySQL
-	Integer               // BIGINT (HUGEINT between operations)
-	Decimal               // DECIMAL(38,s)
-	Double                // DOUBLE
-	Text                  // VARCHAR compared byte by byte
-	Bytes                 // BLOB
-	Time                  // TIMESTAMP, µs, UTC
-	Date                  // DATE
-	Interval              // INTERVAL
-	Address               // two UBIGINT, named c7h and c7l
-	ID                    // UBIGINT, shown as 13 characters
-	Community             // cid as UBIGINT in c7, text in c7t (both carried)
-	MAC                   // BIGINT, shown as aa:bb:cc:dd:ee:ff
+	Null      = functions.Null
+	Bool      = functions.Bool
+	Integer   = functions.Integer
+	Unsigned  = functions.Unsigned
+	Decimal   = functions.Decimal
+	Double    = functions.Double
+	Text      = functions.Text
+	Bytes     = functions.Bytes
+	Time      = functions.Time
+	Date      = functions.Date
+	Clock     = functions.Clock
+	JSON      = functions.JSON
+	Address   = functions.Address
+	ID        = functions.ID
+	Community = functions.Community
+	MAC       = functions.MAC
 )
 
 // Column is a value with its identity: what a node puts out.

@@ -1,7 +1,6 @@
 package pushdown
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -106,23 +105,6 @@ func TestParseNumber(t *testing.T) {
 		if l, err := parseNumber(s); err == nil {
 			t.Errorf("%q is %s", s, literalText(l))
 		}
-	}
-}
-
-// The representations of values have the same numbers in both packages.
-func TestKinds(t *testing.T) {
-	for k, n := range map[Kind]int{
-		Null: functions.KindNull, Bool: functions.KindBool, Integer: functions.KindInteger, Decimal: functions.KindDecimal,
-		Double: functions.KindDouble, Text: functions.KindText, Bytes: functions.KindBytes, Time: functions.KindTime,
-		Date: functions.KindDate, Interval: functions.KindInterval, Address: functions.KindAddress, ID: functions.KindID,
-		Community: functions.KindCommunity, MAC: functions.KindMAC,
-	} {
-		if int(k) != n {
-			t.Errorf("%s is %d here and %d there", k, k, n)
-		}
-	}
-	if s := fmt.Sprint(MAC); s != "a MAC address" {
-		t.Error(s)
 	}
 }
 

@@ -36,7 +36,7 @@ func truth(e Expr) (Expr, error) {
 		return e, nil
 	case k == Null:
 		return &Literal{K: Null}, nil
-	case k.numeric():
+	case k.Numeric():
 		return call("<>", Bool, e, &Literal{Integer, int64(0)}), nil
 	}
 	return nil, fmt.Errorf("%s is no truth value", e.Kind())
@@ -357,7 +357,7 @@ func unify(a, b Expr) (Expr, Expr, Kind, error) {
 		return a, b, kb, nil
 	case kb == Null:
 		return a, b, ka, nil
-	case ka.numeric() && kb.numeric():
+	case ka.Numeric() && kb.Numeric():
 		k := max(ka, kb)
 		return toNumber(a, k), toNumber(b, k), k, nil
 	case ka == Time && kb == Date, ka == Date && kb == Time:
@@ -377,13 +377,13 @@ func withText(v, text Expr) (Expr, Expr, Kind, error) {
 	if s, ok := textLiteral(text); ok {
 		lit, err := parseLiteral(s, k)
 		if err == nil {
-			if k.numeric() {
+			if k.Numeric() {
 				n, m, k, err := unify(v, lit)
 				return n, m, k, err
 			}
 			return toTime(v), lit, lit.K, nil
 		}
-		if k.numeric() || k == Time || k == Date {
+		if k.Numeric() || k == Time || k == Date {
 			return nil, nil, 0, err
 		}
 	}
@@ -424,7 +424,7 @@ func number(e Expr) (Expr, error) {
 	switch k := e.Kind(); {
 	case k == Bool:
 		return toNumber(e, Integer), nil
-	case k.numeric() || k == Null:
+	case k.Numeric() || k == Null:
 		return e, nil
 	}
 	if s, ok := textLiteral(e); ok {
@@ -440,7 +440,7 @@ func asText(e Expr) (Expr, error) {
 		return e, nil
 	case Bool:
 		e = toNumber(e, Integer)
-	case Double, Bytes, Interval:
+	case Double, Bytes:
 		return nil, fmt.Errorf("%s as text", e.Kind())
 	}
 	return &Cast{Arg: e, K: Text, Type: types.LongText}, nil
@@ -610,7 +610,7 @@ func unifyAll(values []Expr) ([]Expr, Kind, error) {
 	out := make([]Expr, len(values))
 	for i, v := range values {
 		_, x, _, err := unify(acc, v)
-		if err != nil || x.Kind() != kind && x.Kind() != Null && !(kind.numeric() && x.Kind().numeric()) {
+		if err != nil || x.Kind() != kind && x.Kind() != Null && !(kind.Numeric() && x.Kind().Numeric()) {
 			return allText(values)
 		}
 		out[i] = x

@@ -28,17 +28,17 @@ func convert(e Expr, t sql.Type) (Expr, error) {
 		if to.K = Integer; k == Integer && t != types.Uint64 {
 			return e, nil
 		}
-		if !k.numeric() {
+		if !k.Numeric() {
 			return nil, fmt.Errorf("%s as an integer", k)
 		}
 	case types.IsDecimal(t):
 		to.K = Decimal
 		d := t.(sql.DecimalType)
-		if !k.numeric() || k == Bool || d.Precision() > 38 || int(d.Scale()) > maxScale {
+		if !k.Numeric() || k == Bool || d.Precision() > 38 || int(d.Scale()) > maxScale {
 			return nil, fmt.Errorf("%s as %s", k, t)
 		}
 	case t == types.Float64:
-		if to.K = Double; !k.numeric() {
+		if to.K = Double; !k.Numeric() {
 			return nil, fmt.Errorf("%s as a double", k)
 		}
 		to.Arg = toNumber(e, Integer)
@@ -488,7 +488,7 @@ func (r *renderer) own(e *Call) functions.Operand {
 	}
 	args := make([]functions.Operand, len(e.Args))
 	for i, a := range e.Args {
-		args[i] = functions.Operand{Kind: int(a.Kind())}
+		args[i] = functions.Operand{Kind: a.Kind()}
 		if l, ok := a.(*Literal); ok {
 			args[i].Literal, args[i].IsLiteral = l.Value, true
 		}

@@ -44,21 +44,6 @@ func columnKind(k tables.Kind) Kind {
 	return Text
 }
 
-// numeric tells whether values of the kind take part in arithmetic.
-func (k Kind) numeric() bool {
-	return k == Bool || k == Integer || k == Decimal || k == Double
-}
-
-// String names the kind in reasons of refusals.
-func (k Kind) String() string {
-	names := [...]string{"NULL", "a truth value", "an integer", "a decimal", "a double", "text", "bytes",
-		"a time", "a date", "an interval", "an address", "an id", "a community id", "a MAC address"}
-	if int(k) < len(names) {
-		return names[k]
-	}
-	return "kind " + strconv.Itoa(int(k))
-}
-
 // declared is the MySQL type of a result: what the planner says when it agrees
 // with how the value is computed, and MySQL 8's own type when the planner's
 // arithmetic differs (it takes SUM of integers for a DOUBLE).

@@ -1,0 +1,3 @@
+package functions
+
+import _ "vitess.io/vitess/go/vt/vtgate/evalengine" // evaluation stands on it
