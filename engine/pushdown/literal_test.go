@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 
 	"github.com/wiresql/wiresql/functions"
@@ -112,7 +111,7 @@ func TestParseNumber(t *testing.T) {
 func TestBuiltinsRender(t *testing.T) {
 	arg := map[byte]Expr{
 		't': &Col{Column{ID: 1, Kind: Text}}, 'b': &Col{Column{ID: 1, Kind: Text}}, 'n': &Col{Column{ID: 2, Kind: Integer}},
-		'i': &Literal{Integer, int64(2)}, 'd': &Col{Column{ID: 3, Kind: Time}}, 'x': &Col{Column{ID: 2, Kind: Integer}},
+		'i': lit(Integer, int64(2)), 'd': &Col{Column{ID: 3, Kind: Time}}, 'x': &Col{Column{ID: 2, Kind: Integer}},
 	}
 	for name, b := range builtins {
 		spec := strings.ReplaceAll(b.args, "?", "")
@@ -130,7 +129,7 @@ func TestBuiltinsRender(t *testing.T) {
 			continue // wants particular literals; in the pages of plans
 		}
 		if name == "date_format" || name == "substring_index" {
-			args[1] = &Literal{Text, "%Y"}
+			args[1] = lit(Text, "%Y")
 		}
 		switch name {
 		case "mod", "ifnull":
