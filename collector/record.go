@@ -370,8 +370,8 @@ func (w *work) recordTimes(r *tables.Export, t *template, h *header) {
 			f.start = f.end
 		}
 		w.times(r, f.start, f.end, t.res, h.received)
-		if f.has&hasDuration == 0 && r.TimeQuality == timesOK {
-			r.TimeQuality = timesNoStart
+		if f.has&hasDuration == 0 && r.TimeQuality == tables.TimesOK {
+			r.TimeQuality = tables.TimesNoStart
 		}
 	default:
 		if f.has&hasObserved != 0 {
@@ -383,7 +383,7 @@ func (w *work) recordTimes(r *tables.Export, t *template, h *header) {
 			d = f.duration
 		}
 		r.TS, r.TSEnd, r.Resolution = h.received-d, h.received, 1
-		r.TimeQuality = timesReceived
+		r.TimeQuality = tables.TimesReceived
 	}
 }
 

@@ -390,7 +390,7 @@ func nulls(fields []Field) string {
 // by its own rows only.
 func (s Source) packetStatus(ofSensor bool) string {
 	var b strings.Builder
-	b.WriteString("CASE WHEN {segments} IS NULL THEN 'not_captured'")
+	b.WriteString("CASE WHEN {segments} IS NULL THEN '" + tables.NotCaptured + "'")
 	if len(s.Missing) > 0 {
 		var list []string
 		for _, n := range s.Missing {

@@ -80,21 +80,21 @@ var (
 		family: "flows", row: reflect.TypeFor[tables.Flow](),
 		exprs: with(flowExprs(), map[string]string{"duration": exprDuration, "observer": "{sensor}"}),
 		hosts: map[string]string{"src_host": "src", "dst_host": "dst"},
-		only:  map[string][]string{"source_type": {"packets"}},
+		only:  map[string][]string{"source_type": {tables.SourcePackets}},
 		also:  exportsView,
 	}
 	// What exporters reported stands in flows beside the metered rows.
 	exportsView = &view{
 		family: "exports", row: reflect.TypeFor[tables.Export](),
 		exprs: with(with(flowExprs(), addresses("src_nat_ip", "src_nat", "dst_nat_ip", "dst_nat")),
-			map[string]string{"duration": exprReported, "oriented_by": "'exporter'"}),
+			map[string]string{"duration": exprReported, "oriented_by": quoteText(tables.ByExporter)}),
 		hosts: map[string]string{"src_host": "src", "dst_host": "dst"},
-		never: map[string][]string{"source_type": {"packets"}},
+		never: map[string][]string{"source_type": {tables.SourcePackets}},
 		ports: true,
 	}
 	// Rows of exporters have no packets of their own.
 	flowIndexView = &view{family: "flows", row: flowsView.row, exprs: flowsView.exprs,
-		where: "{source_type} = 'packets'"}
+		where: "{source_type} = " + quoteText(tables.SourcePackets)}
 	otherIndexView  = &view{family: "other", row: reflect.TypeFor[tables.Other]()}
 	connectionsView = &view{
 		family: "connections", row: reflect.TypeFor[tables.Connection](),

@@ -207,13 +207,13 @@ func (c *conversation) complete() tables.Connection {
 	switch {
 	case r.Segments == nil:
 	case r.CutPackets.V > 0:
-		r.Visibility = "cut"
+		r.Visibility = tables.Cut
 	case r.ClientPackets.V == 0 || r.ServerPackets.V == 0:
-		r.Visibility = "one_sided"
+		r.Visibility = tables.OneSided
 	case c.encrypted:
-		r.Visibility = "encrypted"
+		r.Visibility = tables.Encrypted
 	default:
-		r.Visibility = "clear"
+		r.Visibility = tables.Clear
 	}
 	return r
 }

@@ -324,7 +324,7 @@ func (t *talk) orient(s *subject) (client int, by string) {
 			}
 		}
 		if clearest.hint != hintNone {
-			return int(clearest.client), [...]string{hintSyn: "syn", hintSynAck: "synack"}[clearest.hint]
+			return int(clearest.client), [...]string{hintSyn: tables.BySyn, hintSynAck: tables.BySynAck}[clearest.hint]
 		}
 		first := map[string][2]tables.Time{}
 		for i := range t.pieces {
@@ -343,9 +343,9 @@ func (t *talk) orient(s *subject) (client int, by string) {
 		for i := range t.pieces {
 			if syn := first[t.pieces[i].observer]; syn[0] != noTime && syn[1] != noTime && syn[0] != syn[1] {
 				if syn[0] < syn[1] {
-					return 0, "syn"
+					return 0, tables.BySyn
 				}
-				return 1, "syn"
+				return 1, tables.BySyn
 			}
 		}
 	}
@@ -358,20 +358,20 @@ func (t *talk) orient(s *subject) (client int, by string) {
 		}
 		if low != high {
 			if low {
-				return 1, "service_port"
+				return 1, tables.ByServicePort
 			}
-			return 0, "service_port"
+			return 0, tables.ByServicePort
 		}
 	case tables.ProtocolICMP, tables.ProtocolICMPv6:
 		if icmpAnswer(s.protocol, p.icmpType) {
-			return int(1 - p.source), "first_packet"
+			return int(1 - p.source), tables.ByFirstPacket
 		}
-		return int(p.source), "first_packet"
+		return int(p.source), tables.ByFirstPacket
 	}
 	if p.has[0] && p.has[1] {
-		return int(p.source), "exporter"
+		return int(p.source), tables.ByExporter
 	}
-	return int(p.source), "first_packet"
+	return int(p.source), tables.ByFirstPacket
 }
 
 func serves(port, protocol int32) bool {
@@ -398,7 +398,7 @@ func exportState(protocol, client, server int32, clientSent, serverSent bool) st
 	both := clientSent && serverSent
 	if protocol != tables.ProtocolTCP {
 		if both {
-			return "SF"
+			return tables.ConnSF
 		}
 		return ""
 	}
@@ -407,27 +407,27 @@ func exportState(protocol, client, server int32, clientSent, serverSent bool) st
 	case !both:
 		if clientSent && client >= 0 && client&(syn|ack) == syn {
 			if client&rst != 0 {
-				return "RSTOS0"
+				return tables.ConnRSTOS0
 			}
-			return "S0"
+			return tables.ConnS0
 		}
 		return ""
 	case client < 0 || server < 0:
 		return ""
 	case client&server&fin != 0:
-		return "SF"
+		return tables.ConnSF
 	case client&rst != 0:
-		return "RSTO"
+		return tables.ConnRSTO
 	case server&rst != 0 && server&syn == 0 && client&syn != 0:
-		return "REJ"
+		return tables.ConnREJ
 	case server&rst != 0:
-		return "RSTR"
+		return tables.ConnRSTR
 	case client&fin != 0:
-		return "S2"
+		return tables.ConnS2
 	case server&fin != 0:
-		return "S3"
+		return tables.ConnS3
 	case client&server&syn != 0:
-		return "S1"
+		return tables.ConnS1
 	}
-	return "OTH"
+	return tables.ConnOTH
 }

@@ -150,15 +150,15 @@ func (p *piece) flag(side uint8, flags int32, packets int64) {
 
 func actionOf(s string) uint8 {
 	switch s {
-	case "deny":
+	case tables.Deny:
 		return actionDeny
-	case "allow":
+	case tables.Allow:
 		return actionAllow
 	}
 	return actionNone
 }
 
-var actionNames = [...]string{"", "allow", "deny"}
+var actionNames = [...]string{"", tables.Allow, tables.Deny}
 
 // streamOf hashes the place and the way of counting.
 func streamOf(x *tables.Export) uint64 {
