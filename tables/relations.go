@@ -203,6 +203,7 @@ var FlowsWide = &Relation{Schema: Main, Name: "flows_wide",
 		{Name: "conn_ts", Kind: Timestamp, Doc: "time of the conversation's first packet"},
 		{Name: "time_received", Kind: Timestamp, Doc: "when the record arrived from its exporter"},
 		{Name: "time_quality", Kind: Text, Size: 16, Values: timeQualities, NoCase: true, Doc: "whether an exporter's times were used as reported (ok), and why not: clamped, no_start, received; NULL for metered rows"},
+		{Name: "counter_quality", Kind: Text, Size: 16, Values: counterQualities, NoCase: true, Doc: "whether an exporter's counters are as reported (ok), or one of them was 9223372036854775807 or more and was cut to that (clamped); NULL for metered rows"},
 	}, exportedColumns)}
 
 // exportedColumns are what only exporters report.

@@ -104,6 +104,12 @@ const (
 	TimesReceived = "received" // none reported: those of arrival
 )
 
+// Values of counter_quality.
+const (
+	CountersOK      = "ok"      // as reported
+	CountersClamped = "clamped" // one is MaxCount: it was as much or more
+)
+
 // Values of source in hosts.
 const (
 	NamedByDHCP = "dhcp"
@@ -136,22 +142,23 @@ var (
 		SourceAWS, SourceGCP, SourceAzure, SourceZeek, SourceSuricata}
 	connStates = []string{ConnS0, ConnS1, ConnSF, ConnREJ, ConnS2, ConnS3, ConnRSTO, ConnRSTR, ConnRSTOS0, ConnRSTRH,
 		ConnSH, ConnSHR, ConnOTH}
-	endReasons     = []string{EndIdle, EndActive, EndSeen, EndForced, EndResources, EndRestart, EndOfCapture}
-	orientations   = []string{BySyn, BySynAck, ByServicePort, ByFirstPacket, ByExporter}
-	directions     = []string{Outbound, Inbound, Internal, External}
-	actions        = []string{Allow, Deny}
-	visibilities   = []string{Cut, OneSided, Encrypted, Clear}
-	packetStatuses = []string{Available, Truncated, Lossy, Partial, Evicted, NotCaptured}
-	flowDirections = []string{Ingress, Egress}
-	timeQualities  = []string{TimesOK, TimesClamped, TimesNoStart, TimesReceived}
-	nameSources    = []string{NamedByDHCP, NamedByDNS}
-	importStates   = []string{ImportComplete, ImportDamaged}
-	segmentStates  = []string{SegmentAvailable, SegmentMissing, SegmentChanged}
-	roles          = []string{RoleClient, RoleServer}
-	sequenceUnits  = []string{"flows", "packets", "records", "datagrams"}
-	lossReasons    = []string{"sequence", "kernel", "queue", "undecodable", "malformed", "expired_waiting", "samples_lost", "samples_dropped", "refused", "capture"}
-	lossUnits      = []string{"datagrams", "sets", "flows", "records", "samples", "packets"}
-	segmentKinds   = []string{"pcap", "pcapng"}
+	endReasons       = []string{EndIdle, EndActive, EndSeen, EndForced, EndResources, EndRestart, EndOfCapture}
+	orientations     = []string{BySyn, BySynAck, ByServicePort, ByFirstPacket, ByExporter}
+	directions       = []string{Outbound, Inbound, Internal, External}
+	actions          = []string{Allow, Deny}
+	visibilities     = []string{Cut, OneSided, Encrypted, Clear}
+	packetStatuses   = []string{Available, Truncated, Lossy, Partial, Evicted, NotCaptured}
+	flowDirections   = []string{Ingress, Egress}
+	timeQualities    = []string{TimesOK, TimesClamped, TimesNoStart, TimesReceived}
+	counterQualities = []string{CountersOK, CountersClamped}
+	nameSources      = []string{NamedByDHCP, NamedByDNS}
+	importStates     = []string{ImportComplete, ImportDamaged}
+	segmentStates    = []string{SegmentAvailable, SegmentMissing, SegmentChanged}
+	roles            = []string{RoleClient, RoleServer}
+	sequenceUnits    = []string{"flows", "packets", "records", "datagrams"}
+	lossReasons      = []string{"sequence", "kernel", "queue", "undecodable", "malformed", "expired_waiting", "samples_lost", "samples_dropped", "refused", "capture"}
+	lossUnits        = []string{"datagrams", "sets", "flows", "records", "samples", "packets"}
+	segmentKinds     = []string{"pcap", "pcapng"}
 
 	// Of open lists: a protocol, port, type or code without a name has its
 	// number.

@@ -454,6 +454,10 @@ func Setup() []string {
 	return []string{
 		"CREATE OR REPLACE MACRO wiresql_protocol(n) AS ([" + strings.Join(protocols, ", ") + "])[n + 1]",
 		"CREATE OR REPLACE MACRO wiresql_tcp_flags(n) AS ([" + strings.Join(flags, ", ") + "])[(n & 511) + 1]",
+		// Sums of counters end at the largest number: TRY, which is NULL where
+		// the addition overflows, costs a third of adding in 128 bits.
+		fmt.Sprintf("CREATE OR REPLACE MACRO wiresql_total(a, b) AS (coalesce(TRY(coalesce(a, 0) + coalesce(b, 0)), %d))", int64(tables.MaxCount)),
+		fmt.Sprintf("CREATE OR REPLACE MACRO wiresql_count(n) AS (least(n, %d)::BIGINT)", int64(tables.MaxCount)),
 		// RFC 1918, RFC 3927, RFC 4193, RFC 4291 section 2.5.6.
 		"CREATE OR REPLACE MACRO wiresql_inside(hi, lo) AS (CASE WHEN hi = 0 THEN " +
 			lowRange("10.0.0.0/8") + " OR " + lowRange("172.16.0.0/12") + " OR " +

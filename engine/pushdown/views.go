@@ -38,7 +38,7 @@ type view struct {
 const (
 	exprDuration  = "(epoch_us({ts_end}) - epoch_us({ts})) / 1e6"
 	exprProtocol  = "wiresql_protocol({protocol_number})"
-	exprTotal     = "coalesce({%[1]s}, 0) + coalesce({%[2]s}, 0)"
+	exprTotal     = "wiresql_total({%[1]s}, {%[2]s})"
 	exprCommunity = "wiresql_community_id({%[1]s_hi}, {%[1]s_lo}, {%[2]s_hi}, {%[2]s_lo}, " +
 		// An ICMP conversation's type and code stand in for its ports.
 		"CASE WHEN {protocol_number} IN (1, 58) THEN coalesce({icmp_type}, 0) ELSE {%[1]s_port} END, " +
@@ -48,6 +48,10 @@ const (
 
 	// exprReported undoes the widening of an end to its clock's last instant.
 	exprReported = "((epoch_us({ts_end}) - epoch_us({ts})) // {resolution} * {resolution}) / 1e6"
+
+	// exprCounters tells whether a counter is the largest there is, which none
+	// is that was not cut to it.
+	exprCounters = "CASE WHEN greatest({bytes}, {packets}, {reverse_bytes}, {reverse_packets}) = %d THEN %s ELSE %s END"
 
 	// exprService is the server's of two ports, as the meter chooses it: the
 	// one that is listed, of two the one below 1024, else the destination.
@@ -87,7 +91,8 @@ var (
 	exportsView = &view{
 		family: "exports", row: reflect.TypeFor[tables.Export](),
 		exprs: with(with(flowExprs(), addresses("src_nat_ip", "src_nat", "dst_nat_ip", "dst_nat")),
-			map[string]string{"duration": exprReported, "oriented_by": quoteText(tables.ByExporter)}),
+			map[string]string{"duration": exprReported, "oriented_by": quoteText(tables.ByExporter),
+				"counter_quality": fmt.Sprintf(exprCounters, int64(tables.MaxCount), quoteText(tables.CountersClamped), quoteText(tables.CountersOK))}),
 		hosts: map[string]string{"src_host": "src", "dst_host": "dst"},
 		never: map[string][]string{"source_type": {tables.SourcePackets}},
 		ports: true,

@@ -193,8 +193,7 @@ func (c *conversation) add(f *tables.Flow) {
 
 func count(sum *tables.Opt[int64], v tables.Opt[int64]) {
 	if v.Set {
-		sum.V += v.V
-		sum.Set = true
+		*sum = tables.Some(tables.AddCounts(sum.V, v.V))
 	}
 }
 

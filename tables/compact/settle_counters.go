@@ -42,7 +42,7 @@ const (
 	rankSampled        // estimated
 )
 
-func (a *account) packets() int64 { return a.side[0].packets + a.side[1].packets }
+func (a *account) packets() int64 { return tables.AddCounts(a.side[0].packets, a.side[1].packets) }
 
 // stretch is what an observer counted at one place without an idle silence.
 type stretch struct {
@@ -82,11 +82,11 @@ func (a *account) sum(side int, pieces []piece, idle tables.Time) {
 		if k >= max(0, len(runs)-maxRuns) && p.ts-runs[k].to < idle {
 			r := &runs[k]
 			r.to, r.sampling = max(r.to, p.end), max(r.sampling, p.sampling)
-			r.packets, r.bytes = r.packets+p.count[side].packets*rate, r.bytes+p.count[side].bytes*rate
+			r.total = r.total.plus(p.count[side].times(rate))
 			continue
 		}
 		runs = append(runs, stretch{from: p.ts, to: p.end, stream: p.stream, sampling: p.sampling, group: len(runs),
-			total: total{p.count[side].packets * rate, p.count[side].bytes * rate}})
+			total: p.count[side].times(rate)})
 	}
 	if len(runs) == 1 {
 		a.take(side, &runs[0])
@@ -123,7 +123,7 @@ func (a *account) sum(side int, pieces []piece, idle tables.Time) {
 			sums = append(sums, r)
 			continue
 		}
-		sums[k].packets, sums[k].bytes, sums[k].sampling = sums[k].packets+r.packets, sums[k].bytes+r.bytes, max(sums[k].sampling, r.sampling)
+		sums[k].total, sums[k].sampling = sums[k].total.plus(r.total), max(sums[k].sampling, r.sampling)
 	}
 	// The best of each group counts: whole before sampled, then the most.
 	slices.SortFunc(sums, func(x, y stretch) int {
@@ -139,8 +139,7 @@ func (a *account) sum(side int, pieces []piece, idle tables.Time) {
 }
 
 func (a *account) take(side int, r *stretch) {
-	a.side[side].packets += r.packets
-	a.side[side].bytes += r.bytes
+	a.side[side].total = a.side[side].total.plus(r.total)
 	a.sampling, a.sampled = max(a.sampling, r.sampling), a.sampled || r.sampling > 1
 }
 
