@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
 )
 
 // TestColumnsHoldWhatTheySay asks the archives whether each column's values
@@ -44,6 +45,49 @@ func TestColumnsHoldWhatTheySay(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// TestCommunityIDIsItsText: every row's Community ID, as text, is the stored
+// one that conditions and joins compare.
+func TestCommunityIDIsItsText(t *testing.T) {
+	for name, dir := range map[string]func() (string, error){"": demoArchive, "observers": observersArchive} {
+		dir, err := dir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := engineOver(t, dir)
+		stored := map[string]uint64{}
+		for _, c := range storedRows[tables.Connection](t, dir, archive.Connections) {
+			stored["connections "+c.ConnID.String()] = c.CID
+		}
+		for _, f := range storedRows[tables.Flow](t, dir, archive.Flows) {
+			stored["flows "+f.FlowID.String()] = f.CID
+		}
+		for _, x := range storedRows[tables.Export](t, dir, archive.Exports) {
+			stored["flows "+x.FlowID.String()] = x.CID
+		}
+		compared := 0
+		for table, id := range map[string]string{"connections": "conn_id", "flows": "flow_id"} {
+			for _, row := range rowsOf(t, e, fmt.Sprintf("SELECT %s, community_id, COUNT(*) FROM %s GROUP BY 1, 2", id, table)) {
+				cid, err := tables.ParseCommunityID(row[1])
+				want, ok := stored[table+" "+row[0]]
+				if err != nil || ok && cid != want {
+					t.Errorf("%s: %s %s has %s, %016x is stored (%v)", name, table, row[0], row[1], want, err)
+				}
+				if ok {
+					compared++
+				}
+			}
+			for _, row := range rowsOf(t, e, fmt.Sprintf("SELECT DISTINCT community_id FROM %s", table)) {
+				if n := number(t, rowOf(t, e, fmt.Sprintf("SELECT COUNT(*) FROM %s WHERE community_id = '%s'", table, row[0]))[0]); n == 0 {
+					t.Errorf("%s: no row of %s has %s", name, table, row[0])
+				}
+			}
+		}
+		if compared < len(stored)*9/10 {
+			t.Errorf("%s: %d of %d rows compared", name, compared, len(stored))
 		}
 	}
 }

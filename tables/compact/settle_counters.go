@@ -297,17 +297,32 @@ func (t *talk) connection(s *subject) tables.Connection {
 	return r
 }
 
-// icmp gives the row the type of the client's first message, else of the
-// server's: the Community ID is the same.
+// icmp gives the row the type of the client's first message. Where only the
+// server's are known it is the type of what they answer, as the meter has it:
+// seen from the client's end, the Community ID of an answer's own type would be
+// another. Rows without a type count as type 0, as in their own Community ID.
 func (t *talk) icmp(r *tables.Connection, client int) {
-	for _, own := range []bool{true, false} {
-		for i := range t.pieces {
-			if p := &t.pieces[i]; p.icmpType >= 0 && (int(p.source) == client) == own {
-				r.ICMPType, r.ICMPCode = tables.Some(p.icmpType), tables.Some(p.icmpCode)
-				return
-			}
-		}
+	if !isICMP(r.Protocol) {
+		return
 	}
+	own := func(p *piece) bool { return int(p.source) == client }
+	first := slices.IndexFunc(t.pieces, func(p piece) bool { return p.icmpType >= 0 && own(&p) })
+	if first >= 0 {
+		p := &t.pieces[first]
+		r.ICMPType, r.ICMPCode = tables.Some(p.icmpType), tables.Some(p.icmpCode)
+		return
+	}
+	if slices.ContainsFunc(t.pieces, func(p piece) bool { return own(&p) }) {
+		return
+	}
+	p := &t.pieces[max(0, slices.IndexFunc(t.pieces, func(p piece) bool { return p.icmpType >= 0 }))]
+	if asked, ok := tables.ICMPCounterpart(uint8(r.Protocol), uint8(max(p.icmpType, 0))); ok {
+		r.ICMPType, r.ICMPCode = tables.Some(int32(asked)), tables.Some(int32(0))
+	}
+}
+
+func isICMP(protocol int32) bool {
+	return protocol == tables.ProtocolICMP || protocol == tables.ProtocolICMPv6
 }
 
 // orient tells the client's side from exporters' rows alone: by a row with SYN
