@@ -128,7 +128,7 @@ var (
 		tables.FlowsWide:      flowsView,
 		tables.HostFlows:      hostFlowsView,
 		tables.DNSRelation:    dnsView,
-		tables.OpsImports:     {family: "imports", row: reflect.TypeFor[tables.Import]()},
+		tables.OpsImports:     {family: "imports", row: reflect.TypeFor[tables.Import](), exprs: map[string]string{"flow_rows": "{rows}"}},
 		tables.OpsCoverage:    {family: "coverage", row: reflect.TypeFor[tables.Coverage]()},
 		tables.OpsExporters:   exportersView,
 		tables.OpsSockets:     socketsView,
