@@ -83,7 +83,7 @@ func (o *Observer) observeDNS(p *Packet) {
 			o.queries.remove(key)
 		}
 		row := tables.DNS{TS: ts, Sensor: p.Sensor, Site: p.Site, Client: h.Src, Server: h.Dst,
-			Query: m.name, QType: typeName(m.qtype), Protocol: int32(h.Protocol), FlowID: p.FlowID, ConnID: p.ConnID}
+			Query: m.name, QType: tables.DNSTypeName(m.qtype), Protocol: int32(h.Protocol), FlowID: p.FlowID, ConnID: p.ConnID}
 		if o.queries.put(key, row, p.TS, o.unanswered) {
 			o.stats.Evicted++
 		}
@@ -93,7 +93,7 @@ func (o *Observer) observeDNS(p *Packet) {
 	row := tables.DNS{TS: ts, Sensor: p.Sensor, Site: p.Site, Client: h.Dst, Server: h.Src,
 		Protocol: int32(h.Protocol), FlowID: p.FlowID, ConnID: p.ConnID}
 	if m.hasQuestion {
-		row.Query, row.QType = m.name, typeName(m.qtype)
+		row.Query, row.QType = m.name, tables.DNSTypeName(m.qtype)
 		key := question{p.Site, h.Dst, h.Src, h.DstPort, h.SrcPort, m.id, m.qtype, m.name}
 		if asked := o.queries.get(key); asked != nil {
 			row = *asked
@@ -103,7 +103,7 @@ func (o *Observer) observeDNS(p *Packet) {
 			}
 		}
 	}
-	row.RCode = rcodeName(m.rcode)
+	row.RCode = tables.DNSRCodeName(m.rcode)
 	row.Answers = m.answersText()
 	for i := range m.answers {
 		if ttl := int64(m.answers[i].ttl); !row.TTL.Set || ttl < row.TTL.V {
@@ -193,7 +193,7 @@ func (o *Observer) learn(p *Packet, records []record, owners map[string]bool) {
 		if name == "" || len(name) > maxName || !isHost(addr) {
 			continue
 		}
-		o.writeName(&tables.Name{TS: ts, Name: name, Addr: addr, Source: "dns",
+		o.writeName(&tables.Name{TS: ts, Name: name, Addr: addr, Source: tables.NamedByDNS,
 			ValidUntil: until(ts, max(int64(r.ttl), 3600)), Sensor: p.Sensor, Site: p.Site})
 	}
 }
@@ -511,40 +511,4 @@ func cutText(s string, n int) string {
 		n--
 	}
 	return s[:n]
-}
-
-// rcodeName names a response code (IANA DNS RCODEs).
-func rcodeName(n uint16) string {
-	names := [...]string{"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
-		"YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE", "DSOTYPENI"}
-	switch {
-	case int(n) < len(names):
-		return names[n]
-	case n == 16:
-		return "BADVERS"
-	case n == 23:
-		return "BADCOOKIE"
-	}
-	return "RCODE" + strconv.Itoa(int(n))
-}
-
-// typeNames are the record types seen in practice (IANA DNS Resource Record
-// Types).
-var typeNames = map[uint16]string{
-	typeA: "A", typeNS: "NS", typeCNAME: "CNAME", typeSOA: "SOA", 10: "NULL", 11: "WKS",
-	typePTR: "PTR", 13: "HINFO", 14: "MINFO", typeMX: "MX", typeTXT: "TXT", 17: "RP", 18: "AFSDB",
-	24: "SIG", 25: "KEY", typeAAAA: "AAAA", 29: "LOC", typeSRV: "SRV", 35: "NAPTR", 36: "KX",
-	37: "CERT", 38: "A6", typeDNAME: "DNAME", typeOPT: "OPT", 42: "APL", 43: "DS", 44: "SSHFP",
-	45: "IPSECKEY", 46: "RRSIG", 47: "NSEC", 48: "DNSKEY", 49: "DHCID", 50: "NSEC3",
-	51: "NSEC3PARAM", 52: "TLSA", 53: "SMIMEA", 55: "HIP", 59: "CDS", 60: "CDNSKEY",
-	61: "OPENPGPKEY", 62: "CSYNC", 63: "ZONEMD", 64: "SVCB", 65: "HTTPS", 99: "SPF", 108: "EUI48",
-	109: "EUI64", 249: "TKEY", 250: "TSIG", 251: "IXFR", 252: "AXFR", 253: "MAILB", 255: "ANY",
-	256: "URI", 257: "CAA", 32769: "DLV",
-}
-
-func typeName(n uint16) string {
-	if name, ok := typeNames[n]; ok {
-		return name
-	}
-	return "TYPE" + strconv.Itoa(int(n))
 }

@@ -15,11 +15,11 @@ import (
 
 // States of a segment.
 const (
-	StateAvailable = "available"
-	StateMissing   = "missing"
+	StateAvailable = tables.SegmentAvailable
+	StateMissing   = tables.SegmentMissing
 	// StateChanged marks an in-place capture that is no longer the file that
 	// was indexed.
-	StateChanged = "source file changed"
+	StateChanged = tables.SegmentChanged
 )
 
 // SegmentInfo is a packet segment and whether its packets can be read.
