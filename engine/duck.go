@@ -30,6 +30,7 @@ type duck struct {
 	closed bool
 	open   sync.WaitGroup // connections handed out
 
+	called  sync.Map // functions of running statements, by handle
 	feeds   sync.Map // handle text → feed
 	handles atomic.Uint64
 }

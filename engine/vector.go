@@ -112,7 +112,14 @@ func (v *vector) appendNumber(dst []byte, row int) []byte {
 	case duckdb.TypeDouble, duckdb.TypeFloat:
 		f := v.float64(row)
 		if a := math.Abs(f); a != 0 && (a < 1e-15 || a >= 1e15) {
-			return strconv.AppendFloat(dst, f, 'g', -1, 64)
+			// MySQL writes 1e20, Go 1e+20.
+			var buf [32]byte
+			for _, c := range strconv.AppendFloat(buf[:0], f, 'g', -1, 64) {
+				if c != '+' {
+					dst = append(dst, c)
+				}
+			}
+			return dst
 		}
 		return strconv.AppendFloat(dst, f, 'f', -1, 64)
 	case duckdb.TypeUBigInt:
@@ -165,6 +172,21 @@ func appendTime(dst []byte, micros int64, digits int) []byte {
 	dst = appendDigits(append(dst, ':'), s, 2)
 	if digits > 0 {
 		dst = appendDigits(append(dst, '.'), t.Nanosecond()/1000, 6)
+		dst = dst[:len(dst)-(6-digits)]
+	}
+	return dst
+}
+
+// appendClock appends a TIME of so many µs.
+func appendClock(dst []byte, us int64, digits int) []byte {
+	if us < 0 {
+		dst, us = append(dst, '-'), -us
+	}
+	dst = appendDigits(dst, int(us/3600e6), 2)
+	dst = appendDigits(append(dst, ':'), int(us/60e6%60), 2)
+	dst = appendDigits(append(dst, ':'), int(us/1e6%60), 2)
+	if digits > 0 {
+		dst = appendDigits(append(dst, '.'), int(us%1e6), 6)
 		dst = dst[:len(dst)-(6-digits)]
 	}
 	return dst

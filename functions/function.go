@@ -56,6 +56,8 @@ type Example struct {
 // result.
 type Operand struct {
 	Kind Kind
+	// Type is MySQL's type of an argument.
+	Type Type
 	// SQL is an expression, safe inside any other expression; empty for
 	// addresses.
 	SQL string

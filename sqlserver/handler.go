@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 	"github.com/dolthub/vitess/go/sqltypes"
 	querypb "github.com/dolthub/vitess/go/vt/proto/query"
 	"github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"github.com/wiresql/wiresql/engine"
 )
 
 // handler answers the commands of all connections. The wire library calls it
@@ -28,6 +31,7 @@ import (
 // at all under TLS, and gives most errors the number 1105.
 type handler struct {
 	engine   *sqle.Engine
+	backend  Backend
 	sessions *server.SessionManager
 	limit    time.Duration
 	grants   *accounts
@@ -120,6 +124,13 @@ func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, _
 		return nil, sqlError(err)
 	}
 	defer stop()
+	schema, handled, err := h.backend.Prepare(sqlCtx, query)
+	if err != nil {
+		return nil, sqlError(ended(sqlCtx, err))
+	}
+	if handled {
+		return schemaFields(sqlCtx, schema), nil
+	}
 	// What is prepared is run as it was prepared: it is judged here.
 	if _, _, err := h.parse(sqlCtx, &statement{text: query}); err != nil {
 		return nil, sqlError(err)
@@ -136,7 +147,7 @@ func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, _
 
 // ComStmtExecute implements mysql.Handler.
 func (h *handler) ComStmtExecute(ctx context.Context, c *mysql.Conn, prepare *mysql.PrepareData, send func(*sqltypes.Result) error) error {
-	_, err := h.run(ctx, c, &statement{text: prepare.PrepareStmt, prepared: true, values: prepare.BindVars},
+	_, err := h.run(ctx, c, &statement{text: prepare.PrepareStmt, prepared: true, values: prepare.BindVars, types: prepare.ParamsType},
 		func(r *sqltypes.Result, _ bool) error { return send(r) })
 	return err
 }
@@ -147,6 +158,7 @@ type statement struct {
 	multi    bool // more may follow in the same text
 	prepared bool
 	values   map[string]*querypb.BindVariable
+	types    []int32 // of the values, as the client sent them
 }
 
 // begin makes the context of a statement: of the connection's session, listed
@@ -257,7 +269,28 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 		out.begin(schema, func(r *sqltypes.Result) error { return send(r, false) })
 		return "", out.rows(sql.RowsToRowIter(rows...))
 	}
-	parsed, rest, err := h.parse(sqlCtx, st)
+	if st.multi {
+		st.text, rest = firstStatement(st.text)
+	}
+	params, err := st.parameters()
+	if err != nil {
+		return "", err
+	}
+	sqlCtx.Session.ClearWarnings()
+	schema, iter, handled, err := h.backend.Answer(sqlCtx, st.text, params)
+	if err != nil {
+		return "", ended(sqlCtx, err)
+	}
+	if handled {
+		if iter == nil {
+			return rest, send(&sqltypes.Result{}, rest != "")
+		}
+		return rest, out.result(schema, iter, func(r *sqltypes.Result) error {
+			c.StatusFlags |= uint16(mysql.ServerStatusAutocommit)
+			return send(r, rest != "")
+		})
+	}
+	parsed, _, err := h.parse(sqlCtx, st)
 	if err != nil {
 		return "", err
 	}
@@ -274,7 +307,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 	if err != nil {
 		return "", err
 	}
-	schema, iter, _, err := h.engine.QueryWithBindings(sqlCtx, st.text, parsed, values, &sql.QueryFlags{})
+	schema, iter, _, err = h.engine.QueryWithBindings(sqlCtx, st.text, parsed, values, &sql.QueryFlags{})
 	if err != nil {
 		return "", ended(sqlCtx, err)
 	}
@@ -285,13 +318,46 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 	return rest, err
 }
 
-// parse parses and judges text that is not prepared, and cuts it after the
-// first statement. A statement without words (a comment) stays nil.
+// firstStatement cuts a text after its first statement.
+func firstStatement(text string) (first, rest string) {
+	first, rest, err := sqlparser.SplitStatement(text)
+	if err != nil || strings.TrimSpace(rest) == "" {
+		return text, ""
+	}
+	return first, rest
+}
+
+// parameters are the values bound to a prepared statement, in order.
+func (st *statement) parameters() (engine.Parameters, error) {
+	if !st.prepared {
+		return nil, nil
+	}
+	out := make(engine.Parameters, len(st.values))
+	for i := range out {
+		bound := st.values["v"+strconv.Itoa(i+1)]
+		if bound == nil {
+			continue
+		}
+		var typ int32
+		if i < len(st.types) {
+			typ = st.types[i]
+		}
+		v, err := parameter(bound, querypb.Type(typ))
+		if err != nil {
+			return nil, err
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+// parse parses and judges text that is not prepared. A statement without words
+// (a comment) stays nil.
 func (h *handler) parse(ctx *sql.Context, st *statement) (parsed sqlparser.Statement, rest string, err error) {
 	if st.prepared {
 		return nil, "", nil
 	}
-	parsed, first, rest, err := h.engine.Parser.Parse(ctx, st.text, st.multi)
+	parsed, _, rest, err = h.engine.Parser.Parse(ctx, st.text, false)
 	if errors.Is(err, sqlparser.ErrEmpty) {
 		return nil, rest, nil
 	}
@@ -300,9 +366,6 @@ func (h *handler) parse(ctx *sql.Context, st *statement) (parsed sqlparser.State
 			return nil, "", known
 		}
 		return nil, "", newError(mysql.ERParseError, "42000", err.Error())
-	}
-	if first != "" {
-		st.text = first
 	}
 	if err := h.allow(ctx, parsed, st.text); err != nil {
 		return nil, "", err

@@ -262,6 +262,8 @@ func schemaFields(ctx *sql.Context, schema sql.Schema) []*querypb.Field {
 			f.Decimals = uint32(t.Scale())
 		case sql.DatetimeType:
 			f.Decimals = uint32(t.Precision())
+		case interface{ Decimals() int }:
+			f.Decimals = uint32(t.Decimals())
 		}
 		fields[i] = f
 	}

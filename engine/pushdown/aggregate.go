@@ -78,7 +78,7 @@ func (s *scope) addAggregate(c *compiler, a Expr) Expr {
 			return &Col{n.Column}
 		}
 	}
-	col := Column{ID: c.identity(), Type: typeOf(a), Meaning: meaning(a)}
+	col := Column{ID: c.identity(), Type: TypeOf(a), Meaning: meaning(a)}
 	if inexact(a) {
 		col.Digits = carried(a)
 	}
@@ -195,7 +195,7 @@ func (c *compiler) chosen(name string, x Expr) (Expr, error) {
 			return nil, refuse(nil, "%s of JSON", strings.ToUpper(name))
 		}
 	}
-	t := typeOf(x)
+	t := TypeOf(x)
 	t.Nullable = true
 	a := &Aggregate{Name: name, Args: []Expr{x}, T: t}
 	if k := c.key(x); k != x && name != "any_value" {
@@ -222,7 +222,7 @@ func (c *compiler) sum(name string, distinct bool, x Expr) (Expr, error) {
 		a.T = Type{Kind: Double, Nullable: true}
 		return a, nil
 	}
-	t := typeOf(x)
+	t := TypeOf(x)
 	digits := t.Precision
 	if x.Kind() != Decimal {
 		digits, t.Scale = map[int]int{8: 3, 16: 5, 24: 7, 32: 10}[t.Bits], 0
@@ -368,7 +368,7 @@ func (c *compiler) grouped(s *scope, rel Rel, group []Expr) (*Group, func(Expr, 
 			continue
 		}
 		k := c.key(e)
-		col := Column{ID: c.identity(), Type: typeOf(e), Meaning: meaning(e)}
+		col := Column{ID: c.identity(), Type: TypeOf(e), Meaning: meaning(e)}
 		if ref, ok := e.(*Col); ok {
 			col.Name = ref.Name
 			if below[ref.ID] && !s.rollup && k == e {
@@ -380,8 +380,8 @@ func (c *compiler) grouped(s *scope, rel Rel, group []Expr) (*Group, func(Expr, 
 			g.Keys = append(g.Keys, Named{col, e})
 		} else {
 			// Told apart without regard to case, shown as one of them.
-			g.Keys = append(g.Keys, Named{Column{ID: c.identity(), Type: typeOf(k)}, k})
-			shown := Expr(&Aggregate{Name: "any_value", Args: []Expr{e}, T: typeOf(e)})
+			g.Keys = append(g.Keys, Named{Column{ID: c.identity(), Type: TypeOf(k)}, k})
+			shown := Expr(&Aggregate{Name: "any_value", Args: []Expr{e}, T: TypeOf(e)})
 			g.Aggs = append(g.Aggs, Named{col, shown})
 		}
 		byText[text] = col

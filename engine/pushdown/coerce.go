@@ -50,7 +50,7 @@ func toTime(e Expr) Expr {
 	if l, ok := e.(*Literal); ok {
 		return &Literal{Type{Kind: Time}, l.Value}
 	}
-	return &Cast{Arg: e, T: Type{Kind: Time, Nullable: typeOf(e).Nullable}}
+	return &Cast{Arg: e, T: Type{Kind: Time, Nullable: TypeOf(e).Nullable}}
 }
 
 // text formats a value as clients see it.
@@ -67,7 +67,7 @@ func (c *compiler) text(e Expr) (Expr, error) {
 		}
 		return x, nil
 	}
-	t := Type{Kind: Text, Collation: c.connectionCollation(), Coercibility: 4, Nullable: typeOf(e).Nullable}
+	t := Type{Kind: Text, Collation: c.connectionCollation(), Coercibility: 4, Nullable: TypeOf(e).Nullable}
 	return &Cast{Arg: toNumber(e), T: t}, nil
 }
 
@@ -153,7 +153,7 @@ func (c *compiler) merged(values []Expr) ([]Expr, Type, error) {
 				break
 			}
 			if v.Kind() == special && !isLiteral(v) {
-				t = typeOf(v)
+				t = TypeOf(v)
 			}
 			out[i] = v
 		}
@@ -181,14 +181,14 @@ func (c *compiler) merged(values []Expr) ([]Expr, Type, error) {
 // mergedType is the type MySQL gives a choice among values.
 func (c *compiler) mergedType(values []Expr) (Type, error) {
 	// The usual case needs nobody: all alike.
-	first := typeOf(values[0])
+	first := TypeOf(values[0])
 	if !slices.ContainsFunc(values, func(v Expr) bool {
-		t := typeOf(v)
+		t := TypeOf(v)
 		t.Nullable, t.Length = first.Nullable, first.Length
 		return t != first || t.Kind == Null
 	}) {
 		for _, v := range values {
-			t := typeOf(v)
+			t := TypeOf(v)
 			first.Nullable = first.Nullable || t.Nullable
 			if first.Length != 0 && t.Length != 0 {
 				first.Length = max(first.Length, t.Length)
@@ -214,7 +214,7 @@ func (c *compiler) mergedType(values []Expr) (Type, error) {
 		return Type{}, err
 	}
 	t := p.Type
-	t.Nullable = slices.ContainsFunc(values, func(v Expr) bool { return typeOf(v).Nullable || v.Kind() == Null })
+	t.Nullable = slices.ContainsFunc(values, func(v Expr) bool { return TypeOf(v).Nullable || v.Kind() == Null })
 	if allBool {
 		t.Kind = Integer
 	}
@@ -251,11 +251,11 @@ func (c *compiler) cast(e sqlparser.Expr, arg sqlparser.Expr, t *sqlparser.Conve
 		return &Cast{Arg: toNumber(x), T: to}, nil
 	case to.Kind == Decimal && (k == Integer || k == Decimal && scaleOf(x) <= to.Scale) && to.Precision <= 38 && to.Scale <= maxScale && to.Precision-to.Scale >= 19:
 		return &Cast{Arg: x, T: to}, nil
-	case to.Kind == Integer && k == Decimal && scaleOf(x) <= maxScale && typeOf(x).Precision-scaleOf(x) <= 18:
+	case to.Kind == Integer && k == Decimal && scaleOf(x) <= maxScale && TypeOf(x).Precision-scaleOf(x) <= 18:
 		return &Cast{Arg: x, T: to}, nil
 	case to.Kind == Date && (k == Time || k == Date):
 		return &Cast{Arg: x, T: to}, nil
-	case to.Kind == Time && k == Date, to.Kind == Time && k == Time && to.Scale >= typeOf(x).Scale:
+	case to.Kind == Time && k == Date, to.Kind == Time && k == Time && to.Scale >= TypeOf(x).Scale:
 		if k == Time {
 			return typed("retime", to, x), nil
 		}

@@ -247,9 +247,9 @@ func asShown(e Expr) Expr {
 		return e
 	}
 	if l, ok := e.(*Literal); ok {
-		return &Literal{Type{Kind: Text, Collation: functions.Bin, Coercibility: 2}, l.sqlValue().ToString()}
+		return &Literal{Type{Kind: Text, Collation: functions.Bin, Coercibility: 2}, l.SQLValue().ToString()}
 	}
-	t := typeOf(e)
+	t := TypeOf(e)
 	return &Cast{Arg: e, T: Type{Kind: Text, Length: t.Length, Collation: functions.Bin, Coercibility: 2}}
 }
 
@@ -459,7 +459,7 @@ func commonMeaning(exprs []Expr) *tables.Column {
 // collated prepares two texts for a comparison under the collation that MySQL
 // chooses.
 func (c *compiler) collated(a, b Expr) (Expr, Expr, bool, error) {
-	ta, tb := typeOf(a), typeOf(b)
+	ta, tb := TypeOf(a), TypeOf(b)
 	winner := ta
 	if tb.Coercibility < ta.Coercibility || tb.Coercibility == ta.Coercibility && orBin(tb) == functions.Bin {
 		winner = tb
@@ -509,11 +509,11 @@ func (c *compiler) folded(e Expr, coll collationID, how string) Expr {
 	if coll != functions.NoCase && coll != functions.Default {
 		return call("weight", Bytes, e, lit(Integer, int64(coll)))
 	}
-	if typeOf(e).Coercibility == 0 && coll == functions.Default {
+	if TypeOf(e).Coercibility == 0 && coll == functions.Default {
 		return call("weight", Bytes, e, lit(Integer, int64(coll)))
 	}
 	if s, ok := textLiteral(e); ok {
-		t := typeOf(e)
+		t := TypeOf(e)
 		if how == "upper" {
 			return &Literal{t, strings.ToUpper(s)}
 		}
@@ -522,7 +522,7 @@ func (c *compiler) folded(e Expr, coll collationID, how string) Expr {
 	if foldOf(e) == how {
 		return e
 	}
-	return typed(how, typeOf(e), e)
+	return typed(how, TypeOf(e), e)
 }
 
 // key is what a value is grouped, ordered and told apart by: itself but for
@@ -531,7 +531,7 @@ func (c *compiler) key(e Expr) Expr {
 	if e.Kind() != Text {
 		return e
 	}
-	t := typeOf(e)
+	t := TypeOf(e)
 	coll := orBin(t)
 	if coll == functions.Bin || isLiteral(e) || t.Coercibility >= 4 {
 		return e
@@ -560,7 +560,7 @@ func (c *compiler) collate(e *sqlparser.CollateExpr) (Expr, error) {
 	if !ok {
 		return nil, mistake(1273, "HY000", "Unknown collation: '%s'", e.Collation)
 	}
-	t := typeOf(x)
+	t := TypeOf(x)
 	t.Collation, t.Coercibility = id, 0
 	if l, ok := x.(*Literal); ok {
 		return &Literal{t, l.Value}, nil
@@ -699,7 +699,7 @@ func (c *compiler) compared(args []Expr, sub *sqlparser.Subquery) (*Project, []E
 			}
 		}
 		args[i] = l
-		p.Exprs = append(p.Exprs, Named{Column{ID: c.identity(), Name: o.Name, Type: typeOf(r), Meaning: meaning(r)}, r})
+		p.Exprs = append(p.Exprs, Named{Column{ID: c.identity(), Name: o.Name, Type: TypeOf(r), Meaning: meaning(r)}, r})
 	}
 	return p, args, nil
 }
@@ -794,7 +794,7 @@ func (c *compiler) like(e *sqlparser.ComparisonExpr) (Expr, error) {
 		return nil, err
 	}
 	if a.Kind() != Text || b.Kind() != Text { // weights can't be matched
-		a, b = typed("lower", typeOf(v), v), typed("lower", typeOf(p), p)
+		a, b = typed("lower", TypeOf(v), v), typed("lower", TypeOf(p), p)
 	}
 	if s, ok := textLiteral(a); ok {
 		if pattern, ok := textLiteral(b); ok {
@@ -817,12 +817,12 @@ func (c *compiler) likeBytes(v, p Expr, escape string) (Expr, error) {
 	if v.Kind() != Bytes {
 		return nil, refuse(nil, "LIKE over bytes wants bytes, not %s", v.Kind())
 	}
-	return call("like_bytes", Bool, v, bytesLiteral([]byte(pattern.sqlValue().ToString())), bytesLiteral([]byte(escape))), nil
+	return call("like_bytes", Bool, v, bytesLiteral([]byte(pattern.SQLValue().ToString())), bytesLiteral([]byte(escape))), nil
 }
 
 // numberAs reads a number as a value of a column.
 func numberAs(l *Literal, m *tables.Column) (Expr, error) {
-	n := l.sqlValue().ToString()
+	n := l.SQLValue().ToString()
 	switch m.Kind {
 	case tables.Address:
 		return nil, syntaxError("%s is an address: write it as '10.1.2.3', not as the number %s", m.Name, n)

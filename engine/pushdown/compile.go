@@ -117,7 +117,7 @@ func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
 	if !ok {
 		return nil, refuse(st.AST, "this is no query")
 	}
-	c := &compiler{ctx: ctx, env: env, session: env.Session, fn: env.Session.Functions(), text: st, next: 1, sizes: map[Expr]int{}}
+	c := &compiler{ctx: ctx, env: env, session: env.Session, fn: env.Session.Functions(), parsed: st, next: 1, sizes: map[Expr]int{}}
 	b, err := c.statement(query)
 	if err != nil {
 		return nil, err
@@ -128,7 +128,8 @@ func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
 	}
 	out := make([]Named, len(b.out))
 	for i, o := range b.out {
-		out[i] = Named{Column{ID: o.ID, Name: o.Name, Type: o.Type, Meaning: o.Meaning}, &Col{o}}
+		o.Digits = 0
+		out[i] = Named{o, &Col{b.out[i]}}
 	}
 	if env.AllPackets && !env.Plain && hasPackets(rel) {
 		// What nothing refers to must not be in the way.
@@ -151,7 +152,7 @@ type compiler struct {
 	env     Env
 	session Session
 	fn      *functions.Session
-	text    *Statement
+	parsed  *Statement
 	scans   []*Scan
 	scope   *scope
 	ctes    *definition

@@ -470,7 +470,7 @@ func (c *compiler) shift(e *sqlparser.IntervalDateExpr) (Expr, error) {
 		return c.called(e, args, p), nil
 	}
 	if e.IsSubtraction() {
-		n = typed("neg", typeOf(n), n)
+		n = typed("neg", TypeOf(n), n)
 	}
 	return typed("date_add", p.Type, args[0], n, lit(Text, unit)), nil
 }
@@ -603,7 +603,7 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 				}
 				return args[0], nil
 			}
-			t := typeOf(args[0])
+			t := TypeOf(args[0])
 			t.Nullable = true
 			return &Case{Whens: []When{{eq, null()}}, Else: args[0], T: t}, nil
 		}
@@ -669,7 +669,7 @@ func (c *compiler) coalesce(args []Expr) (Expr, error) {
 	if isLiteral(kept[0]) {
 		return values[slices.Index(args, kept[0])], nil
 	}
-	nullable := !slices.ContainsFunc(kept, func(e Expr) bool { return !typeOf(e).Nullable })
+	nullable := !slices.ContainsFunc(kept, func(e Expr) bool { return !TypeOf(e).Nullable })
 	t.Nullable = nullable
 	return typed("coalesce", t, values...), nil
 }

@@ -98,7 +98,7 @@ func (s *Scan) needed() []string {
 func (r *renderer) result(n Named) []string {
 	names := columnLanes(n.Column)
 	texts := r.lanes(n.Expr, n.Kind)
-	have := typeOf(n.Expr)
+	have := TypeOf(n.Expr)
 	switch n.Kind {
 	case Bool:
 		texts[0] = "CAST(" + r.boolean(n.Expr) + " AS TINYINT)"

@@ -56,6 +56,8 @@ type Column struct {
 	// than its type shows: an average is not rounded before it is shown or
 	// leaves its query block.
 	Digits int
+	// Schema and Table are where the column comes from, for the wire.
+	Schema, Table string
 	// Meaning is the relation's column whose values these are, unchanged: it
 	// says how a constant beside it is read. May be nil.
 	Meaning *tables.Column

@@ -83,7 +83,7 @@ func (c *compiler) typedLiteral(l *sqlparser.Literal) (*Literal, error) {
 		}
 		return nil, mistake(1525, "HY000", "Incorrect DATE value: '%s'", l.Val)
 	case sqlparser.TimeVal:
-		if us, digits, ok := parseClock(l.Val); ok {
+		if us, digits, ok := ParseClock(l.Val); ok {
 			return &Literal{Type{Kind: Clock, Scale: digits}, us}, nil
 		}
 		return nil, mistake(1525, "HY000", "Incorrect TIME value: '%s'", l.Val)
@@ -115,9 +115,9 @@ func fraction(s string) int {
 // maxClock is the largest TIME, 838:59:59, in µs.
 const maxClock = (838*3600 + 59*60 + 59) * int64(1e6)
 
-// parseClock reads a TIME as MySQL writes it: [-]h:mm:ss[.frac], h:mm, or with
+// ParseClock reads a TIME as MySQL writes it: [-]h:mm:ss[.frac], h:mm, or with
 // days in front. The result is in µs.
-func parseClock(s string) (us int64, digits int, ok bool) {
+func ParseClock(s string) (us int64, digits int, ok bool) {
 	s = strings.TrimSpace(s)
 	negative := strings.HasPrefix(s, "-")
 	s = strings.TrimPrefix(s, "-")
@@ -264,7 +264,7 @@ func valueLiteral(v sqltypes.Value, t Type) (*Literal, error) {
 		}
 		return &Literal{t, at}, nil
 	case Clock:
-		us, _, ok := parseClock(s)
+		us, _, ok := ParseClock(s)
 		if !ok {
 			return bad(fmt.Errorf("no time of day"))
 		}
@@ -278,8 +278,8 @@ func valueLiteral(v sqltypes.Value, t Type) (*Literal, error) {
 	return &Literal{t, s}, nil
 }
 
-// sqlValue hands a constant to the function table.
-func (l *Literal) sqlValue() sqltypes.Value {
+// SQLValue hands a constant to the function table.
+func (l *Literal) SQLValue() sqltypes.Value {
 	switch v := l.Value.(type) {
 	case nil:
 		return sqltypes.NULL
@@ -333,9 +333,9 @@ func timeLength(digits int) int {
 
 // argument describes an operand to the function table.
 func argument(e Expr) functions.Argument {
-	a := functions.Argument{Type: typeOf(e)}
+	a := functions.Argument{Type: TypeOf(e)}
 	if l, ok := e.(*Literal); ok {
-		a.Literal, a.Value = true, l.sqlValue()
+		a.Literal, a.Value = true, l.SQLValue()
 	}
 	return a
 }
@@ -382,7 +382,7 @@ func parseLiteral(s string, k Kind) (*Literal, error) {
 		t, err := ParseTime(s)
 		return timeLiteralOf(t, max(fraction(s), 0)), err
 	case Clock:
-		us, digits, ok := parseClock(s)
+		us, digits, ok := ParseClock(s)
 		if !ok {
 			return nil, fmt.Errorf("%q is not a time of day: write it as '10:15:00'", s)
 		}

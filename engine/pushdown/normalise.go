@@ -226,7 +226,7 @@ func (c *compiler) compute(rel *Rel, e Expr) Expr {
 	for _, col := range (*rel).Columns() {
 		p.Exprs = append(p.Exprs, Named{col, &Col{col}})
 	}
-	col := Column{ID: c.identity(), Type: typeOf(e)}
+	col := Column{ID: c.identity(), Type: TypeOf(e)}
 	p.Exprs = append(p.Exprs, Named{col, e})
 	*rel = p
 	return &Col{col}

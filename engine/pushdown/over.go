@@ -56,7 +56,7 @@ func (c *compiler) over(e sqlparser.Expr, clause *sqlparser.OverClause) (Expr, e
 			return &Col{n.Column}, nil
 		}
 	}
-	col := Column{ID: c.identity(), Type: typeOf(o), Meaning: meaning(o)}
+	col := Column{ID: c.identity(), Type: TypeOf(o), Meaning: meaning(o)}
 	if inexact(o) {
 		col.Digits = carried(o.Call)
 	}
@@ -159,7 +159,7 @@ func (c *compiler) bound(p *sqlparser.FramePoint, unit string, order []SortKey) 
 	if !ok || l.Value == nil || !l.T.Kind.Numeric() {
 		return b, mistake(3586, "HY000", "Window '<unnamed window>': frame start or end is negative, NULL or of non-integral type")
 	}
-	if strings.HasPrefix(l.sqlValue().ToString(), "-") || unit == "ROWS" && l.T.Kind != Integer {
+	if strings.HasPrefix(l.SQLValue().ToString(), "-") || unit == "ROWS" && l.T.Kind != Integer {
 		return b, mistake(3586, "HY000", "Window '<unnamed window>': frame start or end is negative, NULL or of non-integral type")
 	}
 	b.Offset = l
@@ -247,7 +247,7 @@ func shifted(name string, x Expr, more ...Expr) Expr {
 	if x.Kind() == Null {
 		return null()
 	}
-	t := typeOf(x)
+	t := TypeOf(x)
 	t.Nullable = true
 	return typed(name, t, append([]Expr{x}, more...)...)
 }

@@ -194,13 +194,13 @@ func (u *tally) rel(c *compiler, conds []Expr) Rel {
 	}
 	flows := &SetOp{Op: "UNION", All: true, L: direction(false, "packets", "wire_bytes"),
 		R: direction(true, "reverse_packets", "reverse_wire_bytes"), Out: out}
-	null := map[ColumnID]bool{}
+	absent := map[ColumnID]bool{}
 	for _, col := range u.packets.Out {
 		if noFlow[col.Name] {
-			null[col.ID] = true
+			absent[col.ID] = true
 		}
 	}
-	if slices.ContainsFunc(conds, func(e Expr) bool { return rejectsNull(e, null) }) {
+	if slices.ContainsFunc(conds, func(e Expr) bool { return rejectsNull(e, absent) }) {
 		return flows
 	}
 	o := c.scan(OtherIndex)

@@ -305,7 +305,7 @@ func (c *compiler) project(rel Rel, items []item) *block {
 			continue
 		}
 		plain = false
-		col := Column{ID: c.identity(), Name: it.name, Type: typeOf(it.expr), Meaning: meaning(it.expr)}
+		col := Column{ID: c.identity(), Name: it.name, Type: TypeOf(it.expr), Meaning: meaning(it.expr)}
 		p.Exprs = append(p.Exprs, Named{col, it.expr})
 		b.out = append(b.out, col)
 	}
@@ -403,7 +403,7 @@ func (c *compiler) deduplicated(b *block) *block {
 			g.Keys = append(g.Keys, Named{col, k})
 			continue
 		}
-		g.Keys = append(g.Keys, Named{Column{ID: c.identity(), Type: typeOf(k)}, k})
+		g.Keys = append(g.Keys, Named{Column{ID: c.identity(), Type: TypeOf(k)}, k})
 		g.Aggs = append(g.Aggs, Named{col, &Aggregate{Name: "any_value", Args: []Expr{&Col{col}}, T: col.Type}})
 	}
 	return &block{g, b.out}
@@ -614,7 +614,7 @@ func (c *compiler) foldedSet(op setOperator, l, r *block) (*block, error) {
 		out := &block{rel: p}
 		for _, col := range b.out {
 			k := c.key(&Col{col})
-			n := Column{ID: c.identity(), Name: col.Name, Type: typeOf(k), Meaning: col.Meaning}
+			n := Column{ID: c.identity(), Name: col.Name, Type: TypeOf(k), Meaning: col.Meaning}
 			if n.Kind == Text {
 				n.Collation = functions.Bin
 			}

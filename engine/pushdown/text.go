@@ -161,7 +161,7 @@ func (r *renderer) castText(e *Cast) string {
 		case MAC:
 			return "wiresql_mac_text(" + arg[0] + ")"
 		case Time:
-			return timeText(arg[0], typeOf(e.Arg).Scale)
+			return timeText(arg[0], TypeOf(e.Arg).Scale)
 		case Date:
 			return "strftime(" + arg[0] + ", '%Y-%m-%d')"
 		}
@@ -196,7 +196,7 @@ var callbacks = map[Kind]string{Bool: "mysql_bool", Integer: "mysql_bigint", Uns
 
 // operandOf describes a rendered operand to the function table.
 func operandOf(e Expr, lanes []string) functions.Operand {
-	o := functions.Operand{Kind: e.Kind(), Type: typeOf(e)}
+	o := functions.Operand{Kind: e.Kind(), Type: TypeOf(e)}
 	if l, ok := e.(*Literal); ok {
 		o.Literal, o.IsLiteral = l.Value, true
 	}

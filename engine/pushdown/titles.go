@@ -219,10 +219,10 @@ func numberOf(sel *sqlparser.Select) int {
 // titlesOf are the texts of a SELECT's fields.
 func (c *compiler) titlesOf(sel *sqlparser.Select) []string {
 	n := numberOf(sel)
-	if n < 0 || n >= len(c.text.titles) || len(c.text.titles[n]) != len(sel.SelectExprs.Exprs) {
+	if n < 0 || n >= len(c.parsed.titles) || len(c.parsed.titles[n]) != len(sel.SelectExprs.Exprs) {
 		return nil
 	}
-	return c.text.titles[n]
+	return c.parsed.titles[n]
 }
 
 // operatorOf is the operator of a combination as it was typed.
@@ -234,7 +234,7 @@ func (c *compiler) operatorOf(u *sqlparser.Union) setOperator {
 			st = n.Left
 			continue
 		case *sqlparser.Select:
-			if op, ok := c.text.before[numberOf(n)]; ok {
+			if op, ok := c.parsed.before[numberOf(n)]; ok {
 				return op
 			}
 		}

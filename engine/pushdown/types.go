@@ -51,8 +51,8 @@ func columnType(c *tables.Column) Type {
 	return t
 }
 
-// typeOf is MySQL's type of an expression.
-func typeOf(e Expr) Type {
+// TypeOf is MySQL's type of an expression.
+func TypeOf(e Expr) Type {
 	switch e := e.(type) {
 	case nil:
 		return Type{Nullable: true}
@@ -71,7 +71,7 @@ func typeOf(e Expr) Type {
 	case *Aggregate:
 		return completed(e.T, e)
 	case *Over:
-		t := typeOf(e.Call)
+		t := TypeOf(e.Call)
 		t.Nullable = true
 		return t
 	case *Subquery:
