@@ -1,0 +1,150 @@
+// Package mariadb starts a real MariaDB for tests: the oracle that says what
+// a statement's answer is, so that no expected value comes from wiresql itself.
+package mariadb
+
+import (
+	"bytes"
+	"database/sql"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// SQLMode is MySQL 8's default, which MariaDB's own is not.
+const SQLMode = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+
+// Start runs a server of its own for the test, on a socket in a directory that
+// both go with the test. The schema "test" is chosen, text is utf8mb4 and
+// binary, the time zone is UTC with the machine's named zones loaded. flags
+// are further arguments of mariadbd. Without the program (Debian's package
+// mariadb-server) the test is skipped.
+func Start(t testing.TB, flags ...string) *sql.DB {
+	t.Helper()
+	server, install := find("mariadbd"), find("mariadb-install-db")
+	if server == "" || install == "" {
+		t.Skip("mariadbd is not installed (Debian: apt-get install mariadb-server): nothing to compare with")
+	}
+	// A socket's path has at most 107 bytes: the test's own directory can be
+	// too deep.
+	dir, err := os.MkdirTemp("", "mariadb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	data, socket := filepath.Join(dir, "data"), filepath.Join(dir, "socket")
+	account := "--user=" + os.Getenv("USER")
+	if os.Geteuid() == 0 {
+		account = "--user=root"
+	}
+	out, err := exec.Command(install, "--no-defaults", "--datadir="+data, account, "--skip-test-db",
+		"--auth-root-authentication-method=normal", "--skip-name-resolve").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", install, err, out)
+	}
+
+	var log bytes.Buffer
+	cmd := exec.Command(server, append([]string{"--no-defaults", "--datadir=" + data, "--socket=" + socket, account,
+		"--skip-networking", "--pid-file=" + filepath.Join(dir, "pid"), "--sql-mode=" + SQLMode, "--default-time-zone=+00:00",
+		"--character-set-server=utf8mb4", "--collation-server=utf8mb4_bin", "--max-allowed-packet=64M",
+		"--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M"}, flags...)...)
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			cmd.Process.Kill()
+			<-ended
+		}
+	})
+
+	config := mysql.NewConfig()
+	config.User, config.Net, config.Addr = "root", "unix", socket
+	config.Collation = "utf8mb4_bin"
+	config.MultiStatements = true
+	config.Logger = quiet{}
+	open := func(schema string) *sql.DB {
+		c := config.Clone()
+		c.DBName = schema
+		connector, err := mysql.NewConnector(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sql.OpenDB(connector)
+	}
+	admin := open("")
+	defer admin.Close()
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if err = admin.Ping(); err == nil {
+			break
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("mariadbd ended: %v\n%s", err, log.Bytes())
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("mariadbd does not answer: %v", err)
+		}
+	}
+	if _, err := admin.Exec("CREATE DATABASE test"); err != nil {
+		t.Fatal(err)
+	}
+	loadZones(t, admin)
+	db := open("test")
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// zones are those of /usr/share/zoneinfo that tests may name: all of them take
+// half a minute.
+var zones = []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"}
+
+func loadZones(t testing.TB, db *sql.DB) {
+	t.Helper()
+	tool := find("mariadb-tzinfo-to-sql")
+	if tool == "" {
+		return
+	}
+	if _, err := db.Exec("USE mysql"); err != nil {
+		t.Fatal(err)
+	}
+	for _, z := range zones {
+		file := filepath.Join("/usr/share/zoneinfo", z)
+		if _, err := os.Stat(file); err != nil {
+			continue
+		}
+		text, err := exec.Command(tool, file, z).Output()
+		if err != nil {
+			t.Fatalf("%s %s: %v", tool, z, err)
+		}
+		if _, err := db.Exec("USE mysql; " + string(text)); err != nil {
+			t.Fatalf("zone %s: %v", z, err)
+		}
+	}
+}
+
+func find(program string) string {
+	for _, p := range []string{program, "/usr/sbin/" + program, "/usr/local/bin/" + program} {
+		if path, err := exec.LookPath(p); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// quiet drops what the driver says while the server is not yet up.
+type quiet struct{}
+
+func (quiet) Print(...any) {}
