@@ -16,7 +16,7 @@ FUZZTIME ?= 10s
 PROGRAMS := ./testdata/bench ./testdata/exporter/... ./testdata/generate ./testdata/shift
 BENCHDIR ?= /tmp/wiresql-bench
 # The programs the tests drive: real clients and real peers, no mocks.
-PACKAGES := tshark tcpdump mariadb-client nfdump softflowd
+PACKAGES := tshark tcpdump mariadb-client mariadb-server nfdump softflowd
 
 .PHONY: help build demo test deps unit race fuzz lint docs bench bench-collector
 

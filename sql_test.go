@@ -37,18 +37,24 @@ var rewrite = flag.Bool("rewrite", false, "write what is seen into the files of 
 //	                       the comment above: go-mysql-server is wrong there
 //	error                  then the error's text
 //	warning                rows are not compared, the warnings are
+//	oracle                 a statement whose rows MariaDB has written, and no
+//	                       one else may; only in testdata/sql/oracle. A line
+//	                       "---- mariadb" introduces what MariaDB is asked
+//	                       instead, where it lacks the words
 //
 // Every statement runs in-process, in-process with wiresql_pushdown=off, and
-// over the wire by the mariadb client.
+// over the wire by the mariadb client. Those of testdata/sql/oracle run
+// in-process, over the wire by Go's driver, and in MariaDB.
 
 // sqlCase is one statement of a page.
 type sqlCase struct {
 	line      int
-	kind      string // query, error, warning
+	kind      string // query, error, warning, oracle
 	unordered bool
 	onlyOn    bool
 	comments  []string
 	statement string
+	maria     string // what MariaDB is asked instead, or empty
 	want      []string
 }
 
@@ -78,7 +84,7 @@ func parsePage(t *testing.T, path string) page {
 			if name = words[1]; archives[name] == nil {
 				t.Fatalf("%s:%d: no archive %q", path, i+1, name)
 			}
-		case words[0] == "query" || words[0] == "error" || words[0] == "warning":
+		case words[0] == "query" || words[0] == "error" || words[0] == "warning" || words[0] == "oracle":
 			c := &sqlCase{line: i + 1, kind: words[0], comments: comments}
 			comments = nil
 			for _, w := range words[1:] {
@@ -92,10 +98,17 @@ func parsePage(t *testing.T, path string) page {
 				}
 			}
 			var statement []string
-			for i++; i < len(lines) && lines[i] != "----"; i++ {
+			for i++; i < len(lines) && !strings.HasPrefix(lines[i], "----"); i++ {
 				statement = append(statement, lines[i])
 			}
 			c.statement = strings.Join(statement, "\n")
+			if i < len(lines) && lines[i] == "---- mariadb" {
+				statement = nil
+				for i++; i < len(lines) && lines[i] != "----"; i++ {
+					statement = append(statement, lines[i])
+				}
+				c.maria = strings.Join(statement, "\n")
+			}
 			for i++; i < len(lines) && lines[i] != ""; i++ {
 				c.want = append(c.want, lines[i])
 			}
@@ -127,7 +140,11 @@ func writePage(t *testing.T, path string, p page) {
 		if c.onlyOn {
 			b.WriteString(" only-on")
 		}
-		b.WriteString("\n" + c.statement + "\n----\n")
+		b.WriteString("\n" + c.statement + "\n")
+		if c.maria != "" {
+			b.WriteString("---- mariadb\n" + c.maria + "\n")
+		}
+		b.WriteString("----\n")
 		for _, line := range c.want {
 			b.WriteString(line + "\n")
 		}
@@ -201,7 +218,19 @@ func engineOver(t *testing.T, dir string) *engine.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { e.Close() })
+	// A statement that can't be ended holds the engine open.
+	t.Cleanup(func() {
+		closed := make(chan struct{})
+		go func() {
+			e.Close()
+			close(closed)
+		}()
+		select {
+		case <-closed:
+		case <-time.After(30 * time.Second):
+			t.Error("the engine does not close: a statement runs on")
+		}
+	})
 	return e
 }
 
@@ -244,18 +273,18 @@ func printableCell(v []byte) string {
 	return strings.NewReplacer("\\", `\\`, "\n", `\n`, "\t", `\t`, "\x00", `\0`).Replace(string(v))
 }
 
-func pages(t *testing.T) []string {
+func pages(t *testing.T, dir string) []string {
 	t.Helper()
-	paths, err := filepath.Glob("testdata/sql/*.test")
+	paths, err := filepath.Glob(dir + "/*.test")
 	if err != nil || len(paths) == 0 {
-		t.Fatalf("no pages in testdata/sql (%v)", err)
+		t.Fatalf("no pages in %s (%v)", dir, err)
 	}
 	return paths
 }
 
 func TestSQL(t *testing.T) {
 	total := 0
-	for _, path := range pages(t) {
+	for _, path := range pages(t, "testdata/sql") {
 		p := parsePage(t, path)
 		total += len(p.cases)
 		t.Run(filepath.Base(path), func(t *testing.T) {
@@ -376,7 +405,7 @@ func TestSQLOverTheWire(t *testing.T) {
 	for name, open := range archives {
 		options[name] = wireOptions(t, open(t))
 	}
-	for _, path := range pages(t) {
+	for _, path := range pages(t, "testdata/sql") {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			p := parsePage(t, path)
 			for _, c := range p.cases {
