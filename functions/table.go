@@ -42,7 +42,7 @@ type call struct {
 // table has every builtin by name.
 var table = sync.OnceValue(func() map[string]*builtin {
 	t := map[string]*builtin{}
-	for _, list := range [][]builtin{operators, conditionals, numbers, texts, patterns, dates, documents, networks, ownFunctions()} {
+	for _, list := range [][]builtin{operators, conditionals, numbers, texts, patterns, dates, spans, strToDate, documents, networks, ownFunctions()} {
 		for i := range list {
 			if t[list[i].name] != nil {
 				panic("functions: " + list[i].name + " is defined twice")
