@@ -16,13 +16,15 @@ import (
 // testSession is a session of the schema wiresql at a fixed time.
 type testSession struct{ functions functions.Session }
 
-func (s *testSession) Database() string                          { return tables.Main }
-func (s *testSession) Functions() *functions.Session             { return &s.functions }
-func (s *testSession) UserVariable(name string) (any, error)     { return map[string]any{"port": int64(443), "since": "2026-06-12 10:00"}[name], nil }
-func (s *testSession) Parameter(string) (any, bool)              { return nil, false }
-func (s *testSession) May(string, string) error                  { return nil }
+func (s *testSession) Database() string              { return tables.Main }
+func (s *testSession) Functions() *functions.Session { return &s.functions }
+func (s *testSession) UserVariable(name string) (any, error) {
+	return map[string]any{"port": int64(443), "since": "2026-06-12 10:00"}[name], nil
+}
+func (s *testSession) Parameter(string) (any, bool)                     { return nil, false }
+func (s *testSession) May(string, string) error                         { return nil }
 func (s *testSession) Foreign(string, string) (*tables.Relation, error) { return nil, nil }
-func (s *testSession) Schemas() []string                         { return []string{tables.Main, tables.Ops} }
+func (s *testSession) Schemas() []string                                { return []string{tables.Main, tables.Ops} }
 func (s *testSession) Info(name string) (any, bool) {
 	v, ok := map[string]any{"database": tables.Main, "connection_id": uint64(1)}[name]
 	return v, ok
