@@ -1,7 +1,6 @@
 package functions
 
 import (
-	"github.com/dolthub/go-mysql-server/sql/types"
 	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/mysql/collations/colldata"
 )
@@ -36,5 +35,5 @@ func (f *Function) CheckCount(n int) error {
 
 // WantsTime tells whether an argument is a time.
 func (f *Function) WantsTime(i int) bool {
-	return i < len(f.Args) && f.Args[i].Type != nil && types.IsDatetimeType(f.Args[i].Type)
+	return i < len(f.Args) && f.Args[i].Type == timeType
 }
