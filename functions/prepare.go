@@ -102,13 +102,6 @@ func Prepare(node sqlparser.Expr, args []Argument, s *Session) (*Prepared, error
 	return c.prepare()
 }
 
-// InDuckDB translates a call to DuckDB's SQL where that gives the same result
-// to the bit, for operands of these types; ok is false where it does not.
-// result is the type Prepare gave.
-func InDuckDB(node sqlparser.Expr, args []Operand, result Type, s *Session) (text Operand, ok bool) {
-	return Operand{}, false
-}
-
 // Volatile tells whether a call may give another result each time, so that it
 // must be evaluated for every row even where all arguments are literals.
 func Volatile(node sqlparser.Expr) bool {
