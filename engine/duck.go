@@ -249,7 +249,7 @@ func (c *cursor) failure(message string) error {
 	if c.ctx.Err() != nil {
 		return context.Cause(c.ctx)
 	}
-	return &duckError{Message: strings.TrimSpace(message)}
+	return userMessage(strings.TrimSpace(message))
 }
 
 // duckError is an error DuckDB reported while it compiled or ran a statement.

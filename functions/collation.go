@@ -1,6 +1,8 @@
 package functions
 
 import (
+	"strings"
+
 	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/mysql/collations/colldata"
 )
@@ -14,6 +16,12 @@ var collationEnv = collations.NewEnvironment(Version)
 func CollationNamed(name string) (collations.ID, bool) {
 	id := collationEnv.LookupByName(name)
 	return id, id != collations.Unknown && colldata.Lookup(id) != nil
+}
+
+// ComparesBytes tells whether a collation tells texts apart by their bytes.
+func ComparesBytes(id collations.ID) bool {
+	name := collationEnv.LookupName(id)
+	return strings.HasSuffix(name, "_bin") || name == "binary"
 }
 
 // Weight is what a text is ordered and told apart by under a collation.

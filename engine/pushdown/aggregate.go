@@ -296,6 +296,9 @@ func (c *compiler) cut(limit int64) *Func {
 	session := c.fn
 	return &Func{T: longtext, Shape: "cut", Args: []Expr{&Col{}}, Session: session, Made: &functions.Prepared{Type: longtext,
 		Eval: func(row []sqltypes.Value) (sqltypes.Value, error) {
+			if row[0].IsNull() {
+				return sqltypes.NULL, nil
+			}
 			s := row[0].ToString()
 			n := min(int(limit), len(s))
 			for n > 0 && n < len(s) && !utf8.RuneStart(s[n]) {

@@ -95,6 +95,10 @@ func (r *renderer) digits(e Expr) (text string, frac int) {
 		if e.Name == "sum" && e.T.Kind == Decimal && e.Args[0].Kind() != Decimal {
 			return r.sum(e), 0 // already HUGEINT
 		}
+		if e.Name == "sum" && inexact(e.Args[0]) {
+			text, frac := r.digits(e.Args[0])
+			return "sum(" + distinct(e) + text + ")" + r.over, frac
+		}
 	case *Call:
 		if e.T.Kind != Decimal {
 			break

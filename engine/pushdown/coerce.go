@@ -48,7 +48,7 @@ func toTime(e Expr) Expr {
 		return e
 	}
 	if l, ok := e.(*Literal); ok {
-		return &Literal{Type{Kind: Time}, l.Value}
+		return &Literal{T: Type{Kind: Time}, Value: l.Value}
 	}
 	return &Cast{Arg: e, T: Type{Kind: Time, Nullable: TypeOf(e).Nullable}}
 }
@@ -82,7 +82,7 @@ func (c *compiler) coerce(e Expr, t Type) (Expr, error) {
 	case t.Kind == k:
 		if k == Decimal && scaleOf(e) != t.Scale {
 			if l, ok := e.(*Literal); ok {
-				return &Literal{t, padScale(l.Value.(string), t.Scale)}, nil
+				return &Literal{T: t, Value: padScale(l.Value.(string), t.Scale)}, nil
 			}
 			return &Cast{Arg: e, T: t}, nil
 		}

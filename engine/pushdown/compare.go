@@ -30,8 +30,18 @@ func (c *compiler) compare(e *sqlparser.ComparisonExpr) (Expr, error) {
 		}
 		return x, err
 	case sqlparser.RegexpOp, sqlparser.NotRegexpOp:
-		like := &sqlparser.RegexpLikeExpr{Expr: e.Left, Pattern: e.Right}
-		x, err := c.function(like)
+		args, err := c.exprs([]sqlparser.Expr{e.Left, e.Right})
+		if err != nil {
+			return nil, err
+		}
+		for i, a := range args {
+			if a.Kind() != Bytes {
+				if args[i], err = c.text(a); err != nil {
+					return nil, err
+				}
+			}
+		}
+		x, err := c.made(&sqlparser.RegexpLikeExpr{Expr: placeholder(0), Pattern: placeholder(1)}, args)
 		if err != nil {
 			return nil, err
 		}
@@ -166,6 +176,9 @@ func (c *compiler) comparison(op string, a, b Expr) (Expr, error) {
 		return nil, err
 	}
 	if !ok || isLiteral(x) && isLiteral(y) {
+		if isLiteral(a) && isLiteral(b) {
+			a, b = temporal(a, b), temporal(b, a)
+		}
 		x, err := c.made(&sqlparser.ComparisonExpr{Operator: operatorNamed(op), Left: placeholder(0), Right: placeholder(1)}, []Expr{a, b})
 		if err != nil {
 			return nil, err
@@ -180,6 +193,18 @@ func (c *compiler) comparison(op string, a, b Expr) (Expr, error) {
 		x, y = y, x
 	}
 	return call(op, Bool, x, y), nil
+}
+
+// temporal reads a text beside a time as one.
+func temporal(e, beside Expr) Expr {
+	s, ok := textLiteral(e)
+	if !ok || !beside.Kind().Temporal() {
+		return e
+	}
+	if v, err := parseLiteral(s, beside.Kind()); err == nil {
+		return v
+	}
+	return e
 }
 
 // asBool makes a truth value of what a comparison of the function table gives.
@@ -247,7 +272,7 @@ func asShown(e Expr) Expr {
 		return e
 	}
 	if l, ok := e.(*Literal); ok {
-		return &Literal{Type{Kind: Text, Collation: functions.Bin, Coercibility: 2}, l.SQLValue().ToString()}
+		return &Literal{T: Type{Kind: Text, Collation: functions.Bin, Coercibility: 2}, Value: l.SQLValue().ToString()}
 	}
 	t := TypeOf(e)
 	return &Cast{Arg: e, T: Type{Kind: Text, Length: t.Length, Collation: functions.Bin, Coercibility: 2}}
@@ -287,8 +312,8 @@ func incomparable(x, y *tables.Column) error {
 
 // readAs reads a constant as a value of the expression beside it.
 func (c *compiler) readAs(l *Literal, beside Expr) (Expr, error) {
-	if l.Value == nil {
-		return l, nil
+	if l.Value == nil || l.T.Kind == Text && l.T.Coercibility == 0 && l.T.Collation != 0 {
+		return l, nil // COLLATE says how it is meant
 	}
 	if m := meaning(beside); m != nil {
 		switch {
@@ -370,7 +395,7 @@ func (c *compiler) textAs(l *Literal, m *tables.Column) (Expr, error) {
 func folded(l *Literal, s string) *Literal {
 	t := l.T
 	t.Collation, t.Coercibility = functions.NoCase, 4
-	return &Literal{t, s}
+	return &Literal{T: t, Value: s}
 }
 
 // spelled is the spelling a column with few values has of one.
@@ -464,7 +489,7 @@ func (c *compiler) collated(a, b Expr) (Expr, Expr, bool, error) {
 	if tb.Coercibility < ta.Coercibility || tb.Coercibility == ta.Coercibility && orBin(tb) == functions.Bin {
 		winner = tb
 	}
-	if ta.Coercibility == 0 && tb.Coercibility == 0 && orBin(ta) != orBin(tb) {
+	if ta.Coercibility == 0 && tb.Coercibility == 0 && ta.Collation != 0 && tb.Collation != 0 && orBin(ta) != orBin(tb) {
 		return nil, nil, false, mistake(1267, "HY000", "Illegal mix of collations for operation '='")
 	}
 	coll := orBin(winner)
@@ -472,6 +497,9 @@ func (c *compiler) collated(a, b Expr) (Expr, Expr, bool, error) {
 		return a, b, true, nil
 	}
 	fa, fb := foldOf(a), foldOf(b)
+	if coll == functions.Default && winner.Coercibility == 0 {
+		return c.folded(a, coll, "weight"), c.folded(b, coll, "weight"), true, nil
+	}
 	how := fa
 	if isLiteral(a) {
 		how = fb
@@ -482,8 +510,9 @@ func (c *compiler) collated(a, b Expr) (Expr, Expr, bool, error) {
 	return c.folded(a, coll, how), c.folded(b, coll, how), true, nil
 }
 
+// orBin is the collation of a text; all that compare bytes are one.
 func orBin(t Type) collationID {
-	if t.Collation == 0 {
+	if t.Collation == 0 || functions.ComparesBytes(t.Collation) {
 		return functions.Bin
 	}
 	return t.Collation
@@ -509,15 +538,18 @@ func (c *compiler) folded(e Expr, coll collationID, how string) Expr {
 	if coll != functions.NoCase && coll != functions.Default {
 		return call("weight", Bytes, e, lit(Integer, int64(coll)))
 	}
-	if TypeOf(e).Coercibility == 0 && coll == functions.Default {
+	if coll == functions.Default && how == "weight" {
 		return call("weight", Bytes, e, lit(Integer, int64(coll)))
+	}
+	if coll == functions.Default {
+		return typed("bare", TypeOf(e), e)
 	}
 	if s, ok := textLiteral(e); ok {
 		t := TypeOf(e)
 		if how == "upper" {
-			return &Literal{t, strings.ToUpper(s)}
+			return &Literal{T: t, Value: strings.ToUpper(s)}
 		}
-		return &Literal{t, strings.ToLower(s)}
+		return &Literal{T: t, Value: strings.ToLower(s)}
 	}
 	if foldOf(e) == how {
 		return e
@@ -542,6 +574,9 @@ func (c *compiler) key(e Expr) Expr {
 	if m := meaning(e); m != nil && m.NoCase {
 		return e // one spelling of each value is stored
 	}
+	if t.Coercibility == 0 && coll == functions.Default {
+		return c.folded(e, coll, "weight")
+	}
 	return c.folded(e, coll, "lower")
 }
 
@@ -563,7 +598,7 @@ func (c *compiler) collate(e *sqlparser.CollateExpr) (Expr, error) {
 	t := TypeOf(x)
 	t.Collation, t.Coercibility = id, 0
 	if l, ok := x.(*Literal); ok {
-		return &Literal{t, l.Value}, nil
+		return &Literal{T: t, Value: l.Value}, nil
 	}
 	return typed("collate", t, x), nil
 }

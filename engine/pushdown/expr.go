@@ -361,6 +361,7 @@ func (c *compiler) binary(e *sqlparser.BinaryExpr) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	args[0], args[1] = hexNumber(args[0], args[1]), hexNumber(args[1], args[0])
 	p, folded, err := c.prepared(e, args)
 	if err != nil || folded != nil {
 		return folded, err
@@ -369,6 +370,20 @@ func (c *compiler) binary(e *sqlparser.BinaryExpr) (Expr, error) {
 		return x, nil
 	}
 	return c.called(e, args, p), nil
+}
+
+// hexNumber makes a number of a hexadecimal literal beside a number (MySQL
+// manual 11.1.4).
+func hexNumber(e, beside Expr) Expr {
+	l, ok := e.(*Literal)
+	if !ok || !l.Hex || len(l.Value.([]byte)) > 8 || beside.Kind() == Bytes && !isLiteral(beside) {
+		return e
+	}
+	n := uint64(0)
+	for _, b := range l.Value.([]byte) {
+		n = n<<8 | uint64(b)
+	}
+	return unsigned(n)
 }
 
 // arithmetic spells an operator in DuckDB where its operands allow.
@@ -457,6 +472,9 @@ func (c *compiler) shift(e *sqlparser.IntervalDateExpr) (Expr, error) {
 	args, err := c.exprs([]sqlparser.Expr{e.Date, e.Interval})
 	if err != nil {
 		return nil, err
+	}
+	if args[0].Kind() == Null || args[1].Kind() == Null {
+		return null(), nil
 	}
 	p, folded, err := c.prepared(e, args)
 	if err != nil || folded != nil {
@@ -578,7 +596,7 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 	if f := functions.Lookup(name); f != nil {
 		return c.ownFunction(e, f)
 	}
-	args, err := c.exprs(e.Exprs)
+	args, err := c.exprs(functions.Arguments(e))
 	if err != nil {
 		return nil, err
 	}
@@ -715,6 +733,19 @@ func (c *compiler) functionOf(e sqlparser.Expr, args []Expr) (Expr, error) {
 // prepared types a call, and computes it when nothing in it changes from row to
 // row.
 func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (*functions.Prepared, Expr, error) {
+	if _, exact := e.(*sqlparser.BinaryExpr); !exact {
+		// A quotient carries more digits in arithmetic only.
+		args = slices.Clone(args)
+		for i, a := range args {
+			if l, ok := a.(*Literal); ok && l.T.Kind == Decimal {
+				v, err := functions.Conform(l.SQLValue(), l.T)
+				if err != nil {
+					return nil, nil, err
+				}
+				args[i] = &Literal{T: l.T, Value: v.ToString()}
+			}
+		}
+	}
 	list := make([]functions.Argument, len(args))
 	constant := !functions.Volatile(e)
 	values := make([]sqltypes.Value, len(args))

@@ -289,6 +289,13 @@ func (c *compiler) using(out, l, r *origin, names []string, swapped bool) ([]Exp
 		shown, hidden = r, l
 	}
 	gone := map[ColumnID]bool{}
+	// They come in the order of the first table.
+	slices.SortStableFunc(names, func(a, b string) int {
+		place := func(name string) int {
+			return slices.IndexFunc(l.cols, func(v visible) bool { return !v.merged && strings.EqualFold(v.name, name) })
+		}
+		return place(a) - place(b)
+	})
 	for _, name := range names {
 		var pair [2]*visible
 		for i, side := range []*origin{shown, hidden} {

@@ -202,9 +202,12 @@ type Col struct{ Column }
 type Literal struct {
 	T     Type
 	Value any
+	// Hex tells that bytes were written as x'…', 0x… or b'…': beside a number
+	// they are one.
+	Hex bool
 }
 
-func lit(k Kind, value any) *Literal { return &Literal{Type{Kind: k}, value} }
+func lit(k Kind, value any) *Literal { return &Literal{T: Type{Kind: k}, Value: value} }
 
 func null() *Literal { return &Literal{T: Type{Nullable: true}} }
 

@@ -24,10 +24,10 @@ func (c *compiler) constant(l *sqlparser.Literal) (*Literal, error) {
 	switch l.Type {
 	case sqlparser.IntVal:
 		if n, err := strconv.ParseInt(l.Val, 10, 64); err == nil {
-			return &Literal{Type{Kind: Integer, Bits: 64, Length: len(l.Val)}, n}, nil
+			return &Literal{T: Type{Kind: Integer, Bits: 64, Length: len(l.Val)}, Value: n}, nil
 		}
 		if n, err := strconv.ParseUint(l.Val, 10, 64); err == nil {
-			return &Literal{Type{Kind: Unsigned, Bits: 64}, n}, nil
+			return &Literal{T: Type{Kind: Unsigned, Bits: 64}, Value: n}, nil
 		}
 		return decimalLiteral(l.Val)
 	case sqlparser.DecimalVal:
@@ -52,7 +52,7 @@ func (c *compiler) constant(l *sqlparser.Literal) (*Literal, error) {
 		if err != nil {
 			return nil, syntaxError("x'%s' is not hexadecimal", digits)
 		}
-		return bytesLiteral(b), nil
+		return &Literal{Type{Kind: Bytes, Length: max(1, len(b))}, b, true}, nil
 	case sqlparser.BitNum:
 		digits := strings.TrimPrefix(l.Val, "0b")
 		n, ok := new(big.Int).SetString(digits, 2)
@@ -60,7 +60,7 @@ func (c *compiler) constant(l *sqlparser.Literal) (*Literal, error) {
 			return nil, syntaxError("b'%s' is not binary", digits)
 		}
 		b := make([]byte, (len(digits)+7)/8)
-		return bytesLiteral(n.FillBytes(b)), nil
+		return &Literal{Type{Kind: Bytes, Length: max(1, len(b))}, n.FillBytes(b), true}, nil
 	case sqlparser.DateVal, sqlparser.TimeVal, sqlparser.TimestampVal:
 		return c.typedLiteral(l)
 	}
@@ -69,10 +69,12 @@ func (c *compiler) constant(l *sqlparser.Literal) (*Literal, error) {
 
 func (c *compiler) textLiteral(s string) *Literal {
 	t := Type{Kind: Text, Length: max(1, utf8.RuneCountInString(s)), Collation: c.connectionCollation(), Coercibility: 4}
-	return &Literal{t, s}
+	return &Literal{T: t, Value: s}
 }
 
-func bytesLiteral(b []byte) *Literal { return &Literal{Type{Kind: Bytes, Length: max(1, len(b))}, b} }
+func bytesLiteral(b []byte) *Literal {
+	return &Literal{T: Type{Kind: Bytes, Length: max(1, len(b))}, Value: b}
+}
 
 // typedLiteral reads DATE '…', TIME '…' and TIMESTAMP '…'.
 func (c *compiler) typedLiteral(l *sqlparser.Literal) (*Literal, error) {
@@ -84,7 +86,7 @@ func (c *compiler) typedLiteral(l *sqlparser.Literal) (*Literal, error) {
 		return nil, mistake(1525, "HY000", "Incorrect DATE value: '%s'", l.Val)
 	case sqlparser.TimeVal:
 		if us, digits, ok := ParseClock(l.Val); ok {
-			return &Literal{Type{Kind: Clock, Scale: digits}, us}, nil
+			return &Literal{T: Type{Kind: Clock, Scale: digits}, Value: us}, nil
 		}
 		return nil, mistake(1525, "HY000", "Incorrect TIME value: '%s'", l.Val)
 	}
@@ -96,7 +98,7 @@ func (c *compiler) typedLiteral(l *sqlparser.Literal) (*Literal, error) {
 }
 
 func timeLiteralOf(t time.Time, digits int) *Literal {
-	return &Literal{Type{Kind: Time, Scale: digits}, t}
+	return &Literal{T: Type{Kind: Time, Scale: digits}, Value: t}
 }
 
 // fraction counts the digits behind the last point of a time, six at most.
@@ -229,29 +231,29 @@ func valueLiteral(v sqltypes.Value, t Type) (*Literal, error) {
 		if err != nil {
 			return bad(err)
 		}
-		return &Literal{t, n != 0}, nil
+		return &Literal{T: t, Value: n != 0}, nil
 	case Integer:
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
 			return bad(err)
 		}
-		return &Literal{t, n}, nil
+		return &Literal{T: t, Value: n}, nil
 	case Unsigned:
 		n, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
 			return bad(err)
 		}
-		return &Literal{t, n}, nil
+		return &Literal{T: t, Value: n}, nil
 	case Decimal:
-		return &Literal{t, s}, nil
+		return &Literal{T: t, Value: s}, nil
 	case Double:
 		f, err := strconv.ParseFloat(s, 64)
 		if err != nil {
 			return bad(err)
 		}
-		return &Literal{t, f}, nil
+		return &Literal{T: t, Value: f}, nil
 	case Bytes:
-		return &Literal{t, []byte(s)}, nil
+		return &Literal{T: t, Value: []byte(s)}, nil
 	case Date, Time:
 		layout := "2006-01-02"
 		if t.Kind == Time {
@@ -262,20 +264,20 @@ func valueLiteral(v sqltypes.Value, t Type) (*Literal, error) {
 			// 0000-00-00 is a value of MySQL's; here nothing can equal it.
 			return &Literal{T: Type{Kind: Null, Nullable: true}}, nil
 		}
-		return &Literal{t, at}, nil
+		return &Literal{T: t, Value: at}, nil
 	case Clock:
 		us, _, ok := ParseClock(s)
 		if !ok {
 			return bad(fmt.Errorf("no time of day"))
 		}
-		return &Literal{t, us}, nil
+		return &Literal{T: t, Value: us}, nil
 	case Null:
 		return null(), nil
 	}
 	if !utf8.ValidString(s) {
 		return bytesLiteral([]byte(s)), nil
 	}
-	return &Literal{t, s}, nil
+	return &Literal{T: t, Value: s}, nil
 }
 
 // SQLValue hands a constant to the function table.
@@ -335,7 +337,7 @@ func timeLength(digits int) int {
 func argument(e Expr) functions.Argument {
 	a := functions.Argument{Type: TypeOf(e)}
 	if l, ok := e.(*Literal); ok {
-		a.Literal, a.Value = true, l.SQLValue()
+		a.Literal, a.Value, a.Hex = true, l.SQLValue(), l.Hex
 	}
 	return a
 }
@@ -359,7 +361,7 @@ func decimalLiteral(s string) (*Literal, error) {
 		return nil, syntaxError("%s has more digits than a DECIMAL", s)
 	}
 	s = strings.TrimSuffix(s, ".")
-	return &Literal{Type{Kind: Decimal, Precision: max(1, len(whole)+len(frac)), Scale: len(frac)}, s}, nil
+	return &Literal{T: Type{Kind: Decimal, Precision: max(1, len(whole)+len(frac)), Scale: len(frac)}, Value: s}, nil
 }
 
 // parseLiteral reads text as a value of another kind, as a comparison with a
@@ -386,7 +388,7 @@ func parseLiteral(s string, k Kind) (*Literal, error) {
 		if !ok {
 			return nil, fmt.Errorf("%q is not a time of day: write it as '10:15:00'", s)
 		}
-		return &Literal{Type{Kind: Clock, Scale: digits}, us}, nil
+		return &Literal{T: Type{Kind: Clock, Scale: digits}, Value: us}, nil
 	case Bool, Integer, Unsigned, Decimal, Double:
 		return parseNumber(s)
 	case Bytes:

@@ -3,6 +3,7 @@ package pushdown
 import (
 	"strings"
 
+	"vitess.io/vitess/go/mysql/datetime"
 	"vitess.io/vitess/go/vt/sqlparser"
 )
 
@@ -155,6 +156,12 @@ func (c *compiler) bound(p *sqlparser.FramePoint, unit string, order []SortKey) 
 	if err != nil {
 		return b, err
 	}
+	if unit == "RANGE" && p.Unit != 0 && !units[strings.ToUpper(p.Unit.ToString())] {
+		if x, err = c.micros(p); err != nil {
+			return b, err
+		}
+		p = &sqlparser.FramePoint{Type: p.Type, Expr: p.Expr, Unit: datetime.IntervalMicrosecond}
+	}
 	l, ok := x.(*Literal)
 	if !ok || l.Value == nil || !l.T.Kind.Numeric() {
 		return b, mistake(3586, "HY000", "Window '<unnamed window>': frame start or end is negative, NULL or of non-integral type")
@@ -184,6 +191,25 @@ func (c *compiler) bound(p *sqlparser.FramePoint, unit string, order []SortKey) 
 		return b, mistake(3589, "HY000", "Window '<unnamed window>' with RANGE frame has ORDER BY expression of datetime type. Only INTERVAL bound value allowed.")
 	}
 	return b, nil
+}
+
+// micros is a composite interval, such as '1:30' MINUTE_SECOND, in µs.
+func (c *compiler) micros(p *sqlparser.FramePoint) (Expr, error) {
+	from := "2000-01-01 00:00:00"
+	x, err := c.expr(&sqlparser.IntervalDateExpr{Syntax: sqlparser.IntervalDateExprBinaryAdd, Date: sqlparser.NewStrLiteral(from), Interval: p.Expr, Unit: p.Unit})
+	if err != nil {
+		return nil, err
+	}
+	s, ok := textLiteral(x)
+	if l, isTime := x.(*Literal); isTime && !ok {
+		s, ok = l.SQLValue().ToString(), l.Value != nil
+	}
+	at, err := ParseTime(s)
+	start, _ := ParseTime(from)
+	if !ok || err != nil || p.Unit == datetime.IntervalYearMonth {
+		return nil, refuse(p.Expr, "an INTERVAL of this kind in a frame")
+	}
+	return lit(Integer, at.Sub(start).Microseconds()), nil
 }
 
 // windowCall binds what a window function computes.
@@ -233,6 +259,14 @@ func (c *compiler) windowCall(e sqlparser.Expr) (Expr, error) {
 		x, err := c.aggregateOf(e)
 		if err != nil {
 			return nil, err
+		}
+		if a, ok := x.(*Aggregate); ok {
+			// What a window adds up are columns of a table of its own: rounded.
+			for i, arg := range a.Args {
+				if inexact(arg) {
+					a.Args[i] = &Cast{Arg: arg, T: TypeOf(arg)}
+				}
+			}
 		}
 		if a, ok := x.(*Aggregate); ok && (a.Distinct || a.Name == "group_concat") {
 			return nil, mistake(1235, "42000", "This version of MySQL doesn't yet support '%s over a window'", strings.ToUpper(a.Name))

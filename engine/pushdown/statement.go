@@ -139,8 +139,14 @@ func (c *compiler) selection(sel *sqlparser.Select) (*block, error) {
 		if s.rollup && len(order) == 0 {
 			order = rollupOrder(g)
 		}
-		if rel = g; having != nil {
-			rel = &Filter{rel, conjuncts(having)}
+		if rel = g; s.rollup {
+			// No rows have no total, where DuckDB gives one.
+			n := Named{Column{ID: c.identity(), Type: bigint}, &Aggregate{Name: "count", T: bigint}}
+			g.Aggs = append(g.Aggs, n)
+			rel = &Filter{rel, []Expr{call(">", Bool, &Col{n.Column}, lit(Integer, int64(0)))}}
+		}
+		if having != nil {
+			rel = filter(rel, conjuncts(having))
 		}
 	case having != nil:
 		rel = &Filter{rel, conjuncts(having)}
@@ -202,8 +208,8 @@ func (c *compiler) fields(sel *sqlparser.Select, s *scope) error {
 			}
 			it := item{name: se.As.String(), alias: !se.As.IsEmpty(), expr: e}
 			if !it.alias {
-				if col, ok := se.Expr.(*sqlparser.ColName); ok {
-					it.name = col.Name.String()
+				if name, ok := plainTitle(se.Expr); ok {
+					it.name = name
 				} else if i < len(titles) && titles[i] != "" {
 					it.name = titles[i]
 				} else {
@@ -219,6 +225,25 @@ func (c *compiler) fields(sel *sqlparser.Select, s *scope) error {
 		return mistake(1117, "HY000", "Too many columns")
 	}
 	return nil
+}
+
+// plainTitle is the name of a field that is a column, or a text: its value.
+func plainTitle(e sqlparser.Expr) (string, bool) {
+	switch e := e.(type) {
+	case *sqlparser.ColName:
+		return e.Name.String(), true
+	case *sqlparser.Literal:
+		if e.Type == sqlparser.StrVal {
+			return e.Val, true
+		}
+	case *sqlparser.IntroducerExpr:
+		return plainTitle(e.Expr)
+	case *sqlparser.UnaryExpr:
+		if e.Operator == sqlparser.UPlusOp {
+			return sqlparser.String(e.Expr), true
+		}
+	}
+	return "", false
 }
 
 // groupExpr binds an entry of GROUP BY: a position, a column, an alias or an
@@ -305,7 +330,7 @@ func (c *compiler) project(rel Rel, items []item) *block {
 			continue
 		}
 		plain = false
-		col := Column{ID: c.identity(), Name: it.name, Type: TypeOf(it.expr), Meaning: meaning(it.expr)}
+		col := Column{ID: c.identity(), Name: it.name, Type: asColumn(TypeOf(it.expr)), Meaning: meaning(it.expr)}
 		p.Exprs = append(p.Exprs, Named{col, it.expr})
 		b.out = append(b.out, col)
 	}
@@ -313,6 +338,15 @@ func (c *compiler) project(rel Rel, items []item) *block {
 		b.rel = rel
 	}
 	return b
+}
+
+// asColumn is the type of a value once it is a column: its collation counts as
+// a column's.
+func asColumn(t Type) Type {
+	if t.Kind == Text && t.Collation != 0 {
+		t.Coercibility = 2
+	}
+	return t
 }
 
 // distinctIDs gives each output a column of its own.
@@ -584,6 +618,7 @@ func (c *compiler) combined(op setOperator, l, r *block) (*block, error) {
 		if err != nil {
 			return nil, err
 		}
+		t = asColumn(t)
 		col := Column{ID: c.identity(), Name: l.out[i].Name, Type: t, Meaning: commonMeaning(pair)}
 		s.Out = append(s.Out, col)
 		for j, p := range []*Project{left, right} {

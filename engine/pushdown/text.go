@@ -322,6 +322,8 @@ func (r *renderer) operator(e *Call) string {
 		return r.value(e.Args[0])
 	case "lower", "upper":
 		return e.Op + "(" + r.value(e.Args[0]) + ")"
+	case "bare":
+		return "lower(strip_accents(" + r.value(e.Args[0]) + "))"
 	case "weight":
 		return "wiresql_weight(" + r.value(e.Args[0]) + ", " + r.bigint(e.Args[1]) + ")"
 	case "rand":
@@ -461,9 +463,13 @@ func (r *renderer) subquery(e *Subquery) []string {
 		return []string{"(" + not + "EXISTS (" + r.rel(e.Rel).text(1) + "))"}
 	case "in":
 		var left []string
-		for _, a := range e.Args {
-			l := r.lanes(a, a.Kind())
-			if a.Kind() == Community {
+		for i, a := range e.Args {
+			k := a.Kind()
+			if k == Null {
+				k = e.Rel.Columns()[i].Kind
+			}
+			l := r.lanes(a, k)
+			if k != Address {
 				l = l[:1]
 			}
 			left = append(left, l...)
@@ -485,7 +491,7 @@ func (r *renderer) subquery(e *Subquery) []string {
 		return []string{"(" + v + " " + not + "IN (" + s.text(1) + "))"}
 	}
 	if e.Op == "any" || e.Op == "all" {
-		rel, left := r.rel(e.Rel).wrap(r), r.lanes(e.Args[0], e.Args[0].Kind())
+		rel, left := r.rel(e.Rel).wrap(r), r.lanes(e.Args[0], e.Rel.Columns()[0].Kind)
 		rel.cols = columnLanes(e.Rel.Columns()[0])
 		v := left[0]
 		if len(rel.cols) > 1 {

@@ -107,7 +107,7 @@ func (s *Statement) mark(text string) string {
 	}
 	var b strings.Builder
 	var stack []open
-	at, level := 0, 0
+	at, level, windowLevel := 0, 0, -1
 	var pending *setOperator
 	closeField := func(end int) {
 		f := &stack[len(stack)-1]
@@ -128,10 +128,24 @@ func (s *Statement) mark(text string) string {
 			return token{}
 		}
 		switch {
+		case t.typ == '{' && odbc[strings.ToLower(next(1).word)] != "" && next(2).typ == sqlparser.STRING && next(3).typ == '}':
+			// {d '…'} is how ODBC writes DATE '…'.
+			b.WriteString(text[at:t.start] + odbc[strings.ToLower(next(1).word)] + " " + text[next(2).start:next(2).end])
+			at = next(3).end
+		case t.typ == sqlparser.WINDOW:
+			end(t.start)
+			windowLevel = level
+		case t.typ == ',' && windowLevel == level && next(1).typ != sqlparser.WINDOW:
+			// The parser wants the word before each name.
+			b.WriteString(text[at:t.end] + " WINDOW")
+			at = t.end
 		case t.typ == '(':
 			level++
 		case t.typ == ')':
 			end(t.start)
+			if windowLevel == level {
+				windowLevel = -1
+			}
 			level--
 		case t.typ == ',':
 			if reading() {
@@ -177,8 +191,9 @@ func (s *Statement) mark(text string) string {
 				}
 			}
 		case t.typ == sqlparser.FROM, t.typ == sqlparser.WHERE, t.typ == sqlparser.GROUP, t.typ == sqlparser.HAVING, t.typ == sqlparser.ORDER,
-			t.typ == sqlparser.LIMIT, t.typ == sqlparser.WINDOW, t.typ == sqlparser.INTO, t.typ == sqlparser.FOR, t.typ == ';', t.typ == sqlparser.LOCK:
+			t.typ == sqlparser.LIMIT, t.typ == sqlparser.INTO, t.typ == sqlparser.FOR, t.typ == ';', t.typ == sqlparser.LOCK:
 			end(t.start)
+			windowLevel = -1
 		}
 	}
 	for len(stack) > 0 {
@@ -188,6 +203,8 @@ func (s *Statement) mark(text string) string {
 	b.WriteString(text[at:])
 	return b.String()
 }
+
+var odbc = map[string]string{"d": "DATE", "t": "TIME", "ts": "TIMESTAMP"}
 
 // isSetWord tells INTERSECT and EXCEPT from names: a query follows.
 func isSetWord(t, next, after token) bool {

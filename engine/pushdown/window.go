@@ -105,44 +105,44 @@ func (r *renderer) groupConcatText(a *Aggregate) string {
 		order = " ORDER BY " + strings.Join(by, ", ")
 	}
 	var text string
-	switch key := r.concatKey(a); {
+	switch {
 	case !a.Distinct:
 		text = fmt.Sprintf("string_agg(%s, %s%s)", v, separator, order)
-	case key == "":
+	case len(a.Args) == 3 && (len(a.Order) == 0 || len(a.Order) == 1 && fingerprint(a.Order[0].Expr) == fingerprint(a.Args[0])):
 		text = fmt.Sprintf("string_agg(DISTINCT %s, %s%s)", v, separator, order)
 	default:
-		// Told apart and ordered by what the text is made of.
-		text = fmt.Sprintf("array_to_string(list_transform(list(DISTINCT {'k': %s, 'v': %s}%s), lambda x: x.v), %s)", key, v,
-			strings.Replace(order, key, "{'k': "+key+", 'v': "+v+"}", 1), separator)
-		text = fmt.Sprintf("(CASE WHEN count(%s) > 0 THEN %s END)", v, text)
+		text = r.distinctConcat(a, v, separator)
 	}
 	return fmt.Sprintf("(CASE WHEN strlen(%[1]s) <= %[2]d THEN %[1]s ELSE mysql_text(%[3]s, %[1]s) END)", text, n, quoteText(r.bind.Function(a.Cut)))
 }
 
-// concatKey is the sort key of a GROUP_CONCAT(DISTINCT …) whose text is made of
-// it; empty when it is ordered by the text, or not at all.
-func (r *renderer) concatKey(a *Aggregate) string {
-	if len(a.Order) == 0 {
-		return ""
-	}
-	key := a.Order[0].Expr
-	if len(a.Order) > 1 || fingerprint(key) == fingerprint(a.Args[0]) {
-		if len(a.Order) > 1 {
-			r.fail("GROUP_CONCAT(DISTINCT … ORDER BY …) with more than one sort key")
+// distinctConcat joins texts that are told apart by one thing and ordered by
+// others: a list of structures, sorted, of which the first with each text is
+// kept.
+func (r *renderer) distinctConcat(a *Aggregate, v, separator string) string {
+	fields := []string{}
+	for i, k := range a.Order {
+		if k.Desc != a.Order[0].Desc {
+			r.fail("GROUP_CONCAT(DISTINCT …) ordered both ways")
 		}
-		return ""
+		lanes := r.lanes(k.Expr, k.Expr.Kind())
+		if k.Expr.Kind() != Address {
+			lanes = lanes[:1]
+		}
+		for j, lane := range lanes {
+			fields = append(fields, fmt.Sprintf("'k%d_%d': %s", i, j, lane))
+		}
 	}
-	made := a.Args[0]
-	if c, ok := made.(*Cast); ok {
-		made = c.Arg
+	same := v
+	if len(a.Args) > 3 {
+		same = r.value(a.Args[3])
 	}
-	if fingerprint(made) != fingerprint(key) {
-		r.fail("GROUP_CONCAT(DISTINCT …) ordered by something else than what it lists")
-		return ""
+	fields = append(fields, "'d': "+same, "'v': "+v)
+	direction := "'ASC', 'NULLS FIRST'"
+	if len(a.Order) > 0 && a.Order[0].Desc {
+		direction = "'DESC', 'NULLS LAST'"
 	}
-	if key.Kind() == Address {
-		l := r.lanes(key, Address)
-		return "{'a': " + l[0] + ", 'b': " + l[1] + "}"
-	}
-	return r.value(key)
+	list := fmt.Sprintf("list_sort(list(DISTINCT {%s}) FILTER (WHERE %s IS NOT NULL), %s)", strings.Join(fields, ", "), v, direction)
+	return fmt.Sprintf("array_to_string(list_transform(list_filter(%[1]s, lambda x, i: i = list_position(list_transform(%[1]s, lambda y: y.d), x.d)), lambda z: z.v), %[2]s)",
+		list, separator)
 }
