@@ -60,8 +60,8 @@ func (o *oracle) check(t *testing.T, path string, c *sqlCase) (diffs []string) {
 	}
 	statement := c.forMaria()
 	want := ask(o.maria, statement)
-	if lines := want.lines(!c.unordered); !slices.Equal(c.want, lines) {
-		t.Errorf("%s:%d: MariaDB does not say what the page says: %s\n%s", path, c.line, statement, compareRows(c.want, lines))
+	if diff := compareRows(c.want, want.lines(!c.unordered)); diff != "" {
+		t.Errorf("%s:%d: MariaDB does not say what the page says: %s\n%s", path, c.line, statement, diff)
 	}
 	if c.maria != "" {
 		want.names = slices.Clone(wire.names) // its words are other ones
@@ -72,7 +72,12 @@ func (o *oracle) check(t *testing.T, path string, c *sqlCase) (diffs []string) {
 	if diff := differs(want, wire, !c.unordered); diff != "" {
 		diffs = append(diffs, "over the wire: "+diff)
 	}
-	if diff := differs(want, inside, !c.unordered); diff != "" {
+	// In-process text has neither the scale of numbers nor that of times.
+	if want.err != nil || inside.err != nil {
+		if diff := differs(want, inside, !c.unordered); diff != "" {
+			diffs = append(diffs, "in-process: "+diff)
+		}
+	} else if diff := compareRows(want.lines(!c.unordered), inside.lines(!c.unordered)); diff != "" {
 		diffs = append(diffs, "in-process: "+diff)
 	}
 	return diffs

@@ -99,6 +99,8 @@ func (o *oracle) load(t *testing.T, e *engine.Engine, r *tables.Relation) {
 	if got.err != nil {
 		t.Fatalf("%s: %v", r.Name, got.err)
 	}
+	// The order of rows decides the last digits of sums of doubles.
+	slices.SortFunc(got.rows, func(a, b []sql.NullString) int { return strings.Compare(rowText(a), rowText(b)) })
 	schemas := []string{r.Schema}
 	if r.Schema == tables.Main {
 		schemas = append(schemas, "reversed")
@@ -408,11 +410,22 @@ func differs(want, got answer, ordered bool) string {
 		}
 	}
 	for i := range want.names {
-		if want.names[i] != got.names[i] {
+		if want.names[i] != mariaName(got.names[i]) {
 			return fmt.Sprintf("column %d is named %q, want %q", i+1, got.names[i], want.names[i])
 		}
 	}
 	return ""
+}
+
+// mariaName is a column's name as MariaDB can send it: it has no characters
+// beyond the basic plane there.
+func mariaName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r > 0xffff {
+			return '?'
+		}
+		return r
+	}, name)
 }
 
 func rowText(row []sql.NullString) string {
