@@ -167,7 +167,6 @@ type Rows struct {
 func (s *Session) Query(ctx context.Context, text string) (*Rows, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	c := sql.NewContext(ctx, sql.WithSession(s.session), sql.WithQuery(text), sql.WithPid(uint64(s.session.ID())))
-	s.session.ClearWarnings()
 	schema, iter, handled, err := s.engine.Answer(c, text, nil)
 	if !handled && err == nil {
 		schema, iter, _, err = s.engine.sql.Query(c, text)

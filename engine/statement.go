@@ -40,6 +40,9 @@ func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schem
 	if st == nil || err != nil {
 		return nil, nil, err != nil, err
 	}
+	if !asksForWarnings(text) {
+		ctx.Session.ClearWarnings()
+	}
 	switch ast := st.AST.(type) {
 	case *sqlparser.ExplainStmt:
 		text, err := e.explain(ctx, st, ast, params)
@@ -71,6 +74,13 @@ func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schem
 		return nil, nil, true, err
 	}
 	return schemaOf(s.plan.Columns), out, true, nil
+}
+
+// asksForWarnings tells whether a statement is about those of the one before,
+// which it must leave.
+func asksForWarnings(text string) bool {
+	lower := strings.ToLower(text)
+	return strings.Contains(lower, "@@warning_count") || strings.Contains(lower, "@@error_count")
 }
 
 // Prepare gives the columns of a statement of ours, as far as they are known

@@ -276,7 +276,6 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 	if err != nil {
 		return "", err
 	}
-	sqlCtx.Session.ClearWarnings()
 	schema, iter, handled, err := h.backend.Answer(sqlCtx, st.text, params)
 	if err != nil {
 		return "", ended(sqlCtx, err)
@@ -293,6 +292,9 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 	parsed, _, err := h.parse(sqlCtx, st)
 	if err != nil {
 		return "", err
+	}
+	if _, asks := parsed.(*sqlparser.Show); !asks {
+		sqlCtx.Session.ClearWarnings()
 	}
 	if parsed == nil && !st.prepared {
 		return rest, send(&sqltypes.Result{}, rest != "") // a comment

@@ -201,11 +201,18 @@ func (c *compiler) mergedType(values []Expr) (Type, error) {
 	f := &sqlparser.FuncExpr{Name: sqlparser.NewIdentifierCI("coalesce")}
 	list := make([]functions.Argument, len(values))
 	allBool := true
+	var winner Type // whose collation the result has
 	for i, v := range values {
 		f.Exprs = append(f.Exprs, sqlparser.NewColName("a"))
 		list[i] = argument(v)
 		if k := v.Kind(); k >= Address {
 			list[i].Type.Kind = Text
+		}
+		if list[i].Type.Kind == Text {
+			if t := list[i].Type; winner.Kind != Text || t.Coercibility < winner.Coercibility || t.Coercibility == winner.Coercibility && orBin(t) == functions.Bin {
+				winner = t
+			}
+			list[i].Type.Collation, list[i].Type.Coercibility = functions.Bin, 2
 		}
 		allBool = allBool && (v.Kind() == Bool || v.Kind() == Null)
 	}
@@ -217,6 +224,9 @@ func (c *compiler) mergedType(values []Expr) (Type, error) {
 	t.Nullable = slices.ContainsFunc(values, func(v Expr) bool { return TypeOf(v).Nullable || v.Kind() == Null })
 	if allBool {
 		t.Kind = Integer
+	}
+	if t.Kind == Text && winner.Kind == Text {
+		t.Collation, t.Coercibility = winner.Collation, winner.Coercibility
 	}
 	return t, nil
 }

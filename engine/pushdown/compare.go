@@ -230,7 +230,7 @@ func (c *compiler) comparable(a, b Expr) (x, y Expr, ok bool, err error) {
 	case ka == Null || kb == Null:
 		return a, b, true, nil
 	case ka == Text && kb == Text:
-		return c.collated(a, b)
+		return c.collated(a, b, false)
 	case ka == kb:
 		if ka == JSON {
 			return a, b, false, nil
@@ -253,7 +253,7 @@ func (c *compiler) comparable(a, b Expr) (x, y Expr, ok bool, err error) {
 		}
 		return x, y, true, nil
 	case ka >= Address && kb >= Address, ka >= Address && kb == Text, ka == Text && kb >= Address:
-		return c.collated(asShown(a), asShown(b))
+		return c.collated(asShown(a), asShown(b), false)
 	}
 	return a, b, false, nil
 }
@@ -482,8 +482,8 @@ func commonMeaning(exprs []Expr) *tables.Column {
 }
 
 // collated prepares two texts for a comparison under the collation that MySQL
-// chooses.
-func (c *compiler) collated(a, b Expr) (Expr, Expr, bool, error) {
+// chooses. pattern tells that the second is a pattern, of no column's spelling.
+func (c *compiler) collated(a, b Expr, pattern bool) (Expr, Expr, bool, error) {
 	ta, tb := TypeOf(a), TypeOf(b)
 	winner := ta
 	if tb.Coercibility < ta.Coercibility || tb.Coercibility == ta.Coercibility && orBin(tb) == functions.Bin {
@@ -494,6 +494,9 @@ func (c *compiler) collated(a, b Expr) (Expr, Expr, bool, error) {
 	}
 	coll := orBin(winner)
 	if coll == functions.Bin {
+		return a, b, true, nil
+	}
+	if !pattern && coll == functions.NoCase && oneSpelling(a, b) {
 		return a, b, true, nil
 	}
 	fa, fb := foldOf(a), foldOf(b)
@@ -508,6 +511,23 @@ func (c *compiler) collated(a, b Expr) (Expr, Expr, bool, error) {
 		how = "lower"
 	}
 	return c.folded(a, coll, how), c.folded(b, coll, how), true, nil
+}
+
+// oneSpelling tells whether two texts are of columns that store one spelling of
+// each value: the same column, or one and a constant that was read as its
+// value.
+func oneSpelling(a, b Expr) bool {
+	ma, mb := meaning(a), meaning(b)
+	spelled := func(m *tables.Column) bool {
+		return m != nil && m.Kind == tables.Text && (m.Values != nil || m.Fold != "")
+	}
+	switch {
+	case isLiteral(b):
+		return spelled(ma)
+	case isLiteral(a):
+		return spelled(mb)
+	}
+	return spelled(ma) && spelled(mb) && ma.Name == mb.Name
 }
 
 // orBin is the collation of a text; all that compare bytes are one.
@@ -824,7 +844,7 @@ func (c *compiler) like(e *sqlparser.ComparisonExpr) (Expr, error) {
 			p = folded(p.(*Literal), strings.ToLower(s))
 		}
 	}
-	a, b, _, err := c.collated(v, p)
+	a, b, _, err := c.collated(v, p, true)
 	if err != nil {
 		return nil, err
 	}

@@ -732,7 +732,12 @@ func (c *compiler) functionOf(e sqlparser.Expr, args []Expr) (Expr, error) {
 
 // prepared types a call, and computes it when nothing in it changes from row to
 // row.
-func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (*functions.Prepared, Expr, error) {
+func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (p *functions.Prepared, folded Expr, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = mistake(1105, "HY000", "internal error in %s: %v", shorten(sqlparser.String(e)), r)
+		}
+	}()
 	if _, exact := e.(*sqlparser.BinaryExpr); !exact {
 		// A quotient carries more digits in arithmetic only.
 		args = slices.Clone(args)
@@ -754,8 +759,7 @@ func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (*functions.Prepared,
 		constant = constant && list[i].Literal
 		values[i] = list[i].Value
 	}
-	p, err := functions.Prepare(e, list, c.fn)
-	if err != nil {
+	if p, err = functions.Prepare(e, list, c.fn); err != nil {
 		return nil, nil, err
 	}
 	if !constant {

@@ -635,11 +635,29 @@ func (c *compiler) combined(op setOperator, l, r *block) (*block, error) {
 			if op.word != "UNION" {
 				return c.foldedSet(op, l, r)
 			}
-			s.All = true
-			return c.deduplicated(b), nil
+			return c.firstOfEach(s, b), nil
 		}
 	}
 	return b, nil
+}
+
+// firstOfEach is UNION where texts that differ in case are equal: those of the
+// left side are shown.
+func (c *compiler) firstOfEach(s *SetOp, b *block) *block {
+	s.All = true
+	side := Column{ID: c.identity(), Name: "side", Type: bigint}
+	for i, p := range []*Project{s.L.(*Project), s.R.(*Project)} {
+		p.Exprs = append(p.Exprs, Named{Column{ID: c.identity(), Name: "side", Type: bigint}, lit(Integer, int64(i))})
+	}
+	s.Out = append(slices.Clone(s.Out), side)
+	b = c.deduplicated(&block{s, b.out})
+	if g, ok := b.rel.(*Group); ok {
+		for i := range g.Aggs {
+			a := g.Aggs[i].Expr.(*Aggregate)
+			g.Aggs[i].Expr = &Aggregate{Name: "min", Args: []Expr{a.Args[0], &Col{side}}, T: a.T}
+		}
+	}
+	return b
 }
 
 // foldedSet compares text without regard to case by folding both sides.

@@ -111,9 +111,22 @@ func literalText(l *Literal) string {
 		if l.T.Kind == Decimal {
 			return fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", quoteText(v), scaleOf(l))
 		}
-		return quoteText(v)
+		return literalString(v)
 	}
 	return "NULL"
+}
+
+// literalString writes a text; one with a NUL in parts, since DuckDB's parser
+// ends there.
+func literalString(s string) string {
+	if !strings.Contains(s, "\x00") {
+		return quoteText(s)
+	}
+	parts := strings.Split(s, "\x00")
+	for i := range parts {
+		parts[i] = quoteText(parts[i])
+	}
+	return "(" + strings.Join(parts, " || chr(0) || ") + ")"
 }
 
 func (r *renderer) caseText(e *Case, lane int) string {

@@ -40,6 +40,9 @@ func Parse(text string) (*Statement, error) {
 	s := &Statement{before: map[int]setOperator{}}
 	marked := s.mark(text)
 	ast, err := parser.Parse(marked)
+	if plain := odbc.ReplaceAllStringFunc(text, fromODBC); err != nil && plain != text {
+		return Parse(plain)
+	}
 	if err != nil {
 		// Positions are told of the text as it was typed.
 		if _, plain := parser.Parse(text); plain != nil && !strings.Contains(marked, " UNION ALL ") {
@@ -128,10 +131,6 @@ func (s *Statement) mark(text string) string {
 			return token{}
 		}
 		switch {
-		case t.typ == '{' && odbc[strings.ToLower(next(1).word)] != "" && next(2).typ == sqlparser.STRING && next(3).typ == '}':
-			// {d '…'} is how ODBC writes DATE '…'.
-			b.WriteString(text[at:t.start] + odbc[strings.ToLower(next(1).word)] + " " + text[next(2).start:next(2).end])
-			at = next(3).end
 		case t.typ == sqlparser.WINDOW:
 			end(t.start)
 			windowLevel = level
@@ -193,7 +192,9 @@ func (s *Statement) mark(text string) string {
 		case t.typ == sqlparser.FROM, t.typ == sqlparser.WHERE, t.typ == sqlparser.GROUP, t.typ == sqlparser.HAVING, t.typ == sqlparser.ORDER,
 			t.typ == sqlparser.LIMIT, t.typ == sqlparser.INTO, t.typ == sqlparser.FOR, t.typ == ';', t.typ == sqlparser.LOCK:
 			end(t.start)
-			windowLevel = -1
+			if windowLevel == level {
+				windowLevel = -1
+			}
 		}
 	}
 	for len(stack) > 0 {
@@ -204,7 +205,13 @@ func (s *Statement) mark(text string) string {
 	return b.String()
 }
 
-var odbc = map[string]string{"d": "DATE", "t": "TIME", "ts": "TIMESTAMP"}
+// odbc is how ODBC writes DATE '…', TIME '…' and TIMESTAMP '…'.
+var odbc = regexp.MustCompile(`(?i)\{\s*(d|t|ts)\s*('[^']*')\s*\}`)
+
+func fromODBC(s string) string {
+	m := odbc.FindStringSubmatch(s)
+	return map[string]string{"d": "DATE", "t": "TIME", "ts": "TIMESTAMP"}[strings.ToLower(m[1])] + " " + m[2]
+}
 
 // isSetWord tells INTERSECT and EXCEPT from names: a query follows.
 func isSetWord(t, next, after token) bool {
