@@ -31,6 +31,7 @@ type duck struct {
 	open   sync.WaitGroup // connections handed out
 
 	called  sync.Map // functions of running statements, by handle
+	absent  atomic.Pointer[absence]
 	feeds   sync.Map // handle text → feed
 	handles atomic.Uint64
 }
@@ -47,6 +48,7 @@ func openDuck(cfg Config, roots []string) (*duck, error) {
 		return nil, fmt.Errorf("create spill directory: %w", err)
 	}
 	d := &duck{spill: spill}
+	d.absent.Store(&absence{})
 	if duckdb.Open(":memory:", &d.db) == duckdb.StateError {
 		os.RemoveAll(spill)
 		return nil, errors.New("open in-memory duckdb")
