@@ -21,7 +21,7 @@ var numbers = []builtin{
 	{name: "conv", args: "n, from, to", typed: plainText(64), doc: "A number of one base in another, 2 to 36."},
 	{name: "cos", args: "x", typed: maybeDouble, doc: "The cosine."},
 	{name: "cot", args: "x", typed: maybeDouble, eval: finite, doc: "The cotangent."},
-	{name: "crc32", args: "bytes", typed: maybeUnsigned, doc: "The CRC-32."},
+	{name: "crc32", args: "bytes", typed: maybeUnsigned, stored: true, doc: "The CRC-32."},
 	{name: "degrees", args: "x", typed: maybeDouble, eval: finite, doc: "Radians in degrees."},
 	{name: "exp", args: "x", typed: maybeDouble, eval: finite, doc: "e to the power of x."},
 	{name: "floor", args: "x", typed: wholeNumber, doc: "The greatest whole number not greater than x."},
@@ -35,7 +35,7 @@ var numbers = []builtin{
 	{name: "pi", args: "", typed: of(Type{Kind: Double}), doc: "3.141593."},
 	{name: "pow", args: "x, y", typed: maybeDouble, eval: finite, doc: "x to the power of y."},
 	{name: "radians", args: "x", typed: maybeDouble, doc: "Degrees in radians."},
-	{name: "round", args: "x[, digits]", typed: roundType, doc: "x rounded, half away from zero; a DOUBLE half to even."},
+	{name: "round", args: "x[, digits]", typed: roundType, eval: evalRound, doc: "x rounded, half away from zero; a DOUBLE half to even."},
 	{name: "sign", args: "x", typed: maybeInteger, doc: "-1, 0 or 1."},
 	{name: "sin", args: "x", typed: maybeDouble, doc: "The sine."},
 	{name: "sqrt", args: "x", typed: maybeDouble, doc: "The square root; NULL below 0."},
@@ -92,6 +92,30 @@ func roundType(c *call) (Type, error) {
 		}
 	}
 	return t, nil
+}
+
+// evalRound is evalengine's but for whole numbers: one past BIGINT is an error.
+func evalRound(c *call) (evaluator, error) {
+	if c.result.Kind != Integer && c.result.Kind != Unsigned {
+		_, eval, err := c.bySQL()
+		return eval, err
+	}
+	x := c.decimal(0)
+	digits := func(sqltypes.Value) int64 { return 0 }
+	if len(c.args) == 2 {
+		digits = c.integer(1)
+	}
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		n := min(max(digits(row[len(c.args)-1]), -30), 0)
+		d := x(row[0]).Round(int32(n))
+		text := string(d.FormatMySQL(0))
+		_, signed := d.Int64()
+		_, unsigned := d.Uint64()
+		if c.result.Kind == Integer && !signed || c.result.Kind == Unsigned && !unsigned {
+			return sqltypes.NULL, outOfRange(strings.ToUpper(c.result.String()), "round("+clip(row[0])+","+strconv.FormatInt(n, 10)+")")
+		}
+		return sqltypes.MakeTrusted(sqltypes.Int64, []byte(text)), nil
+	}), nil
 }
 
 // finite makes an infinite result of evalengine error 1690.
