@@ -14,7 +14,7 @@ type interval struct {
 }
 
 // most bounds what an interval counts, so that sums can't overflow.
-const most = 1e13
+const most = int64(1e13)
 
 // evalDateAdd is at ± INTERVAL (manual 12.7, DATE_ADD, and 9.5).
 func evalDateAdd(c *call) (evaluator, error) {
@@ -122,19 +122,19 @@ func (c *call) interval(i int, unit sqlparser.IntervalType) func(v sqltypes.Valu
 	read := c.integer(i)
 	return func(v sqltypes.Value) (interval, bool) {
 		n := read(v)
-		if n > most || n < -most {
-			return interval{days: most / 1000}, n > 0 || unit == 0 // past any date
-		}
 		return unitInterval(n, unit), true
 	}
 }
 
 // unitInterval is so many of one unit.
 func unitInterval(n int64, unit sqlparser.IntervalType) interval {
-	limit := func(n, by int64) int64 { return max(min(n, most/by*1000), -most/by*1000) * by }
+	limit := func(n, by int64) int64 { // past any date: 4 million days, but sums don't overflow
+		bound := 4000000 * dayMicros / by
+		return max(min(n, bound), -bound) * by
+	}
 	switch unit {
 	case sqlparser.IntervalMicrosecond:
-		return interval{micros: n}
+		return interval{micros: limit(n, 1)}
 	case sqlparser.IntervalSecond:
 		return interval{micros: limit(n, secondMicros)}
 	case sqlparser.IntervalMinute:
@@ -146,11 +146,11 @@ func unitInterval(n int64, unit sqlparser.IntervalType) interval {
 	case sqlparser.IntervalWeek:
 		return interval{days: max(min(n, 1e6), -1e6) * 7}
 	case sqlparser.IntervalMonth:
-		return interval{months: n}
+		return interval{months: max(min(n, 2e5), -2e5)}
 	case sqlparser.IntervalQuarter:
-		return interval{months: n * 3}
+		return interval{months: max(min(n, 1e5), -1e5) * 3}
 	}
-	return interval{months: n * 12}
+	return interval{months: max(min(n, 2e4), -2e4) * 12}
 }
 
 // parseInterval reads '1:30' HOUR_MINUTE and its kin: runs of digits with
@@ -181,10 +181,10 @@ func parseInterval(s string, unit sqlparser.IntervalType) (interval, bool) {
 		found = append(found, n)
 		toDigit()
 	}
-	if s != "" || len(found) == 0 {
+	if s != "" {
 		return interval{}, false
 	}
-	if unit&sqlparser.IntervalMicrosecond != 0 && last < 6 {
+	if unit&sqlparser.IntervalMicrosecond != 0 && last < 6 && len(found) > 0 {
 		found[len(found)-1] *= power10[6-last] // what follows the point is a fraction
 	}
 	var iv interval

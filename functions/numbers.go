@@ -18,7 +18,7 @@ var numbers = []builtin{
 	{name: "bin", args: "n", typed: plainText(64), doc: "The number in base 2."},
 	{name: "bit_count", args: "n", typed: maybeInteger, doc: "The number of bits set."},
 	{name: "ceil", args: "x", typed: wholeNumber, doc: "The least whole number not less than x."},
-	{name: "conv", args: "n, from, to", typed: plainText(64), doc: "A number of one base in another, 2 to 36."},
+	{name: "conv", args: "n, from, to", typed: plainText(64), eval: evalConv, doc: "A number of one base in another, 2 to 36."},
 	{name: "cos", args: "x", typed: maybeDouble, doc: "The cosine."},
 	{name: "cot", args: "x", typed: maybeDouble, eval: finite, doc: "The cotangent."},
 	{name: "crc32", args: "bytes", typed: maybeUnsigned, stored: true, doc: "The CRC-32."},
@@ -108,14 +108,27 @@ func evalRound(c *call) (evaluator, error) {
 	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
 		n := min(max(digits(row[len(c.args)-1]), -30), 0)
 		d := x(row[0]).Round(int32(n))
-		text := string(d.FormatMySQL(0))
-		_, signed := d.Int64()
-		_, unsigned := d.Uint64()
-		if c.result.Kind == Integer && !signed || c.result.Kind == Unsigned && !unsigned {
-			return sqltypes.NULL, outOfRange(strings.ToUpper(c.result.String()), "round("+clip(row[0])+","+strconv.FormatInt(n, 10)+")")
+		signed, isSigned := d.Int64()
+		unsigned, isUnsigned := d.Uint64()
+		switch {
+		case c.result.Kind == Integer && isSigned:
+			return intValue(signed), nil
+		case c.result.Kind == Unsigned && isUnsigned:
+			return uintValue(unsigned), nil
 		}
-		return sqltypes.MakeTrusted(sqltypes.Int64, []byte(text)), nil
+		return sqltypes.NULL, outOfRange(strings.ToUpper(c.result.String()), "round("+clip(row[0])+","+strconv.FormatInt(n, 10)+")")
 	}), nil
+}
+
+// evalConv is NULL of the empty text.
+func evalConv(c *call) (evaluator, error) {
+	_, eval, err := c.bySQL()
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		if len(row[0].Raw()) == 0 {
+			return sqltypes.NULL, nil
+		}
+		return eval(row)
+	}), err
 }
 
 // finite makes an infinite result of evalengine error 1690.
@@ -198,7 +211,12 @@ func evalFormat(c *call) (evaluator, error) {
 			if p := math.Pow10(n); n < 22 && !math.IsInf(f*p, 0) {
 				f = math.RoundToEven(f*p) / p
 			}
-			text = strconv.FormatFloat(f, 'f', n, 64)
+			text = strconv.FormatFloat(f, 'f', -1, 64) // as many digits as tell it from others
+			whole, fraction, _ := strings.Cut(text, ".")
+			if n > 0 {
+				whole += "." + (fraction + strings.Repeat("0", n))[:n]
+			}
+			text = whole
 		}
 		sign := ""
 		if rest, ok := strings.CutPrefix(text, "-"); ok {

@@ -2,6 +2,7 @@ package functions
 
 import (
 	"math"
+	"strconv"
 	"strings"
 
 	"vitess.io/vitess/go/mysql/collations"
@@ -35,7 +36,7 @@ var operators = []builtin{
 	{name: "/", args: "a, b", typed: divided, eval: evalDivide, exact: true, doc: "The quotient, with div_precision_increment more digits; NULL by 0."},
 	{name: "div", args: "a, b", typed: wholeDivided, eval: evalZero, exact: true, doc: "The whole part of the quotient; NULL by 0."},
 	{name: "%", args: "a, b", typed: remainder, eval: evalZero, exact: true, doc: "The remainder; NULL by 0."},
-	{name: "unary -", args: "a", typed: negated, exact: true, doc: "The negative."},
+	{name: "unary -", args: "a", typed: negated, eval: evalNegative, exact: true, doc: "The negative."},
 	{name: "unary +", args: "a", typed: same, eval: evalSame, exact: true, doc: "The same."},
 	{name: "&", args: "a, b", typed: bits, doc: "Bits set in both."},
 	{name: "|", args: "a, b", typed: bits, doc: "Bits set in one."},
@@ -159,6 +160,23 @@ func negated(c *call) (Type, error) {
 		t.Bits = 64
 	}
 	return t, nil
+}
+
+// evalNegative refuses what no BIGINT can hold.
+func evalNegative(c *call) (evaluator, error) {
+	_, eval, err := c.bySQL()
+	if err != nil || c.result.Kind != Integer {
+		return eval, err
+	}
+	return func(row []sqltypes.Value) (sqltypes.Value, error) {
+		v, err := eval(row)
+		if err == nil && !v.IsNull() {
+			if _, e := strconv.ParseInt(v.ToString(), 10, 64); e != nil {
+				return sqltypes.NULL, outOfRange("BIGINT", "-("+clip(row[0])+")")
+			}
+		}
+		return v, err
+	}, nil
 }
 
 func same(c *call) (Type, error) { return c.args[0].Type, nil }

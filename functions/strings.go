@@ -472,31 +472,34 @@ func evalSubstringIndex(c *call) (evaluator, error) {
 // four (manual 12.8).
 func evalSoundex(c *call) (evaluator, error) {
 	const codes = "01230120022455012623010202"
-	code := func(r rune) byte {
-		if r = unicode.ToUpper(r); r >= 'A' && r <= 'Z' {
-			return codes[r-'A']
+	capital := func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return r - 'a' + 'A'
 		}
-		return '0'
+		return r
 	}
 	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
 		var out strings.Builder
 		last := byte(0)
 		n := 0
 		for _, r := range row[0].ToString() {
-			if !unicode.IsLetter(r) {
-				continue
+			r = capital(r)
+			code := byte('0')
+			if r >= 'A' && r <= 'Z' {
+				code = codes[r-'A']
+			} else if r < 0xC0 {
+				continue // no letter
 			}
-			d := code(r)
 			switch {
 			case n == 0:
-				out.WriteRune(unicode.ToUpper(r))
-			case d == '0' || d == last:
+				out.WriteRune(r)
+			case code == '0' || code == last:
 				continue
 			default:
-				out.WriteByte(d)
+				out.WriteByte(code)
 			}
 			n++
-			last = d
+			last = code
 		}
 		if n > 0 && n < 4 {
 			out.WriteString("000"[:4-n])
