@@ -7,6 +7,9 @@ import (
 // listArguments finds a node's arguments: the expressions below it that are
 // not part of another expression. A tuple is only a list of them.
 func listArguments(node sqlparser.Expr) []sqlparser.Expr {
+	if fn, ok := node.(*sqlparser.FuncExpr); ok && fn.Name.EqualString("get_format") && len(fn.Exprs) > 0 {
+		return fn.Exprs[1:] // DATE, TIME or DATETIME is a word of the function
+	}
 	var args []sqlparser.Expr
 	_ = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
 		if isArgument(n, node) {

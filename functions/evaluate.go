@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vitess.io/vitess/go/mysql/collations"
+	"vitess.io/vitess/go/mysql/collations/colldata"
 	"vitess.io/vitess/go/mysql/config"
 	"vitess.io/vitess/go/mysql/decimal"
 	"vitess.io/vitess/go/sqltypes"
@@ -68,6 +69,7 @@ func (c *call) bySQL() (Type, evaluator, error) {
 			}
 		}
 	}
+	id = unicodeCollation(id)
 	node := replaceArguments(c.node, func(i int) sqlparser.Expr {
 		if i >= len(c.args) {
 			return &sqlparser.NullVal{}
@@ -114,9 +116,15 @@ func (c *call) bySQL() (Type, evaluator, error) {
 	if err == nil {
 		typed = ofEvalengine(t)
 	}
-	return typed, func(row []sqltypes.Value) (sqltypes.Value, error) {
+	return typed, func(row []sqltypes.Value) (value sqltypes.Value, err error) {
 		env := pool.Get().(*evalengine.ExpressionEnv)
-		defer pool.Put(env)
+		defer func() {
+			if p := recover(); p != nil { // and env is not used again
+				value, err = sqltypes.NULL, sqlErrorf(1105, "HY000", "%s failed: %v", c.name, p)
+				return
+			}
+			pool.Put(env)
+		}()
 		env.Row = row
 		r, err := env.Evaluate(expr)
 		if err != nil {
@@ -127,6 +135,25 @@ func (c *call) bySQL() (Type, evaluator, error) {
 		return sqltypes.MakeTrusted(v.Type(), bytes.Clone(v.Raw())), nil
 	}, nil
 }
+
+// unicodeCollation is the collation that compares UTF-8 as id compares texts
+// of its own character set: values are UTF-8 whatever their declared set.
+func unicodeCollation(id collations.ID) collations.ID {
+	l := colldata.Lookup(id)
+	if l == nil {
+		return Default
+	}
+	switch set := l.Charset().Name(); {
+	case set == "utf8mb4" || set == "utf8mb3" || set == "binary":
+		return id
+	case strings.HasSuffix(l.Name(), "_bin"):
+		return Bin
+	}
+	return generalCI
+}
+
+// generalCI is utf8mb4_general_ci.
+const generalCI collations.ID = 45
 
 // translate compiles for evalengine. What it panics on is refused.
 func translate(node sqlparser.Expr, cfg *evalengine.Config) (expr evalengine.Expr, err error) {
@@ -162,9 +189,7 @@ func literalNode(a Argument, id collations.ID) sqlparser.Expr {
 			return lit(sqlparser.IntVal)
 		}
 	case Text:
-		if c, _ := a.Type.collation(); c == id {
-			return lit(sqlparser.StrVal)
-		}
+		return lit(sqlparser.StrVal)
 	case Bytes:
 		if a.Hex {
 			return &sqlparser.Literal{Type: sqlparser.HexVal, Val: hex.EncodeToString(a.Value.Raw())}

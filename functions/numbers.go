@@ -18,10 +18,10 @@ var numbers = []builtin{
 	{name: "bin", args: "n", typed: plainText(64), doc: "The number in base 2."},
 	{name: "bit_count", args: "n", typed: maybeInteger, doc: "The number of bits set."},
 	{name: "ceil", args: "x", typed: wholeNumber, doc: "The least whole number not less than x."},
-	{name: "conv", args: "n, from, to", typed: plainText(64), doc: "A number of one base in another, 2 to 36."},
+	{name: "conv", args: "n, from, to", typed: plainText(64), eval: evalConv, doc: "A number of one base in another, 2 to 36."},
 	{name: "cos", args: "x", typed: maybeDouble, doc: "The cosine."},
 	{name: "cot", args: "x", typed: maybeDouble, eval: finite, doc: "The cotangent."},
-	{name: "crc32", args: "bytes", typed: maybeUnsigned, doc: "The CRC-32."},
+	{name: "crc32", args: "bytes", typed: maybeUnsigned, stored: true, doc: "The CRC-32."},
 	{name: "degrees", args: "x", typed: maybeDouble, eval: finite, doc: "Radians in degrees."},
 	{name: "exp", args: "x", typed: maybeDouble, eval: finite, doc: "e to the power of x."},
 	{name: "floor", args: "x", typed: wholeNumber, doc: "The greatest whole number not greater than x."},
@@ -35,7 +35,7 @@ var numbers = []builtin{
 	{name: "pi", args: "", typed: of(Type{Kind: Double}), doc: "3.141593."},
 	{name: "pow", args: "x, y", typed: maybeDouble, eval: finite, doc: "x to the power of y."},
 	{name: "radians", args: "x", typed: maybeDouble, doc: "Degrees in radians."},
-	{name: "round", args: "x[, digits]", typed: roundType, doc: "x rounded, half away from zero; a DOUBLE half to even."},
+	{name: "round", args: "x[, digits]", typed: roundType, eval: evalRound, doc: "x rounded, half away from zero; a DOUBLE half to even."},
 	{name: "sign", args: "x", typed: maybeInteger, doc: "-1, 0 or 1."},
 	{name: "sin", args: "x", typed: maybeDouble, doc: "The sine."},
 	{name: "sqrt", args: "x", typed: maybeDouble, doc: "The square root; NULL below 0."},
@@ -92,6 +92,43 @@ func roundType(c *call) (Type, error) {
 		}
 	}
 	return t, nil
+}
+
+// evalRound is evalengine's but for whole numbers: one past BIGINT is an error.
+func evalRound(c *call) (evaluator, error) {
+	if c.result.Kind != Integer && c.result.Kind != Unsigned {
+		_, eval, err := c.bySQL()
+		return eval, err
+	}
+	x := c.decimal(0)
+	digits := func(sqltypes.Value) int64 { return 0 }
+	if len(c.args) == 2 {
+		digits = c.integer(1)
+	}
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		n := min(max(digits(row[len(c.args)-1]), -30), 0)
+		d := x(row[0]).Round(int32(n))
+		signed, isSigned := d.Int64()
+		unsigned, isUnsigned := d.Uint64()
+		switch {
+		case c.result.Kind == Integer && isSigned:
+			return intValue(signed), nil
+		case c.result.Kind == Unsigned && isUnsigned:
+			return uintValue(unsigned), nil
+		}
+		return sqltypes.NULL, outOfRange(strings.ToUpper(c.result.String()), "round("+clip(row[0])+","+strconv.FormatInt(n, 10)+")")
+	}), nil
+}
+
+// evalConv is NULL of the empty text.
+func evalConv(c *call) (evaluator, error) {
+	_, eval, err := c.bySQL()
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		if len(row[0].Raw()) == 0 {
+			return sqltypes.NULL, nil
+		}
+		return eval(row)
+	}), err
 }
 
 // finite makes an infinite result of evalengine error 1690.
@@ -174,7 +211,12 @@ func evalFormat(c *call) (evaluator, error) {
 			if p := math.Pow10(n); n < 22 && !math.IsInf(f*p, 0) {
 				f = math.RoundToEven(f*p) / p
 			}
-			text = strconv.FormatFloat(f, 'f', n, 64)
+			text = strconv.FormatFloat(f, 'f', -1, 64) // as many digits as tell it from others
+			whole, fraction, _ := strings.Cut(text, ".")
+			if n > 0 {
+				whole += "." + (fraction + strings.Repeat("0", n))[:n]
+			}
+			text = whole
 		}
 		sign := ""
 		if rest, ok := strings.CutPrefix(text, "-"); ok {

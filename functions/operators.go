@@ -2,6 +2,7 @@ package functions
 
 import (
 	"math"
+	"strconv"
 	"strings"
 
 	"vitess.io/vitess/go/mysql/collations"
@@ -19,23 +20,23 @@ var operators = []builtin{
 	{name: "xor", args: "a, b", typed: truth, doc: "Whether one is true and the other is not."},
 	{name: "not", args: "a", typed: truth, doc: "Whether it is false."},
 	{name: "is", args: "a", typed: of(Type{Kind: Bool}).never(), doc: "IS [NOT] NULL, TRUE, FALSE or UNKNOWN."},
-	{name: "=", args: "a, b", typed: truth, exact: true, doc: "Whether both are equal."},
-	{name: "<=>", args: "a, b", typed: of(Type{Kind: Bool}).never(), exact: true, doc: "Whether both are equal or both NULL."},
-	{name: "<>", args: "a, b", typed: truth, exact: true, doc: "Whether they differ."},
-	{name: "<", args: "a, b", typed: truth, exact: true, doc: "Whether a is less than b."},
-	{name: "<=", args: "a, b", typed: truth, exact: true, doc: "Whether a is not greater than b."},
-	{name: ">", args: "a, b", typed: truth, exact: true, doc: "Whether a is greater than b."},
-	{name: ">=", args: "a, b", typed: truth, exact: true, doc: "Whether a is not less than b."},
-	{name: "between", args: "a, low, high", typed: truth, exact: true, doc: "Whether a is in the closed interval."},
-	{name: "in", args: "a, b, …", typed: truth, exact: true, doc: "Whether a is one of the list."},
+	{name: "=", args: "a, b", typed: truth, eval: evalCompare, exact: true, doc: "Whether both are equal."},
+	{name: "<=>", args: "a, b", typed: of(Type{Kind: Bool}).never(), eval: evalCompare, exact: true, doc: "Whether both are equal or both NULL."},
+	{name: "<>", args: "a, b", typed: truth, eval: evalCompare, exact: true, doc: "Whether they differ."},
+	{name: "<", args: "a, b", typed: truth, eval: evalCompare, exact: true, doc: "Whether a is less than b."},
+	{name: "<=", args: "a, b", typed: truth, eval: evalCompare, exact: true, doc: "Whether a is not greater than b."},
+	{name: ">", args: "a, b", typed: truth, eval: evalCompare, exact: true, doc: "Whether a is greater than b."},
+	{name: ">=", args: "a, b", typed: truth, eval: evalCompare, exact: true, doc: "Whether a is not less than b."},
+	{name: "between", args: "a, low, high", typed: truth, eval: evalCompare, exact: true, doc: "Whether a is in the closed interval."},
+	{name: "in", args: "a, b, …", typed: truth, eval: evalCompare, exact: true, doc: "Whether a is one of the list."},
 	{name: "like", args: "text, pattern[, escape]", typed: truth, eval: evalLike, doc: "Whether text matches a pattern of % and _."},
-	{name: "+", args: "a, b", typed: additive, exact: true, doc: "The sum."},
-	{name: "-", args: "a, b", typed: additive, exact: true, doc: "The difference."},
-	{name: "*", args: "a, b", typed: multiplied, exact: true, doc: "The product."},
+	{name: "+", args: "a, b", typed: additive, eval: evalArithmetic, exact: true, doc: "The sum."},
+	{name: "-", args: "a, b", typed: additive, eval: evalArithmetic, exact: true, doc: "The difference."},
+	{name: "*", args: "a, b", typed: multiplied, eval: evalArithmetic, exact: true, doc: "The product."},
 	{name: "/", args: "a, b", typed: divided, eval: evalDivide, exact: true, doc: "The quotient, with div_precision_increment more digits; NULL by 0."},
 	{name: "div", args: "a, b", typed: wholeDivided, eval: evalZero, exact: true, doc: "The whole part of the quotient; NULL by 0."},
 	{name: "%", args: "a, b", typed: remainder, eval: evalZero, exact: true, doc: "The remainder; NULL by 0."},
-	{name: "unary -", args: "a", typed: negated, exact: true, doc: "The negative."},
+	{name: "unary -", args: "a", typed: negated, eval: evalNegative, exact: true, doc: "The negative."},
 	{name: "unary +", args: "a", typed: same, eval: evalSame, exact: true, doc: "The same."},
 	{name: "&", args: "a, b", typed: bits, doc: "Bits set in both."},
 	{name: "|", args: "a, b", typed: bits, doc: "Bits set in one."},
@@ -45,7 +46,7 @@ var operators = []builtin{
 	{name: "~", args: "a", typed: shifted, doc: "Bits inverted."},
 	{name: "collate", args: "text", typed: collated, eval: evalCollate, doc: "The text, compared by the collation."},
 	{name: "introducer", args: "text", typed: introduced, eval: evalIntroduced, doc: "A literal in a character set: _utf8mb4'…', _binary'…', N'…'."},
-	{name: "cast", args: "a", typed: castType, eval: evalCast, doc: "CAST(a AS type) and CONVERT(a, type): a value as another type."},
+	{name: "cast", args: "a", typed: castType, eval: evalCast, stored: true, doc: "CAST(a AS type) and CONVERT(a, type): a value as another type."},
 	{name: "convert using", args: "a", typed: usingType, doc: "CONVERT(a USING charset): text in another character set."},
 }
 
@@ -161,6 +162,23 @@ func negated(c *call) (Type, error) {
 	return t, nil
 }
 
+// evalNegative refuses what no BIGINT can hold.
+func evalNegative(c *call) (evaluator, error) {
+	_, eval, err := c.bySQL()
+	if err != nil || c.result.Kind != Integer {
+		return eval, err
+	}
+	return func(row []sqltypes.Value) (sqltypes.Value, error) {
+		v, err := eval(row)
+		if err == nil && !v.IsNull() {
+			if _, e := strconv.ParseInt(v.ToString(), 10, 64); e != nil {
+				return sqltypes.NULL, outOfRange("BIGINT", "-("+clip(row[0])+")")
+			}
+		}
+		return v, err
+	}, nil
+}
+
 func same(c *call) (Type, error) { return c.args[0].Type, nil }
 
 func evalSame(*call) (evaluator, error) {
@@ -217,6 +235,21 @@ func evalDivide(c *call) (evaluator, error) {
 
 func decimalText(d decimal.Decimal) sqltypes.Value {
 	return sqltypes.MakeTrusted(sqltypes.Decimal, d.FormatMySQL(max(0, -d.Exponent())))
+}
+
+// evalArithmetic refuses a DOUBLE that is none any more.
+func evalArithmetic(c *call) (evaluator, error) {
+	_, eval, err := c.bySQL()
+	if err != nil || c.result.Kind != Double {
+		return eval, err
+	}
+	return func(row []sqltypes.Value) (sqltypes.Value, error) {
+		v, err := eval(row)
+		if text := v.ToString(); err == nil && (strings.HasSuffix(text, "Inf") || text == "NaN") {
+			return sqltypes.NULL, outOfRange("DOUBLE", "("+clip(row[0])+" "+c.name+" "+clip(row[1])+")")
+		}
+		return v, err
+	}, nil
 }
 
 // evalZero notes a division by zero of evalengine's DIV and %.
@@ -383,7 +416,7 @@ func evalLike(c *call) (evaluator, error) {
 		}
 	}
 	compile := func(pattern []byte) colldata.WildcardPattern {
-		return colldata.Lookup(id).Wildcard(pattern, 0, 0, escape)
+		return colldata.Lookup(unicodeCollation(id)).Wildcard(pattern, 0, 0, escape)
 	}
 	var fixed colldata.WildcardPattern
 	if c.args[1].Literal && !c.args[1].Value.IsNull() {
@@ -399,87 +432,4 @@ func evalLike(c *call) (evaluator, error) {
 		}
 		return boolValue(p.Match(row[0].Raw()) != negate), nil
 	}, nil
-}
-
-// castType is the type CAST and CONVERT name.
-func castType(c *call) (Type, error) {
-	var to *sqlparser.ConvertType
-	switch n := c.node.(type) {
-	case *sqlparser.CastExpr:
-		to = n.Type
-	case *sqlparser.ConvertExpr:
-		to = n.Type
-	}
-	length, scale := 0, 0
-	if to.Length != nil {
-		length = *to.Length
-	}
-	if to.Scale != nil {
-		scale = *to.Scale
-	}
-	nullable := c.nullable()
-	switch name := strings.ToLower(to.Type); name {
-	case "signed", "signed integer":
-		return Type{Kind: Integer, Bits: 64, Nullable: nullable}, nil
-	case "unsigned", "unsigned integer":
-		return Type{Kind: Unsigned, Bits: 64, Nullable: nullable}, nil
-	case "decimal":
-		if to.Length == nil {
-			length = 10
-		}
-		if length > maxPrecision {
-			return Type{}, sqlErrorf(1426, "42000", "Too-big precision %d specified for '%s'. Maximum is 65.", length, sqlparser.String(c.node))
-		}
-		if scale > maxScale {
-			return Type{}, sqlErrorf(1425, "42000", "Too big scale %d specified for column '%s'. Maximum is 30.", scale, sqlparser.String(c.node))
-		}
-		if scale > length {
-			return Type{}, sqlErrorf(1427, "42000", "For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '').")
-		}
-		return Type{Kind: Decimal, Precision: max(length, 1), Scale: scale, Nullable: nullable}, nil
-	case "double", "real", "float":
-		return Type{Kind: Double, Nullable: nullable}, nil
-	case "char", "nchar":
-		if length == 0 && to.Length == nil {
-			length = c.args[0].chars()
-		}
-		if strings.EqualFold(to.Charset.Name, "binary") {
-			return Type{Kind: Bytes, Length: length, Nullable: nullable}, nil
-		}
-		t := Type{Kind: Text, Length: length, Collation: c.s.collation(), Coercibility: collations.CoerceImplicit, Nullable: nullable}
-		if set := strings.ToLower(to.Charset.Name); set != "" && set != "utf8mb4" {
-			if t.Collation = environment().CollationEnv().DefaultCollationForCharset(set); t.Collation == collations.Unknown {
-				return Type{}, sqlErrorf(1115, "42000", "Unknown character set: '%s'", set)
-			}
-		}
-		if to.Charset.Binary {
-			t.Collation = Bin
-		}
-		return t, nil
-	case "binary":
-		if length == 0 && to.Length == nil {
-			length = c.args[0].chars()
-		}
-		return Type{Kind: Bytes, Length: length, Nullable: nullable}, nil
-	case "date":
-		return Type{Kind: Date, Nullable: true}, nil
-	case "datetime", "time":
-		if length > 6 {
-			return Type{}, sqlErrorf(1426, "42000", "Too-big precision %d specified for '%s'. Maximum is 6.", length, sqlparser.String(c.node))
-		}
-		if name == "time" {
-			return Type{Kind: Clock, Scale: length, Nullable: true}, nil
-		}
-		return Type{Kind: Time, Scale: length, Nullable: true}, nil
-	case "json":
-		return Type{Kind: JSON, Nullable: nullable}, nil
-	case "year":
-		return Type{Kind: Integer, Bits: 16, Nullable: true}, nil
-	}
-	return Type{}, sqlErrorf(1235, "42000", "This version of wiresql doesn't yet support 'CAST AS %s'", to.Type)
-}
-
-func evalCast(c *call) (evaluator, error) {
-	_, eval, err := c.bySQL()
-	return eval, err
 }

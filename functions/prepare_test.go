@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/sqltypes"
 	"vitess.io/vitess/go/vt/sqlparser"
 )
@@ -43,14 +42,18 @@ func compute(t testing.TB, e sqlparser.Expr, columns map[string]Argument, s *Ses
 			t.Errorf("%s is %v and then %v, %v", sqlparser.String(e), v, again, err)
 		}
 	}
-	return Argument{Type: p.Type, Value: v}, nil
+	constant := !Volatile(e)
+	for _, a := range args {
+		constant = constant && a.Literal
+	}
+	return Argument{Type: p.Type, Value: v, Literal: constant}, nil
 }
 
 // session is that of tests: strict, UTC, at a fixed time.
 func session() *Session {
 	return &Session{
 		Now:       time.Date(2026, 6, 12, 10, 15, 42, 123456000, time.UTC),
-		Collation: collations.ID(46), // utf8mb4_bin
+		Collation: Bin,
 		MaxText:   1 << 20,
 	}
 }

@@ -15,7 +15,7 @@ var spans = []builtin{
 	{name: "datediff", args: "a, b", typed: maybeInteger, eval: evalDateDiff, doc: "The days from b to a."},
 	{name: "dayname", args: "at", typed: plainText(9), eval: evalDayName, doc: "The name of the day of the week."},
 	{name: "extract", args: "at", typed: maybeInteger, eval: evalExtract, doc: "EXTRACT(unit FROM at): a part of a time."},
-	{name: "get_format", args: "kind, standard", typed: plainText(17), eval: evalGetFormat, doc: "The format of a country for DATE_FORMAT."},
+	{name: "get_format", args: "standard", typed: plainText(17), eval: evalGetFormat, doc: "GET_FORMAT(DATE|TIME|DATETIME, standard): the format of a country for DATE_FORMAT."},
 	{name: "time_format", args: "span, format", typed: plainText(0), eval: evalTimeFormat, doc: "A span of time as the format says."},
 	{name: "timediff", args: "a, b", typed: timeDiffType, eval: evalTimeDiff, doc: "The span from b to a."},
 	{name: "timestamp", args: "at[, span]", typed: timestampType, eval: evalTimestamp, doc: "A DATETIME, with a span added."},
@@ -90,9 +90,7 @@ func evalAddTime(c *call) (evaluator, error) {
 		}
 		isMoment := kind == Time || kind == Date
 		if kind != Clock && !isMoment {
-			text := row[0].ToString()
-			_, _, dated := parseMoment(text)
-			isMoment = dated && (strings.ContainsAny(text[min(1, len(text)):], "-/") || digitRun(text) >= 8)
+			isMoment = isDated(row[0].ToString())
 		}
 		if isMoment {
 			m, ok := at(row[0])
@@ -118,6 +116,17 @@ func evalAddTime(c *call) (evaluator, error) {
 		}
 		return c.clockValue(us), nil
 	}), nil
+}
+
+// isDated tells whether text read as a span shows a date and a time: only long
+// text does.
+func isDated(s string) bool {
+	s = strings.TrimSpace(s)
+	if len(s) < 12 {
+		return false
+	}
+	_, _, ok := parseMoment(s)
+	return ok && (strings.ContainsAny(s[1:], "-/") || digitRun(s) >= 12)
 }
 
 // shownScale is how a fraction stands in text: in full or not at all.
@@ -171,9 +180,7 @@ func evalExtract(c *call) (evaluator, error) {
 		sign := int64(1)
 		read := dated || kind == Time || kind == Date
 		if !read && kind != Clock {
-			text := row[0].ToString()
-			_, _, ok := parseMoment(text)
-			read = ok && (strings.ContainsAny(text[min(1, len(text)):], "-/") || digitRun(text) >= 8)
+			read = isDated(row[0].ToString())
 		}
 		if read {
 			var ok bool
@@ -209,7 +216,8 @@ func (m moment) part(unit sqlparser.IntervalType) int64 {
 	case sqlparser.IntervalMonth:
 		return int64(m.month)
 	case sqlparser.IntervalWeek:
-		return int64(m.week())
+		week, _ := m.weekOf(0)
+		return int64(week)
 	case sqlparser.IntervalDay:
 		return day
 	case sqlparser.IntervalDayHour:
@@ -242,13 +250,6 @@ func (m moment) part(unit sqlparser.IntervalType) int64 {
 	return second*1000000 + micro // SECOND_MICROSECOND
 }
 
-// week is WEEK(at) of mode 0: weeks begin on Sundays, week 1 with the first.
-func (m moment) week() int {
-	yearday := dayNumber(m.year, m.month, m.day) - dayNumber(m.year, 1, 1)
-	weekday := (m.weekday() + 1) % 7
-	return (yearday + 7 - weekday) / 7
-}
-
 func evalGetFormat(c *call) (evaluator, error) {
 	formats := map[string]string{
 		"date usa": "%m.%d.%Y", "date jis": "%Y-%m-%d", "date iso": "%Y-%m-%d", "date eur": "%d.%m.%Y", "date internal": "%Y%m%d",
@@ -256,8 +257,10 @@ func evalGetFormat(c *call) (evaluator, error) {
 		"datetime eur": "%Y-%m-%d %H.%i.%s", "datetime internal": "%Y%m%d%H%i%s",
 		"time usa": "%h:%i:%s %p", "time jis": "%H:%i:%s", "time iso": "%H:%i:%s", "time eur": "%H.%i.%s", "time internal": "%H%i%s",
 	}
+	kind := strings.ToLower(sqlparser.String(c.node.(*sqlparser.FuncExpr).Exprs[0]))
+	kind = strings.Replace(strings.Trim(kind, "`"), "timestamp", "datetime", 1)
 	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
-		f, ok := formats[strings.ToLower(row[0].ToString()+" "+row[1].ToString())]
+		f, ok := formats[kind+" "+strings.ToLower(row[0].ToString())]
 		if !ok {
 			return sqltypes.NULL, nil
 		}
@@ -339,12 +342,7 @@ func evalTimeDiff(c *call) (evaluator, error) {
 	point := func(i int) func(v sqltypes.Value) (int64, bool, bool) {
 		at, clock, kind := c.moment(i), c.clock(i), c.args[i].Type.Kind
 		return func(v sqltypes.Value) (int64, bool, bool) {
-			text := v.ToString()
-			dated := kind == Time || kind == Date
-			if !dated && kind != Clock {
-				_, _, ok := parseMoment(text)
-				dated = ok && (strings.ContainsAny(text[min(1, len(text)):], "-/") || digitRun(text) >= 8)
-			}
+			dated := kind == Time || kind == Date || kind != Clock && isDated(v.ToString())
 			if dated {
 				m, ok := at(v)
 				return m.total(), true, ok

@@ -14,8 +14,8 @@ import (
 
 // texts are the string functions (manual 12.8), those of patterns apart.
 var texts = []builtin{
-	{name: "ascii", args: "text", typed: maybeInt, doc: "The number of the first byte."},
-	{name: "bit_length", args: "text", typed: maybeInteger, doc: "The length in bits."},
+	{name: "ascii", args: "text", typed: maybeInt, stored: true, doc: "The number of the first byte."},
+	{name: "bit_length", args: "text", typed: maybeInteger, stored: true, doc: "The length in bits."},
 	{name: "char", args: "n, …", typed: charType, doc: "The bytes with these numbers: CHAR(n, … [USING charset])."},
 	{name: "char_length", args: "text", typed: maybeInteger, doc: "The number of characters."},
 	{name: "collation", args: "text", typed: plainText(64), doc: "The name of the collation."},
@@ -26,37 +26,37 @@ var texts = []builtin{
 	{name: "field", args: "a, b, …", typed: of(Type{Kind: Integer, Bits: 32}).never(), doc: "The position of a among those that follow; 0 for none."},
 	{name: "find_in_set", args: "text, list", typed: maybeInt, eval: evalFindInSet, doc: "The position of a text in a list separated by commas."},
 	{name: "from_base64", args: "text", typed: plainBytes(0), doc: "The bytes written in base 64."},
-	{name: "hex", args: "a", typed: plainText(0), doc: "A number, or the bytes of text, in base 16."},
+	{name: "hex", args: "a", typed: plainText(0), stored: true, doc: "A number, or the bytes of text, in base 16."},
 	{name: "insert", args: "text, position, length, new", typed: textOf(insertLength), eval: evalInsert, doc: "The text with a part replaced."},
 	{name: "instr", args: "text, part", typed: maybeInteger, doc: "The position of the first occurrence."},
 	{name: "left", args: "text, length", typed: textFirst(atMost(1)), doc: "The first characters."},
-	{name: "length", args: "text", typed: maybeInteger, doc: "The length in bytes."},
+	{name: "length", args: "text", typed: maybeInteger, stored: true, doc: "The length in bytes."},
 	{name: "locate", args: "part, text[, position]", typed: maybeInteger, doc: "The position of the first occurrence, from a position on."},
-	{name: "lower", args: "text", typed: textFirst(first), doc: "The text in lower case."},
+	{name: "lower", args: "text", typed: textFirst(first), eval: evalLetters, doc: "The text in lower case."},
 	{name: "lpad", args: "text, length, pad", typed: padType, eval: evalPad, doc: "The text filled on the left, or cut, to a length."},
-	{name: "ltrim", args: "text", typed: textFirst(first), doc: "The text without spaces on the left."},
+	{name: "ltrim", args: "text", typed: textFirst(first), eval: evalTrim, doc: "The text without spaces on the left."},
 	{name: "make_set", args: "bits, a, …", typed: textOf(total), eval: evalMakeSet, doc: "The texts whose bits are set, separated by commas."},
-	{name: "md5", args: "text", typed: plainText(32), doc: "The MD5 in hex."},
-	{name: "ord", args: "text", typed: maybeInteger, doc: "The number of the first character."},
+	{name: "md5", args: "text", typed: plainText(32), stored: true, doc: "The MD5 in hex."},
+	{name: "ord", args: "text", typed: maybeInteger, stored: true, doc: "The number of the first character."},
 	{name: "quote", args: "text", typed: textOf(quoteLength), eval: evalQuote, doc: "The text as an SQL literal."},
 	{name: "repeat", args: "text, count", typed: repeatType, eval: evalRepeat, doc: "The text so many times."},
 	{name: "replace", args: "text, from, to", typed: textOf(unknown), eval: evalReplace, doc: "The text with every occurrence replaced, case counts."},
 	{name: "reverse", args: "text", typed: textFirst(first), doc: "The characters in reverse order."},
 	{name: "right", args: "text, length", typed: textFirst(atMost(1)), doc: "The last characters."},
 	{name: "rpad", args: "text, length, pad", typed: padType, eval: evalPad, doc: "The text filled on the right, or cut, to a length."},
-	{name: "rtrim", args: "text", typed: textFirst(first), doc: "The text without spaces on the right."},
-	{name: "sha1", args: "text", typed: plainText(40), doc: "The SHA-1 in hex."},
-	{name: "sha2", args: "text, bits", typed: plainText(128), doc: "The SHA-224, 256, 384 or 512 in hex."},
+	{name: "rtrim", args: "text", typed: textFirst(first), eval: evalTrim, doc: "The text without spaces on the right."},
+	{name: "sha1", args: "text", typed: plainText(40), stored: true, doc: "The SHA-1 in hex."},
+	{name: "sha2", args: "text, bits", typed: plainText(128), stored: true, doc: "The SHA-224, 256, 384 or 512 in hex."},
 	{name: "soundex", args: "text", typed: textFirst(first), eval: evalSoundex, doc: "How the text sounds."},
 	{name: "space", args: "count", typed: plainText(0), eval: evalSpace, doc: "So many spaces."},
 	{name: "strcmp", args: "a, b", typed: maybeInt, doc: "-1, 0 or 1 as the first is less, equal or greater."},
 	{name: "substring", args: "text, position[, length]", typed: textFirst(atMost(2)), doc: "A part of the text; a negative position counts from the end."},
 	{name: "substring_index", args: "text, delimiter, count", typed: textOf(first), eval: evalSubstringIndex, doc: "What is before the n-th delimiter; of a negative number behind it, from the end."},
-	{name: "to_base64", args: "text", typed: plainText(0), doc: "The bytes in base 64, in lines of 76."},
-	{name: "trim", args: "text", typed: trimType, doc: "TRIM([BOTH|LEADING|TRAILING] [part FROM] text): the text without a part at its ends."},
+	{name: "to_base64", args: "text", typed: plainText(0), stored: true, doc: "The bytes in base 64, in lines of 76."},
+	{name: "trim", args: "text", typed: trimType, eval: evalTrim, doc: "TRIM([BOTH|LEADING|TRAILING] [part FROM] text): the text without a part at its ends."},
 	{name: "unhex", args: "text", typed: plainBytes(0), doc: "The bytes written in base 16."},
-	{name: "upper", args: "text", typed: textFirst(first), doc: "The text in upper case."},
-	{name: "weight_string", args: "text", typed: plainBytes(0), doc: "The bytes by which the text is ordered."},
+	{name: "upper", args: "text", typed: textFirst(first), eval: evalLetters, doc: "The text in upper case."},
+	{name: "weight_string", args: "text", typed: plainBytes(0), stored: true, doc: "The bytes by which the text is ordered."},
 }
 
 // textFirst is the rule of text that is a part of the first argument.
@@ -298,7 +298,7 @@ func evalFindInSet(c *call) (evaluator, error) {
 	if err != nil {
 		return nil, err
 	}
-	collation := colldata.Lookup(id)
+	collation := colldata.Lookup(unicodeCollation(id))
 	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
 		list := row[1].Raw()
 		if len(list) == 0 {
@@ -348,7 +348,7 @@ func evalPad(c *call) (evaluator, error) {
 		case n <= have:
 			return c.made(bytes.Clone(text[:c.at(text, int(n))])), nil
 		case len(pad) == 0:
-			return c.made(nil), nil
+			return sqltypes.NULL, nil
 		}
 		width := int64(1)
 		if !c.binary() {
@@ -428,8 +428,9 @@ func evalReplace(c *call) (evaluator, error) {
 	}), nil
 }
 
-// evalSubstringIndex counts delimiters from the left, or from the right where
-// the count is negative; case counts.
+// evalSubstringIndex cuts at the n-th delimiter, case counts. Delimiters are
+// found from the left, also where the count is negative; those of bytes from
+// the right then.
 func evalSubstringIndex(c *call) (evaluator, error) {
 	count := c.integer(2)
 	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
@@ -437,33 +438,33 @@ func evalSubstringIndex(c *call) (evaluator, error) {
 		if len(delimiter) == 0 || n == 0 {
 			return c.made(nil), nil
 		}
-		rest := text
-		if n > 0 {
-			end := 0
-			for ; n > 0; n-- {
-				i := bytes.Index(rest, delimiter)
-				if i < 0 {
+		if n < 0 && c.binary() {
+			end := len(text)
+			for ; n < 0; n++ {
+				if end = bytes.LastIndex(text[:end], delimiter); end < 0 {
 					return c.made(bytes.Clone(text)), nil
 				}
-				end += i
-				if n == 1 {
-					return c.made(bytes.Clone(text[:end])), nil
-				}
-				end += len(delimiter)
-				rest = text[end:]
+			}
+			return c.made(bytes.Clone(text[end+len(delimiter):])), nil
+		}
+		behind := n < 0
+		if behind {
+			if n += int64(bytes.Count(text, delimiter)) + 1; n <= 0 {
+				return c.made(bytes.Clone(text)), nil
 			}
 		}
-		for ; n < 0; n++ {
-			i := bytes.LastIndex(rest, delimiter)
+		at := 0
+		for ; n > 0; n-- {
+			i := bytes.Index(text[at:], delimiter)
 			if i < 0 {
 				return c.made(bytes.Clone(text)), nil
 			}
-			if n == -1 {
-				return c.made(bytes.Clone(text[i+len(delimiter):])), nil
-			}
-			rest = rest[:i]
+			at += i + len(delimiter)
 		}
-		return c.made(nil), nil
+		if behind {
+			return c.made(bytes.Clone(text[at:])), nil
+		}
+		return c.made(bytes.Clone(text[:at-len(delimiter)])), nil
 	}), nil
 }
 
@@ -471,36 +472,72 @@ func evalSubstringIndex(c *call) (evaluator, error) {
 // four (manual 12.8).
 func evalSoundex(c *call) (evaluator, error) {
 	const codes = "01230120022455012623010202"
-	code := func(r rune) byte {
-		if r = unicode.ToUpper(r); r >= 'A' && r <= 'Z' {
-			return codes[r-'A']
+	capital := func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return r - 'a' + 'A'
 		}
-		return '0'
+		return r
 	}
 	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
 		var out strings.Builder
 		last := byte(0)
 		n := 0
 		for _, r := range row[0].ToString() {
-			if !unicode.IsLetter(r) {
-				continue
+			r = capital(r)
+			code := byte('0')
+			if r >= 'A' && r <= 'Z' {
+				code = codes[r-'A']
+			} else if r < 0xC0 {
+				continue // no letter
 			}
-			d := code(r)
 			switch {
 			case n == 0:
-				out.WriteRune(unicode.ToUpper(r))
-				n++
-			case r <= unicode.MaxASCII && (unicode.ToUpper(r) == 'H' || unicode.ToUpper(r) == 'W'):
+				out.WriteRune(r)
+			case code == '0' || code == last:
 				continue
-			case d != last && d != '0':
-				out.WriteByte(d)
-				n++
+			default:
+				out.WriteByte(code)
 			}
-			last = d
+			n++
+			last = code
 		}
 		if n > 0 && n < 4 {
 			out.WriteString("000"[:4-n])
 		}
 		return c.made([]byte(out.String())), nil
+	}), nil
+}
+
+// evalLetters is LOWER and UPPER: one letter for one, bytes stay.
+func evalLetters(c *call) (evaluator, error) {
+	change := unicode.ToLower
+	if c.name == "upper" {
+		change = unicode.ToUpper
+	}
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		if c.binary() {
+			return c.made(bytes.Clone(row[0].Raw())), nil
+		}
+		return textValue(bytes.Map(change, row[0].Raw())), nil
+	}), nil
+}
+
+// evalTrim takes a part, or spaces, off the ends as often as it is there.
+func evalTrim(c *call) (evaluator, error) {
+	n := c.node.(*sqlparser.TrimFuncExpr)
+	left := c.name == "ltrim" || c.name == "trim" && n.Type != sqlparser.TrailingTrimType
+	right := c.name == "rtrim" || c.name == "trim" && n.Type != sqlparser.LeadingTrimType
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		part, text := []byte(" "), row[len(c.args)-1].Raw()
+		if len(c.args) == 2 {
+			part = row[0].Raw()
+		}
+		for left && len(part) > 0 && bytes.HasPrefix(text, part) {
+			text = text[len(part):]
+		}
+		for right && len(part) > 0 && bytes.HasSuffix(text, part) {
+			text = text[:len(text)-len(part)]
+		}
+		return c.made(bytes.Clone(text)), nil
 	}), nil
 }

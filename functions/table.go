@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 
+	"vitess.io/vitess/go/mysql/collations/charset"
+	"vitess.io/vitess/go/mysql/collations/colldata"
 	"vitess.io/vitess/go/sqltypes"
 	"vitess.io/vitess/go/vt/sqlparser"
 )
@@ -26,6 +28,9 @@ type builtin struct {
 	// exact tells that eval or evalengine want decimals with the digits a
 	// quotient carries; others get them as their type shows them.
 	exact bool
+	// stored tells that the function looks at the bytes of text, as they are in
+	// its character set.
+	stored bool
 }
 
 // call is a node with its arguments typed: what the table's rules see.
@@ -282,6 +287,7 @@ func nameOf(node sqlparser.Expr) string {
 func (c *call) prepare() (*Prepared, error) {
 	var eval evaluator
 	var err error
+	encode := c.encodings()
 	if c.typed != nil {
 		if c.result, err = c.typed(c); err != nil {
 			return nil, err
@@ -301,8 +307,13 @@ func (c *call) prepare() (*Prepared, error) {
 	result := c.result
 	shown := c.shown()
 	return &Prepared{Type: result, Eval: func(row []sqltypes.Value) (sqltypes.Value, error) {
-		if len(shown) > 0 {
+		if len(shown)+len(encode) > 0 {
 			row = slices.Clone(row)
+			for i, to := range encode {
+				if !row[i].IsNull() {
+					row[i] = to(row[i])
+				}
+			}
 			for _, i := range shown {
 				var err error
 				if row[i], err = conform(row[i], c.args[i].Type); err != nil {
@@ -321,6 +332,39 @@ func (c *call) prepare() (*Prepared, error) {
 	}}, nil
 }
 
+// encodings has how arguments come back to the bytes of their character set,
+// where the function wants them; they are bytes to it.
+func (c *call) encodings() map[int]func(sqltypes.Value) sqltypes.Value {
+	if !c.stored {
+		return nil
+	}
+	var out map[int]func(sqltypes.Value) sqltypes.Value
+	for i, a := range c.args {
+		id, _ := a.Type.collation()
+		if a.Type.Kind != Text || unicodeCollation(id) == id {
+			continue
+		}
+		to := colldata.Lookup(id).Charset()
+		encode := func(v sqltypes.Value) sqltypes.Value {
+			b, err := charset.Convert(nil, to, v.Raw(), charset.Charset_utf8mb4{})
+			if err != nil {
+				b = v.Raw()
+			}
+			return sqltypes.MakeTrusted(sqltypes.VarBinary, b)
+		}
+		if out == nil {
+			out = map[int]func(sqltypes.Value) sqltypes.Value{}
+			c.args = slices.Clone(c.args)
+		}
+		out[i] = encode
+		c.args[i].Type = Type{Kind: Bytes, Nullable: a.Type.Nullable}
+		if a.Literal && !a.Value.IsNull() {
+			c.args[i].Value = encode(a.Value)
+		}
+	}
+	return out
+}
+
 // shown lists the arguments that are decimals and must be cut to their scale.
 func (c *call) shown() []int {
 	if c.exact {
@@ -328,7 +372,7 @@ func (c *call) shown() []int {
 	}
 	var out []int
 	for i, a := range c.args {
-		if a.Type.Kind == Decimal && !a.Literal {
+		if a.Type.Kind == Decimal {
 			out = append(out, i)
 		}
 	}

@@ -12,8 +12,9 @@ import (
 
 // textTranslations are those of the string functions.
 var textTranslations = map[string]translator{
-	"lower":           duckLetters("lower(%1)"),
-	"upper":           duckLetters("upper(%1)"),
+	"lower": duckLetters("lower(%1)"),
+	// DuckDB has a capital ß, MySQL does not.
+	"upper":           duckLetters("CASE WHEN contains(%1, 'ß') THEN array_to_string(list_transform(string_split(%1, 'ß'), lambda p: upper(p)), 'ß') ELSE upper(%1) END"),
 	"length":          duckLength(""),
 	"bit_length":      duckLength(" * 8"),
 	"char_length":     duckChars,
@@ -115,10 +116,13 @@ func duckSubstring(d *translation) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	length := ""
+	length, missing := "", ""
 	if len(d.args) == 3 {
 		if length, ok = d.bounded(2); !ok {
 			return "", false
+		}
+		if _, literal := d.literalInt(2); !literal {
+			missing = " OR " + d.args[2].SQL + " IS NULL"
 		}
 		length = ", " + length
 	}
@@ -126,9 +130,9 @@ func duckSubstring(d *translation) (string, bool) {
 	switch {
 	case literal && p > 0:
 		return fmt.Sprintf("substring(%s, %d%s)", x, min(p, math.MaxInt32), length), true
-	case literal && p == 0:
+	case literal && p == 0 && missing == "":
 		return "left(" + x + ", 0)", true
-	case literal:
+	case literal && p < 0 && missing == "":
 		p = max(p, -math.MaxInt32)
 		return fmt.Sprintf("CASE WHEN length(%[1]s) < %[2]d THEN '' ELSE substring(%[1]s, %[3]d%[4]s) END", x, -p, p, length), true
 	}
@@ -136,8 +140,8 @@ func duckSubstring(d *translation) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	return fmt.Sprintf("CASE WHEN %[1]s IS NULL OR %[2]s IS NULL THEN NULL WHEN %[2]s = 0 OR %[2]s < -length(%[1]s) OR %[2]s > length(%[1]s) "+
-		"THEN left(%[1]s, 0) ELSE substring(%[1]s, %[2]s%[3]s) END", x, at, length), true
+	return fmt.Sprintf("CASE WHEN %[1]s IS NULL OR %[2]s IS NULL%[4]s THEN NULL WHEN %[2]s = 0 OR %[2]s < -length(%[1]s) OR %[2]s > length(%[1]s) "+
+		"THEN left(%[1]s, 0) ELSE substring(%[1]s, %[2]s%[3]s) END", x, at, length, missing), true
 }
 
 // duckEnd is LEFT and RIGHT.
@@ -316,20 +320,8 @@ func duckSubstringIndex(d *translation) (string, bool) {
 		return fmt.Sprintf("split_part(%s, %s, 1)", x, quote(delimiter)), true
 	case n > 0:
 		return fmt.Sprintf("array_to_string(string_split(%s, %[2]s)[:%[3]d], %[2]s)", x, quote(delimiter), min(n, math.MaxInt32)), true
-	case overlapsItself(delimiter):
-		return "", false // counted from the right the delimiters are others
 	}
 	return fmt.Sprintf("array_to_string(string_split(%s, %[2]s)[%[3]d:], %[2]s)", x, quote(delimiter), max(n, -math.MaxInt32)), true
-}
-
-// overlapsItself tells whether an end of a text is also its beginning.
-func overlapsItself(s string) bool {
-	for i := 1; i < len(s); i++ {
-		if strings.HasPrefix(s, s[i:]) {
-			return true
-		}
-	}
-	return false
 }
 
 func duckFindInSet(d *translation) (string, bool) {

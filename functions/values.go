@@ -25,9 +25,6 @@ func uintValue(n uint64) sqltypes.Value {
 }
 
 func floatValue(f float64) sqltypes.Value {
-	if f == 0 {
-		f = math.Abs(f) // MySQL shows no negative zero
-	}
 	return sqltypes.MakeTrusted(sqltypes.Float64, format.FormatFloat(f))
 }
 
@@ -42,6 +39,11 @@ func boolValue(b bool) sqltypes.Value {
 	}
 	return zero
 }
+
+var (
+	million     = decimal.NewFromInt(1e6)
+	mostDecimal = decimal.NewFromInt(most / 10)
+)
 
 // strict makes an evaluation NULL where an argument is.
 func (c *call) strict(eval evaluator) evaluator {
