@@ -4,6 +4,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -186,7 +187,8 @@ func writeResult(w *vectorWriter, row int, typ duckdb.Type, v sqltypes.Value, t 
 	}
 	raw := v.Raw()
 	text := unsafe.String(unsafe.SliceData(raw), len(raw))
-	bad := func(err error) error { return fmt.Errorf("a function gave %q, which is no %s: %w", text, t, err) }
+	// Not the value: it may be of packets, which errors never show.
+	bad := func(err error) error { return fmt.Errorf("a function gave %d bytes that are no %s: %w", len(raw), t, errors.Unwrap(err)) }
 	switch typ {
 	case duckdb.TypeBoolean:
 		put(w, row, text != "0")

@@ -783,8 +783,27 @@ func (c *compiler) called(e sqlparser.Expr, args []Expr, p *functions.Prepared) 
 	for i, a := range args {
 		operands[i] = operandOf(a, []string{"x", "x"})
 	}
-	_, f.Native = functions.InDuckDB(e, operands, p.Type, c.fn)
+	if _, f.Native = functions.InDuckDB(e, operands, p.Type, c.fn); !f.Native {
+		f.Made = c.evaluation(e, args, p)
+	}
 	return f
+}
+
+// evaluation is what DuckDB calls back. Its optimiser asks how a condition
+// answers NULL, also where no row can have one.
+func (c *compiler) evaluation(e sqlparser.Expr, args []Expr, p *functions.Prepared) *functions.Prepared {
+	list := make([]functions.Argument, len(args))
+	for i, a := range args {
+		if list[i] = argument(a); !list[i].Literal {
+			list[i].Type.Nullable = true
+		}
+	}
+	q, err := functions.Prepare(e, list, c.fn)
+	if err != nil {
+		return p
+	}
+	q.Type = p.Type
+	return q
 }
 
 // made binds a call that is made of placeholders for bound arguments.
