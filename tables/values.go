@@ -64,6 +64,8 @@ const (
 	Inbound  = "inbound"
 	Internal = "internal"
 	External = "external"
+	// ToMany: the server is a multicast or broadcast address.
+	ToMany = "multicast"
 )
 
 // Values of action.
@@ -144,7 +146,7 @@ var (
 		ConnSH, ConnSHR, ConnOTH}
 	endReasons       = []string{EndIdle, EndActive, EndSeen, EndForced, EndResources, EndRestart, EndOfCapture}
 	orientations     = []string{BySyn, BySynAck, ByServicePort, ByFirstPacket, ByExporter}
-	directions       = []string{Outbound, Inbound, Internal, External}
+	directions       = []string{Outbound, Inbound, Internal, External, ToMany}
 	actions          = []string{Allow, Deny}
 	visibilities     = []string{Cut, OneSided, Encrypted, Clear}
 	packetStatuses   = []string{Available, Truncated, Lossy, Partial, Evicted, NotCaptured}

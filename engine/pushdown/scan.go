@@ -458,14 +458,13 @@ func Setup() []string {
 		// the addition overflows, costs a third of adding in 128 bits.
 		fmt.Sprintf("CREATE OR REPLACE MACRO wiresql_total(a, b) AS (coalesce(TRY(coalesce(a, 0) + coalesce(b, 0)), %d))", int64(tables.MaxCount)),
 		fmt.Sprintf("CREATE OR REPLACE MACRO wiresql_count(n) AS (least(n, %d)::BIGINT)", int64(tables.MaxCount)),
-		// RFC 1918, RFC 3927, RFC 4193, RFC 4291 section 2.5.6.
-		"CREATE OR REPLACE MACRO wiresql_inside(hi, lo) AS (CASE WHEN hi = 0 THEN " +
-			lowRange("10.0.0.0/8") + " OR " + lowRange("172.16.0.0/12") + " OR " +
-			lowRange("192.168.0.0/16") + " OR " + lowRange("169.254.0.0/16") +
-			" ELSE (hi >> 57) = 126 OR (hi >> 54) = 1018 END)",
+		"CREATE OR REPLACE MACRO wiresql_inside(hi, lo) AS (" + liesIn(tables.Inside) + ")",
+		"CREATE OR REPLACE MACRO wiresql_many(hi, lo) AS (" + liesIn(tables.ManyReceivers) + ")",
 		"CREATE OR REPLACE MACRO wiresql_direction(client_hi, client_lo, server_hi, server_lo) AS (CASE" +
-			" WHEN wiresql_inside(client_hi, client_lo) THEN CASE WHEN wiresql_inside(server_hi, server_lo) THEN 'internal' ELSE 'outbound' END" +
-			" WHEN wiresql_inside(server_hi, server_lo) THEN 'inbound' ELSE 'external' END)",
+			" WHEN wiresql_inside(server_hi, server_lo) THEN CASE WHEN wiresql_inside(client_hi, client_lo)" +
+			" THEN " + quoteText(tables.Internal) + " ELSE " + quoteText(tables.Inbound) + " END" +
+			" WHEN wiresql_many(server_hi, server_lo) THEN " + quoteText(tables.ToMany) +
+			" WHEN wiresql_inside(client_hi, client_lo) THEN " + quoteText(tables.Outbound) + " ELSE " + quoteText(tables.External) + " END)",
 		servicesTable(),
 	}
 }
@@ -480,8 +479,17 @@ func servicesTable() string {
 	return "CREATE OR REPLACE TABLE wiresql_services AS SELECT * FROM (VALUES " + strings.Join(rows, ", ") + ") s(protocol, port, name)"
 }
 
-// lowRange tests the low half of a mapped IPv4 address.
-func lowRange(prefix string) string {
-	first, last := tables.PrefixRange(netip.MustParsePrefix(prefix))
-	return fmt.Sprintf("lo BETWEEN %d AND %d", first.Lo, last.Lo)
+// liesIn tests whether an address lies in one of some networks. Those with an
+// upper half of zeros, IPv4 among them, are told by the lower half alone.
+func liesIn(networks []netip.Prefix) string {
+	var low, high []string
+	for _, p := range networks {
+		first, last := tables.PrefixRange(p)
+		if last.Hi == 0 {
+			low = append(low, fmt.Sprintf("lo BETWEEN %d::UBIGINT AND %d::UBIGINT", first.Lo, last.Lo))
+		} else { // no network of ours is longer than 64 bits here
+			high = append(high, fmt.Sprintf("hi BETWEEN %d::UBIGINT AND %d::UBIGINT", first.Hi, last.Hi))
+		}
+	}
+	return "CASE WHEN hi = 0 THEN " + strings.Join(low, " OR ") + " ELSE " + strings.Join(high, " OR ") + " END"
 }
