@@ -124,8 +124,9 @@ func appLabel(v uint16) string {
 	return strconv.Itoa(int(v))
 }
 
-// maxText is the longest name that is kept, in octets.
-const maxText = 1024
+// maxText is the longest name that is kept, in characters: that of the columns
+// in_if_name, out_if_name and app_name.
+const maxText = 255
 
 // textOf reads a name: without the zeros that pad one of fixed length, in
 // UTF-8, and not longer than a name is.
@@ -137,11 +138,7 @@ func textOf(b []byte) []byte {
 		b = bytes.ToValidUTF8(b, []byte("\ufffd"))
 	}
 	if len(b) > maxText {
-		n := maxText
-		for !utf8.RuneStart(b[n]) {
-			n--
-		}
-		b = b[:n]
+		return []byte(tables.CutText(string(b), maxText))
 	}
 	return b
 }

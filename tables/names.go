@@ -136,8 +136,10 @@ func ParseMAC(s string) (uint64, error) {
 
 // FoldName is the stored form of host, DNS and server names: ASCII letters
 // lower case, without the root's trailing dot. Other bytes stay as they are.
-func FoldName(s string) string {
-	s = strings.TrimSuffix(s, ".")
+func FoldName(s string) string { return FoldCase(strings.TrimSuffix(s, ".")) }
+
+// FoldCase makes ASCII letters lower case, as DNS compares names (RFC 4343).
+func FoldCase(s string) string {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= 'A' && s[i] <= 'Z' {
 			b := []byte(s)

@@ -332,13 +332,15 @@ var DNSRelation = &Relation{Schema: Main, Name: "dns",
 		{Name: "client_ip", Kind: Address, NotNull: true, Doc: "who asked"},
 		{Name: "client_host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the client's address had at ts"},
 		{Name: "server_ip", Kind: Address, NotNull: true, Doc: "who was asked"},
-		{Name: "query", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name asked for, lower case", Source: "Zeek query"},
+		{Name: "query", Kind: HostName, Size: 512, NoCase: true, Fold: "lower", Doc: "name asked for, lower case; NULL for the root. Dots and backslashes within labels have a backslash before them; a name that is not UTF-8 has a character a byte (ISO 8859-1)", Source: "Zeek query"},
 		{Name: "qtype", Kind: Text, Size: 16, Known: knownDNSTypes, NoCase: true, Fold: "upper", Doc: "type asked for: A, AAAA, PTR, …", Source: "Zeek qtype_name"},
 		{Name: "rcode", Kind: Text, Size: 16, Known: knownDNSRCodes, NoCase: true, Fold: "upper", Doc: "NOERROR, NXDOMAIN, …; NULL without an answer", Source: "Zeek rcode_name"},
 		{Name: "answers", Kind: Text, Size: 4096, Doc: "answers in presentation form, comma-joined", Source: "Zeek answers"},
 		{Name: "ttl", Kind: BigInt, Unit: "seconds", Doc: "smallest time to live among the answers"},
 		{Name: "rtt_us", Kind: BigInt, Unit: "microseconds", Doc: "from query to answer", Source: "Zeek rtt"},
 		colProtocol, colSensor, colFlowID, colConnID,
+		{Name: "query_raw", Kind: Text, Size: 512, Doc: "name asked for, in the case it was asked in"},
+		{Name: "query_length", Kind: Int, Unit: "bytes", Doc: "length of the name on the wire, labels and the dots between them: 253 at most"},
 	}}
 
 // OpsImports is what was imported.

@@ -162,7 +162,7 @@ func (m *dhcp) options(b []byte) (overload byte, whole bool) {
 func wireName(v []byte) (string, bool) {
 	whole := append(append(make([]byte, 0, len(v)+1), v...), 0)
 	name, next, ok := readName(whole, 0)
-	return name, ok && next >= len(v)
+	return name, ok && next >= len(v) && len(name) <= tables.MaxHost
 }
 
 // hostName folds a name sent as text. One that holds what no host name and no

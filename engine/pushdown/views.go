@@ -117,7 +117,9 @@ var (
 	dnsView       = &view{
 		family: "dns", row: reflect.TypeFor[tables.DNS](),
 		exprs: with(addresses("client_ip", "client", "server_ip", "server"), map[string]string{
-			"protocol": exprProtocol,
+			"protocol":     exprProtocol,
+			"query_raw":    "coalesce({query_raw}, {query})",
+			"query_length": "coalesce({query_length}, length({query})::INTEGER)",
 		}),
 		hosts: map[string]string{"client_host": "client"},
 	}

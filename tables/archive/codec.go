@@ -16,11 +16,13 @@ import (
 	"github.com/wiresql/wiresql/tables"
 )
 
-// schemaVersion stands in every file's name; it grows with the columns of
-// tables/rows.go, and files of one version have one list of columns, all of
-// them in every file: DuckDB reads a list of equal files 1.5 times faster than
-// one it has to unite by name, and a column of NULLs costs 100 bytes a row
-// group.
+// schemaVersion stands in every file's name; it grows when a column of
+// tables/rows.go becomes another one, so that no program misreads it. Added
+// columns need no new version: older programs don't ask for them, and where an
+// older file lacks them File.Columns says so. Files written today have all
+// columns of their family, exports aside: DuckDB reads a list of equal files
+// 1.5 times faster than one it has to unite by name, and a column of NULLs costs
+// 100 bytes a row group.
 const schemaVersion = 1
 
 // families ties the row structs to their families. Column names are bloomed
@@ -90,9 +92,11 @@ type codec struct {
 
 var codecs sync.Map // reflect.Type → *codec
 
-// codecOf returns the plan of T, which must be one of families.
-func codecOf[T any]() (*codec, error) {
-	t := reflect.TypeFor[T]()
+// codecOf returns the plan of T, which must be one of families; codecFor that
+// of a type.
+func codecOf[T any]() (*codec, error) { return codecFor(reflect.TypeFor[T]()) }
+
+func codecFor(t reflect.Type) (*codec, error) {
 	if c, ok := codecs.Load(t); ok {
 		return c.(*codec), nil
 	}
