@@ -219,7 +219,7 @@ func (d *duck) registerFunctions() error {
 	if duckdb.RegisterTableFunction(conn, f) == duckdb.StateError {
 		return fmt.Errorf("register %s with duckdb", feedFunction)
 	}
-	for _, s := range scalars() {
+	for _, s := range append(scalars(), d.absenceFunctions()...) {
 		if err := registerScalar(conn, s); err != nil {
 			return err
 		}
@@ -233,6 +233,12 @@ func registerScalar(conn duckdb.Connection, s *scalar) error {
 	duckdb.ScalarFunctionSetName(f, s.name)
 	for _, t := range s.args {
 		lt := duckdb.CreateLogicalType(t)
+		if t == duckdb.TypeList { // of INTEGER
+			duckdb.DestroyLogicalType(&lt)
+			element := duckdb.CreateLogicalType(duckdb.TypeInteger)
+			lt = duckdb.CreateListType(element)
+			duckdb.DestroyLogicalType(&element)
+		}
 		duckdb.ScalarFunctionAddParameter(f, lt)
 		duckdb.DestroyLogicalType(&lt)
 	}

@@ -30,6 +30,7 @@ type duck struct {
 	closed bool
 	open   sync.WaitGroup // connections handed out
 
+	absent  atomic.Pointer[absence]
 	feeds   sync.Map // handle text → feed
 	handles atomic.Uint64
 }
@@ -46,6 +47,7 @@ func openDuck(cfg Config, roots []string) (*duck, error) {
 		return nil, fmt.Errorf("create spill directory: %w", err)
 	}
 	d := &duck{spill: spill}
+	d.absent.Store(&absence{})
 	if duckdb.Open(":memory:", &d.db) == duckdb.StateError {
 		os.RemoveAll(spill)
 		return nil, errors.New("open in-memory duckdb")

@@ -26,7 +26,7 @@ const (
 type snapshot struct {
 	catalog *archive.Catalog
 	missing []uint32 // segments whose packets are gone
-	lossy   []pushdown.Gap
+	lossy   []gap
 	leases  map[string][]tables.Lease
 	// recorded is the time some source was recording, in order; nil when
 	// nothing says.
@@ -66,6 +66,9 @@ func (e *Engine) snapshot(ctx context.Context) (*snapshot, error) {
 			return nil, fmt.Errorf("load segments: %w", err)
 		}
 	}
+	if before == nil || !slices.Equal(before.missing, missing) || !slices.Equal(before.lossy, s.lossy) {
+		e.duck.absent.Store(newAbsence(missing, s.lossy))
+	}
 	e.snap = s
 	return s, nil
 }
@@ -103,10 +106,10 @@ func (s *snapshot) loadCoverage() error {
 	err := readFamily(s.catalog, archive.Coverage, func(c *tables.Coverage) {
 		covered = append(covered, period{c.TS, c.TSEnd})
 		if c.Drops.Set && c.Drops.V > 0 {
-			s.lossy = append(s.lossy, pushdown.Gap{Sensor: c.Sensor, From: c.TS, To: c.TSEnd})
+			s.lossy = append(s.lossy, gap{c.Sensor, period{c.TS, c.TSEnd}})
 		}
 	})
-	s.recorded = merge(covered)
+	s.recorded = merge(covered, edge)
 	return err
 }
 
@@ -162,7 +165,7 @@ func (s *snapshot) env() pushdown.Env {
 // source is what a relation is read from, given the files that are left after
 // pruning.
 func (s *snapshot) source(files []archive.File) pushdown.Source {
-	src := pushdown.Source{Files: map[string][]pushdown.FileRef{}, Missing: s.missing, Lossy: s.lossy, Hosts: hostsTable, Segments: segmentsTable}
+	src := pushdown.Source{Files: map[string][]pushdown.FileRef{}, Missing: len(s.missing) > 0, Lossy: len(s.lossy) > 0, Hosts: hostsTable, Segments: segmentsTable}
 	for _, f := range files {
 		family := string(f.Family)
 		ref := pushdown.FileRef{Path: f.Path, Columns: f.Columns}

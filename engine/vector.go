@@ -15,6 +15,7 @@ type vector struct {
 	resultColumn
 	data  unsafe.Pointer
 	valid unsafe.Pointer // bit mask of 64-bit words; nil when nothing is NULL
+	child unsafe.Pointer // the elements of lists
 }
 
 // chunkView is a chunk of a running cursor: up to 2,048 rows in columns.
@@ -24,7 +25,11 @@ type chunkView struct {
 }
 
 func readVector(v duckdb.Vector, col resultColumn) vector {
-	return vector{col, duckdb.VectorGetData(v), duckdb.VectorGetValidity(v)}
+	out := vector{col, duckdb.VectorGetData(v), duckdb.VectorGetValidity(v), nil}
+	if col.typ == duckdb.TypeList {
+		out.child = duckdb.VectorGetData(duckdb.ListVectorGetChild(v))
+	}
+	return out
 }
 
 func (v *vector) null(row int) bool {
@@ -52,6 +57,16 @@ func (v *vector) bytes(row int) []byte {
 		return unsafe.Slice((*byte)(unsafe.Add(p, 4)), n)
 	}
 	return unsafe.Slice(*(**byte)(unsafe.Add(p, 8)), n)
+}
+
+// list returns a list of INTEGER in DuckDB's memory; its elements must not be
+// NULL.
+func (v *vector) list(row int) []int32 {
+	entry := at[struct{ offset, length uint64 }](v, row)
+	if entry.length == 0 {
+		return nil
+	}
+	return unsafe.Slice((*int32)(unsafe.Add(v.child, entry.offset*4)), entry.length)
 }
 
 func (v *vector) uint64(row int) uint64 { return at[uint64](v, row) }

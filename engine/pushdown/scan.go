@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -35,12 +34,6 @@ type FileRef struct {
 // settledColumns are what compaction adds to rows of exports.
 var settledColumns = []string{"conn_id", "segments", "cut_packets"}
 
-// Gap is an interval in which a sensor lost packets.
-type Gap struct {
-	Sensor   string
-	From, To tables.Time // both inclusive
-}
-
 // Source is what a relation is read from.
 type Source struct {
 	// Files are the row files of the relation's families (Families), pruned.
@@ -48,10 +41,11 @@ type Source struct {
 	// Tables are DuckDB tables with rows of a family that are in none of its
 	// files, by family; they have all of its stored columns.
 	Tables map[string]string
-	// Missing are the segments whose packets are gone, Lossy the intervals of
-	// loss: packet_status is computed from both.
-	Missing []uint32
-	Lossy   []Gap
+	// Missing tells that packets of some segment are gone, Lossy that some
+	// sensor lost packets. Which and when answer the functions
+	// wiresql_gone(segments), 0 for none of them, 1 for some, 2 for all, and
+	// wiresql_lost(sensor, ts, ts_end): packet_status is computed from both.
+	Missing, Lossy bool
 	// Hosts is the DuckDB table of leases: name, ip_hi, ip_lo, mac, ts,
 	// ts_end, source, site (NULL for the default site), with the types of
 	// tables.Name. Empty: no names are known.
@@ -197,7 +191,8 @@ func storedTypes(row reflect.Type) map[string]string {
 }
 
 // RelationSQL is a SELECT that puts out Fields(rel, cols) from src. It needs
-// the macros of Setup and the function wiresql_community_id.
+// the macros of Setup and the functions wiresql_community_id, wiresql_gone and
+// wiresql_lost.
 func RelationSQL(rel *tables.Relation, cols []string, src Source) (string, error) {
 	fields, err := Fields(rel, cols)
 	if err != nil {
@@ -386,29 +381,22 @@ func nulls(fields []Field) string {
 }
 
 // packetStatus is the first that holds, from gone to whole; the tests for what
-// is gone or lossy are left out while nothing is. What a sensor lost is told
-// by its own rows only.
+// is gone or lossy are left out while nothing is. They are functions, since what
+// is gone can be much. What a sensor lost is told by its own rows only.
 func (s Source) packetStatus(ofSensor bool) string {
 	var b strings.Builder
-	b.WriteString("CASE WHEN {segments} IS NULL THEN '" + tables.NotCaptured + "'")
-	if len(s.Missing) > 0 {
-		var list []string
-		for _, n := range s.Missing {
-			list = append(list, strconv.FormatUint(uint64(n), 10))
-		}
-		gone := "[" + strings.Join(list, ", ") + "]::INTEGER[]"
-		b.WriteString(" WHEN list_has_all(" + gone + ", {segments}) THEN 'evicted'")
-		b.WriteString(" WHEN list_has_any(" + gone + ", {segments}) THEN 'partial'")
+	when := func(test, status string) { b.WriteString(" WHEN " + test + " THEN " + quoteText(status)) }
+	b.WriteString("CASE")
+	when("{segments} IS NULL", tables.NotCaptured)
+	if s.Missing {
+		when("wiresql_gone({segments}) = 2", tables.Evicted)
+		when("wiresql_gone({segments}) = 1", tables.Partial)
 	}
-	if len(s.Lossy) > 0 && ofSensor {
-		var gaps []string
-		for _, g := range s.Lossy {
-			gaps = append(gaps, fmt.Sprintf("(%s, %s, %s)", quoteText(g.Sensor), quoteTime(g.From), quoteTime(g.To)))
-		}
-		b.WriteString(" WHEN EXISTS (SELECT 1 FROM (VALUES " + strings.Join(gaps, ", ") + ") g(sensor, since, till)" +
-			" WHERE g.sensor = coalesce({sensor}, '') AND {ts} <= g.till AND {ts_end} >= g.since) THEN 'lossy'")
+	if s.Lossy && ofSensor {
+		when("wiresql_lost(coalesce({sensor}, ''), {ts}, {ts_end})", tables.Lossy)
 	}
-	b.WriteString(" WHEN {cut_packets} > 0 THEN 'truncated' ELSE 'available' END")
+	when("{cut_packets} > 0", tables.Truncated)
+	b.WriteString(" ELSE " + quoteText(tables.Available) + " END")
 	return b.String()
 }
 
