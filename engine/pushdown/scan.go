@@ -218,6 +218,16 @@ func RelationSQL(rel *tables.Relation, cols []string, src Source) (string, error
 	return strings.Join(parts, "\nUNION ALL\n"), nil
 }
 
+// ReadsHosts tells whether columns of a relation are made of the leases.
+func ReadsHosts(rel *tables.Relation, cols []string) bool {
+	for v := views[rel]; v != nil; v = v.also {
+		if slices.ContainsFunc(cols, func(c string) bool { return v.hosts[c] != "" }) {
+			return true
+		}
+	}
+	return rel == tables.Hosts
+}
+
 func tableSQL(fields []Field, table string) string {
 	if table == "" {
 		return "SELECT " + nulls(fields) + " WHERE false"
