@@ -7,8 +7,6 @@ import (
 	"io"
 	"slices"
 
-	duckdb "github.com/duckdb/duckdb-go-bindings"
-
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
@@ -208,11 +206,15 @@ func (r *listRun) close() {}
 func columnsOf(rel *tables.Relation) []feedColumn {
 	var out []feedColumn
 	for _, c := range rel.Columns {
-		if c.Kind == tables.Address {
-			out = append(out, feedColumn{c.Name + "_hi", duckdb.TypeUBigInt}, feedColumn{c.Name + "_lo", duckdb.TypeUBigInt})
-			continue
-		}
-		out = append(out, feedColumn{c.Name, storedTypes[c.Kind]})
+		out = append(out, feedColumns(c.Name, c.Kind)...)
+	}
+	return out
+}
+
+// feedColumns are those that make up a column of a kind.
+func feedColumns(name string, kind tables.Kind) (out []feedColumn) {
+	for _, part := range kind.Columns(name) {
+		out = append(out, feedColumn{part.Name, duckTypes[part.Type.Duck()]})
 	}
 	return out
 }
