@@ -49,6 +49,9 @@ func inexact(e Expr) bool {
 	switch e := e.(type) {
 	case *Col:
 		return e.Digits > 0
+	case *Literal:
+		_, fraction, _ := strings.Cut(e.Value.(string), ".")
+		return len(fraction) > scaleOf(e)
 	case *Call:
 		switch e.Op {
 		case "/":
