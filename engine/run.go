@@ -84,6 +84,7 @@ func (e *Engine) execute(ctx *sql.Context, s *statement) (Columnar, *run, error)
 }
 
 func (e *Engine) attempt(ctx *sql.Context, s *statement) (Columnar, *run, error) {
+	warn(ctx, s.plan.Warnings)
 	if err := e.missing(ctx, s.snap, s.plan); err != nil {
 		return nil, nil, err
 	}

@@ -788,11 +788,7 @@ func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (p *functions.Prepare
 // called makes a call of the function table.
 func (c *compiler) called(e sqlparser.Expr, args []Expr, p *functions.Prepared) Expr {
 	f := &Func{Node: e, Args: args, T: p.Type, Made: p, Session: c.fn, Shape: shape(e)}
-	operands := make([]functions.Operand, len(args))
-	for i, a := range args {
-		operands[i] = operandOf(a, []string{"x", "x"})
-	}
-	if _, f.Native = functions.InDuckDB(e, operands, p.Type, c.fn); !f.Native {
+	if f.Native = c.dialect.Computes(f); !f.Native {
 		f.Made = c.evaluation(e, args, p)
 	}
 	return f
@@ -870,8 +866,7 @@ func (c *compiler) ownFunction(e *sqlparser.FuncExpr, f *functions.Function) (Ex
 		return folded, err
 	}
 	x := typed(f.Name, p.Type, args...)
-	r := &renderer{bind: symbolic{}}
-	if r.own(x); r.err == nil {
+	if c.dialect.Spells(x) {
 		return x, nil
 	}
 	return c.called(e, args, p), nil
