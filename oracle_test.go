@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -465,8 +466,11 @@ func numbers(a, b sql.NullString) (x, y float64, ok bool) {
 	return x, y, err1 == nil && err2 == nil
 }
 
+// signedZero is a DECIMAL of MariaDB's that MySQL has without the sign.
+var signedZero = regexp.MustCompile(`^-0(\.0+)?$`)
+
 func sameCell(want, got sql.NullString, double bool) bool {
-	if want == got {
+	if want == got || signedZero.MatchString(want.String) && strings.TrimPrefix(want.String, "-") == got.String {
 		return true
 	}
 	if !double || !want.Valid || !got.Valid {
