@@ -651,11 +651,11 @@ func (im *exportImport) commit() error {
 	var imports []tables.Import
 	for _, f := range im.files {
 		row := tables.Import{
-			File: f.path, ContentID: f.id, Site: im.o.site, State: "complete", TS: tables.Some(f.first), TSEnd: tables.Some(f.last),
+			File: f.path, ContentID: f.id, Site: im.o.site, State: tables.ImportComplete, TS: tables.Some(f.first), TSEnd: tables.Some(f.last),
 			Packets: f.datagrams, Bytes: f.bytes, Rows: f.rows, ImportedAt: now,
 		}
 		if row.Damage = f.stands(); row.Damage != "" {
-			row.State = "damaged"
+			row.State = tables.ImportDamaged
 		}
 		if f.damage != nil {
 			row.DamageOffset = tables.Some(f.damage.Offset)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"time"
+	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/pflag"
@@ -55,6 +56,11 @@ func runImport(ctx context.Context, p *program, args []string) error {
 	inPlace, _ := p.flags.GetBool("in-place")
 	sensor, _ := p.flags.GetString("sensor")
 	site, _ := p.flags.GetString("site")
+	for flag, name := range map[string]string{"sensor": sensor, "site": site} {
+		if utf8.RuneCountInString(name) > tables.MaxName {
+			return fmt.Errorf("--%s %q is longer than %d characters", flag, name, tables.MaxName)
+		}
+	}
 	noSync, _ := p.flags.GetBool("no-sync")
 	exports, o, err := p.exportFlags()
 	if err != nil {

@@ -80,7 +80,7 @@ const (
 // String is the value of flows.end_reason: IPFIX flowEndReason (information
 // element 136) in words, and end_of_capture.
 func (r endReason) String() string {
-	return [...]string{"", "idle", "active", "end", "forced", "lack_of_resources", "end_of_capture"}[r]
+	return [...]string{"", tables.EndIdle, tables.EndActive, tables.EndSeen, tables.EndForced, tables.EndResources, tables.EndOfCapture}[r]
 }
 
 // ends returns the client's and the server's endpoint; ports are 0 for

@@ -404,7 +404,7 @@ func (im *importer) file(s *source) error {
 	st := r.Stats()
 	f := imported{
 		row: tables.Import{
-			File: s.path, ContentID: s.id, Sensor: im.cfg.Sensor, Site: im.cfg.Site, State: "complete",
+			File: s.path, ContentID: s.id, Sensor: im.cfg.Sensor, Site: im.cfg.Site, State: tables.ImportComplete,
 			Packets: st.Packets, Bytes: st.Bytes, ImportedAt: im.batchAt, Stream: im.stream,
 		},
 		coverage: cover.rows(r.Interfaces()),
@@ -415,7 +415,7 @@ func (im *importer) file(s *source) error {
 		f.row.TS, f.row.TSEnd = tables.Some(microseconds(st.First)), tables.Some(microseconds(st.Last))
 	}
 	if damage != nil {
-		f.row.State, f.row.Damage, f.row.DamageOffset = "damaged", damage.Reason, tables.Some(damage.Offset)
+		f.row.State, f.row.Damage, f.row.DamageOffset = tables.ImportDamaged, damage.Reason, tables.Some(damage.Offset)
 		f.report.State, f.report.Err = FileDamaged, damage
 		im.cfg.Logger.Info("capture file is damaged", "file", s.path, "offset", damage.Offset, "reason", damage.Reason, "packets", st.Packets)
 	}

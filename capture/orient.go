@@ -10,7 +10,7 @@ const (
 	orientedByFirst
 )
 
-var orientedBy = [...]string{"syn", "synack", "service_port", "first_packet"}
+var orientedBy = [...]string{tables.BySyn, tables.BySynAck, tables.ByServicePort, tables.ByFirstPacket}
 
 // orient decides at a conversation's first packet whether its source is the
 // client. Ports are those of the packet, or of the datagram a later fragment

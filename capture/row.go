@@ -20,7 +20,7 @@ func (m *Meter) emit(n uint32, c *conversation, reason endReason, last bool) {
 	r := &m.row
 	*r = tables.Flow{
 		TS: microseconds(c.first), TSEnd: microseconds(c.last),
-		SourceType: "packets", Sensor: m.cfg.Sensor, Site: m.cfg.Site,
+		SourceType: tables.SourcePackets, Sensor: m.cfg.Sensor, Site: m.cfg.Site,
 		Src: client, Dst: server, SrcPort: int32(clientPort), DstPort: int32(serverPort),
 		Protocol: int32(c.protocol),
 		Bytes:    c.sum[0].bytes, Packets: c.sum[0].packets,

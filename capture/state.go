@@ -69,41 +69,41 @@ func (s *tcpState) name() string {
 	client, server := s.sent[0], s.sent[1]
 	switch {
 	case s.end == endFin:
-		return "SF"
+		return tables.ConnSF
 	case s.end == endServer:
 		switch {
 		case client&sentSyn != 0 && server == sentRst:
-			return "REJ"
+			return tables.ConnREJ
 		case client != 0:
-			return "RSTR"
+			return tables.ConnRSTR
 		case server&sentSynAck != 0:
-			return "RSTRH"
+			return tables.ConnRSTRH
 		}
 	case s.end == endClient:
 		switch {
 		case server != 0:
-			return "RSTO"
+			return tables.ConnRSTO
 		case client&sentSyn != 0:
-			return "RSTOS0"
+			return tables.ConnRSTOS0
 		}
 	case client&sentFin != 0:
 		switch {
 		case server != 0:
-			return "S2"
+			return tables.ConnS2
 		case client&sentSyn != 0:
-			return "SH"
+			return tables.ConnSH
 		}
 	case server&sentFin != 0:
 		switch {
 		case client != 0:
-			return "S3"
+			return tables.ConnS3
 		case server&sentSynAck != 0:
-			return "SHR"
+			return tables.ConnSHR
 		}
 	case s.unanswered():
-		return "S0"
+		return tables.ConnS0
 	case client&sentSyn != 0 && server&sentSynAck != 0:
-		return "S1"
+		return tables.ConnS1
 	}
-	return "OTH"
+	return tables.ConnOTH
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wiresql/wiresql/tables"
 )
@@ -116,6 +117,9 @@ func parseExporters(entries []string) (*allowList, error) {
 		}
 		if !have {
 			return nil, fmt.Errorf("exporters: %q comes before any address", piece)
+		}
+		if utf8.RuneCountInString(value) > tables.MaxName {
+			return nil, fmt.Errorf("exporters: %s %q is longer than %d characters", key, value, tables.MaxName)
 		}
 		e := l.entries[at]
 		switch key {

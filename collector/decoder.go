@@ -253,7 +253,7 @@ func (w *work) rowOf(t *template) (r *tables.Export, again bool) {
 	r = &w.rows[w.n]
 	m := maker{w.s, t}
 	if t != nil && w.made[w.n] == m {
-		r.Sampling, r.TimeReceived, r.TimeQuality = w.s.row.Sampling, w.s.row.TimeReceived, timesOK
+		r.Sampling, r.TimeReceived, r.TimeQuality = w.s.row.Sampling, w.s.row.TimeReceived, tables.TimesOK
 		return r, true
 	}
 	*r = w.s.row

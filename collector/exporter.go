@@ -19,7 +19,7 @@ const (
 
 // The texts of source_type and sequence_unit.
 var (
-	sourceNames   = [...]string{"", "netflow5", "netflow9", "ipfix", "sflow5"}
+	sourceNames   = [...]string{"", tables.SourceNetFlow5, tables.SourceNetFlow9, tables.SourceIPFIX, tables.SourceSFlow5}
 	sequenceUnits = [...]string{"", "flows", "packets", "records", "datagrams"}
 )
 
@@ -128,7 +128,7 @@ func (d *Decoder) newStream(e *exporter, key streamKey, now tables.Time) *stream
 	}
 	s := &stream{streamKey: key, created: now, heard: now}
 	s.row.SourceType = sourceNames[key.source]
-	s.row.TimeQuality = timesOK
+	s.row.TimeQuality = tables.TimesOK
 	s.row.Exporter = e.addr
 	entry, _ := d.allowed.find(e.addr)
 	if key.source == sourceSFlow5 {

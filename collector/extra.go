@@ -31,11 +31,7 @@ const (
 
 // member begins a member of the object whose key is written out already.
 func (t *extraText) member(key string) {
-	if len(t.b) == 0 {
-		t.b = append(t.b, '{')
-	} else {
-		t.b = append(t.b, ',')
-	}
+	t.next()
 	t.b = append(t.b, key...)
 }
 

@@ -48,15 +48,15 @@ func endReason(v uint64) string {
 	return ""
 }
 
-var endReasons = [...]string{"", "idle", "active", "end", "forced", "lack_of_resources"}
+var endReasons = [...]string{"", tables.EndIdle, tables.EndActive, tables.EndSeen, tables.EndForced, tables.EndResources}
 
 // direction is IE 61's, at the exporter.
 func direction(v uint64) string {
 	switch v {
 	case 0:
-		return "ingress"
+		return tables.Ingress
 	case 1:
-		return "egress"
+		return tables.Egress
 	}
 	return ""
 }
@@ -66,12 +66,12 @@ func direction(v uint64) string {
 func forwarding(v uint8) (action, reason string) {
 	switch v >> 6 {
 	case 1, 3: // forwarded, consumed
-		return "allow", ""
+		return tables.Allow, ""
 	case 2:
 		if v &= 0x3f; int(v) < len(dropReasons) {
-			return "deny", dropReasons[v]
+			return tables.Deny, dropReasons[v]
 		}
-		return "deny", ""
+		return tables.Deny, ""
 	}
 	return "", ""
 }
@@ -85,9 +85,9 @@ var dropReasons = [...]string{
 func firewall(r *tables.Export, v uint64) {
 	switch v {
 	case 1, 2, 5: // created, deleted, updated
-		r.Action = "allow"
+		r.Action = tables.Allow
 	case 3:
-		r.Action = "deny"
+		r.Action = tables.Deny
 		if r.RejectReason == "" {
 			r.RejectReason = "flow denied"
 		}
@@ -124,8 +124,9 @@ func appLabel(v uint16) string {
 	return strconv.Itoa(int(v))
 }
 
-// maxText is the longest name that is kept, in octets.
-const maxText = 1024
+// maxText is the longest name that is kept, in characters: that of the columns
+// in_if_name, out_if_name and app_name.
+const maxText = 255
 
 // textOf reads a name: without the zeros that pad one of fixed length, in
 // UTF-8, and not longer than a name is.
@@ -137,11 +138,7 @@ func textOf(b []byte) []byte {
 		b = bytes.ToValidUTF8(b, []byte("\ufffd"))
 	}
 	if len(b) > maxText {
-		n := maxText
-		for !utf8.RuneStart(b[n]) {
-			n--
-		}
-		b = b[:n]
+		return []byte(tables.CutText(string(b), maxText))
 	}
 	return b
 }

@@ -73,7 +73,7 @@ func show(r *tables.Export) string {
 		case "ts", "ts_end", "resolution", "exporter", "observer", "source_type", "observation_domain_id", "time_received", "cid", "flow_id":
 			continue
 		case "time_quality":
-			if r.TimeQuality == timesOK {
+			if r.TimeQuality == tables.TimesOK {
 				continue
 			}
 		}

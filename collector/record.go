@@ -1,10 +1,6 @@
 package collector
 
-import (
-	"math"
-
-	"github.com/wiresql/wiresql/tables"
-)
+import "github.com/wiresql/wiresql/tables"
 
 // header is what the header of a datagram says about its records.
 type header struct {
@@ -102,8 +98,8 @@ func (w *work) spans(n int) []span {
 	return w.flow.spans[:n]
 }
 
-// counter reads a count. Columns are signed: what is beyond is no count.
-func counter(b []byte) int64 { return int64(min(number(b), math.MaxInt64)) }
+// counter reads a count.
+func counter(b []byte) int64 { return tables.Count(number(b)) }
 
 func some32(b []byte) tables.Opt[int32] { return tables.Some(int32(number(b))) }
 func some64(b []byte) tables.Opt[int64] { return tables.Some(counter(b)) }
@@ -370,8 +366,8 @@ func (w *work) recordTimes(r *tables.Export, t *template, h *header) {
 			f.start = f.end
 		}
 		w.times(r, f.start, f.end, t.res, h.received)
-		if f.has&hasDuration == 0 && r.TimeQuality == timesOK {
-			r.TimeQuality = timesNoStart
+		if f.has&hasDuration == 0 && r.TimeQuality == tables.TimesOK {
+			r.TimeQuality = tables.TimesNoStart
 		}
 	default:
 		if f.has&hasObserved != 0 {
@@ -383,7 +379,7 @@ func (w *work) recordTimes(r *tables.Export, t *template, h *header) {
 			d = f.duration
 		}
 		r.TS, r.TSEnd, r.Resolution = h.received-d, h.received, 1
-		r.TimeQuality = timesReceived
+		r.TimeQuality = tables.TimesReceived
 	}
 }
 

@@ -257,7 +257,7 @@ func (w *work) flowSample(x *xdr, expanded bool) {
 	case sflowSingle:
 		row.OutIf, row.OutIfName = w.ifIndex(out, extraOutput)
 	case sflowDiscarded:
-		row.Action, row.RejectReason = "deny", discardReason(out)
+		row.Action, row.RejectReason = tables.Deny, discardReason(out)
 	case sflowMultiple:
 		w.extra.number(extraOutputs, uint64(out))
 	}
@@ -288,7 +288,7 @@ func (w *work) discardSample(x *xdr) {
 	row := w.sampled()
 	row.InIf, row.InIfName = w.ifIndex(in, extraInput)
 	row.OutIf, row.OutIfName = w.ifIndex(out, extraOutput)
-	row.Action, row.RejectReason = "deny", discardReason(reason)
+	row.Action, row.RejectReason = tables.Deny, discardReason(reason)
 	w.flowRecords(x, count, row)
 }
 
@@ -311,7 +311,7 @@ func (w *work) ifIndex(v uint32, name extraName) (index tables.Opt[int64], known
 // arrival; one packet is all it counts.
 func (w *work) sampled() *tables.Export {
 	row := w.row()
-	row.TS, row.TSEnd, row.Resolution, row.TimeQuality = w.received, w.received, 1, "received"
+	row.TS, row.TSEnd, row.Resolution, row.TimeQuality = w.received, w.received, 1, tables.TimesReceived
 	row.Packets = 1
 	w.extra.begin()
 	return row

@@ -77,6 +77,8 @@ var extraNames = [...]string{
 // number of them is remembered.
 type extraText struct {
 	b     []byte
+	last  int    // where the last member begins
+	cut   bool   // some members had no room
 	seen  uint64 // keys that are there: the first of two is kept
 	known map[string]string
 	bytes int // in known
@@ -88,10 +90,39 @@ const (
 	maxKnownText  = 1 << 10
 )
 
-func (t *extraText) begin() { t.b, t.seen = t.b[:0], 0 }
+// maxExtra is the length of the column extra. Members beyond it are left out,
+// and extraCut says so.
+const (
+	maxExtra = 16383
+	extraCut = `"…":"cut"`
+)
+
+func (t *extraText) begin() { t.b, t.seen, t.last, t.cut = t.b[:0], 0, 0, false }
+
+// next puts out what stands before a member's key.
+func (t *extraText) next() {
+	t.bound()
+	t.last = len(t.b)
+	if len(t.b) == 0 {
+		t.b = append(t.b, '{')
+	} else {
+		t.b = append(t.b, ',')
+	}
+}
+
+// bound takes back the last member when there is no room for it.
+func (t *extraText) bound() {
+	if len(t.b) > maxExtra-len(`,`+extraCut+`}`) {
+		t.b, t.cut = t.b[:t.last], true
+	}
+}
 
 // end returns the object; empty without members.
 func (t *extraText) end() string {
+	if t.bound(); t.cut {
+		t.next()
+		t.b = append(t.b, extraCut...)
+	}
 	if len(t.b) == 0 {
 		return ""
 	}
@@ -122,11 +153,7 @@ func (t *extraText) key(name extraName) bool {
 		return false
 	}
 	t.seen |= 1 << name
-	if len(t.b) == 0 {
-		t.b = append(t.b, '{')
-	} else {
-		t.b = append(t.b, ',')
-	}
+	t.next()
 	t.b = append(t.b, '"')
 	t.b = append(t.b, extraNames[name]...)
 	t.b = append(t.b, '"', ':')

@@ -2,14 +2,6 @@ package collector
 
 import "github.com/wiresql/wiresql/tables"
 
-// The words of time_quality.
-const (
-	timesOK       = "ok"
-	timesClamped  = "clamped"  // end before start, in the future or before 2000: those of arrival
-	timesNoStart  = "no_start" // the end stands for both
-	timesReceived = "received" // none reported: those of arrival
-)
-
 const (
 	// maxAhead is how far an exporter's clock may be ahead of ours.
 	maxAhead = tables.Time(60e6)
@@ -42,7 +34,7 @@ func (w *work) times(r *tables.Export, start, end tables.Time, res int32, receiv
 		duration = 0
 	}
 	r.TS, r.TSEnd, r.Resolution = received-duration, received, 1
-	r.TimeQuality = timesClamped
+	r.TimeQuality = tables.TimesClamped
 }
 
 // clock notes how far an exporter's clock is from ours.

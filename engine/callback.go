@@ -7,6 +7,7 @@ void wiresqlBind(void *info);
 void wiresqlInit(void *info);
 void wiresqlFill(void *info, void *chunk);
 void wiresqlScalar(void *info, void *chunk, void *out);
+void wiresqlCalled(void *info, void *chunk, void *out);
 void wiresqlRelease(void *handle);
 */
 import "C"
@@ -219,10 +220,36 @@ func (d *duck) registerFunctions() error {
 	if duckdb.RegisterTableFunction(conn, f) == duckdb.StateError {
 		return fmt.Errorf("register %s with duckdb", feedFunction)
 	}
-	for _, s := range scalars() {
+	for _, s := range append(scalars(), d.absenceFunctions()...) {
 		if err := registerScalar(conn, s); err != nil {
 			return err
 		}
+	}
+	for name, typ := range callbackTypes {
+		if err := d.registerCallback(conn, name, typ); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// registerCallback registers a function of any arguments behind a handle.
+func (d *duck) registerCallback(conn duckdb.Connection, name string, typ duckdb.Type) error {
+	f := duckdb.CreateScalarFunction()
+	defer duckdb.DestroyScalarFunction(&f)
+	duckdb.ScalarFunctionSetName(f, name)
+	text, any, ret := duckdb.CreateLogicalType(duckdb.TypeVarchar), duckdb.CreateLogicalType(duckdb.TypeAny), duckdb.CreateLogicalType(typ)
+	defer duckdb.DestroyLogicalType(&text)
+	defer duckdb.DestroyLogicalType(&any)
+	defer duckdb.DestroyLogicalType(&ret)
+	duckdb.ScalarFunctionAddParameter(f, text)
+	duckdb.ScalarFunctionSetVarargs(f, any)
+	duckdb.ScalarFunctionSetReturnType(f, ret)
+	duckdb.ScalarFunctionSetSpecialHandling(f)
+	duckdb.ScalarFunctionSetExtraInfo(f, box(&caller{d, typ}), release)
+	duckdb.ScalarFunctionSetFunction(f, unsafe.Pointer(C.wiresqlCalled))
+	if duckdb.RegisterScalarFunction(conn, f) == duckdb.StateError {
+		return fmt.Errorf("register function %s with duckdb", name)
 	}
 	return nil
 }
@@ -233,6 +260,12 @@ func registerScalar(conn duckdb.Connection, s *scalar) error {
 	duckdb.ScalarFunctionSetName(f, s.name)
 	for _, t := range s.args {
 		lt := duckdb.CreateLogicalType(t)
+		if t == duckdb.TypeList { // of INTEGER
+			duckdb.DestroyLogicalType(&lt)
+			element := duckdb.CreateLogicalType(duckdb.TypeInteger)
+			lt = duckdb.CreateListType(element)
+			duckdb.DestroyLogicalType(&element)
+		}
 		duckdb.ScalarFunctionAddParameter(f, lt)
 		duckdb.DestroyLogicalType(&lt)
 	}

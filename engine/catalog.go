@@ -149,7 +149,7 @@ func (whole) Key() []byte { return []byte("all") }
 
 // PartitionRows implements sql.Table.
 func (t *table) PartitionRows(ctx *sql.Context, _ sql.Partition) (sql.RowIter, error) {
-	return t.engine.rows(ctx, t.rel)
+	return nil, fmt.Errorf("%s.%s is read by DuckDB alone", t.rel.Schema, t.rel.Name)
 }
 
 // There are no views; but once accounts are checked, go-mysql-server asks for

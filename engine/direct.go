@@ -47,7 +47,7 @@ func (r *run) direct(feed *packetFeed) (*packetResult, error) {
 		if get == nil {
 			return nil, fmt.Errorf("relation %s has no column %s", rel.Name, name)
 		}
-		f := fieldOf(r.plan.Columns[i].Kind, r.plan.Columns[i].Type)
+		f := fieldOf(r.plan.Columns[i].Type)
 		out.columns = append(out.columns, packetColumn{rel.Column(name).Kind, get, f.digits})
 	}
 	for i := range feed.fields {

@@ -30,6 +30,8 @@ type duck struct {
 	closed bool
 	open   sync.WaitGroup // connections handed out
 
+	called  sync.Map // functions of running statements, by handle
+	absent  atomic.Pointer[absence]
 	feeds   sync.Map // handle text → feed
 	handles atomic.Uint64
 }
@@ -46,6 +48,7 @@ func openDuck(cfg Config, roots []string) (*duck, error) {
 		return nil, fmt.Errorf("create spill directory: %w", err)
 	}
 	d := &duck{spill: spill}
+	d.absent.Store(&absence{})
 	if duckdb.Open(":memory:", &d.db) == duckdb.StateError {
 		os.RemoveAll(spill)
 		return nil, errors.New("open in-memory duckdb")
@@ -248,7 +251,7 @@ func (c *cursor) failure(message string) error {
 	if c.ctx.Err() != nil {
 		return context.Cause(c.ctx)
 	}
-	return &duckError{Message: strings.TrimSpace(message)}
+	return userMessage(strings.TrimSpace(message))
 }
 
 // duckError is an error DuckDB reported while it compiled or ran a statement.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/types"
 	duckdb "github.com/duckdb/duckdb-go-bindings"
 
 	"github.com/wiresql/wiresql/engine/pushdown"
@@ -54,14 +53,14 @@ func TestResultValues(t *testing.T) {
 		3::UBIGINT AS c14, '1:x' AS c14t, 18446744073709551615::UBIGINT AS c15
 		UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL`
 	columns := []pushdown.Column{
-		{ID: 1, Kind: pushdown.Integer, Type: types.Int32}, {ID: 2, Kind: pushdown.Integer, Type: types.Int64},
-		{ID: 3, Kind: pushdown.Double, Type: types.Float64}, {ID: 4, Kind: pushdown.Text, Type: types.Text},
-		{ID: 5, Kind: pushdown.Time, Type: types.DatetimeMaxPrecision}, {ID: 6, Kind: pushdown.Address, Type: functions.AddrType},
-		{ID: 7, Kind: pushdown.ID, Type: functions.IDType}, {ID: 8, Kind: pushdown.MAC, Type: functions.MACType},
-		{ID: 9, Kind: pushdown.Decimal, Type: types.MustCreateDecimalType(38, 4)}, {ID: 10, Kind: pushdown.Decimal, Type: types.MustCreateDecimalType(10, 4)},
-		{ID: 11, Kind: pushdown.Bytes, Type: types.LongBlob}, {ID: 12, Kind: pushdown.Bool, Type: types.Boolean},
-		{ID: 13, Kind: pushdown.Date, Type: types.Date}, {ID: 14, Kind: pushdown.Community, Type: functions.CommunityIDType},
-		{ID: 15, Kind: pushdown.Integer, Type: types.Uint64},
+		{ID: 1, Type: pushdown.Type{Kind: pushdown.Integer, Bits: 32}}, {ID: 2, Type: pushdown.Type{Kind: pushdown.Integer}},
+		{ID: 3, Type: pushdown.Type{Kind: pushdown.Double}}, {ID: 4, Type: pushdown.Type{Kind: pushdown.Text}},
+		{ID: 5, Type: pushdown.Type{Kind: pushdown.Time, Scale: 6}}, {ID: 6, Type: pushdown.Type{Kind: pushdown.Address}},
+		{ID: 7, Type: pushdown.Type{Kind: pushdown.ID}}, {ID: 8, Type: pushdown.Type{Kind: pushdown.MAC}},
+		{ID: 9, Type: pushdown.Type{Kind: pushdown.Decimal, Precision: 38, Scale: 4}}, {ID: 10, Type: pushdown.Type{Kind: pushdown.Decimal, Precision: 10, Scale: 4}},
+		{ID: 11, Type: pushdown.Type{Kind: pushdown.Bytes}}, {ID: 12, Type: pushdown.Type{Kind: pushdown.Bool, Bits: 8}},
+		{ID: 13, Type: pushdown.Type{Kind: pushdown.Date}}, {ID: 14, Type: pushdown.Type{Kind: pushdown.Community}},
+		{ID: 15, Type: pushdown.Type{Kind: pushdown.Unsigned}},
 	}
 	want := "1|-2|0.1|häß and more than twelve|2026-06-12 10:15:00.120000|10.3.2.2|000000000000H|01:02:03:04:05:06|" +
 		"12345678901234567890.1200|-0.0001||1|1969-12-31|1:x|18446744073709551615"
@@ -104,7 +103,7 @@ func TestResultValues(t *testing.T) {
 	cells = nil
 	for i, v := range row {
 		// Boxed values say the same in their declared type.
-		s, err := columns[i].Type.SQL(ctx, nil, v)
+		s, err := functions.SQLType(columns[i].Type).SQL(ctx, nil, v)
 		if err != nil {
 			t.Fatalf("column %d: %T: %v", i+1, v, err)
 		}

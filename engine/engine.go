@@ -48,6 +48,7 @@ type Engine struct {
 	sessions atomic.Uint32 // numbers given to sessions in-process
 
 	snapMu sync.Mutex
+	names  nameStore
 	snap   *snapshot
 
 	losses lossCache
@@ -88,8 +89,8 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 		return nil, err
 	}
 	e.provider = newProvider(e)
-	an := analyzer.NewBuilder(e.provider).AddPreAnalyzeRule(ruleID, e.analyze).Build()
-	an.ExecBuilder = rowexec.NewOverrideBuilder(explainer{e})
+	an := analyzer.NewBuilder(e.provider).Build()
+	an.ExecBuilder = rowexec.NewOverrideBuilder(statusBuilder{e})
 
 	e.sql = sqle.New(an, &sqle.Config{IsReadOnly: true})
 	e.sql.Parser = guard{e.sql.Parser}
@@ -113,7 +114,7 @@ func (e *Engine) Close() error {
 func (e *Engine) SQL() *sqle.Engine { return e.sql }
 
 // Session makes a connection's session.
-func (e *Engine) Session(base *sql.BaseSession) sql.Session { return base }
+func (e *Engine) Session(base *sql.BaseSession) sql.Session { return &session{BaseSession: base} }
 
 // setVariables registers our session variables and fixes those whose defaults
 // are unsafe or give wrong answers. go-mysql-server keeps them per process.
@@ -159,18 +160,26 @@ type Rows struct {
 	ctx    *sql.Context
 	iter   sql.RowIter
 	cancel context.CancelFunc
+	chunk  Chunk // when the text of a columnar result is taken
+	row    int
 }
 
 // Query runs one statement. The rows must be closed.
 func (s *Session) Query(ctx context.Context, text string) (*Rows, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	c := sql.NewContext(ctx, sql.WithSession(s.session), sql.WithQuery(text), sql.WithPid(uint64(s.session.ID())))
-	schema, iter, _, err := s.engine.sql.Query(c, text)
+	schema, iter, handled, err := s.engine.Answer(c, text, nil)
+	if !handled && err == nil {
+		schema, iter, _, err = s.engine.sql.Query(c, text)
+	}
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	return &Rows{schema, c, iter, cancel}, nil
+	if iter == nil {
+		iter = sql.RowsToRowIter()
+	}
+	return &Rows{Schema: schema, ctx: c, iter: iter, cancel: cancel}, nil
 }
 
 // Query runs one statement in a session of its own.
@@ -183,6 +192,9 @@ func (r *Rows) Next() (sql.Row, error) { return r.iter.Next(r.ctx) }
 
 // Text returns the next row as MySQL text, nil for NULL, or io.EOF.
 func (r *Rows) Text() ([][]byte, error) {
+	if c, ok := r.iter.(Columnar); ok {
+		return r.columnarText(c)
+	}
 	row, err := r.Next()
 	if err != nil {
 		return nil, err
@@ -198,6 +210,25 @@ func (r *Rows) Text() ([][]byte, error) {
 		}
 		out[i] = append([]byte{}, t.ToBytes()...)
 	}
+	return out, nil
+}
+
+// columnarText is Text of a result that comes in columns.
+func (r *Rows) columnarText(c Columnar) ([][]byte, error) {
+	for r.chunk == nil || r.row >= r.chunk.Len() {
+		chunk, err := c.NextChunk(r.ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.chunk, r.row = chunk, 0
+	}
+	out := make([][]byte, len(r.Schema))
+	for i := range out {
+		if text, notNull := r.chunk.AppendText([]byte{}, i, r.row); notNull {
+			out[i] = text
+		}
+	}
+	r.row++
 	return out, nil
 }
 

@@ -4,16 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/plan"
-	"github.com/dolthub/go-mysql-server/sql/planbuilder"
-	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
-	"github.com/dolthub/vitess/go/vt/sqlparser"
+	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables/archive"
@@ -23,123 +20,34 @@ import (
 // finds the packets, but reads none. EXPLAIN ANALYZE runs the statement too.
 // All formats give the same lines.
 
-// formatJSON finds the one format whose name the parser takes for a type.
-var formatJSON = regexp.MustCompile(`(?i)^(\s*(?:explain|describe|desc)\s+(?:extended\s+)?format\s*=\s*)json\b`)
+var explainSchema = sql.Schema{{Name: "plan", Type: types.LongText}}
 
-// explainText writes a format that the parser knows instead; positions stay.
-func explainText(query string) string { return formatJSON.ReplaceAllString(query, "${1}tree") }
-
-// explainFormat turns any EXPLAIN into the one form explainer answers. The
-// planner knows no FORMAT but tree; for ANALYZE it would read the rows and
-// leave them open, so the wish travels as "estimates".
-func explainFormat(stmt sqlparser.Statement) {
-	e, ok := stmt.(*sqlparser.Explain)
-	if !ok {
-		return
-	}
-	switch strings.ToLower(e.ExplainFormat) {
-	case "", "tree", "traditional", "json":
-		e.ExplainFormat = "tree"
-	default:
-		return // the planner's error names the format
-	}
-	if e.Plan = true; e.Analyze {
-		e.Analyze, e.ExplainFormat = false, "tree_estimates"
-	}
-}
-
-// explainer executes EXPLAIN and SHOW STATUS; all other nodes it leaves alone.
-type explainer struct{ engine *Engine }
-
-// Build implements sql.NodeExecBuilder.
-func (x explainer) Build(ctx *sql.Context, n sql.Node, _ sql.Row) (sql.RowIter, error) {
-	if s, ok := n.(*plan.ShowStatus); ok {
-		return x.engine.status(ctx, s)
-	}
-	d, ok := n.(*plan.DescribeQuery)
-	if !ok {
-		return nil, nil
-	}
-	text, err := x.engine.explain(ctx, d)
-	if err != nil {
-		return nil, err
-	}
+func explainRows(text string) sql.RowIter {
 	var rows []sql.Row
 	for _, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
 		rows = append(rows, sql.Row{line})
 	}
-	return sql.RowsToRowIter(rows...), nil
+	return sql.RowsToRowIter(rows...)
 }
 
-// explain describes a statement that has been analysed.
-func (e *Engine) explain(ctx *sql.Context, d *plan.DescribeQuery) (string, error) {
+// explain describes a statement.
+func (e *Engine) explain(ctx *sql.Context, st *pushdown.Statement, x *sqlparser.ExplainStmt, params Parameters) (string, error) {
+	inner := *st
+	inner.AST = x.Statement
+	s, err := e.compile(ctx, &inner, params)
+	if err != nil {
+		return "", err
+	}
 	var b strings.Builder
-	var pushed []*pushedNode
-	find := func(n sql.Node) bool {
-		switch n := n.(type) {
-		case *pushedNode:
-			pushed = append(pushed, n)
-		case *plan.ResolvedTable:
-			if t, ok := n.UnderlyingTable().(*narrowed); ok {
-				pushed = append(pushed, t.node)
-			}
-		}
-		return true
+	if s.plan.Scans == nil {
+		b.WriteString("it reads no relation of the archive\n")
 	}
-	transform.Inspect(d.Query(), find)
-	switch reason := e.refusal(ctx); {
-	case len(pushed) == 1 && reason == "":
-		b.WriteString("pushed down: DuckDB answers the whole statement\n")
-	case len(pushed) > 0:
-		b.WriteString("pushed down in part; the rest is left to go-mysql-server: " + reason + "\n")
-	default:
-		if reason == "" {
-			reason = "it reads no relation of the archive"
-		}
-		b.WriteString("not pushed down, go-mysql-server reads each relation whole: " + reason + "\n")
-	}
-	if _, whole := d.Query().(*pushedNode); !whole {
-		section(&b, "plan of go-mysql-server", sql.Describe(d.Query(), sql.DescribeOptions{}))
-	}
-	for _, p := range pushed {
-		if err := e.explainPushed(ctx, &b, p, d.Format.Estimates); err != nil {
-			return "", err
-		}
-	}
-	return b.String(), nil
+	err = e.explainPlan(ctx, &b, s, x.Type == sqlparser.AnalyzeType)
+	return b.String(), err
 }
 
-// refusal is why the statement of ctx, an EXPLAIN, is not pushed down as a
-// whole; empty when it is. What the analyzer refused is gone by now, so the
-// question is put again.
-func (e *Engine) refusal(ctx *sql.Context) string {
-	if pushdownOff(ctx) {
-		return "wiresql_pushdown is off"
-	}
-	bound, _, _, _, err := planbuilder.New(ctx, e.sql.Analyzer.Catalog, nil, e.sql.Parser).Parse(ctx.Query(), nil, false)
-	if err != nil {
-		return "its text can't be read again: " + err.Error() // a prepared statement's, with parameters
-	}
-	d, ok := bound.(*plan.DescribeQuery)
-	if !ok || !e.concerns(d.Query()) {
-		return ""
-	}
-	rewritten, err := pushdown.Rewrite(ctx, d.Query())
-	if err != nil {
-		return err.Error()
-	}
-	snap, err := e.snapshot(ctx)
-	if err != nil {
-		return err.Error()
-	}
-	if _, err = pushdown.Compile(ctx, rewritten, snap.env()); err != nil {
-		return err.Error()
-	}
-	return ""
-}
-
-// explainPushed describes what DuckDB answers.
-func (e *Engine) explainPushed(ctx *sql.Context, b *strings.Builder, n *pushedNode, measure bool) error {
+// explainPlan describes what DuckDB answers.
+func (e *Engine) explainPlan(ctx *sql.Context, b *strings.Builder, n *statement, measure bool) error {
 	section(b, "normal form", n.plan.Tree)
 	for _, note := range n.plan.Notes {
 		b.WriteString("note: " + note + "\n")
@@ -208,7 +116,7 @@ func (e *Engine) explainPushed(ctx *sql.Context, b *strings.Builder, n *pushedNo
 }
 
 // measure runs what DuckDB answers and counts.
-func (e *Engine) measure(ctx *sql.Context, b *strings.Builder, n *pushedNode) error {
+func (e *Engine) measure(ctx *sql.Context, b *strings.Builder, n *statement) error {
 	start := time.Now()
 	it, run, err := e.execute(ctx, n)
 	if err != nil {
@@ -260,3 +168,5 @@ func (s scanRun) String() string {
 func section(b *strings.Builder, head, text string) {
 	b.WriteString(head + ":\n" + indent(text) + "\n")
 }
+
+func indent(s string) string { return "  " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n  ") }

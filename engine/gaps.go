@@ -26,11 +26,11 @@ type period struct{ from, to tables.Time }
 const edge = tables.Time(time.Minute / time.Microsecond)
 
 // merge joins periods that overlap or lie within edge of each other.
-func merge(periods []period) []period {
+func merge(periods []period, within tables.Time) []period {
 	slices.SortFunc(periods, func(a, b period) int { return cmp.Compare(a.from, b.from) })
 	var out []period
 	for _, p := range periods {
-		if n := len(out); n > 0 && p.from <= out[n-1].to+edge {
+		if n := len(out); n > 0 && p.from <= out[n-1].to+within {
 			out[n-1].to = max(out[n-1].to, p.to)
 		} else {
 			out = append(out, p)
@@ -118,7 +118,7 @@ func (s *snapshot) withReported(recorded []period) []period {
 	for _, f := range files {
 		all = append(all, period{f.MinTS, f.MaxTS})
 	}
-	return merge(all)
+	return merge(all, edge)
 }
 
 // gone says which of the packets a run wants can't be read.

@@ -74,8 +74,7 @@ func (g guard) ParseSimple(query string) (sqlparser.Statement, error) {
 	if err := checkText(query); err != nil {
 		return nil, err
 	}
-	stmt, err := g.Parser.ParseSimple(explainText(query))
-	explainFormat(stmt)
+	stmt, err := g.Parser.ParseSimple(query)
 	return stmt, err
 }
 
@@ -84,8 +83,7 @@ func (g guard) Parse(ctx *sql.Context, query string, multi bool) (sqlparser.Stat
 	if err := checkText(query); err != nil {
 		return nil, "", "", err
 	}
-	stmt, parsed, rest, err := g.Parser.Parse(ctx, explainText(query), multi)
-	explainFormat(stmt)
+	stmt, parsed, rest, err := g.Parser.Parse(ctx, query, multi)
 	return stmt, parsed, rest, err
 }
 
@@ -94,8 +92,7 @@ func (g guard) ParseWithOptions(ctx context.Context, query string, delimiter run
 	if err := checkText(query); err != nil {
 		return nil, "", "", err
 	}
-	stmt, parsed, rest, err := g.Parser.ParseWithOptions(ctx, explainText(query), delimiter, multi, options)
-	explainFormat(stmt)
+	stmt, parsed, rest, err := g.Parser.ParseWithOptions(ctx, query, delimiter, multi, options)
 	return stmt, parsed, rest, err
 }
 
@@ -104,7 +101,6 @@ func (g guard) ParseOneWithOptions(ctx context.Context, query string, options sq
 	if err := checkText(query); err != nil {
 		return nil, 0, err
 	}
-	stmt, end, err := g.Parser.ParseOneWithOptions(ctx, explainText(query), options)
-	explainFormat(stmt)
+	stmt, end, err := g.Parser.ParseOneWithOptions(ctx, query, options)
 	return stmt, end, err
 }

@@ -28,21 +28,6 @@ func (e *Engine) missing(ctx *sql.Context, snap *snapshot, p *pushdown.Plan) err
 	return e.gaps(ctx, append(found, lost...))
 }
 
-// caveats says what goes with an answer that is computed elsewhere.
-func (e *Engine) caveats(ctx *sql.Context, n *pushedNode) error {
-	if err := e.missing(ctx, n.snap, n.plan); err != nil {
-		return err
-	}
-	r, err := e.newRun(ctx, n)
-	if err != nil {
-		return err
-	}
-	defer r.finish()
-	texts, err := r.sampled(ctx)
-	warn(ctx, texts)
-	return err
-}
-
 // loss is what one source lost for one reason in a time.
 type loss struct {
 	who, why, unit string
@@ -178,7 +163,7 @@ func (r *run) sampled(ctx context.Context) ([]string, error) {
 		return nil, nil
 	}
 	for _, q := range r.plan.Sampled {
-		text, _, err := r.fill(q.SQL, q.Scans)
+		text, _, err := r.fill(q, "")
 		if err != nil {
 			return nil, err
 		}

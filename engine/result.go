@@ -15,6 +15,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -79,7 +80,7 @@ func newResult(cur *cursor, columns []pushdown.Column, finish func()) (*result, 
 	}
 	for _, c := range columns {
 		name := "c" + strconv.FormatUint(uint64(c.ID), 10)
-		f := fieldOf(c.Kind, c.Type)
+		f := fieldOf(c.Type)
 		main, low := name, ""
 		switch c.Kind {
 		case pushdown.Address:
@@ -100,11 +101,9 @@ func newResult(cur *cursor, columns []pushdown.Column, finish func()) (*result, 
 	return r, nil
 }
 
-func fieldOf(kind pushdown.Kind, t sql.Type) resultField {
-	f := resultField{kind: kind, typ: t, base: t.Type(), b: -1}
-	if dt, ok := t.(sql.DatetimeType); ok {
-		f.digits, f.date = dt.Precision(), f.base == query.Type_DATE
-	}
+func fieldOf(t pushdown.Type) resultField {
+	f := resultField{kind: t.Kind, typ: functions.SQLType(t), b: -1, digits: t.Scale, date: t.Kind == pushdown.Date}
+	f.base = f.typ.Type()
 	return f
 }
 
@@ -205,6 +204,8 @@ func (c *typedChunk) AppendText(dst []byte, col, row int) ([]byte, bool) {
 		return tables.ID(v.uint64(row)).AppendTo(dst), true
 	case pushdown.MAC:
 		return appendMAC(dst, uint64(v.int64(row))), true
+	case pushdown.Clock:
+		return appendClock(dst, v.int64(row), f.digits), true
 	}
 	switch v.typ {
 	case duckdb.TypeVarchar, duckdb.TypeBlob:
@@ -252,9 +253,11 @@ func (c *typedChunk) value(ctx context.Context, col, row int) (any, error) {
 		return nil, nil
 	}
 	switch f.kind {
-	case pushdown.Address, pushdown.ID, pushdown.MAC:
+	case pushdown.Address, pushdown.ID, pushdown.MAC, pushdown.JSON:
 		b, _ := c.AppendText(nil, col, row)
 		return string(b), nil
+	case pushdown.Clock:
+		return types.Timespan(v.int64(row)), nil
 	}
 	var out any
 	switch v.typ {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 
+	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 )
@@ -150,7 +151,11 @@ func TestFileGone(t *testing.T) {
 			s := e.NewSession()
 			text := c.statement
 			ctx := sql.NewContext(context.Background(), sql.WithSession(s.session), sql.WithQuery(text))
-			node, err := e.sql.AnalyzeQuery(ctx, text)
+			parsed, err := pushdown.Parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			st, err := e.compile(ctx, parsed, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -165,7 +170,7 @@ func TestFileGone(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			rows, err := e.sql.Analyzer.ExecBuilder.Build(ctx, node, nil)
+			rows, _, err := e.execute(ctx, st)
 			if err != nil {
 				t.Fatal(err)
 			}

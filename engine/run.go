@@ -29,6 +29,7 @@ type run struct {
 	scans   []scanRun
 	packets []*packetsRun
 	handles []string // of feeds to withdraw
+	called  []string // of functions to withdraw
 	done    func()   // gives the snapshot back
 }
 
@@ -65,8 +66,8 @@ type packetsRun struct {
 // execute runs a plan: first what finds its packets, then the statement. A row
 // file that was replaced and unlinked since the plan was made is met before the
 // first row; then the plan is made and run once more.
-func (e *Engine) execute(ctx *sql.Context, n *pushedNode) (Columnar, *run, error) {
-	out, r, err := e.attempt(ctx, n)
+func (e *Engine) execute(ctx *sql.Context, s *statement) (Columnar, *run, error) {
+	out, r, err := e.attempt(ctx, s)
 	if !fileGone(err) {
 		return out, r, err
 	}
@@ -75,20 +76,18 @@ func (e *Engine) execute(ctx *sql.Context, n *pushedNode) (Columnar, *run, error
 	if err != nil {
 		return nil, nil, err
 	}
-	plan, err := pushdown.Compile(ctx, n.tree, snap.env())
+	again, err := e.compileOver(ctx, s.parsed, s.params, false, snap)
 	if err != nil {
 		return nil, nil, err
 	}
-	again := *n
-	again.plan, again.snap = plan, snap
-	return e.attempt(ctx, &again)
+	return e.attempt(ctx, again)
 }
 
-func (e *Engine) attempt(ctx *sql.Context, n *pushedNode) (Columnar, *run, error) {
-	if err := e.missing(ctx, n.snap, n.plan); err != nil {
+func (e *Engine) attempt(ctx *sql.Context, s *statement) (Columnar, *run, error) {
+	if err := e.missing(ctx, s.snap, s.plan); err != nil {
 		return nil, nil, err
 	}
-	r, err := e.newRun(ctx, n)
+	r, err := e.newRun(ctx, s)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -110,12 +109,12 @@ func fileGone(err error) bool {
 }
 
 // newRun makes a run, which must be finished.
-func (e *Engine) newRun(ctx *sql.Context, n *pushedNode) (*run, error) {
-	snap, done, err := e.withRecent(ctx, n.snap, n.plan.AllScans())
+func (e *Engine) newRun(ctx *sql.Context, s *statement) (*run, error) {
+	snap, done, err := e.withRecent(ctx, s.snap, s.plan.AllScans())
 	if err != nil {
 		return nil, err
 	}
-	return &run{ctx: ctx, engine: e, plan: n.plan, snap: snap, done: done, text: n.plan.SQL}, nil
+	return &run{ctx: ctx, engine: e, plan: s.plan, snap: snap, done: done}, nil
 }
 
 // start begins to answer. What it returns finishes the run when it is closed.
@@ -195,9 +194,10 @@ func (r *run) feed(k *packetsRun, batch int) (*packetFeed, error) {
 		from: p.From, to: p.To, done: func(s archive.FetchStats) { k.stats.Store(&s) }}, nil
 }
 
-// prepare fills in the placeholders of a plan whose packets are found. The run
-// must be finished, also after an error.
+// prepare writes the statement of a plan whose packets are found. The run must
+// be finished, also after an error.
 func (r *run) prepare() error {
+	b := r.newBinding()
 	for _, k := range r.packets {
 		f, err := r.feed(k, vectorSize)
 		if err != nil {
@@ -205,10 +205,13 @@ func (r *run) prepare() error {
 		}
 		handle := r.engine.duck.publish(f)
 		r.handles = append(r.handles, handle)
-		r.text = strings.ReplaceAll(r.text, placeholder("packets", k.plan.ID), feedFunction+"("+quoteText(handle)+")")
+		b.packets[k.plan.ID] = feedFunction + "(" + quoteText(handle) + ")"
 	}
 	var err error
-	r.text, r.scans, err = r.fill(r.text, r.plan.Scans)
+	if r.scans, err = r.bind(b, r.plan.Scans); err != nil {
+		return err
+	}
+	r.text, err = r.plan.Text(b)
 	return err
 }
 
@@ -216,20 +219,48 @@ func (r *run) finish() {
 	for _, h := range r.handles {
 		r.engine.duck.withdraw(h)
 	}
-	r.handles = nil
+	for _, h := range r.called {
+		r.engine.duck.called.Delete(h)
+	}
+	r.handles, r.called = nil, nil
 	if r.done != nil {
 		r.done()
 		r.done = nil
 	}
 }
 
-func placeholder(kind string, id int) string { return "{{" + kind + " " + strconv.Itoa(id) + "}}" }
+// fill writes a query over the files that matter.
+func (r *run) fill(q pushdown.Query, keys string) (string, []scanRun, error) {
+	b := r.newBinding()
+	b.keys = keys
+	out, err := r.bind(b, q.Scans)
+	if err != nil {
+		return "", nil, err
+	}
+	text, err := q.Text(b)
+	return text, out, err
+}
 
-// fill writes the relations of a statement over the files that matter.
-func (r *run) fill(text string, scans []*pushdown.ScanPlan) (string, []scanRun, error) {
+// bind says what the scans of a statement are read from.
+func (r *run) bind(b *binding, scans []*pushdown.ScanPlan) ([]scanRun, error) {
 	var out []scanRun
 	for _, s := range scans {
 		if pushdown.IsPackets(s.Relation) {
+			if _, found := b.packets[s.ID]; !found {
+				text, err := r.everyPacket(s)
+				if err != nil {
+					return nil, err
+				}
+				b.packets[s.ID] = text
+			}
+			continue
+		}
+		if isForeign(s.Relation.Schema) {
+			text, err := r.foreignText(s)
+			if err != nil {
+				return nil, err
+			}
+			b.scans[s.ID] = text
 			continue
 		}
 		one := scanRun{relation: s.Relation}
@@ -237,12 +268,44 @@ func (r *run) fill(text string, scans []*pushdown.ScanPlan) (string, []scanRun, 
 			return one.count(f, r.snap.matters(f, s.Bounds))
 		})
 		if err != nil {
-			return "", nil, err
+			return nil, err
 		}
 		out = append(out, one)
-		text = strings.ReplaceAll(text, placeholder("scan", s.ID), "("+from+")")
+		b.scans[s.ID] = "(" + from + ")"
 	}
-	return text, out, nil
+	return out, nil
+}
+
+// everyPacket feeds all packets there are: how statements read them that are
+// not made fast.
+func (r *run) everyPacket(s *pushdown.ScanPlan) (string, error) {
+	plan := &pushdown.PacketPlan{ID: s.ID, Relation: s.Relation, Columns: s.Columns, From: pushdown.MinTime, To: pushdown.MaxTime,
+		Advice: "wiresql_pushdown is off, so every packet is read"}
+	if err := r.engine.admitAll(r.ctx, r.snap, plan); err != nil {
+		return "", err
+	}
+	keys, err := r.engine.allKeys(r.ctx, r.snap)
+	if err != nil {
+		return "", err
+	}
+	f, err := r.feed(&packetsRun{plan: plan, keys: keys}, vectorSize)
+	if err != nil {
+		return "", err
+	}
+	handle := r.engine.duck.publish(f)
+	r.handles = append(r.handles, handle)
+	return feedFunction + "(" + quoteText(handle) + ")", nil
+}
+
+// foreignText feeds a table of go-mysql-server's.
+func (r *run) foreignText(s *pushdown.ScanPlan) (string, error) {
+	rows, schema, err := r.engine.foreign(r.ctx, s.Relation)
+	if err != nil {
+		return "", err
+	}
+	handle := r.engine.duck.publish(foreignFeed(r.ctx, s.Relation, rows, schema))
+	r.handles = append(r.handles, handle)
+	return feedFunction + "(" + quoteText(handle) + ")", nil
 }
 
 // count notes whether a file is read.
@@ -324,10 +387,10 @@ func (r *run) find(ctx *sql.Context, k *packetsRun) error {
 // are few, since blooms then leave out most files.
 func (r *run) keysOf(ctx context.Context, k *packetsRun) (*keySet, error) {
 	p := k.plan
-	k.shown = p.Keys.SQL
+	k.shown = p.Keys.Shown()
 	values := p.KeyValues
 	if p.Source != nil {
-		text, scans, err := r.fill(p.Source.SQL, p.Source.Scans)
+		text, scans, err := r.fill(*p.Source, "")
 		if err != nil {
 			return nil, err
 		}
@@ -340,20 +403,20 @@ func (r *run) keysOf(ctx context.Context, k *packetsRun) (*keySet, error) {
 			return nil, err
 		}
 		if len(values) == 0 {
-			k.scans, k.shown = scans, p.Source.SQL
+			k.scans, k.shown = scans, p.Source.Shown()
 			return &keySet{}, nil
 		}
 	}
-	query := p.Keys
+	query, list := p.Keys, ""
 	switch {
 	case len(values) == 0 || len(values) > maxKeys:
 	case p.ByRow:
 		k.shown = fmt.Sprintf("rows of flows whose %s is one of {{%d keys}}", p.KeyColumn, len(values))
 		return r.lookUp(ctx, k, values)
 	default:
-		query = r.byKey(k, values)
+		query, list = r.byKey(k, values)
 	}
-	text, scans, err := r.fill(query.SQL, query.Scans)
+	text, scans, err := r.fill(query, list)
 	if err != nil {
 		return nil, err
 	}
@@ -361,8 +424,8 @@ func (r *run) keysOf(ctx context.Context, k *packetsRun) (*keySet, error) {
 	return collectKeys(ctx, r.engine.duck, text)
 }
 
-// byKey writes a plan's values into its statement.
-func (r *run) byKey(k *packetsRun, values []uint64) (query pushdown.Query) {
+// byKey is a plan's statement about some values, and their list.
+func (r *run) byKey(k *packetsRun, values []uint64) (query pushdown.Query, keys string) {
 	p := k.plan
 	list := make([]string, len(values))
 	equal := make([]pushdown.Equality, len(values))
@@ -370,8 +433,9 @@ func (r *run) byKey(k *packetsRun, values []uint64) (query pushdown.Query) {
 		list[i] = strconv.FormatUint(v, 10)
 		equal[i] = pushdown.Equality{Column: p.KeyColumn, Value: v}
 	}
-	k.shown = strings.ReplaceAll(p.ByKey.SQL, "{{keys}}", fmt.Sprintf("{{%d keys}}", len(values)))
-	query.SQL = strings.ReplaceAll(p.ByKey.SQL, "{{keys}}", strings.Join(list, ", "))
+	k.shown = strings.ReplaceAll(p.ByKey.Shown(), "{{keys}}", fmt.Sprintf("{{%d keys}}", len(values)))
+	query = p.ByKey
+	query.Scans = nil
 	for _, s := range p.ByKey.Scans {
 		one := *s
 		if s.Relation == pushdown.FlowIndex {
@@ -379,7 +443,7 @@ func (r *run) byKey(k *packetsRun, values []uint64) (query pushdown.Query) {
 		}
 		query.Scans = append(query.Scans, &one)
 	}
-	return query
+	return query, strings.Join(list, ", ")
 }
 
 // keyValues reads the values a source puts out, up to one more than limit, and

@@ -27,6 +27,17 @@ var statusCounters = []struct {
 		" waited late expired gaps missing reordered duplicates resets samples_lost samples_dropped other_packets unknown_formats")},
 }
 
+// statusBuilder executes SHOW STATUS; all other nodes it leaves alone.
+type statusBuilder struct{ engine *Engine }
+
+// Build implements sql.NodeExecBuilder.
+func (b statusBuilder) Build(ctx *sql.Context, n sql.Node, _ sql.Row) (sql.RowIter, error) {
+	if s, ok := n.(*plan.ShowStatus); ok {
+		return b.engine.status(ctx, s)
+	}
+	return nil, nil
+}
+
 // status lists the status variables.
 func (e *Engine) status(ctx *sql.Context, n *plan.ShowStatus) (sql.RowIter, error) {
 	stock, err := n.RowIter(ctx, nil)

@@ -15,6 +15,7 @@ type vector struct {
 	resultColumn
 	data  unsafe.Pointer
 	valid unsafe.Pointer // bit mask of 64-bit words; nil when nothing is NULL
+	child unsafe.Pointer // the elements of lists
 }
 
 // chunkView is a chunk of a running cursor: up to 2,048 rows in columns.
@@ -24,7 +25,11 @@ type chunkView struct {
 }
 
 func readVector(v duckdb.Vector, col resultColumn) vector {
-	return vector{col, duckdb.VectorGetData(v), duckdb.VectorGetValidity(v)}
+	out := vector{col, duckdb.VectorGetData(v), duckdb.VectorGetValidity(v), nil}
+	if col.typ == duckdb.TypeList {
+		out.child = duckdb.VectorGetData(duckdb.ListVectorGetChild(v))
+	}
+	return out
 }
 
 func (v *vector) null(row int) bool {
@@ -52,6 +57,16 @@ func (v *vector) bytes(row int) []byte {
 		return unsafe.Slice((*byte)(unsafe.Add(p, 4)), n)
 	}
 	return unsafe.Slice(*(**byte)(unsafe.Add(p, 8)), n)
+}
+
+// list returns a list of INTEGER in DuckDB's memory; its elements must not be
+// NULL.
+func (v *vector) list(row int) []int32 {
+	entry := at[struct{ offset, length uint64 }](v, row)
+	if entry.length == 0 {
+		return nil
+	}
+	return unsafe.Slice((*int32)(unsafe.Add(v.child, entry.offset*4)), entry.length)
 }
 
 func (v *vector) uint64(row int) uint64 { return at[uint64](v, row) }
@@ -112,7 +127,14 @@ func (v *vector) appendNumber(dst []byte, row int) []byte {
 	case duckdb.TypeDouble, duckdb.TypeFloat:
 		f := v.float64(row)
 		if a := math.Abs(f); a != 0 && (a < 1e-15 || a >= 1e15) {
-			return strconv.AppendFloat(dst, f, 'g', -1, 64)
+			// MySQL writes 1e20, Go 1e+20.
+			var buf [32]byte
+			for _, c := range strconv.AppendFloat(buf[:0], f, 'g', -1, 64) {
+				if c != '+' {
+					dst = append(dst, c)
+				}
+			}
+			return dst
 		}
 		return strconv.AppendFloat(dst, f, 'f', -1, 64)
 	case duckdb.TypeUBigInt:
@@ -165,6 +187,21 @@ func appendTime(dst []byte, micros int64, digits int) []byte {
 	dst = appendDigits(append(dst, ':'), s, 2)
 	if digits > 0 {
 		dst = appendDigits(append(dst, '.'), t.Nanosecond()/1000, 6)
+		dst = dst[:len(dst)-(6-digits)]
+	}
+	return dst
+}
+
+// appendClock appends a TIME of so many µs.
+func appendClock(dst []byte, us int64, digits int) []byte {
+	if us < 0 {
+		dst, us = append(dst, '-'), -us
+	}
+	dst = appendDigits(dst, int(us/3600e6), 2)
+	dst = appendDigits(append(dst, ':'), int(us/60e6%60), 2)
+	dst = appendDigits(append(dst, ':'), int(us/1e6%60), 2)
+	if digits > 0 {
+		dst = appendDigits(append(dst, '.'), int(us%1e6), 6)
 		dst = dst[:len(dst)-(6-digits)]
 	}
 	return dst

@@ -3,6 +3,8 @@ package functions
 import (
 	"bytes"
 
+	"vitess.io/vitess/go/mysql/collations"
+
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -39,6 +41,12 @@ var UDFs = []UDFSpec{
 	{"wiresql_protocol_name", []string{"BIGINT"}, "VARCHAR", protocolName.Eval},
 	{"wiresql_service_name", []string{"BIGINT", "VARCHAR"}, "VARCHAR", serviceName.Eval},
 	{"wiresql_tcp_flags_text", []string{"BIGINT"}, "VARCHAR", tcpFlagsText.Eval},
+	{"wiresql_weight", []string{"VARCHAR", "BIGINT"}, "BLOB", func(a []any) (any, error) {
+		return Weight(a[0].(string), collations.ID(a[1].(int64))), nil
+	}},
+	{"wiresql_like_bytes", []string{"BLOB", "BLOB", "BLOB"}, "BOOLEAN", func(a []any) (any, error) {
+		return likeBytes(a[0].([]byte), a[1].([]byte), a[2].([]byte)), nil
+	}},
 	{"wiresql_hexdump", []string{"BLOB"}, "VARCHAR", hexdump.Eval},
 	{"wiresql_printable", []string{"BLOB"}, "VARCHAR", printable.Eval},
 	{"wiresql_contains", []string{"BLOB", "BLOB"}, "BOOLEAN", func(a []any) (any, error) {

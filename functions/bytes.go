@@ -159,3 +159,35 @@ func bytesUDF(name string) func([]Operand) (Operand, error) {
 		return Operand{Kind: Text, SQL: fmt.Sprintf("%s(%s)", name, blob(args[0]))}, nil
 	}
 }
+
+// likeBytes matches bytes as LIKE does with VARBINARY: % is any bytes, _ one.
+// It goes back to the last % only, so it takes length times pattern at most.
+func likeBytes(s, p, escape []byte) bool {
+	i, j, star, mark := 0, 0, -1, 0
+	escaped := func(j int) bool { return len(escape) == 1 && j+1 < len(p) && p[j] == escape[0] }
+	for i < len(s) {
+		switch {
+		case escaped(j):
+			if p[j+1] == s[i] {
+				i, j = i+1, j+2
+				continue
+			}
+		case j < len(p) && p[j] == '%':
+			star, mark = j, i
+			j++
+			continue
+		case j < len(p) && (p[j] == '_' || p[j] == s[i]):
+			i, j = i+1, j+1
+			continue
+		}
+		if star < 0 {
+			return false
+		}
+		mark++
+		i, j = mark, star+1
+	}
+	for j < len(p) && p[j] == '%' {
+		j++
+	}
+	return j == len(p)
+}

@@ -56,6 +56,9 @@ type Example struct {
 // result.
 type Operand struct {
 	Kind Kind
+	// Type is the operand's type where a translation of MySQL's functions looks
+	// at it: widths, scales, lengths and collations.
+	Type Type
 	// SQL is an expression, safe inside any other expression; empty for
 	// addresses.
 	SQL string

@@ -41,17 +41,15 @@ func prefixSpan(p netip.Prefix) span {
 	return span{first, last}
 }
 
-func mustPrefix(s string) span { return prefixSpan(netip.MustParsePrefix(s)) }
-
 var (
 	// mapped4 is where IPv4 addresses are stored among the IPv6 ones.
 	mapped4 = span{tables.Addr{Lo: 0xffff << 32}, tables.Addr{Lo: 0xffff<<32 | 0xffffffff}}
-	// private is what "inside" means without configuration: RFC 1918, RFC
-	// 4193 and link-local (RFC 3927, RFC 4291).
-	private = []span{
-		mustPrefix("10.0.0.0/8"), mustPrefix("172.16.0.0/12"), mustPrefix("192.168.0.0/16"), mustPrefix("169.254.0.0/16"),
-		mustPrefix("fc00::/7"), mustPrefix("fe80::/10"),
-	}
+	private = func() (spans []span) {
+		for _, p := range tables.Inside {
+			spans = append(spans, prefixSpan(p))
+		}
+		return spans
+	}()
 )
 
 // parseNetwork reads a prefix, or an address as the network of only itself.
@@ -81,8 +79,7 @@ func InNetwork(a tables.Addr, p netip.Prefix) bool {
 	return prefixSpan(p).contains(a) && !(a.Is4() && excludes4(p))
 }
 
-// Private tells whether an address is inside by default: RFC 1918, RFC 4193 or
-// link-local.
+// Private tells whether an address is inside by default (tables.Inside).
 func Private(a tables.Addr) bool {
 	for _, s := range private {
 		if s.contains(a) {
@@ -212,7 +209,7 @@ var isPrivate = &Function{
 	Args:    []Arg{{Name: "address", Type: AddrType, Doc: "an address"}},
 	Returns: types.Boolean,
 	Doc: "Whether an address belongs to a network of one's own: RFC 1918 (10/8, 172.16/12, 192.168/16), RFC 4193 " +
-		"(fc00::/7) or link-local (169.254/16, fe80::/10). `direction` is made of this.",
+		"(fc00::/7), link-local (169.254/16, fe80::/10) or loopback (127/8, ::1). `direction` is made of this.",
 	Examples: []Example{
 		{SQL: "SELECT is_private('172.20.0.1')", Result: "1"},
 		{SQL: "SELECT is_private('8.8.8.8')", Result: "0"},

@@ -18,7 +18,8 @@ type Session struct {
 	SQLMode string
 	// Collation is that of literals: collation_connection; 0 means Default.
 	Collation collations.ID
-	// DivPrecision is div_precision_increment; MySQL's default is 4.
+	// DivPrecision is div_precision_increment; 0 means MySQL's default, 4.
+	// (An increment of 0 digits is written as -1.)
 	DivPrecision int
 	// MaxText is max_allowed_packet: a longer text is NULL with warning 1301;
 	// 0 means 64 MiB.
@@ -28,6 +29,29 @@ type Session struct {
 	Warn func(code int, message string)
 }
 
+func (s *Session) warn(code int, message string) {
+	if s.Warn != nil {
+		s.Warn(code, message)
+	}
+}
+
+func (s *Session) maxText() int {
+	if s.MaxText <= 0 {
+		return 64 << 20
+	}
+	return s.MaxText
+}
+
+func (s *Session) divPrecision() int {
+	switch {
+	case s.DivPrecision == 0:
+		return 4
+	case s.DivPrecision < 0:
+		return 0
+	}
+	return min(s.DivPrecision, maxScale)
+}
+
 // Argument is an argument of a call as far as it is known when the statement
 // is compiled.
 type Argument struct {
@@ -35,6 +59,9 @@ type Argument struct {
 	// Literal tells that Value is the argument, the same in every row.
 	Literal bool
 	Value   sqltypes.Value
+	// Hex tells that bytes were written as x'…', 0x… or b'…': beside numbers
+	// such a literal is a number (manual 9.1.4).
+	Hex bool
 }
 
 // Prepared is a call whose argument types are known.
@@ -43,25 +70,49 @@ type Prepared struct {
 	Type Type
 	// Eval computes the result of one row. It may be called from several
 	// goroutines at once. A value has the form of its type's text on the
-	// wire; NULL is sqltypes.NULL. The result must not be changed by a later
-	// call.
+	// wire, but a decimal may have more digits than its type's scale: quotients
+	// carry them until Conform makes a column or a text of them. NULL is
+	// sqltypes.NULL. The result must not be changed by a later call.
 	Eval func(row []sqltypes.Value) (sqltypes.Value, error)
 }
 
 // Arguments lists the expressions that are the arguments of a scalar function
 // or an operator, in the order of their text. What is no expression of its own
 // (the unit of an interval, the side of a TRIM, the type of a CAST) stays part
-// of the node.
-func Arguments(node sqlparser.Expr) []sqlparser.Expr { return nil }
+// of the node; the elements of a tuple are arguments each.
+func Arguments(node sqlparser.Expr) []sqlparser.Expr { return listArguments(node) }
+
+// Conform brings a value of an expression to the form its type has in a
+// column: decimals are rounded to their scale, half away from zero.
+func Conform(v sqltypes.Value, t Type) (sqltypes.Value, error) { return conform(v, t) }
 
 // Prepare types a call and makes its evaluation. args belong to
 // Arguments(node), which may stand unresolved in node. The errors are MySQL's:
 // 1305 for a function that does not exist, with the nearest name, 1582 for a
 // wrong number of arguments.
-func Prepare(node sqlparser.Expr, args []Argument, s *Session) (*Prepared, error) { return nil, nil }
+func Prepare(node sqlparser.Expr, args []Argument, s *Session) (*Prepared, error) {
+	if s == nil {
+		s = &Session{}
+	}
+	c := &call{node: node, args: args, s: s}
+	var err error
+	if c.name, c.builtin, err = find(node, len(args)); err != nil {
+		return nil, err
+	}
+	return c.prepare()
+}
 
-// InDuckDB translates a call to DuckDB's SQL where that gives the same result
-// to the bit, for operands of these types; ok is false where it does not.
-func InDuckDB(node sqlparser.Expr, args []Operand, result Type, s *Session) (text Operand, ok bool) {
-	return Operand{}, false
+// Volatile tells whether a call may give another result each time, so that it
+// must be evaluated for every row even where all arguments are literals.
+func Volatile(node sqlparser.Expr) bool {
+	switch n := node.(type) {
+	case *sqlparser.FuncExpr:
+		switch n.Name.Lowered() {
+		case "rand", "uuid", "uuid_short", "sleep", "random_bytes", "benchmark":
+			return true
+		}
+	case *sqlparser.CurTimeFuncExpr:
+		return n.Name.Lowered() == "sysdate"
+	}
+	return false
 }

@@ -82,6 +82,10 @@ func sqlError(err error) *mysql.SQLError {
 	if errors.As(err, &known) {
 		return known
 	}
+	var own *functions.SQLError
+	if errors.As(err, &own) {
+		return newError(own.Number, own.State, own.Message)
+	}
 	for _, n := range numbers {
 		if n.kind.Is(err) {
 			return newError(n.num, n.state, err.Error())

@@ -36,6 +36,14 @@ func (f *fakeEngine) Session(base *sql.BaseSession) sql.Session {
 	return memory.NewSession(base, f.provider)
 }
 
+// Answer leaves everything to go-mysql-server.
+func (f *fakeEngine) Answer(*sql.Context, string, engine.Parameters) (sql.Schema, sql.RowIter, bool, error) {
+	return nil, nil, false, nil
+}
+
+// Prepare leaves everything to go-mysql-server.
+func (f *fakeEngine) Prepare(*sql.Context, string) (sql.Schema, bool, error) { return nil, false, nil }
+
 // sources are the special tables by name.
 var sources = map[string]func(f *fakeEngine) *source{
 	// stuck gives no row until it is cancelled.

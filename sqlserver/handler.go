@@ -3,10 +3,12 @@ package sqlserver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"regexp"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +20,8 @@ import (
 	"github.com/dolthub/vitess/go/sqltypes"
 	querypb "github.com/dolthub/vitess/go/vt/proto/query"
 	"github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"github.com/wiresql/wiresql/engine"
 )
 
 // handler answers the commands of all connections. The wire library calls it
@@ -28,6 +32,7 @@ import (
 // at all under TLS, and gives most errors the number 1105.
 type handler struct {
 	engine   *sqle.Engine
+	backend  Backend
 	sessions *server.SessionManager
 	limit    time.Duration
 	grants   *accounts
@@ -108,7 +113,23 @@ func (h *handler) ComMultiQuery(ctx context.Context, c *mysql.Conn, query string
 }
 
 // ComPrepare implements mysql.Handler.
-func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, _ *mysql.PrepareData) (fields []*querypb.Field, err error) {
+func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, prepare *mysql.PrepareData) (fields []*querypb.Field, err error) {
+	if own := commandsOf(c); own != nil {
+		query = own.preparing
+		own.preparing = ""
+	}
+	prepare.PrepareStmt = query
+	defer func() {
+		if err != nil {
+			delete(c.PrepareData, prepare.StatementID)
+		}
+	}()
+	if n := engine.CountParameters(query); n > maxParameters {
+		return nil, newError(1390, "HY000", "Prepared statement contains too many placeholders")
+	}
+	if len(c.PrepareData) > maxStatements {
+		return nil, newError(1461, "42000", fmt.Sprintf("Can't create more than max_prepared_stmt_count statements (current value: %d)", maxStatements))
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			h.log.Error("panic while preparing", "panic", v, "stack", string(debug.Stack()))
@@ -120,6 +141,13 @@ func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, _
 		return nil, sqlError(err)
 	}
 	defer stop()
+	schema, handled, err := h.backend.Prepare(sqlCtx, query)
+	if err != nil {
+		return nil, sqlError(ended(sqlCtx, err))
+	}
+	if handled {
+		return schemaFields(sqlCtx, schema), nil
+	}
 	// What is prepared is run as it was prepared: it is judged here.
 	if _, _, err := h.parse(sqlCtx, &statement{text: query}); err != nil {
 		return nil, sqlError(err)
@@ -134,10 +162,18 @@ func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, _
 	return schemaFields(sqlCtx, plan.Schema()), nil
 }
 
+// maxStatements bounds the prepared statements of a connection.
+const maxStatements = 16382
+
 // ComStmtExecute implements mysql.Handler.
 func (h *handler) ComStmtExecute(ctx context.Context, c *mysql.Conn, prepare *mysql.PrepareData, send func(*sqltypes.Result) error) error {
-	_, err := h.run(ctx, c, &statement{text: prepare.PrepareStmt, prepared: true, values: prepare.BindVars},
+	own := commandsOf(c)
+	cursor := own != nil && own.cursor
+	_, err := h.run(ctx, c, &statement{text: prepare.PrepareStmt, prepared: true, cursor: cursor, values: prepare.BindVars, types: prepare.ParamsType},
 		func(r *sqltypes.Result, _ bool) error { return send(r) })
+	if err != nil && cursor {
+		own.failure = sqlError(err)
+	}
 	return err
 }
 
@@ -146,7 +182,9 @@ type statement struct {
 	text     string
 	multi    bool // more may follow in the same text
 	prepared bool
+	cursor   bool // the rows are fetched later, by other commands
 	values   map[string]*querypb.BindVariable
+	types    []int32 // of the values, as the client sent them
 }
 
 // begin makes the context of a statement: of the connection's session, listed
@@ -235,7 +273,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 	if err != nil {
 		return "", sqlError(err)
 	}
-	out := &spooler{ctx: sqlCtx, reuse: !st.prepared}
+	out := &spooler{ctx: sqlCtx, reuse: !st.cursor}
 	defer func() {
 		if v := recover(); v != nil {
 			h.log.Error("panic while answering", "panic", v, "stack", string(debug.Stack()))
@@ -244,7 +282,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 		if err != nil {
 			known := sqlError(err)
 			h.log.Debug("statement failed", "connection", c.ConnectionID, "number", known.Num, "error", known.Message)
-			if out.sent && !st.prepared {
+			if out.sent && !st.cursor {
 				sendError(c, known)
 			}
 			err = known
@@ -257,9 +295,32 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 		out.begin(schema, func(r *sqltypes.Result) error { return send(r, false) })
 		return "", out.rows(sql.RowsToRowIter(rows...))
 	}
-	parsed, rest, err := h.parse(sqlCtx, st)
+	if st.multi {
+		st.text, rest = firstStatement(st.text)
+	}
+	params, err := st.parameters()
 	if err != nil {
 		return "", err
+	}
+	schema, iter, handled, err := h.backend.Answer(sqlCtx, st.text, params)
+	if err != nil {
+		return "", ended(sqlCtx, err)
+	}
+	if handled {
+		if iter == nil {
+			return rest, send(&sqltypes.Result{}, rest != "")
+		}
+		return rest, out.result(schema, iter, func(r *sqltypes.Result) error {
+			c.StatusFlags |= uint16(mysql.ServerStatusAutocommit)
+			return send(r, rest != "")
+		})
+	}
+	parsed, _, err := h.parse(sqlCtx, st)
+	if err != nil {
+		return "", err
+	}
+	if _, asks := parsed.(*sqlparser.Show); !asks {
+		sqlCtx.Session.ClearWarnings()
 	}
 	if parsed == nil && !st.prepared {
 		return rest, send(&sqltypes.Result{}, rest != "") // a comment
@@ -274,7 +335,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 	if err != nil {
 		return "", err
 	}
-	schema, iter, _, err := h.engine.QueryWithBindings(sqlCtx, st.text, parsed, values, &sql.QueryFlags{})
+	schema, iter, _, err = h.engine.QueryWithBindings(sqlCtx, st.text, parsed, values, &sql.QueryFlags{})
 	if err != nil {
 		return "", ended(sqlCtx, err)
 	}
@@ -285,13 +346,46 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 	return rest, err
 }
 
-// parse parses and judges text that is not prepared, and cuts it after the
-// first statement. A statement without words (a comment) stays nil.
+// firstStatement cuts a text after its first statement.
+func firstStatement(text string) (first, rest string) {
+	first, rest, err := sqlparser.SplitStatement(text)
+	if err != nil || strings.TrimSpace(rest) == "" {
+		return text, ""
+	}
+	return first, rest
+}
+
+// parameters are the values bound to a prepared statement, in order.
+func (st *statement) parameters() (engine.Parameters, error) {
+	if !st.prepared {
+		return nil, nil
+	}
+	out := make(engine.Parameters, len(st.values))
+	for i := range out {
+		bound := st.values["v"+strconv.Itoa(i+1)]
+		if bound == nil {
+			continue
+		}
+		var typ int32
+		if i < len(st.types) {
+			typ = st.types[i]
+		}
+		v, err := parameter(bound, querypb.Type(typ))
+		if err != nil {
+			return nil, err
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+// parse parses and judges text that is not prepared. A statement without words
+// (a comment) stays nil.
 func (h *handler) parse(ctx *sql.Context, st *statement) (parsed sqlparser.Statement, rest string, err error) {
 	if st.prepared {
 		return nil, "", nil
 	}
-	parsed, first, rest, err := h.engine.Parser.Parse(ctx, st.text, st.multi)
+	parsed, _, rest, err = h.engine.Parser.Parse(ctx, st.text, false)
 	if errors.Is(err, sqlparser.ErrEmpty) {
 		return nil, rest, nil
 	}
@@ -300,9 +394,6 @@ func (h *handler) parse(ctx *sql.Context, st *statement) (parsed sqlparser.State
 			return nil, "", known
 		}
 		return nil, "", newError(mysql.ERParseError, "42000", err.Error())
-	}
-	if first != "" {
-		st.text = first
 	}
 	if err := h.allow(ctx, parsed, st.text); err != nil {
 		return nil, "", err

@@ -27,6 +27,8 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	vtlog "github.com/dolthub/vitess/go/vt/log"
 	"github.com/sirupsen/logrus"
+
+	"github.com/wiresql/wiresql/engine"
 )
 
 // Config is what can be set about serving.
@@ -60,6 +62,11 @@ type Backend interface {
 	SQL() *sqle.Engine
 	// Session makes a connection's session of what the wire knows of it.
 	Session(*sql.BaseSession) sql.Session
+	// Answer runs a query; handled is false for a statement about the server,
+	// which the engine of SQL executes. Without a schema there are no rows.
+	Answer(ctx *sql.Context, text string, params engine.Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error)
+	// Prepare gives the columns of a query that has parameters.
+	Prepare(ctx *sql.Context, text string) (schema sql.Schema, handled bool, err error)
 }
 
 // serverVersion is what clients compare features with: we answer as MySQL
@@ -123,7 +130,7 @@ func (s *Server) Start() error {
 	s.listener = newListener(raw, s.cfg.MaxConnections, s.cfg.MaxRequestBytes, s.log)
 	sessions := server.NewSessionManager(sql.NewContext, s.session, sql.NoopTracer,
 		s.engine.Analyzer.Catalog.Database, s.engine.MemoryManager, s.engine.ProcessList, raw.Addr().String())
-	s.handler = &handler{engine: s.engine, sessions: sessions, limit: s.cfg.MaxExecutionTime, grants: s.accounts, log: s.log}
+	s.handler = &handler{engine: s.engine, backend: s.backend, sessions: sessions, limit: s.cfg.MaxExecutionTime, grants: s.accounts, log: s.log}
 	s.wire, err = mysql.NewListenerWithConfig(mysql.ListenerConfig{
 		Listener:           s.listener,
 		AuthServer:         s.accounts,

@@ -127,9 +127,16 @@ WHERE client_host = 'gavin.reid-machine' ORDER BY ts LIMIT 50`},
 		{"Which names do not exist, and who asks for them?",
 			`SELECT query, COUNT(*) AS times, COUNT(DISTINCT client_ip) AS clients FROM dns
 WHERE rcode = 'NXDOMAIN' GROUP BY query ORDER BY times DESC LIMIT 20`},
-		{"The packets of the lookups of a name",
+		{"The two packets of each lookup of a name: a flow has those of other lookups too, so ask for the times of this one's question and answer",
 			`SELECT p.ts, p.src_ip, p.dst_ip, p.info FROM dns d JOIN packets p USING (flow_id)
-WHERE d.query LIKE '%.test' ORDER BY p.ts LIMIT 20`},
+WHERE d.query LIKE '%.test' AND (p.ts = d.ts OR p.ts = d.ts + INTERVAL d.rtt_us MICROSECOND)
+ORDER BY p.ts LIMIT 20`},
+		{"All packets of the flows a name was looked up in",
+			`SELECT ts, src_ip, dst_ip, info FROM packets
+WHERE flow_id IN (SELECT flow_id FROM dns WHERE query LIKE '%.test') ORDER BY ts LIMIT 20`},
+		{"Tunnels: long names, each asked for once",
+			`SELECT client_ip, SUBSTRING_INDEX(query, '.', -2) AS domain, COUNT(DISTINCT query) AS names, AVG(query_length) AS length
+FROM dns GROUP BY client_ip, domain HAVING names > 100 AND length > 30`},
 	},
 	"ops.imports": {
 		{"What was imported, and is any of it damaged?",

@@ -136,8 +136,10 @@ func ParseMAC(s string) (uint64, error) {
 
 // FoldName is the stored form of host, DNS and server names: ASCII letters
 // lower case, without the root's trailing dot. Other bytes stay as they are.
-func FoldName(s string) string {
-	s = strings.TrimSuffix(s, ".")
+func FoldName(s string) string { return FoldCase(strings.TrimSuffix(s, ".")) }
+
+// FoldCase makes ASCII letters lower case, as DNS compares names (RFC 4343).
+func FoldCase(s string) string {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= 'A' && s[i] <= 'Z' {
 			b := []byte(s)
@@ -150,38 +152,4 @@ func FoldName(s string) string {
 		}
 	}
 	return s
-}
-
-// DNSTypeName is a DNS record type by name (RFC 1035 and successors), TYPE and
-// the number (RFC 3597) where it has none here.
-func DNSTypeName(t uint16) string {
-	if name := dnsTypes[t]; name != "" {
-		return name
-	}
-	return "TYPE" + strconv.Itoa(int(t))
-}
-
-var dnsTypes = map[uint16]string{
-	1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 10: "NULL", 11: "WKS", 12: "PTR", 13: "HINFO",
-	15: "MX", 16: "TXT", 17: "RP", 18: "AFSDB", 24: "SIG", 25: "KEY", 28: "AAAA", 29: "LOC",
-	32: "NB", 33: "SRV", 35: "NAPTR", 36: "KX", 37: "CERT", 39: "DNAME", 41: "OPT", 42: "APL",
-	43: "DS", 44: "SSHFP", 45: "IPSECKEY", 46: "RRSIG", 47: "NSEC", 48: "DNSKEY", 49: "DHCID",
-	50: "NSEC3", 51: "NSEC3PARAM", 52: "TLSA", 53: "SMIMEA", 55: "HIP", 59: "CDS",
-	60: "CDNSKEY", 61: "OPENPGPKEY", 62: "CSYNC", 63: "ZONEMD", 64: "SVCB", 65: "HTTPS",
-	99: "SPF", 108: "EUI48", 109: "EUI64", 249: "TKEY", 250: "TSIG", 251: "IXFR",
-	252: "AXFR", 255: "ANY", 256: "URI", 257: "CAA",
-}
-
-var dnsRCodes = [...]string{
-	"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
-	"YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE",
-}
-
-// DNSRCodeName is a DNS response code by name, RCODE and the number where it
-// has none.
-func DNSRCodeName(code uint16) string {
-	if int(code) < len(dnsRCodes) {
-		return dnsRCodes[code]
-	}
-	return "RCODE" + strconv.Itoa(int(code))
 }

@@ -33,6 +33,16 @@ type Column struct {
 	Unit string
 	// Doc is the column's comment as clients see it.
 	Doc string
+	// Values are all the values the column can have, as they are stored; nil
+	// where nobody can list them.
+	Values []string
+	// Known are the usual values of a column that has others too.
+	Known []string
+	// NoCase columns compare without regard to case: names of hosts, and
+	// columns with few values. What is stored has one case: that of Values, or
+	// that of Fold, "lower" or "upper"; "" where it is in neither.
+	NoCase bool
+	Fold   string
 	// Source names where the value comes from: an IPFIX element, a Zeek
 	// field, an RFC.
 	Source string
@@ -95,14 +105,14 @@ var (
 	colTSEnd     = Column{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "last instant of the last packet's resolution, UTC; 9999-12-31 while open", Source: "IPFIX flowEndMicroseconds (155)"}
 	colDuration  = Column{Name: "duration", Kind: Double, NotNull: true, Unit: "seconds", Doc: "from first to last packet, as reported"}
 	colSensor    = Column{Name: "sensor", Kind: Text, Size: 64, Doc: "where the packets were seen"}
-	colProtocol  = Column{Name: "protocol", Kind: Text, Size: 32, Doc: "protocol over IP by name: tcp, udp, icmp, icmp6, …; the number where it has no name", Source: "IPFIX protocolIdentifier (4)"}
-	colService   = Column{Name: "service", Kind: Text, Size: 64, Doc: "service of the server's port by its usual name (http, https, domain, …)"}
-	colConnState = Column{Name: "conn_state", Kind: Text, Size: 8, Doc: "state as Zeek names it: S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH", Source: "Zeek conn_state"}
-	colDirection = Column{Name: "direction", Kind: Text, Size: 8, NotNull: true, Doc: "outbound, inbound, internal or external, by which ends are inside (RFC 1918, RFC 4193, link-local)"}
+	colProtocol  = Column{Name: "protocol", Kind: Text, Size: 32, Known: knownProtocols, NoCase: true, Fold: "lower", Doc: "protocol over IP by name: tcp, udp, icmp, icmp6, …; the number where it has no name", Source: "IPFIX protocolIdentifier (4)"}
+	colService   = Column{Name: "service", Kind: Text, Size: 64, Known: knownServices, NoCase: true, Fold: "lower", Doc: "service of the server's port by its usual name (http, https, domain, …)"}
+	colConnState = Column{Name: "conn_state", Kind: Text, Size: 8, Values: connStates, NoCase: true, Doc: "state as Zeek names it: S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH", Source: "Zeek conn_state"}
+	colDirection = Column{Name: "direction", Kind: Text, Size: 16, NotNull: true, Values: directions, NoCase: true, Doc: "outbound, inbound, internal or external, by which ends are inside (RFC 1918, RFC 4193, link-local, loopback); multicast when the server is a multicast or broadcast address"}
 	colSampling  = Column{Name: "sampling_rate", Kind: BigInt, Unit: "packets", Doc: "one packet in so many was seen, as reported; counters are not scaled by it", Source: "IPFIX samplingPacketInterval (305)"}
-	colAction    = Column{Name: "action", Kind: Text, Size: 8, Doc: "allow or deny where a firewall reported it", Source: "IPFIX firewallEvent (233)"}
-	colOriented  = Column{Name: "oriented_by", Kind: Text, Size: 16, Doc: "what told client from server: syn, synack, service_port, first_packet, exporter"}
-	colPktStatus = Column{Name: "packet_status", Kind: Text, Size: 16, NotNull: true, Doc: "whether the packets can be read: available, truncated, lossy, partial, evicted, not_captured; an exporter's row says it of the packets its conversation's metered rows have"}
+	colAction    = Column{Name: "action", Kind: Text, Size: 8, Values: actions, NoCase: true, Doc: "allow or deny where a firewall reported it", Source: "IPFIX firewallEvent (233)"}
+	colOriented  = Column{Name: "oriented_by", Kind: Text, Size: 16, Values: orientations, NoCase: true, Doc: "what told client from server: syn, synack, service_port, first_packet, exporter"}
+	colPktStatus = Column{Name: "packet_status", Kind: Text, Size: 16, NotNull: true, Values: packetStatuses, NoCase: true, Doc: "whether the packets can be read: available, truncated, lossy, partial, evicted, not_captured; an exporter's row says it of the packets its conversation's metered rows have"}
 	colCommunity = Column{Name: "community_id", Kind: CommunityID, Doc: "Community ID v1, seed 0: joins with Zeek, Suricata, Arkime", Source: "Community ID v1"}
 	colConnID    = Column{Name: "conn_id", Kind: Identifier, Doc: "the conversation, over all its rows and observers; joins to packets"}
 	colFlowID    = Column{Name: "flow_id", Kind: Identifier, Doc: "this flow row; packets carry that of the metered row"}
@@ -115,11 +125,11 @@ var Connections = &Relation{Schema: Main, Name: "connections",
 		colTS, colTSEnd, colDuration,
 		{Name: "client_ip", Kind: Address, NotNull: true, Doc: "address of the end that asked", Source: "Zeek id.orig_h"},
 		{Name: "client_port", Kind: Int, NotNull: true, Doc: "port of the client; 0 for protocols without ports", Source: "Zeek id.orig_p"},
-		{Name: "client_host", Kind: HostName, Size: 255, Doc: "name the client's address had at ts (see hosts)"},
+		{Name: "client_host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the client's address had at ts (see hosts)"},
 		{Name: "server_ip", Kind: Address, NotNull: true, Doc: "address of the end that answered", Source: "Zeek id.resp_h"},
 		{Name: "server_port", Kind: Int, NotNull: true, Doc: "port of the server; 0 for protocols without ports", Source: "Zeek id.resp_p"},
-		{Name: "server_host", Kind: HostName, Size: 255, Doc: "name the server's address had at ts (see hosts)"},
-		{Name: "server_name", Kind: HostName, Size: 255, Doc: "name the client asked for: TLS SNI, else HTTP Host, else the name it had resolved"},
+		{Name: "server_host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the server's address had at ts (see hosts)"},
+		{Name: "server_name", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the client asked for: TLS SNI, else HTTP Host, else the name it had resolved"},
 		colProtocol, colService, colConnState, colDirection,
 		{Name: "client_bytes", Kind: BigInt, Unit: "bytes", Doc: "layer-3 bytes sent by the client", Source: "Zeek orig_ip_bytes"},
 		{Name: "server_bytes", Kind: BigInt, Unit: "bytes", Doc: "layer-3 bytes sent by the server", Source: "Zeek resp_ip_bytes"},
@@ -128,7 +138,7 @@ var Connections = &Relation{Schema: Main, Name: "connections",
 		{Name: "server_packets", Kind: BigInt, Unit: "packets", Doc: "packets sent by the server", Source: "Zeek resp_pkts"},
 		{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "both directions; the known one when only one is known"},
 		{Name: "sampling_rate", Kind: BigInt, Unit: "packets", Doc: "one packet in so many was seen by the observer whose counters stand here: they are multiplied by it already"}, colAction,
-		{Name: "visibility", Kind: Text, Size: 16, Doc: "cut (a packet was truncated), one_sided, encrypted (TLS, QUIC, SSH) or clear; NULL without packets"},
+		{Name: "visibility", Kind: Text, Size: 16, Values: visibilities, NoCase: true, Doc: "cut (a packet was truncated), one_sided, encrypted (TLS, QUIC, SSH) or clear; NULL without packets"},
 		{Name: "seen_by", Kind: Text, Size: 1024, Doc: "names of all observers, sorted, comma-joined"},
 		colOriented, colPktStatus, colSensor, colCommunity, colConnID,
 	}}
@@ -136,13 +146,13 @@ var Connections = &Relation{Schema: Main, Name: "connections",
 var flowsColumns = []Column{
 	colTS, colTSEnd, colDuration,
 	{Name: "observer", Kind: Text, Size: 64, Doc: "who reported it: a sensor or an exporter"},
-	{Name: "source_type", Kind: Text, Size: 16, NotNull: true, Doc: "packets, netflow5, netflow9, ipfix, sflow5, aws, gcp, azure, zeek, suricata"},
+	{Name: "source_type", Kind: Text, Size: 16, NotNull: true, Values: sourceTypes, NoCase: true, Doc: "packets, netflow5, netflow9, ipfix, sflow5, aws, gcp, azure, zeek, suricata"},
 	{Name: "src_ip", Kind: Address, NotNull: true, Doc: "source address; the client's in metered rows", Source: "IPFIX sourceIPv4Address (8), sourceIPv6Address (27)"},
 	{Name: "src_port", Kind: Int, NotNull: true, Doc: "source port; 0 for protocols without ports", Source: "IPFIX sourceTransportPort (7)"},
-	{Name: "src_host", Kind: HostName, Size: 255, Doc: "name the source address had at ts (see hosts)"},
+	{Name: "src_host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the source address had at ts (see hosts)"},
 	{Name: "dst_ip", Kind: Address, NotNull: true, Doc: "destination address", Source: "IPFIX destinationIPv4Address (12), destinationIPv6Address (28)"},
 	{Name: "dst_port", Kind: Int, NotNull: true, Doc: "destination port; 0 for protocols without ports", Source: "IPFIX destinationTransportPort (11)"},
-	{Name: "dst_host", Kind: HostName, Size: 255, Doc: "name the destination address had at ts (see hosts)"},
+	{Name: "dst_host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the destination address had at ts (see hosts)"},
 	colProtocol, colService,
 	{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "layer-3 bytes from src to dst in this row", Source: "IPFIX octetDeltaCount (1)"},
 	{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets from src to dst in this row", Source: "IPFIX packetDeltaCount (2)"},
@@ -153,7 +163,7 @@ var flowsColumns = []Column{
 	colSampling,
 	{Name: "tcp_flags", Kind: Text, Size: 9, Doc: "union of the TCP flags from src: letters of SFRPAUECN; NULL without TCP", Source: "IPFIX tcpControlBits (6)"},
 	{Name: "reverse_tcp_flags", Kind: Text, Size: 9, Doc: "union of the TCP flags from dst"},
-	{Name: "end_reason", Kind: Text, Size: 24, Doc: "why the row ended: idle, active, end, forced, lack_of_resources, restart, end_of_capture", Source: "IPFIX flowEndReason (136)"},
+	{Name: "end_reason", Kind: Text, Size: 24, Values: endReasons, NoCase: true, Doc: "why the row ended: idle, active, end, forced, lack_of_resources, restart, end_of_capture", Source: "IPFIX flowEndReason (136)"},
 	colDirection, colAction, colPktStatus, colCommunity, colConnID, colFlowID,
 }
 
@@ -179,7 +189,7 @@ var FlowsWide = &Relation{Schema: Main, Name: "flows_wide",
 		{Name: "rtt_us", Kind: BigInt, Unit: "microseconds", Doc: "round trip of the TCP handshake as seen here"},
 		{Name: "vlan", Kind: Int, Doc: "innermost VLAN id", Source: "IPFIX vlanId (58)"},
 		{Name: "outer_vlan", Kind: Int, Doc: "outermost VLAN id of two or more (QinQ)", Source: "IPFIX dot1qVlanId (243)"},
-		{Name: "tunnel_type", Kind: Text, Size: 16, Doc: "gre or vxlan when the addresses are those inside a tunnel"},
+		{Name: "tunnel_type", Kind: Text, Size: 16, NoCase: true, Fold: "lower", Doc: "gre or vxlan when the addresses are those inside a tunnel"},
 		{Name: "tunnel_id", Kind: BigInt, Doc: "VXLAN network identifier or GRE key"},
 		{Name: "outer_src_ip", Kind: Address, Doc: "outermost source address of a tunnel"},
 		{Name: "outer_dst_ip", Kind: Address, Doc: "outermost destination address of a tunnel"},
@@ -192,7 +202,8 @@ var FlowsWide = &Relation{Schema: Main, Name: "flows_wide",
 		{Name: "last_piece", Kind: Bool, Doc: "1 on the last row of its conversation"},
 		{Name: "conn_ts", Kind: Timestamp, Doc: "time of the conversation's first packet"},
 		{Name: "time_received", Kind: Timestamp, Doc: "when the record arrived from its exporter"},
-		{Name: "time_quality", Kind: Text, Size: 16, Doc: "whether an exporter's times were used as reported (ok), and why not: clamped, no_start, received; NULL for metered rows"},
+		{Name: "time_quality", Kind: Text, Size: 16, Values: timeQualities, NoCase: true, Doc: "whether an exporter's times were used as reported (ok), and why not: clamped, no_start, received; NULL for metered rows"},
+		{Name: "counter_quality", Kind: Text, Size: 16, Values: counterQualities, NoCase: true, Doc: "whether an exporter's counters are as reported (ok), or one of them was 9223372036854775807 or more and was cut to that (clamped); NULL for metered rows"},
 	}, exportedColumns)}
 
 // exportedColumns are what only exporters report.
@@ -215,7 +226,7 @@ var exportedColumns = []Column{
 	{Name: "vrf_out", Kind: BigInt, Doc: "VRF they left by", Source: "IPFIX egressVRFID (235)"},
 	{Name: "mpls_label", Kind: Int, Doc: "label at the top of the MPLS stack", Source: "IPFIX mplsTopLabelStackSection (70)"},
 	{Name: "app_name", Kind: Text, Size: 255, Doc: "application as the exporter recognised it", Source: "IPFIX applicationName (96)"},
-	{Name: "flow_direction", Kind: Text, Size: 8, Doc: "ingress or egress: where at the exporter the packets were counted", Source: "IPFIX flowDirection (61)"},
+	{Name: "flow_direction", Kind: Text, Size: 8, Values: flowDirections, NoCase: true, Doc: "ingress or egress: where at the exporter the packets were counted", Source: "IPFIX flowDirection (61)"},
 	{Name: "reject_reason", Kind: Text, Size: 64, Doc: "why a firewall or router did not forward, or the event it reported", Source: "IPFIX forwardingStatus (89), firewallEvent (233)"},
 	{Name: "extra", Kind: Text, Size: 16383, Doc: "what the exporter reported that has no column: a JSON object keyed by the IPFIX name of the element, or by enterprise/element number"},
 }
@@ -265,7 +276,7 @@ var PacketsWide = &Relation{Schema: Main, Name: "packets_wide",
 		{Name: "ip_id", Kind: BigInt, Doc: "IP identification"},
 		{Name: "fragment", Kind: Bool, Doc: "1 for an IP fragment"},
 		{Name: "tos", Kind: Int, Doc: "type of service or traffic class"},
-		{Name: "tunnel_type", Kind: Text, Size: 16, Doc: "gre or vxlan when the addresses are those inside a tunnel"},
+		{Name: "tunnel_type", Kind: Text, Size: 16, NoCase: true, Fold: "lower", Doc: "gre or vxlan when the addresses are those inside a tunnel"},
 		{Name: "tunnel_id", Kind: BigInt, Doc: "VXLAN network identifier or GRE key"},
 		{Name: "outer_src_ip", Kind: Address, Doc: "outermost source address of a tunnel"},
 		{Name: "outer_dst_ip", Kind: Address, Doc: "outermost destination address of a tunnel"},
@@ -286,13 +297,13 @@ var HostFlows = &Relation{Schema: Main, Name: "host_flows",
 	Columns: []Column{
 		colTS, colTSEnd, colDuration,
 		{Name: "ip", Kind: Address, NotNull: true, Doc: "this end's address"},
-		{Name: "host", Kind: HostName, Size: 255, Doc: "name this end's address had at ts"},
+		{Name: "host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name this end's address had at ts"},
 		{Name: "port", Kind: Int, NotNull: true, Doc: "this end's port"},
-		{Name: "role", Kind: Text, Size: 8, NotNull: true, Doc: "client or server"},
+		{Name: "role", Kind: Text, Size: 8, NotNull: true, Values: roles, NoCase: true, Doc: "client or server"},
 		{Name: "peer_ip", Kind: Address, NotNull: true, Doc: "the other end's address"},
-		{Name: "peer_host", Kind: HostName, Size: 255, Doc: "name the other end's address had at ts"},
+		{Name: "peer_host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the other end's address had at ts"},
 		{Name: "peer_port", Kind: Int, NotNull: true, Doc: "the other end's port"},
-		{Name: "peer_name", Kind: HostName, Size: 255, Doc: "for a client: the server name it asked for"},
+		{Name: "peer_name", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "for a client: the server name it asked for"},
 		colProtocol, colService,
 		{Name: "bytes_out", Kind: BigInt, Unit: "bytes", Doc: "layer-3 bytes sent by this end"},
 		{Name: "bytes_in", Kind: BigInt, Unit: "bytes", Doc: "layer-3 bytes sent by the other end"},
@@ -305,12 +316,12 @@ var HostFlows = &Relation{Schema: Main, Name: "host_flows",
 var Hosts = &Relation{Schema: Main, Name: "hosts",
 	Doc: "which name an address had, and when: from DHCP leases, else DNS answers",
 	Columns: []Column{
-		{Name: "name", Kind: HostName, Size: 255, NotNull: true, Doc: "host name, lower case"},
+		{Name: "name", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", NotNull: true, Doc: "host name, lower case"},
 		{Name: "ip", Kind: Address, NotNull: true, Doc: "its address"},
 		{Name: "mac", Kind: MAC, Doc: "its MAC, where DHCP said"},
 		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "from when the name holds, UTC"},
 		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "until when, exclusive; 9999-12-31 while open"},
-		{Name: "source", Kind: Text, Size: 16, NotNull: true, Doc: "dhcp or dns"},
+		{Name: "source", Kind: Text, Size: 16, NotNull: true, Values: nameSources, NoCase: true, Doc: "dhcp or dns"},
 	}}
 
 // DNSRelation is DNS transactions.
@@ -319,15 +330,17 @@ var DNSRelation = &Relation{Schema: Main, Name: "dns",
 	Columns: []Column{
 		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of the query, UTC (of the answer when the query was not seen)"},
 		{Name: "client_ip", Kind: Address, NotNull: true, Doc: "who asked"},
-		{Name: "client_host", Kind: HostName, Size: 255, Doc: "name the client's address had at ts"},
+		{Name: "client_host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the client's address had at ts"},
 		{Name: "server_ip", Kind: Address, NotNull: true, Doc: "who was asked"},
-		{Name: "query", Kind: HostName, Size: 255, Doc: "name asked for, lower case", Source: "Zeek query"},
-		{Name: "qtype", Kind: Text, Size: 16, Doc: "type asked for: A, AAAA, PTR, …", Source: "Zeek qtype_name"},
-		{Name: "rcode", Kind: Text, Size: 16, Doc: "NOERROR, NXDOMAIN, …; NULL without an answer", Source: "Zeek rcode_name"},
+		{Name: "query", Kind: HostName, Size: 512, NoCase: true, Fold: "lower", Doc: "name asked for, lower case; NULL for the root. Dots and backslashes within labels have a backslash before them; a name that is not UTF-8 has a character a byte (ISO 8859-1)", Source: "Zeek query"},
+		{Name: "qtype", Kind: Text, Size: 16, Known: knownDNSTypes, NoCase: true, Fold: "upper", Doc: "type asked for: A, AAAA, PTR, …", Source: "Zeek qtype_name"},
+		{Name: "rcode", Kind: Text, Size: 16, Known: knownDNSRCodes, NoCase: true, Fold: "upper", Doc: "NOERROR, NXDOMAIN, …; NULL without an answer", Source: "Zeek rcode_name"},
 		{Name: "answers", Kind: Text, Size: 4096, Doc: "answers in presentation form, comma-joined", Source: "Zeek answers"},
 		{Name: "ttl", Kind: BigInt, Unit: "seconds", Doc: "smallest time to live among the answers"},
 		{Name: "rtt_us", Kind: BigInt, Unit: "microseconds", Doc: "from query to answer", Source: "Zeek rtt"},
 		colProtocol, colSensor, colFlowID, colConnID,
+		{Name: "query_raw", Kind: Text, Size: 512, Doc: "name asked for, in the case it was asked in"},
+		{Name: "query_length", Kind: Int, Unit: "bytes", Doc: "length of the name on the wire, labels and the dots between them: 253 at most"},
 	}}
 
 // OpsImports is what was imported.
@@ -338,12 +351,12 @@ var OpsImports = &Relation{Schema: Ops, Name: "imports",
 		{Name: "content_id", Kind: Text, Size: 32, NotNull: true, Doc: "hash of the decompressed bytes: a known content is not imported twice"},
 		{Name: "sensor", Kind: Text, Size: 64, Doc: "sensor the packets were filed under"},
 		{Name: "site", Kind: Text, Size: 64, Doc: "site; NULL for the default one"},
-		{Name: "state", Kind: Text, Size: 16, NotNull: true, Doc: "complete or damaged"},
+		{Name: "state", Kind: Text, Size: 16, NotNull: true, Values: importStates, NoCase: true, Doc: "complete or damaged"},
 		{Name: "ts", Kind: Timestamp, Doc: "first packet"},
 		{Name: "ts_end", Kind: Timestamp, Doc: "last packet"},
 		{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets imported"},
 		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "their length on the wire"},
-		{Name: "rows", Kind: BigInt, NotNull: true, Doc: "flow rows written with the file's batch"},
+		{Name: "flow_rows", Kind: BigInt, NotNull: true, Unit: "rows", Doc: "flow rows written with the file's batch"},
 		{Name: "damage_offset", Kind: BigInt, Unit: "bytes", Doc: "where the damage starts in the decompressed file"},
 		{Name: "damage", Kind: Text, Size: 1024, Doc: "what is wrong there"},
 		{Name: "imported_at", Kind: Timestamp, NotNull: true, Doc: "when"},
@@ -354,14 +367,14 @@ var OpsSegments = &Relation{Schema: Ops, Name: "segments",
 	Doc: "packet files and whether they are still there",
 	Columns: []Column{
 		{Name: "segment", Kind: BigInt, NotNull: true, Doc: "its number, never used again"},
-		{Name: "kind", Kind: Text, Size: 16, NotNull: true, Doc: "pcap or pcapng"},
+		{Name: "kind", Kind: Text, Size: 16, NotNull: true, Values: segmentKinds, NoCase: true, Doc: "pcap or pcapng"},
 		{Name: "sensor", Kind: Text, Size: 64, Doc: "where it was captured"},
 		{Name: "path", Kind: Text, Size: 4096, NotNull: true, Doc: "file: relative to the archive, absolute for captures indexed in place"},
 		{Name: "ts", Kind: Timestamp, Doc: "first packet"},
 		{Name: "ts_end", Kind: Timestamp, Doc: "last packet"},
 		{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets in it"},
 		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "size of the file"},
-		{Name: "state", Kind: Text, Size: 32, NotNull: true, Doc: "available, missing, or: source file changed"},
+		{Name: "state", Kind: Text, Size: 32, NotNull: true, Values: segmentStates, NoCase: true, Doc: "available, missing, or: source file changed"},
 		{Name: "seen_late", Kind: BigInt, NotNull: true, Doc: "records that came after their conversation was written"},
 	}}
 
@@ -385,7 +398,7 @@ var OpsExporters = &Relation{Schema: Ops, Name: "exporters",
 		{Name: "observer", Kind: Text, Size: 64, NotNull: true, Doc: "its configured name, else its address; as in flows"},
 		{Name: "exporter", Kind: Address, NotNull: true, Doc: "its address; of sFlow the agent's"},
 		{Name: "site", Kind: Text, Size: 64, Doc: "its site; NULL for the default one"},
-		{Name: "source_type", Kind: Text, Size: 16, NotNull: true, Doc: "netflow5, netflow9, ipfix, sflow5"},
+		{Name: "source_type", Kind: Text, Size: 16, NotNull: true, Values: sourceTypes, NoCase: true, Doc: "netflow5, netflow9, ipfix, sflow5"},
 		{Name: "observation_domain_id", Kind: BigInt, Doc: "v9's source id, v5's engine type · 256 + engine id, sFlow's sub-agent", Source: "IPFIX observationDomainId (149)"},
 		{Name: "first_seen", Kind: Timestamp, NotNull: true, Doc: "start of its first account, UTC"},
 		{Name: "last_seen", Kind: Timestamp, NotNull: true, Doc: "end of its last account, UTC"},
@@ -397,7 +410,7 @@ var OpsExporters = &Relation{Schema: Ops, Name: "exporters",
 		{Name: "known_templates", Kind: BigInt, NotNull: true, Doc: "templates known at the end"},
 		{Name: "sampling_rate", Kind: BigInt, Unit: "packets", Doc: "one packet in so many, as last reported or configured"},
 		{Name: "clock_offset_us", Kind: BigInt, Unit: "microseconds", Doc: "its clock at export minus ours at arrival, as last measured"},
-		{Name: "sequence_unit", Kind: Text, Size: 16, Doc: "what its sequence numbers count: flows (v5), packets (v9), records (IPFIX), datagrams (sFlow)"},
+		{Name: "sequence_unit", Kind: Text, Size: 16, Values: sequenceUnits, NoCase: true, Doc: "what its sequence numbers count: flows (v5), packets (v9), records (IPFIX), datagrams (sFlow)"},
 		{Name: "gaps", Kind: BigInt, NotNull: true, Doc: "interruptions of the sequence"},
 		{Name: "missing", Kind: BigInt, NotNull: true, Doc: "units of the sequence that never came"},
 		{Name: "reordered", Kind: BigInt, NotNull: true, Doc: "units that came after later ones"},
@@ -443,11 +456,11 @@ var OpsCaptureLoss = &Relation{Schema: Ops, Name: "capture_loss",
 		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "from, UTC"},
 		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "to"},
 		{Name: "observer", Kind: Text, Size: 64, Doc: "the exporter or the sensor; NULL where only the socket is known"},
-		{Name: "source_type", Kind: Text, Size: 16, Doc: "packets for a sensor, the protocol for an exporter; NULL for a socket"},
+		{Name: "source_type", Kind: Text, Size: 16, Values: sourceTypes, NoCase: true, Doc: "packets for a sensor, the protocol for an exporter; NULL for a socket"},
 		{Name: "exporter", Kind: Address, Doc: "the exporter's address"},
 		{Name: "observation_domain_id", Kind: BigInt, Doc: "its observation domain"},
 		{Name: "socket", Kind: Text, Size: 255, Doc: "the socket, where the loss is known by socket only"},
-		{Name: "reason", Kind: Text, Size: 32, NotNull: true, Doc: "sequence (numbers missing in the exporter's sequence: lost before us), kernel (socket buffer full), queue (we were too slow), undecodable (at a socket, whole or in part), malformed (the same by exporter, where it is known), expired_waiting (its template never came), samples_lost and samples_dropped (of sFlow; dropped by the agent itself), refused (sender not on the list), capture (a sensor's interface dropped packets)"},
-		{Name: "unit", Kind: Text, Size: 16, NotNull: true, Doc: "what is counted: datagrams, sets, flows, records, samples, packets"},
+		{Name: "reason", Kind: Text, Size: 32, NotNull: true, Values: lossReasons, NoCase: true, Doc: "sequence (numbers missing in the exporter's sequence: lost before us), kernel (socket buffer full), queue (we were too slow), undecodable (at a socket, whole or in part), malformed (the same by exporter, where it is known), expired_waiting (its template never came), samples_lost and samples_dropped (of sFlow; dropped by the agent itself), refused (sender not on the list), capture (a sensor's interface dropped packets)"},
+		{Name: "unit", Kind: Text, Size: 16, NotNull: true, Values: lossUnits, NoCase: true, Doc: "what is counted: datagrams, sets, flows, records, samples, packets"},
 		{Name: "lost", Kind: BigInt, NotNull: true, Doc: "how many"},
 	}}

@@ -169,7 +169,7 @@ type DNS struct {
 	Site     string     `col:"site"`
 	Client   Addr       `col:"client"`
 	Server   Addr       `col:"server"`
-	Query    string     `col:"query"`   // folded, no trailing dot
+	Query    string     `col:"query"`   // folded, no trailing dot; NULL for the root
 	QType    string     `col:"qtype"`   // A, AAAA, …, TYPE65280
 	RCode    string     `col:"rcode"`   // NOERROR, NXDOMAIN, …; NULL without an answer
 	Answers  string     `col:"answers"` // comma-joined presentation form; NULL without any
@@ -178,6 +178,11 @@ type DNS struct {
 	Protocol int32      `col:"protocol_number"`
 	FlowID   ID         `col:"flow_id"`
 	ConnID   ID         `col:"conn_id"`
+	// QueryRaw is the name as it was asked for, where that is not Query;
+	// QueryLength its length on the wire, labels and the dots between them,
+	// where that is not Query's number of characters.
+	QueryRaw    string     `col:"query_raw"`
+	QueryLength Opt[int32] `col:"query_length"`
 }
 
 // Name is a row of the family names: at TS, Source said that Name is Addr.

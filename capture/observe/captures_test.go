@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -118,7 +117,7 @@ func observeFile(t *testing.T, path string) (s seen, ethernet bool, stats Stats)
 			}
 		}
 		if port53 && o.message.hasQuestion && !o.message.response {
-			s.queries[plain(fmt.Sprint(o.message.name, " ", o.message.qtype))] = true
+			s.queries[plain(fmt.Sprint(onWire(o.message.raw, o.message.length), " ", o.message.qtype))] = true
 		}
 	}
 	if err := o.Flush(); err != nil {
@@ -132,24 +131,33 @@ func observeFile(t *testing.T, path string) (s seen, ethernet bool, stats Stats)
 	return s, true, o.Stats()
 }
 
-// plain spells a name the way the expectations do, which hold what a terminal
-// shows: escapes undone, what is not UTF-8 replaced; here by one mark a run,
-// since decoders differ in how many they write.
-func plain(name string) string {
-	var raw []byte
-	for i := 0; i < len(name); i++ {
-		switch {
-		case name[i] != '\\':
-			raw = append(raw, name[i])
-		case i+3 < len(name) && name[i+1] >= '0' && name[i+1] <= '9':
-			n, _ := strconv.Atoi(name[i+1 : i+4])
-			raw, i = append(raw, byte(n)), i+3
-		default:
-			i++
-			raw = append(raw, name[i])
+// onWire undoes the text of a name whose length on the wire is known: the bytes
+// of its labels with dots between them.
+func onWire(name string, length int) string {
+	var chars []rune
+	escaped := false
+	for _, c := range name {
+		if c == '\\' && !escaped {
+			escaped = true
+			continue
 		}
+		escaped, chars = false, append(chars, c)
 	}
-	text := strings.ToValidUTF8(string(raw), "\ufffd")
+	if len(chars) != length { // UTF-8
+		return string(chars)
+	}
+	raw := make([]byte, length)
+	for i, c := range chars {
+		raw[i] = byte(c)
+	}
+	return string(raw)
+}
+
+// plain spells a name the way the expectations do, which hold what a terminal
+// shows: what is not UTF-8 replaced; here by one mark a run, since decoders
+// differ in how many they write.
+func plain(name string) string {
+	text := strings.ToValidUTF8(name, "\ufffd")
 	for strings.Contains(text, "\ufffd\ufffd") {
 		text = strings.ReplaceAll(text, "\ufffd\ufffd", "\ufffd")
 	}

@@ -53,7 +53,7 @@ func (o *Observer) observeDHCP(p *Packet) {
 		o.stats.Malformed++
 	}
 	ts := microseconds(p.TS)
-	n := tables.Name{TS: ts, MAC: m.mac, Source: "dhcp", ValidUntil: ts, Sensor: p.Sensor, Site: p.Site}
+	n := tables.Name{TS: ts, MAC: m.mac, Source: tables.SourceDHCP, ValidUntil: ts, Sensor: p.Sensor, Site: p.Site}
 	key := lessee{p.Site, m.xid, uint64(m.mac.V)}
 	switch m.kind {
 	case dhcpDiscover, dhcpRequest:
@@ -162,7 +162,7 @@ func (m *dhcp) options(b []byte) (overload byte, whole bool) {
 func wireName(v []byte) (string, bool) {
 	whole := append(append(make([]byte, 0, len(v)+1), v...), 0)
 	name, next, ok := readName(whole, 0)
-	return name, ok && next >= len(v)
+	return name, ok && next >= len(v) && len(name) <= tables.MaxHost
 }
 
 // hostName folds a name sent as text. One that holds what no host name and no

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/wiresql/wiresql/tables"
@@ -49,6 +48,8 @@ type message struct {
 	rcode       uint16
 	hasQuestion bool
 	name        string // asked for; folded
+	raw         string // the same as it was asked
+	length      int    // of it on the wire, see readRawName
 	qtype       uint16
 	answers     []record
 	additional  []record
@@ -83,7 +84,8 @@ func (o *Observer) observeDNS(p *Packet) {
 			o.queries.remove(key)
 		}
 		row := tables.DNS{TS: ts, Sensor: p.Sensor, Site: p.Site, Client: h.Src, Server: h.Dst,
-			Query: m.name, QType: typeName(m.qtype), Protocol: int32(h.Protocol), FlowID: p.FlowID, ConnID: p.ConnID}
+			Protocol: int32(h.Protocol), FlowID: p.FlowID, ConnID: p.ConnID}
+		m.ask(&row)
 		if o.queries.put(key, row, p.TS, o.unanswered) {
 			o.stats.Evicted++
 		}
@@ -93,7 +95,7 @@ func (o *Observer) observeDNS(p *Packet) {
 	row := tables.DNS{TS: ts, Sensor: p.Sensor, Site: p.Site, Client: h.Dst, Server: h.Src,
 		Protocol: int32(h.Protocol), FlowID: p.FlowID, ConnID: p.ConnID}
 	if m.hasQuestion {
-		row.Query, row.QType = m.name, typeName(m.qtype)
+		m.ask(&row)
 		key := question{p.Site, h.Dst, h.Src, h.DstPort, h.SrcPort, m.id, m.qtype, m.name}
 		if asked := o.queries.get(key); asked != nil {
 			row = *asked
@@ -103,7 +105,7 @@ func (o *Observer) observeDNS(p *Packet) {
 			}
 		}
 	}
-	row.RCode = rcodeName(m.rcode)
+	row.RCode = tables.DNSRCodeName(m.rcode)
 	row.Answers = m.answersText()
 	for i := range m.answers {
 		if ttl := int64(m.answers[i].ttl); !row.TTL.Set || ttl < row.TTL.V {
@@ -113,6 +115,17 @@ func (o *Observer) observeDNS(p *Packet) {
 	o.writeDNS(&row)
 	if m.rcode == 0 && m.hasQuestion {
 		o.learn(p, m.answers, chain(m.name, m.answers))
+	}
+}
+
+// ask puts the question into a row.
+func (m *message) ask(row *tables.DNS) {
+	row.Query, row.QType = m.name, tables.DNSTypeName(m.qtype)
+	if m.raw != m.name {
+		row.QueryRaw = m.raw
+	}
+	if m.name == "" || m.length != utf8.RuneCountInString(m.name) {
+		row.QueryLength = tables.Some(int32(m.length))
 	}
 }
 
@@ -190,10 +203,10 @@ func (o *Observer) learn(p *Packet, records []record, owners map[string]bool) {
 		default:
 			continue
 		}
-		if name == "" || len(name) > maxName || !isHost(addr) {
+		if name == "" || len(name) > tables.MaxHost || !isHost(addr) {
 			continue
 		}
-		o.writeName(&tables.Name{TS: ts, Name: name, Addr: addr, Source: "dns",
+		o.writeName(&tables.Name{TS: ts, Name: name, Addr: addr, Source: tables.SourceDNS,
 			ValidUntil: until(ts, max(int64(r.ttl), 3600)), Sensor: p.Sensor, Site: p.Site})
 	}
 }
@@ -203,41 +216,6 @@ func (o *Observer) learn(p *Packet, records []record, owners map[string]bool) {
 func isHost(a tables.Addr) bool {
 	ip := a.Netip()
 	return !ip.IsUnspecified() && !ip.IsLoopback() && !ip.IsMulticast()
-}
-
-// parseReverse reads d.c.b.a.in-addr.arpa and the nibbles of ip6.arpa.
-func parseReverse(name string) (tables.Addr, bool) {
-	if s, ok := strings.CutSuffix(name, ".in-addr.arpa"); ok {
-		parts := strings.Split(s, ".")
-		if len(parts) != 4 {
-			return tables.Addr{}, false
-		}
-		var b [4]byte
-		for i, part := range parts {
-			v, err := strconv.ParseUint(part, 10, 8)
-			if err != nil {
-				return tables.Addr{}, false
-			}
-			b[3-i] = byte(v)
-		}
-		return tables.AddrFrom4(b[:]), true
-	}
-	s, ok := strings.CutSuffix(name, ".ip6.arpa")
-	if !ok || len(s) != 63 {
-		return tables.Addr{}, false
-	}
-	digits := make([]byte, 0, 32)
-	for i := 62; i >= 0; i -= 2 {
-		if i > 0 && s[i-1] != '.' {
-			return tables.Addr{}, false
-		}
-		digits = append(digits, s[i])
-	}
-	var b [16]byte
-	if _, err := hex.Decode(b[:], digits); err != nil {
-		return tables.Addr{}, false
-	}
-	return tables.AddrFrom16(b[:]), true
 }
 
 // decode reads a message. It returns false when the message ends early or
@@ -253,12 +231,12 @@ func (m *message) decode(b []byte) bool {
 	m.rcode = uint16(b[3] & 15)
 	at := 12
 	for range binary.BigEndian.Uint16(b[4:]) {
-		name, next, ok := readName(b, at)
+		raw, length, next, ok := readRawName(b, at)
 		if !ok || next+4 > len(b) {
 			return false
 		}
 		if !m.hasQuestion {
-			m.hasQuestion, m.name = true, name
+			m.hasQuestion, m.name, m.raw, m.length = true, tables.FoldCase(raw), raw, length
 			m.qtype = binary.BigEndian.Uint16(b[next:])
 		}
 		at = next + 4
@@ -406,83 +384,6 @@ func unknownData(d []byte) string {
 	return string(text)
 }
 
-// readName reads a possibly compressed name, folded and without the trailing
-// dot, and returns the offset behind it. A pointer must lead backwards, to
-// before all that was read so far, so every name ends.
-func readName(b []byte, at int) (name string, next int, ok bool) {
-	var buffer [maxName]byte
-	text := buffer[:0]
-	wire, limit := 1, at
-	for at < len(b) {
-		n := int(b[at])
-		switch {
-		case n == 0:
-			if next == 0 {
-				next = at + 1
-			}
-			return tables.FoldName(string(text)), next, true
-		case n < 64:
-			wire += n + 1
-			if at+1+n > len(b) || wire > maxName {
-				return "", 0, false
-			}
-			if len(text) > 0 {
-				text = append(text, '.')
-			}
-			text = appendEscaped(text, b[at+1:at+1+n], '.')
-			at += 1 + n
-		case n >= 0xc0 && at+1 < len(b):
-			if next == 0 {
-				next = at + 2
-			}
-			at = int(binary.BigEndian.Uint16(b[at:]) & 0x3fff)
-			if at >= limit {
-				return "", 0, false
-			}
-			limit = at
-		default:
-			return "", 0, false
-		}
-	}
-	return "", 0, false
-}
-
-// skipName returns the offset behind the name at offset at.
-func skipName(b []byte, at int) (next int, ok bool) {
-	for at < len(b) {
-		n := int(b[at])
-		switch {
-		case n == 0:
-			return at + 1, true
-		case n < 64:
-			at += 1 + n
-		case n >= 0xc0:
-			return at + 2, true
-		default:
-			return 0, false
-		}
-	}
-	return 0, false
-}
-
-// appendEscaped appends bytes in presentation form: the special character and
-// the backslash escaped by one, control characters and what is not UTF-8 by
-// three decimal digits (RFC 1035 section 5.1).
-func appendEscaped(dst, b []byte, special byte) []byte {
-	text := utf8.Valid(b)
-	for _, c := range b {
-		switch {
-		case c == special || c == '\\':
-			dst = append(dst, '\\', c)
-		case c < ' ' || c == 0x7f || c >= 0x80 && !text:
-			dst = append(dst, '\\', '0'+c/100, '0'+c/10%10, '0'+c%10)
-		default:
-			dst = append(dst, c)
-		}
-	}
-	return dst
-}
-
 // answersText joins the answers; one that would pass the limit and those
 // after it are left out.
 func (m *message) answersText() string {
@@ -511,40 +412,4 @@ func cutText(s string, n int) string {
 		n--
 	}
 	return s[:n]
-}
-
-// rcodeName names a response code (IANA DNS RCODEs).
-func rcodeName(n uint16) string {
-	names := [...]string{"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
-		"YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE", "DSOTYPENI"}
-	switch {
-	case int(n) < len(names):
-		return names[n]
-	case n == 16:
-		return "BADVERS"
-	case n == 23:
-		return "BADCOOKIE"
-	}
-	return "RCODE" + strconv.Itoa(int(n))
-}
-
-// typeNames are the record types seen in practice (IANA DNS Resource Record
-// Types).
-var typeNames = map[uint16]string{
-	typeA: "A", typeNS: "NS", typeCNAME: "CNAME", typeSOA: "SOA", 10: "NULL", 11: "WKS",
-	typePTR: "PTR", 13: "HINFO", 14: "MINFO", typeMX: "MX", typeTXT: "TXT", 17: "RP", 18: "AFSDB",
-	24: "SIG", 25: "KEY", typeAAAA: "AAAA", 29: "LOC", typeSRV: "SRV", 35: "NAPTR", 36: "KX",
-	37: "CERT", 38: "A6", typeDNAME: "DNAME", typeOPT: "OPT", 42: "APL", 43: "DS", 44: "SSHFP",
-	45: "IPSECKEY", 46: "RRSIG", 47: "NSEC", 48: "DNSKEY", 49: "DHCID", 50: "NSEC3",
-	51: "NSEC3PARAM", 52: "TLSA", 53: "SMIMEA", 55: "HIP", 59: "CDS", 60: "CDNSKEY",
-	61: "OPENPGPKEY", 62: "CSYNC", 63: "ZONEMD", 64: "SVCB", 65: "HTTPS", 99: "SPF", 108: "EUI48",
-	109: "EUI64", 249: "TKEY", 250: "TSIG", 251: "IXFR", 252: "AXFR", 253: "MAILB", 255: "ANY",
-	256: "URI", 257: "CAA", 32769: "DLV",
-}
-
-func typeName(n uint16) string {
-	if name, ok := typeNames[n]; ok {
-		return name
-	}
-	return "TYPE" + strconv.Itoa(int(n))
 }

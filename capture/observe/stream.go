@@ -213,7 +213,7 @@ func (r *reader) number(size int) (v uint32) {
 // plainName folds a host name that was sent as bytes; what is not printable
 // ASCII is no host name.
 func plainName(b []byte) string {
-	if len(b) > maxName {
+	if len(b) > tables.MaxHost {
 		return ""
 	}
 	for _, c := range b {

@@ -35,7 +35,7 @@ var (
 		exprs: with(totals("received bytes decoded undecodable waited refused queue_drops kernel_drops"), map[string]string{
 			"ts":           socketMinute,
 			"ts_end":       "max({ts_end})",
-			"sent":         "sum({received} + {kernel_drops})::BIGINT",
+			"sent":         "wiresql_count(sum({received}) + sum({kernel_drops}))",
 			"buffer_bytes": "min({buffer_bytes})",
 		}),
 		group: []string{"{socket}", socketMinute},
@@ -59,7 +59,7 @@ const socketMinute = "date_trunc('minute', {ts})"
 func totals(columns string) map[string]string {
 	m := map[string]string{}
 	for _, c := range strings.Fields(columns) {
-		m[c] = "sum({" + c + "})::BIGINT"
+		m[c] = "wiresql_count(sum({" + c + "}))"
 	}
 	return m
 }
@@ -93,7 +93,7 @@ func exportersText(fields []Field, src Source) string {
 	for i, f := range fields {
 		out[i] = "e." + quoteIdent(f.Name)
 		if wanted(f) {
-			out[i] = "(SELECT coalesce(sum(s.kernel_drops), 0)::BIGINT FROM " + sockets + " s" +
+			out[i] = "(SELECT wiresql_count(coalesce(sum(s.kernel_drops), 0)) FROM " + sockets + " s" +
 				" WHERE s.kernel_drops > 0 AND s.ts <= e.last_seen AND s.ts_end >= e.first_seen) AS kernel_drops"
 		}
 	}

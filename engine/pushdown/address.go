@@ -17,7 +17,7 @@ func addressLike(v Expr, pattern string) (Expr, bool) {
 		if err != nil || a.String() != pattern {
 			return nil, false
 		}
-		return call("=", Bool, v, &Literal{Address, a}), true
+		return call("=", Bool, v, lit(Address, a)), true
 	}
 	octets := strings.Split(strings.TrimSuffix(pattern, ".%"), ".")
 	if !strings.HasSuffix(pattern, ".%") || len(octets) > 3 {
@@ -38,7 +38,7 @@ func addressLike(v Expr, pattern string) (Expr, bool) {
 // between tests for a range of addresses. With one high half, as all of IPv4
 // has, it is a range of the low half, which prunes.
 func between(v Expr, first, last tables.Addr) Expr {
-	lo, hi := &Literal{Address, first}, &Literal{Address, last}
+	lo, hi := lit(Address, first), lit(Address, last)
 	if first.Hi == last.Hi {
 		return call("between", Bool, v, lo, hi)
 	}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
 // Arithmetic as DuckDB text, with MySQL 8's results: BIGINT that overflows is
@@ -18,11 +16,11 @@ func (r *renderer) bigint(e Expr) string {
 	text := r.value(e)
 	switch e := e.(type) {
 	case *Col:
-		if e.Column.Kind == Integer && e.Type != types.Int64 {
+		if e.Column.Kind == Integer && e.Column.Bits != 0 && e.Column.Bits != 64 {
 			return "CAST(" + text + " AS BIGINT)"
 		}
 	case *Literal:
-		if e.K == Integer {
+		if e.T.Kind == Integer {
 			return "CAST(" + text + " AS BIGINT)"
 		}
 	}
@@ -77,7 +75,7 @@ func carried(e Expr) int {
 	if a.Name == "avg" {
 		return (scaleOf(a) + 8) / 9 * 9
 	}
-	_, frac := (&renderer{}).digits(a.Args[0])
+	_, frac := (&renderer{bind: symbolic{}}).digits(a.Args[0])
 	return frac
 }
 
@@ -89,16 +87,20 @@ func (r *renderer) digits(e Expr) (text string, frac int) {
 			return fmt.Sprintf("CAST(%s * %s AS HUGEINT)", r.value(e), power10(e.Digits)), e.Digits
 		}
 	case *Literal:
-		if e.K == Decimal {
+		if e.T.Kind == Decimal {
 			whole, fraction, _ := strings.Cut(e.Value.(string), ".")
 			return "CAST('" + whole + fraction + "' AS HUGEINT)", len(fraction)
 		}
 	case *Aggregate:
-		if e.Name == "sum" && e.K == Decimal && e.Args[0].Kind() != Decimal {
+		if e.Name == "sum" && e.T.Kind == Decimal && e.Args[0].Kind() != Decimal {
 			return r.sum(e), 0 // already HUGEINT
 		}
+		if e.Name == "sum" && inexact(e.Args[0]) {
+			text, frac := r.digits(e.Args[0])
+			return "sum(" + distinct(e) + text + ")" + r.over, frac
+		}
 	case *Call:
-		if e.K != Decimal {
+		if e.T.Kind != Decimal {
 			break
 		}
 		if e.Op == "unix_timestamp" {
@@ -128,6 +130,9 @@ func (r *renderer) digits(e Expr) (text string, frac int) {
 		}
 	}
 	s := scaleOf(e)
+	if inexact(e) {
+		s = max(s, min((s+8)/9*9, maxDigits)) // what it carries
+	}
 	if s == 0 {
 		return "CAST(" + r.value(e) + " AS HUGEINT)", 0
 	}
@@ -173,14 +178,27 @@ func (r *renderer) arithmetic(e *Call) string {
 	}
 	a := e.Args[0]
 	if e.Op == "neg" {
+		if a.Kind() == Unsigned {
+			return "CAST(-CAST(" + r.value(a) + " AS HUGEINT) AS BIGINT)"
+		}
 		return "(-" + r.bigint(a) + ")"
 	}
 	b := e.Args[1]
 	double := a.Kind() == Double || b.Kind() == Double
+	if !double && (a.Kind() == Unsigned || b.Kind() == Unsigned) && a.Kind() != Decimal && b.Kind() != Decimal && e.Op != "/" {
+		return r.unsignedArithmetic(e)
+	}
 	switch e.Op {
 	case "+", "-", "*":
 		return "(" + r.operand(a, b) + " " + e.Op + " " + r.operand(b, a) + ")"
 	case "%":
+		if !double && (a.Kind() == Decimal || b.Kind() == Decimal) {
+			// DuckDB's remainder of decimals goes through DOUBLE.
+			n, fn := r.digits(a)
+			d, fd := r.digits(b)
+			frac := max(fn, fd)
+			return scaled("("+times(n, frac-fn)+" % "+nonzero(b, "("+times(d, frac-fd)+")")+")", frac)
+		}
 		return "(" + r.operand(a, b) + " % " + nonzero(b, r.operand(b, a)) + ")"
 	case "div":
 		switch {
@@ -192,6 +210,20 @@ func (r *renderer) arithmetic(e *Call) string {
 		return "(" + r.operand(a, b) + " // " + nonzero(b, r.operand(b, a)) + ")"
 	}
 	return "(" + r.value(a) + " / " + nonzero(b, r.value(b)) + ")" // of doubles
+}
+
+// unsignedArithmetic computes in 128 bits what BIGINT UNSIGNED takes part in;
+// what does not fit the result is an error, as in MySQL.
+func (r *renderer) unsignedArithmetic(e *Call) string {
+	a, b := "CAST("+r.value(e.Args[0])+" AS HUGEINT)", "CAST("+r.value(e.Args[1])+" AS HUGEINT)"
+	op := e.Op
+	switch op {
+	case "div":
+		op, b = "//", nonzero(e.Args[1], b)
+	case "%":
+		b = nonzero(e.Args[1], b)
+	}
+	return "CAST(" + a + " " + op + " " + b + " AS " + duckType(e.T) + ")"
 }
 
 // decimalDiv is DIV of decimals. UNIX_TIMESTAMP(ts) DIV 300, which dashboards
@@ -219,47 +251,28 @@ func (r *renderer) micros(e Expr) string {
 		" WHEN " + text + " IS NOT NULL THEN 0 END)"
 }
 
-func (r *renderer) round(e *Call) string {
-	digits := int64(0)
-	if len(e.Args) == 2 {
-		digits, _ = intLiteral(e.Args[1])
+func (r *renderer) dateAdd(e *Call) string {
+	unit, _ := textLiteral(e.Args[2])
+	at := r.value(e.Args[0])
+	if e.T.Kind == Time && e.Args[0].Kind() == Date {
+		at = "CAST(" + at + " AS TIMESTAMP)"
 	}
-	a := e.Args[0]
-	if a.Kind() == Double {
-		// MySQL rounds the scaled value with rint: half to even, as DuckDB's
-		// conversion to an integer does.
-		switch {
-		case digits > 0:
-			p := power10(int(min(digits, 30)))
-			return fmt.Sprintf("(CAST(CAST(%s * CAST(%s AS DOUBLE) AS HUGEINT) AS DOUBLE) / CAST(%s AS DOUBLE))", r.value(a), p, p)
-		case digits < 0:
-			p := power10(int(min(-digits, 30)))
-			return fmt.Sprintf("(CAST(CAST(%s / CAST(%s AS DOUBLE) AS HUGEINT) AS DOUBLE) * CAST(%s AS DOUBLE))", r.value(a), p, p)
-		}
-		return "CAST(CAST(" + r.value(a) + " AS HUGEINT) AS DOUBLE)"
+	text := "(" + at + " + " + r.interval(e.Args[1], unit) + ")"
+	if e.T.Kind == Date {
+		return "CAST(" + text + " AS DATE)"
 	}
-	if a.Kind() != Decimal {
-		if digits >= 0 {
-			return r.bigint(a)
-		}
-		return fmt.Sprintf("CAST(round(%s, %d) AS BIGINT)", r.bigint(a), digits)
-	}
-	digits = min(digits, int64(scaleOf(a)))
-	if digits < 0 {
-		return fmt.Sprintf("round(CAST(round(%s) AS HUGEINT), %d)", r.value(a), digits)
-	}
-	return fmt.Sprintf("CAST(round(%s, %d) AS DECIMAL(38,%d))", r.value(a), digits, digits)
+	return text
 }
 
-func (r *renderer) dateAdd(e *Call) string {
-	n := r.bigint(e.Args[1])
-	unit, _ := textLiteral(e.Args[2])
-	var add string
+// interval renders an INTERVAL.
+func (r *renderer) interval(e Expr, unit string) string {
+	n := r.bigint(e)
+	add := ""
 	switch unit {
 	case "MICROSECOND":
 		add = "to_microseconds(" + n + ")"
 	case "SECOND":
-		add = "to_seconds(" + r.value(e.Args[1]) + ")"
+		add = "to_seconds(" + r.value(e) + ")"
 	case "MINUTE":
 		add = "to_minutes(" + n + ")"
 	case "HOUR":
@@ -275,33 +288,38 @@ func (r *renderer) dateAdd(e *Call) string {
 	case "YEAR":
 		add = "to_years(CAST(" + n + " AS INTEGER))"
 	}
-	text := "(" + r.value(e.Args[0]) + " + " + add + ")"
-	if e.K == Date {
-		return "CAST(" + text + " AS DATE)"
-	}
-	return text
+	return add
 }
 
-// timestampDiff counts whole units from the first time to the second.
-func (r *renderer) timestampDiff(e *Call) string {
-	unit, _ := textLiteral(e.Args[2])
-	from, to := r.value(e.Args[0]), r.value(e.Args[1])
-	if unit == "MONTH" || unit == "QUARTER" || unit == "YEAR" {
-		return "datesub('" + strings.ToLower(unit) + "', " + from + ", " + to + ")"
+// unsigned renders an integer as the 64 bits MySQL's operators on bits take.
+func (r *renderer) unsigned(e Expr) string {
+	if n, ok := intLiteral(e); ok {
+		return unsignedText(uint64(n))
 	}
-	micros := map[string]int64{"MICROSECOND": 1, "SECOND": 1e6, "MINUTE": 60e6, "HOUR": 3600e6, "DAY": 86400e6, "WEEK": 7 * 86400e6}
-	return fmt.Sprintf("((epoch_us(%s) - epoch_us(%s)) // %d)", to, from, micros[unit])
+	text := r.bigint(e)
+	if e.Kind() == Unsigned {
+		return text
+	}
+	return "(CASE WHEN " + text + " < 0 THEN CAST(CAST(" + text + " AS HUGEINT) + 18446744073709551616 AS UBIGINT) ELSE CAST(" + text + " AS UBIGINT) END)"
 }
 
-// substringIndex cuts at the n-th delimiter, counted from the end when
-// negative.
-func (r *renderer) substringIndex(e *Call) string {
-	s, delim := r.value(e.Args[0]), r.value(e.Args[1])
-	n, _ := intLiteral(e.Args[2])
-	if n > 0 {
-		return fmt.Sprintf("array_to_string(string_split(%s, %s)[:%d], %s)", s, delim, n, delim)
+// bits renders the operators on bits, which give BIGINT UNSIGNED.
+func (r *renderer) bits(e *Call) string {
+	a := r.unsigned(e.Args[0])
+	switch e.Op {
+	case "~":
+		return "xor(" + a + ", 18446744073709551615::UBIGINT)"
+	case "<<", ">>":
+		n, _ := intLiteral(e.Args[1])
+		if e.Op == "<<" {
+			// What is shifted out is gone, where DuckDB reports an overflow.
+			return fmt.Sprintf("((%s & %s) << %d::UBIGINT)", a, unsignedText(^uint64(0)>>n), n)
+		}
+		return fmt.Sprintf("(%s >> %d::UBIGINT)", a, n)
+	case "^":
+		return "xor(" + a + ", " + r.unsigned(e.Args[1]) + ")"
 	}
-	return fmt.Sprintf("array_to_string(string_split(%s, %s)[%d:], %s)", s, delim, n, delim)
+	return "(" + a + " " + e.Op + " " + r.unsigned(e.Args[1]) + ")"
 }
 
 // aggregateText renders an aggregate of one column.
@@ -312,20 +330,36 @@ func (r *renderer) aggregateText(a *Aggregate) string {
 	case "group_concat":
 		return r.groupConcatText(a)
 	case "sum":
-		if a.K == Decimal && scaleOf(a) == 0 {
+		if a.T.Kind == Decimal && scaleOf(a) == 0 {
 			return "CAST(" + r.sum(a) + " AS DECIMAL(38,0))"
 		}
 		return r.sum(a)
 	case "avg":
 		arg := a.Args[0]
-		if a.K == Double {
+		if a.T.Kind == Double {
 			return "avg(" + distinct(a) + r.value(arg) + ")" + r.over
 		}
-		sum, frac := r.digits(&Aggregate{Name: "sum", Distinct: a.Distinct, Args: a.Args, K: Decimal})
+		sum, frac := r.digits(&Aggregate{Name: "sum", Distinct: a.Distinct, Args: a.Args, T: Type{Kind: Decimal}})
 		n := "nullif(count(" + distinct(a) + r.value(arg) + ")" + r.over + ", 0)"
 		return scaled(fmt.Sprintf("(%s // %s)", times(sum, carried(a)-frac), n), carried(a))
+	case "bit_and":
+		return "coalesce(bit_and(" + r.unsigned(a.Args[0]) + ")" + r.over + ", 18446744073709551615::UBIGINT)"
 	case "bit_or", "bit_xor":
-		return "coalesce(" + a.Name + "(" + distinct(a) + r.bigint(a.Args[0]) + ")" + r.over + ", 0)"
+		return "coalesce(" + a.Name + "(" + r.unsigned(a.Args[0]) + ")" + r.over + ", 0::UBIGINT)"
+	case "grouping":
+		var keys []string
+		for _, k := range a.Args {
+			text := r.lanes(k, k.Kind())[0]
+			if isLiteral(k) && k.Kind() == Integer {
+				text = r.bigint(k) // as the key is written
+			}
+			keys = append(keys, text)
+		}
+		return "grouping(" + strings.Join(keys, ", ") + ")"
+	case "min", "max":
+		if len(a.Args) == 2 { // under a collation
+			return "arg_" + a.Name + "(" + r.value(a.Args[0]) + ", " + r.value(a.Args[1]) + ")" + r.over
+		}
 	case "stddev_pop", "stddev_samp", "var_pop", "var_samp":
 		return a.Name + "(" + distinct(a) + "CAST(" + r.value(a.Args[0]) + " AS DOUBLE))" + r.over
 	}
@@ -371,7 +405,7 @@ func (r *renderer) count(a *Aggregate) string {
 // pairAggregate renders MIN, MAX or ANY_VALUE of a value of two columns: as
 // one structure, so that both halves are of the same row.
 func (r *renderer) pairAggregate(a *Aggregate) []string {
-	v := r.lanes(a.Args[0], a.K)
-	text := fmt.Sprintf("(%s({'a': %s, 'b': %s}) FILTER (WHERE %s IS NOT NULL))", a.Name, v[0], v[1], v[0])
+	v := r.lanes(a.Args[0], a.T.Kind)
+	text := fmt.Sprintf("(%s({'a': %s, 'b': %s}) FILTER (WHERE %s IS NOT NULL)%s)", a.Name, v[0], v[1], v[0], r.over)
 	return []string{text + ".a", text + ".b"}
 }

@@ -237,7 +237,7 @@ func (s *Scan) narrowEqual(b *Bounds, col *Col, values []Expr) {
 		case tables.ID:
 			e = Equality{s.storedName(col, ""), uint64(v)}
 		case string:
-			if lit.K != Community {
+			if lit.T.Kind != Community {
 				return
 			}
 			cid, err := tables.ParseCommunityID(v)
@@ -290,7 +290,7 @@ func (s *Scan) storedName(col *Col, half string) string {
 
 func timeLiteral(e Expr) (tables.Time, bool) {
 	l, ok := e.(*Literal)
-	if !ok || l.K != Time {
+	if !ok || l.T.Kind != Time {
 		return 0, false
 	}
 	t, ok := l.Value.(time.Time)

@@ -1,17 +1,21 @@
 package pushdown
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
-	"github.com/dolthub/go-mysql-server/sql"
+	"vitess.io/vitess/go/vt/sqlparser"
 
+	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 )
 
 // Env is what a compilation may ask for about the archive. It holds no
-// handles: the same plan and Env give the same text.
+// handles: the same statement and Env give the same text.
 type Env struct {
+	Session Session
 	// Hosts lists the leases of a folded name. Nil: host columns are always
 	// made by a join.
 	Hosts func(name string) []tables.Lease
@@ -20,36 +24,15 @@ type Env struct {
 	// AllPackets tells that no packet is gone, so that packets may be counted
 	// from flow rows.
 	AllPackets bool
+	// Plain leaves out what makes statements fast: conditions stay where they
+	// stand, every packet is read. It is the second opinion of tests.
+	Plain bool
 }
 
-// Refusal says which part of a statement can't be pushed down, and why. It is
-// no error of the user: go-mysql-server executes that part.
-type Refusal struct {
-	Expr, Reason string
-}
-
-// Error implements error.
-func (r *Refusal) Error() string { return fmt.Sprintf("%s: %s", r.Expr, r.Reason) }
-
-func refuse(what fmt.Stringer, format string, args ...any) error {
-	return &Refusal{shorten(what.String()), fmt.Sprintf(format, args...)}
-}
-
-// shorten keeps the first line of a node's tree, or the start of a long
-// expression.
-func shorten(s string) string {
-	for i, r := range s {
-		if r == '\n' || i >= 120 {
-			return s[:i]
-		}
-	}
-	return s
-}
-
-// Plan is a statement, or a part of one, for DuckDB.
+// Plan is a statement for DuckDB.
 type Plan struct {
-	// SQL holds the placeholders {{scan N}} and {{packets N}}, each standing
-	// where FROM wants a table. One may stand there more than once.
+	// SQL is the statement for people, with {{scan N}} and {{packets N}} where
+	// rows of the archive come in.
 	SQL string
 	// Columns are the results in order. An Address takes two columns of the
 	// text (high and low half), a Community two (cid and text).
@@ -69,7 +52,39 @@ type Plan struct {
 	Tree string
 	// Notes are remarks for EXPLAIN.
 	Notes []string
+	// Warnings are for the answer.
+	Warnings []string
+	// Parameters tells that a value of a prepared statement was missing, so
+	// that only the columns count.
+	Parameters bool
+
+	query Query
 }
+
+// Text writes the statement for its execution.
+func (p *Plan) Text(b Binding) (string, error) { return p.query.Text(b) }
+
+// Binding says what stands in a statement's text where the archive, or Go,
+// comes in. Each text is an expression of a FROM clause, or a name.
+type Binding interface {
+	// Scan is the rows of a relation that is read from row files, in
+	// parentheses or a name.
+	Scan(id int) string
+	// Packets is the packets found for a scan of packets.
+	Packets(id int) string
+	// Keys is the list of the values that a key plan looks up.
+	Keys() string
+	// Function is the handle of a function that DuckDB calls back.
+	Function(f *Func) string
+}
+
+// symbolic is the binding that people see.
+type symbolic struct{}
+
+func (symbolic) Scan(id int) string      { return "{{scan " + strconv.Itoa(id) + "}}" }
+func (symbolic) Packets(id int) string   { return "{{packets " + strconv.Itoa(id) + "}}" }
+func (symbolic) Keys() string            { return "{{keys}}" }
+func (symbolic) Function(f *Func) string { return f.Shape }
 
 // AllScans lists the scans of the plan and of what finds its packets.
 func (p *Plan) AllScans() []*ScanPlan {
@@ -84,8 +99,8 @@ func (p *Plan) AllScans() []*ScanPlan {
 	return all
 }
 
-// ScanPlan is what stands for {{scan ID}} or {{packets ID}}: in parentheses, a
-// SELECT of Columns from Relation (see RelationSQL).
+// ScanPlan is what stands for a scan: a SELECT of Columns from Relation (see
+// RelationSQL).
 type ScanPlan struct {
 	ID       int
 	Relation *tables.Relation
@@ -96,67 +111,110 @@ type ScanPlan struct {
 	Bounds Bounds
 }
 
-// Compile translates a bound plan, or a subtree of one. The error is a
-// *Refusal when the plan is outside what this package is sure of. A subtree
-// gives all of its columns: put a list of those its parents use on top, else a
-// scan of packets decodes every one.
-func Compile(ctx *sql.Context, n sql.Node, env Env) (*Plan, error) {
-	c := &compiler{ctx: ctx, env: env, used: map[sql.ColumnId]bool{}, next: firstOwnID, sizes: map[Expr]int{}}
-	b, err := c.node(n)
+// Compile translates a query. Errors of the statement are *functions.SQLError.
+func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
+	query, ok := st.AST.(sqlparser.TableStatement)
+	if !ok {
+		return nil, refuse(st.AST, "this is no query")
+	}
+	c := &compiler{ctx: ctx, env: env, session: env.Session, fn: env.Session.Functions(), parsed: st, next: 1, sizes: map[Expr]int{}}
+	b, err := c.statement(query)
 	if err != nil {
 		return nil, err
 	}
-	if len(c.scans) == 0 {
-		return nil, refuse(n, "it reads no relation of the archive")
+	rel := b.rel
+	if !env.Plain {
+		rel = c.normalise(rel)
 	}
-	rel := c.normalise(b.rel)
 	out := make([]Named, len(b.out))
 	for i, o := range b.out {
-		e := Expr(&Col{o.Column})
-		id := o.plan
-		if id == 0 {
-			id = o.ID
-		}
-		out[i] = Named{Column{ID: id, Name: o.Name, Kind: o.Kind, Type: declared(e, o.Type)}, e}
+		o.Digits = 0
+		out[i] = Named{o, &Col{b.out[i]}}
 	}
-	if c.env.AllPackets && hasPackets(rel) {
+	if env.AllPackets && !env.Plain && hasPackets(rel) {
 		// What nothing refers to must not be in the way.
-		need := map[sql.ColumnId]bool{}
+		need := map[ColumnID]bool{}
 		for i := range out {
 			references(out[i].Expr, need)
 		}
 		rel = c.rollUp(prune(rel, need))
 	}
-	return c.finish(rel, out)
+	if p, err = c.finish(rel, out); err != nil {
+		return nil, err
+	}
+	p.Parameters = c.preparing
+	return p, nil
 }
 
 // compiler is the state of one compilation.
 type compiler struct {
-	ctx   *sql.Context
-	env   Env
-	scans []*Scan
-	scope *scope
-	// used are the ids given to columns so far, next the next of our own.
-	used  map[sql.ColumnId]bool
-	next  sql.ColumnId
+	ctx     context.Context
+	env     Env
+	session Session
+	fn      *functions.Session
+	parsed  *Statement
+	scans   []*Scan
+	scope   *scope
+	ctes    *definition
+	// touched, when not nil, collects the scopes that names resolve to.
+	touched *[]*scope
+	// next is the id of the next column.
+	next  ColumnID
 	notes []string
+	// tables and depth are bounded; rounds numbers recursive expressions.
+	tables, depth, rounds int
+	// equality tells that a comparison at hand asks for equal values.
+	equality bool
+	// preparing tells that the value of a parameter was asked for in vain.
+	preparing bool
 	// sizes counts the nodes of expressions built so far.
 	sizes map[Expr]int
 }
 
-// firstOwnID is where ids of columns start that the planner has none for. It
-// counts its own from 1.
-const firstOwnID sql.ColumnId = 1 << 15
-
-// identity gives a new column its id: the planner's where it has one that no
-// other column has. A common table expression used twice is two copies of one
-// plan with the same ids.
-func (c *compiler) identity(planner sql.ColumnId) sql.ColumnId {
-	id := planner
-	if id == 0 || c.used[id] {
-		id = c.next
-		c.next++
-	}
-	c.used[id] = true
+// identity gives a new column its id.
+func (c *compiler) identity() ColumnID {
+	id := c.next
+	c.next++
 	return id
+}
+
+// Query is a statement with the scans in it.
+type Query struct {
+	parts []queryPart
+	Scans []*ScanPlan
+}
+
+// queryPart is a statement and what is written around it.
+type queryPart struct {
+	head, tail string
+	top        *Project
+}
+
+// Text writes the query.
+func (q Query) Text(b Binding) (string, error) {
+	text := ""
+	for i, p := range q.parts {
+		r := &renderer{bind: b, top: p.top}
+		one := r.rel(p.top).text(0)
+		if r.err != nil {
+			return "", r.err
+		}
+		if p.head != "" {
+			one = p.head + indent(one) + p.tail
+		}
+		if i > 0 {
+			text += "\nUNION ALL\n"
+		}
+		text += one
+	}
+	return text, nil
+}
+
+// Shown is the query for people.
+func (q Query) Shown() string {
+	text, err := q.Text(symbolic{})
+	if err != nil {
+		return fmt.Sprint(err)
+	}
+	return text
 }

@@ -2,8 +2,6 @@ package pushdown
 
 import (
 	"slices"
-
-	"github.com/dolthub/go-mysql-server/sql"
 )
 
 // Which packets a statement needs. From the root of a plan down to a scan of
@@ -42,7 +40,7 @@ func (d demand) forget() demand {
 }
 
 // through restates the conditions in terms of what columns are computed from.
-func (d demand) through(exprs map[sql.ColumnId]Expr) demand {
+func (d demand) through(exprs map[ColumnID]Expr) demand {
 	out := demand{sources: d.sources, around: d.around}
 	for _, e := range d.conds {
 		if x, ok := inlined(e, exprs); ok {
@@ -53,7 +51,7 @@ func (d demand) through(exprs map[sql.ColumnId]Expr) demand {
 }
 
 // without drops the conditions on columns of a set.
-func (d demand) without(set map[sql.ColumnId]bool) demand {
+func (d demand) without(set map[ColumnID]bool) demand {
 	out := demand{sources: d.sources, around: d.around}
 	for _, e := range d.conds {
 		if !refersTo(e, set) {
@@ -127,7 +125,7 @@ func packetScans(rel Rel, d demand, f func(*Scan, demand)) {
 		down(n.Child, d)
 	case *Group:
 		// Whole groups matter or not, by their keys.
-		if len(n.Keys) == 0 {
+		if len(n.Keys) == 0 || n.Rollup {
 			d = d.forget()
 		}
 		down(n.Child, d.without(ids(namedColumns(n.Aggs))).through(byID(n.Keys)))
@@ -135,9 +133,12 @@ func packetScans(rel Rel, d demand, f func(*Scan, demand)) {
 		down(n.Child, d.forget())
 	case *Window:
 		down(n.Child, d.forget())
+	case *Recursive:
+		down(n.Base, d.forget())
+		down(n.Step, d.forget())
 	case *SetOp:
 		for _, side := range []Rel{n.L, n.R} {
-			m := map[sql.ColumnId]Expr{}
+			m := map[ColumnID]Expr{}
 			for i, col := range side.Columns() {
 				m[n.Out[i].ID] = &Col{col}
 			}
@@ -177,7 +178,7 @@ func computable(e Expr) bool {
 // stabilise makes relations that are cut, and that packets are found by, the
 // same each time they are computed: the statement and its key plan both do.
 // What ties in the order people gave is ordered by the columns in use.
-func stabilise(rel Rel, used map[sql.ColumnId]bool) {
+func stabilise(rel Rel, used map[ColumnID]bool) {
 	if !hasPackets(rel) {
 		settleOrder(rel, used)
 		return
@@ -185,7 +186,7 @@ func stabilise(rel Rel, used map[sql.ColumnId]bool) {
 	eachChild(rel, func(ch Rel) { stabilise(ch, used) })
 }
 
-func settleOrder(rel Rel, used map[sql.ColumnId]bool) {
+func settleOrder(rel Rel, used map[ColumnID]bool) {
 	keys := func(rel Rel, given []SortKey) []SortKey {
 		var out []SortKey
 		for _, c := range rel.Columns() {
@@ -247,16 +248,16 @@ func hasPackets(rel Rel) bool {
 // settle restates conditions in columns that are known: what equals a column
 // of another scan of packets equals what that equals. The result has no
 // equality of two columns but those between known ones.
-func settleConditions(conds []Expr, source, packet map[sql.ColumnId]Column) []Expr {
-	class := map[sql.ColumnId]sql.ColumnId{}
-	find := func(id sql.ColumnId) sql.ColumnId {
+func settleConditions(conds []Expr, source, packet map[ColumnID]Column) []Expr {
+	class := map[ColumnID]ColumnID{}
+	find := func(id ColumnID) ColumnID {
 		for class[id] != 0 && class[id] != id {
 			id = class[id]
 		}
 		return id
 	}
 	var order []Column
-	seen := map[sql.ColumnId]bool{}
+	seen := map[ColumnID]bool{}
 	var rest []Expr
 	for _, e := range conds {
 		a, b, ok := columnsEqual(e)
@@ -275,8 +276,8 @@ func settleConditions(conds []Expr, source, packet map[sql.ColumnId]Column) []Ex
 		}
 	}
 	var out []Expr
-	known := map[sql.ColumnId]Expr{} // per class
-	for _, set := range []map[sql.ColumnId]Column{source, packet} {
+	known := map[ColumnID]Expr{} // per class
+	for _, set := range []map[ColumnID]Column{source, packet} {
 		for _, c := range order {
 			if _, ok := set[c.ID]; !ok {
 				continue
@@ -288,7 +289,7 @@ func settleConditions(conds []Expr, source, packet map[sql.ColumnId]Column) []Ex
 			}
 		}
 	}
-	by := map[sql.ColumnId]Expr{}
+	by := map[ColumnID]Expr{}
 	for _, c := range order {
 		_, inSource := source[c.ID]
 		_, inPacket := packet[c.ID]
@@ -338,11 +339,11 @@ func (k *cloner) rel(rel Rel) Rel {
 	case *Project:
 		return &Project{k.rel(n.Child), k.named(n.Exprs)}
 	case *Group:
-		return &Group{k.rel(n.Child), k.named(n.Keys), k.named(n.Aggs)}
+		return &Group{k.rel(n.Child), n.Rollup, k.named(n.Keys), k.named(n.Aggs)}
 	case *Window:
 		return &Window{k.rel(n.Child), k.named(n.Exprs)}
 	case *Join:
-		return &Join{n.Kind, k.rel(n.L), k.rel(n.R), k.list(n.On)}
+		return &Join{n.Kind, k.rel(n.L), k.rel(n.R), k.list(n.On), n.Lateral}
 	case *Sort:
 		keys := slices.Clone(n.Keys)
 		for i := range keys {
@@ -355,6 +356,8 @@ func (k *cloner) rel(rel Rel) Rel {
 		return &Distinct{k.rel(n.Child)}
 	case *SetOp:
 		return &SetOp{n.Op, n.All, k.rel(n.L), k.rel(n.R), n.Out}
+	case *Recursive:
+		return &Recursive{n.Name, n.All, k.rel(n.Base), k.rel(n.Step), n.Out}
 	}
 	return rel
 }

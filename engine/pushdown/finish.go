@@ -1,10 +1,8 @@
 package pushdown
 
 import (
+	"fmt"
 	"slices"
-
-	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/vitess/go/vt/proto/query"
 )
 
 // finish turns a relation in normal form, with the results wanted of it, into
@@ -15,7 +13,7 @@ func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
 		p.Columns = append(p.Columns, out[i].Column)
 	}
 	if hasPackets(rel) {
-		used := map[sql.ColumnId]bool{}
+		used := map[ColumnID]bool{}
 		relReferences(rel, used)
 		for i := range out {
 			references(out[i].Expr, used)
@@ -23,14 +21,17 @@ func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
 		stabilise(rel, used)
 	}
 	var err error
-	if p.Packets, err = c.packetPlans(rel); err != nil {
+	if !c.env.Plain {
+		if p.Packets, err = c.packetPlans(rel); err != nil {
+			return nil, err
+		}
+		p.Direct = directly(rel, out, p.Packets)
+	}
+	p.Bounds = planBounds(boundsOf(rel))
+	if p.query, err = statement(rel, out); err != nil {
 		return nil, err
 	}
-	p.Direct = directly(rel, out, p.Packets)
-	p.Bounds = planBounds(boundsOf(rel))
-	if p.SQL, p.Scans, err = statement(rel, out); err != nil {
-		return nil, &Refusal{"the statement", err.Error()}
-	}
+	p.SQL, p.Scans = p.query.Shown(), p.query.Scans
 	for _, k := range p.Packets {
 		for _, s := range p.Scans {
 			if s.ID == k.ID {
@@ -40,7 +41,7 @@ func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
 	}
 	p.Tree = tree(rel)
 	if p.Sampled, err = c.sampledQueries(rel, out); err != nil {
-		return nil, &Refusal{"the statement", err.Error()}
+		return nil, err
 	}
 	return p, nil
 }
@@ -48,7 +49,7 @@ func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
 // statement writes a relation as a statement with the results out, which are
 // columns of it. It drops what is not needed for them, and says what the scans
 // in it read.
-func statement(rel Rel, out []Named) (string, []*ScanPlan, error) {
+func statement(rel Rel, out []Named) (Query, error) {
 	if inner, ok := rel.(*Project); ok {
 		// The last select list is the planner's: no need for a second one.
 		exprs := byID(inner.Exprs)
@@ -62,20 +63,20 @@ func statement(rel Rel, out []Named) (string, []*ScanPlan, error) {
 			out, rel = merged, inner.Child
 		}
 	}
-	need := map[sql.ColumnId]bool{}
+	need := map[ColumnID]bool{}
 	for i := range out {
 		references(out[i].Expr, need)
 		pruneSubqueries(out[i].Expr)
 	}
 	top := &Project{prune(rel, need), out}
-	r := &renderer{top: top}
-	text := r.rel(top).text(0)
 	var scans []*ScanPlan
 	bounds := boundsOf(top)
 	for _, s := range scansOf(top) {
 		scans = append(scans, &ScanPlan{s.ID, s.Relation, s.needed(), bounds[s]})
 	}
-	return text, scans, r.err
+	q := Query{parts: []queryPart{{top: top}}, Scans: scans}
+	_, err := q.Text(symbolic{})
+	return q, err
 }
 
 // needed names the columns the plan refers to.
@@ -97,21 +98,26 @@ func (s *Scan) needed() []string {
 func (r *renderer) result(n Named) []string {
 	names := columnLanes(n.Column)
 	texts := r.lanes(n.Expr, n.Kind)
+	have := TypeOf(n.Expr)
 	switch n.Kind {
 	case Bool:
 		texts[0] = "CAST(" + r.boolean(n.Expr) + " AS TINYINT)"
 	case Integer:
-		if c, ok := n.Expr.(*Col); !ok || c.Type != n.Type {
-			texts[0] = "CAST(" + texts[0] + " AS " + integerType(n.Type) + ")"
+		if c, ok := n.Expr.(*Col); !ok || c.Bits != n.Bits {
+			texts[0] = "CAST(" + texts[0] + " AS " + duckType(n.Type) + ")"
 		}
 	case Decimal:
-		if c, ok := n.Expr.(*Col); ok && c.Digits == 0 && c.Type.Equals(n.Type) {
+		if c, ok := n.Expr.(*Col); ok && c.Digits == 0 {
 			break
 		}
-		if c, ok := n.Expr.(*Cast); ok && c.Type.Equals(n.Type) {
+		if c, ok := n.Expr.(*Cast); ok && c.T.Scale == n.Scale {
 			break
 		}
-		texts[0] = "CAST(" + texts[0] + " AS " + n.Type.String() + ")"
+		texts[0] = "CAST(" + texts[0] + " AS " + duckType(n.Type) + ")"
+	default:
+		if have.Kind == Null && n.Kind != Null && n.Kind < Address {
+			texts[0] = "CAST(NULL AS " + duckType(n.Type) + ")"
+		}
 	}
 	out := make([]string, len(names))
 	for i, name := range names {
@@ -123,22 +129,38 @@ func (r *renderer) result(n Named) []string {
 	return out
 }
 
-func integerType(t sql.Type) string {
-	switch t.Type() {
-	case query.Type_INT8:
-		return "TINYINT"
-	case query.Type_INT16:
-		return "SMALLINT"
-	case query.Type_INT24, query.Type_INT32:
-		return "INTEGER"
-	case query.Type_UINT8:
-		return "UTINYINT"
-	case query.Type_UINT16:
-		return "USMALLINT"
-	case query.Type_UINT24, query.Type_UINT32:
-		return "UINTEGER"
-	case query.Type_UINT64:
+// duckType is the DuckDB type a value has.
+func duckType(t Type) string {
+	switch t.Kind {
+	case Bool:
+		return "BOOLEAN"
+	case Integer:
+		switch t.Bits {
+		case 8:
+			return "TINYINT"
+		case 16:
+			return "SMALLINT"
+		case 24, 32:
+			return "INTEGER"
+		}
+		return "BIGINT"
+	case Unsigned:
+		return "UBIGINT"
+	case Decimal:
+		scale := min(t.Scale, maxScale)
+		return fmt.Sprintf("DECIMAL(38,%d)", scale)
+	case Double:
+		return "DOUBLE"
+	case Bytes:
+		return "BLOB"
+	case Time:
+		return "TIMESTAMP"
+	case Date:
+		return "DATE"
+	case Clock, MAC:
+		return "BIGINT"
+	case Address, ID, Community:
 		return "UBIGINT"
 	}
-	return "BIGINT"
+	return "VARCHAR"
 }

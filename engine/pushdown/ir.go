@@ -1,18 +1,21 @@
 package pushdown
 
 import (
-	"github.com/dolthub/go-mysql-server/sql"
+	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 )
 
-// The intermediate form between a bound MySQL plan and DuckDB SQL. It keeps
-// the planner's column ids, so scoping disappears: column 7 is column 7 in
+// The intermediate form between a parsed statement and DuckDB SQL. Every
+// column has an id of its own, so scoping disappears: column 7 is column 7 in
 // every query block, and the text names it c7.
 
-// Kind is how a value is held.
-type Kind = functions.Kind
+// Kind is how a value is held; Type is that with what MySQL says of it.
+type (
+	Kind = functions.Kind
+	Type = functions.Type
+)
 
 // The kinds of values, as package functions has them.
 const (
@@ -34,17 +37,30 @@ const (
 	MAC       = functions.MAC
 )
 
+// Types that the compiler itself gives to columns.
+var (
+	bigint   = Type{Kind: Integer}
+	longtext = Type{Kind: Text}
+)
+
+// ColumnID tells columns apart, throughout a statement.
+type ColumnID uint32
+
 // Column is a value with its identity: what a node puts out.
 type Column struct {
-	ID   sql.ColumnId
+	ID   ColumnID
 	Name string
-	Kind Kind
-	// Type is what the MySQL plan declares; the result is cast to it.
-	Type sql.Type
+	// Type is MySQL's; the result is cast to it.
+	Type
 	// Digits is set on a decimal that carries more digits behind the point
 	// than its type shows: an average is not rounded before it is shown or
 	// leaves its query block.
 	Digits int
+	// Schema and Table are where the column comes from, for the wire.
+	Schema, Table string
+	// Meaning is the relation's column whose values these are, unchanged: it
+	// says how a constant beside it is read. May be nil.
+	Meaning *tables.Column
 }
 
 // Rel is a relational node. Columns lists what it puts out, in order.
@@ -91,8 +107,10 @@ type Project struct {
 // Group aggregates. Without Keys it puts out exactly one row.
 type Group struct {
 	Child Rel
-	Keys  []Named
-	Aggs  []Named // each Expr contains *Aggregate nodes, or any_value of a dependent column
+	// Rollup adds a row for each prefix of the keys, the others NULL.
+	Rollup bool
+	Keys   []Named
+	Aggs   []Named // each Expr contains *Aggregate nodes, or any_value of a dependent column
 }
 
 // Window adds window functions to the columns of its child. Each Expr is an
@@ -119,6 +137,8 @@ type Join struct {
 	Kind JoinKind
 	L, R Rel
 	On   []Expr
+	// Lateral lets R refer to the columns of L.
+	Lateral bool
 }
 
 // SortKey orders by an expression. NULLs are first when ascending, last when
@@ -151,6 +171,22 @@ type SetOp struct {
 	Out  []Column
 }
 
+// Recursive is a recursive common table expression: Step refers to the rows of
+// the round before by a Ref with the same Name.
+type Recursive struct {
+	Name       string
+	All        bool
+	Base, Step Rel
+	Out        []Column
+}
+
+// Ref is the rows of the round before in the step of a Recursive.
+type Ref struct {
+	Name string
+	// Stored are the names the columns have there, Out those here.
+	Stored, Out []Column
+}
+
 // Expr is a scalar expression.
 type Expr interface {
 	Kind() Kind
@@ -160,12 +196,20 @@ type Expr interface {
 // Col refers to a column by id, of this query block or of an enclosing one.
 type Col struct{ Column }
 
-// Literal is a constant. Value is nil, bool, int64, float64, decimal text
-// (string), string, []byte, time.Time, tables.Addr or tables.ID, by kind.
+// Literal is a constant. Value is nil, bool, int64, uint64 (Unsigned), float64,
+// decimal text (string), string, []byte, time.Time, tables.Addr, tables.ID, or
+// int64 µs (Clock), by kind.
 type Literal struct {
-	K     Kind
+	T     Type
 	Value any
+	// Hex tells that bytes were written as x'…', 0x… or b'…': beside a number
+	// they are one.
+	Hex bool
 }
+
+func lit(k Kind, value any) *Literal { return &Literal{T: Type{Kind: k}, Value: value} }
+
+func null() *Literal { return &Literal{T: Type{Nullable: true}} }
 
 // Call applies an operator or function known to the renderer, by the
 // renderer's own name. Operators: = <> < <= > >= <=> and or not xor, is null,
@@ -177,7 +221,22 @@ type Literal struct {
 type Call struct {
 	Op   string
 	Args []Expr
-	K    Kind
+	T    Type
+}
+
+// Func is a function or operator of the function table (package functions): in
+// DuckDB's SQL where that is exact, else called back.
+type Func struct {
+	// Node is the call as it was parsed; Args stand for its arguments.
+	Node sqlparser.Expr
+	Args []Expr
+	T    Type
+	Made *functions.Prepared
+	// Native tells that DuckDB computes it.
+	Native bool
+	// Shape is the call without its arguments, for people.
+	Shape   string
+	Session *functions.Session
 }
 
 // When is one arm of a Case.
@@ -187,14 +246,13 @@ type When struct{ If, Then Expr }
 type Case struct {
 	Whens []When
 	Else  Expr // nil for NULL
-	K     Kind
+	T     Type
 }
 
-// Cast converts to a kind; Type says the precise target.
+// Cast converts to a type.
 type Cast struct {
-	Arg  Expr
-	K    Kind
-	Type sql.Type
+	Arg Expr
+	T   Type
 }
 
 // Aggregate is COUNT, SUM, AVG, MIN, MAX, … over the rows of a group. No Args
@@ -203,28 +261,46 @@ type Aggregate struct {
 	Name     string // lower case
 	Distinct bool
 	Args     []Expr
-	K        Kind
+	T        Type
 	Order    []SortKey // of group_concat, whose further Args are separator and length
+	Cut      *Func     // of group_concat: what shortens a text that is too long
 }
 
 // Over is a window function: Call is an Aggregate, or a Call of row_number,
-// rank, dense_rank, percent_rank, ntile, lag, lead, first_value, last_value.
+// rank, dense_rank, percent_rank, cume_dist, ntile, lag, lead, first_value,
+// last_value, nth_value.
 type Over struct {
 	Call      Expr
 	Partition []Expr
 	Order     []SortKey
-	Frame     string // as SQL; empty for the default
+	Frame     *Frame // nil for the default
+}
+
+// Frame is the frame of a window.
+type Frame struct {
+	Unit       string // ROWS, RANGE
+	Start, End Bound
+}
+
+// Bound is one end of a frame. Offset is a literal, or for a RANGE of times a
+// date_add's amount with its Unit.
+type Bound struct {
+	Word   string // UNBOUNDED PRECEDING, PRECEDING, CURRENT ROW, FOLLOWING, UNBOUNDED FOLLOWING
+	Offset Expr
+	Unit   string
 }
 
 // Subquery is a scalar subquery, EXISTS, or IN. Correlated references are Cols
 // with the ids of the enclosing block. Normalisation turns those it can into
 // semi- and anti-joins.
 type Subquery struct {
-	Op   string // scalar, exists, in
-	Rel  Rel
-	Args []Expr // left side of in
-	Not  bool
-	K    Kind
+	Op string // scalar, exists, in, any, all
+	// Compare is the operator before ANY and ALL.
+	Compare string
+	Rel     Rel
+	Args    []Expr // left side of in
+	Not     bool
+	T       Type
 }
 
 func (s *Scan) Columns() []Column    { return append(s.Out[:len(s.Out):len(s.Out)], s.Hidden...) }
@@ -236,10 +312,12 @@ func (w *Window) Columns() []Column {
 	c := w.Child.Columns()
 	return append(c[:len(c):len(c)], namedColumns(w.Exprs)...)
 }
-func (s *Sort) Columns() []Column     { return s.Child.Columns() }
-func (l *Limit) Columns() []Column    { return l.Child.Columns() }
-func (d *Distinct) Columns() []Column { return d.Child.Columns() }
-func (s *SetOp) Columns() []Column    { return s.Out }
+func (s *Sort) Columns() []Column      { return s.Child.Columns() }
+func (l *Limit) Columns() []Column     { return l.Child.Columns() }
+func (d *Distinct) Columns() []Column  { return d.Child.Columns() }
+func (s *SetOp) Columns() []Column     { return s.Out }
+func (r *Recursive) Columns() []Column { return r.Out }
+func (r *Ref) Columns() []Column       { return r.Out }
 func (j *Join) Columns() []Column {
 	if j.Kind == Semi || j.Kind == Anti {
 		return j.L.Columns()
@@ -248,30 +326,34 @@ func (j *Join) Columns() []Column {
 	return append(l[:len(l):len(l)], r...)
 }
 
-func (*Scan) children() []Rel       { return nil }
-func (*Dual) children() []Rel       { return nil }
-func (f *Filter) children() []Rel   { return []Rel{f.Child} }
-func (p *Project) children() []Rel  { return []Rel{p.Child} }
-func (g *Group) children() []Rel    { return []Rel{g.Child} }
-func (w *Window) children() []Rel   { return []Rel{w.Child} }
-func (j *Join) children() []Rel     { return []Rel{j.L, j.R} }
-func (s *Sort) children() []Rel     { return []Rel{s.Child} }
-func (l *Limit) children() []Rel    { return []Rel{l.Child} }
-func (d *Distinct) children() []Rel { return []Rel{d.Child} }
-func (s *SetOp) children() []Rel    { return []Rel{s.L, s.R} }
+func (*Scan) children() []Rel        { return nil }
+func (*Dual) children() []Rel        { return nil }
+func (f *Filter) children() []Rel    { return []Rel{f.Child} }
+func (p *Project) children() []Rel   { return []Rel{p.Child} }
+func (g *Group) children() []Rel     { return []Rel{g.Child} }
+func (w *Window) children() []Rel    { return []Rel{w.Child} }
+func (j *Join) children() []Rel      { return []Rel{j.L, j.R} }
+func (s *Sort) children() []Rel      { return []Rel{s.Child} }
+func (l *Limit) children() []Rel     { return []Rel{l.Child} }
+func (d *Distinct) children() []Rel  { return []Rel{d.Child} }
+func (s *SetOp) children() []Rel     { return []Rel{s.L, s.R} }
+func (r *Recursive) children() []Rel { return []Rel{r.Base, r.Step} }
+func (*Ref) children() []Rel         { return nil }
 
 func (c *Col) Kind() Kind       { return c.Column.Kind }
-func (l *Literal) Kind() Kind   { return l.K }
-func (c *Call) Kind() Kind      { return c.K }
-func (c *Case) Kind() Kind      { return c.K }
-func (c *Cast) Kind() Kind      { return c.K }
-func (a *Aggregate) Kind() Kind { return a.K }
+func (f *Func) Kind() Kind      { return f.T.Kind }
+func (l *Literal) Kind() Kind   { return l.T.Kind }
+func (c *Call) Kind() Kind      { return c.T.Kind }
+func (c *Case) Kind() Kind      { return c.T.Kind }
+func (c *Cast) Kind() Kind      { return c.T.Kind }
+func (a *Aggregate) Kind() Kind { return a.T.Kind }
 func (o *Over) Kind() Kind      { return o.Call.Kind() }
-func (s *Subquery) Kind() Kind  { return s.K }
+func (s *Subquery) Kind() Kind  { return s.T.Kind }
 
 func (*Col) operands() []Expr     { return nil }
 func (*Literal) operands() []Expr { return nil }
 func (c *Call) operands() []Expr  { return c.Args }
+func (f *Func) operands() []Expr  { return f.Args }
 func (c *Cast) operands() []Expr  { return []Expr{c.Arg} }
 func (a *Aggregate) operands() []Expr {
 	out := a.Args[:len(a.Args):len(a.Args)]

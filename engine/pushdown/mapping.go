@@ -1,16 +1,14 @@
 package pushdown
 
-import "github.com/dolthub/go-mysql-server/sql"
-
 // mapping restates conditions on packets as conditions on index rows.
 type mapping struct {
 	packets, index *Scan
-	by             map[sql.ColumnId]Expr
+	by             map[ColumnID]Expr
 }
 
 // newMapping maps packets that went from src to dst of their row, or back.
 func newMapping(packets, index *Scan, back bool) *mapping {
-	m := &mapping{packets, index, map[sql.ColumnId]Expr{}}
+	m := &mapping{packets, index, map[ColumnID]Expr{}}
 	for i, col := range packets.Relation.Columns {
 		name, ok := shared[col.Name]
 		if other := opposite[name]; back && other != "" {
@@ -26,7 +24,7 @@ func newMapping(packets, index *Scan, back bool) *mapping {
 // directional tells whether a condition reads differently for the two
 // directions of a flow.
 func (m *mapping) directional(e Expr) bool {
-	refs := map[sql.ColumnId]bool{}
+	refs := map[ColumnID]bool{}
 	references(e, refs)
 	for i, col := range m.packets.Relation.Columns {
 		if refs[m.packets.Out[i].ID] && opposite[col.Name] != "" {
@@ -104,7 +102,7 @@ func (m *mapping) time(op string, value Expr) (Expr, bool) {
 
 // exactly restates what depends on shared columns only.
 func (m *mapping) exactly(e Expr) (Expr, bool) {
-	refs := map[sql.ColumnId]bool{}
+	refs := map[ColumnID]bool{}
 	references(e, refs)
 	for id := range refs {
 		if m.packets.owns(id) && m.by[id] == nil {

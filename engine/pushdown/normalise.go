@@ -2,8 +2,6 @@ package pushdown
 
 import (
 	"slices"
-
-	"github.com/dolthub/go-mysql-server/sql"
 )
 
 // The normal form, which the packet plan and the pruning of files read:
@@ -64,6 +62,8 @@ func (c *compiler) normalise(rel Rel) Rel {
 		n.Child = c.normalise(n.Child)
 	case *SetOp:
 		n.L, n.R = c.normalise(n.L), c.normalise(n.R)
+	case *Recursive:
+		n.Base, n.Step = c.normalise(n.Base), c.normalise(n.Step)
 	}
 	return rel
 }
@@ -109,7 +109,7 @@ func (c *compiler) push(rel Rel, conds []Expr) Rel {
 	case *Group:
 		// A condition on keys alone drops whole groups. Without keys there is
 		// one group, also of no rows.
-		if len(n.Keys) == 0 {
+		if len(n.Keys) == 0 || n.Rollup {
 			break
 		}
 		aggs := ids(namedColumns(n.Aggs))
@@ -126,7 +126,7 @@ func (c *compiler) push(rel Rel, conds []Expr) Rel {
 		return filter(n, stay)
 	case *SetOp:
 		l, r := n.L.Columns(), n.R.Columns()
-		left, right := map[sql.ColumnId]Expr{}, map[sql.ColumnId]Expr{}
+		left, right := map[ColumnID]Expr{}, map[ColumnID]Expr{}
 		for i, col := range n.Out {
 			left[col.ID], right[col.ID] = &Col{l[i]}, &Col{r[i]}
 		}
@@ -226,7 +226,7 @@ func (c *compiler) compute(rel *Rel, e Expr) Expr {
 	for _, col := range (*rel).Columns() {
 		p.Exprs = append(p.Exprs, Named{col, &Col{col}})
 	}
-	col := Column{ID: c.identity(0), Kind: e.Kind(), Type: declared(e, nil)}
+	col := Column{ID: c.identity(), Type: TypeOf(e)}
 	p.Exprs = append(p.Exprs, Named{col, e})
 	*rel = p
 	return &Col{col}
@@ -244,7 +244,7 @@ func hasSubquery(e Expr) bool {
 
 // rejectsNull tells whether a condition can't be true when all columns of the
 // set are NULL.
-func rejectsNull(e Expr, set map[sql.ColumnId]bool) bool {
+func rejectsNull(e Expr, set map[ColumnID]bool) bool {
 	call, ok := e.(*Call)
 	if !ok {
 		return false
@@ -290,7 +290,7 @@ func rejectsNull(e Expr, set map[sql.ColumnId]bool) bool {
 // semijoin turns a conjunct over child that is EXISTS or IN into a join.
 func (c *compiler) semijoin(child Rel, e Expr) (Rel, bool) {
 	s, ok := e.(*Subquery)
-	if !ok || s.Op == "scalar" {
+	if !ok || s.Op != "exists" && s.Op != "in" {
 		return nil, false
 	}
 	rest, outputs, correlated := open(s.Rel, s.Op == "exists")
@@ -304,11 +304,7 @@ func (c *compiler) semijoin(child Rel, e Expr) (Rel, bool) {
 			if kind == Anti && !(notNull(s.Args[i], child) && notNull(right, rest)) {
 				return nil, false
 			}
-			eq, err := comparison("=", s.Args[i], right)
-			if err != nil {
-				return nil, false
-			}
-			correlated = append(correlated, eq)
+			correlated = append(correlated, call("=", Bool, s.Args[i], right))
 		}
 	}
 	// The join sees the columns of both sides, and nothing inside may look
@@ -329,8 +325,8 @@ func (c *compiler) semijoin(child Rel, e Expr) (Rel, bool) {
 // open takes the WHERE clause off a subquery: what remains, what its outputs
 // are in terms of that, and the conditions that refer outside. Whether there
 // is a row at all does not depend on a LIMIT.
-func open(rel Rel, exists bool) (rest Rel, outputs map[sql.ColumnId]Expr, correlated []Expr) {
-	outputs = map[sql.ColumnId]Expr{}
+func open(rel Rel, exists bool) (rest Rel, outputs map[ColumnID]Expr, correlated []Expr) {
+	outputs = map[ColumnID]Expr{}
 	for {
 		switch n := rel.(type) {
 		case *Project:
@@ -380,8 +376,8 @@ func open(rel Rel, exists bool) (rest Rel, outputs map[sql.ColumnId]Expr, correl
 }
 
 // outside tells whether e refers to a column that is not in the set.
-func outside(e Expr, inside map[sql.ColumnId]bool) bool {
-	m := map[sql.ColumnId]bool{}
+func outside(e Expr, inside map[ColumnID]bool) bool {
+	m := map[ColumnID]bool{}
 	references(e, m)
 	subqueryColumns(e, inside, m)
 	for id := range m {
@@ -393,7 +389,7 @@ func outside(e Expr, inside map[sql.ColumnId]bool) bool {
 }
 
 // subqueryColumns removes from m what the subqueries of e produce themselves.
-func subqueryColumns(e Expr, inside, m map[sql.ColumnId]bool) {
+func subqueryColumns(e Expr, inside, m map[ColumnID]bool) {
 	if e == nil {
 		return
 	}
@@ -410,7 +406,7 @@ func subqueryColumns(e Expr, inside, m map[sql.ColumnId]bool) {
 }
 
 // produced are the ids of all columns made anywhere in a relation.
-func produced(rel Rel) map[sql.ColumnId]bool {
+func produced(rel Rel) map[ColumnID]bool {
 	m := ids(rel.Columns())
 	for _, ch := range rel.children() {
 		for id := range produced(ch) {
@@ -431,7 +427,7 @@ func produced(rel Rel) map[sql.ColumnId]bool {
 
 // refersOut tells whether a relation is correlated with what is around it.
 func refersOut(rel Rel) bool {
-	m := map[sql.ColumnId]bool{}
+	m := map[ColumnID]bool{}
 	relReferences(rel, m)
 	own := produced(rel)
 	for id := range m {
@@ -447,7 +443,7 @@ func notNull(e Expr, rel Rel) bool {
 	col, ok := e.(*Col)
 	if !ok {
 		lit, ok := e.(*Literal)
-		return ok && lit.K != Null
+		return ok && lit.T.Kind != Null
 	}
 	switch n := rel.(type) {
 	case *Scan:
@@ -472,27 +468,27 @@ func notNull(e Expr, rel Rel) bool {
 
 // byID gives what stands for a column where it is not computed: its
 // expression, rounded as the column is.
-func byID(list []Named) map[sql.ColumnId]Expr {
-	m := make(map[sql.ColumnId]Expr, len(list))
+func byID(list []Named) map[ColumnID]Expr {
+	m := make(map[ColumnID]Expr, len(list))
 	for _, n := range list {
 		m[n.ID] = n.Expr
 		if n.Digits == 0 && inexact(n.Expr) {
-			m[n.ID] = &Cast{Arg: n.Expr, K: Decimal, Type: n.Type}
+			m[n.ID] = &Cast{Arg: n.Expr, T: n.Type}
 		}
 	}
 	return m
 }
 
-func ids(cols []Column) map[sql.ColumnId]bool {
-	m := make(map[sql.ColumnId]bool, len(cols))
+func ids(cols []Column) map[ColumnID]bool {
+	m := make(map[ColumnID]bool, len(cols))
 	for _, c := range cols {
 		m[c.ID] = true
 	}
 	return m
 }
 
-func refersTo(e Expr, set map[sql.ColumnId]bool) bool {
-	m := map[sql.ColumnId]bool{}
+func refersTo(e Expr, set map[ColumnID]bool) bool {
+	m := map[ColumnID]bool{}
 	references(e, m)
 	for id := range m {
 		if set[id] {

@@ -5,9 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/types"
-
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -17,12 +14,6 @@ import (
 // other, the protocol, the ids; and its time lies within the row's. So a
 // condition on the packet becomes one on the row; what the row does not know
 // (lengths, flags, VLANs, payload) is left to the statement itself.
-
-// Query is a statement with the scans that its placeholders stand for.
-type Query struct {
-	SQL   string
-	Scans []*ScanPlan
-}
 
 // PacketPlan says how the packets of {{packets ID}} are found.
 type PacketPlan struct {
@@ -97,13 +88,13 @@ func (c *compiler) packetPlans(rel Rel) ([]*PacketPlan, error) {
 
 func (c *compiler) packetPlan(s *Scan, d demand) (*PacketPlan, error) {
 	p := &PacketPlan{ID: s.ID, Relation: s.Relation, From: MinTime, To: MaxTime}
-	source, packet := map[sql.ColumnId]Column{}, map[sql.ColumnId]Column{}
+	source, packet := map[ColumnID]Column{}, map[ColumnID]Column{}
 	for _, rel := range d.sources {
 		for _, col := range rel.Columns() {
 			source[col.ID] = col
 		}
 	}
-	null := map[sql.ColumnId]bool{}
+	null := map[ColumnID]bool{}
 	for _, col := range s.Columns() {
 		packet[col.ID] = col
 		null[col.ID] = noFlow[col.Name]
@@ -124,19 +115,17 @@ func (c *compiler) packetPlan(s *Scan, d demand) (*PacketPlan, error) {
 	if !slices.ContainsFunc(conds, func(e Expr) bool { return rejectsNull(e, null) }) {
 		arms = append(arms, k.of(OtherIndex)...)
 	}
-	var texts []string
 	for _, a := range arms {
-		text, scans, err := a.text(c)
+		q, err := a.query(c)
 		if err != nil {
-			return nil, &Refusal{"the packets of " + s.Relation.Name, err.Error()}
+			return nil, err
 		}
-		texts = append(texts, text)
-		p.Keys.Scans = append(p.Keys.Scans, scans...)
+		p.Keys.parts = append(p.Keys.parts, q.parts...)
+		p.Keys.Scans = append(p.Keys.Scans, q.Scans...)
 	}
-	p.Keys.SQL = strings.Join(texts, "\nUNION ALL\n")
 	if len(arms) == 1 {
 		if err := k.byKey(arms[0]); err != nil {
-			return nil, &Refusal{"the packets of " + s.Relation.Name, err.Error()}
+			return nil, err
 		}
 	}
 	if !p.Narrow {
@@ -244,9 +233,9 @@ const maxArms = 8
 
 // of makes the arms over an index.
 func (k *keyPlan) of(index *tables.Relation) []*finder {
-	f := k.c.scan(index, nil)
+	f := k.c.scan(index)
 	ways := []*mapping{newMapping(k.packets, f, false), newMapping(k.packets, f, true)}
-	owner := map[sql.ColumnId]int{}
+	owner := map[ColumnID]int{}
 	for i, rel := range k.sources {
 		for _, col := range rel.Columns() {
 			owner[col.ID] = i
@@ -260,9 +249,9 @@ func (k *keyPlan) of(index *tables.Relation) []*finder {
 	var where, joins []Expr         // the same both ways
 	var whereWay, joinWay [2][]Expr // where the direction matters
 	for _, e := range k.conds {
-		refs := map[sql.ColumnId]bool{}
+		refs := map[ColumnID]bool{}
 		references(e, refs)
-		inside := map[sql.ColumnId]bool{} // of subqueries
+		inside := map[ColumnID]bool{} // of subqueries
 		walk(e, func(e Expr) {
 			if s, ok := e.(*Subquery); ok {
 				for id := range produced(s.Rel) {
@@ -368,7 +357,7 @@ func (k *keyPlan) of(index *tables.Relation) []*finder {
 }
 
 // partnerOf joins the sources of a group.
-func (k *keyPlan) partnerOf(g int, group []int, among []Expr, owner map[sql.ColumnId]int) Rel {
+func (k *keyPlan) partnerOf(g int, group []int, among []Expr, owner map[ColumnID]int) Rel {
 	var todo []int
 	for i := range group {
 		if group[i] == g {
@@ -416,8 +405,8 @@ func (k *keyPlan) partnerOf(g int, group []int, among []Expr, owner map[sql.Colu
 }
 
 // touches lists the sources whose columns an expression has.
-func touches(e Expr, owner map[sql.ColumnId]int) []int {
-	refs := map[sql.ColumnId]bool{}
+func touches(e Expr, owner map[ColumnID]int) []int {
+	refs := map[ColumnID]bool{}
 	references(e, refs)
 	var out []int
 	for id := range refs {
@@ -475,7 +464,7 @@ func isEquality(e Expr) bool {
 
 // conditionsText is the same for the same set of conditions.
 func conditionsText(conds []Expr) string {
-	r := &renderer{}
+	r := &renderer{bind: symbolic{}}
 	var out []string
 	for _, e := range conds {
 		if x, ok := e.(*Call); ok && x.Op == "=" {
@@ -521,20 +510,21 @@ func (a *finder) rel(c *compiler) Rel {
 	return (&cloner{c, map[*Scan]*Scan{}}).rel(r)
 }
 
-// text writes the arm as a SELECT of what a key plan puts out.
-func (a *finder) text(c *compiler) (string, []*ScanPlan, error) {
+// query is the arm as a SELECT of what a key plan puts out.
+func (a *finder) query(c *compiler) (Query, error) {
 	f := a.index
 	if f.Relation == OtherIndex {
 		out := []Named{
-			{Column{ID: c.identity(0), Name: "bytes", Kind: Integer, Type: types.Int64}, f.column("wire_bytes")},
+			{Column{ID: c.identity(), Name: "bytes", Type: bigint}, f.column("wire_bytes")},
 			{*named(f, "postings"), f.column("postings")},
 		}
-		text, scans, err := statement(a.rel(c), out)
-		return "SELECT NULL::UBIGINT AS flow_id, NULL::UBIGINT AS conn_id, NULL::UBIGINT AS src_ip_hi, NULL::UBIGINT AS src_ip_lo, " +
-			"NULL::INTEGER AS src_port, NULL::INTEGER AS dst_port, " + columnLanes(out[0].Column)[0] + " AS bytes, " +
-			columnLanes(out[1].Column)[0] + " AS postings\nFROM (" + indent(text) + ") AS k", scans, err
+		q, err := statement(a.rel(c), out)
+		q.parts[0].head, q.parts[0].tail = "SELECT NULL::UBIGINT AS flow_id, NULL::UBIGINT AS conn_id, NULL::UBIGINT AS src_ip_hi, NULL::UBIGINT AS src_ip_lo, "+
+			"NULL::INTEGER AS src_port, NULL::INTEGER AS dst_port, "+columnLanes(out[0].Column)[0]+" AS bytes, "+
+			columnLanes(out[1].Column)[0]+" AS postings\nFROM (", ") AS k"
+		return q, err
 	}
-	zero := &Literal{Integer, int64(0)}
+	zero := lit(Integer, int64(0))
 	both := call("+", Integer, call("coalesce", Integer, f.column("wire_bytes"), zero), call("coalesce", Integer, f.column("reverse_wire_bytes"), zero))
 	out := []Named{
 		{*named(f, "flow_id"), f.column("flow_id")},
@@ -542,10 +532,10 @@ func (a *finder) text(c *compiler) (string, []*ScanPlan, error) {
 		{*named(f, "src_ip"), f.column("src_ip")},
 		{*named(f, "src_port"), f.column("src_port")},
 		{*named(f, "dst_port"), f.column("dst_port")},
-		{Column{ID: c.identity(0), Name: "bytes", Kind: Integer, Type: types.Int64}, both},
+		{Column{ID: c.identity(), Name: "bytes", Type: bigint}, both},
 		{*named(f, "postings"), f.column("postings")},
 	}
-	text, scans, err := statement(a.rel(c), out)
+	q, err := statement(a.rel(c), out)
 	var list []string
 	for _, n := range out {
 		for i, lane := range columnLanes(n.Column) {
@@ -556,7 +546,8 @@ func (a *finder) text(c *compiler) (string, []*ScanPlan, error) {
 			list = append(list, lane+" AS "+name)
 		}
 	}
-	return "SELECT " + strings.Join(list, ", ") + "\nFROM (" + indent(text) + ") AS k", scans, err
+	q.parts[0].head, q.parts[0].tail = "SELECT "+strings.Join(list, ", ")+"\nFROM (", ") AS k"
+	return q, err
 }
 
 func named(s *Scan, column string) *Column { return &s.column(column).Column }
@@ -602,20 +593,19 @@ func (k *keyPlan) byKey(a *finder) error {
 		column = k.c.hidden(a.index, "cid", ID)
 	}
 	direct := &finder{index: a.index, partners: a.partners}
-	direct.where = append(slices.Clip(a.where), call("in", Bool, column, &Literal{ID, keyList{}}))
+	direct.where = append(slices.Clip(a.where), call("in", Bool, column, lit(ID, keyList{})))
 	if len(a.partners[0].on) == 1 {
 		direct.partners = nil
 	}
 	var err error
-	if k.plan.ByKey.SQL, k.plan.ByKey.Scans, err = direct.text(k.c); err != nil {
+	if k.plan.ByKey, err = direct.query(k.c); err != nil {
 		return err
 	}
 	rel := (&cloner{k.c, map[*Scan]*Scan{}}).rel(a.partners[0].rel)
-	src := &Query{}
-	text, scans, err := statement(rel, []Named{{value.Column, value}})
-	src.SQL = fmt.Sprintf("SELECT %s AS key, count(*) AS rows\nFROM (%s) AS k\nGROUP BY key", columnLanes(value.Column)[0], indent(text))
-	src.Scans = scans
-	k.plan.Source = src
+	src, err := statement(rel, []Named{{value.Column, value}})
+	src.parts[0].head = fmt.Sprintf("SELECT %s AS key, count(*) AS rows\nFROM (", columnLanes(value.Column)[0])
+	src.parts[0].tail = ") AS k\nGROUP BY key"
+	k.plan.Source = &src
 	k.plan.Stored = storedQuery(a.partners[0].rel, value)
 	return err
 }
@@ -708,7 +698,7 @@ func (k *keyPlan) byLiteral(a *finder) {
 
 // timeOnly tells whether conditions on index rows are about their time.
 func (a *finder) timeOnly(conds []Expr) bool {
-	refs := map[sql.ColumnId]bool{}
+	refs := map[ColumnID]bool{}
 	for _, e := range conds {
 		references(e, refs)
 		if hasSubquery(e) {
@@ -721,6 +711,6 @@ func (a *finder) timeOnly(conds []Expr) bool {
 }
 
 // owns tells whether a column is one of the scan's.
-func (s *Scan) owns(id sql.ColumnId) bool {
+func (s *Scan) owns(id ColumnID) bool {
 	return slices.ContainsFunc(s.Columns(), func(c Column) bool { return c.ID == id })
 }

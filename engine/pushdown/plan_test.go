@@ -1,6 +1,7 @@
 package pushdown
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,76 +9,61 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dolthub/go-mysql-server/memory"
-	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/analyzer"
-	"github.com/dolthub/go-mysql-server/sql/planbuilder"
-	"github.com/dolthub/go-mysql-server/sql/variables"
-
 	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 )
 
-// testCatalog is the relations without rows.
-func testCatalog(t *testing.T) (*sql.Context, *analyzer.Analyzer) {
-	t.Helper()
-	variables.InitSystemVariables()
-	dbs := map[string]*memory.Database{}
-	for _, rel := range tables.Relations {
-		db := dbs[rel.Schema]
-		if db == nil {
-			db = memory.NewDatabase(rel.Schema)
-			db.EnablePrimaryKeyIndexes()
-			dbs[rel.Schema] = db
-		}
-		var schema sql.Schema
-		for _, c := range rel.Columns {
-			schema = append(schema, &sql.Column{Name: c.Name, Type: functions.TypeOf(c), Nullable: !c.NotNull,
-				Source: rel.Name, DatabaseSource: rel.Schema})
-		}
-		db.AddTable(rel.Name, memory.NewTable(db.BaseDatabase, rel.Name, sql.NewPrimaryKeySchema(schema), nil))
+// testSession is a session of the schema wiresql at a fixed time.
+type testSession struct{ functions functions.Session }
+
+func (s *testSession) Database() string              { return tables.Main }
+func (s *testSession) Functions() *functions.Session { return &s.functions }
+func (s *testSession) UserVariable(name string) (any, error) {
+	return map[string]any{"port": int64(443), "since": "2026-06-12 10:00"}[name], nil
+}
+func (s *testSession) Parameter(string) (any, bool)                     { return nil, false }
+func (s *testSession) May(string, string) error                         { return nil }
+func (s *testSession) Foreign(string, string) (*tables.Relation, error) { return nil, nil }
+func (s *testSession) Schemas() []string                                { return []string{tables.Main, tables.Ops} }
+func (s *testSession) Info(name string) (any, bool) {
+	v, ok := map[string]any{"database": tables.Main, "connection_id": uint64(1)}[name]
+	return v, ok
+}
+func (s *testSession) Variable(_, name string) (any, error) {
+	switch name {
+	case "group_concat_max_len":
+		return int64(1024), nil
+	case "cte_max_recursion_depth":
+		return int64(1000), nil
 	}
-	pro := memory.NewDBProvider(dbs[tables.Main], dbs[tables.Ops])
-	session := memory.NewSession(sql.NewBaseSession(), pro)
-	ctx := sql.NewContext(t.Context(), sql.WithSession(session))
-	ctx.SetQueryTime(time.Date(2026, 6, 12, 10, 30, 0, 0, time.UTC))
-	ctx.SetCurrentDatabase(tables.Main)
-	a := analyzer.NewDefault(pro)
-	a.Catalog.RegisterFunction(ctx, functions.GMS()...)
-	return ctx, a
+	return nil, fmt.Errorf("no variable %s", name)
 }
 
-func bind(ctx *sql.Context, a *analyzer.Analyzer, query string) (sql.Node, error) {
-	b := planbuilder.New(ctx, a.Catalog, nil, nil)
-	n, _, _, _, err := b.Parse(query, nil, false)
-	return n, err
+func newTestSession() *testSession {
+	return &testSession{functions.Session{Now: time.Date(2026, 6, 12, 10, 30, 0, 0, time.UTC), SQLMode: "ONLY_FULL_GROUP_BY"}}
+}
+
+func compileText(t *testing.T, query string, env Env) (*Plan, error) {
+	t.Helper()
+	st, err := Parse(query)
+	if err != nil {
+		return nil, err
+	}
+	env.Session = newTestSession()
+	return Compile(t.Context(), st, env)
 }
 
 // compilePage compiles each statement of a file of statements and writes what
 // comes out after it.
 func compilePage(t *testing.T, text string) string {
-	ctx, a := testCatalog(t)
 	env := testEnv()
 	env.AllPackets = true
 	var page strings.Builder
 	for _, query := range statements(text) {
 		fmt.Fprintf(&page, "%s\n----\n", query)
-		n, err := bind(ctx, a, query)
+		p, err := compileText(t, query, env)
 		if err != nil {
-			fmt.Fprintf(&page, "planner: %v\n\n", err)
-			continue
-		}
-		if n, err = Rewrite(ctx, n); err != nil {
 			fmt.Fprintf(&page, "error %s\n\n", errorText(err))
-			continue
-		}
-		if err = Check(ctx, n); err != nil {
-			fmt.Fprintf(&page, "error %s\n\n", errorText(err))
-			continue
-		}
-		p, err := Compile(ctx, n, env)
-		if err != nil {
-			fmt.Fprintf(&page, "refused: %v\n\n", err)
 			continue
 		}
 		fmt.Fprintf(&page, "%s%s\n", p.Tree, p.SQL)
@@ -86,14 +72,14 @@ func compilePage(t *testing.T, text string) string {
 				fmt.Fprintf(&page, "-- scan %d:%s\n", s.ID, text)
 			}
 		}
+		query := func(name string, q Query) {
+			fmt.Fprintf(&page, "-- %s:\n%s\n", name, q.Shown())
+			for _, s := range q.Scans {
+				fmt.Fprintf(&page, "-- scan %d %s %v%s\n", s.ID, s.Relation.Name, s.Columns, boundsText(s.Bounds))
+			}
+		}
 		for _, k := range p.Packets {
 			fmt.Fprintf(&page, "-- packets %d%s%s\n", k.ID, boundsText(Bounds{From: k.From, To: k.To}), advice(k))
-			query := func(name string, q Query) {
-				fmt.Fprintf(&page, "-- %s:\n%s\n", name, q.SQL)
-				for _, s := range q.Scans {
-					fmt.Fprintf(&page, "-- scan %d %s %v%s\n", s.ID, s.Relation.Name, s.Columns, boundsText(s.Bounds))
-				}
-			}
 			query("keys", k.Keys)
 			if k.Source != nil {
 				query("source", *k.Source)
@@ -101,10 +87,7 @@ func compilePage(t *testing.T, text string) string {
 			}
 		}
 		for _, q := range p.Sampled {
-			fmt.Fprintf(&page, "-- sampled:\n%s\n", q.SQL)
-			for _, s := range q.Scans {
-				fmt.Fprintf(&page, "-- scan %d %s %v%s\n", s.ID, s.Relation.Name, s.Columns, boundsText(s.Bounds))
-			}
+			query("sampled", q)
 		}
 		if len(p.Packets) > 0 && !p.Bounds.Timeless() {
 			fmt.Fprintf(&page, "-- asks about%s\n", boundsText(p.Bounds))
@@ -188,12 +171,7 @@ func TestPlans(t *testing.T) {
 
 // Counters of flow rows include packets that can no longer be read.
 func TestNoRollUpWhenPacketsAreGone(t *testing.T) {
-	ctx, a := testCatalog(t)
-	n, err := bind(ctx, a, "SELECT dst_port, COUNT(*) FROM packets GROUP BY dst_port")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := Compile(ctx, n, testEnv())
+	p, err := compileText(t, "SELECT dst_port, COUNT(*) FROM packets GROUP BY dst_port", testEnv())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,8 +181,11 @@ func TestNoRollUpWhenPacketsAreGone(t *testing.T) {
 }
 
 func errorText(err error) string {
-	e := sql.CastSQLError(err)
-	return fmt.Sprintf("%d: %s", e.Num, e.Message)
+	var e *functions.SQLError
+	if errors.As(err, &e) {
+		return fmt.Sprintf("%d: %s", e.Number, e.Message)
+	}
+	return err.Error()
 }
 
 // testEnv knows two hosts, one of which moved to another address and site.

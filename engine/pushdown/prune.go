@@ -1,14 +1,12 @@
 package pushdown
 
-import "github.com/dolthub/go-mysql-server/sql"
-
 // Which columns are needed where.
 
 // prune drops columns that nothing above needs, and marks in the scans what
 // is needed.
-func prune(rel Rel, need map[sql.ColumnId]bool) Rel {
-	within := func(exprs []Expr) map[sql.ColumnId]bool {
-		m := map[sql.ColumnId]bool{}
+func prune(rel Rel, need map[ColumnID]bool) Rel {
+	within := func(exprs []Expr) map[ColumnID]bool {
+		m := map[ColumnID]bool{}
 		for id := range need {
 			m[id] = true
 		}
@@ -17,7 +15,7 @@ func prune(rel Rel, need map[sql.ColumnId]bool) Rel {
 		}
 		return m
 	}
-	only := func(exprs []Expr) map[sql.ColumnId]bool {
+	only := func(exprs []Expr) map[ColumnID]bool {
 		need = nil
 		return within(exprs)
 	}
@@ -66,6 +64,8 @@ func prune(rel Rel, need map[sql.ColumnId]bool) Rel {
 		n.Child = pruneInside(n.Child) // each of its columns tells rows apart
 	case *SetOp:
 		n.L, n.R = pruneInside(n.L), pruneInside(n.R)
+	case *Recursive:
+		n.Base, n.Step = pruneInside(n.Base), pruneInside(n.Step)
 	}
 	return rel
 }
@@ -89,7 +89,7 @@ func pruneSubqueries(e Expr) {
 	}
 	if s, ok := e.(*Subquery); ok {
 		if s.Op == "exists" {
-			s.Rel = prune(s.Rel, map[sql.ColumnId]bool{})
+			s.Rel = prune(s.Rel, map[ColumnID]bool{})
 		} else {
 			s.Rel = pruneInside(s.Rel)
 		}
@@ -105,7 +105,7 @@ func pruneInside(rel Rel) Rel {
 		for _, e := range exprsOf(p) {
 			pruneSubqueries(e)
 		}
-		need := map[sql.ColumnId]bool{}
+		need := map[ColumnID]bool{}
 		for _, n := range p.Exprs {
 			references(n.Expr, need)
 		}
@@ -115,8 +115,8 @@ func pruneInside(rel Rel) Rel {
 	return prune(rel, all(rel))
 }
 
-func all(rel Rel) map[sql.ColumnId]bool {
-	m := map[sql.ColumnId]bool{}
+func all(rel Rel) map[ColumnID]bool {
+	m := map[ColumnID]bool{}
 	for _, c := range rel.Columns() {
 		m[c.ID] = true
 	}

@@ -13,6 +13,7 @@ import (
 
 // renderer writes text. The first thing that has no text is kept in err.
 type renderer struct {
+	bind    Binding
 	err     error
 	aliases int
 	top     *Project // its entries are results
@@ -31,6 +32,7 @@ func (r *renderer) fail(format string, args ...any) {
 
 // selection is a SELECT in the making.
 type selection struct {
+	with     string   // a recursive expression in front
 	cols     []string // nil: *
 	distinct bool
 	from     []source
@@ -62,6 +64,9 @@ type setOp struct {
 func (s *selection) text(depth int) string {
 	nl := "\n" + strings.Repeat("  ", depth)
 	var b strings.Builder
+	if s.with != "" {
+		b.WriteString(s.with + nl)
+	}
 	if s.set != nil {
 		b.WriteString(s.set.left.text(depth) + nl + s.set.word + nl + s.set.right.text(depth))
 	} else {
@@ -122,7 +127,7 @@ func (s *selection) wrap(r *renderer) *selection {
 
 // open tells whether WHERE can still be added.
 func (s *selection) open() bool {
-	return s.set == nil && s.cols == nil && !s.grouped && !s.distinct && len(s.order) == 0 && s.limit == nil
+	return s.with == "" && s.set == nil && s.cols == nil && !s.grouped && !s.distinct && len(s.order) == 0 && s.limit == nil
 }
 
 // sources makes entries of a FROM clause of it.
@@ -192,12 +197,19 @@ func (r *renderer) rel(n Rel) *selection {
 			if isLiteral(k.Expr) && k.Kind == Integer {
 				texts[0] = r.bigint(k.Expr) // a bare number would be a position
 			}
+			by := texts[:len(names)]
 			if k.Kind == Community {
 				// The text follows from the id.
-				s.group = append(s.group, texts[0])
+				by = texts[:1]
 				texts[1] = "any_value(" + texts[1] + ")"
+				if n.Rollup {
+					r.fail("community_id WITH ROLLUP")
+				}
+			}
+			if n.Rollup && len(by) > 1 {
+				s.group = append(s.group, "("+strings.Join(by, ", ")+")")
 			} else {
-				s.group = append(s.group, texts[:len(names)]...)
+				s.group = append(s.group, by...)
 			}
 			for i, name := range names {
 				if texts[i] != name {
@@ -205,6 +217,9 @@ func (r *renderer) rel(n Rel) *selection {
 				}
 				s.cols = append(s.cols, name)
 			}
+		}
+		if n.Rollup {
+			s.group = []string{"ROLLUP(" + strings.Join(s.group, ", ") + ")"}
 		}
 		for _, a := range n.Aggs {
 			s.cols = append(s.cols, r.named(a)...)
@@ -254,6 +269,21 @@ func (r *renderer) rel(n Rel) *selection {
 		return s
 	case *Join:
 		return r.join(n)
+	case *Recursive:
+		word := "UNION"
+		if n.All {
+			word = "UNION ALL"
+		}
+		s := &selection{from: []source{{text: n.Name}}}
+		s.with = "WITH RECURSIVE " + n.Name + "(" + strings.Join(columnNamesOf(n.Out), ", ") + ") AS (\n  " +
+			indent(r.rel(n.Base).text(0)) + "\n  " + word + "\n  " + indent(r.rel(n.Step).text(0)) + "\n)"
+		return s.wrap(r)
+	case *Ref:
+		s := &selection{from: []source{{text: n.Name}}, cols: columnNamesOf(n.Stored)}
+		for i, name := range columnNamesOf(n.Out) {
+			s.cols[i] += " AS " + name
+		}
+		return s.wrap(r)
 	case *SetOp:
 		word := n.Op
 		if n.All {
@@ -344,11 +374,11 @@ func (r *renderer) scan(n *Scan) *selection {
 	if len(s.cols) == 0 {
 		s.cols = []string{"1 AS one"}
 	}
-	kind := "scan"
+	from := r.bind.Scan(n.ID)
 	if IsPackets(n.Relation) {
-		kind = "packets"
+		from = r.bind.Packets(n.ID)
 	}
-	s.from = []source{{text: fmt.Sprintf("{{%s %d}}", kind, n.ID)}}
+	s.from = []source{{text: from}}
 	return s
 }
 
@@ -398,13 +428,12 @@ func (r *renderer) join(n *Join) *selection {
 	if len(right) > 1 {
 		s = source{group: right}
 	}
-	s.word = word
+	if s.word = word; n.Lateral {
+		s.word += " LATERAL"
+	}
 	if word != "CROSS JOIN" {
 		s.on = []string{}
 		for _, c := range n.On {
-			if n.Kind != Inner && hasSubquery(c) {
-				r.fail("a subquery in the condition of an outer join")
-			}
 			s.on = append(s.on, r.boolean(c))
 		}
 		if len(s.on) == 0 {

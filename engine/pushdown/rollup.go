@@ -2,9 +2,6 @@ package pushdown
 
 import (
 	"slices"
-
-	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
 // Counting packets without reading any. A flow row knows how many packets and
@@ -46,6 +43,8 @@ func (c *compiler) rollUp(rel Rel) Rel {
 		n.L, n.R = c.rollUp(n.L), c.rollUp(n.R)
 	case *SetOp:
 		n.L, n.R = c.rollUp(n.L), c.rollUp(n.R)
+	case *Recursive:
+		n.Base, n.Step = c.rollUp(n.Base), c.rollUp(n.Step)
 	}
 	return rel
 }
@@ -54,7 +53,7 @@ func (c *compiler) rollUp(rel Rel) Rel {
 func (c *compiler) rollUpGroup(n *Group) bool {
 	keys, aggs := slices.Clone(n.Keys), slices.Clone(n.Aggs)
 	var conds []Expr
-	through := func(by map[sql.ColumnId]Expr) {
+	through := func(by map[ColumnID]Expr) {
 		for _, list := range [][]Named{keys, aggs} {
 			for i := range list {
 				list[i].Expr = substitute(list[i].Expr, by)
@@ -84,9 +83,9 @@ func (c *compiler) rollUpGroup(n *Group) bool {
 			return false
 		}
 	}
-	counts := Column{ID: c.identity(0), Name: "packets", Kind: Integer, Type: types.Int64}
-	lengths := Column{ID: c.identity(0), Name: "wire_bytes", Kind: Integer, Type: types.Int64}
-	u := &tally{packets: packets, counts: counts, lengths: lengths, columns: map[sql.ColumnId]Column{}}
+	counts := Column{ID: c.identity(), Name: "packets", Type: bigint}
+	lengths := Column{ID: c.identity(), Name: "wire_bytes", Type: bigint}
+	u := &tally{packets: packets, counts: counts, lengths: lengths, columns: map[ColumnID]Column{}}
 	for i := range keys {
 		u.use(keys[i].Expr)
 	}
@@ -108,13 +107,13 @@ func (c *compiler) rollUpGroup(n *Group) bool {
 type tally struct {
 	packets         *Scan
 	counts, lengths Column
-	columns         map[sql.ColumnId]Column
+	columns         map[ColumnID]Column
 	failed          bool
 }
 
 // use notes the columns an expression refers to, which all have to be shared.
 func (u *tally) use(e Expr) {
-	refs := map[sql.ColumnId]bool{}
+	refs := map[ColumnID]bool{}
 	references(e, refs)
 	for id := range refs {
 		found := false
@@ -137,10 +136,10 @@ func (u *tally) aggregates(e Expr) Expr {
 		}
 		switch {
 		case a.Name == "count" && !a.Distinct && (len(a.Args) == 0 || u.never(a.Args)):
-			sum := &Aggregate{Name: "sum", Args: []Expr{&Col{u.counts}}, K: Decimal}
-			return &Cast{Arg: call("coalesce", Decimal, sum, &Literal{Integer, int64(0)}), K: Integer, Type: types.Int64}
+			sum := &Aggregate{Name: "sum", Args: []Expr{&Col{u.counts}}, T: Type{Kind: Decimal, Precision: 38}}
+			return &Cast{Arg: call("coalesce", Decimal, sum, lit(Integer, int64(0))), T: bigint}
 		case a.Name == "sum" && !a.Distinct && u.isLength(a.Args[0]):
-			return &Aggregate{Name: "sum", Args: []Expr{&Col{u.lengths}}, K: a.K}
+			return &Aggregate{Name: "sum", Args: []Expr{&Col{u.lengths}}, T: a.T}
 		case a.Distinct && a.Name == "count", a.Name == "min", a.Name == "max", a.Name == "any_value":
 			for _, x := range a.Args {
 				u.use(x)
@@ -174,11 +173,11 @@ func (u *tally) rel(c *compiler, conds []Expr) Rel {
 	}
 	out = append(out, u.counts, u.lengths)
 	fresh := func(col Column) Column {
-		col.ID = c.identity(0)
+		col.ID = c.identity()
 		return col
 	}
 	direction := func(back bool, packets, bytes string) Rel {
-		f := c.scan(FlowIndex, nil)
+		f := c.scan(FlowIndex)
 		m := newMapping(u.packets, f, back)
 		p := &Project{Child: f}
 		var tests []Expr
@@ -189,28 +188,28 @@ func (u *tally) rel(c *compiler, conds []Expr) Rel {
 		for _, e := range conds {
 			tests = append(tests, substitute(e, m.by))
 		}
-		tests = append(tests, call(">", Bool, f.column(packets), &Literal{Integer, int64(0)}))
+		tests = append(tests, call(">", Bool, f.column(packets), lit(Integer, int64(0))))
 		p.Child = filter(f, tests)
 		return p
 	}
 	flows := &SetOp{Op: "UNION", All: true, L: direction(false, "packets", "wire_bytes"),
 		R: direction(true, "reverse_packets", "reverse_wire_bytes"), Out: out}
-	null := map[sql.ColumnId]bool{}
+	absent := map[ColumnID]bool{}
 	for _, col := range u.packets.Out {
 		if noFlow[col.Name] {
-			null[col.ID] = true
+			absent[col.ID] = true
 		}
 	}
-	if slices.ContainsFunc(conds, func(e Expr) bool { return rejectsNull(e, null) }) {
+	if slices.ContainsFunc(conds, func(e Expr) bool { return rejectsNull(e, absent) }) {
 		return flows
 	}
-	o := c.scan(OtherIndex, nil)
+	o := c.scan(OtherIndex)
 	m := newMapping(u.packets, o, false)
 	p := &Project{Child: o}
 	for _, col := range out[:len(out)-2] {
 		x := m.by[col.ID]
 		if x == nil {
-			x = &Literal{K: Null}
+			x = null()
 		}
 		p.Exprs = append(p.Exprs, Named{fresh(col), x})
 	}

@@ -3,8 +3,6 @@ package pushdown
 import (
 	"slices"
 
-	"github.com/dolthub/go-mysql-server/sql"
-
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -20,9 +18,9 @@ var counters = set("bytes packets reverse_bytes reverse_packets total_bytes tota
 // unscaled, a SELECT of observer and rate (as text) of one sampled row among
 // those the scan lets through.
 func (c *compiler) sampledQueries(rel Rel, out []Named) ([]Query, error) {
-	made := map[sql.ColumnId][]Expr{} // what a column is computed from
-	above := map[*Scan][]Expr{}       // conditions right above a scan
-	added := map[sql.ColumnId]bool{}  // columns that are added up
+	made := map[ColumnID][]Expr{} // what a column is computed from
+	above := map[*Scan][]Expr{}   // conditions right above a scan
+	added := map[ColumnID]bool{}  // columns that are added up
 	add := func(e Expr) {
 		walk(e, func(e Expr) {
 			if a, ok := e.(*Aggregate); ok && (a.Name == "sum" || a.Name == "avg") {
@@ -111,13 +109,13 @@ func (s *Scan) refersTo(name string) bool {
 }
 
 func (c *compiler) sampledQuery(s *Scan, conds []Expr) (Query, error) {
-	inside := map[sql.ColumnId]bool{}
+	inside := map[ColumnID]bool{}
 	for _, col := range s.Columns() {
 		inside[col.ID] = true
 	}
 	var own []Expr // what says something of the row alone
 	for _, e := range conds {
-		refs := map[sql.ColumnId]bool{}
+		refs := map[ColumnID]bool{}
 		references(e, refs)
 		outside := hasSubquery(e)
 		for id := range refs {
@@ -127,18 +125,14 @@ func (c *compiler) sampledQuery(s *Scan, conds []Expr) (Query, error) {
 			own = append(own, e)
 		}
 	}
-	rate, metered := s.column("sampling_rate"), &Literal{Text, "packets"}
-	own = append(own, call(">", Bool, rate, &Literal{Integer, int64(1)}),
+	rate, metered := s.column("sampling_rate"), lit(Text, "packets")
+	own = append(own, call(">", Bool, rate, lit(Integer, int64(1))),
 		call("<>", Bool, s.column("source_type"), metered))
 	rel := (&cloner{c, map[*Scan]*Scan{}}).rel(&Limit{Child: filter(s, own), Count: 1})
-	text, err := asText(rate)
-	if err != nil {
-		return Query{}, err
-	}
+	text := &Cast{Arg: rate, T: longtext}
 	observer := s.column("observer")
-	sqlText, scans, err := statement(rel, []Named{
-		{Column{ID: observer.ID, Name: "observer", Kind: Text, Type: observer.Type}, observer},
-		{Column{ID: c.identity(0), Name: "rate", Kind: Text, Type: observer.Type}, text},
+	return statement(rel, []Named{
+		{Column{ID: observer.ID, Name: "observer", Type: observer.Type}, observer},
+		{Column{ID: c.identity(), Name: "rate", Type: observer.Type}, text},
 	})
-	return Query{sqlText, scans}, err
 }

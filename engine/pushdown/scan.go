@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -35,12 +34,6 @@ type FileRef struct {
 // settledColumns are what compaction adds to rows of exports.
 var settledColumns = []string{"conn_id", "segments", "cut_packets"}
 
-// Gap is an interval in which a sensor lost packets.
-type Gap struct {
-	Sensor   string
-	From, To tables.Time // both inclusive
-}
-
 // Source is what a relation is read from.
 type Source struct {
 	// Files are the row files of the relation's families (Families), pruned.
@@ -48,10 +41,11 @@ type Source struct {
 	// Tables are DuckDB tables with rows of a family that are in none of its
 	// files, by family; they have all of its stored columns.
 	Tables map[string]string
-	// Missing are the segments whose packets are gone, Lossy the intervals of
-	// loss: packet_status is computed from both.
-	Missing []uint32
-	Lossy   []Gap
+	// Missing tells that packets of some segment are gone, Lossy that some
+	// sensor lost packets. Which and when answer the functions
+	// wiresql_gone(segments), 0 for none of them, 1 for some, 2 for all, and
+	// wiresql_lost(sensor, ts, ts_end): packet_status is computed from both.
+	Missing, Lossy bool
 	// Hosts is the DuckDB table of leases: name, ip_hi, ip_lo, mac, ts,
 	// ts_end, source, site (NULL for the default site), with the types of
 	// tables.Name. Empty: no names are known.
@@ -151,53 +145,25 @@ func Fields(rel *tables.Relation, cols []string) ([]Field, error) {
 			add(Field{name, typ})
 			continue
 		}
-		switch c.Kind {
-		case tables.Address:
-			add(Field{name + "_hi", "UBIGINT"})
-			add(Field{name + "_lo", "UBIGINT"})
-		case tables.CommunityID:
-			add(Field{"cid", "UBIGINT"})
-			add(Field{name, "VARCHAR"})
-		default:
-			add(Field{name, duckTypes[c.Kind]})
+		for _, part := range c.Kind.Columns(name) {
+			add(Field{part.Name, part.Type.Duck()})
 		}
 	}
 	return out, nil
 }
 
-var duckTypes = map[tables.Kind]string{
-	tables.Timestamp: "TIMESTAMP", tables.Double: "DOUBLE", tables.Int: "INTEGER",
-	tables.BigInt: "BIGINT", tables.Bool: "BOOLEAN", tables.Text: "VARCHAR",
-	tables.HostName: "VARCHAR", tables.Identifier: "UBIGINT", tables.MAC: "BIGINT",
-	tables.Bytes: "BLOB",
-}
-
 // storedTypes are the DuckDB types of a row struct's stored columns.
 func storedTypes(row reflect.Type) map[string]string {
 	m := map[string]string{}
-	for i := range row.NumField() {
-		name, t := row.Field(i).Tag.Get("col"), row.Field(i).Type
-		if t.Kind() == reflect.Struct && t != reflect.TypeFor[tables.Addr]() {
-			t = t.Field(0).Type // Opt
-		}
-		switch {
-		case t == reflect.TypeFor[tables.Addr]():
-			m[name+"_hi"], m[name+"_lo"] = "UBIGINT", "UBIGINT"
-		case t == reflect.TypeFor[tables.Time]():
-			m[name] = "TIMESTAMP"
-		case t == reflect.TypeFor[[]byte]():
-			m[name] = "BLOB"
-		default:
-			m[name] = map[reflect.Kind]string{reflect.String: "VARCHAR", reflect.Int32: "INTEGER",
-				reflect.Int64: "BIGINT", reflect.Uint64: "UBIGINT", reflect.Bool: "BOOLEAN",
-				reflect.Slice: "INTEGER[]"}[t.Kind()]
-		}
+	for _, c := range tables.StoredColumns(row) {
+		m[c.Name] = c.Type.Duck()
 	}
 	return m
 }
 
 // RelationSQL is a SELECT that puts out Fields(rel, cols) from src. It needs
-// the macros of Setup and the function wiresql_community_id.
+// the macros of Setup and the functions wiresql_community_id, wiresql_gone and
+// wiresql_lost.
 func RelationSQL(rel *tables.Relation, cols []string, src Source) (string, error) {
 	fields, err := Fields(rel, cols)
 	if err != nil {
@@ -221,6 +187,16 @@ func RelationSQL(rel *tables.Relation, cols []string, src Source) (string, error
 		return views[rel].text(fields, Source{}), nil
 	}
 	return strings.Join(parts, "\nUNION ALL\n"), nil
+}
+
+// ReadsHosts tells whether columns of a relation are made of the leases.
+func ReadsHosts(rel *tables.Relation, cols []string) bool {
+	for v := views[rel]; v != nil; v = v.also {
+		if slices.ContainsFunc(cols, func(c string) bool { return v.hosts[c] != "" }) {
+			return true
+		}
+	}
+	return rel == tables.Hosts
 }
 
 func tableSQL(fields []Field, table string) string {
@@ -386,29 +362,22 @@ func nulls(fields []Field) string {
 }
 
 // packetStatus is the first that holds, from gone to whole; the tests for what
-// is gone or lossy are left out while nothing is. What a sensor lost is told
-// by its own rows only.
+// is gone or lossy are left out while nothing is. They are functions, since what
+// is gone can be much. What a sensor lost is told by its own rows only.
 func (s Source) packetStatus(ofSensor bool) string {
 	var b strings.Builder
-	b.WriteString("CASE WHEN {segments} IS NULL THEN 'not_captured'")
-	if len(s.Missing) > 0 {
-		var list []string
-		for _, n := range s.Missing {
-			list = append(list, strconv.FormatUint(uint64(n), 10))
-		}
-		gone := "[" + strings.Join(list, ", ") + "]::INTEGER[]"
-		b.WriteString(" WHEN list_has_all(" + gone + ", {segments}) THEN 'evicted'")
-		b.WriteString(" WHEN list_has_any(" + gone + ", {segments}) THEN 'partial'")
+	when := func(test, status string) { b.WriteString(" WHEN " + test + " THEN " + quoteText(status)) }
+	b.WriteString("CASE")
+	when("{segments} IS NULL", tables.NotCaptured)
+	if s.Missing {
+		when("wiresql_gone({segments}) = 2", tables.Evicted)
+		when("wiresql_gone({segments}) = 1", tables.Partial)
 	}
-	if len(s.Lossy) > 0 && ofSensor {
-		var gaps []string
-		for _, g := range s.Lossy {
-			gaps = append(gaps, fmt.Sprintf("(%s, %s, %s)", quoteText(g.Sensor), quoteTime(g.From), quoteTime(g.To)))
-		}
-		b.WriteString(" WHEN EXISTS (SELECT 1 FROM (VALUES " + strings.Join(gaps, ", ") + ") g(sensor, since, till)" +
-			" WHERE g.sensor = coalesce({sensor}, '') AND {ts} <= g.till AND {ts_end} >= g.since) THEN 'lossy'")
+	if s.Lossy && ofSensor {
+		when("wiresql_lost(coalesce({sensor}, ''), {ts}, {ts_end})", tables.Lossy)
 	}
-	b.WriteString(" WHEN {cut_packets} > 0 THEN 'truncated' ELSE 'available' END")
+	when("{cut_packets} > 0", tables.Truncated)
+	b.WriteString(" ELSE " + quoteText(tables.Available) + " END")
 	return b.String()
 }
 
@@ -454,14 +423,17 @@ func Setup() []string {
 	return []string{
 		"CREATE OR REPLACE MACRO wiresql_protocol(n) AS ([" + strings.Join(protocols, ", ") + "])[n + 1]",
 		"CREATE OR REPLACE MACRO wiresql_tcp_flags(n) AS ([" + strings.Join(flags, ", ") + "])[(n & 511) + 1]",
-		// RFC 1918, RFC 3927, RFC 4193, RFC 4291 section 2.5.6.
-		"CREATE OR REPLACE MACRO wiresql_inside(hi, lo) AS (CASE WHEN hi = 0 THEN " +
-			lowRange("10.0.0.0/8") + " OR " + lowRange("172.16.0.0/12") + " OR " +
-			lowRange("192.168.0.0/16") + " OR " + lowRange("169.254.0.0/16") +
-			" ELSE (hi >> 57) = 126 OR (hi >> 54) = 1018 END)",
+		// Sums of counters end at the largest number: TRY, which is NULL where
+		// the addition overflows, costs a third of adding in 128 bits.
+		fmt.Sprintf("CREATE OR REPLACE MACRO wiresql_total(a, b) AS (coalesce(TRY(coalesce(a, 0) + coalesce(b, 0)), %d))", int64(tables.MaxCount)),
+		fmt.Sprintf("CREATE OR REPLACE MACRO wiresql_count(n) AS (least(n, %d)::BIGINT)", int64(tables.MaxCount)),
+		"CREATE OR REPLACE MACRO wiresql_inside(hi, lo) AS (" + liesIn(tables.Inside) + ")",
+		"CREATE OR REPLACE MACRO wiresql_many(hi, lo) AS (" + liesIn(tables.ManyReceivers) + ")",
 		"CREATE OR REPLACE MACRO wiresql_direction(client_hi, client_lo, server_hi, server_lo) AS (CASE" +
-			" WHEN wiresql_inside(client_hi, client_lo) THEN CASE WHEN wiresql_inside(server_hi, server_lo) THEN 'internal' ELSE 'outbound' END" +
-			" WHEN wiresql_inside(server_hi, server_lo) THEN 'inbound' ELSE 'external' END)",
+			" WHEN wiresql_inside(server_hi, server_lo) THEN CASE WHEN wiresql_inside(client_hi, client_lo)" +
+			" THEN " + quoteText(tables.Internal) + " ELSE " + quoteText(tables.Inbound) + " END" +
+			" WHEN wiresql_many(server_hi, server_lo) THEN " + quoteText(tables.ToMany) +
+			" WHEN wiresql_inside(client_hi, client_lo) THEN " + quoteText(tables.Outbound) + " ELSE " + quoteText(tables.External) + " END)",
 		servicesTable(),
 	}
 }
@@ -476,8 +448,17 @@ func servicesTable() string {
 	return "CREATE OR REPLACE TABLE wiresql_services AS SELECT * FROM (VALUES " + strings.Join(rows, ", ") + ") s(protocol, port, name)"
 }
 
-// lowRange tests the low half of a mapped IPv4 address.
-func lowRange(prefix string) string {
-	first, last := tables.PrefixRange(netip.MustParsePrefix(prefix))
-	return fmt.Sprintf("lo BETWEEN %d AND %d", first.Lo, last.Lo)
+// liesIn tests whether an address lies in one of some networks. Those with an
+// upper half of zeros, IPv4 among them, are told by the lower half alone.
+func liesIn(networks []netip.Prefix) string {
+	var low, high []string
+	for _, p := range networks {
+		first, last := tables.PrefixRange(p)
+		if last.Hi == 0 {
+			low = append(low, fmt.Sprintf("lo BETWEEN %d::UBIGINT AND %d::UBIGINT", first.Lo, last.Lo))
+		} else { // no network of ours is longer than 64 bits here
+			high = append(high, fmt.Sprintf("hi BETWEEN %d::UBIGINT AND %d::UBIGINT", first.Hi, last.Hi))
+		}
+	}
+	return "CASE WHEN hi = 0 THEN " + strings.Join(low, " OR ") + " ELSE " + strings.Join(high, " OR ") + " END"
 }

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dolthub/go-mysql-server/sql/types"
-
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -67,7 +65,7 @@ func (c *compiler) protocolTest(s *Scan, col *Col, x *Call) (Expr, bool) {
 		if !ok || tables.ProtocolName(n) != name {
 			return nil, false
 		}
-		args = append(args, &Literal{Integer, int64(n)})
+		args = append(args, lit(Integer, int64(n)))
 	}
 	args[0] = c.hidden(s, "protocol_number", Integer)
 	return call(x.Op, Bool, args...), true
@@ -92,7 +90,7 @@ func (c *compiler) hostTest(s *Scan, col *Col, x *Call) (Expr, bool) {
 		if !ok || c.env.HostsLike == nil {
 			return nil, false
 		}
-		leases = c.env.HostsLike(func(name string) bool { return like(name, pattern, escape[0]) })
+		leases = c.env.HostsLike(func(name string) bool { return like(name, pattern, []rune(escape + "\x00")[0], escape != "") })
 	} else {
 		for _, a := range x.Args[1:] {
 			name, ok := textLiteral(a)
@@ -111,19 +109,21 @@ func (c *compiler) hostTest(s *Scan, col *Col, x *Call) (Expr, bool) {
 
 // like matches as LIKE does: % is anything, _ one character. It goes back to
 // the last % only, so it takes length times pattern at most.
-func like(s, pattern string, escape byte) bool {
+func like(s, pattern string, escape rune, escapes bool) bool {
 	text, p := []rune(s), []rune(pattern)
 	i, j, star, mark := 0, 0, -1, 0
 	for i < len(text) {
 		switch {
+		case escapes && j+1 < len(p) && p[j] == escape:
+			if p[j+1] == text[i] {
+				i, j = i+1, j+2
+				continue
+			}
 		case j < len(p) && p[j] == '%':
 			star, mark = j, i
 			j++
 			continue
-		case j+1 < len(p) && p[j] == rune(escape) && p[j+1] == text[i]:
-			i, j = i+1, j+2
-			continue
-		case j < len(p) && p[j] != rune(escape) && (p[j] == '_' || p[j] == text[i]):
+		case j < len(p) && (p[j] == '_' || p[j] == text[i]):
 			i, j = i+1, j+1
 			continue
 		}
@@ -179,9 +179,9 @@ func (c *compiler) hidden(s *Scan, name string, kind Kind) *Col {
 			return &Col{h}
 		}
 	}
-	col := Column{ID: c.identity(0), Name: name, Kind: kind, Type: types.LongText}
+	col := Column{ID: c.identity(), Name: name, Type: Type{Kind: kind, Nullable: true}}
 	if kind == Integer {
-		col.Type = types.Int32
+		col.Bits = 32
 	}
 	s.Hidden = append(s.Hidden, col)
 	return &Col{col}
@@ -191,7 +191,7 @@ func (c *compiler) hidden(s *Scan, name string, kind Kind) *Col {
 // the row. The list of addresses comes first: it is what blooms answer.
 func (c *compiler) leased(s *Scan, address *Col, leases []tables.Lease) Expr {
 	if len(leases) == 0 {
-		return &Literal{Bool, false}
+		return lit(Bool, false)
 	}
 	ts, site := s.column("ts"), c.hidden(s, "site", Text)
 	addresses := []Expr{address}
@@ -200,19 +200,19 @@ func (c *compiler) leased(s *Scan, address *Col, leases []tables.Lease) Expr {
 	for _, l := range leases {
 		if !seen[l.Addr] {
 			seen[l.Addr] = true
-			addresses = append(addresses, &Literal{Address, l.Addr})
+			addresses = append(addresses, lit(Address, l.Addr))
 		}
 	}
 	for _, l := range leases {
 		var test []Expr
 		if len(addresses) > 2 {
-			test = append(test, call("=", Bool, address, &Literal{Address, l.Addr}))
+			test = append(test, call("=", Bool, address, lit(Address, l.Addr)))
 		}
 		test = append(test, call(">=", Bool, ts, timeOf(l.TS)))
 		if l.TSEnd < tables.OpenEnd {
 			test = append(test, call("<", Bool, ts, timeOf(l.TSEnd)))
 		}
-		test = append(test, call("=", Bool, call("coalesce", Text, site, &Literal{Text, ""}), &Literal{Text, l.Site}))
+		test = append(test, call("=", Bool, call("coalesce", Text, site, lit(Text, "")), lit(Text, l.Site)))
 		any = append(any, andOf(test))
 	}
 	one := call("in", Bool, addresses...)
@@ -222,4 +222,4 @@ func (c *compiler) leased(s *Scan, address *Col, leases []tables.Lease) Expr {
 	return call("and", Bool, append([]Expr{one}, conjuncts(orOf(any))...)...)
 }
 
-func timeOf(t tables.Time) *Literal { return &Literal{Time, time.UnixMicro(int64(t)).UTC()} }
+func timeOf(t tables.Time) *Literal { return lit(Time, time.UnixMicro(int64(t)).UTC()) }

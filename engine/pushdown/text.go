@@ -6,61 +6,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/types"
-
 	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 )
 
 // Expressions as DuckDB text. Every text is safe inside any other: it is a
 // name, a literal, a call, or it has parentheses.
-
-// convert builds a CAST.
-func convert(e Expr, t sql.Type) (Expr, error) {
-	k := e.Kind()
-	if k == Null {
-		return e, nil
-	}
-	to := &Cast{Arg: e, Type: t}
-	switch {
-	case types.IsSigned(t), t == types.Uint64:
-		if to.K = Integer; k == Integer && t != types.Uint64 {
-			return e, nil
-		}
-		if !k.Numeric() {
-			return nil, fmt.Errorf("%s as an integer", k)
-		}
-	case types.IsDecimal(t):
-		to.K = Decimal
-		d := t.(sql.DecimalType)
-		if !k.Numeric() || k == Bool || d.Precision() > 38 || int(d.Scale()) > maxScale {
-			return nil, fmt.Errorf("%s as %s", k, t)
-		}
-	case t == types.Float64:
-		if to.K = Double; !k.Numeric() {
-			return nil, fmt.Errorf("%s as a double", k)
-		}
-		to.Arg = toNumber(e, Integer)
-	case types.IsDateType(t), types.IsDatetimeType(t):
-		x, err := timeArg(e)
-		if err != nil {
-			return nil, err
-		}
-		to.Arg, to.K = x, Date
-		if types.IsDatetimeType(t) {
-			// Without digits CAST(… AS DATETIME) rounds to seconds.
-			if to.K = Time; t.(sql.DatetimeType).Precision() != 6 && k != Date {
-				return nil, fmt.Errorf("a time rounded to fewer digits")
-			}
-		}
-	case types.IsTextOnly(t):
-		return asText(e)
-	default:
-		return nil, fmt.Errorf("a conversion to %s", t)
-	}
-	return to, nil
-}
 
 // value renders an expression that takes one column of text.
 func (r *renderer) value(e Expr) string { return r.lanes(e, e.Kind())[0] }
@@ -73,7 +24,7 @@ func (r *renderer) lanes(e Expr, k Kind) []string {
 	case *Col:
 		return columnLanes(e.Column)
 	case *Literal:
-		return literalLanes(e, k)
+		return r.literalLanes(e, k)
 	case *Case:
 		if two {
 			return []string{r.caseText(e, 0), r.caseText(e, 1)}
@@ -87,7 +38,9 @@ func (r *renderer) lanes(e Expr, k Kind) []string {
 		}
 		return []string{r.aggregateText(e)}
 	case *Over:
-		return []string{r.overText(e)}
+		return r.overLanes(e)
+	case *Func:
+		return r.function(e)
 	case *Subquery:
 		return r.subquery(e)
 	case *Call:
@@ -115,8 +68,8 @@ func columnLanes(c Column) []string {
 func unsignedText(v uint64) string { return strconv.FormatUint(v, 10) + "::UBIGINT" }
 
 // literalLanes writes a constant; k is the kind a NULL stands for.
-func literalLanes(l *Literal, k Kind) []string {
-	switch l.K {
+func (r *renderer) literalLanes(l *Literal, k Kind) []string {
+	switch l.T.Kind {
 	case Null:
 		return []string{"NULL", "NULL"}
 	case Address:
@@ -126,13 +79,16 @@ func literalLanes(l *Literal, k Kind) []string {
 		cid, _ := tables.ParseCommunityID(l.Value.(string))
 		return []string{unsignedText(cid), quoteText(l.Value.(string))}
 	}
+	if _, ok := l.Value.(keyList); ok {
+		return []string{r.bind.Keys()}
+	}
 	return []string{literalText(l)}
 }
 
 func literalText(l *Literal) string {
 	switch v := l.Value.(type) {
-	case keyList:
-		return "{{keys}}"
+	case uint64:
+		return unsignedText(v)
 	case bool:
 		return strconv.FormatBool(v)
 	case int64:
@@ -143,7 +99,7 @@ func literalText(l *Literal) string {
 	case float64:
 		return "CAST(" + quoteText(strconv.FormatFloat(v, 'g', -1, 64)) + " AS DOUBLE)"
 	case time.Time:
-		if l.K == Date {
+		if l.T.Kind == Date {
 			return "DATE '" + v.Format("2006-01-02") + "'"
 		}
 		return quoteTime(tables.Time(v.UnixMicro()))
@@ -152,22 +108,35 @@ func literalText(l *Literal) string {
 	case tables.ID:
 		return unsignedText(uint64(v))
 	case string:
-		if l.K == Decimal {
+		if l.T.Kind == Decimal {
 			return fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", quoteText(v), scaleOf(l))
 		}
-		return quoteText(v)
+		return literalString(v)
 	}
 	return "NULL"
+}
+
+// literalString writes a text; one with a NUL in parts, since DuckDB's parser
+// ends there.
+func literalString(s string) string {
+	if !strings.Contains(s, "\x00") {
+		return quoteText(s)
+	}
+	parts := strings.Split(s, "\x00")
+	for i := range parts {
+		parts[i] = quoteText(parts[i])
+	}
+	return "(" + strings.Join(parts, " || chr(0) || ") + ")"
 }
 
 func (r *renderer) caseText(e *Case, lane int) string {
 	var b strings.Builder
 	b.WriteString("CASE")
 	for _, w := range e.Whens {
-		b.WriteString(" WHEN " + r.value(w.If) + " THEN " + r.arm(w.Then, e.K, lane))
+		b.WriteString(" WHEN " + r.value(w.If) + " THEN " + r.arm(w.Then, e.T.Kind, lane))
 	}
 	if e.Else != nil {
-		b.WriteString(" ELSE " + r.arm(e.Else, e.K, lane))
+		b.WriteString(" ELSE " + r.arm(e.Else, e.T.Kind, lane))
 	}
 	return "(" + b.String() + " END)"
 }
@@ -183,28 +152,19 @@ func (r *renderer) arm(e Expr, k Kind, lane int) string {
 
 func (r *renderer) castText(e *Cast) string {
 	arg := r.lanes(e.Arg, e.Arg.Kind())
-	if e.K == Text {
+	from := e.Arg.Kind()
+	if e.T.Kind == Text {
 		arg[0] = r.shown(e.Arg, arg[0])
 	}
-	switch e.K {
+	switch e.T.Kind {
 	case Integer:
-		if e.Type == types.Uint64 {
-			// Counts are BIGINT everywhere; what is negative is an error, not
-			// a number beyond 2^63.
-			return "CAST(CAST(" + arg[0] + " AS UBIGINT) AS BIGINT)"
+		if from == Decimal {
+			// Halves away from zero, as MySQL rounds decimals.
+			return "CAST(round(" + r.shown(e.Arg, arg[0]) + ") AS BIGINT)"
 		}
 		return "CAST(" + arg[0] + " AS BIGINT)"
-	case Decimal:
-		d := e.Type.(sql.DecimalType)
-		return fmt.Sprintf("CAST(%s AS DECIMAL(%d,%d))", arg[0], d.Precision(), d.Scale())
-	case Double:
-		return "CAST(" + arg[0] + " AS DOUBLE)"
-	case Time:
-		return "CAST(" + arg[0] + " AS TIMESTAMP)"
-	case Date:
-		return "CAST(" + arg[0] + " AS DATE)"
 	case Text:
-		switch e.Arg.Kind() {
+		switch from {
 		case Address:
 			return "wiresql_ip_text(" + arg[0] + ", " + arg[1] + ")"
 		case ID:
@@ -214,14 +174,99 @@ func (r *renderer) castText(e *Cast) string {
 		case MAC:
 			return "wiresql_mac_text(" + arg[0] + ")"
 		case Time:
-			return "strftime(" + arg[0] + ", '%Y-%m-%d %H:%M:%S.%f')"
+			return timeText(arg[0], TypeOf(e.Arg).Scale)
 		case Date:
 			return "strftime(" + arg[0] + ", '%Y-%m-%d')"
 		}
 		return "CAST(" + arg[0] + " AS VARCHAR)"
+	case Bytes:
+		// encode keeps UTF-8 as it is, where a cast from VARCHAR would read
+		// backslashes as escapes.
+		return "encode(" + arg[0] + ")"
+	case Null, Address, ID, Community, MAC, JSON:
+		r.fail("a conversion to %s", e.T.Kind)
+		return "NULL"
 	}
-	r.fail("a conversion to %s", e.K)
-	return "NULL"
+	return "CAST(" + arg[0] + " AS " + duckType(e.T) + ")"
+}
+
+// timeText writes a DATETIME with so many digits of its seconds.
+func timeText(text string, digits int) string {
+	if digits == 0 {
+		return "strftime(" + text + ", '%Y-%m-%d %H:%M:%S')"
+	}
+	s := "strftime(" + text + ", '%Y-%m-%d %H:%M:%S.%f')"
+	if digits < 6 {
+		s = fmt.Sprintf("left(%s, %d)", s, 20+digits)
+	}
+	return s
+}
+
+// callbacks are the functions by which DuckDB calls the function table, by the
+// kind of the result; a decimal comes as text.
+var callbacks = map[Kind]string{Bool: "mysql_bool", Integer: "mysql_bigint", Unsigned: "mysql_ubigint", Decimal: "mysql_text", Double: "mysql_double",
+	Text: "mysql_text", JSON: "mysql_text", Bytes: "mysql_blob", Time: "mysql_timestamp", Date: "mysql_date", Clock: "mysql_bigint", Null: "mysql_text"}
+
+// operandOf describes a rendered operand to the function table.
+func operandOf(e Expr, lanes []string) functions.Operand {
+	o := functions.Operand{Kind: e.Kind(), Type: TypeOf(e)}
+	if l, ok := e.(*Literal); ok {
+		o.Literal, o.IsLiteral = l.Value, true
+	}
+	switch e.Kind() {
+	case Address:
+		o.Hi, o.Lo = lanes[0], lanes[1]
+	case Community:
+		o.SQL = lanes[1]
+	default:
+		o.SQL = lanes[0]
+	}
+	return o
+}
+
+// function renders a call of the function table.
+func (r *renderer) function(e *Func) []string {
+	if e.Native {
+		args := make([]functions.Operand, len(e.Args))
+		for i, a := range e.Args {
+			lanes := r.lanes(a, a.Kind())
+			lanes[0] = r.shown(a, lanes[0])
+			args[i] = operandOf(a, lanes)
+		}
+		op, ok := functions.InDuckDB(e.Node, args, e.T, e.Session)
+		if !ok {
+			r.fail("%s is not rendered", e.Shape)
+			return []string{"NULL", "NULL"}
+		}
+		if e.T.Kind == Address {
+			return []string{op.Hi, op.Lo}
+		}
+		return []string{op.SQL}
+	}
+	name, ok := callbacks[e.T.Kind]
+	if !ok {
+		r.fail("%s gives %s", e.Shape, e.T.Kind)
+		return []string{"NULL", "NULL"}
+	}
+	args := []string{quoteText(r.bind.Function(e))}
+	for _, a := range e.Args {
+		if isLiteral(a) {
+			continue // known to the function
+		}
+		if a.Kind() >= Address {
+			a = asShown(a)
+		}
+		text := r.value(a)
+		if inexact(a) {
+			text = r.shown(a, text)
+		}
+		args = append(args, text)
+	}
+	text := name + "(" + strings.Join(args, ", ") + ")"
+	if e.T.Kind == Decimal {
+		text = "CAST(" + text + " AS " + duckType(e.T) + ")"
+	}
+	return []string{text}
 }
 
 // infix are the comparisons that DuckDB spells its own way.
@@ -270,25 +315,42 @@ func (r *renderer) operator(e *Call) string {
 		if e.Args[1].Kind() == Null {
 			pattern = "CAST(NULL AS VARCHAR)"
 		}
+		if escape, _ := textLiteral(e.Args[2]); escape == "" {
+			return "(" + r.value(e.Args[0]) + " LIKE " + pattern + ")"
+		}
 		return "(" + r.value(e.Args[0]) + " LIKE " + pattern + " ESCAPE " + r.value(e.Args[2]) + ")"
+	case "like_bytes":
+		return "wiresql_like_bytes(" + strings.Join(r.arms(e.Args, Bytes, 0), ", ") + ")"
 	case "+", "-", "*", "/", "div", "%", "neg":
 		return r.arithmetic(e)
-	case "&", "|", "<<", ">>":
-		return "(" + r.operand(e.Args[0], e.Args[1]) + " " + e.Op + " " + r.operand(e.Args[1], e.Args[0]) + ")"
-	case "^":
-		return "xor(" + r.bigint(e.Args[0]) + ", " + r.bigint(e.Args[1]) + ")"
+	case "&", "|", "^", "~", "<<", ">>":
+		return r.bits(e)
 	case "date_add":
 		return r.dateAdd(e)
-	case "timestampdiff":
-		return r.timestampDiff(e)
 	case "unix_timestamp":
 		return "(CAST(" + r.micros(e.Args[0]) + " AS DECIMAL(38,0)) * CAST(0.000001 AS DECIMAL(7,6)))"
-	case "from_unixtime":
-		return "make_timestamp(" + r.bigint(e.Args[0]) + " * 1000000)"
+	case "unix_seconds":
+		return "(" + r.micros(e.Args[0]) + " // 1000000)"
+	case "retime", "collate":
+		return r.value(e.Args[0])
+	case "lower", "upper":
+		return e.Op + "(" + r.value(e.Args[0]) + ")"
+	case "bare":
+		return "lower(strip_accents(" + r.value(e.Args[0]) + "))"
+	case "weight":
+		return "wiresql_weight(" + r.value(e.Args[0]) + ", " + r.bigint(e.Args[1]) + ")"
+	case "rand":
+		return "random()"
+	case "uuid":
+		return "CAST(uuid() AS VARCHAR)"
+	case "next_round":
+		n, _ := intLiteral(e.Args[1])
+		return fmt.Sprintf("(CASE WHEN %[1]s >= %[2]d THEN error('Recursive query aborted after %[3]d iterations. "+
+			"Try increasing @@cte_max_recursion_depth to a larger value.') ELSE %[1]s + 1 END)", r.value(e.Args[0]), n, n+1)
 	case "coalesce":
-		return "coalesce(" + strings.Join(r.arms(e.Args, e.K, 0), ", ") + ")"
+		return "coalesce(" + strings.Join(r.arms(e.Args, e.T.Kind, 0), ", ") + ")"
 	case "greatest", "least":
-		args := r.arms(e.Args, e.K, 0)
+		args := r.arms(e.Args, e.T.Kind, 0)
 		// DuckDB skips NULLs here.
 		return "(CASE WHEN " + strings.Join(args, " IS NULL OR ") + " IS NULL THEN NULL ELSE " +
 			e.Op + "(" + strings.Join(args, ", ") + ") END)"
@@ -300,41 +362,6 @@ func (r *renderer) operator(e *Call) string {
 			}
 		}
 		return "(" + strings.Join(args, " || ") + ")"
-	case "concat_ws":
-		return "concat_ws(" + strings.Join(r.arms(e.Args, Text, 0), ", ") + ")"
-	case "substring":
-		return "substring(" + strings.Join(r.arms(e.Args, Text, 0), ", ") + ")"
-	case "substring_index":
-		return r.substringIndex(e)
-	case "length":
-		if e.Args[0].Kind() == Bytes {
-			return "octet_length(" + r.value(e.Args[0]) + ")"
-		}
-		return "strlen(" + r.value(e.Args[0]) + ")"
-	case "date_format":
-		return "strftime(CAST(" + r.value(e.Args[0]) + " AS TIMESTAMP), " + r.value(e.Args[1]) + ")"
-	case "abs":
-		return "abs(" + r.bigint(e.Args[0]) + ")"
-	case "ceil", "floor":
-		switch e.Args[0].Kind() {
-		case Integer, Bool:
-			return r.bigint(e.Args[0])
-		case Double:
-			return e.Op + "(" + r.value(e.Args[0]) + ")"
-		}
-		return "CAST(" + e.Op + "(" + r.value(e.Args[0]) + ") AS BIGINT)"
-	case "round":
-		return r.round(e)
-	}
-	if b, ok := builtins[e.Op]; ok && b.text != "" {
-		text := b.text
-		for i, a := range e.Args {
-			text = strings.ReplaceAll(text, "%"+strconv.Itoa(i+1), r.value(a))
-		}
-		if strings.HasPrefix(text, "CASE") {
-			text = "(" + text + ")"
-		}
-		return text
 	}
 	if op := r.own(e); op.SQL != "" {
 		return op.SQL
@@ -361,8 +388,17 @@ func (r *renderer) boolean(e Expr) string {
 // pairCall renders a call that gives an address or a community id.
 func (r *renderer) pairCall(e *Call) []string {
 	if e.Op == "coalesce" {
-		return []string{"coalesce(" + strings.Join(r.arms(e.Args, e.K, 0), ", ") + ")",
-			"coalesce(" + strings.Join(r.arms(e.Args, e.K, 1), ", ") + ")"}
+		return []string{"coalesce(" + strings.Join(r.arms(e.Args, e.T.Kind, 0), ", ") + ")",
+			"coalesce(" + strings.Join(r.arms(e.Args, e.T.Kind, 1), ", ") + ")"}
+	}
+	if e.Op == "greatest" || e.Op == "least" {
+		hi, lo := r.arms(e.Args, e.T.Kind, 0), r.arms(e.Args, e.T.Kind, 1)
+		pairs := make([]string, len(hi))
+		for i := range hi {
+			pairs[i] = "{'a': " + hi[i] + ", 'b': " + lo[i] + "}"
+		}
+		text := "(CASE WHEN " + strings.Join(hi, " IS NULL OR ") + " IS NULL THEN NULL ELSE " + e.Op + "(" + strings.Join(pairs, ", ") + ") END)"
+		return []string{text + ".a", text + ".b"}
 	}
 	op := r.own(e)
 	return []string{op.Hi, op.Lo}
@@ -394,11 +430,6 @@ func (r *renderer) comparison(e *Call) string {
 		return "(" + a[0] + " <> " + b[0] + " OR " + a[1] + " <> " + b[1] + ")"
 	}
 	return "(" + a[0] + " " + op[:1] + " " + b[0] + " OR " + a[0] + " = " + b[0] + " AND " + a[1] + " " + op + " " + b[1] + ")"
-}
-
-func isLiteral(e Expr) bool {
-	_, ok := e.(*Literal)
-	return ok
 }
 
 // inText renders a list of constants. Addresses are grouped by their high
@@ -445,9 +476,13 @@ func (r *renderer) subquery(e *Subquery) []string {
 		return []string{"(" + not + "EXISTS (" + r.rel(e.Rel).text(1) + "))"}
 	case "in":
 		var left []string
-		for _, a := range e.Args {
-			l := r.lanes(a, a.Kind())
-			if a.Kind() == Community {
+		for i, a := range e.Args {
+			k := a.Kind()
+			if k == Null {
+				k = e.Rel.Columns()[i].Kind
+			}
+			l := r.lanes(a, k)
+			if k != Address {
 				l = l[:1]
 			}
 			left = append(left, l...)
@@ -467,6 +502,16 @@ func (r *renderer) subquery(e *Subquery) []string {
 			v = "(" + strings.Join(left, ", ") + ")"
 		}
 		return []string{"(" + v + " " + not + "IN (" + s.text(1) + "))"}
+	}
+	if e.Op == "any" || e.Op == "all" {
+		rel, left := r.rel(e.Rel).wrap(r), r.lanes(e.Args[0], e.Rel.Columns()[0].Kind)
+		rel.cols = columnLanes(e.Rel.Columns()[0])
+		v := left[0]
+		if len(rel.cols) > 1 {
+			v = "{'a': " + left[0] + ", 'b': " + left[1] + "}"
+			rel.cols = []string{"{'a': " + rel.cols[0] + ", 'b': " + rel.cols[1] + "}"}
+		}
+		return []string{"(" + v + " " + e.Compare + " " + strings.ToUpper(e.Op) + " (" + rel.text(1) + "))"}
 	}
 	c := e.Rel.Columns()[0]
 	lanes := columnLanes(c)
@@ -488,30 +533,11 @@ func (r *renderer) own(e *Call) functions.Operand {
 	}
 	args := make([]functions.Operand, len(e.Args))
 	for i, a := range e.Args {
-		args[i] = functions.Operand{Kind: a.Kind()}
-		if l, ok := a.(*Literal); ok {
-			args[i].Literal, args[i].IsLiteral = l.Value, true
-		}
-		lanes := r.lanes(a, a.Kind())
-		switch a.Kind() {
-		case Address:
-			args[i].Hi, args[i].Lo = lanes[0], lanes[1]
-		case Community:
-			args[i].SQL = lanes[1]
-		default:
-			args[i].SQL = lanes[0]
-		}
+		args[i] = operandOf(a, r.lanes(a, a.Kind()))
 	}
 	op, err := f.Text(args)
 	if err != nil {
 		r.fail("%v", err)
 	}
 	return op
-}
-
-// ownText tries a call of one of our functions.
-func ownText(e *Call) (functions.Operand, error) {
-	r := &renderer{}
-	op := r.own(e)
-	return op, r.err
 }

@@ -15,7 +15,7 @@ func tree(rel Rel) string {
 
 func printTree(b *strings.Builder, rel Rel, depth int) {
 	indent := strings.Repeat("  ", depth)
-	r := &renderer{}
+	r := &renderer{bind: symbolic{}}
 	exprs := func(list []Expr, sep string) string {
 		out := make([]string, len(list))
 		for i, e := range list {
@@ -50,7 +50,10 @@ func printTree(b *strings.Builder, rel Rel, depth int) {
 	case *Project:
 		line = "project " + named(n.Exprs)
 	case *Group:
-		line = "group by " + named(n.Keys) + " compute " + named(n.Aggs)
+		if line = "group by "; n.Rollup {
+			line = "roll up by "
+		}
+		line += named(n.Keys) + " compute " + named(n.Aggs)
 	case *Window:
 		line = "window " + named(n.Exprs)
 	case *Join:
@@ -66,6 +69,10 @@ func printTree(b *strings.Builder, rel Rel, depth int) {
 		line = "sort by " + strings.Join(keys, ", ")
 	case *Limit:
 		line = fmt.Sprintf("limit %d offset %d", n.Count, n.Offset)
+	case *Recursive:
+		line = "recursive " + n.Name
+	case *Ref:
+		line = "round before of " + n.Name
 	case *Distinct:
 		line = "distinct"
 	case *SetOp:

@@ -1,110 +1,103 @@
 package pushdown
 
 import (
-	"fmt"
-	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
-
-	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/types"
-	"github.com/shopspring/decimal"
 
 	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 )
 
-// maxScale bounds the digits behind the point of a decimal: DuckDB has 38
-// digits in all, and 18 of them before the point hold every sum of bytes.
+// maxScale bounds the digits behind the point of a decimal while it is
+// computed: DuckDB has 38 digits in all, and 18 of them before the point hold
+// every sum of bytes.
 const maxScale = 20
 
-// columnKind is the representation of a relation's column.
-func columnKind(k tables.Kind) Kind {
-	switch k {
+// columnType is the type of a relation's column.
+func columnType(c *tables.Column) Type {
+	t := Type{Nullable: !c.NotNull}
+	switch c.Kind {
 	case tables.Timestamp:
-		return Time
+		t.Kind, t.Scale = Time, 6
 	case tables.Double:
-		return Double
-	case tables.Int, tables.BigInt:
-		return Integer
+		t.Kind = Double
+	case tables.Int:
+		t.Kind, t.Bits = Integer, 32
+	case tables.BigInt:
+		t.Kind, t.Bits = Integer, 64
 	case tables.Bool:
-		return Bool
+		t.Kind, t.Bits = Bool, 8
 	case tables.Address:
-		return Address
+		t.Kind, t.Length = Address, 45
 	case tables.Identifier:
-		return ID
+		t.Kind, t.Length = ID, tables.IDLength
 	case tables.CommunityID:
-		return Community
+		t.Kind, t.Length = Community, 30
 	case tables.MAC:
-		return MAC
+		t.Kind, t.Length = MAC, 17
 	case tables.Bytes:
-		return Bytes
+		t.Kind = Bytes
+	default:
+		t.Kind, t.Length, t.Collation, t.Coercibility = Text, c.Size, functions.Bin, 2
+		if t.Length == 0 {
+			t.Length = 255
+		}
+		if noCase(c) {
+			t.Collation = functions.NoCase
+		}
 	}
-	return Text
+	if t.Kind >= Address {
+		t.Collation, t.Coercibility = functions.Bin, 2
+	}
+	return t
 }
 
-// declared is the MySQL type of a result: what the planner says when it agrees
-// with how the value is computed, and MySQL 8's own type when the planner's
-// arithmetic differs (it takes SUM of integers for a DOUBLE).
-func declared(e Expr, planner sql.Type) sql.Type {
-	switch e.Kind() {
-	case Null:
-		return types.Null
-	case Bool:
-		if planner != nil && types.IsInteger(planner) {
-			return planner
-		}
-		return types.Boolean
-	case Integer:
-		// Of a column it is the column's; a computed one is BIGINT, also
-		// where the planner expects a small number.
-		if passes(e) && planner != nil && types.IsInteger(planner) {
-			return planner
-		}
-		return types.Int64
-	case Decimal:
-		return types.MustCreateDecimalType(38, uint8(scaleOf(e)))
-	case Double:
-		return types.Float64
-	case Bytes:
-		return types.LongBlob
-	case Time:
-		return types.DatetimeMaxPrecision
-	case Date:
-		return types.Date
-	case Address:
-		return functions.AddrType
-	case ID:
-		return functions.IDType
-	case Community:
-		return functions.CommunityIDType
-	case MAC:
-		return functions.MACType
-	}
-	if t, ok := planner.(sql.StringType); ok && types.IsTextOnly(planner) && t.Collation() == sql.Collation_Default {
-		if _, ok := functions.KindOf(planner); !ok {
-			return planner
-		}
-	}
-	return types.LongText
-}
-
-// passes tells whether an expression gives values of a column unchanged.
-func passes(e Expr) bool {
+// TypeOf is MySQL's type of an expression.
+func TypeOf(e Expr) Type {
 	switch e := e.(type) {
+	case nil:
+		return Type{Nullable: true}
 	case *Col:
-		return true
+		return e.Column.Type
+	case *Literal:
+		return completed(e.T, e)
+	case *Func:
+		return e.T
+	case *Call:
+		return completed(e.T, e)
+	case *Case:
+		return completed(e.T, e)
+	case *Cast:
+		return completed(e.T, e)
 	case *Aggregate:
-		return (e.Name == "min" || e.Name == "max" || e.Name == "any_value") && passes(e.Args[0])
+		return completed(e.T, e)
+	case *Over:
+		t := TypeOf(e.Call)
+		t.Nullable = true
+		return t
+	case *Subquery:
+		if e.Op == "scalar" {
+			t := e.Rel.Columns()[0].Type
+			t.Nullable = true
+			return t
+		}
+		return e.T
 	}
-	return false
+	return Type{Kind: e.Kind()}
+}
+
+// completed adds what follows from how the value is computed.
+func completed(t Type, e Expr) Type {
+	if t.Kind == Decimal && t.Precision == 0 {
+		t.Scale = scaleOf(e)
+		t.Precision = max(38, t.Scale+1)
+	}
+	return t
 }
 
 // scaleOf is the number of digits behind the point of a decimal expression, by
 // MySQL's rules; 0 for other kinds.
 func scaleOf(e Expr) int {
-	if e.Kind() != Decimal {
+	if e == nil || e.Kind() != Decimal {
 		return 0
 	}
 	widest := func(args []Expr) int {
@@ -116,33 +109,43 @@ func scaleOf(e Expr) int {
 	}
 	switch e := e.(type) {
 	case *Literal:
+		if e.T.Precision > 0 {
+			return e.T.Scale
+		}
 		if _, frac, ok := strings.Cut(e.Value.(string), "."); ok {
 			return len(frac)
 		}
 		return 0
 	case *Col:
-		return typeScale(e.Type)
+		return e.Column.Scale
 	case *Cast:
-		return typeScale(e.Type)
+		return e.T.Scale
+	case *Func:
+		return e.T.Scale
+	case *Over:
+		return scaleOf(e.Call)
 	case *Aggregate:
 		if e.Name == "avg" {
-			return scaleOf(e.Args[0]) + divScale
+			return min(scaleOf(e.Args[0])+divScale, 30)
 		}
 		return widest(e.Args)
 	case *Subquery:
-		return typeScale(e.Rel.Columns()[0].Type)
+		return e.Rel.Columns()[0].Scale
 	case *Case:
-		s := scaleOf(orNull(e.Else))
+		s := scaleOf(e.Else)
 		for _, w := range e.Whens {
 			s = max(s, scaleOf(w.Then))
 		}
 		return s
 	case *Call:
+		if e.T.Precision > 0 {
+			return e.T.Scale
+		}
 		switch e.Op {
 		case "*":
-			return scaleOf(e.Args[0]) + scaleOf(e.Args[1])
+			return min(scaleOf(e.Args[0])+scaleOf(e.Args[1]), 30)
 		case "/":
-			return scaleOf(e.Args[0]) + divScale
+			return min(scaleOf(e.Args[0])+divScale, 30)
 		case "unix_timestamp":
 			return 6
 		case "round":
@@ -158,26 +161,12 @@ func scaleOf(e Expr) int {
 	return 0
 }
 
-// divScale is MySQL's div_precision_increment.
+// divScale is MySQL's div_precision_increment. Sessions can't change it.
 const divScale = 4
-
-func typeScale(t sql.Type) int {
-	if d, ok := t.(sql.DecimalType); ok {
-		return int(d.Scale())
-	}
-	return 0
-}
-
-func orNull(e Expr) Expr {
-	if e == nil {
-		return &Literal{K: Null}
-	}
-	return e
-}
 
 func intLiteral(e Expr) (int64, bool) {
 	l, ok := e.(*Literal)
-	if !ok || l.K != Integer {
+	if !ok || l.T.Kind != Integer {
 		return 0, false
 	}
 	return l.Value.(int64), true
@@ -185,158 +174,16 @@ func intLiteral(e Expr) (int64, bool) {
 
 func textLiteral(e Expr) (string, bool) {
 	l, ok := e.(*Literal)
-	if !ok || l.K != Text {
+	if !ok || l.T.Kind != Text {
 		return "", false
 	}
 	return l.Value.(string), true
 }
 
-// literal brings a constant of go-mysql-server into ours.
-func literal(v any, t sql.Type) (*Literal, error) {
-	switch v := v.(type) {
-	case nil:
-		return &Literal{K: Null}, nil
-	case bool:
-		return &Literal{Bool, v}, nil
-	case int:
-		return &Literal{Integer, int64(v)}, nil
-	case int8:
-		if t == types.Boolean {
-			return &Literal{Bool, v != 0}, nil
-		}
-		return &Literal{Integer, int64(v)}, nil
-	case int16:
-		return &Literal{Integer, int64(v)}, nil
-	case int32:
-		return &Literal{Integer, int64(v)}, nil
-	case int64:
-		return &Literal{Integer, v}, nil
-	case uint:
-		return unsigned(uint64(v)), nil
-	case uint8:
-		return &Literal{Integer, int64(v)}, nil
-	case uint16:
-		return &Literal{Integer, int64(v)}, nil
-	case uint32:
-		return &Literal{Integer, int64(v)}, nil
-	case uint64:
-		return unsigned(v), nil
-	case float32:
-		return &Literal{Double, float64(v)}, nil
-	case float64:
-		return &Literal{Double, v}, nil
-	case decimal.Decimal:
-		return decimalLiteral(v.StringFixed(max(0, -v.Exponent())))
-	case time.Time:
-		if t != nil && types.IsDateType(t) {
-			return &Literal{Date, v.UTC()}, nil
-		}
-		return &Literal{Time, v.UTC()}, nil
-	case []byte:
-		return &Literal{Bytes, v}, nil
-	case string:
-		if k, ok := functions.KindOf(t); ok {
-			return parseLiteral(v, columnKind(k))
-		}
-		if t != nil && types.IsBinaryType(t) {
-			return &Literal{Bytes, []byte(v)}, nil
-		}
-		if !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
-			return nil, fmt.Errorf("a text constant with bytes that are no text")
-		}
-		return &Literal{Text, v}, nil
-	}
-	return nil, fmt.Errorf("a constant of type %T", v)
+func isLiteral(e Expr) bool {
+	_, ok := e.(*Literal)
+	return ok
 }
 
-// unsigned keeps what does not fit BIGINT exact as a decimal.
-func unsigned(v uint64) *Literal {
-	if v>>63 == 0 {
-		return &Literal{Integer, int64(v)}
-	}
-	return &Literal{Decimal, strconv.FormatUint(v, 10)}
-}
-
-func decimalLiteral(s string) (*Literal, error) {
-	whole, frac, _ := strings.Cut(strings.TrimPrefix(s, "-"), ".")
-	if len(frac) > maxScale || len(whole)+len(frac) > 38 {
-		return nil, fmt.Errorf("%s has more digits than a decimal column here", s)
-	}
-	return &Literal{Decimal, s}, nil
-}
-
-// parseLiteral reads text as a value of another kind, as a comparison with a
-// column of that kind does.
-func parseLiteral(s string, k Kind) (*Literal, error) {
-	switch k {
-	case Address:
-		a, err := tables.ParseAddr(s)
-		return &Literal{Address, a}, err
-	case ID:
-		id, err := tables.ParseID(s)
-		return &Literal{ID, id}, err
-	case Community:
-		_, err := tables.ParseCommunityID(s)
-		return &Literal{Community, s}, err
-	case MAC:
-		m, err := tables.ParseMAC(s)
-		return &Literal{MAC, int64(m)}, err
-	case Time, Date:
-		t, err := ParseTime(s)
-		return &Literal{Time, t}, err
-	case Bool, Integer, Decimal, Double:
-		return parseNumber(s)
-	case Bytes:
-		return &Literal{Bytes, []byte(s)}, nil
-	}
-	return &Literal{Text, s}, nil
-}
-
-// parseNumber reads text that is a number as a whole. MySQL takes a numeric
-// prefix and else 0, which is how 'tcp' would equal protocol 0.
-func parseNumber(s string) (*Literal, error) {
-	s = strings.TrimSpace(s)
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return &Literal{Integer, n}, nil
-	}
-	// Go reads more as numbers than SQL does: 0x50, 1_000, Inf.
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || strings.Trim(s, "0123456789.eE+-") != "" {
-		return nil, fmt.Errorf("%q is not a number", s)
-	}
-	if strings.ContainsAny(s, "eE") {
-		return &Literal{Double, f}, nil
-	}
-	return decimalLiteral(strings.TrimPrefix(s, "+"))
-}
-
-// timeLayouts are the spellings of a time. MySQL's own come first; the others
-// are what logs and other tools print.
-var timeLayouts = []string{
-	"2006-01-02 15:04:05.999999999",
-	"2006-01-02 15:04",
-	"2006-01-02",
-	"2006-01-02T15:04:05.999999999",
-	"2006-01-02T15:04",
-	"2006-01-02 15:04:05.999999999Z07:00",
-	"2006-01-02T15:04:05.999999999Z07:00",
-	"2006-01-02 15:04Z07:00",
-	"2006-01-02T15:04Z07:00",
-	"2006-01-02 15:04:05.999999999 Z07:00",
-	"20060102150405",
-	"20060102",
-}
-
-// ParseTime reads a time as people write it: with a space or T, with seconds or
-// without, with Z or an offset or, without one, in UTC. The result is in UTC
-// with microseconds. What is no time is an error, where MySQL would compare
-// with the zero date.
-func ParseTime(s string) (time.Time, error) {
-	s = strings.TrimSpace(s)
-	for _, layout := range timeLayouts {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t.UTC().Round(time.Microsecond), nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%q is not a time: write it as '2026-06-12 10:15:00'", s)
-}
+// noCase tells whether a column compares without regard to case.
+func noCase(c *tables.Column) bool { return c.Kind == tables.HostName || c.NoCase }

@@ -38,7 +38,7 @@ type view struct {
 const (
 	exprDuration  = "(epoch_us({ts_end}) - epoch_us({ts})) / 1e6"
 	exprProtocol  = "wiresql_protocol({protocol_number})"
-	exprTotal     = "coalesce({%[1]s}, 0) + coalesce({%[2]s}, 0)"
+	exprTotal     = "wiresql_total({%[1]s}, {%[2]s})"
 	exprCommunity = "wiresql_community_id({%[1]s_hi}, {%[1]s_lo}, {%[2]s_hi}, {%[2]s_lo}, " +
 		// An ICMP conversation's type and code stand in for its ports.
 		"CASE WHEN {protocol_number} IN (1, 58) THEN coalesce({icmp_type}, 0) ELSE {%[1]s_port} END, " +
@@ -48,6 +48,10 @@ const (
 
 	// exprReported undoes the widening of an end to its clock's last instant.
 	exprReported = "((epoch_us({ts_end}) - epoch_us({ts})) // {resolution} * {resolution}) / 1e6"
+
+	// exprCounters tells whether a counter is the largest there is, which none
+	// is that was not cut to it.
+	exprCounters = "CASE WHEN greatest({bytes}, {packets}, {reverse_bytes}, {reverse_packets}) = %d THEN %s ELSE %s END"
 
 	// exprService is the server's of two ports, as the meter chooses it: the
 	// one that is listed, of two the one below 1024, else the destination.
@@ -80,21 +84,22 @@ var (
 		family: "flows", row: reflect.TypeFor[tables.Flow](),
 		exprs: with(flowExprs(), map[string]string{"duration": exprDuration, "observer": "{sensor}"}),
 		hosts: map[string]string{"src_host": "src", "dst_host": "dst"},
-		only:  map[string][]string{"source_type": {"packets"}},
+		only:  map[string][]string{"source_type": {tables.SourcePackets}},
 		also:  exportsView,
 	}
 	// What exporters reported stands in flows beside the metered rows.
 	exportsView = &view{
 		family: "exports", row: reflect.TypeFor[tables.Export](),
 		exprs: with(with(flowExprs(), addresses("src_nat_ip", "src_nat", "dst_nat_ip", "dst_nat")),
-			map[string]string{"duration": exprReported, "oriented_by": "'exporter'"}),
+			map[string]string{"duration": exprReported, "oriented_by": quoteText(tables.ByExporter),
+				"counter_quality": fmt.Sprintf(exprCounters, int64(tables.MaxCount), quoteText(tables.CountersClamped), quoteText(tables.CountersOK))}),
 		hosts: map[string]string{"src_host": "src", "dst_host": "dst"},
-		never: map[string][]string{"source_type": {"packets"}},
+		never: map[string][]string{"source_type": {tables.SourcePackets}},
 		ports: true,
 	}
 	// Rows of exporters have no packets of their own.
 	flowIndexView = &view{family: "flows", row: flowsView.row, exprs: flowsView.exprs,
-		where: "{source_type} = 'packets'"}
+		where: "{source_type} = " + quoteText(tables.SourcePackets)}
 	otherIndexView  = &view{family: "other", row: reflect.TypeFor[tables.Other]()}
 	connectionsView = &view{
 		family: "connections", row: reflect.TypeFor[tables.Connection](),
@@ -112,7 +117,9 @@ var (
 	dnsView       = &view{
 		family: "dns", row: reflect.TypeFor[tables.DNS](),
 		exprs: with(addresses("client_ip", "client", "server_ip", "server"), map[string]string{
-			"protocol": exprProtocol,
+			"protocol":     exprProtocol,
+			"query_raw":    "coalesce({query_raw}, {query})",
+			"query_length": "coalesce({query_length}, length({query})::INTEGER)",
 		}),
 		hosts: map[string]string{"client_host": "client"},
 	}
@@ -123,7 +130,7 @@ var (
 		tables.FlowsWide:      flowsView,
 		tables.HostFlows:      hostFlowsView,
 		tables.DNSRelation:    dnsView,
-		tables.OpsImports:     {family: "imports", row: reflect.TypeFor[tables.Import]()},
+		tables.OpsImports:     {family: "imports", row: reflect.TypeFor[tables.Import](), exprs: map[string]string{"flow_rows": "{rows}"}},
 		tables.OpsCoverage:    {family: "coverage", row: reflect.TypeFor[tables.Coverage]()},
 		tables.OpsExporters:   exportersView,
 		tables.OpsSockets:     socketsView,

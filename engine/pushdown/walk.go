@@ -2,8 +2,6 @@ package pushdown
 
 import (
 	"slices"
-
-	"github.com/dolthub/go-mysql-server/sql"
 )
 
 // Walking and rewriting the intermediate form.
@@ -23,58 +21,69 @@ func walk(e Expr, f func(Expr)) {
 // operands already rewritten. Nodes are copied, never changed, since plans
 // share them.
 func rewriteExpr(e Expr, f func(Expr) Expr) Expr {
+	if e == nil {
+		return nil
+	}
+	return f(mapOperands(e, func(o Expr) Expr { return rewriteExpr(o, f) }))
+}
+
+// mapOperands copies a node with other operands; the relations of subqueries
+// stay.
+func mapOperands(e Expr, f func(Expr) Expr) Expr {
 	list := func(args []Expr) []Expr {
 		out := make([]Expr, len(args))
 		for i, a := range args {
-			out[i] = rewriteExpr(a, f)
+			out[i] = f(a)
 		}
 		return out
 	}
 	keys := func(order []SortKey) []SortKey {
 		out := make([]SortKey, len(order))
 		for i, k := range order {
-			out[i] = SortKey{rewriteExpr(k.Expr, f), k.Desc}
+			out[i] = SortKey{f(k.Expr), k.Desc}
 		}
 		return out
 	}
 	switch x := e.(type) {
-	case nil:
-		return nil
 	case *Call:
 		n := *x
 		n.Args = list(x.Args)
-		return f(&n)
+		return &n
+	case *Func:
+		n := *x
+		n.Args = list(x.Args)
+		return &n
 	case *Case:
 		n := *x
 		n.Whens = make([]When, len(x.Whens))
 		for i, w := range x.Whens {
-			n.Whens[i] = When{rewriteExpr(w.If, f), rewriteExpr(w.Then, f)}
+			n.Whens[i] = When{f(w.If), f(w.Then)}
 		}
 		if x.Else != nil {
-			n.Else = rewriteExpr(x.Else, f)
+			n.Else = f(x.Else)
 		}
-		return f(&n)
+		return &n
 	case *Cast:
 		n := *x
-		n.Arg = rewriteExpr(x.Arg, f)
-		return f(&n)
+		n.Arg = f(x.Arg)
+		return &n
 	case *Aggregate:
 		n := *x
 		n.Args = list(x.Args)
 		n.Order = keys(x.Order)
-		return f(&n)
+		return &n
 	case *Over:
 		n := *x
-		n.Call = rewriteExpr(x.Call, f)
+		n.Call = f(x.Call)
 		n.Partition = list(x.Partition)
 		n.Order = keys(x.Order)
-		return f(&n)
+		return &n
 	case *Subquery:
 		n := *x
 		n.Args = list(x.Args)
-		return f(&n)
+		return &n
 	}
-	return f(e)
+	return e
 }
 
 // maxSize bounds the nodes of one expression. Operands are shared (the value
@@ -99,7 +108,7 @@ func size(e Expr, limit int) int {
 
 // inlined substitutes unless the result were so large that computing the
 // columns once is better.
-func inlined(e Expr, by map[sql.ColumnId]Expr) (Expr, bool) {
+func inlined(e Expr, by map[ColumnID]Expr) (Expr, bool) {
 	const limit = 2000
 	x := substitute(e, by)
 	if x != e && size(x, limit) >= limit {
@@ -110,9 +119,9 @@ func inlined(e Expr, by map[sql.ColumnId]Expr) (Expr, bool) {
 
 // substitute replaces columns by expressions, also where subqueries refer to
 // them.
-func substitute(e Expr, by map[sql.ColumnId]Expr) Expr {
+func substitute(e Expr, by map[ColumnID]Expr) Expr {
 	changes := false
-	m := map[sql.ColumnId]bool{}
+	m := map[ColumnID]bool{}
 	references(e, m)
 	for id := range m {
 		if x, ok := by[id]; ok {
@@ -140,7 +149,7 @@ func substitute(e Expr, by map[sql.ColumnId]Expr) Expr {
 }
 
 // substituteRel copies a relation with columns of enclosing blocks replaced.
-func substituteRel(rel Rel, by map[sql.ColumnId]Expr) Rel {
+func substituteRel(rel Rel, by map[ColumnID]Expr) Rel {
 	list := func(exprs []Expr) []Expr {
 		out := make([]Expr, len(exprs))
 		for i, e := range exprs {
@@ -161,11 +170,11 @@ func substituteRel(rel Rel, by map[sql.ColumnId]Expr) Rel {
 	case *Project:
 		return &Project{substituteRel(n.Child, by), named(n.Exprs)}
 	case *Group:
-		return &Group{substituteRel(n.Child, by), named(n.Keys), named(n.Aggs)}
+		return &Group{substituteRel(n.Child, by), n.Rollup, named(n.Keys), named(n.Aggs)}
 	case *Window:
 		return &Window{substituteRel(n.Child, by), named(n.Exprs)}
 	case *Join:
-		return &Join{n.Kind, substituteRel(n.L, by), substituteRel(n.R, by), list(n.On)}
+		return &Join{n.Kind, substituteRel(n.L, by), substituteRel(n.R, by), list(n.On), n.Lateral}
 	case *Sort:
 		keys := make([]SortKey, len(n.Keys))
 		for i, k := range n.Keys {
@@ -178,13 +187,15 @@ func substituteRel(rel Rel, by map[sql.ColumnId]Expr) Rel {
 		return &Distinct{substituteRel(n.Child, by)}
 	case *SetOp:
 		return &SetOp{n.Op, n.All, substituteRel(n.L, by), substituteRel(n.R, by), n.Out}
+	case *Recursive:
+		return &Recursive{n.Name, n.All, substituteRel(n.Base, by), substituteRel(n.Step, by), n.Out}
 	}
 	return rel
 }
 
 // references collects the ids an expression refers to, those inside its
 // subqueries included.
-func references(e Expr, ids map[sql.ColumnId]bool) {
+func references(e Expr, ids map[ColumnID]bool) {
 	switch e := e.(type) {
 	case nil:
 		return
@@ -199,7 +210,7 @@ func references(e Expr, ids map[sql.ColumnId]bool) {
 }
 
 // relReferences collects the ids that the expressions of a relation refer to.
-func relReferences(rel Rel, ids map[sql.ColumnId]bool) {
+func relReferences(rel Rel, ids map[ColumnID]bool) {
 	for _, e := range exprsOf(rel) {
 		references(e, ids)
 	}

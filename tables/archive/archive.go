@@ -67,6 +67,7 @@ type Archive struct {
 	listed   listing
 	checked  time.Time
 	segments map[string]segmentRows
+	watched  segmentWatch
 	warned   map[string]bool
 
 	verified sync.Map // segment number → verification of an in-place file

@@ -15,11 +15,11 @@ import (
 
 // States of a segment.
 const (
-	StateAvailable = "available"
-	StateMissing   = "missing"
+	StateAvailable = tables.SegmentAvailable
+	StateMissing   = tables.SegmentMissing
 	// StateChanged marks an in-place capture that is no longer the file that
 	// was indexed.
-	StateChanged = "source file changed"
+	StateChanged = tables.SegmentChanged
 )
 
 // SegmentInfo is a packet segment and whether its packets can be read.
@@ -127,6 +127,7 @@ func (a *Archive) forget() {
 	a.cat.Lock()
 	a.checked = time.Time{}
 	a.listed = listing{racy: true}
+	a.watched = segmentWatch{}
 	a.cat.Unlock()
 }
 
@@ -153,12 +154,7 @@ func (a *Archive) changed() bool {
 			return true
 		}
 	}
-	for i := range a.current.segments {
-		if s := &a.current.segments[i]; a.state(s) != s.State {
-			return true
-		}
-	}
-	return false
+	return a.segmentsChanged()
 }
 
 // sameFiles compares what can differ in files of one path.
@@ -195,7 +191,12 @@ func (a *Archive) load(l listing) *Catalog {
 		}
 		c.quarantined = append(c.quarantined, c.unsound[family]...)
 	}
-	a.loadSegments(c)
+	if a.current != nil && a.listed.stamps[Segments] == l.stamps[Segments] && !a.segmentsChanged() {
+		c.segments, c.missing = a.current.segments, a.current.missing
+		c.quarantined = append(c.quarantined, a.watched.bad...)
+	} else {
+		a.loadSegments(c)
+	}
 	for _, q := range c.quarantined {
 		if !a.warned[q.Path] {
 			a.warned[q.Path] = true
@@ -233,7 +234,9 @@ func loadFamily(files []*listed) (out []File, bad []Quarantine) {
 	return out, bad
 }
 
+// loadSegments reads the rows of segments, and looks at their files.
 func (a *Archive) loadSegments(c *Catalog) {
+	before, folders := len(c.quarantined), map[string]*watchedFolder{}
 	live := map[string]bool{}
 	for _, f := range c.files[Segments] {
 		live[f.Path] = true
@@ -255,7 +258,11 @@ func (a *Archive) loadSegments(c *Catalog) {
 				}
 				info.AbsPath = filepath.Join(a.dir, s.Path)
 			}
-			info.State = a.state(&info)
+			if s.InPlace {
+				info.State = a.state(&info)
+			} else {
+				info.State = a.look(&info, folders)
+			}
 			c.segments = append(c.segments, info)
 		}
 	}
@@ -267,6 +274,9 @@ func (a *Archive) loadSegments(c *Catalog) {
 			c.missing = append(c.missing, c.segments[i].Number())
 		}
 	}
+	bad := slices.Clone(c.quarantined[before:])
+	a.watched = watch(c, folders)
+	a.watched.bad = bad
 }
 
 // readAll reads a whole row file; for small families.

@@ -16,11 +16,13 @@ import (
 	"github.com/wiresql/wiresql/tables"
 )
 
-// schemaVersion stands in every file's name; it grows with the columns of
-// tables/rows.go, and files of one version have one list of columns, all of
-// them in every file: DuckDB reads a list of equal files 1.5 times faster than
-// one it has to unite by name, and a column of NULLs costs 100 bytes a row
-// group.
+// schemaVersion stands in every file's name; it grows when a column of
+// tables/rows.go becomes another one, so that no program misreads it. Added
+// columns need no new version: older programs don't ask for them, and where an
+// older file lacks them File.Columns says so. Files written today have all
+// columns of their family, exports aside: DuckDB reads a list of equal files
+// 1.5 times faster than one it has to unite by name, and a column of NULLs costs
+// 100 bytes a row group.
 const schemaVersion = 1
 
 // families ties the row structs to their families. Column names are bloomed
@@ -90,9 +92,11 @@ type codec struct {
 
 var codecs sync.Map // reflect.Type → *codec
 
-// codecOf returns the plan of T, which must be one of families.
-func codecOf[T any]() (*codec, error) {
-	t := reflect.TypeFor[T]()
+// codecOf returns the plan of T, which must be one of families; codecFor that
+// of a type.
+func codecOf[T any]() (*codec, error) { return codecFor(reflect.TypeFor[T]()) }
+
+func codecFor(t reflect.Type) (*codec, error) {
 	if c, ok := codecs.Load(t); ok {
 		return c.(*codec), nil
 	}
@@ -121,34 +125,26 @@ func codecOf[T any]() (*codec, error) {
 	return got.(*codec), nil
 }
 
-var (
-	typeAddr = reflect.TypeFor[tables.Addr]()
-	typeTime = reflect.TypeFor[tables.Time]()
-)
-
 // add appends the columns of a field.
 func (c *codec) add(name string, t reflect.Type, at uintptr) error {
+	stored, optional := tables.StoredOf(t)
 	set := none
-	if t.Kind() == reflect.Struct && t != typeAddr {
-		v, okV := t.FieldByName("V")
-		s, okS := t.FieldByName("Set")
-		if !okV || !okS || s.Type.Kind() != reflect.Bool {
-			return fmt.Errorf("type %s can't be stored", t)
-		}
+	if optional {
+		v, _ := t.FieldByName("V")
+		s, _ := t.FieldByName("Set")
 		set = at + s.Offset
 		at += v.Offset
-		t = v.Type
-	}
-	if t == typeAddr {
-		hi := leaf(name+"_hi", shape64, parquet.Uint(64), at, set)
-		lo := leaf(name+"_lo", shape64, parquet.Uint(64), at+8, set)
-		hi.unsigned, lo.unsigned = true, true
-		c.columns = append(c.columns, hi, lo)
-		return nil
 	}
 	var col column
-	switch {
-	case t == typeTime:
+	switch stored {
+	case tables.StoredAddr:
+		for i, half := range stored.Columns(name) {
+			col := leaf(half.Name, shape64, parquet.Uint(64), at+uintptr(8*i), set)
+			col.unsigned = true
+			c.columns = append(c.columns, col)
+		}
+		return nil
+	case tables.StoredTime:
 		col = leaf(name, shape64, parquet.TimestampAdjusted(parquet.Microsecond, false), at, set)
 		switch name {
 		case "ts":
@@ -156,24 +152,24 @@ func (c *codec) add(name string, t reflect.Type, at uintptr) error {
 		case "ts_end":
 			c.end = col
 		}
-	case t.Kind() == reflect.Int64:
+	case tables.StoredInt64:
 		col = leaf(name, shape64, parquet.Leaf(parquet.Int64Type), at, set)
-	case t.Kind() == reflect.Uint64:
+	case tables.StoredUint64:
 		col = leaf(name, shape64, parquet.Uint(64), at, set)
-	case t.Kind() == reflect.Int32:
+	case tables.StoredInt32:
 		col = leaf(name, shape32, parquet.Leaf(parquet.Int32Type), at, set)
-	case t.Kind() == reflect.Bool:
+	case tables.StoredBool:
 		col = leaf(name, shapeBool, parquet.Leaf(parquet.BooleanType), at, set)
-	case t.Kind() == reflect.String && set == none:
+	case tables.StoredText:
 		col = leaf(name, shapeText, parquet.String(), at, set)
-	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 && set == none:
+	case tables.StoredBytes:
 		col = leaf(name, shapeBytes, parquet.Leaf(parquet.ByteArrayType), at, set)
-	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Int32 && set == none:
+	case tables.StoredList:
 		col = leaf(name, shapeList, parquet.Leaf(parquet.Int32Type), at, set)
 	default:
 		return fmt.Errorf("type %s can't be stored", t)
 	}
-	col.unsigned = t.Kind() == reflect.Uint64
+	col.unsigned = stored == tables.StoredUint64
 	c.columns = append(c.columns, col)
 	return nil
 }

@@ -252,13 +252,34 @@ func readFooter(f *listed) *footer {
 	}
 	defer file.Close()
 	foot := &footer{size: pf.Size(), rows: pf.NumRows()}
-	if subsets(f.Family) {
-		foot.columns = columnNames(pf)
+	foot.columns = columnNames(pf)
+	if !subsets(f.Family) && hasAll(foot.columns, f.Family) {
+		foot.columns = nil
 	}
 	return foot
 }
 
-// subsets tells whether files of the family may lack columns.
+// hasAll tells whether the columns are all that a family has today; a file of
+// an earlier version may lack some.
+func hasAll(columns []string, f Family) bool {
+	for t, known := range families {
+		if known.family != f {
+			continue
+		}
+		c, err := codecFor(t)
+		if err != nil {
+			return false
+		}
+		for i := range c.columns {
+			if !slices.Contains(columns, c.columns[i].name) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// subsets tells whether files of the family lack the columns nobody filled.
 func subsets(f Family) bool { return f == Exports }
 
 // columnLists holds each list of columns once: thousands of files have a few.

@@ -50,8 +50,9 @@ type File struct {
 	// no end). Both 0 when no row has a time.
 	MinTS, MaxTS tables.Time
 	Rows, Bytes  int64
-	// Columns are the columns the file has, in families whose files differ
-	// (exports); nil means all. Files with the same columns share the list.
+	// Columns are the columns the file has; nil means all its family has. In
+	// exports files lack those nobody filled, elsewhere those added since they
+	// were written. Files with the same columns share the list.
 	Columns []string
 }
 

@@ -193,8 +193,7 @@ func (c *conversation) add(f *tables.Flow) {
 
 func count(sum *tables.Opt[int64], v tables.Opt[int64]) {
 	if v.Set {
-		sum.V += v.V
-		sum.Set = true
+		*sum = tables.Some(tables.AddCounts(sum.V, v.V))
 	}
 }
 
@@ -207,13 +206,13 @@ func (c *conversation) complete() tables.Connection {
 	switch {
 	case r.Segments == nil:
 	case r.CutPackets.V > 0:
-		r.Visibility = "cut"
+		r.Visibility = tables.Cut
 	case r.ClientPackets.V == 0 || r.ServerPackets.V == 0:
-		r.Visibility = "one_sided"
+		r.Visibility = tables.OneSided
 	case c.encrypted:
-		r.Visibility = "encrypted"
+		r.Visibility = tables.Encrypted
 	default:
-		r.Visibility = "clear"
+		r.Visibility = tables.Clear
 	}
 	return r
 }

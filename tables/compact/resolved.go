@@ -132,7 +132,7 @@ func (r *resolutions) drop(gone func(resolution) bool) {
 }
 
 func (r *resolutions) add(d *tables.DNS) {
-	if d.QType != "A" && d.QType != "AAAA" || d.Query == "" {
+	if d.QType != "A" && d.QType != "AAAA" || d.Query == "" || len(d.Query) > tables.MaxHost {
 		return
 	}
 	until := d.TS + min(max(resolvedFor, tables.Time(d.TTL.V)*1e6), resolvedMost)

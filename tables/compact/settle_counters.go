@@ -42,7 +42,7 @@ const (
 	rankSampled        // estimated
 )
 
-func (a *account) packets() int64 { return a.side[0].packets + a.side[1].packets }
+func (a *account) packets() int64 { return tables.AddCounts(a.side[0].packets, a.side[1].packets) }
 
 // stretch is what an observer counted at one place without an idle silence.
 type stretch struct {
@@ -82,11 +82,11 @@ func (a *account) sum(side int, pieces []piece, idle tables.Time) {
 		if k >= max(0, len(runs)-maxRuns) && p.ts-runs[k].to < idle {
 			r := &runs[k]
 			r.to, r.sampling = max(r.to, p.end), max(r.sampling, p.sampling)
-			r.packets, r.bytes = r.packets+p.count[side].packets*rate, r.bytes+p.count[side].bytes*rate
+			r.total = r.total.plus(p.count[side].times(rate))
 			continue
 		}
 		runs = append(runs, stretch{from: p.ts, to: p.end, stream: p.stream, sampling: p.sampling, group: len(runs),
-			total: total{p.count[side].packets * rate, p.count[side].bytes * rate}})
+			total: p.count[side].times(rate)})
 	}
 	if len(runs) == 1 {
 		a.take(side, &runs[0])
@@ -123,7 +123,7 @@ func (a *account) sum(side int, pieces []piece, idle tables.Time) {
 			sums = append(sums, r)
 			continue
 		}
-		sums[k].packets, sums[k].bytes, sums[k].sampling = sums[k].packets+r.packets, sums[k].bytes+r.bytes, max(sums[k].sampling, r.sampling)
+		sums[k].total, sums[k].sampling = sums[k].total.plus(r.total), max(sums[k].sampling, r.sampling)
 	}
 	// The best of each group counts: whole before sampled, then the most.
 	slices.SortFunc(sums, func(x, y stretch) int {
@@ -139,8 +139,7 @@ func (a *account) sum(side int, pieces []piece, idle tables.Time) {
 }
 
 func (a *account) take(side int, r *stretch) {
-	a.side[side].packets += r.packets
-	a.side[side].bytes += r.bytes
+	a.side[side].total = a.side[side].total.plus(r.total)
 	a.sampling, a.sampled = max(a.sampling, r.sampling), a.sampled || r.sampling > 1
 }
 
@@ -298,17 +297,32 @@ func (t *talk) connection(s *subject) tables.Connection {
 	return r
 }
 
-// icmp gives the row the type of the client's first message, else of the
-// server's: the Community ID is the same.
+// icmp gives the row the type of the client's first message. Where only the
+// server's are known it is the type of what they answer, as the meter has it:
+// seen from the client's end, the Community ID of an answer's own type would be
+// another. Rows without a type count as type 0, as in their own Community ID.
 func (t *talk) icmp(r *tables.Connection, client int) {
-	for _, own := range []bool{true, false} {
-		for i := range t.pieces {
-			if p := &t.pieces[i]; p.icmpType >= 0 && (int(p.source) == client) == own {
-				r.ICMPType, r.ICMPCode = tables.Some(p.icmpType), tables.Some(p.icmpCode)
-				return
-			}
-		}
+	if !isICMP(r.Protocol) {
+		return
 	}
+	own := func(p *piece) bool { return int(p.source) == client }
+	first := slices.IndexFunc(t.pieces, func(p piece) bool { return p.icmpType >= 0 && own(&p) })
+	if first >= 0 {
+		p := &t.pieces[first]
+		r.ICMPType, r.ICMPCode = tables.Some(p.icmpType), tables.Some(p.icmpCode)
+		return
+	}
+	if slices.ContainsFunc(t.pieces, func(p piece) bool { return own(&p) }) {
+		return
+	}
+	p := &t.pieces[max(0, slices.IndexFunc(t.pieces, func(p piece) bool { return p.icmpType >= 0 }))]
+	if asked, ok := tables.ICMPCounterpart(uint8(r.Protocol), uint8(max(p.icmpType, 0))); ok {
+		r.ICMPType, r.ICMPCode = tables.Some(int32(asked)), tables.Some(int32(0))
+	}
+}
+
+func isICMP(protocol int32) bool {
+	return protocol == tables.ProtocolICMP || protocol == tables.ProtocolICMPv6
 }
 
 // orient tells the client's side from exporters' rows alone: by a row with SYN
@@ -324,7 +338,7 @@ func (t *talk) orient(s *subject) (client int, by string) {
 			}
 		}
 		if clearest.hint != hintNone {
-			return int(clearest.client), [...]string{hintSyn: "syn", hintSynAck: "synack"}[clearest.hint]
+			return int(clearest.client), [...]string{hintSyn: tables.BySyn, hintSynAck: tables.BySynAck}[clearest.hint]
 		}
 		first := map[string][2]tables.Time{}
 		for i := range t.pieces {
@@ -343,9 +357,9 @@ func (t *talk) orient(s *subject) (client int, by string) {
 		for i := range t.pieces {
 			if syn := first[t.pieces[i].observer]; syn[0] != noTime && syn[1] != noTime && syn[0] != syn[1] {
 				if syn[0] < syn[1] {
-					return 0, "syn"
+					return 0, tables.BySyn
 				}
-				return 1, "syn"
+				return 1, tables.BySyn
 			}
 		}
 	}
@@ -358,20 +372,20 @@ func (t *talk) orient(s *subject) (client int, by string) {
 		}
 		if low != high {
 			if low {
-				return 1, "service_port"
+				return 1, tables.ByServicePort
 			}
-			return 0, "service_port"
+			return 0, tables.ByServicePort
 		}
 	case tables.ProtocolICMP, tables.ProtocolICMPv6:
 		if icmpAnswer(s.protocol, p.icmpType) {
-			return int(1 - p.source), "first_packet"
+			return int(1 - p.source), tables.ByFirstPacket
 		}
-		return int(p.source), "first_packet"
+		return int(p.source), tables.ByFirstPacket
 	}
 	if p.has[0] && p.has[1] {
-		return int(p.source), "exporter"
+		return int(p.source), tables.ByExporter
 	}
-	return int(p.source), "first_packet"
+	return int(p.source), tables.ByFirstPacket
 }
 
 func serves(port, protocol int32) bool {
@@ -398,7 +412,7 @@ func exportState(protocol, client, server int32, clientSent, serverSent bool) st
 	both := clientSent && serverSent
 	if protocol != tables.ProtocolTCP {
 		if both {
-			return "SF"
+			return tables.ConnSF
 		}
 		return ""
 	}
@@ -407,27 +421,27 @@ func exportState(protocol, client, server int32, clientSent, serverSent bool) st
 	case !both:
 		if clientSent && client >= 0 && client&(syn|ack) == syn {
 			if client&rst != 0 {
-				return "RSTOS0"
+				return tables.ConnRSTOS0
 			}
-			return "S0"
+			return tables.ConnS0
 		}
 		return ""
 	case client < 0 || server < 0:
 		return ""
 	case client&server&fin != 0:
-		return "SF"
+		return tables.ConnSF
 	case client&rst != 0:
-		return "RSTO"
+		return tables.ConnRSTO
 	case server&rst != 0 && server&syn == 0 && client&syn != 0:
-		return "REJ"
+		return tables.ConnREJ
 	case server&rst != 0:
-		return "RSTR"
+		return tables.ConnRSTR
 	case client&fin != 0:
-		return "S2"
+		return tables.ConnS2
 	case server&fin != 0:
-		return "S3"
+		return tables.ConnS3
 	case client&server&syn != 0:
-		return "S1"
+		return tables.ConnS1
 	}
-	return "OTH"
+	return tables.ConnOTH
 }

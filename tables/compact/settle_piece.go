@@ -65,6 +65,14 @@ func (e *ends) idle() tables.Time {
 
 type total struct{ packets, bytes int64 }
 
+func (t total) plus(u total) total {
+	return total{tables.AddCounts(t.packets, u.packets), tables.AddCounts(t.bytes, u.bytes)}
+}
+
+func (t total) times(rate int64) total {
+	return total{tables.ScaleCount(t.packets, rate), tables.ScaleCount(t.bytes, rate)}
+}
+
 // What a single row shows of who is the client, in the order of its worth.
 const (
 	hintNone = iota
@@ -150,15 +158,15 @@ func (p *piece) flag(side uint8, flags int32, packets int64) {
 
 func actionOf(s string) uint8 {
 	switch s {
-	case "deny":
+	case tables.Deny:
 		return actionDeny
-	case "allow":
+	case tables.Allow:
 		return actionAllow
 	}
 	return actionNone
 }
 
-var actionNames = [...]string{"", "allow", "deny"}
+var actionNames = [...]string{"", tables.Allow, tables.Deny}
 
 // streamOf hashes the place and the way of counting.
 func streamOf(x *tables.Export) uint64 {
@@ -235,8 +243,7 @@ func (p *piece) clearer(q *piece) bool {
 func (p *piece) join(q *piece) {
 	p.end, p.longest, p.rows = max(p.end, q.end), max(p.longest, q.longest), p.rows+q.rows
 	for side := range p.count {
-		p.count[side].packets += q.count[side].packets
-		p.count[side].bytes += q.count[side].bytes
+		p.count[side] = p.count[side].plus(q.count[side])
 		if q.flags[side] >= 0 {
 			p.flags[side] = max(p.flags[side], 0) | q.flags[side]
 		}

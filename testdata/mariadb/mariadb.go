@@ -42,14 +42,14 @@ func Start(t testing.TB, flags ...string) *sql.DB {
 		account = "--user=root"
 	}
 	out, err := exec.Command(install, "--no-defaults", "--datadir="+data, account, "--skip-test-db",
-		"--auth-root-authentication-method=normal", "--skip-name-resolve").CombinedOutput()
+		"--auth-root-authentication-method=normal", "--skip-name-resolve", "--tmpdir="+dir).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", install, err, out)
 	}
 
 	var log bytes.Buffer
 	cmd := exec.Command(server, append([]string{"--no-defaults", "--datadir=" + data, "--socket=" + socket, account,
-		"--skip-networking", "--pid-file=" + filepath.Join(dir, "pid"), "--sql-mode=" + SQLMode, "--default-time-zone=+00:00",
+		"--skip-networking", "--tmpdir=" + dir, "--pid-file=" + filepath.Join(dir, "pid"), "--sql-mode=" + SQLMode, "--default-time-zone=+00:00",
 		"--character-set-server=utf8mb4", "--collation-server=utf8mb4_bin", "--max-allowed-packet=64M",
 		"--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M"}, flags...)...)
 	cmd.Stdout, cmd.Stderr = &log, &log

@@ -1,0 +1,43 @@
+package engine
+
+import (
+	"strings"
+
+	"github.com/wiresql/wiresql/functions"
+)
+
+// Errors of DuckDB that are the statement's, as MySQL words and numbers them.
+
+// duckMistakes are known by what they say.
+var duckMistakes = []struct {
+	text          string
+	number        int
+	state, result string
+}{
+	{"More than one row returned by a subquery", 1242, "21000", "Subquery returns more than 1 row"},
+	{"for the destination type UINT64", 1690, "22003", "BIGINT UNSIGNED value is out of range"},
+	{"Overflow in ", 1690, "22003", "BIGINT value is out of range"},
+	{"is out of range for the destination type INT64", 1690, "22003", "BIGINT value is out of range"},
+	{"Could not cast value", 1690, "22003", "DECIMAL value is out of range"},
+	{"Recursive query aborted after", 3636, "HY000", ""},
+	{"Out of Memory Error", 1041, "HY000", ""},
+}
+
+// userMessage makes an error of DuckDB's message.
+func userMessage(message string) error {
+	if err := calledError(message); err != nil {
+		return err
+	}
+	line, _, _ := strings.Cut(message, "\n")
+	for _, m := range duckMistakes {
+		if !strings.Contains(line, m.text) {
+			continue
+		}
+		text := m.result
+		if text == "" {
+			text = line[max(0, strings.Index(line, m.text)):]
+		}
+		return &functions.SQLError{Number: m.number, State: m.state, Message: text}
+	}
+	return &duckError{Message: message}
+}

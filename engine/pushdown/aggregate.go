@@ -1,0 +1,580 @@
+package pushdown
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"vitess.io/vitess/go/sqltypes"
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/wiresql/wiresql/functions"
+	"github.com/wiresql/wiresql/tables"
+)
+
+// Aggregates and GROUP BY. An aggregate belongs to the innermost query whose
+// columns its arguments name (MySQL manual 14.19.1 on aggregates of outer
+// queries), and is a column of that query's grouping.
+
+// aggregateOrWindow binds the functions that look at several rows; ok is false
+// for any other expression.
+func (c *compiler) aggregateOrWindow(e sqlparser.Expr) (x Expr, ok bool, err error) {
+	if w, is := e.(sqlparser.WindowFunc); is {
+		if over := w.GetOverClause(); over != nil {
+			x, err := c.over(e, over)
+			return x, true, err
+		}
+	}
+	a, ok := e.(sqlparser.AggrFunc)
+	if !ok {
+		switch e.(type) {
+		case *sqlparser.ArgumentLessWindowExpr, *sqlparser.FirstOrLastValueExpr, *sqlparser.NtileExpr, *sqlparser.NTHValueExpr, *sqlparser.LagLeadExpr:
+			return nil, true, syntaxError("You have an error in your SQL syntax: %s wants OVER (…)", sqlparser.String(e))
+		}
+		return nil, false, nil
+	}
+	x, err = c.aggregate(a)
+	return x, true, err
+}
+
+// aggregate binds an aggregate function and gives the column of its value.
+func (c *compiler) aggregate(e sqlparser.AggrFunc) (Expr, error) {
+	here := c.scope
+	if here == nil || !here.mayAggregate && !c.outerMayAggregate() {
+		return nil, mistake(1111, "HY000", "Invalid use of group function")
+	}
+	a, owner, err := c.boundAggregate(e)
+	if err != nil {
+		return nil, err
+	}
+	if owner == nil {
+		owner = here
+	}
+	if !owner.mayAggregate {
+		return nil, mistake(1111, "HY000", "Invalid use of group function")
+	}
+	owner.aggregated = true
+	if l, ok := a.(*Literal); ok {
+		return l, nil
+	}
+	return owner.addAggregate(c, a), nil
+}
+
+func (c *compiler) outerMayAggregate() bool {
+	for s := c.scope; s != nil; s = s.outer {
+		if s.mayAggregate {
+			return true
+		}
+	}
+	return false
+}
+
+// addAggregate computes an aggregate in a block's grouping, once however often
+// it is named.
+func (s *scope) addAggregate(c *compiler, a Expr) Expr {
+	text := fingerprint(a)
+	for _, n := range s.aggregates {
+		if fingerprint(n.Expr) == text {
+			c.touch(s)
+			return &Col{n.Column}
+		}
+	}
+	col := Column{ID: c.identity(), Type: TypeOf(a), Meaning: meaning(a)}
+	if inexact(a) {
+		col.Digits = carried(a)
+	}
+	s.aggregates = append(s.aggregates, Named{col, a})
+	c.touch(s)
+	return &Col{col}
+}
+
+// boundAggregate binds the arguments and finds the query it belongs to.
+func (c *compiler) boundAggregate(e sqlparser.AggrFunc) (Expr, *scope, error) {
+	var touched []*scope
+	outerTouched := c.touched
+	c.touched = &touched
+	saved := map[*scope][2]bool{}
+	for s := c.scope; s != nil; s = s.outer {
+		saved[s] = [2]bool{s.mayAggregate, s.mayWindow}
+	}
+	// No aggregate of the same query inside another.
+	c.scope.mayAggregate, c.scope.mayWindow = false, false
+	x, err := c.aggregateOf(e)
+	for s, may := range saved {
+		s.mayAggregate, s.mayWindow = may[0], may[1]
+	}
+	c.touched = outerTouched
+	if err != nil {
+		return nil, nil, err
+	}
+	for s := c.scope; s != nil; s = s.outer {
+		if slices.Contains(touched, s) {
+			return x, s, nil
+		}
+	}
+	return x, nil, nil
+}
+
+// aggregateOf builds an aggregate over bound arguments.
+func (c *compiler) aggregateOf(e sqlparser.AggrFunc) (Expr, error) {
+	switch e := e.(type) {
+	case *sqlparser.CountStar:
+		return &Aggregate{Name: "count", T: Type{Kind: Integer}}, nil
+	case *sqlparser.Count:
+		args, err := c.exprs(e.Args)
+		if err != nil {
+			return nil, err
+		}
+		if len(args) > 1 && !e.Distinct {
+			return nil, syntaxError("You have an error in your SQL syntax: COUNT of several expressions wants DISTINCT")
+		}
+		for i, a := range args {
+			if e.Distinct {
+				args[i] = c.key(a)
+			}
+			if l, ok := a.(*Literal); ok && l.Value != nil && !e.Distinct {
+				args = nil // every row
+				break
+			}
+		}
+		return &Aggregate{Name: "count", Distinct: e.Distinct, Args: args, T: Type{Kind: Integer}}, nil
+	case *sqlparser.GroupConcatExpr:
+		return c.groupConcat(e)
+	}
+	name := strings.ToLower(e.AggrName())
+	distinct := false
+	if d, ok := e.(sqlparser.DistinctableAggr); ok {
+		distinct = d.IsDistinct()
+	}
+	args := e.GetArgs()
+	if len(args) != 1 {
+		return nil, refuse(e, "this aggregate is not supported")
+	}
+	x, err := c.expr(args[0])
+	if err != nil {
+		return nil, err
+	}
+	switch name {
+	case "min", "max", "any_value":
+		return c.chosen(name, x)
+	case "sum", "avg":
+		return c.sum(name, distinct, x)
+	case "bit_and", "bit_or", "bit_xor":
+		if k := x.Kind(); k != Integer && k != Unsigned && k != Bool && k != Null {
+			if x, err = c.coerce(x, Type{Kind: Unsigned}); err != nil {
+				return nil, err
+			}
+		}
+		return &Aggregate{Name: name, Args: []Expr{toNumber(x)}, T: Type{Kind: Unsigned}}, nil
+	case "std", "stddev", "stddev_pop", "variance", "var_pop", "stddev_samp", "var_samp":
+		name = map[string]string{"std": "stddev_pop", "stddev": "stddev_pop", "variance": "var_pop"}[name] + map[bool]string{true: name}[strings.Contains(name, "_")]
+		if x.Kind() == Null {
+			return null(), nil
+		}
+		if x.Kind() != Double {
+			if x, err = c.coerce(x, Type{Kind: Double}); err != nil {
+				return nil, err
+			}
+		}
+		return &Aggregate{Name: name, Args: []Expr{x}, T: Type{Kind: Double, Nullable: true}}, nil
+	}
+	return nil, refuse(e, "this aggregate is not supported")
+}
+
+// chosen is MIN, MAX or ANY_VALUE.
+func (c *compiler) chosen(name string, x Expr) (Expr, error) {
+	if x.Kind() == Null {
+		return null(), nil
+	}
+	if name != "any_value" {
+		switch x.Kind() {
+		case Bool:
+			x = toNumber(x)
+		case Community:
+			x = asShown(x)
+		case JSON:
+			return nil, refuse(nil, "%s of JSON", strings.ToUpper(name))
+		}
+	}
+	t := TypeOf(x)
+	t.Nullable = true
+	a := &Aggregate{Name: name, Args: []Expr{x}, T: t}
+	if k := c.key(x); k != x && name != "any_value" {
+		a.Args = append(a.Args, k)
+	}
+	return a, nil
+}
+
+// sum is SUM or AVG: of whole numbers and decimals a DECIMAL, of all else a
+// DOUBLE.
+func (c *compiler) sum(name string, distinct bool, x Expr) (Expr, error) {
+	x = toNumber(x)
+	switch k := x.Kind(); {
+	case k == Null:
+		return null(), nil
+	case !k.Numeric():
+		var err error
+		if x, err = c.coerce(x, Type{Kind: Double}); err != nil {
+			return nil, err
+		}
+	}
+	if l, ok := x.(*Literal); ok && l.T.Kind == Decimal {
+		v, err := functions.Conform(l.SQLValue(), l.T)
+		if err != nil {
+			return nil, err
+		}
+		x = &Literal{T: l.T, Value: v.ToString()}
+	}
+	a := &Aggregate{Name: name, Distinct: distinct, Args: []Expr{x}}
+	if x.Kind() == Double {
+		a.T = Type{Kind: Double, Nullable: true}
+		return a, nil
+	}
+	t := TypeOf(x)
+	digits := t.Precision
+	if x.Kind() != Decimal {
+		digits, t.Scale = map[int]int{8: 3, 16: 5, 24: 7, 32: 10}[t.Bits], 0
+		if digits == 0 {
+			digits = 19
+		}
+	}
+	if t.Scale+divScale > maxScale {
+		return nil, refuse(nil, "%s of a decimal with %d digits behind the point", strings.ToUpper(name), t.Scale)
+	}
+	if name == "sum" {
+		a.T = Type{Kind: Decimal, Precision: min(65, digits+22), Scale: t.Scale, Nullable: true}
+	} else {
+		a.T = Type{Kind: Decimal, Precision: min(65, digits+divScale), Scale: min(30, t.Scale+divScale), Nullable: true}
+	}
+	return a, nil
+}
+
+// groupConcat binds GROUP_CONCAT.
+func (c *compiler) groupConcat(e *sqlparser.GroupConcatExpr) (Expr, error) {
+	args, err := c.exprs(e.Exprs)
+	if err != nil {
+		return nil, err
+	}
+	if e.Limit != nil {
+		return nil, refuse(e, "LIMIT in GROUP_CONCAT")
+	}
+	a := &Aggregate{Name: "group_concat", Distinct: e.Distinct, T: Type{Kind: Text, Collation: functions.Bin, Coercibility: 2, Nullable: true}}
+	var parts []Expr
+	for _, x := range args {
+		t, err := c.text(x)
+		if err != nil {
+			return nil, err
+		}
+		if t.Kind() == Null {
+			return null(), nil
+		}
+		parts = append(parts, t)
+	}
+	v := parts[0]
+	if len(parts) > 1 {
+		v = typed("concat", Type{Kind: Text}, parts...)
+	}
+	for _, o := range e.OrderBy {
+		var key Expr
+		if n, ok := position(o.Expr); ok && n >= 1 && n <= len(args) {
+			key = args[n-1]
+		} else if key, err = c.expr(o.Expr); err != nil {
+			return nil, err
+		}
+		if !isLiteral(key) {
+			a.Order = append(a.Order, SortKey{c.key(key), o.Direction == sqlparser.DescOrder})
+		}
+	}
+	separator := ","
+	if e.Separator != "" {
+		separator = unquoted(e.Separator)
+	}
+	limit := c.variableNumber("group_concat_max_len", 1024)
+	a.Args = []Expr{v, lit(Text, separator), lit(Integer, limit)}
+	a.Cut = c.cut(limit)
+	if c.key(v) != v && e.Distinct {
+		a.Args = append(a.Args, c.key(v))
+	}
+	return a, nil
+}
+
+// cut shortens a GROUP_CONCAT to so many bytes of whole characters, with
+// warning 1260.
+func (c *compiler) cut(limit int64) *Func {
+	session := c.fn
+	return &Func{T: longtext, Shape: "cut", Args: []Expr{&Col{}}, Session: session, Made: &functions.Prepared{Type: longtext,
+		Eval: func(row []sqltypes.Value) (sqltypes.Value, error) {
+			if row[0].IsNull() {
+				return sqltypes.NULL, nil
+			}
+			s := row[0].ToString()
+			n := min(int(limit), len(s))
+			for n > 0 && n < len(s) && !utf8.RuneStart(s[n]) {
+				n--
+			}
+			if session.Warn != nil {
+				session.Warn(1260, "Row 1 was cut by GROUP_CONCAT()")
+			}
+			return sqltypes.NewVarChar(s[:n]), nil
+		}}}
+}
+
+// unquoted is the text of ` separator '…'` as the parser keeps it.
+func unquoted(s string) string {
+	s = strings.TrimSpace(s)
+	if len(s) > 9 && strings.EqualFold(s[:9], "separator") {
+		s = strings.TrimSpace(s[9:])
+	}
+	if len(s) >= 2 && s[0] == '\'' {
+		tk := parser.NewStringTokenizer(s)
+		if typ, word := tk.Scan(); typ == sqlparser.STRING {
+			return word
+		}
+	}
+	return s
+}
+
+// grouping binds GROUPING(key, …).
+func (c *compiler) grouping(e *sqlparser.FuncExpr) (Expr, error) {
+	args, err := c.exprs(e.Exprs)
+	if err != nil {
+		return nil, err
+	}
+	s := c.scope
+	if s == nil || !s.mayAggregate || len(args) == 0 {
+		return nil, mistake(1111, "HY000", "Invalid use of group function")
+	}
+	return s.addAggregate(c, &Aggregate{Name: "grouping", Args: args, T: bigint}), nil
+}
+
+// grouped makes the grouping of a block, and what lifts an expression over its
+// rows to one over its groups.
+func (c *compiler) grouped(s *scope, rel Rel, group []Expr) (*Group, func(Expr, int, string) (Expr, error), error) {
+	g := &Group{Child: rel, Rollup: s.rollup}
+	below := map[ColumnID]bool{}
+	for _, v := range s.cols {
+		below[v.col.ID] = true
+	}
+	byText := map[string]Column{}
+	keyed := map[ColumnID]Column{} // columns that are keys
+	any := map[ColumnID]Column{}   // columns with one value in each group
+	anyOf := func(col Column) Column {
+		if out, ok := any[col.ID]; ok {
+			return out
+		}
+		out := col
+		out.ID = c.identity()
+		any[col.ID] = out
+		g.Aggs = append(g.Aggs, Named{out, &Aggregate{Name: "any_value", Args: []Expr{&Col{col}}, T: col.Type}})
+		return out
+	}
+	for i, e := range group {
+		text := s.keys[i].text
+		if _, ok := byText[text]; ok {
+			continue
+		}
+		if isLiteral(e) && (len(group) > 1 || len(g.Keys) > 0) && !s.rollup {
+			// One more key that is the same in every row. Alone it has to
+			// stay: no rows give no group then.
+			continue
+		}
+		k := c.key(e)
+		col := Column{ID: c.identity(), Type: TypeOf(e), Meaning: meaning(e)}
+		if ref, ok := e.(*Col); ok {
+			col.Name = ref.Name
+			if below[ref.ID] && !s.rollup && k == e {
+				col.ID = ref.ID
+			}
+		}
+		col.Nullable = col.Nullable || s.rollup
+		if k == e {
+			g.Keys = append(g.Keys, Named{col, e})
+		} else {
+			// Told apart without regard to case, shown as one of them.
+			g.Keys = append(g.Keys, Named{Column{ID: c.identity(), Type: TypeOf(k)}, k})
+			shown := Expr(&Aggregate{Name: "any_value", Args: []Expr{e}, T: TypeOf(e)})
+			g.Aggs = append(g.Aggs, Named{col, shown})
+		}
+		byText[text] = col
+		if ref, ok := e.(*Col); ok {
+			keyed[ref.ID] = col
+		}
+	}
+	g.Aggs = append(g.Aggs, s.aggregates...)
+	aggregates := ids(namedColumns(s.aggregates))
+	windows := ids(namedColumns(s.windows))
+	fixed := determined(rel, keyed, len(group) > 0)
+	lax := !c.sqlMode("ONLY_FULL_GROUP_BY")
+	lift := func(e Expr, number int, where string) (Expr, error) {
+		var bad *Col
+		column := func(col *Col) Expr {
+			switch {
+			case aggregates[col.ID] || windows[col.ID] || !below[col.ID]:
+				return col
+			case keyed[col.ID].ID != 0:
+				return &Col{keyed[col.ID]}
+			case fixed[col.ID] || lax:
+				return &Col{anyOf(col.Column)}
+			}
+			if bad == nil {
+				bad = col
+			}
+			return col
+		}
+		var restate func(e Expr) Expr
+		restate = func(e Expr) Expr {
+			if e == nil {
+				return nil
+			}
+			if !isLiteral(e) || s.rollup {
+				if col, ok := byText[fingerprint(e)]; ok {
+					return &Col{col}
+				}
+			}
+			switch x := e.(type) {
+			case *Col:
+				return column(x)
+			case *Subquery:
+				refs := map[ColumnID]bool{}
+				relReferences(x.Rel, refs)
+				by := map[ColumnID]Expr{}
+				for _, v := range s.cols {
+					if refs[v.col.ID] {
+						by[v.col.ID] = column(&Col{v.col})
+					}
+				}
+				n := *x
+				n.Rel = substituteRel(x.Rel, by)
+				n.Args = make([]Expr, len(x.Args))
+				for i, a := range x.Args {
+					n.Args[i] = restate(a)
+				}
+				return &n
+			}
+			return mapOperands(e, restate)
+		}
+		out := restate(e)
+		if bad == nil {
+			return out, nil
+		}
+		name := bad.Name
+		for _, v := range s.cols {
+			if v.col.ID == bad.ID && v.table != "" {
+				name = v.table + "." + v.name
+				if v.schema != "" {
+					name = v.schema + "." + name
+				}
+			}
+		}
+		if len(group) == 0 {
+			return nil, mistake(1140, "42000", "In aggregated query without GROUP BY, expression #%d of %s contains nonaggregated column '%s'; "+
+				"this is incompatible with sql_mode=only_full_group_by", number, where, name)
+		}
+		return nil, mistake(1055, "42000", "Expression #%d of %s is not in GROUP BY clause and contains nonaggregated column '%s' "+
+			"which is not functionally dependent on columns in GROUP BY clause; this is incompatible with sql_mode=only_full_group_by", number, where, name)
+	}
+	return g, lift, nil
+}
+
+// rollupOrder is the order in which WITH ROLLUP gives its rows: by the keys,
+// each total behind what it sums up.
+func rollupOrder(g *Group) []SortKey {
+	var out []SortKey
+	for i, k := range g.Keys {
+		n := Named{Column{ID: k.ID + 1<<24, Type: bigint}, &Aggregate{Name: "grouping", Args: []Expr{k.Expr}, T: bigint}}
+		g.Aggs = append(g.Aggs, n)
+		_ = i
+		out = append(out, SortKey{Expr: &Col{n.Column}}, SortKey{Expr: &Col{k.Column}})
+	}
+	return out
+}
+
+// determined are the columns that follow from the keys: those equal to a key
+// or a constant by WHERE or an inner join, and all of a row whose own id is
+// known.
+func determined(rel Rel, keyed map[ColumnID]Column, grouped bool) map[ColumnID]bool {
+	out := map[ColumnID]bool{}
+	if !grouped {
+		return out
+	}
+	for id := range keyed {
+		out[id] = true
+	}
+	type row struct {
+		id   ColumnID
+		cols []Column
+	}
+	var rows []row
+	var equal [][2]ColumnID // 0 for a constant
+	conds := func(list []Expr) {
+		for _, e := range list {
+			x, ok := e.(*Call)
+			if !ok || x.Op != "=" {
+				continue
+			}
+			l, lok := x.Args[0].(*Col)
+			r, rok := x.Args[1].(*Col)
+			switch {
+			case lok && rok:
+				equal = append(equal, [2]ColumnID{l.ID, r.ID}, [2]ColumnID{r.ID, l.ID})
+			case lok && isLiteral(x.Args[1]):
+				equal = append(equal, [2]ColumnID{0, l.ID})
+			}
+		}
+	}
+	var visit func(rel Rel)
+	visit = func(rel Rel) {
+		switch n := rel.(type) {
+		case *Filter:
+			conds(n.Conjuncts)
+			visit(n.Child)
+		case *Project:
+			visit(n.Child)
+		case *Sort:
+			visit(n.Child)
+		case *Join:
+			if n.Kind == Inner {
+				conds(n.On)
+			}
+			visit(n.L)
+			if n.Kind != Left {
+				visit(n.R)
+			}
+		case *Scan:
+			if key := rowKey(n); key >= 0 {
+				rows = append(rows, row{n.Out[key].ID, n.Out})
+			}
+		}
+	}
+	visit(rel)
+	for changed := true; changed; {
+		changed = false
+		for _, e := range equal {
+			if (e[0] == 0 || out[e[0]]) && !out[e[1]] {
+				out[e[1]], changed = true, true
+			}
+		}
+		for _, r := range rows {
+			if !out[r.id] {
+				continue
+			}
+			for _, col := range r.cols {
+				if !out[col.ID] {
+					out[col.ID], changed = true, true
+				}
+			}
+		}
+	}
+	return out
+}
+
+// rowKey is the position of the column that no two rows of a relation share,
+// or -1.
+func rowKey(s *Scan) int {
+	name := map[*tables.Relation]string{
+		tables.Connections: "conn_id", tables.Flows: "flow_id", tables.FlowsWide: "flow_id",
+		tables.Packets: "packet_id", tables.PacketsWide: "packet_id", tables.PacketBytes: "packet_id",
+		tables.OpsSegments: "segment",
+	}[s.Relation]
+	return slices.IndexFunc(s.Relation.Columns, func(c tables.Column) bool { return c.Name == name })
+}

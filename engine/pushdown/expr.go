@@ -1,0 +1,908 @@
+package pushdown
+
+import (
+	"slices"
+	"strings"
+
+	"vitess.io/vitess/go/sqltypes"
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/wiresql/wiresql/functions"
+)
+
+// From parsed expressions to ours. The types are the function table's; what
+// DuckDB computes exactly is spelled here or in the table, the rest is called
+// back.
+
+// condition binds an expression used as a truth value.
+func (c *compiler) condition(e sqlparser.Expr) (Expr, error) {
+	x, err := c.expr(e)
+	if err != nil {
+		return nil, err
+	}
+	return c.truth(x)
+}
+
+// truth turns a value into a BOOLEAN as MySQL's WHERE does.
+func (c *compiler) truth(e Expr) (Expr, error) {
+	switch k := e.Kind(); {
+	case k == Bool:
+		return e, nil
+	case k == Null:
+		return null(), nil
+	case k.Numeric():
+		return c.comparison("<>", e, lit(Integer, int64(0)))
+	}
+	return c.made(&sqlparser.ComparisonExpr{Operator: sqlparser.NotEqualOp, Left: placeholder(0), Right: sqlparser.NewIntLiteral("0")}, []Expr{e, lit(Integer, int64(0))})
+}
+
+func call(op string, k Kind, args ...Expr) *Call { return &Call{Op: op, Args: args, T: Type{Kind: k}} }
+
+// typed is a call whose MySQL type is known.
+func typed(op string, t Type, args ...Expr) *Call { return &Call{Op: op, Args: args, T: t} }
+
+func conjuncts(e Expr) []Expr {
+	if c, ok := e.(*Call); ok && c.Op == "and" {
+		var out []Expr
+		for _, a := range c.Args {
+			out = append(out, conjuncts(a)...)
+		}
+		return out
+	}
+	return []Expr{e}
+}
+
+func orOf(list []Expr) Expr {
+	switch len(list) {
+	case 0:
+		return lit(Bool, false)
+	case 1:
+		return list[0]
+	}
+	return call("or", Bool, list...)
+}
+
+func andOf(list []Expr) Expr {
+	switch len(list) {
+	case 0:
+		return lit(Bool, true)
+	case 1:
+		return list[0]
+	}
+	return call("and", Bool, list...)
+}
+
+func (c *compiler) exprs(list []sqlparser.Expr) ([]Expr, error) {
+	out := make([]Expr, len(list))
+	for i, e := range list {
+		var err error
+		if out[i], err = c.expr(e); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// expr binds an expression in the current scope.
+func (c *compiler) expr(e sqlparser.Expr) (Expr, error) {
+	if err := c.deeper(); err != nil {
+		return nil, err
+	}
+	defer c.shallower()
+	x, err := c.operator(e)
+	if err != nil {
+		return nil, err
+	}
+	if c.size(x) >= maxSize {
+		return nil, refuse(e, "the expression is too large")
+	}
+	return x, nil
+}
+
+// size counts the nodes of an expression; counts of operands are remembered,
+// since it is asked for at every level.
+func (c *compiler) size(e Expr) int {
+	if e == nil {
+		return 0
+	}
+	if n, ok := c.sizes[e]; ok {
+		return n
+	}
+	n := 1
+	for _, o := range e.operands() {
+		if n += c.size(o); n >= maxSize {
+			break
+		}
+	}
+	c.sizes[e] = n
+	return n
+}
+
+func (c *compiler) operator(e sqlparser.Expr) (Expr, error) {
+	switch e := e.(type) {
+	case *sqlparser.ColName:
+		return c.column(e)
+	case *sqlparser.Literal:
+		return c.constant(e)
+	case *sqlparser.NullVal:
+		return null(), nil
+	case sqlparser.BoolVal:
+		return lit(Bool, bool(e)), nil
+	case *sqlparser.Argument:
+		return c.parameter(e)
+	case *sqlparser.Variable:
+		return c.variable(e)
+	case *sqlparser.AssignmentExpr:
+		return nil, refuse(e, "assignment to a variable works in statements without tables only: use SET")
+	case *sqlparser.Subquery:
+		return c.scalarSubquery(e)
+	case *sqlparser.ExistsExpr:
+		b, err := c.statement(e.Subquery.Select)
+		if err != nil {
+			return nil, err
+		}
+		return &Subquery{Op: "exists", Rel: b.rel, T: Type{Kind: Bool}}, nil
+	case *sqlparser.AndExpr:
+		return c.logic("and", e.Left, e.Right)
+	case *sqlparser.OrExpr:
+		return c.logic("or", e.Left, e.Right)
+	case *sqlparser.XorExpr:
+		return c.logic("xor", e.Left, e.Right)
+	case *sqlparser.NotExpr:
+		x, err := c.condition(e.Expr)
+		if err != nil {
+			return nil, err
+		}
+		return foldBool(not(x)), nil
+	case *sqlparser.IsExpr:
+		return c.is(e)
+	case *sqlparser.ComparisonExpr:
+		return c.compare(e)
+	case *sqlparser.BetweenExpr:
+		return c.between(e)
+	case *sqlparser.BinaryExpr:
+		return c.binary(e)
+	case *sqlparser.UnaryExpr:
+		return c.unary(e)
+	case *sqlparser.CaseExpr:
+		return c.caseWhen(e)
+	case *sqlparser.IntervalDateExpr:
+		return c.shift(e)
+	case *sqlparser.CastExpr:
+		return c.cast(e, e.Expr, e.Type)
+	case *sqlparser.ConvertExpr:
+		return c.cast(&sqlparser.CastExpr{Expr: e.Expr, Type: e.Type}, e.Expr, e.Type)
+	case *sqlparser.CollateExpr:
+		return c.collate(e)
+	case *sqlparser.CurTimeFuncExpr:
+		return c.function(e)
+	case sqlparser.ValTuple:
+		return nil, mistake(1241, "21000", "Operand should contain 1 column(s)")
+	case *sqlparser.FuncExpr:
+		return c.funcExpr(e)
+	}
+	if x, ok, err := c.aggregateOrWindow(e); ok {
+		return x, err
+	}
+	switch e.(type) {
+	case *sqlparser.LockingFunc, *sqlparser.MatchExpr, *sqlparser.ValuesFuncExpr, *sqlparser.GTIDFuncExpr, *sqlparser.PerformanceSchemaFuncExpr,
+		*sqlparser.ExtractValueExpr, *sqlparser.UpdateXMLExpr:
+		return nil, refuse(e, "this function is not supported")
+	}
+	return c.function(e)
+}
+
+// parameter is a value bound to a prepared statement.
+func (c *compiler) parameter(a *sqlparser.Argument) (Expr, error) {
+	v, ok := c.session.Parameter(a.Name)
+	if !ok {
+		c.preparing = true
+		return null(), nil
+	}
+	return c.goLiteral(v)
+}
+
+// variable is @x or @@x, which have one value throughout a statement.
+func (c *compiler) variable(v *sqlparser.Variable) (Expr, error) {
+	name := v.Name.Lowered()
+	var value any
+	var err error
+	switch v.Scope {
+	case sqlparser.VariableScope:
+		value, err = c.session.UserVariable(name)
+	case sqlparser.GlobalScope, sqlparser.PersistSysScope, sqlparser.PersistOnlySysScope:
+		value, err = c.session.Variable("global", name)
+	case sqlparser.SessionScope:
+		value, err = c.session.Variable("session", name)
+	default:
+		value, err = c.session.Variable("", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.goLiteral(value)
+}
+
+func (c *compiler) logic(op string, l, r sqlparser.Expr) (Expr, error) {
+	a, err := c.condition(l)
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.condition(r)
+	if err != nil {
+		return nil, err
+	}
+	return foldBool(call(op, Bool, a, b)), nil
+}
+
+// foldBool computes logic over constants.
+func foldBool(e Expr) Expr {
+	x, ok := e.(*Call)
+	if !ok {
+		return e
+	}
+	value := func(e Expr) (v, known, isNull bool) {
+		l, ok := e.(*Literal)
+		if !ok {
+			return false, false, false
+		}
+		if l.Value == nil {
+			return false, true, true
+		}
+		b, ok := l.Value.(bool)
+		return b, ok, false
+	}
+	switch x.Op {
+	case "not":
+		if v, known, isNull := value(x.Args[0]); known {
+			if isNull {
+				return null()
+			}
+			return lit(Bool, !v)
+		}
+	case "and", "or", "xor":
+		if len(x.Args) != 2 {
+			return e
+		}
+		a, aKnown, aNull := value(x.Args[0])
+		b, bKnown, bNull := value(x.Args[1])
+		short := x.Op == "or" // the value that decides alone
+		if x.Op != "xor" {
+			if aKnown && !aNull && a == short || bKnown && !bNull && b == short {
+				return lit(Bool, short)
+			}
+			switch {
+			case aKnown && !aNull:
+				return x.Args[1]
+			case bKnown && !bNull:
+				return x.Args[0]
+			}
+		}
+		if aKnown && bKnown {
+			if aNull || bNull {
+				return null()
+			}
+			return lit(Bool, a != b)
+		}
+	}
+	return e
+}
+
+// negations are the comparisons that are each other's NOT, also for NULL.
+var negations = map[string]string{"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+// not negates, moving inwards: comparisons prune row groups, NOT does not.
+func not(e Expr) Expr {
+	switch e := e.(type) {
+	case *Literal:
+		return foldBool(call("not", Bool, e))
+	case *Call:
+		if op, ok := negations[e.Op]; ok {
+			return call(op, Bool, e.Args...)
+		}
+		switch e.Op {
+		case "not":
+			return e.Args[0]
+		case "and", "or":
+			args := make([]Expr, len(e.Args))
+			for i, a := range e.Args {
+				args[i] = not(a)
+			}
+			return call(map[string]string{"and": "or", "or": "and"}[e.Op], Bool, args...)
+		}
+	case *Subquery:
+		if e.Op == "exists" || e.Op == "in" {
+			n := *e
+			n.Not = !n.Not
+			return &n
+		}
+	}
+	return call("not", Bool, e)
+}
+
+// is binds IS NULL, IS TRUE and their like.
+func (c *compiler) is(e *sqlparser.IsExpr) (Expr, error) {
+	if e.Right == sqlparser.IsNullOp || e.Right == sqlparser.IsNotNullOp {
+		x, err := c.expr(e.Left)
+		if err != nil {
+			return nil, err
+		}
+		var out Expr = call("is null", Bool, x)
+		if l, ok := x.(*Literal); ok {
+			out = lit(Bool, l.Value == nil)
+		}
+		if e.Right == sqlparser.IsNotNullOp {
+			out = not(out)
+		}
+		return out, nil
+	}
+	x, err := c.condition(e.Left)
+	if err != nil {
+		return nil, err
+	}
+	op := "is true"
+	if e.Right == sqlparser.IsFalseOp || e.Right == sqlparser.IsNotFalseOp {
+		op = "is false"
+	}
+	var out Expr = call(op, Bool, x)
+	if l, ok := x.(*Literal); ok {
+		v, isBool := l.Value.(bool)
+		out = lit(Bool, isBool && v == (op == "is true"))
+	}
+	if e.Right == sqlparser.IsNotTrueOp || e.Right == sqlparser.IsNotFalseOp {
+		out = not(out)
+	}
+	return out, nil
+}
+
+// binary binds the operators on numbers and bits.
+func (c *compiler) binary(e *sqlparser.BinaryExpr) (Expr, error) {
+	args, err := c.exprs([]sqlparser.Expr{e.Left, e.Right})
+	if err != nil {
+		return nil, err
+	}
+	args[0], args[1] = hexNumber(args[0], args[1]), hexNumber(args[1], args[0])
+	p, folded, err := c.prepared(e, args)
+	if err != nil || folded != nil {
+		return folded, err
+	}
+	if x, ok := c.arithmetic(e.Operator, p.Type, args); ok {
+		return x, nil
+	}
+	return c.called(e, args, p), nil
+}
+
+// hexNumber makes a number of a hexadecimal literal beside a number (MySQL
+// manual 11.1.4).
+func hexNumber(e, beside Expr) Expr {
+	l, ok := e.(*Literal)
+	if !ok || !l.Hex || len(l.Value.([]byte)) > 8 || beside.Kind() == Bytes && !isLiteral(beside) {
+		return e
+	}
+	n := uint64(0)
+	for _, b := range l.Value.([]byte) {
+		n = n<<8 | uint64(b)
+	}
+	return unsigned(n)
+}
+
+// arithmetic spells an operator in DuckDB where its operands allow.
+func (c *compiler) arithmetic(op sqlparser.BinaryExprOperator, t Type, args []Expr) (Expr, bool) {
+	numbers := make([]Expr, len(args))
+	for i, a := range args {
+		if k := a.Kind(); !k.Numeric() {
+			return nil, false
+		}
+		numbers[i] = toNumber(a)
+	}
+	whole := func() bool {
+		return !slices.ContainsFunc(numbers, func(e Expr) bool { return e.Kind() != Integer && e.Kind() != Unsigned })
+	}
+	if t.Kind == Decimal && t.Scale > maxScale {
+		return nil, false
+	}
+	switch op {
+	case sqlparser.PlusOp:
+		return typed("+", t, numbers...), true
+	case sqlparser.MinusOp:
+		return typed("-", t, numbers...), true
+	case sqlparser.MultOp:
+		return typed("*", t, numbers...), true
+	case sqlparser.DivOp:
+		return typed("/", t, numbers...), true
+	case sqlparser.IntDivOp:
+		return typed("div", t, numbers...), true
+	case sqlparser.ModOp:
+		return typed("%", t, numbers...), true
+	case sqlparser.BitAndOp, sqlparser.BitOrOp, sqlparser.BitXorOp:
+		if !whole() {
+			return nil, false
+		}
+		return typed(op.ToString(), t, numbers...), true
+	case sqlparser.ShiftLeftOp, sqlparser.ShiftRightOp:
+		if n, ok := intLiteral(numbers[1]); !ok || n < 0 || n > 63 || !whole() {
+			return nil, false
+		}
+		return typed(op.ToString(), t, numbers...), true
+	}
+	return nil, false
+}
+
+func (c *compiler) unary(e *sqlparser.UnaryExpr) (Expr, error) {
+	x, err := c.expr(e.Expr)
+	if err != nil {
+		return nil, err
+	}
+	if e.Operator == sqlparser.BangOp {
+		t, err := c.truth(x)
+		if err != nil {
+			return nil, err
+		}
+		return foldBool(not(t)), nil
+	}
+	if e.Operator == sqlparser.UPlusOp {
+		return x, nil
+	}
+	p, folded, err := c.prepared(e, []Expr{x})
+	if err != nil || folded != nil {
+		return folded, err
+	}
+	switch {
+	case e.Operator == sqlparser.UMinusOp && x.Kind().Numeric() && p.Type.Scale <= maxScale:
+		return typed("neg", p.Type, toNumber(x)), nil
+	case e.Operator == sqlparser.TildaOp && (x.Kind() == Integer || x.Kind() == Unsigned):
+		return typed("~", p.Type, x), nil
+	}
+	return c.called(e, []Expr{x}, p), nil
+}
+
+// units are the units of INTERVAL that DuckDB adds the same way.
+var units = set("MICROSECOND SECOND MINUTE HOUR DAY WEEK MONTH QUARTER YEAR")
+
+func set(words string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		m[w] = true
+	}
+	return m
+}
+
+// shift adds an interval to a time, or subtracts it.
+func (c *compiler) shift(e *sqlparser.IntervalDateExpr) (Expr, error) {
+	args, err := c.exprs([]sqlparser.Expr{e.Date, e.Interval})
+	if err != nil {
+		return nil, err
+	}
+	if args[0].Kind() == Null || args[1].Kind() == Null {
+		return null(), nil
+	}
+	p, folded, err := c.prepared(e, args)
+	if err != nil || folded != nil {
+		return folded, err
+	}
+	unit := strings.ToUpper(e.Unit.ToString())
+	k := args[0].Kind()
+	n := args[1]
+	exact := n.Kind() == Integer || n.Kind() == Decimal && unit == "SECOND" && scaleOf(n) <= 6
+	if k != Time && k != Date || !units[unit] || !exact || p.Type.Kind != Time && p.Type.Kind != Date {
+		return c.called(e, args, p), nil
+	}
+	if e.IsSubtraction() {
+		n = typed("neg", TypeOf(n), n)
+	}
+	return typed("date_add", p.Type, args[0], n, lit(Text, unit)), nil
+}
+
+// caseWhen binds CASE.
+func (c *compiler) caseWhen(e *sqlparser.CaseExpr) (Expr, error) {
+	var operand Expr
+	var err error
+	if e.Expr != nil {
+		if operand, err = c.expr(e.Expr); err != nil {
+			return nil, err
+		}
+	}
+	var conds, values []Expr
+	for _, w := range e.Whens {
+		var cond Expr
+		if operand != nil {
+			v, err := c.expr(w.Cond)
+			if err != nil {
+				return nil, err
+			}
+			cond, err = c.comparison("=", operand, v)
+			if err != nil {
+				return nil, err
+			}
+		} else if cond, err = c.condition(w.Cond); err != nil {
+			return nil, err
+		}
+		v, err := c.expr(w.Val)
+		if err != nil {
+			return nil, err
+		}
+		conds, values = append(conds, cond), append(values, v)
+	}
+	if e.Else != nil {
+		v, err := c.expr(e.Else)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+	}
+	return c.choice(conds, values)
+}
+
+// choice is CASE WHEN cond THEN value … [ELSE value] END.
+func (c *compiler) choice(conds, values []Expr) (Expr, error) {
+	values, t, err := c.merged(values)
+	if err != nil {
+		return nil, err
+	}
+	out := &Case{T: t}
+	if len(values) == len(conds) {
+		out.T.Nullable = true
+	}
+	for i, cond := range conds {
+		if l, ok := cond.(*Literal); ok {
+			if v, _ := l.Value.(bool); !v {
+				continue // never
+			}
+			if len(out.Whens) == 0 {
+				return values[i], nil
+			}
+			out.Else = values[i]
+			return out, nil
+		}
+		out.Whens = append(out.Whens, When{cond, values[i]})
+	}
+	if len(values) > len(conds) {
+		out.Else = values[len(conds)]
+	}
+	if len(out.Whens) == 0 {
+		if out.Else == nil {
+			return null(), nil
+		}
+		return out.Else, nil
+	}
+	return out, nil
+}
+
+// funcExpr binds a call of a named function.
+func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
+	name := e.Name.Lowered()
+	if !e.Qualifier.IsEmpty() {
+		return nil, mistake(1305, "42000", "FUNCTION %s.%s does not exist", e.Qualifier.String(), e.Name.String())
+	}
+	if len(e.Exprs) == 0 || name == "current_user" {
+		if v, ok := c.session.Info(name); ok {
+			return c.goLiteral(v)
+		}
+	}
+	switch name {
+	case "grouping":
+		return c.grouping(e)
+	case "rand":
+		if len(e.Exprs) == 0 {
+			return typed("rand", Type{Kind: Double}), nil
+		}
+	case "uuid":
+		return typed("uuid", Type{Kind: Text, Length: 36}), nil
+	case "load_file":
+		return nil, mistake(1290, "HY000", "wiresql answers questions only: LOAD_FILE is refused")
+	case "sleep", "benchmark", "get_lock", "release_lock", "is_free_lock", "is_used_lock", "release_all_locks", "master_pos_wait":
+		return nil, refuse(e, "%s works in statements without tables only", strings.ToUpper(name))
+	}
+	if f := functions.Lookup(name); f != nil {
+		return c.ownFunction(e, f)
+	}
+	args, err := c.exprs(functions.Arguments(e))
+	if err != nil {
+		return nil, err
+	}
+	switch name {
+	case "if":
+		if len(args) == 3 {
+			cond, err := c.truth(args[0])
+			if err != nil {
+				return nil, err
+			}
+			return c.choice([]Expr{cond}, args[1:])
+		}
+	case "nullif":
+		if len(args) == 2 {
+			eq, err := c.comparison("=", args[0], args[1])
+			if err != nil {
+				return nil, err
+			}
+			if l, ok := eq.(*Literal); ok {
+				if v, _ := l.Value.(bool); v {
+					return null(), nil
+				}
+				return args[0], nil
+			}
+			t := TypeOf(args[0])
+			t.Nullable = true
+			return &Case{Whens: []When{{eq, null()}}, Else: args[0], T: t}, nil
+		}
+	case "isnull":
+		if len(args) == 1 {
+			if l, ok := args[0].(*Literal); ok {
+				return lit(Bool, l.Value == nil), nil
+			}
+			return call("is null", Bool, args...), nil
+		}
+	case "coalesce", "ifnull":
+		if len(args) == 2 || name == "coalesce" && len(args) > 0 {
+			return c.coalesce(args)
+		}
+	case "greatest", "least":
+		if len(args) > 1 {
+			if x, ok, err := c.extreme(e, name, args); ok || err != nil {
+				return x, err
+			}
+		}
+	case "mod":
+		if len(args) == 2 {
+			return c.binary(&sqlparser.BinaryExpr{Operator: sqlparser.ModOp, Left: e.Exprs[0], Right: e.Exprs[1]})
+		}
+	case "unix_timestamp":
+		if len(args) == 1 && !isLiteral(args[0]) && (args[0].Kind() == Time || args[0].Kind() == Date) && c.utc() {
+			p, _, err := c.prepared(e, args)
+			if err != nil {
+				return nil, err
+			}
+			if args[0].Kind() == Date {
+				return typed("unix_seconds", p.Type, toTime(args[0])), nil
+			}
+			t := p.Type
+			t.Kind, t.Precision, t.Scale = Decimal, 18, 6
+			return typed("unix_timestamp", t, args[0]), nil
+		}
+	}
+	return c.functionOf(e, args)
+}
+
+// utc tells whether the session's times are UTC.
+func (c *compiler) utc() bool { return c.fn.Zone == nil || c.fn.Zone.String() == "UTC" }
+
+func (c *compiler) coalesce(args []Expr) (Expr, error) {
+	var kept []Expr
+	for _, a := range args {
+		if l, ok := a.(*Literal); ok && l.Value == nil {
+			continue
+		}
+		kept = append(kept, a)
+		if isLiteral(a) {
+			break
+		}
+	}
+	values, t, err := c.merged(args)
+	if err != nil {
+		return nil, err
+	}
+	if len(kept) == 0 {
+		return null(), nil
+	}
+	if isLiteral(kept[0]) {
+		return values[slices.Index(args, kept[0])], nil
+	}
+	nullable := !slices.ContainsFunc(kept, func(e Expr) bool { return !TypeOf(e).Nullable })
+	t.Nullable = nullable
+	return typed("coalesce", t, values...), nil
+}
+
+// extreme is GREATEST or LEAST of values that DuckDB orders alike.
+func (c *compiler) extreme(e *sqlparser.FuncExpr, name string, args []Expr) (Expr, bool, error) {
+	if !slices.ContainsFunc(args, func(a Expr) bool { return !isLiteral(a) }) {
+		return nil, false, nil
+	}
+	values, t, err := c.merged(args)
+	if err != nil {
+		return nil, false, err
+	}
+	switch {
+	case t.Kind == Text && slices.ContainsFunc(values, func(v Expr) bool { return c.key(v) != v && !isLiteral(v) }),
+		t.Kind == Community, t.Kind == Bytes, t.Kind == JSON, t.Kind == Null:
+		return nil, false, nil
+	case t.Kind == Text && slices.ContainsFunc(args, func(v Expr) bool { return v.Kind() != Text && v.Kind() != Null }):
+		return nil, false, nil // numbers beside text are compared as numbers
+	case t.Kind == Address && name != "":
+		return typed(name, t, values...), true, nil
+	}
+	return typed(name, t, values...), true, nil
+}
+
+// function binds a call by its arguments as the function table lists them.
+func (c *compiler) function(e sqlparser.Expr) (Expr, error) {
+	args, err := c.exprs(functions.Arguments(e))
+	if err != nil {
+		return nil, err
+	}
+	return c.functionOf(e, args)
+}
+
+func (c *compiler) functionOf(e sqlparser.Expr, args []Expr) (Expr, error) {
+	p, folded, err := c.prepared(e, args)
+	if err != nil || folded != nil {
+		return folded, err
+	}
+	return c.called(e, args, p), nil
+}
+
+// prepared types a call, and computes it when nothing in it changes from row to
+// row.
+func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (p *functions.Prepared, folded Expr, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = mistake(1105, "HY000", "internal error in %s: %v", shorten(sqlparser.String(e)), r)
+		}
+	}()
+	if _, exact := e.(*sqlparser.BinaryExpr); !exact {
+		// A quotient carries more digits in arithmetic only.
+		args = slices.Clone(args)
+		for i, a := range args {
+			if l, ok := a.(*Literal); ok && l.T.Kind == Decimal {
+				v, err := functions.Conform(l.SQLValue(), l.T)
+				if err != nil {
+					return nil, nil, err
+				}
+				args[i] = &Literal{T: l.T, Value: v.ToString()}
+			}
+		}
+	}
+	list := make([]functions.Argument, len(args))
+	winner := Type{Kind: Null} // whose collation counts
+	for _, a := range args {
+		if t := TypeOf(a); t.Kind == Text && (winner.Kind == Null || t.Coercibility < winner.Coercibility || t.Coercibility == winner.Coercibility && orBin(t) == functions.Bin) {
+			winner = t
+		}
+	}
+	constant := !functions.Volatile(e)
+	values := make([]sqltypes.Value, len(args))
+	for i, a := range args {
+		list[i] = argument(a)
+		if t := &list[i].Type; t.Kind == Text && winner.Coercibility > 0 {
+			t.Collation = orBin(winner)
+		}
+		constant = constant && list[i].Literal
+		values[i] = list[i].Value
+	}
+	if p, err = functions.Prepare(e, list, c.fn); err != nil {
+		return nil, nil, err
+	}
+	if !constant {
+		return p, nil, nil
+	}
+	v, err := p.Eval(values)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := valueLiteral(v, p.Type)
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, l, nil
+}
+
+// called makes a call of the function table.
+func (c *compiler) called(e sqlparser.Expr, args []Expr, p *functions.Prepared) Expr {
+	f := &Func{Node: e, Args: args, T: p.Type, Made: p, Session: c.fn, Shape: shape(e)}
+	operands := make([]functions.Operand, len(args))
+	for i, a := range args {
+		operands[i] = operandOf(a, []string{"x", "x"})
+	}
+	if _, f.Native = functions.InDuckDB(e, operands, p.Type, c.fn); !f.Native {
+		f.Made = c.evaluation(e, args, p)
+	}
+	return f
+}
+
+// evaluation is what DuckDB calls back. Its optimiser asks how a condition
+// answers NULL, also where no row can have one.
+func (c *compiler) evaluation(e sqlparser.Expr, args []Expr, p *functions.Prepared) *functions.Prepared {
+	list := make([]functions.Argument, len(args))
+	for i, a := range args {
+		if list[i] = argument(a); !list[i].Literal {
+			list[i].Type.Nullable = true
+		}
+		if t := &list[i].Type; t.Kind == Text && p.Type.Collation != 0 {
+			t.Collation = TypeOf(a).Collation
+		}
+	}
+	q, err := functions.Prepare(e, list, c.fn)
+	if err != nil {
+		return p
+	}
+	q.Type = p.Type
+	return q
+}
+
+// made binds a call that is made of placeholders for bound arguments.
+func (c *compiler) made(e sqlparser.Expr, args []Expr) (Expr, error) { return c.functionOf(e, args) }
+
+// placeholder stands for a bound argument where the function table wants a
+// parsed one.
+func placeholder(i int) sqlparser.Expr {
+	return sqlparser.NewColName("a" + string(rune('0'+i)))
+}
+
+// shape is a call without its arguments: the same for calls that compute alike.
+func shape(e sqlparser.Expr) string {
+	args := functions.Arguments(e)
+	isArg := func(n sqlparser.SQLNode) bool {
+		return slices.ContainsFunc(args, func(a sqlparser.Expr) bool { return sameNode(a, n) })
+	}
+	clone := sqlparser.CopyOnRewrite(e, func(n, parent sqlparser.SQLNode) bool {
+		return !isArg(n)
+	}, func(cursor *sqlparser.CopyOnWriteCursor) {
+		if isArg(cursor.Node()) {
+			cursor.Replace(sqlparser.NewColName("?"))
+		}
+	}, nil)
+	return strings.ReplaceAll(sqlparser.String(clone), "`?`", "?")
+}
+
+// ownFunction binds a function that wiresql adds to MySQL's.
+func (c *compiler) ownFunction(e *sqlparser.FuncExpr, f *functions.Function) (Expr, error) {
+	args, err := c.exprs(e.Exprs)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.CheckCount(len(args)); err != nil {
+		return nil, err
+	}
+	for i, a := range args {
+		if f.WantsTime(i) && a.Kind() == Text {
+			s, ok := textLiteral(a)
+			if !ok {
+				return nil, syntaxError("%s: %s is no time", f.Signature(), f.Args[i].Name)
+			}
+			t, err := ParseTime(s)
+			if err != nil {
+				return nil, syntaxError("%s: %s: %v", f.Signature(), f.Args[i].Name, err)
+			}
+			args[i] = timeLiteralOf(t, 6)
+		}
+	}
+	p, folded, err := c.prepared(e, args)
+	if err != nil || folded != nil {
+		return folded, err
+	}
+	x := typed(f.Name, p.Type, args...)
+	r := &renderer{bind: symbolic{}}
+	if r.own(x); r.err == nil {
+		return x, nil
+	}
+	return c.called(e, args, p), nil
+}
+
+// scalarSubquery binds a subquery that gives one value.
+func (c *compiler) scalarSubquery(e *sqlparser.Subquery) (Expr, error) {
+	b, err := c.statement(e.Select)
+	if err != nil {
+		return nil, err
+	}
+	if len(b.out) != 1 {
+		return nil, mistake(1241, "21000", "Operand should contain 1 column(s)")
+	}
+	b = c.restricted(b)
+	t := b.out[0].Type
+	t.Nullable = true
+	return &Subquery{Op: "scalar", Rel: b.rel, T: t}, nil
+}
+
+// sameNode tells whether two nodes are one; lists can't be compared.
+func sameNode(a, b sqlparser.SQLNode) bool {
+	if _, list := a.(sqlparser.ValTuple); list {
+		return false
+	}
+	switch b.(type) {
+	case *sqlparser.ColName, *sqlparser.Literal, sqlparser.Callable, *sqlparser.BinaryExpr, *sqlparser.UnaryExpr, *sqlparser.ComparisonExpr,
+		*sqlparser.CaseExpr, *sqlparser.Argument, *sqlparser.Subquery, *sqlparser.NullVal, *sqlparser.AndExpr, *sqlparser.OrExpr,
+		*sqlparser.NotExpr, *sqlparser.IsExpr, *sqlparser.BetweenExpr, *sqlparser.CollateExpr, *sqlparser.Variable, *sqlparser.IntroducerExpr,
+		*sqlparser.XorExpr, *sqlparser.ExistsExpr, *sqlparser.CastExpr:
+		return a == b
+	}
+	return false
+}

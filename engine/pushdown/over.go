@@ -1,0 +1,374 @@
+package pushdown
+
+import (
+	"strconv"
+	"strings"
+
+	"vitess.io/vitess/go/mysql/datetime"
+	"vitess.io/vitess/go/vt/sqlparser"
+)
+
+// Window functions.
+
+// over binds a window function and gives the column of its value.
+func (c *compiler) over(e sqlparser.Expr, clause *sqlparser.OverClause) (Expr, error) {
+	s := c.scope
+	if s == nil || !s.mayWindow {
+		return nil, mistake(3593, "HY000", "You cannot use the window function '%s' in this context.", strings.ToLower(sqlparser.String(e)))
+	}
+	// Its own arguments may be aggregates, not window functions.
+	s.mayWindow = false
+	defer func() { s.mayWindow = true }()
+	o := &Over{}
+	spec, err := c.window(clause)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range spec.PartitionClause {
+		x, err := c.expr(p)
+		if err != nil {
+			return nil, err
+		}
+		if !isLiteral(x) {
+			o.Partition = append(o.Partition, c.key(x))
+		}
+	}
+	for _, k := range spec.OrderClause {
+		x, err := c.expr(k.Expr)
+		if err != nil {
+			return nil, err
+		}
+		o.Order = append(o.Order, SortKey{c.key(x), k.Direction == sqlparser.DescOrder})
+	}
+	if o.Frame, err = c.frame(spec.FrameClause, o.Order); err != nil {
+		return nil, err
+	}
+	if o.Call, err = c.windowCall(e); err != nil {
+		return nil, err
+	}
+	if l, ok := o.Call.(*Literal); ok {
+		return l, nil
+	}
+	if o.Frame.empty() {
+		if x := overNothing(o.Call); x != nil {
+			return x, nil
+		}
+	}
+	if x, ok := o.Call.(*Call); ok && framelessFunctions[x.Op] {
+		o.Frame = nil
+	}
+	text := fingerprint(o)
+	for _, n := range s.windows {
+		if fingerprint(n.Expr) == text {
+			return &Col{n.Column}, nil
+		}
+	}
+	col := Column{ID: c.identity(), Type: TypeOf(o), Meaning: meaning(o)}
+	if inexact(o) {
+		col.Digits = carried(o.Call)
+	}
+	s.windows = append(s.windows, Named{col, o})
+	return &Col{col}, nil
+}
+
+// empty tells whether a frame ends before it starts, whatever the row: DuckDB
+// counts backwards then.
+func (f *Frame) empty() bool {
+	if f == nil || f.Start.Offset == nil || f.End.Offset == nil {
+		return false
+	}
+	if f.Start.Word != f.End.Word {
+		return f.Start.Word == "FOLLOWING"
+	}
+	from, to := amount(f.Start), amount(f.End)
+	if f.Start.Word == "PRECEDING" {
+		return from < to
+	}
+	return from > to
+}
+
+// amount is an offset, of an interval in µs.
+func amount(b Bound) float64 {
+	n, err := strconv.ParseFloat(b.Offset.(*Literal).SQLValue().ToString(), 64)
+	if err != nil {
+		return 0
+	}
+	micros := map[string]float64{"SECOND": 1e6, "MINUTE": 60e6, "HOUR": 3600e6, "DAY": 86400e6, "WEEK": 7 * 86400e6,
+		"MONTH": 30 * 86400e6, "QUARTER": 91 * 86400e6, "YEAR": 365 * 86400e6}
+	if u, ok := micros[b.Unit]; ok {
+		return n * u
+	}
+	return n
+}
+
+// overNothing is a function of no rows; nil for one that looks at all.
+func overNothing(e Expr) Expr {
+	switch x := e.(type) {
+	case *Aggregate:
+		switch x.Name {
+		case "count":
+			return lit(Integer, int64(0))
+		case "bit_or", "bit_xor":
+			return lit(Unsigned, uint64(0))
+		case "bit_and":
+			return lit(Unsigned, ^uint64(0))
+		}
+		return null()
+	case *Call:
+		if !framelessFunctions[x.Op] {
+			return null()
+		}
+	}
+	return nil
+}
+
+// framelessFunctions are computed over the whole partition, whatever frame
+// stands there.
+var framelessFunctions = set("row_number rank dense_rank percent_rank cume_dist ntile lag lead")
+
+// window resolves names of windows: OVER w, OVER (w ORDER BY …).
+func (c *compiler) window(clause *sqlparser.OverClause) (*sqlparser.WindowSpecification, error) {
+	spec := &sqlparser.WindowSpecification{}
+	if clause.WindowSpec != nil {
+		*spec = *clause.WindowSpec
+	}
+	name := clause.WindowName
+	whole := !name.IsEmpty() && clause.WindowSpec == nil
+	if name.IsEmpty() {
+		name = spec.Name
+	}
+	for seen := 0; !name.IsEmpty(); seen++ {
+		var base *sqlparser.WindowSpecification
+		for _, list := range c.scope.named {
+			for _, w := range list.Windows {
+				if w.Name.Equal(name) {
+					base = w.WindowSpec
+				}
+			}
+		}
+		if base == nil {
+			return nil, mistake(3579, "HY000", "Window name '%s' is not defined.", name.String())
+		}
+		if seen > 50 {
+			return nil, mistake(3580, "HY000", "There is a circularity in the window dependency graph.")
+		}
+		if !whole && base.FrameClause != nil {
+			return nil, mistake(3582, "HY000", "Window '%s' has a frame definition, so cannot be referenced by another window.", name.String())
+		}
+		if len(spec.PartitionClause) > 0 && seen >= 0 && !whole {
+			return nil, mistake(3581, "HY000", "A window which depends on another cannot define partitioning.")
+		}
+		if len(base.OrderClause) > 0 && len(spec.OrderClause) > 0 {
+			return nil, mistake(3583, "HY000", "Window '<unnamed window>' cannot inherit '%s' since both contain an ORDER BY clause.", name.String())
+		}
+		spec.PartitionClause = base.PartitionClause
+		if len(base.OrderClause) > 0 {
+			spec.OrderClause = base.OrderClause
+		}
+		if base.FrameClause != nil {
+			spec.FrameClause = base.FrameClause
+		}
+		name = base.Name
+		whole = false
+	}
+	return spec, nil
+}
+
+// frame binds ROWS and RANGE. Offsets are constants.
+func (c *compiler) frame(f *sqlparser.FrameClause, order []SortKey) (*Frame, error) {
+	if f == nil {
+		return nil, nil
+	}
+	out := &Frame{Unit: "ROWS"}
+	if f.Unit == sqlparser.FrameRangeType {
+		out.Unit = "RANGE"
+	}
+	var err error
+	if out.Start, err = c.bound(f.Start, out.Unit, order); err != nil {
+		return nil, err
+	}
+	out.End = Bound{Word: "CURRENT ROW"}
+	if f.End != nil {
+		if out.End, err = c.bound(f.End, out.Unit, order); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (c *compiler) bound(p *sqlparser.FramePoint, unit string, order []SortKey) (Bound, error) {
+	switch p.Type {
+	case sqlparser.CurrentRowType:
+		return Bound{Word: "CURRENT ROW"}, nil
+	case sqlparser.UnboundedPrecedingType:
+		return Bound{Word: "UNBOUNDED PRECEDING"}, nil
+	case sqlparser.UnboundedFollowingType:
+		return Bound{Word: "UNBOUNDED FOLLOWING"}, nil
+	}
+	b := Bound{Word: "PRECEDING"}
+	if p.Type == sqlparser.ExprFollowingType {
+		b.Word = "FOLLOWING"
+	}
+	x, err := c.expr(p.Expr)
+	if err != nil {
+		return b, err
+	}
+	if unit == "RANGE" && p.Unit != 0 && !units[strings.ToUpper(p.Unit.ToString())] {
+		if x, err = c.micros(p); err != nil {
+			return b, err
+		}
+		p = &sqlparser.FramePoint{Type: p.Type, Expr: p.Expr, Unit: datetime.IntervalMicrosecond}
+	}
+	l, ok := x.(*Literal)
+	if !ok || l.Value == nil || !l.T.Kind.Numeric() {
+		return b, mistake(3586, "HY000", "Window '<unnamed window>': frame start or end is negative, NULL or of non-integral type")
+	}
+	if strings.HasPrefix(l.SQLValue().ToString(), "-") || unit == "ROWS" && l.T.Kind != Integer {
+		return b, mistake(3586, "HY000", "Window '<unnamed window>': frame start or end is negative, NULL or of non-integral type")
+	}
+	b.Offset = l
+	if unit == "ROWS" {
+		return b, nil
+	}
+	if len(order) != 1 {
+		return b, mistake(3587, "HY000", "Window '<unnamed window>' with RANGE N PRECEDING/FOLLOWING frame requires exactly one ORDER BY expression, of numeric or temporal type")
+	}
+	k := order[0].Expr.Kind()
+	if interval := p.Unit; interval != 0 {
+		b.Unit = strings.ToUpper(interval.ToString())
+		if k != Time && k != Date {
+			return b, mistake(3588, "HY000", "Window '<unnamed window>' with RANGE frame has ORDER BY expression of numeric type, INTERVAL bound value not allowed.")
+		}
+		if !units[b.Unit] || l.T.Kind != Integer && b.Unit != "SECOND" {
+			return b, refuse(p.Expr, "an INTERVAL of this kind in a frame")
+		}
+		return b, nil
+	}
+	if !k.Numeric() {
+		return b, mistake(3589, "HY000", "Window '<unnamed window>' with RANGE frame has ORDER BY expression of datetime type. Only INTERVAL bound value allowed.")
+	}
+	return b, nil
+}
+
+// micros is a composite interval, such as '1:30' MINUTE_SECOND, in µs.
+func (c *compiler) micros(p *sqlparser.FramePoint) (Expr, error) {
+	from := "2000-01-01 00:00:00"
+	x, err := c.expr(&sqlparser.IntervalDateExpr{Syntax: sqlparser.IntervalDateExprBinaryAdd, Date: sqlparser.NewStrLiteral(from), Interval: p.Expr, Unit: p.Unit})
+	if err != nil {
+		return nil, err
+	}
+	s, ok := textLiteral(x)
+	if l, isTime := x.(*Literal); isTime && !ok {
+		s, ok = l.SQLValue().ToString(), l.Value != nil
+	}
+	at, err := ParseTime(s)
+	start, _ := ParseTime(from)
+	if !ok || err != nil || p.Unit == datetime.IntervalYearMonth {
+		return nil, refuse(p.Expr, "an INTERVAL of this kind in a frame")
+	}
+	return lit(Integer, at.Sub(start).Microseconds()), nil
+}
+
+// windowCall binds what a window function computes.
+func (c *compiler) windowCall(e sqlparser.Expr) (Expr, error) {
+	count := Type{Kind: Unsigned, Bits: 64}
+	switch e := e.(type) {
+	case *sqlparser.ArgumentLessWindowExpr:
+		name := strings.ToLower(e.Type.ToString())
+		if name == "percent_rank" || name == "cume_dist" {
+			return typed(name, Type{Kind: Double}), nil
+		}
+		return typed(name, count), nil
+	case *sqlparser.NtileExpr:
+		n, err := c.expr(e.N)
+		if err != nil {
+			return nil, err
+		}
+		if v, ok := intLiteral(n); !ok || v < 1 {
+			return nil, mistake(1210, "HY000", "Incorrect arguments to ntile")
+		}
+		return typed("ntile", count, n), nil
+	case *sqlparser.FirstOrLastValueExpr:
+		x, err := c.expr(e.Expr)
+		if err != nil {
+			return nil, err
+		}
+		return shifted(strings.ToLower(e.Type.ToString()), x), nil
+	case *sqlparser.NTHValueExpr:
+		x, err := c.expr(e.Expr)
+		if err != nil {
+			return nil, err
+		}
+		n, err := c.expr(e.N)
+		if err != nil {
+			return nil, err
+		}
+		if v, ok := intLiteral(n); !ok || v < 1 {
+			return nil, mistake(1210, "HY000", "Incorrect arguments to nth_value")
+		}
+		return shifted("nth_value", x, n), nil
+	case *sqlparser.LagLeadExpr:
+		return c.lagLead(e)
+	case sqlparser.AggrFunc:
+		// Arguments of a window's aggregate may be aggregates of the grouping.
+		s := c.scope
+		s.mayWindow = false
+		x, err := c.aggregateOf(e)
+		if err != nil {
+			return nil, err
+		}
+		if a, ok := x.(*Aggregate); ok {
+			// What a window adds up are columns of a table of its own: rounded.
+			for i, arg := range a.Args {
+				if inexact(arg) {
+					a.Args[i] = &Cast{Arg: arg, T: TypeOf(arg)}
+				}
+			}
+		}
+		if a, ok := x.(*Aggregate); ok && (a.Distinct || a.Name == "group_concat") {
+			return nil, mistake(1235, "42000", "This version of MySQL doesn't yet support '%s over a window'", strings.ToUpper(a.Name))
+		}
+		return x, nil
+	}
+	return nil, refuse(e, "it is no window function")
+}
+
+// shifted is a function that takes a value from another row.
+func shifted(name string, x Expr, more ...Expr) Expr {
+	if x.Kind() == Null {
+		return null()
+	}
+	t := TypeOf(x)
+	t.Nullable = true
+	return typed(name, t, append([]Expr{x}, more...)...)
+}
+
+func (c *compiler) lagLead(e *sqlparser.LagLeadExpr) (Expr, error) {
+	name := strings.ToLower(e.Type.ToString())
+	x, err := c.expr(e.Expr)
+	if err != nil {
+		return nil, err
+	}
+	n := Expr(lit(Integer, int64(1)))
+	if e.N != nil {
+		if n, err = c.expr(e.N); err != nil {
+			return nil, err
+		}
+		if v, ok := intLiteral(n); !ok || v < 0 {
+			return nil, mistake(1210, "HY000", "Incorrect arguments to %s", name)
+		}
+	}
+	if e.Default == nil {
+		return shifted(name, x, n), nil
+	}
+	d, err := c.expr(e.Default)
+	if err != nil {
+		return nil, err
+	}
+	values, t, err := c.merged([]Expr{x, d})
+	if err != nil {
+		return nil, err
+	}
+	t.Nullable = true
+	return typed(name, t, values[0], n, values[1]), nil
+}

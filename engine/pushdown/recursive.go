@@ -1,0 +1,170 @@
+package pushdown
+
+import (
+	"strconv"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+)
+
+// Recursive common table expressions.
+
+// recursion is a recursive expression whose step is being bound.
+type recursion struct {
+	name  string
+	out   []Column // the columns as the step sees them stored
+	depth *Column  // the stored count of rounds; nil when rows must stay distinct
+	// seen are the counts of the references in the arm being bound.
+	seen []Column
+}
+
+// recursive binds a body whose later arms refer to itself.
+func (c *compiler) recursive(d *definition) (*block, error) {
+	u, ok := d.body.(*sqlparser.Union)
+	if !ok {
+		return nil, mistake(3573, "HY000", "Recursive Common Table Expression '%s' should contain a UNION", d.name)
+	}
+	if u.With != nil || len(u.OrderBy) > 0 {
+		return nil, refuse(u, "WITH and ORDER BY inside a recursive common table expression")
+	}
+	arms, ops := c.chain(u)
+	first := 0
+	for first < len(arms) && !mentions(arms[first], d.name) {
+		first++
+	}
+	if first == 0 {
+		return nil, mistake(3574, "HY000", "Recursive Common Table Expression '%s' should have one or more non-recursive query blocks followed by one or more recursive ones", d.name)
+	}
+	all := true
+	for _, op := range ops[first-1:] {
+		if op.word != "UNION" {
+			return nil, refuse(u, "%s in a recursive common table expression", op.word)
+		}
+		all = all && op.all
+	}
+	base, err := c.fold(arms[:first], ops[:first-1])
+	if err != nil {
+		return nil, err
+	}
+	c.rounds++
+	r := &recursion{name: "r" + strconv.Itoa(c.rounds)}
+	rec := &Recursive{Name: r.name, All: all}
+	bp := &Project{Child: base.rel}
+	for i, col := range base.out {
+		t := col.Type
+		// What a round adds may be NULL and, in text, longer.
+		t.Nullable = true
+		if t.Kind == Text {
+			t.Length = 0
+		}
+		name := col.Name
+		if len(d.columns) == len(base.out) {
+			name = d.columns[i].String()
+		}
+		stored := Column{ID: c.identity(), Name: name, Type: t, Meaning: col.Meaning}
+		r.out = append(r.out, stored)
+		rec.Out = append(rec.Out, stored)
+		e, err := c.coerce(&Col{col}, t)
+		if err != nil {
+			return nil, err
+		}
+		bp.Exprs = append(bp.Exprs, Named{Column{ID: c.identity(), Name: name, Type: t}, e})
+	}
+	if all {
+		r.depth = &Column{ID: c.identity(), Name: "depth", Type: bigint}
+		rec.Out = append(rec.Out, *r.depth)
+		bp.Exprs = append(bp.Exprs, Named{Column{ID: c.identity(), Name: "depth", Type: bigint}, lit(Integer, int64(0))})
+	}
+	rec.Base = bp
+
+	inner := *d
+	inner.ref = r
+	before := c.ctes
+	c.ctes = &inner
+	defer func() { c.ctes = before }()
+	for _, arm := range arms[first:] {
+		r.seen = nil
+		b, err := c.statement(arm)
+		if err != nil {
+			return nil, err
+		}
+		if len(b.out) != len(r.out) {
+			return nil, mistake(1222, "21000", "The used SELECT statements have a different number of columns")
+		}
+		p := &Project{Child: b.rel}
+		for i, col := range b.out {
+			e, err := c.coerce(&Col{col}, r.out[i].Type)
+			if err != nil {
+				return nil, err
+			}
+			p.Exprs = append(p.Exprs, Named{Column{ID: c.identity(), Name: col.Name, Type: r.out[i].Type}, e})
+		}
+		if all {
+			depth := Expr(lit(Integer, int64(0)))
+			if len(r.seen) > 0 && carries(b.rel, r.seen[0]) {
+				depth = call("next_round", Integer, &Col{r.seen[0]}, lit(Integer, c.variableNumber("cte_max_recursion_depth", 1000)))
+			}
+			p.Exprs = append(p.Exprs, Named{Column{ID: c.identity(), Name: "depth", Type: bigint}, depth})
+		}
+		if rec.Step == nil {
+			rec.Step = p
+			continue
+		}
+		u := &SetOp{Op: "UNION", All: true, L: rec.Step, R: p}
+		for _, n := range p.Exprs {
+			col := n.Column
+			col.ID = c.identity()
+			u.Out = append(u.Out, col)
+		}
+		rec.Step = u
+	}
+	return &block{rel: rec, out: r.out}, nil
+}
+
+// carries makes a relation pass on a column from below through its select
+// lists; false where it is lost.
+func carries(rel Rel, col Column) bool {
+	switch n := rel.(type) {
+	case *Ref:
+		for _, o := range n.Out {
+			if o.ID == col.ID {
+				return true
+			}
+		}
+	case *Project:
+		for _, x := range n.Exprs {
+			if x.ID == col.ID {
+				return true
+			}
+		}
+		if carries(n.Child, col) {
+			n.Exprs = append(n.Exprs, Named{col, &Col{col}})
+			return true
+		}
+	case *Filter, *Sort, *Limit, *Window:
+		return carries(n.children()[0], col)
+	case *Join:
+		return carries(n.L, col) || n.Kind != Semi && n.Kind != Anti && carries(n.R, col)
+	}
+	return false
+}
+
+// reference is the recursive expression inside its own step.
+func (c *compiler) reference(d *definition, alias string) (*origin, error) {
+	ref := &Ref{Name: d.ref.name}
+	o := &origin{rel: ref}
+	add := func(stored Column) Column {
+		col := stored
+		col.ID = c.identity()
+		ref.Stored = append(ref.Stored, stored)
+		ref.Out = append(ref.Out, col)
+		return col
+	}
+	for i, stored := range d.ref.out {
+		col := add(stored)
+		o.cols = append(o.cols, visible{table: alias, name: stored.Name, col: col, pos: i})
+	}
+	if d.ref.depth != nil {
+		d.ref.seen = append(d.ref.seen, add(*d.ref.depth))
+	}
+	return o, nil
+}

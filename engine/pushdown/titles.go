@@ -1,0 +1,282 @@
+package pushdown
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/wiresql/wiresql/functions"
+)
+
+// The text of a statement, read for what the parser does not keep or know: the
+// text of each field, which is its column's name, and INTERSECT and EXCEPT.
+//
+// Each SELECT gets a comment with its number, which the parser keeps; INTERSECT
+// and EXCEPT are written as UNION ALL, and noted of the SELECT behind them.
+
+var parser = func() *sqlparser.Parser {
+	p, err := sqlparser.New(sqlparser.Options{MySQLServerVersion: functions.Version})
+	if err != nil {
+		panic(err)
+	}
+	return p
+}()
+
+// Statement is a parsed statement.
+type Statement struct {
+	// AST is the statement with its SELECTs numbered by comments.
+	AST sqlparser.Statement
+	// titles are the texts of the fields of each SELECT.
+	titles [][]string
+	// before is the operator before a SELECT that begins the right side of it.
+	before map[int]setOperator
+}
+
+// Parse reads one statement. The error is MySQL's 1064.
+func Parse(text string) (*Statement, error) {
+	s := &Statement{before: map[int]setOperator{}}
+	marked := s.mark(text)
+	ast, err := parser.Parse(marked)
+	if plain := odbc.ReplaceAllStringFunc(text, fromODBC); err != nil && plain != text {
+		return Parse(plain)
+	}
+	if err != nil {
+		// Positions are told of the text as it was typed.
+		if _, plain := parser.Parse(text); plain != nil && !strings.Contains(marked, " UNION ALL ") {
+			err = plain
+		}
+		return nil, syntaxError("%s", parseMessage(err, text))
+	}
+	s.AST = ast
+	return s, nil
+}
+
+var atPosition = regexp.MustCompile(`^syntax error at position (\d+)(?: near '(.*)')?`)
+
+// parseMessage is MySQL's text of a syntax error.
+func parseMessage(err error, text string) string {
+	m := atPosition.FindStringSubmatch(err.Error())
+	if m == nil {
+		return "You have an error in your SQL syntax: " + err.Error()
+	}
+	at, _ := strconv.Atoi(m[1])
+	near := text[min(max(0, at-1-len(m[2])), len(text)):]
+	if len(near) > 80 {
+		near = near[:80]
+	}
+	line := 1 + strings.Count(text[:min(max(0, at-1), len(text))], "\n")
+	return fmt.Sprintf("You have an error in your SQL syntax; check the manual for the right syntax to use near '%s' at line %d", near, line)
+}
+
+// CountParameters counts the ? of a statement.
+func CountParameters(text string) int {
+	n := 0
+	tk := parser.NewStringTokenizer(text)
+	for {
+		typ, word := tk.Scan()
+		switch {
+		case typ == 0 || typ == sqlparser.LEX_ERROR:
+			return n
+		case typ == sqlparser.VALUE_ARG && word == ":v"+strconv.Itoa(n+1):
+			n++
+		}
+	}
+}
+
+// token is a word of the text.
+type token struct {
+	typ        int
+	word       string
+	start, end int
+}
+
+func tokens(text string) []token {
+	var out []token
+	tk := parser.NewStringTokenizer(text)
+	tk.SkipSpecialComments = true
+	end := 0
+	for {
+		typ, word := tk.Scan()
+		if typ == 0 || typ == sqlparser.LEX_ERROR {
+			return out
+		}
+		start := end
+		for start < tk.Pos && start < len(text) && strings.ContainsRune(" \t\r\n\f\v", rune(text[start])) {
+			start++
+		}
+		end = min(tk.Pos, len(text))
+		if typ == sqlparser.COMMENT {
+			continue
+		}
+		out = append(out, token{typ, word, start, end})
+	}
+}
+
+// mark numbers the SELECTs of a text and rewrites what the parser lacks.
+func (s *Statement) mark(text string) string {
+	list := tokens(text)
+	type open struct {
+		number int // of the SELECT whose fields are being read; -1 for none
+		from   int // start of the field
+		level  int
+	}
+	var b strings.Builder
+	var stack []open
+	at, level, windowLevel := 0, 0, -1
+	var pending *setOperator
+	closeField := func(end int) {
+		f := &stack[len(stack)-1]
+		s.titles[f.number] = append(s.titles[f.number], strings.TrimSpace(text[f.from:max(end, f.from)]))
+	}
+	reading := func() bool { return len(stack) > 0 && stack[len(stack)-1].level == level }
+	end := func(at int) {
+		if reading() {
+			closeField(at)
+			stack = stack[:len(stack)-1]
+		}
+	}
+	for i, t := range list {
+		next := func(k int) token {
+			if i+k < len(list) {
+				return list[i+k]
+			}
+			return token{}
+		}
+		switch {
+		case t.typ == sqlparser.WINDOW:
+			end(t.start)
+			windowLevel = level
+		case t.typ == ',' && windowLevel == level && next(1).typ != sqlparser.WINDOW:
+			// The parser wants the word before each name.
+			b.WriteString(text[at:t.end] + " WINDOW")
+			at = t.end
+		case t.typ == '(':
+			level++
+		case t.typ == ')':
+			end(t.start)
+			if windowLevel == level {
+				windowLevel = -1
+			}
+			level--
+		case t.typ == ',':
+			if reading() {
+				closeField(t.start)
+				stack[len(stack)-1].from = t.end
+			}
+		case t.typ == sqlparser.SELECT:
+			number := len(s.titles)
+			s.titles = append(s.titles, nil)
+			b.WriteString(text[at:t.end] + " /*#" + strconv.Itoa(number) + "*/ ")
+			at = t.end
+			from := t.end
+			for k := 1; ; k++ {
+				switch next(k).typ {
+				case sqlparser.DISTINCT, sqlparser.ALL, sqlparser.DISTINCTROW, sqlparser.STRAIGHT_JOIN, sqlparser.SQL_NO_CACHE,
+					sqlparser.SQL_CACHE, sqlparser.SQL_CALC_FOUND_ROWS, sqlparser.HIGH_PRIORITY, sqlparser.SQL_SMALL_RESULT,
+					sqlparser.SQL_BIG_RESULT, sqlparser.SQL_BUFFER_RESULT:
+					from = next(k).end
+					continue
+				}
+				break
+			}
+			if n := next(1); n.start > from && n.typ != 0 {
+				from = n.start // behind comments
+			}
+			stack = append(stack, open{number, from, level})
+			if pending != nil {
+				s.before[number] = *pending
+				pending = nil
+			}
+		case t.typ == sqlparser.UNION, isSetWord(t, next(1), next(2)):
+			end(t.start)
+			op := setOperator{word: strings.ToUpper(text[t.start:t.end]), level: level}
+			if n := next(1); n.typ == sqlparser.ALL {
+				op.all = true
+			}
+			pending = &op
+			if t.typ != sqlparser.UNION {
+				b.WriteString(text[at:t.start] + " UNION ALL ")
+				at = t.end
+				if n := next(1); n.typ == sqlparser.ALL || n.typ == sqlparser.DISTINCT {
+					at = n.end
+				}
+			}
+		case t.typ == sqlparser.FROM, t.typ == sqlparser.WHERE, t.typ == sqlparser.GROUP, t.typ == sqlparser.HAVING, t.typ == sqlparser.ORDER,
+			t.typ == sqlparser.LIMIT, t.typ == sqlparser.INTO, t.typ == sqlparser.FOR, t.typ == ';', t.typ == sqlparser.LOCK:
+			end(t.start)
+			if windowLevel == level {
+				windowLevel = -1
+			}
+		}
+	}
+	for len(stack) > 0 {
+		closeField(len(text))
+		stack = stack[:len(stack)-1]
+	}
+	b.WriteString(text[at:])
+	return b.String()
+}
+
+// odbc is how ODBC writes DATE '…', TIME '…' and TIMESTAMP '…'.
+var odbc = regexp.MustCompile(`(?i)\{\s*(d|t|ts)\s*('[^']*')\s*\}`)
+
+func fromODBC(s string) string {
+	m := odbc.FindStringSubmatch(s)
+	return map[string]string{"d": "DATE", "t": "TIME", "ts": "TIMESTAMP"}[strings.ToLower(m[1])] + " " + m[2]
+}
+
+// isSetWord tells INTERSECT and EXCEPT from names: a query follows.
+func isSetWord(t, next, after token) bool {
+	if !strings.EqualFold(t.word, "intersect") && !strings.EqualFold(t.word, "except") || t.end-t.start != len(t.word) {
+		return false
+	}
+	if next.typ == sqlparser.ALL || next.typ == sqlparser.DISTINCT {
+		next = after
+	}
+	return next.typ == sqlparser.SELECT || next.typ == '(' || next.typ == sqlparser.VALUES || next.typ == sqlparser.WITH
+}
+
+var numberComment = regexp.MustCompile(`/\*#(\d+)\*/`)
+
+// numberOf is the number of a SELECT, -1 when it has none.
+func numberOf(sel *sqlparser.Select) int {
+	if sel.Comments == nil {
+		return -1
+	}
+	for _, comment := range sel.Comments.GetComments() {
+		if m := numberComment.FindStringSubmatch(comment); m != nil {
+			n, _ := strconv.Atoi(m[1])
+			return n
+		}
+	}
+	return -1
+}
+
+// titlesOf are the texts of a SELECT's fields.
+func (c *compiler) titlesOf(sel *sqlparser.Select) []string {
+	n := numberOf(sel)
+	if n < 0 || n >= len(c.parsed.titles) || len(c.parsed.titles[n]) != len(sel.SelectExprs.Exprs) {
+		return nil
+	}
+	return c.parsed.titles[n]
+}
+
+// operatorOf is the operator of a combination as it was typed.
+func (c *compiler) operatorOf(u *sqlparser.Union) setOperator {
+	st := u.Right
+	for {
+		switch n := st.(type) {
+		case *sqlparser.Union:
+			st = n.Left
+			continue
+		case *sqlparser.Select:
+			if op, ok := c.parsed.before[numberOf(n)]; ok {
+				return op
+			}
+		}
+		return setOperator{word: "UNION", all: !u.Distinct}
+	}
+}

@@ -1,0 +1,231 @@
+package engine
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
+
+	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/functions"
+	"github.com/wiresql/wiresql/tables"
+)
+
+// querySession answers what the compiler asks about the session of a
+// statement.
+type querySession struct {
+	ctx       *sql.Context
+	engine    *Engine
+	params    Parameters
+	preparing bool
+	functions *functions.Session
+}
+
+var _ pushdown.Session = (*querySession)(nil)
+
+// maxWarnings is how many warnings one statement gives: more are counted by
+// nobody and hold memory.
+const maxWarnings = 64
+
+func newQuerySession(ctx *sql.Context, e *Engine, params Parameters, preparing bool) *querySession {
+	s := &querySession{ctx: ctx, engine: e, params: params, preparing: preparing}
+	var mu sync.Mutex
+	warned := map[string]bool{}
+	s.functions = &functions.Session{
+		Now: ctx.QueryTime().UTC(),
+		Warn: func(code int, message string) {
+			mu.Lock()
+			defer mu.Unlock()
+			if key := strconv.Itoa(code) + message; len(warned) < maxWarnings && !warned[key] {
+				warned[key] = true
+				ctx.Session.Warn(&sql.Warning{Level: "Warning", Code: code, Message: message})
+			}
+		},
+	}
+	if mode, ok := variable(ctx, "sql_mode").(string); ok {
+		s.functions.SQLMode = mode
+	}
+	if n, ok := variable(ctx, "max_allowed_packet").(int64); ok {
+		s.functions.MaxText = int(n)
+	}
+	if name, ok := variable(ctx, "collation_connection").(string); ok {
+		if id, ok := functions.CollationNamed(name); ok && name != "utf8mb4_0900_bin" {
+			s.functions.Collation = id
+		}
+	}
+	return s
+}
+
+// Database implements pushdown.Session.
+func (s *querySession) Database() string { return s.ctx.GetCurrentDatabase() }
+
+// Functions implements pushdown.Session.
+func (s *querySession) Functions() *functions.Session { return s.functions }
+
+// Variable implements pushdown.Session.
+func (s *querySession) Variable(scope, name string) (any, error) {
+	name = strings.ToLower(name)
+	var v any
+	var err error
+	if scope == "global" {
+		_, v, _ = sql.SystemVariables.GetGlobal(name)
+		if v == nil {
+			v, err = s.ctx.GetSessionVariable(s.ctx, name)
+		}
+	} else {
+		v, err = s.ctx.GetSessionVariable(s.ctx, name)
+	}
+	if err != nil {
+		return nil, &functions.SQLError{Number: 1193, State: "HY000", Message: fmt.Sprintf("Unknown system variable '%s'", name)}
+	}
+	return v, nil
+}
+
+// UserVariable implements pushdown.Session.
+func (s *querySession) UserVariable(name string) (any, error) {
+	_, v, err := s.ctx.GetUserVariable(s.ctx, name)
+	return v, err
+}
+
+// Parameter implements pushdown.Session.
+func (s *querySession) Parameter(name string) (any, bool) {
+	n, err := strconv.Atoi(strings.TrimPrefix(name, "v"))
+	if s.preparing || err != nil || n < 1 || n > len(s.params) {
+		return nil, false
+	}
+	return s.params[n-1], true
+}
+
+// Info implements pushdown.Session.
+func (s *querySession) Info(name string) (any, bool) {
+	client := s.ctx.Session.Client()
+	switch name {
+	case "database", "schema":
+		if db := s.ctx.GetCurrentDatabase(); db != "" {
+			return db, true
+		}
+		return nil, true
+	case "user", "session_user", "system_user":
+		return client.User + "@" + client.Address, true
+	case "current_user":
+		return client.User + "@%", true
+	case "version":
+		v, _ := variable(s.ctx, "version").(string)
+		return v, true
+	case "connection_id":
+		return uint64(s.ctx.Session.ID()), true
+	case "found_rows":
+		return s.ctx.GetLastQueryInfoInt(sql.FoundRows), true
+	case "row_count":
+		return s.ctx.GetLastQueryInfoInt(sql.RowCount), true
+	case "last_insert_id":
+		return uint64(0), true
+	case "current_role":
+		return "NONE", true
+	}
+	return nil, false
+}
+
+// May implements pushdown.Session.
+func (s *querySession) May(schema, table string) error {
+	db := s.engine.sql.Analyzer.Catalog.MySQLDb
+	if !db.Enabled() || schema == "information_schema" {
+		return nil
+	}
+	op := sql.NewPrivilegedOperation(sql.PrivilegeCheckSubject{Database: schema, Table: table}, sql.PrivilegeType_Select)
+	if db.UserHasPrivileges(s.ctx, op) {
+		return nil
+	}
+	client := s.ctx.Session.Client()
+	return mysql.NewSQLError(1142, "42000", "SELECT command denied to user '%s'@'%s' for table '%s'", client.User, client.Address, table)
+}
+
+// Schemas implements pushdown.Session.
+func (s *querySession) Schemas() []string {
+	return []string{tables.Main, tables.Ops, "information_schema", "mysql", "performance_schema"}
+}
+
+// Foreign implements pushdown.Session.
+func (s *querySession) Foreign(schema, table string) (*tables.Relation, error) {
+	if !isForeign(schema) {
+		return nil, nil
+	}
+	db, err := s.engine.sql.Analyzer.Catalog.Database(s.ctx, schema)
+	if err != nil {
+		return nil, nil
+	}
+	t, ok, err := db.GetTableInsensitive(s.ctx, table)
+	if err != nil || !ok {
+		return nil, err
+	}
+	rel := &tables.Relation{Schema: schema, Name: t.Name()}
+	for _, c := range t.Schema() {
+		rel.Columns = append(rel.Columns, tables.Column{Name: c.Name, Kind: foreignKind(c.Type), Size: 16384})
+	}
+	return rel, nil
+}
+
+func foreignKind(t sql.Type) tables.Kind {
+	switch {
+	case types.IsInteger(t):
+		return tables.BigInt
+	case types.IsFloat(t), types.IsDecimal(t):
+		return tables.Double
+	case types.IsTime(t) && !types.IsTimespan(t):
+		return tables.Timestamp
+	case types.IsBinaryType(t):
+		return tables.Bytes
+	}
+	return tables.Text
+}
+
+// foreignFeed is the rows of a table of go-mysql-server's.
+func foreignFeed(ctx *sql.Context, rel *tables.Relation, rows []sql.Row, schema sql.Schema) feed {
+	return &listFeed{cols: columnsOf(rel), rows: len(rows), write: func(row int, to func(int) *vectorWriter, at int) {
+		for i, c := range rel.Columns {
+			w := to(i)
+			v := rows[row][i]
+			if v == nil {
+				w.setNull(at)
+				continue
+			}
+			switch c.Kind {
+			case tables.BigInt:
+				n, _, err := types.Int64.Convert(ctx, v)
+				if err != nil {
+					w.setNull(at)
+					continue
+				}
+				put(w, at, n.(int64))
+			case tables.Double:
+				n, _, err := types.Float64.Convert(ctx, v)
+				if err != nil {
+					w.setNull(at)
+					continue
+				}
+				put(w, at, n.(float64))
+			case tables.Timestamp:
+				if t, ok := v.(time.Time); ok {
+					put(w, at, t.UnixMicro())
+				} else {
+					w.setNull(at)
+				}
+			case tables.Bytes:
+				b, _ := v.([]byte)
+				w.setBytes(at, b)
+			default:
+				text, err := schema[i].Type.SQL(ctx, nil, v)
+				if err != nil {
+					w.setNull(at)
+					continue
+				}
+				w.setText(at, strings.ToValidUTF8(text.ToString(), "\uFFFD"))
+			}
+		}
+	}}
+}

@@ -1,0 +1,350 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	gmsparser "github.com/dolthub/vitess/go/vt/sqlparser"
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/functions"
+	"github.com/wiresql/wiresql/tables"
+)
+
+// Who answers a statement. Queries are ours: they are compiled and run by
+// DuckDB, also those without a table. What asks about the server (SHOW, SET,
+// information_schema alone) is go-mysql-server's.
+
+// Parameters are the values bound to a prepared statement, in order; nil for a
+// statement that is not prepared.
+type Parameters []any
+
+// Values among them that Go has no type for.
+type (
+	DateValue    = pushdown.DateValue
+	ClockValue   = pushdown.ClockValue
+	DecimalValue = pushdown.DecimalValue
+)
+
+// CountParameters counts the ? of a statement.
+func CountParameters(text string) int { return pushdown.CountParameters(text) }
+
+// statement is a query of ours that is compiled.
+type statement struct {
+	engine *Engine
+	parsed *pushdown.Statement
+	plan   *pushdown.Plan
+	snap   *snapshot
+	params Parameters
+}
+
+// Answer runs a statement of ours; handled is false for one of
+// go-mysql-server's. A statement that is prepared comes with its parameters.
+func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error) {
+	st, err := e.parse(ctx, text)
+	if st == nil || err != nil {
+		return nil, nil, err != nil, err
+	}
+	if !asksForWarnings(text) {
+		ctx.Session.ClearWarnings()
+	}
+	switch ast := st.AST.(type) {
+	case *sqlparser.ExplainStmt:
+		text, err := e.explain(ctx, st, ast, params)
+		if err != nil {
+			return nil, nil, true, err
+		}
+		return explainSchema, explainRows(text), true, nil
+	case *sqlparser.PrepareStmt:
+		return nil, nil, true, e.prepareNamed(ctx, ast)
+	case *sqlparser.ExecuteStmt:
+		text, params, err := e.prepared(ctx, ast)
+		if err != nil {
+			return nil, nil, true, err
+		}
+		if schema, rows, handled, err = e.Answer(ctx, text, params); handled {
+			return schema, rows, true, err
+		}
+		schema, rows, _, err = e.sql.Query(ctx, text)
+		return schema, rows, true, err
+	case *sqlparser.DeallocateStmt:
+		return nil, nil, true, e.deallocate(ctx, ast)
+	}
+	s, err := e.compile(ctx, st, params)
+	if err != nil {
+		return nil, nil, true, err
+	}
+	if s.plan.Parameters {
+		if params == nil {
+			return nil, nil, true, &functions.SQLError{Number: 1064, State: "42000",
+				Message: "You have an error in your SQL syntax: a ? stands for a value of a prepared statement, and this one is not prepared"}
+		}
+		return nil, nil, true, &functions.SQLError{Number: 1210, State: "HY000", Message: "Incorrect arguments to EXECUTE"}
+	}
+	out, _, err := e.execute(ctx, s)
+	if err != nil {
+		return nil, nil, true, err
+	}
+	return schemaOf(s.plan.Columns), out, true, nil
+}
+
+// asksForWarnings tells whether a statement is about those of the one before,
+// which it must leave.
+func asksForWarnings(text string) bool {
+	lower := strings.ToLower(text)
+	return strings.Contains(lower, "@@warning_count") || strings.Contains(lower, "@@error_count")
+}
+
+// Prepare gives the columns of a statement of ours, as far as they are known
+// without its parameters.
+func (e *Engine) Prepare(ctx *sql.Context, text string) (schema sql.Schema, handled bool, err error) {
+	st, err := e.parse(ctx, text)
+	if st == nil || err != nil {
+		return nil, err != nil, err
+	}
+	switch st.AST.(type) {
+	case *sqlparser.ExplainStmt:
+		return explainSchema, true, nil
+	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt:
+		return nil, true, userError("a statement about prepared statements can't be prepared")
+	}
+	s, err := e.compileFor(ctx, st, nil, true)
+	if err != nil {
+		return nil, true, err
+	}
+	return schemaOf(s.plan.Columns), true, nil
+}
+
+// parse reads a statement; nil without an error when it is go-mysql-server's.
+func (e *Engine) parse(ctx *sql.Context, text string) (*pushdown.Statement, error) {
+	if err := checkText(text); err != nil {
+		return nil, err
+	}
+	st, err := pushdown.Parse(text)
+	if err != nil {
+		// What only the other grammar knows is no query of rows.
+		theirs, gmsErr := e.sql.Parser.ParseSimple(text)
+		if gmsErr == nil && !isQuery(theirs) {
+			return nil, nil
+		}
+		if errors.Is(gmsErr, gmsparser.ErrEmpty) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	switch ast := st.AST.(type) {
+	case sqlparser.TableStatement:
+		if e.theirs(ctx, ast) {
+			return nil, nil
+		}
+		return st, nil
+	case *sqlparser.ExplainStmt:
+		if inner, ok := ast.Statement.(sqlparser.TableStatement); ok && !e.theirs(ctx, inner) {
+			return st, nil
+		}
+	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt:
+		return st, nil
+	}
+	return nil, nil
+}
+
+func isQuery(st gmsparser.Statement) bool {
+	switch st := st.(type) {
+	case *gmsparser.Select, *gmsparser.SetOp, *gmsparser.ParenSelect:
+		return true
+	case *gmsparser.Explain:
+		return isQuery(st.Statement)
+	}
+	return false
+}
+
+// theirs tells whether a query is about the server alone: it reads no table of
+// ours, and some of theirs; or, without a table, it waits, locks or assigns.
+func (e *Engine) theirs(ctx *sql.Context, st sqlparser.SQLNode) bool {
+	ours, foreign, special := false, false, false
+	ctes := map[string]bool{}
+	_ = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case *sqlparser.CommonTableExpr:
+			ctes[strings.ToLower(n.ID.String())] = true
+		case *sqlparser.AliasedTableExpr:
+			t, ok := n.Expr.(sqlparser.TableName)
+			name := strings.ToLower(t.Name.String())
+			if !ok || t.Qualifier.IsEmpty() && (name == "dual" || ctes[name]) {
+				return true, nil
+			}
+			schema := strings.ToLower(t.Qualifier.String())
+			if schema == "" {
+				schema = strings.ToLower(ctx.GetCurrentDatabase())
+			}
+			if isForeign(schema) {
+				foreign = true
+			} else {
+				ours = true
+			}
+		case *sqlparser.AssignmentExpr, *sqlparser.LockingFunc:
+			special = true
+		case *sqlparser.FuncExpr:
+			special = special || serverFunctions[n.Name.Lowered()]
+		}
+		return true, nil
+	}, st)
+	return !ours && (foreign || special)
+}
+
+// serverFunctions do something to the connection or the server.
+var serverFunctions = map[string]bool{"sleep": true, "get_lock": true, "release_lock": true, "is_free_lock": true, "is_used_lock": true,
+	"release_all_locks": true, "benchmark": true}
+
+// isForeign tells whether go-mysql-server has a schema.
+func isForeign(schema string) bool {
+	return schema == "information_schema" || schema == "mysql" || schema == "performance_schema" || schema == "sys"
+}
+
+// compile translates a statement over the archive as it is now.
+func (e *Engine) compile(ctx *sql.Context, st *pushdown.Statement, params Parameters) (*statement, error) {
+	return e.compileFor(ctx, st, params, false)
+}
+
+func (e *Engine) compileFor(ctx *sql.Context, st *pushdown.Statement, params Parameters, preparing bool) (*statement, error) {
+	snap, err := e.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return e.compileOver(ctx, st, params, preparing, snap)
+}
+
+func (e *Engine) compileOver(ctx *sql.Context, st *pushdown.Statement, params Parameters, preparing bool, snap *snapshot) (*statement, error) {
+	env := snap.env()
+	env.Session = newQuerySession(ctx, e, params, preparing)
+	env.Plain = pushdownOff(ctx)
+	plan, err := pushdown.Compile(ctx, st, env)
+	if err != nil {
+		return nil, err
+	}
+	return &statement{engine: e, parsed: st, plan: plan, snap: snap, params: params}, nil
+}
+
+// schemaOf describes results to the wire.
+func schemaOf(columns []pushdown.Column) sql.Schema {
+	out := make(sql.Schema, len(columns))
+	for i, c := range columns {
+		out[i] = &sql.Column{Name: c.Name, Type: functions.SQLType(c.Type), Nullable: c.Nullable, Source: c.Table, DatabaseSource: c.Schema}
+	}
+	return out
+}
+
+// maxPrepared bounds the statements a session may prepare by name.
+const maxPrepared = 1000
+
+// prepareNamed keeps a statement under a name: PREPARE name FROM 'text'.
+func (e *Engine) prepareNamed(ctx *sql.Context, p *sqlparser.PrepareStmt) error {
+	s, ok := ctx.Session.(*session)
+	if !ok {
+		return userError("this session can't prepare statements by name")
+	}
+	text := ""
+	switch x := p.Statement.(type) {
+	case *sqlparser.Literal:
+		text = x.Val
+	case *sqlparser.Variable:
+		_, v, err := ctx.GetUserVariable(ctx, x.Name.Lowered())
+		if err != nil {
+			return err
+		}
+		text = fmt.Sprint(v)
+	default:
+		return userError("PREPARE takes a text")
+	}
+	if len(s.prepared) >= maxPrepared {
+		return userError("more than %d prepared statements: DEALLOCATE PREPARE some", maxPrepared)
+	}
+	if _, handled, err := e.Prepare(ctx, text); err != nil {
+		return err
+	} else if !handled {
+		if err := e.mayRun(ctx, text); err != nil {
+			return err
+		}
+	}
+	if s.prepared == nil {
+		s.prepared = map[string]string{}
+	}
+	s.prepared[p.Name.Lowered()] = text
+	return nil
+}
+
+// mayRun lets a named statement of go-mysql-server's through if it only shows
+// something.
+func (e *Engine) mayRun(ctx *sql.Context, text string) error {
+	st, err := e.sql.Parser.ParseSimple(text)
+	if err != nil {
+		return err
+	}
+	switch st.(type) {
+	case *gmsparser.Show, *gmsparser.Select, *gmsparser.SetOp, *gmsparser.ParenSelect:
+		return nil
+	}
+	return userError("only questions can be prepared by name")
+}
+
+// prepared finds a statement kept under a name, and its parameters.
+func (e *Engine) prepared(ctx *sql.Context, x *sqlparser.ExecuteStmt) (string, Parameters, error) {
+	s, ok := ctx.Session.(*session)
+	if !ok || s.prepared[x.Name.Lowered()] == "" {
+		return "", nil, &functions.SQLError{Number: 1243, State: "HY000",
+			Message: fmt.Sprintf("Unknown prepared statement handler (%s) given to EXECUTE", x.Name.String())}
+	}
+	params := Parameters{}
+	for _, v := range x.Arguments {
+		_, value, err := ctx.GetUserVariable(ctx, v.Name.Lowered())
+		if err != nil {
+			return "", nil, err
+		}
+		params = append(params, value)
+	}
+	return s.prepared[x.Name.Lowered()], params, nil
+}
+
+func (e *Engine) deallocate(ctx *sql.Context, d *sqlparser.DeallocateStmt) error {
+	s, ok := ctx.Session.(*session)
+	if !ok || s.prepared[d.Name.Lowered()] == "" {
+		return &functions.SQLError{Number: 1243, State: "HY000",
+			Message: fmt.Sprintf("Unknown prepared statement handler (%s) given to DEALLOCATE PREPARE", d.Name.String())}
+	}
+	delete(s.prepared, d.Name.Lowered())
+	return nil
+}
+
+// session is a connection's session, with what we keep beside
+// go-mysql-server's.
+type session struct {
+	*sql.BaseSession
+	prepared map[string]string // by name
+}
+
+// foreign reads a table of go-mysql-server's whole, for a statement that joins
+// it with ours.
+func (e *Engine) foreign(ctx *sql.Context, rel *tables.Relation) ([]sql.Row, sql.Schema, error) {
+	text := "SELECT * FROM `" + rel.Schema + "`.`" + rel.Name + "`"
+	schema, iter, _, err := e.sql.Query(ctx, text)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer iter.Close(ctx)
+	var out []sql.Row
+	for {
+		row, err := iter.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return out, schema, nil
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		out = append(out, slices.Clone(row))
+	}
+}

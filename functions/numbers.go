@@ -1,0 +1,260 @@
+package functions
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"vitess.io/vitess/go/sqltypes"
+)
+
+// numbers are the mathematical functions (manual 12.6).
+var numbers = []builtin{
+	{name: "abs", args: "x", typed: absolute, doc: "The absolute value."},
+	{name: "acos", args: "x", typed: maybeDouble, doc: "The arc cosine."},
+	{name: "asin", args: "x", typed: maybeDouble, doc: "The arc sine."},
+	{name: "atan", args: "y[, x]", typed: maybeDouble, doc: "The arc tangent, of y/x with two arguments."},
+	{name: "atan2", args: "y, x", typed: maybeDouble, doc: "The arc tangent of y/x, in its quadrant."},
+	{name: "bin", args: "n", typed: plainText(64), doc: "The number in base 2."},
+	{name: "bit_count", args: "n", typed: maybeInteger, doc: "The number of bits set."},
+	{name: "ceil", args: "x", typed: wholeNumber, doc: "The least whole number not less than x."},
+	{name: "conv", args: "n, from, to", typed: plainText(64), eval: evalConv, doc: "A number of one base in another, 2 to 36."},
+	{name: "cos", args: "x", typed: maybeDouble, doc: "The cosine."},
+	{name: "cot", args: "x", typed: maybeDouble, eval: finite, doc: "The cotangent."},
+	{name: "crc32", args: "bytes", typed: maybeUnsigned, stored: true, doc: "The CRC-32."},
+	{name: "degrees", args: "x", typed: maybeDouble, eval: finite, doc: "Radians in degrees."},
+	{name: "exp", args: "x", typed: maybeDouble, eval: finite, doc: "e to the power of x."},
+	{name: "floor", args: "x", typed: wholeNumber, doc: "The greatest whole number not greater than x."},
+	{name: "format", args: "x, digits[, locale]", typed: plainText(0), eval: evalFormat, doc: "The number with thousands separated, rounded to so many digits."},
+	{name: "ln", args: "x", typed: maybeDouble, eval: logarithm, doc: "The natural logarithm."},
+	{name: "log", args: "x[, y]", typed: maybeDouble, eval: logarithm, doc: "The natural logarithm, or that of y to base x."},
+	{name: "log10", args: "x", typed: maybeDouble, eval: logarithm, doc: "The logarithm to base 10."},
+	{name: "log2", args: "x", typed: maybeDouble, eval: logarithm, doc: "The logarithm to base 2."},
+	{name: "mod", args: "a, b", typed: remainder, eval: evalZero, exact: true, doc: "The remainder; NULL by 0."},
+	{name: "oct", args: "n", typed: plainText(64), doc: "The number in base 8."},
+	{name: "pi", args: "", typed: of(Type{Kind: Double}), doc: "3.141593."},
+	{name: "pow", args: "x, y", typed: maybeDouble, eval: finite, doc: "x to the power of y."},
+	{name: "radians", args: "x", typed: maybeDouble, doc: "Degrees in radians."},
+	{name: "round", args: "x[, digits]", typed: roundType, eval: evalRound, doc: "x rounded, half away from zero; a DOUBLE half to even."},
+	{name: "sign", args: "x", typed: maybeInteger, doc: "-1, 0 or 1."},
+	{name: "sin", args: "x", typed: maybeDouble, doc: "The sine."},
+	{name: "sqrt", args: "x", typed: maybeDouble, doc: "The square root; NULL below 0."},
+	{name: "tan", args: "x", typed: maybeDouble, doc: "The tangent."},
+	{name: "truncate", args: "x, digits", typed: roundType, doc: "x cut behind so many digits."},
+}
+
+func absolute(c *call) (Type, error) {
+	t := numeric(c.args[0].Type)
+	if t.Kind == Integer {
+		t.Bits = 64
+	}
+	t.Nullable = c.nullable()
+	return t, nil
+}
+
+// wholeNumber is the rule of CEIL and FLOOR: a decimal that fits is BIGINT.
+func wholeNumber(c *call) (Type, error) {
+	t := numeric(c.args[0].Type)
+	switch t.Kind {
+	case Decimal:
+		if t.digits() <= 17 {
+			return Type{Kind: Integer, Bits: 64, Nullable: c.nullable()}, nil
+		}
+		return decimalOf(t.digits()+1, 0, c.nullable()), nil
+	case Integer, Unsigned:
+		t.Bits = 64
+	}
+	t.Nullable = c.nullable()
+	return t, nil
+}
+
+// roundType is the rule of ROUND and TRUNCATE: so many digits as a literal
+// says, up to 30.
+func roundType(c *call) (Type, error) {
+	t := numeric(c.args[0].Type)
+	t.Nullable = c.nullable()
+	n, literal := int64(0), len(c.args) == 1
+	if !literal {
+		n, literal = c.literalInt(1)
+	}
+	switch {
+	case t.Kind == Decimal && literal:
+		scale := int(min(max(n, 0), maxScale))
+		digits := t.digits()
+		if scale < t.Scale && c.name == "round" {
+			digits++
+		}
+		return decimalOf(digits, scale, t.Nullable), nil
+	case t.Kind == Integer || t.Kind == Unsigned:
+		t.Bits = 64
+		if !literal {
+			t = Type{Kind: Double, Nullable: t.Nullable}
+		}
+	}
+	return t, nil
+}
+
+// evalRound is evalengine's but for whole numbers: one past BIGINT is an error.
+func evalRound(c *call) (evaluator, error) {
+	if c.result.Kind != Integer && c.result.Kind != Unsigned {
+		_, eval, err := c.bySQL()
+		return eval, err
+	}
+	x := c.decimal(0)
+	digits := func(sqltypes.Value) int64 { return 0 }
+	if len(c.args) == 2 {
+		digits = c.integer(1)
+	}
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		n := min(max(digits(row[len(c.args)-1]), -30), 0)
+		d := x(row[0]).Round(int32(n))
+		signed, isSigned := d.Int64()
+		unsigned, isUnsigned := d.Uint64()
+		switch {
+		case c.result.Kind == Integer && isSigned:
+			return intValue(signed), nil
+		case c.result.Kind == Unsigned && isUnsigned:
+			return uintValue(unsigned), nil
+		}
+		return sqltypes.NULL, outOfRange(strings.ToUpper(c.result.String()), "round("+clip(row[0])+","+strconv.FormatInt(n, 10)+")")
+	}), nil
+}
+
+// evalConv is NULL of the empty text.
+func evalConv(c *call) (evaluator, error) {
+	_, eval, err := c.bySQL()
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		if len(row[0].Raw()) == 0 {
+			return sqltypes.NULL, nil
+		}
+		return eval(row)
+	}), err
+}
+
+// finite makes an infinite result of evalengine error 1690.
+func finite(c *call) (evaluator, error) {
+	f := map[string]func(row []float64) float64{
+		"pow":     func(x []float64) float64 { return math.Pow(x[0], x[1]) },
+		"exp":     func(x []float64) float64 { return math.Exp(x[0]) },
+		"cot":     func(x []float64) float64 { return 1 / math.Tan(x[0]) },
+		"degrees": func(x []float64) float64 { return x[0] * (180 / math.Pi) },
+	}[c.name]
+	read := make([]func(sqltypes.Value) float64, len(c.args))
+	for i := range read {
+		read[i] = c.float(i)
+	}
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		var in [2]float64
+		for i := range read {
+			in[i] = read[i](row[i])
+		}
+		r := f(in[:])
+		if math.IsInf(r, 0) || math.IsNaN(r) {
+			texts := make([]string, len(c.args))
+			for i := range texts {
+				texts[i] = clip(row[i])
+			}
+			return sqltypes.NULL, outOfRange("DOUBLE", c.name+"("+strings.Join(texts, ",")+")")
+		}
+		return floatValue(r), nil
+	}), nil
+}
+
+// logarithm notes what has none: warning 3020.
+func logarithm(c *call) (evaluator, error) {
+	read := make([]func(sqltypes.Value) float64, len(c.args))
+	for i := range read {
+		read[i] = c.float(i)
+	}
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		x := read[len(read)-1](row[len(read)-1])
+		base := math.E
+		if len(read) == 2 {
+			base = read[0](row[0])
+		}
+		if !(x > 0) || !(base > 0) || base == 1 {
+			c.s.warn(3020, "Invalid argument for logarithm")
+			return sqltypes.NULL, nil
+		}
+		switch {
+		case c.name == "log2":
+			return floatValue(math.Log(x) / math.Ln2), nil
+		case c.name == "log10":
+			return floatValue(math.Log10(x)), nil
+		case len(read) == 2:
+			return floatValue(math.Log(x) / math.Log(base)), nil
+		}
+		return floatValue(math.Log(x)), nil
+	}), nil
+}
+
+// evalFormat is FORMAT. Of the locales those are known that differ from en_US
+// only by their separators.
+func evalFormat(c *call) (evaluator, error) {
+	digits := c.integer(1)
+	exactNumber := c.args[0].Type.Kind.Numeric() && c.args[0].Type.Kind != Double
+	number, approximate := c.decimal(0), c.float(0)
+	return func(row []sqltypes.Value) (sqltypes.Value, error) {
+		if row[0].IsNull() || row[1].IsNull() {
+			return sqltypes.NULL, nil
+		}
+		thousands, point := ",", "."
+		if len(row) > 2 && !row[2].IsNull() {
+			thousands, point = separators(row[2].ToString())
+		}
+		n := int(min(max(digits(row[1]), 0), 38))
+		var text string
+		if exactNumber {
+			text = string(number(row[0]).FormatMySQL(int32(n)))
+		} else {
+			f := approximate(row[0])
+			if p := math.Pow10(n); n < 22 && !math.IsInf(f*p, 0) {
+				f = math.RoundToEven(f*p) / p
+			}
+			text = strconv.FormatFloat(f, 'f', -1, 64) // as many digits as tell it from others
+			whole, fraction, _ := strings.Cut(text, ".")
+			if n > 0 {
+				whole += "." + (fraction + strings.Repeat("0", n))[:n]
+			}
+			text = whole
+		}
+		sign := ""
+		if rest, ok := strings.CutPrefix(text, "-"); ok {
+			text = rest
+			if strings.Trim(text, "0.") != "" {
+				sign = "-"
+			}
+		}
+		whole, fraction, _ := strings.Cut(text, ".")
+		var b strings.Builder
+		b.WriteString(sign)
+		for i, d := range whole {
+			if i > 0 && (len(whole)-i)%3 == 0 {
+				b.WriteString(thousands)
+			}
+			b.WriteRune(d)
+		}
+		if n > 0 {
+			b.WriteString(point + fraction)
+		}
+		return textValue([]byte(b.String())), nil
+	}, nil
+}
+
+// separators are those of a locale (manual 10.16, lc_time_names).
+func separators(locale string) (thousands, point string) {
+	switch strings.ToLower(locale) {
+	case "de_de", "da_dk", "es_ar", "id_id", "is_is", "it_ch", "nl_be", "tr_tr", "vi_vn", "el_gr", "fo_fo":
+		return ".", ","
+	case "de_at", "de_ch", "fr_ch":
+		if strings.EqualFold(locale, "de_ch") {
+			return "'", "."
+		}
+		return "", ","
+	case "fr_fr", "fr_be", "fr_ca", "it_it", "nl_nl", "pt_pt", "pl_pl", "sl_si", "es_es":
+		return "", ","
+	case "ru_ru", "cs_cz", "fi_fi", "nb_no", "sv_se", "hu_hu", "uk_ua", "sk_sk":
+		return " ", ","
+	}
+	return ",", "."
+}

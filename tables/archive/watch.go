@@ -1,0 +1,101 @@
+package archive
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Whether packets can be read is no fact of the archive: anybody may take their
+// files away. A file of ours that goes or comes changes its folder, so the
+// folders are looked at, not each file; captures indexed in place can change
+// where they lie, and are looked at some at a time.
+
+// maxLooks bounds how many captures in place are looked at at once.
+const maxLooks = 1000
+
+// segmentWatch is what the files of a catalogue's segments looked like.
+type segmentWatch struct {
+	folders map[string]*watchedFolder // of our own
+	inPlace []int                     // segments that are not ours, by their place in the catalogue
+	next    int                       // of inPlace
+	bad     []Quarantine              // rows of segments that are skipped
+}
+
+// watchedFolder is a folder with segments.
+type watchedFolder struct {
+	changed time.Time // zero: there is none
+	read    time.Time
+	within  []int // its segments, by their place in the catalogue
+}
+
+// quiet tells whether an equal time of the folder means that nothing changed.
+func (f *watchedFolder) quiet() bool { return f.read.Sub(f.changed) >= settled }
+
+// watch begins to watch a catalogue's segments. The folders are those as they
+// were looked at before its files were.
+func watch(c *Catalog, folders map[string]*watchedFolder) segmentWatch {
+	w := segmentWatch{folders: folders}
+	for i := range c.segments {
+		s := &c.segments[i]
+		if s.InPlace {
+			w.inPlace = append(w.inPlace, i)
+			continue
+		}
+		f := folders[filepath.Dir(s.AbsPath)]
+		f.within = append(f.within, i)
+	}
+	return w
+}
+
+// segmentsChanged tells whether the state of a segment may be another than it
+// is in the current catalogue.
+func (a *Archive) segmentsChanged() bool {
+	segments, w := a.current.segments, &a.watched
+	same := func(i int) bool { return a.state(&segments[i]) == segments[i].State }
+	for dir, f := range w.folders {
+		now := time.Now()
+		if !changedAt(dir).Equal(f.changed) {
+			return true
+		}
+		if f.quiet() {
+			continue
+		}
+		for _, i := range f.within {
+			if !same(i) {
+				return true
+			}
+		}
+		f.read = now
+	}
+	for range min(len(w.inPlace), maxLooks) {
+		w.next = (w.next + 1) % len(w.inPlace)
+		if !same(w.inPlace[w.next]) {
+			return true
+		}
+	}
+	return false
+}
+
+// look is the state of a segment of ours, from the current catalogue if its
+// folder did not change since. folders are those that were looked at by now.
+func (a *Archive) look(s *SegmentInfo, folders map[string]*watchedFolder) string {
+	dir := filepath.Dir(s.AbsPath)
+	f := folders[dir]
+	if f == nil {
+		f = &watchedFolder{read: time.Now(), changed: changedAt(dir)}
+		folders[dir] = f
+	}
+	if was := a.watched.folders[dir]; was != nil && was.changed.Equal(f.changed) && was.quiet() && a.current != nil {
+		if known, ok := a.current.Segment(s.Number()); ok && known.AbsPath == s.AbsPath {
+			return known.State
+		}
+	}
+	if f.changed.IsZero() {
+		return StateMissing
+	}
+	if st, err := os.Stat(s.AbsPath); err != nil || !st.Mode().IsRegular() {
+		return StateMissing
+	}
+	return StateAvailable
+}
