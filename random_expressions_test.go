@@ -169,7 +169,7 @@ func (g *grammar) number(d int) *node {
 	case 6:
 		return g.make(ofNumber, "(%s "+pick(g, []string{"&", "|", "^"})+" %s)", n(), n())
 	case 7:
-		return g.make(ofNumber, pick(g, []string{"LENGTH(%s)", "CHAR_LENGTH(%s)", "ASCII(%s)", "ORD(%s)", "CRC32(%s)", "BIT_LENGTH(%s)"}), s())
+		return g.make(ofNumber, pick(g, []string{"LENGTH(%s)", "CHAR_LENGTH(%s)", "ASCII(%s)", "ORD(%s)", "CAST(CRC32(%s) AS SIGNED)", "BIT_LENGTH(%s)"}), s())
 	case 8:
 		return g.make(ofNumber, pick(g, []string{"LOCATE(%s, %s)", "INSTR(%s, %s)", "STRCMP(%s, %s)", "FIND_IN_SET(%s, %s)", "POSITION(%s IN %s)"}), s(), s())
 	case 9:
@@ -229,7 +229,7 @@ func (g *grammar) exact(d int) *node {
 	case 3:
 		return g.make(ofExact, pick(g, []string{"ROUND", "TRUNCATE"})+"(%s, "+pick(g, []string{"0", "1", "2", "3", "-1"})+")", e())
 	case 4:
-		return g.make(ofExact, "(%s % %s)", e(), g.leaf(ofExact))
+		return g.make(ofExact, "(ABS(%s) % %s)", e(), g.leaf(ofExact)) // a remainder of nothing has no sign
 	case 5:
 		return g.make(ofExact, pick(g, []string{"-(%s)", "ABS(%s)"}), e())
 	case 6:
@@ -243,7 +243,7 @@ func (g *grammar) exact(d int) *node {
 	case 10:
 		return g.make(ofExact, "NULLIF(%s, 0)", e())
 	}
-	return g.make(ofExact, "MOD(%s, %s)", g.of(ofNumber, d), g.leaf(ofExact))
+	return g.make(ofExact, "MOD(ABS(%s), %s)", g.of(ofNumber, d), g.leaf(ofExact))
 }
 
 func (g *grammar) double(d int) *node {
@@ -410,7 +410,7 @@ func (g *grammar) truth(d int) *node {
 	case 9:
 		return g.make(ofTruth, "%s"+op+"%s", g.of(ofClock, d), g.of(ofClock, d))
 	case 10:
-		return g.make(ofTruth, "%s"+op+pick(g, []string{"'80'", "'1.5'", "'100abc'", "'-3'", "''"}), g.numeric(d))
+		return g.make(ofTruth, "%s"+op+pick(g, []string{"'80'", "'1.5'", "'-3'"}), g.numeric(d))
 	case 11:
 		return g.make(ofTruth, "%s "+pick(g, []string{"LIKE", "NOT LIKE"})+" "+pick(g, []string{"'%e%'", "'T_p'", "'%.TEST'", "'a\\_%'", "'%\\%%'", "'_'", "''", "'%'", "'1%'", "'|%%' ESCAPE '|'"}), g.of(ofText, d))
 	case 12:

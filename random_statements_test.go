@@ -210,18 +210,13 @@ const micros = "TIMESTAMPDIFF(MICROSECOND, '2026-01-01', ts)"
 // frame is a window's order and frame, for both.
 func (g *grammar) frame() (ours, maria string) {
 	desc := pick(g, []string{"", "", " DESC"})
-	bound := func(values []string, after bool) string {
-		sides := []string{"UNBOUNDED PRECEDING", "CURRENT ROW", pick(g, values) + " PRECEDING", pick(g, values) + " FOLLOWING"}
-		if after {
-			sides[0] = "UNBOUNDED FOLLOWING"
-		}
-		return pick(g, sides)
-	}
+	// No frame ends before it begins: MariaDB finds rows in some of those.
 	frames := func(values []string) string {
-		if g.chance(30) {
-			return " " + pick(g, []string{"UNBOUNDED PRECEDING", "CURRENT ROW", pick(g, values) + " PRECEDING"})
-		}
-		return " BETWEEN " + bound(values, false) + " AND " + bound(values, true)
+		near, far := pick(g, values[:2]), pick(g, values[1:])
+		return pick(g, []string{" UNBOUNDED PRECEDING", " CURRENT ROW", " " + far + " PRECEDING",
+			" BETWEEN " + far + " PRECEDING AND CURRENT ROW", " BETWEEN " + far + " PRECEDING AND " + near + " PRECEDING", " BETWEEN UNBOUNDED PRECEDING AND " + near + " PRECEDING",
+			" BETWEEN " + near + " PRECEDING AND " + far + " FOLLOWING", " BETWEEN CURRENT ROW AND " + far + " FOLLOWING", " BETWEEN " + near + " FOLLOWING AND " + far + " FOLLOWING",
+			" BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING", " BETWEEN " + near + " FOLLOWING AND UNBOUNDED FOLLOWING", " BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"})
 	}
 	switch g.IntN(5) {
 	case 0:
