@@ -260,7 +260,7 @@ func (g *grammar) double(d int) *node {
 	case 5:
 		return g.make(ofDouble, "(%s * 1e0)", g.of(pick(g, []kind{ofNumber, ofExact}), d))
 	case 6:
-		return g.make(ofDouble, pick(g, []string{"-(%s)", "ABS(%s)", "FLOOR(%s)", "CEIL(%s)"}), e())
+		return g.make(ofDouble, pick(g, []string{"-(%s)", "ABS(%s)"}), e())
 	case 7:
 		return g.make(ofDouble, "EXP((%s % 100) / 10)", g.leaf(ofNumber))
 	}
@@ -269,7 +269,7 @@ func (g *grammar) double(d int) *node {
 
 func (g *grammar) text(d int) *node {
 	s := func() *node { return g.of(ofText, d) }
-	switch g.IntN(28) {
+	switch g.IntN(27) {
 	case 0, 1:
 		return g.make(ofText, "CONCAT(%s, %s)", s(), g.of(pick(g, []kind{ofText, ofNumber, ofExact, ofDay}), d))
 	case 2:
@@ -283,7 +283,7 @@ func (g *grammar) text(d int) *node {
 	case 6:
 		return g.make(ofText, "SUBSTRING(%s, %s, %s)", s(), g.small(), g.small())
 	case 7:
-		return g.make(ofText, "REPLACE(%s, %s, %s)", s(), g.leaf(ofText), g.leaf(ofText))
+		return g.make(ofText, "REPLACE(%s, %s, %s)", s(), literalNode(ofText, pick(g, literals[ofText])), literalNode(ofText, pick(g, literals[ofText])))
 	case 8:
 		return g.make(ofText, pick(g, []string{"LPAD", "RPAD"})+"(%s, %s, "+pick(g, []string{"'x'", "'é'", "'ab'"})+")", s(), g.small())
 	case 9:
@@ -316,8 +316,6 @@ func (g *grammar) text(d int) *node {
 		return g.make(ofText, "CAST(%s AS CHAR("+pick(g, []string{"1", "3", "10"})+"))", g.of(pick(g, []kind{ofText, ofMoment, ofNumber}), d))
 	case 25:
 		return g.make(ofText, "REGEXP_REPLACE(%s, "+pick(g, []string{"'[.].*$'", "'[0-9]+'", "'E'", "'^s'"})+", "+pick(g, []string{"''", "'X'"})+")", s())
-	case 26:
-		return g.make(ofText, "MAKE_SET(%s, %s, %s)", g.small(), s(), s())
 	}
 	return g.make(ofText, "(%s COLLATE "+pick(g, []string{"utf8mb4_bin", "utf8mb4_general_ci"})+")", g.leaf(ofText))
 }

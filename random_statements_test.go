@@ -297,7 +297,8 @@ func (g *grammar) windowFunction(ours, maria, partition, total string) *node {
 		name, column := pick(g, []string{"LAG", "LEAD"}), pick(g, []string{"bytes", "packets", "server_port"})
 		return &node{format: name + "(" + column + ", " + n + ", -7)" + numbered, maria: "COALESCE(" + name + "(" + column + ", " + n + ")" + numbered + ", -7)"}
 	case 7:
-		return both(pick(g, []string{"FIRST_VALUE(%s)", "LAST_VALUE(%s)"}), literalNode(ofNothing, pick(g, []string{"bytes", "service", "ts", "conn_id"})))
+		rows := pick(g, []string{"", " ROWS 2 PRECEDING", " ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING", " ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING"})
+		return g.make(ofNothing, pick(g, []string{"FIRST_VALUE", "LAST_VALUE"})+"("+pick(g, []string{"bytes", "service", "ts", "conn_id"})+") OVER ("+partition+total+rows+")")
 	case 8:
 		return g.make(ofNothing, "NTH_VALUE(%s, "+n+")"+numbered, g.any(1))
 	case 9:

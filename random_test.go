@@ -40,6 +40,7 @@ var explanations = []struct {
 		return anyCell(want, "9999.9999")
 	}},
 	{"a DECIMAL zero has no sign, in MariaDB -5 % 0.5 is -0.0: sameCell", "MySQL 14.24.2", nil},
+	{"REPLACE with a NULL is NULL, in MariaDB only where it replaces", "MySQL 14.8", nil},
 	{"LAG and LEAD have a default value", "MySQL 14.20.1", nil},
 	{"RANGE frames over times take an INTERVAL", "MySQL 14.20.3", nil},
 	{"CUME_DIST and PERCENT_RANK are whole doubles, in MariaDB of 10 digits", "MySQL 14.20.1", nil},
