@@ -425,7 +425,7 @@ func (g *grammar) truth(d int) *node {
 	case 17:
 		return g.make(ofTruth, "%s IS "+pick(g, []string{"NULL", "NOT NULL"}), g.any(d))
 	case 18:
-		return g.make(ofTruth, "(%s) IS "+pick(g, []string{"TRUE", "NOT TRUE", "FALSE", "NOT FALSE", "UNKNOWN", "NOT UNKNOWN"}), g.truth(max(d-1, 0)))
+		return g.make(ofTruth, "((%s) IS "+pick(g, []string{"TRUE", "NOT TRUE", "FALSE", "NOT FALSE", "UNKNOWN", "NOT UNKNOWN"})+")", g.truth(max(d-1, 0)))
 	case 19, 20:
 		return g.make(ofTruth, "(%s "+pick(g, []string{"AND", "OR", "XOR"})+" %s)", g.of(ofTruth, d), g.of(ofTruth, d))
 	case 21:

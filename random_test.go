@@ -51,7 +51,6 @@ var explanations = []struct {
 	{"an alias of an aggregate may stand in an expression of ORDER BY", "MySQL 15.2.13", nil},
 	{"ORDER BY may stand beside WITH ROLLUP", "MySQL 14.19.2", nil},
 	{"text that is no time is an error beside a time (1525), in MariaDB a warning", "MySQL 13.2.2", nil},
-	{"an empty regular expression is an error (3685)", "MySQL 14.8.2", nil},
 }
 
 // anyCell reports whether a value of an answer has a text in it.
