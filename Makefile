@@ -4,6 +4,7 @@
 # make test       installs what the tests drive if root, then runs everything CI runs
 # make race       the tests under the race detector
 # make fuzz       each fuzz target for FUZZTIME, in search of new inputs
+# make random     RANDOM_STATEMENTS new random statements, MariaDB against wiresql
 # make lint       gofmt, vet, staticcheck
 # make docs       writes the generated documentation again
 # make bench      side-by-side benchmarks (BENCHDIR needs about 15 GB, ten minutes)
@@ -12,16 +13,17 @@
 SHELL := /bin/bash
 GO ?= go
 FUZZTIME ?= 10s
+RANDOM_STATEMENTS ?= 20000
 # Programs that make test data and benchmarks; ./... leaves testdata out.
 PROGRAMS := ./testdata/bench ./testdata/exporter/... ./testdata/generate ./testdata/shift
 BENCHDIR ?= /tmp/wiresql-bench
 # The programs the tests drive: real clients and real peers, no mocks.
 PACKAGES := tshark tcpdump mariadb-client mariadb-server nfdump softflowd
 
-.PHONY: help build demo test deps unit race fuzz lint docs bench bench-collector
+.PHONY: help build demo test deps unit race fuzz random lint docs bench bench-collector
 
 help:
-	@sed -n 's/^# //p' Makefile | head -10
+	@sed -n 's/^# //p' Makefile | head -11
 
 build:
 	$(GO) build -o wiresql .
@@ -56,6 +58,9 @@ fuzz:
 	    echo "fuzz $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
 	  done; \
 	done
+
+random:
+	$(GO) test . -run 'TestRandomStatements$$' -v -timeout 2h -random.seed $$(date +%s) -random.statements $(RANDOM_STATEMENTS)
 
 lint:
 	@bad=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$bad" ]; then echo "not gofmt'ed: $$bad"; exit 1; fi

@@ -151,6 +151,7 @@ func TestFunctions(t *testing.T) {
 		}
 		if reason == "" {
 			want := askMaria(t, maria, expression)
+			checkType(t, maria, expression, typed.arg.Type)
 			report(t, expression+" in Go", typed.arg.Type, got, want, values, columns)
 		}
 		if typed.duck == nil {
@@ -390,6 +391,58 @@ func askMaria(t *testing.T, db *sql.DB, expression string) []string {
 		}
 	}
 	return out
+}
+
+// checkType compares the type of a result with the server's metadata.
+func checkType(t *testing.T, db *sql.DB, expression string, typ functions.Type) {
+	t.Helper()
+	rows, err := db.Query("SELECT " + expression + " FROM v LIMIT 0")
+	if err != nil {
+		return
+	}
+	defer rows.Close()
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, scale, _ := types[0].DecimalSize()
+	is := types[0].DatabaseTypeName()
+	switch is {
+	case "TINYINT", "SMALLINT", "INT", "MEDIUMINT", "BIGINT":
+		is = "integer"
+	case "UNSIGNED TINYINT", "UNSIGNED SMALLINT", "UNSIGNED INT", "UNSIGNED BIGINT":
+		is = "unsigned"
+	case "TEXT", "CHAR", "LONGTEXT":
+		is = "VARCHAR"
+	case "BLOB", "BINARY", "LONGBLOB":
+		is = "VARBINARY"
+	case "DECIMAL", "DATETIME", "TIME":
+		is = fmt.Sprintf("%s,%d", is, scale)
+	}
+	want := ""
+	switch typ.Kind {
+	case functions.Bool, functions.Integer:
+		want = "integer"
+	case functions.Unsigned:
+		want = "unsigned"
+	case functions.Decimal:
+		want = fmt.Sprintf("DECIMAL,%d", typ.Scale)
+	case functions.Double:
+		want = "DOUBLE"
+	case functions.Text:
+		want = "VARCHAR"
+	case functions.Bytes:
+		want = "VARBINARY"
+	case functions.Date:
+		want = "DATE"
+	case functions.Time:
+		want = fmt.Sprintf("DATETIME,%d", typ.Scale)
+	case functions.Clock:
+		want = fmt.Sprintf("TIME,%d", typ.Scale)
+	}
+	if is != want {
+		t.Errorf("%s is %s (%s), of MariaDB %s", expression, want, typ, is)
+	}
 }
 
 // askDuck evaluates the translation.

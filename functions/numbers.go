@@ -27,7 +27,7 @@ var numbers = []builtin{
 	{name: "floor", args: "x", typed: wholeNumber, doc: "The greatest whole number not greater than x."},
 	{name: "format", args: "x, digits[, locale]", typed: plainText(0), eval: evalFormat, doc: "The number with thousands separated, rounded to so many digits."},
 	{name: "ln", args: "x", typed: maybeDouble, eval: logarithm, doc: "The natural logarithm."},
-	{name: "log", args: "[base, ]x", typed: maybeDouble, eval: logarithm, doc: "The logarithm, natural without a base."},
+	{name: "log", args: "x[, y]", typed: maybeDouble, eval: logarithm, doc: "The natural logarithm, or that of y to base x."},
 	{name: "log10", args: "x", typed: maybeDouble, eval: logarithm, doc: "The logarithm to base 10."},
 	{name: "log2", args: "x", typed: maybeDouble, eval: logarithm, doc: "The logarithm to base 2."},
 	{name: "mod", args: "a, b", typed: remainder, eval: evalZero, exact: true, doc: "The remainder; NULL by 0."},

@@ -47,17 +47,14 @@ func (c *call) nullable() bool {
 }
 
 var (
-	integerResult  = of(Type{Kind: Integer, Bits: 64})
-	maybeInteger   = of(Type{Kind: Integer, Bits: 64, Nullable: true})
-	unsignedResult = of(Type{Kind: Unsigned, Bits: 64})
-	maybeUnsigned  = of(Type{Kind: Unsigned, Bits: 64, Nullable: true})
-	intResult      = of(Type{Kind: Integer, Bits: 32})
-	maybeInt       = of(Type{Kind: Integer, Bits: 32, Nullable: true})
-	doubleResult   = of(Type{Kind: Double})
-	maybeDouble    = of(Type{Kind: Double, Nullable: true})
-	truth          = of(Type{Kind: Bool})
-	maybeDate      = of(Type{Kind: Date, Nullable: true})
-	jsonResult     = of(Type{Kind: JSON, Nullable: true})
+	maybeInteger  = of(Type{Kind: Integer, Bits: 64, Nullable: true})
+	maybeUnsigned = of(Type{Kind: Unsigned, Bits: 64, Nullable: true})
+	intResult     = of(Type{Kind: Integer, Bits: 32})
+	maybeInt      = of(Type{Kind: Integer, Bits: 32, Nullable: true})
+	maybeDouble   = of(Type{Kind: Double, Nullable: true})
+	truth         = of(Type{Kind: Bool})
+	maybeDate     = of(Type{Kind: Date, Nullable: true})
+	jsonResult    = of(Type{Kind: JSON, Nullable: true})
 )
 
 // plainText is the rule of text in the connection's collation that does not
@@ -262,15 +259,6 @@ func collationText(id collations.ID, level collations.Coercibility) string {
 func textOf(length func(c *call) int) rule {
 	return func(c *call) (Type, error) {
 		return c.text(length(c), c.args)
-	}
-}
-
-// maybeText is textOf of results that may be NULL beside the arguments.
-func maybeText(length func(c *call) int) rule {
-	return func(c *call) (Type, error) {
-		t, err := c.text(length(c), c.args)
-		t.Nullable = true
-		return t, err
 	}
 }
 

@@ -158,7 +158,7 @@ func (d *translation) text(i int) (string, bool) {
 		if a.Type.Precision > 38 || a.Type.Precision == 0 {
 			return "", false
 		}
-		return fmt.Sprintf("CAST(CAST(%s AS DECIMAL(%d,%d)) AS VARCHAR)", a.SQL, a.Type.Precision, a.Type.Scale), true
+		return fmt.Sprintf("CAST(CAST(%s AS DECIMAL(%d,%d)) AS VARCHAR)", a.SQL, min(38, max(a.Type.Precision, a.Type.Scale+1)), a.Type.Scale), true
 	case Date:
 		return "CAST(" + a.SQL + " AS VARCHAR)", true
 	case Time:
@@ -340,8 +340,20 @@ var numberTranslations = map[string]translator{
 	"log":      duckLog,
 	"pow":      duckFinite("pow(%1, %2)"),
 	"exp":      duckFinite("exp(%1)"),
-	"pi":       func(*translation) (string, bool) { return "CAST(3.141592653589793 AS DOUBLE)", true },
-	"bin":      func(d *translation) (string, bool) { s, ok := d.integer(0); return "bin(" + s + ")", ok },
+	"sin":      ofDouble("sin(%1)"),
+	"cos":      ofDouble("cos(%1)"),
+	"tan":      ofDouble("tan(%1)"),
+	"acos":     ofDouble("CASE WHEN abs(%1) <= 1 THEN acos(%1) END"),
+	"asin":     ofDouble("CASE WHEN abs(%1) <= 1 THEN asin(%1) END"),
+	"atan":     duckAtan,
+	"atan2":    duckAtan,
+	"radians":  ofDouble("(%1 * (CAST(3.141592653589793 AS DOUBLE) / 180))"),
+	"bit_count": func(d *translation) (string, bool) {
+		s, ok := d.integer(0)
+		return "CAST(bit_count(" + s + ") AS BIGINT)", ok
+	},
+	"pi":  func(*translation) (string, bool) { return "CAST(3.141592653589793 AS DOUBLE)", true },
+	"bin": func(d *translation) (string, bool) { s, ok := d.integer(0); return "bin(" + s + ")", ok },
 	"inet_ntoa": func(d *translation) (string, bool) {
 		n, ok := d.integer(0)
 		return fill("CASE WHEN %1 BETWEEN 0 AND 4294967295 THEN CAST(%1 >> 24 AS VARCHAR) || '.' || CAST((%1 >> 16) & 255 AS VARCHAR) || '.' || "+
@@ -513,6 +525,13 @@ func duckLog(d *translation) (string, bool) {
 		return fill("CASE WHEN %1 > 0 THEN ln(%1) END", args), true
 	}
 	return fill("CASE WHEN %1 > 0 AND %1 <> 1 AND %2 > 0 THEN ln(%2) / ln(%1) END", args), true
+}
+
+func duckAtan(d *translation) (string, bool) {
+	if len(d.args) == 1 {
+		return ofDouble("atan(%1)")(d)
+	}
+	return ofDouble("atan2(%1, %2)")(d)
 }
 
 // duckFinite raises error 1690 where the result is infinite.

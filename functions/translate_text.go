@@ -45,6 +45,8 @@ var textTranslations = map[string]translator{
 	"field":           duckField,
 	"elt":             duckElt,
 	"strcmp":          duckStrcmp,
+	"regexp":          duckRegexp,
+	"regexp_like":     duckRegexp,
 }
 
 // duckLetters is a pattern over one text, not bytes: MySQL leaves those alone.

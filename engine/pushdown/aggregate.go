@@ -47,14 +47,15 @@ func (c *compiler) aggregate(e sqlparser.AggrFunc) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l, ok := a.(*Literal); ok {
-		return l, nil
-	}
 	if owner == nil {
 		owner = here
 	}
 	if !owner.mayAggregate {
 		return nil, mistake(1111, "HY000", "Invalid use of group function")
+	}
+	owner.aggregated = true
+	if l, ok := a.(*Literal); ok {
+		return l, nil
 	}
 	return owner.addAggregate(c, a), nil
 }
@@ -216,6 +217,13 @@ func (c *compiler) sum(name string, distinct bool, x Expr) (Expr, error) {
 		if x, err = c.coerce(x, Type{Kind: Double}); err != nil {
 			return nil, err
 		}
+	}
+	if l, ok := x.(*Literal); ok && l.T.Kind == Decimal {
+		v, err := functions.Conform(l.SQLValue(), l.T)
+		if err != nil {
+			return nil, err
+		}
+		x = &Literal{T: l.T, Value: v.ToString()}
 	}
 	a := &Aggregate{Name: name, Distinct: distinct, Args: []Expr{x}}
 	if x.Kind() == Double {
@@ -418,7 +426,7 @@ func (c *compiler) grouped(s *scope, rel Rel, group []Expr) (*Group, func(Expr, 
 			if e == nil {
 				return nil
 			}
-			if !isLiteral(e) {
+			if !isLiteral(e) || s.rollup {
 				if col, ok := byText[fingerprint(e)]; ok {
 					return &Col{col}
 				}

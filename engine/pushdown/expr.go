@@ -752,10 +752,19 @@ func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (p *functions.Prepare
 		}
 	}
 	list := make([]functions.Argument, len(args))
+	winner := Type{Kind: Null} // whose collation counts
+	for _, a := range args {
+		if t := TypeOf(a); t.Kind == Text && (winner.Kind == Null || t.Coercibility < winner.Coercibility || t.Coercibility == winner.Coercibility && orBin(t) == functions.Bin) {
+			winner = t
+		}
+	}
 	constant := !functions.Volatile(e)
 	values := make([]sqltypes.Value, len(args))
 	for i, a := range args {
 		list[i] = argument(a)
+		if t := &list[i].Type; t.Kind == Text && winner.Coercibility > 0 {
+			t.Collation = orBin(winner)
+		}
 		constant = constant && list[i].Literal
 		values[i] = list[i].Value
 	}
@@ -783,8 +792,30 @@ func (c *compiler) called(e sqlparser.Expr, args []Expr, p *functions.Prepared) 
 	for i, a := range args {
 		operands[i] = operandOf(a, []string{"x", "x"})
 	}
-	_, f.Native = functions.InDuckDB(e, operands, p.Type, c.fn)
+	if _, f.Native = functions.InDuckDB(e, operands, p.Type, c.fn); !f.Native {
+		f.Made = c.evaluation(e, args, p)
+	}
 	return f
+}
+
+// evaluation is what DuckDB calls back. Its optimiser asks how a condition
+// answers NULL, also where no row can have one.
+func (c *compiler) evaluation(e sqlparser.Expr, args []Expr, p *functions.Prepared) *functions.Prepared {
+	list := make([]functions.Argument, len(args))
+	for i, a := range args {
+		if list[i] = argument(a); !list[i].Literal {
+			list[i].Type.Nullable = true
+		}
+		if t := &list[i].Type; t.Kind == Text && p.Type.Collation != 0 {
+			t.Collation = TypeOf(a).Collation
+		}
+	}
+	q, err := functions.Prepare(e, list, c.fn)
+	if err != nil {
+		return p
+	}
+	q.Type = p.Type
+	return q
 }
 
 // made binds a call that is made of placeholders for bound arguments.
