@@ -36,6 +36,12 @@ func mysqlError(err error) error {
 		}
 		return &SQLError{number, state, message}
 	}
+	switch message := err.Error(); {
+	case strings.Contains(message, "Invalid data type for JSON data"):
+		return &SQLError{3146, "22032", message}
+	case strings.HasPrefix(message, "cannot parse JSON") || strings.HasPrefix(message, "unexpected tail"):
+		return &SQLError{3141, "22032", "Invalid JSON text: " + message}
+	}
 	return &SQLError{1105, "HY000", err.Error()}
 }
 

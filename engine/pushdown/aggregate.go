@@ -169,7 +169,7 @@ func (c *compiler) aggregateOf(e sqlparser.AggrFunc) (Expr, error) {
 	case "std", "stddev", "stddev_pop", "variance", "var_pop", "stddev_samp", "var_samp":
 		name = map[string]string{"std": "stddev_pop", "stddev": "stddev_pop", "variance": "var_pop"}[name] + map[bool]string{true: name}[strings.Contains(name, "_")]
 		if x.Kind() == Null {
-			return null(), nil
+			x = nothing(Double)
 		}
 		if x.Kind() != Double {
 			if x, err = c.coerce(x, Type{Kind: Double}); err != nil {
@@ -181,10 +181,14 @@ func (c *compiler) aggregateOf(e sqlparser.AggrFunc) (Expr, error) {
 	return nil, refuse(e, "this aggregate is not supported")
 }
 
+// nothing is NULL with a type: an aggregate of it is one all the same, and
+// makes one row of many.
+func nothing(k Kind) Expr { return &Cast{Arg: null(), T: Type{Kind: k, Nullable: true}} }
+
 // chosen is MIN, MAX or ANY_VALUE.
 func (c *compiler) chosen(name string, x Expr) (Expr, error) {
 	if x.Kind() == Null {
-		return null(), nil
+		x = nothing(Text)
 	}
 	if name != "any_value" {
 		switch x.Kind() {
@@ -211,7 +215,12 @@ func (c *compiler) sum(name string, distinct bool, x Expr) (Expr, error) {
 	x = toNumber(x)
 	switch k := x.Kind(); {
 	case k == Null:
-		return null(), nil
+		x = nothing(Double)
+	case k.Temporal():
+		var err error
+		if x, err = c.timeNumber(x); err != nil {
+			return nil, err
+		}
 	case !k.Numeric():
 		var err error
 		if x, err = c.coerce(x, Type{Kind: Double}); err != nil {
@@ -242,6 +251,21 @@ func (c *compiler) sum(name string, distinct bool, x Expr) (Expr, error) {
 	return a, nil
 }
 
+// timeNumber is a time as the number its digits make, 20260612101500.75.
+func (c *compiler) timeNumber(x Expr) (Expr, error) {
+	t := TypeOf(x)
+	to := &sqlparser.ConvertType{Type: "SIGNED"}
+	if t.Scale > 0 {
+		digits := 14
+		if t.Kind == Clock {
+			digits = 7
+		}
+		precision, scale := digits+t.Scale, t.Scale
+		to = &sqlparser.ConvertType{Type: "DECIMAL", Length: &precision, Scale: &scale}
+	}
+	return c.functionOf(&sqlparser.CastExpr{Expr: &sqlparser.NullVal{}, Type: to}, []Expr{x})
+}
+
 // groupConcat binds GROUP_CONCAT.
 func (c *compiler) groupConcat(e *sqlparser.GroupConcatExpr) (Expr, error) {
 	args, err := c.exprs(e.Exprs)
@@ -259,7 +283,7 @@ func (c *compiler) groupConcat(e *sqlparser.GroupConcatExpr) (Expr, error) {
 			return nil, err
 		}
 		if t.Kind() == Null {
-			return null(), nil
+			t = nothing(Text)
 		}
 		parts = append(parts, t)
 	}

@@ -443,6 +443,11 @@ func (c *compiler) unary(e *sqlparser.UnaryExpr) (Expr, error) {
 	if e.Operator == sqlparser.UPlusOp {
 		return x, nil
 	}
+	if x.Kind().Temporal() {
+		if x, err = c.timeNumber(x); err != nil {
+			return nil, err
+		}
+	}
 	p, folded, err := c.prepared(e, []Expr{x})
 	if err != nil || folded != nil {
 		return folded, err
@@ -723,6 +728,14 @@ func (c *compiler) function(e sqlparser.Expr) (Expr, error) {
 }
 
 func (c *compiler) functionOf(e sqlparser.Expr, args []Expr) (Expr, error) {
+	// Computed of a time itself the absolute value would have a double's digits.
+	if f, ok := e.(*sqlparser.FuncExpr); ok && f.Name.Lowered() == "abs" && len(args) == 1 && args[0].Kind().Temporal() {
+		n, err := c.timeNumber(args[0])
+		if err != nil {
+			return nil, err
+		}
+		args = []Expr{n}
+	}
 	p, folded, err := c.prepared(e, args)
 	if err != nil || folded != nil {
 		return folded, err
