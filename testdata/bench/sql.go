@@ -39,8 +39,8 @@ func (b *bench) sql(only string, s *sqls) error {
 	}{
 		//{"compile", s.compile},
 		{"duckdb", s.besideDuckDB},
-		//{"functions", s.functions},
-		//{"callbacks", s.callbacks},
+		{"functions", s.functions},
+		{"callbacks", s.callbacks},
 		//{"history", s.history},
 		//{"before", s.besideBefore},
 		{"mariadb", s.besideMariaDB},
