@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -11,11 +12,17 @@ import (
 	"github.com/wiresql/wiresql/tables"
 )
 
-// kindNames says what clients see of each kind of column.
-var kindNames = map[tables.Kind]string{
-	tables.Timestamp: "DATETIME(6)", tables.Double: "DOUBLE", tables.Int: "INT", tables.BigInt: "BIGINT",
-	tables.Bool: "TINYINT(1)", tables.Text: "VARCHAR", tables.HostName: "VARCHAR, name", tables.Address: "VARCHAR(45), address",
-	tables.Identifier: "VARCHAR(13), id", tables.CommunityID: "VARCHAR(30)", tables.MAC: "VARCHAR(17)", tables.Bytes: "LONGBLOB",
+// kindName says what clients see of a column.
+func kindName(c tables.Column) string {
+	t := c.Kind.Type()
+	name := t.MySQL
+	if size := cmp.Or(c.Size, t.Size); size > 0 {
+		name += fmt.Sprintf("(%d)", size)
+	}
+	if t.Mark != "" {
+		name += ", " + t.Mark
+	}
+	return name
 }
 
 // tablesPage is docs/tables.md.
@@ -42,10 +49,7 @@ quotes (networks go to ` + "`ip_in`" + `); *id* columns are 13 characters. NULL 
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n%s.\n\n| column | type | meaning |\n|---|---|---|\n", name, r.Doc)
 		for _, c := range r.Columns {
-			kind := kindNames[c.Kind]
-			if c.Size > 0 {
-				kind = strings.Replace(kind, "VARCHAR", fmt.Sprintf("VARCHAR(%d)", c.Size), 1)
-			}
+			kind := kindName(c)
 			doc := strings.ReplaceAll(c.Doc, "|", "\\|")
 			if c.Unit != "" {
 				doc += " (" + c.Unit + ")"

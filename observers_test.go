@@ -39,7 +39,7 @@ var observersArchive = sync.OnceValues(func() (string, error) {
 	return dir, o.write(a)
 })
 
-func observersEngine(t *testing.T) *engine.Engine {
+func observersEngine(t testing.TB) *engine.Engine {
 	t.Helper()
 	dir, err := observersArchive()
 	if err != nil {
@@ -49,7 +49,7 @@ func observersEngine(t *testing.T) *engine.Engine {
 }
 
 // archives are what pages may name.
-var archives = map[string]func(*testing.T) *engine.Engine{"": demoEngine, "observers": observersEngine}
+var archives = map[string]func(testing.TB) *engine.Engine{"": demoEngine, "observers": observersEngine}
 
 // observed are the rows of the exporters.
 type observed struct {

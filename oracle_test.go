@@ -199,7 +199,7 @@ func mariaType(c tables.Column) string {
 }
 
 // wireDB serves an engine and connects Go's driver to it.
-func wireDB(t *testing.T, e *engine.Engine) *sql.DB {
+func wireDB(t testing.TB, e *engine.Engine) *sql.DB {
 	t.Helper()
 	cfg := sqlserver.DefaultConfig()
 	cfg.Dir, cfg.Listen = t.TempDir(), "127.0.0.1:0"

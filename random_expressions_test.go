@@ -441,17 +441,24 @@ func (g *grammar) truth(d int) *node {
 	return g.make(ofTruth, "%s"+op+"%s", g.of(ofNumber, d), g.of(ofExact, d))
 }
 
-// relations and their columns by kind, addresses under none: those of names
-// and few values compare without regard to case.
+// relations and their columns by kind, addresses under none. Columns that hold
+// ids or words of a closed set take part as text that is made of them: a
+// literal they can't hold is an error beside the column itself. @ is where
+// their alias goes.
 var relations = map[string]map[kind][]string{
-	"connections": {ofMoment: {"ts", "ts_end"}, ofDouble: {"duration"}, ofNumber: {"client_port", "server_port", "bytes", "packets", "client_bytes", "server_bytes"},
-		ofText: {"client_host", "server_name", "protocol", "service", "conn_state", "direction", "sensor", "seen_by", "conn_id"}, ofNothing: {"client_ip", "server_ip"}},
-	"flows": {ofMoment: {"ts", "ts_end"}, ofDouble: {"duration"}, ofNumber: {"src_port", "dst_port", "bytes", "packets", "reverse_bytes", "total_bytes", "total_packets", "sampling_rate"},
-		ofText: {"observer", "source_type", "src_host", "dst_host", "protocol", "service", "tcp_flags", "end_reason", "direction", "conn_id", "flow_id"}, ofNothing: {"src_ip", "dst_ip"}},
-	"dns":   {ofMoment: {"ts"}, ofNumber: {"ttl", "rtt_us"}, ofText: {"client_host", "query", "qtype", "rcode", "answers", "protocol", "conn_id"}, ofNothing: {"client_ip", "server_ip"}},
-	"hosts": {ofMoment: {"ts", "ts_end"}, ofText: {"name", "mac", "source"}, ofNothing: {"ip"}},
-	"host_flows": {ofMoment: {"ts", "ts_end"}, ofDouble: {"duration"}, ofNumber: {"port", "peer_port", "bytes_out", "bytes_in", "packets_out"},
-		ofText: {"host", "role", "peer_host", "peer_name", "protocol", "service", "conn_state", "conn_id"}, ofNothing: {"ip", "peer_ip"}},
+	"connections": {ofMoment: {"@ts", "@ts_end"}, ofDouble: {"@duration"}, ofNumber: {"@client_port", "@server_port", "@bytes", "@packets", "@client_bytes", "@server_bytes"},
+		ofText:    {"@client_host", "@server_name", "@sensor", "@seen_by", "CONCAT(@protocol, '')", "CONCAT(@service, '')", "CONCAT(@conn_state, '')", "CONCAT(@conn_id, '')", "CONCAT(@client_ip, '')"},
+		ofNothing: {"@client_ip", "@server_ip"}},
+	"flows": {ofMoment: {"@ts", "@ts_end"}, ofDouble: {"@duration"}, ofNumber: {"@src_port", "@dst_port", "@bytes", "@packets", "@reverse_bytes", "@total_bytes", "@total_packets", "@sampling_rate"},
+		ofText:    {"@observer", "@src_host", "@dst_host", "CONCAT(@source_type, '')", "CONCAT(@protocol, '')", "CONCAT(@tcp_flags, '')", "CONCAT(@end_reason, '')", "CONCAT(@flow_id, '')"},
+		ofNothing: {"@src_ip", "@dst_ip"}},
+	"dns": {ofMoment: {"@ts"}, ofNumber: {"@ttl", "@rtt_us"},
+		ofText:    {"@client_host", "@query", "@answers", "CONCAT(@qtype, '')", "CONCAT(@rcode, '')", "CONCAT(@server_ip, '')"},
+		ofNothing: {"@client_ip", "@server_ip"}},
+	"hosts": {ofMoment: {"@ts", "@ts_end"}, ofText: {"@name", "CONCAT(@mac, '')", "CONCAT(@source, '')"}, ofNothing: {"@ip"}},
+	"host_flows": {ofMoment: {"@ts", "@ts_end"}, ofDouble: {"@duration"}, ofNumber: {"@port", "@peer_port", "@bytes_out", "@bytes_in", "@packets_out"},
+		ofText:    {"@host", "@peer_host", "@peer_name", "CONCAT(@role, '')", "CONCAT(@protocol, '')", "CONCAT(@service, '')"},
+		ofNothing: {"@ip", "@peer_ip"}},
 }
 
 // see brings a relation's columns into scope, under an alias.
@@ -459,12 +466,12 @@ func (g *grammar) see(relation, alias string) {
 	if g.scope == nil {
 		g.scope = map[kind][]string{}
 	}
+	if alias != "" {
+		alias += "."
+	}
 	for k, columns := range relations[relation] {
 		for _, c := range columns {
-			if alias != "" {
-				c = alias + "." + c
-			}
-			g.scope[k] = append(g.scope[k], c)
+			g.scope[k] = append(g.scope[k], strings.ReplaceAll(c, "@", alias))
 		}
 	}
 }

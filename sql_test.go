@@ -64,7 +64,7 @@ type page struct {
 	cases   []*sqlCase
 }
 
-func parsePage(t *testing.T, path string) page {
+func parsePage(t testing.TB, path string) page {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -197,7 +197,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func demoEngine(t *testing.T) *engine.Engine {
+func demoEngine(t testing.TB) *engine.Engine {
 	t.Helper()
 	dir, err := demoArchive()
 	if err != nil {
@@ -207,7 +207,7 @@ func demoEngine(t *testing.T) *engine.Engine {
 }
 
 // engineOver opens an engine that lasts as long as the test.
-func engineOver(t *testing.T, dir string) *engine.Engine {
+func engineOver(t testing.TB, dir string) *engine.Engine {
 	t.Helper()
 	a, err := archive.Open(dir, archive.Options{ReadOnly: true})
 	if err != nil {

@@ -204,7 +204,7 @@ var columns = makeColumns([]struct {
 	{opVRFIn, slotNone, integer, []uint16{234}},
 	{opVRFOut, slotNone, integer, []uint16{235}},
 	{opMPLS, slotNone, three, []uint16{70}},
-	{opAppName, slotApp, anything, []uint16{96}},
+	{opAppName, slotApp, anything, []uint16{96, 56701}},
 	{opAppID, slotApp, anything, []uint16{95}},
 	{opEndReason, slotNone, integer, []uint16{136}},
 	{opForwarding, slotNone, integer, []uint16{89}},

@@ -150,6 +150,19 @@ func TestFirewall(t *testing.T) {
 	}
 }
 
+// TestPaloAlto is the application and the user as PAN-OS sends them in v9: texts
+// of 32 and 64 octets, padded with zeros.
+func TestPaloAlto(t *testing.T) {
+	d, s := newTestDecoder(t, Config{}, nil)
+	pad := func(text string, n int) string { return text + strings.Repeat("\x00", n-len(text)) }
+	template, data := recordOf(num(4, 1, 6), raw(56701, pad("ms-teams", 32)), raw(56702, pad(`corp\alice`, 64)))
+	send(d, v9Datagram(0, 1, set(0, template), set(256, data)))
+	want := `protocol_number=6 app_name=ms-teams time_quality=received extra={"User-ID":"corp\\alice"}`
+	if got := showAll(s.rows); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 // TestExtra is how elements without a column are written.
 func TestExtra(t *testing.T) {
 	for _, c := range []struct {

@@ -80,9 +80,10 @@ var certElements = map[uint16]element{
 	510: {"largePacketCount", kindUnsigned},
 }
 
-// ciscoElements is what Cisco's firewalls send in NetFlow v9 under numbers of
-// their own (ASA NetFlow Implementation Guide).
-var ciscoElements = map[uint16]element{
+// firewallElements is what firewalls send in NetFlow v9 under numbers of their
+// own: Cisco's (ASA NetFlow Implementation Guide), and from 56701 on Palo Alto's
+// (PAN-OS NetFlow Templates).
+var firewallElements = map[uint16]element{
 	33000: {"NF_F_INGRESS_ACL_ID", kindOctets},
 	33001: {"NF_F_EGRESS_ACL_ID", kindOctets},
 	33002: {"NF_F_FW_EXT_EVENT", kindUnsigned},
@@ -92,6 +93,8 @@ var ciscoElements = map[uint16]element{
 	40003: {"NF_F_XLATE_SRC_PORT", kindUnsigned},
 	40004: {"NF_F_XLATE_DST_PORT", kindUnsigned},
 	40005: {"NF_F_FW_EVENT", kindUnsigned},
+	56701: {"App-ID", kindString},
+	56702: {"User-ID", kindString},
 }
 
 // lookup returns an element; one nobody here knows is octets named pen/id.
@@ -106,7 +109,7 @@ func (id elementID) lookup() element {
 			e.name = "reverse" + strings.ToUpper(e.name[:1]) + e.name[1:]
 		}
 		if id.pen == 0 && e.name == "" {
-			e = ciscoElements[id.id]
+			e = firewallElements[id.id]
 		}
 	case penCERT:
 		e = certElements[id.id&^certReverse]

@@ -153,7 +153,7 @@ func appendArgument(dst []byte, v *vector, row int, t functions.Type) ([]byte, s
 	case duckdb.TypeBlob:
 		return append(dst, v.bytes(row)...), sqltypes.VarBinary
 	case duckdb.TypeTimestamp:
-		return appendTime(dst, v.int64(row), 6), sqltypes.Datetime
+		return appendTime(dst, v.int64(row), t.Scale), sqltypes.Datetime
 	case duckdb.TypeDate:
 		return appendDate(dst, v.int64(row)), sqltypes.Date
 	case duckdb.TypeDouble, duckdb.TypeFloat:
@@ -168,7 +168,7 @@ func appendArgument(dst []byte, v *vector, row int, t functions.Type) ([]byte, s
 		return dst, sqltypes.Null
 	}
 	if t.Kind == functions.Clock {
-		return appendClock(dst, v.int64(row), 6), sqltypes.Time
+		return appendClock(dst, v.int64(row), t.Scale), sqltypes.Time
 	}
 	return strconv.AppendInt(dst, v.int64(row), 10), sqltypes.Int64
 }
@@ -188,7 +188,9 @@ func writeResult(w *vectorWriter, row int, typ duckdb.Type, v sqltypes.Value, t 
 	raw := v.Raw()
 	text := unsafe.String(unsafe.SliceData(raw), len(raw))
 	// Not the value: it may be of packets, which errors never show.
-	bad := func(err error) error { return fmt.Errorf("a function gave %d bytes that are no %s: %w", len(raw), t, errors.Unwrap(err)) }
+	bad := func(err error) error {
+		return fmt.Errorf("a function gave %d bytes that are no %s: %w", len(raw), t, errors.Unwrap(err))
+	}
 	switch typ {
 	case duckdb.TypeBoolean:
 		put(w, row, text != "0")

@@ -48,6 +48,7 @@ type Engine struct {
 	sessions atomic.Uint32 // numbers given to sessions in-process
 
 	snapMu sync.Mutex
+	names  nameStore
 	snap   *snapshot
 
 	losses lossCache

@@ -412,9 +412,9 @@ func checkType(t *testing.T, db *sql.DB, expression string, typ functions.Type) 
 		is = "integer"
 	case "UNSIGNED TINYINT", "UNSIGNED SMALLINT", "UNSIGNED INT", "UNSIGNED BIGINT":
 		is = "unsigned"
-	case "TEXT", "CHAR":
+	case "TEXT", "CHAR", "LONGTEXT":
 		is = "VARCHAR"
-	case "BLOB", "BINARY":
+	case "BLOB", "BINARY", "LONGBLOB":
 		is = "VARBINARY"
 	case "DECIMAL", "DATETIME", "TIME":
 		is = fmt.Sprintf("%s,%d", is, scale)

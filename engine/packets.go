@@ -177,15 +177,6 @@ func truth(b bool) int64 {
 	return 0
 }
 
-// storedTypes gives the DuckDB type of a column's kind (of its first vector).
-var storedTypes = map[tables.Kind]duckdb.Type{
-	tables.Timestamp: duckdb.TypeTimestamp, tables.Double: duckdb.TypeDouble,
-	tables.Int: duckdb.TypeInteger, tables.BigInt: duckdb.TypeBigInt, tables.Bool: duckdb.TypeBoolean,
-	tables.Text: duckdb.TypeVarchar, tables.HostName: duckdb.TypeVarchar,
-	tables.Address: duckdb.TypeUBigInt, tables.Identifier: duckdb.TypeUBigInt,
-	tables.CommunityID: duckdb.TypeUBigInt, tables.MAC: duckdb.TypeBigInt, tables.Bytes: duckdb.TypeBlob,
-}
-
 // write stores a cell of a kind; part 1 is the low half of an address or the
 // text of a community id.
 func (w *vectorWriter) write(row int, kind tables.Kind, part int, c *cell) {
@@ -217,27 +208,6 @@ func (w *vectorWriter) write(row int, kind tables.Kind, part int, c *cell) {
 	default:
 		w.setBytes(row, c.text)
 	}
-}
-
-// partsOf says how many vectors a column of a kind takes.
-func partsOf(k tables.Kind) int {
-	if k == tables.Address || k == tables.CommunityID {
-		return 2
-	}
-	return 1
-}
-
-// partName names the vectors of a column as pushdown.Fields does.
-func partName(column string, kind tables.Kind, part int) string {
-	switch {
-	case kind == tables.Address && part == 0:
-		return column + "_hi"
-	case kind == tables.Address:
-		return column + "_lo"
-	case kind == tables.CommunityID && part == 0:
-		return "cid"
-	}
-	return column
 }
 
 // packetFeed hands the packets of a key set to DuckDB: it fetches them in the
@@ -279,12 +249,8 @@ func packetVectors(rel *tables.Relation, columns []string) ([]packetField, error
 		if rel.Column(name) == nil || packetFields[name] == nil {
 			return nil, fmt.Errorf("relation %s has no column %s", rel.Name, name)
 		}
-		for part := range partsOf(kind) {
-			t := storedTypes[kind]
-			if part == 1 && kind == tables.CommunityID {
-				t = duckdb.TypeVarchar
-			}
-			fields = append(fields, packetField{feedColumn{partName(name, kind, part), t}, kind, part, name})
+		for part, c := range feedColumns(name, kind) {
+			fields = append(fields, packetField{c, kind, part, name})
 		}
 	}
 	if len(fields) == 0 { // COUNT(*) still needs a column to count by

@@ -22,6 +22,9 @@ func (e *Engine) relationText(snap *snapshot, rel *tables.Relation, columns []st
 			}
 		}
 	}
+	if err := snap.loadHosts(context.Background(), e.duck, rel, columns); err != nil {
+		return "", err
+	}
 	return pushdown.RelationSQL(rel, columns, snap.source(files))
 }
 

@@ -40,41 +40,37 @@ func rowsFeed[T any](rows []T) (f *listFeed, lists []string) {
 // cell adds a field's columns and says how to write them.
 func (f *listFeed) cell(field reflect.StructField, name string) func(unsafe.Pointer, func(int) *vectorWriter, int) {
 	n, offset := len(f.cols), field.Offset
-	column := func(name string, t duckdb.Type) { f.cols = append(f.cols, feedColumn{name, t}) }
-	switch field.Type {
-	case reflect.TypeFor[tables.Time]():
-		column(name, duckdb.TypeTimestamp)
-		return plain[tables.Time](n, offset)
-	case reflect.TypeFor[tables.ID](), reflect.TypeFor[uint64]():
-		column(name, duckdb.TypeUBigInt)
-		return plain[uint64](n, offset)
-	case reflect.TypeFor[int64]():
-		column(name, duckdb.TypeBigInt)
+	stored, optional := tables.StoredOf(field.Type)
+	for _, c := range stored.Columns(name) {
+		t := duckTypes[c.Type.Duck()]
+		if stored == tables.StoredList {
+			t = duckdb.TypeVarchar
+		}
+		f.cols = append(f.cols, feedColumn{c.Name, t})
+	}
+	switch {
+	case stored == tables.StoredInt64 && optional:
+		return sometimes[int64](n, offset)
+	case stored == tables.StoredInt32 && optional:
+		return sometimes[int32](n, offset)
+	case optional:
+	case stored == tables.StoredTime, stored == tables.StoredInt64:
 		return plain[int64](n, offset)
-	case reflect.TypeFor[int32]():
-		column(name, duckdb.TypeInteger)
+	case stored == tables.StoredUint64:
+		return plain[uint64](n, offset)
+	case stored == tables.StoredInt32:
 		return plain[int32](n, offset)
-	case reflect.TypeFor[tables.Opt[int64]]():
-		column(name, duckdb.TypeBigInt)
-		return optional[int64](n, offset)
-	case reflect.TypeFor[tables.Opt[int32]]():
-		column(name, duckdb.TypeInteger)
-		return optional[int32](n, offset)
-	case reflect.TypeFor[tables.Addr]():
-		column(name+"_hi", duckdb.TypeUBigInt)
-		column(name+"_lo", duckdb.TypeUBigInt)
+	case stored == tables.StoredAddr:
 		return func(p unsafe.Pointer, to func(int) *vectorWriter, at int) {
 			a := (*tables.Addr)(unsafe.Add(p, offset))
 			put(to(n), at, a.Hi)
 			put(to(n+1), at, a.Lo)
 		}
-	case reflect.TypeFor[string]():
-		column(name, duckdb.TypeVarchar)
+	case stored == tables.StoredText:
 		return func(p unsafe.Pointer, to func(int) *vectorWriter, at int) {
 			to(n).setTextOrNull(at, *(*string)(unsafe.Add(p, offset)))
 		}
-	case reflect.TypeFor[[]int32]():
-		column(name, duckdb.TypeVarchar)
+	case stored == tables.StoredList:
 		return func(p unsafe.Pointer, to func(int) *vectorWriter, at int) {
 			to(n).setTextOrNull(at, listText(*(*[]int32)(unsafe.Add(p, offset))))
 		}
@@ -88,7 +84,7 @@ func plain[T any](n int, offset uintptr) func(unsafe.Pointer, func(int) *vectorW
 	}
 }
 
-func optional[T any](n int, offset uintptr) func(unsafe.Pointer, func(int) *vectorWriter, int) {
+func sometimes[T any](n int, offset uintptr) func(unsafe.Pointer, func(int) *vectorWriter, int) {
 	return func(p unsafe.Pointer, to func(int) *vectorWriter, at int) {
 		putOpt(to(n), at, *(*tables.Opt[T])(unsafe.Add(p, offset)))
 	}

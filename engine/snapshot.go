@@ -7,19 +7,14 @@ import (
 	"io"
 	"slices"
 
-	duckdb "github.com/duckdb/duckdb-go-bindings"
-
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/compact"
 )
 
-// The in-memory DuckDB tables made from a snapshot.
-const (
-	hostsTable    = "wiresql_hosts"
-	segmentsTable = "wiresql_segments"
-)
+// segmentsTable is the DuckDB table of a snapshot's segments.
+const segmentsTable = "wiresql_segments"
 
 // snapshot is the archive as a statement sees it from its compilation to its
 // last row: the catalogue and what is computed from it.
@@ -27,7 +22,7 @@ type snapshot struct {
 	catalog *archive.Catalog
 	missing []uint32 // segments whose packets are gone
 	lossy   []gap
-	leases  map[string][]tables.Lease
+	names   *nameStore
 	// recorded is the time some source was recording, in order; nil when
 	// nothing says.
 	recorded []period
@@ -50,11 +45,11 @@ func (e *Engine) snapshot(ctx context.Context) (*snapshot, error) {
 	if before != nil && before.catalog.Version() == catalog.Version() && slices.Equal(before.missing, missing) {
 		return before, nil
 	}
-	s := &snapshot{catalog: catalog, missing: missing}
-	if before != nil && sameFiles(before.catalog, catalog, archive.Names) {
-		s.leases = before.leases
-	} else if err := s.loadLeases(ctx, e.duck); err != nil {
-		return nil, err
+	s := &snapshot{catalog: catalog, missing: missing, names: &e.names}
+	if before == nil || !sameFiles(before.catalog, catalog, archive.Names) {
+		if err := s.names.update(ctx, catalog.Files(archive.Names)); err != nil {
+			return nil, err
+		}
 	}
 	if before != nil && sameFiles(before.catalog, catalog, archive.Coverage) {
 		s.recorded, s.lossy = before.recorded, before.lossy
@@ -82,22 +77,6 @@ func sameFiles(a, b *archive.Catalog, family archive.Family) bool {
 
 func sameSegment(a, b archive.SegmentInfo) bool {
 	return a.Number() == b.Number() && a.State == b.State && a.AbsPath == b.AbsPath && a.Packets == b.Packets && a.Segment.Bytes == b.Segment.Bytes
-}
-
-// loadLeases computes the leases of names, also into their table.
-func (s *snapshot) loadLeases(ctx context.Context, d *duck) error {
-	leases, err := compact.Leases(ctx, s.catalog)
-	if err != nil {
-		return fmt.Errorf("read names: %w", err)
-	}
-	s.leases = map[string][]tables.Lease{}
-	for _, l := range leases {
-		s.leases[l.Name] = append(s.leases[l.Name], l)
-	}
-	if err := d.load(ctx, hostsTable, hostsFeed(leases)); err != nil {
-		return fmt.Errorf("load names of hosts: %w", err)
-	}
-	return nil
 }
 
 // loadCoverage reads when sensors recorded, and what they lost.
@@ -149,16 +128,8 @@ func readFile[T any](path string, fn func(*T), columns ...string) error {
 func (s *snapshot) env() pushdown.Env {
 	return pushdown.Env{
 		AllPackets: len(s.missing) == 0,
-		Hosts:      func(name string) []tables.Lease { return s.leases[name] },
-		HostsLike: func(match func(string) bool) []tables.Lease {
-			var out []tables.Lease
-			for name, l := range s.leases {
-				if match(name) {
-					out = append(out, l...)
-				}
-			}
-			return out
-		},
+		Hosts:      s.names.named,
+		HostsLike:  s.names.like,
 	}
 }
 
@@ -235,31 +206,17 @@ func (r *listRun) close() {}
 func columnsOf(rel *tables.Relation) []feedColumn {
 	var out []feedColumn
 	for _, c := range rel.Columns {
-		if c.Kind == tables.Address {
-			out = append(out, feedColumn{c.Name + "_hi", duckdb.TypeUBigInt}, feedColumn{c.Name + "_lo", duckdb.TypeUBigInt})
-			continue
-		}
-		out = append(out, feedColumn{c.Name, storedTypes[c.Kind]})
+		out = append(out, feedColumns(c.Name, c.Kind)...)
 	}
 	return out
 }
 
-func hostsFeed(leases []tables.Lease) feed {
-	return &listFeed{
-		cols: append(columnsOf(tables.Hosts), feedColumn{"site", duckdb.TypeVarchar}),
-		rows: len(leases),
-		write: func(row int, to func(int) *vectorWriter, at int) {
-			l := &leases[row]
-			to(0).setText(at, l.Name)
-			put(to(1), at, l.Addr.Hi)
-			put(to(2), at, l.Addr.Lo)
-			putOpt(to(3), at, l.MAC)
-			put(to(4), at, int64(l.TS))
-			put(to(5), at, int64(l.TSEnd))
-			to(6).setText(at, l.Source)
-			to(7).setTextOrNull(at, l.Site)
-		},
+// feedColumns are those that make up a column of a kind.
+func feedColumns(name string, kind tables.Kind) (out []feedColumn) {
+	for _, part := range kind.Columns(name) {
+		out = append(out, feedColumn{part.Name, duckTypes[part.Type.Duck()]})
 	}
+	return out
 }
 
 func segmentsFeed(segments []archive.SegmentInfo) feed {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -100,7 +101,10 @@ func TestSnapshotKeepsWhatDidNotChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before.leases["mark"] = nil
+	if got := ask(t, e, "SELECT COUNT(*) FROM hosts"); got != "[[100]]" {
+		t.Errorf("hosts: %s", got)
+	}
+	read := e.names.read
 	next()
 	after, err := e.snapshot(t.Context())
 	if err != nil {
@@ -109,15 +113,18 @@ func TestSnapshotKeepsWhatDidNotChange(t *testing.T) {
 	if after == before || len(after.catalog.Files(archive.Exports)) != 3 {
 		t.Fatalf("%d files after the new one", len(after.catalog.Files(archive.Exports)))
 	}
-	if _, kept := after.leases["mark"]; !kept || len(after.leases) != 101 {
-		t.Errorf("leases were read again: %d", len(after.leases))
+	if reflect.ValueOf(e.names.read).Pointer() != reflect.ValueOf(read).Pointer() {
+		t.Error("names were looked at again")
 	}
 	commit(t, a, "import", func(tx *archive.Tx) error {
 		_, err := archive.WriteRows(tx, "e", []tables.Name{{TS: 1, Name: "new", Addr: tables.Addr{Lo: 1}, Source: "dns", ValidUntil: 2}})
 		return err
 	})
-	if after, err = e.snapshot(t.Context()); err != nil || after.leases["new"] == nil {
+	if after, err = e.snapshot(t.Context()); err != nil || len(after.names.named("new")) != 1 {
 		t.Errorf("a new name is not known: %v", err)
+	}
+	if len(e.names.behind) != 1 || e.names.all {
+		t.Errorf("one new name makes %d of the table's addresses old", len(e.names.behind))
 	}
 	if got := ask(t, e, "SELECT COUNT(*) FROM hosts WHERE name = 'new'"); got != "[[1]]" {
 		t.Errorf("hosts: %s", got)

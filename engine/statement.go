@@ -24,6 +24,16 @@ import (
 // statement that is not prepared.
 type Parameters []any
 
+// Values among them that Go has no type for.
+type (
+	DateValue    = pushdown.DateValue
+	ClockValue   = pushdown.ClockValue
+	DecimalValue = pushdown.DecimalValue
+)
+
+// CountParameters counts the ? of a statement.
+func CountParameters(text string) int { return pushdown.CountParameters(text) }
+
 // statement is a query of ours that is compiled.
 type statement struct {
 	engine *Engine
@@ -68,6 +78,13 @@ func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schem
 	s, err := e.compile(ctx, st, params)
 	if err != nil {
 		return nil, nil, true, err
+	}
+	if s.plan.Parameters {
+		if params == nil {
+			return nil, nil, true, &functions.SQLError{Number: 1064, State: "42000",
+				Message: "You have an error in your SQL syntax: a ? stands for a value of a prepared statement, and this one is not prepared"}
+		}
+		return nil, nil, true, &functions.SQLError{Number: 1210, State: "HY000", Message: "Incorrect arguments to EXECUTE"}
 	}
 	out, _, err := e.execute(ctx, s)
 	if err != nil {

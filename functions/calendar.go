@@ -1,7 +1,6 @@
 package functions
 
 import (
-	"fmt"
 	"strings"
 
 	"vitess.io/vitess/go/sqltypes"
@@ -127,32 +126,52 @@ func (m moment) valid(zero bool) bool {
 	return m.month <= 12 && m.day <= daysIn(m.year, m.month)
 }
 
-func (m moment) date() []byte { return fmt.Appendf(nil, "%04d-%02d-%02d", m.year, m.month, m.day) }
+func (m moment) date() []byte {
+	out := make([]byte, 0, 26)
+	out = padded(out, int64(m.year), 4)
+	out = padded(append(out, '-'), int64(m.month), 2)
+	return padded(append(out, '-'), int64(m.day), 2)
+}
+
+// padded appends a number of at least so many digits.
+func padded(out []byte, n int64, width int) []byte {
+	var digits [20]byte
+	i := len(digits)
+	for n > 0 || width > 0 {
+		i--
+		digits[i] = byte('0' + n%10)
+		n /= 10
+		width--
+	}
+	return append(out, digits[i:]...)
+}
 
 // text is the moment as its type shows it.
 func (m moment) text(t Type) []byte {
 	if t.Kind == Date {
 		return m.date()
 	}
-	return append(append(m.date(), ' '), clockText(m.micros, t.Scale)...)
+	return appendClock(append(m.date(), ' '), m.micros, t.Scale)
 }
 
 // clockText writes a span with so many digits behind the seconds, cut.
-func clockText(us int64, scale int) []byte {
-	var out []byte
+func clockText(us int64, scale int) []byte { return appendClock(nil, us, scale) }
+
+func appendClock(out []byte, us int64, scale int) []byte {
 	if us < 0 {
 		out, us = append(out, '-'), -us
 	}
 	s := us / secondMicros
-	out = fmt.Appendf(out, "%02d:%02d:%02d", s/3600, s/60%60, s%60)
+	out = padded(out, s/3600, 2)
+	out = padded(append(out, ':'), s/60%60, 2)
+	out = padded(append(out, ':'), s%60, 2)
 	if scale > 0 {
-		out = fmt.Appendf(out, ".%06d", us%secondMicros)
-		out = out[:len(out)-6+scale]
+		out = padded(append(out, '.'), us%secondMicros/power10[6-scale], scale)
 	}
 	return out
 }
 
-// number reads digits, at most so many.
+// leadingNumber reads digits, at most so many.
 func leadingNumber(s string, most int) (n int, rest string, digits int) {
 	for digits < len(s) && digits < most && s[digits] >= '0' && s[digits] <= '9' {
 		n = n*10 + int(s[digits]-'0')
@@ -185,9 +204,39 @@ func readFraction(s string) (us int64, rest string) {
 	return us, s[n:]
 }
 
+// canonical reads YYYY-MM-DD[ hh:mm:ss[.ffffff]], as values come.
+func canonical(s string) (m moment, ok bool) {
+	if len(s) != 10 && len(s) != 19 && len(s) != 26 || s[4] != '-' || s[7] != '-' {
+		return m, false
+	}
+	ok = true
+	number := func(from, to int) int64 {
+		n := int64(0)
+		for _, d := range []byte(s[from:to]) {
+			ok = ok && d >= '0' && d <= '9'
+			n = n*10 + int64(d-'0')
+		}
+		return n
+	}
+	m = moment{int(number(0, 4)), int(number(5, 7)), int(number(8, 10)), 0}
+	if len(s) > 10 {
+		h, mi, sec, us := number(11, 13), number(14, 16), number(17, 19), int64(0)
+		if len(s) == 26 {
+			us = number(20, 26)
+			ok = ok && s[19] == '.'
+		}
+		ok = ok && s[10] == ' ' && s[13] == ':' && s[16] == ':' && h < 24 && mi < 60 && sec < 60
+		m.micros = (h*3600+mi*60+sec)*secondMicros + us
+	}
+	return m, ok && m.valid(true)
+}
+
 // parseMoment reads the text of a date, or of a date and a time, with MySQL's
 // liberties; rest tells that something else followed.
 func parseMoment(s string) (m moment, rest, ok bool) {
+	if m, ok := canonical(s); ok {
+		return m, false, true
+	}
 	s = strings.TrimLeft(s, " \t\n\v\f\r")
 	if s == "" {
 		return m, false, false

@@ -2,6 +2,7 @@ package functions
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"vitess.io/vitess/go/mysql/decimal"
@@ -271,54 +272,54 @@ func (m moment) format(format string) (out []byte, ok bool) {
 			case 'a':
 				out = append(out, dayNames[n][:3]...)
 			default:
-				out = fmt.Appendf(out, "%d", (n+1)%7)
+				out = strconv.AppendInt(out, int64((n+1)%7), 10)
 			}
 		case 'D':
 			suffix := "th"
 			if m.day < 11 || m.day > 13 {
 				suffix = [...]string{"th", "st", "nd", "rd", "th", "th", "th", "th", "th", "th"}[m.day%10]
 			}
-			out = fmt.Appendf(out, "%d%s", m.day, suffix)
+			out = append(strconv.AppendInt(out, int64(m.day), 10), suffix...)
 		case 'Y':
-			out = fmt.Appendf(out, "%04d", m.year)
+			out = padded(out, int64(m.year), 4)
 		case 'y':
-			out = fmt.Appendf(out, "%02d", m.year%100)
+			out = padded(out, int64(m.year%100), 2)
 		case 'm':
-			out = fmt.Appendf(out, "%02d", m.month)
+			out = padded(out, int64(m.month), 2)
 		case 'c':
-			out = fmt.Appendf(out, "%d", m.month)
+			out = strconv.AppendInt(out, int64(m.month), 10)
 		case 'd':
-			out = fmt.Appendf(out, "%02d", m.day)
+			out = padded(out, int64(m.day), 2)
 		case 'e':
-			out = fmt.Appendf(out, "%d", m.day)
+			out = strconv.AppendInt(out, int64(m.day), 10)
 		case 'f':
-			out = fmt.Appendf(out, "%06d", m.micros%secondMicros)
+			out = padded(out, m.micros%secondMicros, 6)
 		case 'H':
-			out = fmt.Appendf(out, "%02d", hour)
+			out = padded(out, hour, 2)
 		case 'k':
-			out = fmt.Appendf(out, "%d", hour)
+			out = strconv.AppendInt(out, hour, 10)
 		case 'h', 'I':
-			out = fmt.Appendf(out, "%02d", twelve)
+			out = padded(out, twelve, 2)
 		case 'l':
-			out = fmt.Appendf(out, "%d", twelve)
+			out = strconv.AppendInt(out, twelve, 10)
 		case 'i':
-			out = fmt.Appendf(out, "%02d", minute)
+			out = padded(out, minute, 2)
 		case 's', 'S':
-			out = fmt.Appendf(out, "%02d", second)
+			out = padded(out, second, 2)
 		case 'p':
 			out = append(out, half...)
 		case 'r':
 			out = fmt.Appendf(out, "%02d:%02d:%02d %s", twelve, minute, second, half)
 		case 'T':
-			out = fmt.Appendf(out, "%02d:%02d:%02d", hour, minute, second)
+			out = appendClock(out, m.micros, 0)
 		case 'j':
-			out = fmt.Appendf(out, "%03d", m.yearday())
+			out = padded(out, int64(m.yearday()), 3)
 		case 'U', 'u', 'V', 'v':
 			week, _ := m.weekOf(map[byte]int{'U': 0, 'u': 1, 'V': 2, 'v': 3}[letter])
-			out = fmt.Appendf(out, "%02d", week)
+			out = padded(out, int64(week), 2)
 		case 'X', 'x':
 			_, year := m.weekOf(map[byte]int{'X': 2, 'x': 3}[letter])
-			out = fmt.Appendf(out, "%04d", year)
+			out = padded(out, int64(year), 4)
 		default:
 			out = append(out, letter)
 		}

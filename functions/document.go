@@ -12,6 +12,7 @@ func Document() string {
 
 What wiresql adds to MySQL's own functions. This page is generated from the
 definitions (` + "`go test ./functions -rewrite`" + `), and a test runs every example.
+[MySQL's own](#mysqls-functions-and-operators) are listed at the end.
 An argument that is NULL makes the result NULL, unless it says otherwise.
 Every function is pushed down: it runs in DuckDB with the rest of the query.
 
@@ -41,5 +42,50 @@ Every function is pushed down: it runs in DuckDB with the rest of the query.
 		}
 		b.WriteString("```\n")
 	}
+	documentBuiltins(&b)
 	return b.String()
+}
+
+// documentBuiltins lists MySQL's functions and operators.
+func documentBuiltins(b *strings.Builder) {
+	b.WriteString(`
+## MySQL's functions and operators
+
+All of these are there, with MySQL 8's types and results; a test compares each
+with a real MariaDB, and with MySQL's manual where the two differ. Those with a
+• have a translation to DuckDB for the usual types of arguments; the others, and
+all types of arguments that DuckDB computes otherwise, run in Go, called from
+DuckDB. Regular expressions are RE2: no looking around, no back references.
+
+| | | |
+|---|---|---|
+`)
+	escape := strings.NewReplacer("|", "\\|", "*", "\\*")
+	for _, e := range Entries() {
+		if Lookup(e.Name) != nil {
+			continue
+		}
+		call := e.Name
+		if e.Name[0] >= 'a' && e.Name[0] <= 'z' && !strings.Contains(e.Name, " ") {
+			call = strings.ToUpper(e.Name)
+			if _, infix := infixes[e.Name]; !infix {
+				call += "(" + e.Args + ")"
+			}
+		}
+		doc := e.Doc
+		if len(e.Aliases) > 0 {
+			doc += " Also " + strings.ToUpper(strings.Join(e.Aliases, ", ")) + "."
+		}
+		native := ""
+		if e.Native {
+			native = "•"
+		}
+		fmt.Fprintf(b, "| %s | %s | %s |\n", escape.Replace(call), native, escape.Replace(doc))
+	}
+}
+
+// infixes are written between or around their arguments.
+var infixes = map[string]bool{
+	"and": true, "or": true, "xor": true, "not": true, "is": true, "between": true, "in": true, "like": true, "regexp": true, "div": true,
+	"collate": true, "introducer": true, "cast": true, "case": true, "date_add": true, "get_format": true, "trim": true, "extract": true, "timestampdiff": true,
 }

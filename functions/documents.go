@@ -3,29 +3,46 @@ package functions
 import (
 	"strings"
 
+	"vitess.io/vitess/go/mysql/decimal"
+	"vitess.io/vitess/go/mysql/json"
+	"vitess.io/vitess/go/sqltypes"
 	"vitess.io/vitess/go/vt/sqlparser"
 )
 
 // documents are the JSON functions (manual 12.17).
 var documents = []builtin{
-	{name: "json_array", args: "a, …", typed: jsonResult, doc: "An array of the values."},
+	{name: "json_array", args: "a, …", typed: of(Type{Kind: JSON}).never(), eval: evalArray, doc: "An array of the values."},
+	{name: "json_array_append", args: "document, path, value, …", typed: jsonResult, eval: evalModify, doc: "The document with values behind the arrays at the paths."},
+	{name: "json_contains", args: "document, candidate[, path]", typed: maybeInt, eval: evalContains, doc: "Whether the document has the candidate in it."},
 	{name: "json_contains_path", args: "document, one_or_all, path, …", typed: maybeInt, doc: "Whether paths exist."},
-	{name: "json_depth", args: "document", typed: maybeInt, doc: "How deep it is."},
+	{name: "json_depth", args: "document", typed: maybeInt, eval: evalAttribute, doc: "How deep it is."},
 	{name: "json_extract", args: "document, path, …", typed: jsonResult, doc: "What is at the path; also document->path."},
+	{name: "json_insert", args: "document, path, value, …", typed: jsonResult, eval: evalModify, doc: "The document with values where there is none."},
 	{name: "json_keys", args: "document[, path]", typed: jsonResult, doc: "The keys of an object."},
-	{name: "json_length", args: "document[, path]", typed: maybeInt, doc: "The number of elements."},
-	{name: "json_object", args: "key, value, …", typed: jsonResult, doc: "An object of keys and values."},
+	{name: "json_length", args: "document[, path]", typed: maybeInt, eval: evalAttribute, doc: "The number of elements."},
+	{name: "json_merge_patch", args: "document, document, …", typed: jsonResult, eval: evalMerge, doc: "The documents merged, the last winning."},
+	{name: "json_merge_preserve", args: "document, document, …", typed: jsonResult, eval: evalMerge, doc: "The documents merged, arrays of what both have."},
+	{name: "json_object", args: "key, value, …", typed: of(Type{Kind: JSON}).never(), eval: evalObject, doc: "An object of keys and values."},
+	{name: "json_overlaps", args: "document, document", typed: maybeInt, eval: evalOverlaps, doc: "Whether both have an element in common."},
+	{name: "json_quote", args: "text", typed: plainText(0), eval: evalJSONQuote, doc: "The text as a JSON string."},
 	{name: "json_remove", args: "document, path, …", typed: jsonResult, doc: "The document without what is at the paths."},
+	{name: "json_replace", args: "document, path, value, …", typed: jsonResult, eval: evalModify, doc: "The document with values where there are some."},
+	{name: "json_set", args: "document, path, value, …", typed: jsonResult, eval: evalModify, doc: "The document with values at the paths."},
+	{name: "json_type", args: "value", typed: plainText(51), eval: evalAttribute, doc: "The name of its type."},
 	{name: "json_unquote", args: "value", typed: plainText(0), doc: "A JSON text as text; also document->>path."},
+	{name: "json_valid", args: "text", typed: maybeInt, eval: evalAttribute, doc: "Whether the text is JSON."},
+	{name: "member of", args: "value, array", typed: maybeInt, eval: evalContains, doc: "value MEMBER OF(array): whether it is an element."},
 }
 
 // documentName is nameOf for JSON functions.
 func documentName(node sqlparser.Expr) string {
-	switch node.(type) {
+	switch n := node.(type) {
 	case *sqlparser.JSONArrayExpr:
 		return "json_array"
 	case *sqlparser.JSONObjectExpr:
 		return "json_object"
+	case *sqlparser.JSONContainsExpr:
+		return "json_contains"
 	case *sqlparser.JSONContainsPathExpr:
 		return "json_contains_path"
 	case *sqlparser.JSONExtractExpr:
@@ -36,10 +53,407 @@ func documentName(node sqlparser.Expr) string {
 		return "json_remove"
 	case *sqlparser.JSONUnquoteExpr:
 		return "json_unquote"
+	case *sqlparser.JSONQuoteExpr:
+		return "json_quote"
+	case *sqlparser.JSONOverlapsExpr:
+		return "json_overlaps"
+	case *sqlparser.MemberOfExpr:
+		return "member of"
+	case *sqlparser.JSONAttributesExpr:
+		return n.Type.ToString()
+	case *sqlparser.JSONValueModifierExpr:
+		return n.Type.ToString()
+	case *sqlparser.JSONValueMergeExpr:
+		if n.Type == sqlparser.JSONMergeType {
+			return "json_merge_preserve"
+		}
+		return n.Type.ToString()
 	}
 	if text := strings.ToLower(sqlparser.String(node)); strings.HasPrefix(text, "json_") {
 		name, _, _ := strings.Cut(text, "(")
 		return name
 	}
 	return ""
+}
+
+// document reads an argument as JSON; error 3141 or 3146 tells why it is none.
+func (c *call) document(i int, v sqltypes.Value) (*json.Value, error) {
+	if k := c.args[i].Type.Kind; !k.Textual() {
+		return nil, sqlErrorf(3146, "22032", "Invalid data type for JSON data in argument %d to function %s; a JSON string or JSON type is required.", i+1, c.name)
+	}
+	var p json.Parser
+	d, err := p.Parse(v.ToString())
+	if err != nil {
+		return nil, sqlErrorf(3141, "22032", "Invalid JSON text in argument %d to function %s: %q", i+1, c.name, err.Error())
+	}
+	return d, nil
+}
+
+// element reads an argument as a value to put into a document.
+func (c *call) element(i int, v sqltypes.Value) (*json.Value, error) {
+	if v.IsNull() {
+		return json.ValueNull, nil
+	}
+	switch c.args[i].Type.Kind {
+	case JSON:
+		return c.document(i, v)
+	case Bool:
+		if v.ToString() == "0" {
+			return json.ValueFalse, nil
+		}
+		return json.ValueTrue, nil
+	case Integer:
+		return json.NewNumber(v.ToString(), json.NumberTypeSigned), nil
+	case Unsigned:
+		return json.NewNumber(v.ToString(), json.NumberTypeUnsigned), nil
+	case Decimal:
+		return json.NewNumber(v.ToString(), json.NumberTypeDecimal), nil
+	case Double:
+		return json.NewNumber(v.ToString(), json.NumberTypeFloat), nil
+	}
+	return json.NewString(v.ToString()), nil
+}
+
+func jsonPath(v sqltypes.Value) (*json.Path, error) {
+	var p json.PathParser
+	path, err := p.ParseBytes(v.Raw())
+	if err != nil {
+		return nil, sqlErrorf(3143, "42000", "Invalid JSON path expression: %v", err)
+	}
+	return path, nil
+}
+
+// at is the first value at a path, or nil.
+func at(d *json.Value, path *json.Path) *json.Value {
+	var found *json.Value
+	path.Match(d, true, func(v *json.Value) {
+		if found == nil {
+			found = v
+		}
+	})
+	return found
+}
+
+func jsonText(d *json.Value) sqltypes.Value {
+	return sqltypes.MakeTrusted(sqltypes.TypeJSON, d.MarshalTo(nil))
+}
+
+// evalAttribute is JSON_DEPTH, LENGTH, TYPE and VALID.
+func evalAttribute(c *call) (evaluator, error) {
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		if c.name == "json_valid" {
+			_, err := c.document(0, row[0])
+			return boolValue(err == nil), nil
+		}
+		d, err := c.document(0, row[0])
+		if err != nil {
+			return sqltypes.NULL, err
+		}
+		if len(c.args) == 2 {
+			path, err := jsonPath(row[1])
+			if err != nil {
+				return sqltypes.NULL, err
+			}
+			if d = at(d, path); d == nil {
+				return sqltypes.NULL, nil
+			}
+		}
+		switch c.name {
+		case "json_depth":
+			return intValue(int64(d.Depth())), nil
+		case "json_length":
+			return intValue(int64(d.Len())), nil
+		}
+		return textValue([]byte(jsonTypeName(d))), nil
+	}), nil
+}
+
+func jsonTypeName(d *json.Value) string {
+	if d.Type() != json.TypeNumber {
+		return strings.ToUpper(d.Type().String())
+	}
+	switch d.NumberType() {
+	case json.NumberTypeUnsigned:
+		return "UNSIGNED INTEGER"
+	case json.NumberTypeDecimal:
+		return "DECIMAL"
+	case json.NumberTypeFloat:
+		return "DOUBLE"
+	}
+	return "INTEGER"
+}
+
+func evalArray(c *call) (evaluator, error) {
+	return func(row []sqltypes.Value) (sqltypes.Value, error) {
+		list := make([]*json.Value, len(c.args))
+		for i := range list {
+			var err error
+			if list[i], err = c.element(i, row[i]); err != nil {
+				return sqltypes.NULL, err
+			}
+		}
+		return jsonText(json.NewArray(list)), nil
+	}, nil
+}
+
+func evalObject(c *call) (evaluator, error) {
+	return func(row []sqltypes.Value) (sqltypes.Value, error) {
+		d := json.NewObject(json.Object{})
+		object, _ := d.Object()
+		for i := 0; i+1 < len(c.args); i += 2 {
+			if row[i].IsNull() {
+				return sqltypes.NULL, sqlErrorf(3158, "22032", "JSON documents may not contain NULL member names.")
+			}
+			v, err := c.element(i+1, row[i+1])
+			if err != nil {
+				return sqltypes.NULL, err
+			}
+			object.Set(row[i].ToString(), v, json.Set)
+		}
+		return jsonText(d), nil
+	}, nil
+}
+
+// evalModify is JSON_SET, INSERT, REPLACE and ARRAY_APPEND: NULL where the
+// document or a path is.
+func evalModify(c *call) (evaluator, error) {
+	if len(c.args)%2 == 0 {
+		return nil, sqlErrorf(1582, "42000", "Incorrect parameter count in the call to native function '%s'", c.name)
+	}
+	how := map[string]json.Transformation{"json_insert": json.Insert, "json_replace": json.Replace, "json_set": json.Set, "json_array_append": json.Replace}[c.name]
+	return func(row []sqltypes.Value) (sqltypes.Value, error) {
+		if row[0].IsNull() {
+			return sqltypes.NULL, nil
+		}
+		d, err := c.document(0, row[0])
+		if err != nil {
+			return sqltypes.NULL, err
+		}
+		for i := 1; i+1 < len(c.args); i += 2 {
+			if row[i].IsNull() {
+				return sqltypes.NULL, nil
+			}
+			path, err := jsonPath(row[i])
+			if err != nil {
+				return sqltypes.NULL, err
+			}
+			if path.ContainsWildcards() {
+				return sqltypes.NULL, sqlErrorf(3149, "42000", "In this situation, path expressions may not contain the * and ** tokens or an array range.")
+			}
+			value, err := c.element(i+1, row[i+1])
+			if err != nil {
+				return sqltypes.NULL, err
+			}
+			if c.name == "json_array_append" {
+				old := at(d, path)
+				if old == nil {
+					continue
+				}
+				value = json.NewArray(append(elements(old), value))
+			}
+			if path.IsRootPath() {
+				if c.name != "json_insert" {
+					d = value
+				}
+				continue
+			}
+			if err := json.ApplyTransform(how, d, []*json.Path{path}, []*json.Value{value}); err != nil {
+				return sqltypes.NULL, err
+			}
+		}
+		return jsonText(d), nil
+	}, nil
+}
+
+// elements are those of an array, or the value as the only one.
+func elements(d *json.Value) []*json.Value {
+	if a, ok := d.Array(); ok {
+		return append([]*json.Value(nil), a...)
+	}
+	return []*json.Value{d}
+}
+
+func evalMerge(c *call) (evaluator, error) {
+	merge := mergePreserve
+	if c.name == "json_merge_patch" {
+		merge = mergePatch
+	}
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		var out *json.Value
+		for i := range c.args {
+			d, err := c.document(i, row[i])
+			if err != nil {
+				return sqltypes.NULL, err
+			}
+			if out == nil {
+				out = d
+				continue
+			}
+			out = merge(out, d)
+		}
+		return jsonText(out), nil
+	}), nil
+}
+
+// mergePatch is RFC 7396.
+func mergePatch(a, b *json.Value) *json.Value {
+	patch, ok := b.Object()
+	if !ok {
+		return b
+	}
+	target, ok := a.Object()
+	if !ok {
+		a = json.NewObject(json.Object{})
+		target, _ = a.Object()
+	}
+	patch.Visit(func(key string, v *json.Value) {
+		if v.Type() == json.TypeNull {
+			target.Del(key)
+			return
+		}
+		old := target.Get(key)
+		if old == nil {
+			old = json.ValueNull
+		}
+		target.Set(key, mergePatch(old, v), json.Set)
+	})
+	return a
+}
+
+func mergePreserve(a, b *json.Value) *json.Value {
+	x, okX := a.Object()
+	y, okY := b.Object()
+	if !okX || !okY {
+		return json.NewArray(append(elements(a), elements(b)...))
+	}
+	y.Visit(func(key string, v *json.Value) {
+		if old := x.Get(key); old != nil {
+			v = mergePreserve(old, v)
+		}
+		x.Set(key, v, json.Set)
+	})
+	return a
+}
+
+func evalJSONQuote(c *call) (evaluator, error) {
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		if !c.args[0].Type.Kind.Textual() {
+			return sqltypes.NULL, sqlErrorf(3064, "HY000", "Incorrect type for argument 1 in function json_quote.")
+		}
+		return textValue(json.NewString(row[0].ToString()).MarshalTo(nil)), nil
+	}), nil
+}
+
+// evalContains is JSON_CONTAINS and MEMBER OF.
+func evalContains(c *call) (evaluator, error) {
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		if c.name == "member of" {
+			value, err := c.element(0, row[0])
+			if err != nil {
+				return sqltypes.NULL, err
+			}
+			list, err := c.document(1, row[1])
+			if err != nil {
+				return sqltypes.NULL, err
+			}
+			for _, e := range elements(list) {
+				if sameJSON(e, value) {
+					return one, nil
+				}
+			}
+			return zero, nil
+		}
+		d, err := c.document(0, row[0])
+		if err != nil {
+			return sqltypes.NULL, err
+		}
+		candidate, err := c.document(1, row[1])
+		if err != nil {
+			return sqltypes.NULL, err
+		}
+		if len(c.args) == 3 {
+			path, err := jsonPath(row[2])
+			if err != nil {
+				return sqltypes.NULL, err
+			}
+			if d = at(d, path); d == nil {
+				return sqltypes.NULL, nil
+			}
+		}
+		return boolValue(containsJSON(d, candidate)), nil
+	}), nil
+}
+
+// containsJSON follows the manual's definition: an array contains what an
+// element contains, an object one whose keys it has with values it contains.
+func containsJSON(d, candidate *json.Value) bool {
+	if list, ok := d.Array(); ok {
+		for _, want := range elements(candidate) {
+			found := false
+			for _, e := range list {
+				found = found || containsJSON(e, want)
+			}
+			if !found {
+				return false
+			}
+		}
+		return true
+	}
+	x, okX := d.Object()
+	y, okY := candidate.Object()
+	if okX && okY {
+		all := true
+		y.Visit(func(key string, v *json.Value) {
+			have := x.Get(key)
+			all = all && have != nil && containsJSON(have, v)
+		})
+		return all
+	}
+	return sameJSON(d, candidate)
+}
+
+func evalOverlaps(c *call) (evaluator, error) {
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		a, err := c.document(0, row[0])
+		if err != nil {
+			return sqltypes.NULL, err
+		}
+		b, err := c.document(1, row[1])
+		if err != nil {
+			return sqltypes.NULL, err
+		}
+		x, okX := a.Object()
+		y, okY := b.Object()
+		if okX && okY {
+			some := false
+			x.Visit(func(key string, v *json.Value) {
+				other := y.Get(key)
+				some = some || other != nil && sameJSON(v, other)
+			})
+			return boolValue(some), nil
+		}
+		for _, e := range elements(a) {
+			for _, o := range elements(b) {
+				if sameJSON(e, o) {
+					return one, nil
+				}
+			}
+		}
+		return zero, nil
+	}), nil
+}
+
+// sameJSON compares numbers by value, all else by its text.
+func sameJSON(a, b *json.Value) bool {
+	if a.Type() != b.Type() {
+		return false
+	}
+	if a.Type() == json.TypeNumber {
+		x, errX := decimal.NewFromString(a.Raw())
+		y, errY := decimal.NewFromString(b.Raw())
+		if errX == nil && errY == nil {
+			return x.Equal(y)
+		}
+	}
+	return string(a.MarshalTo(nil)) == string(b.MarshalTo(nil))
 }

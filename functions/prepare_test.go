@@ -1,6 +1,8 @@
 package functions
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,33 +85,230 @@ func answer(t testing.TB, text string, s *Session) string {
 	return v.Value.ToString()
 }
 
-func TestEvaluate(t *testing.T) {
-	for _, text := range strings.Split(strings.TrimSpace(`
-1 + 2
-1/3*3
-'a' || 'b'
-CONCAT('a', 1, 2.50)
-WEEK('2008-12-31', 3)
-CASE WHEN 1 > 2 THEN 1 ELSE 2.50 END
-COALESCE(NULL, 1, 2.5)
-SUBSTRING('häé', 2, 1)
-9223372036854775807 + 1
-GREATEST(1.5, 1)
-INTERVAL(5, 1, 4, 6)
-'2026-01-31' + INTERVAL 1 MONTH
-'abc' LIKE 'a%'
-x'41' + 1
-nosuch(1)
-concatt(1)
-CONCAT()
-NOW(3)
-UNIX_TIMESTAMP('2026-01-01 00:00:00.5')
-TIMESTAMP'2026-01-01 00:00:00.5' + INTERVAL '1:30' HOUR_MINUTE
-(1, 2) = (1, 2)
-3 IN (1, 2, NULL)
-`), "\n") {
+// TestSession: what depends on the session, with values of MySQL's manual.
+func TestSession(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, c := range []struct {
+		expression, want string
+		change           func(s *Session)
+	}{
+		{"NOW()", "2026-06-12 10:15:42", nil},
+		{"NOW(3)", "2026-06-12 10:15:42.123", nil},
+		{"SYSDATE(6)", "", nil},
+		{"CURDATE()", "2026-06-12", nil},
+		{"CURTIME()", "10:15:42", nil},
+		{"UTC_TIMESTAMP()", "2026-06-12 10:15:42", func(s *Session) { s.Zone = berlin }},
+		{"NOW()", "2026-06-12 12:15:42", func(s *Session) { s.Zone = berlin }},
+		{"UNIX_TIMESTAMP()", "1781259342", nil},
+		{"UNIX_TIMESTAMP('2026-01-01 00:00:00')", "1767222000", func(s *Session) { s.Zone = berlin }},
+		{"FROM_UNIXTIME(1767222000)", "2026-01-01 00:00:00", func(s *Session) { s.Zone = berlin }},
+		{"UNIX_TIMESTAMP('3001-01-18 23:59:59')", "32536771199", nil},
+		{"UNIX_TIMESTAMP('3001-01-19 00:00:00')", "0", nil},
+		{"FROM_UNIXTIME(32536771200)", "NULL", nil},
+		{"1/3", "0.333333", func(s *Session) { s.DivPrecision = 6 }},
+		{"1/3", "0", func(s *Session) { s.DivPrecision = -1 }},
+		{"CAST(5 AS UNSIGNED) - 7", "error: BIGINT UNSIGNED value is out of range in '(5 - 7)'", nil},
+		{"REPEAT('a', 2000000)", "NULL", nil},
+		{"LPAD('a', 2000000, 'b')", "NULL", nil},
+		{"SPACE(2000000)", "NULL", nil},
+		{"REPLACE(REPEAT('a', 10000), 'a', REPEAT('b', 10000))", "NULL", nil},
+		{"CONCAT(REPEAT('a', 600000), REPEAT('a', 600000))", "NULL", nil},
+		{"'a' = 'A'", "1", func(s *Session) { s.Collation = Default }},
+		{"'a' LIKE 'A'", "1", func(s *Session) { s.Collation = Default }},
+		{"'a\\\\_b' LIKE 'a\\_b'", "1", func(s *Session) { s.SQLMode = "NO_BACKSLASH_ESCAPES" }},
+	} {
 		s := session()
-		s.Warn = func(code int, m string) { t.Log("  warning", code, m) }
-		t.Log(text, "→", answer(t, text, s))
+		if c.change != nil {
+			c.change(s)
+		}
+		if got := answer(t, c.expression, s); got != c.want && c.want != "" {
+			t.Errorf("%s is %q, not %q", c.expression, got, c.want)
+		}
+	}
+}
+
+// TestErrors: the numbers of MySQL's errors and warnings.
+func TestErrors(t *testing.T) {
+	for expression, want := range map[string]int{
+		"nosuch(1)":                   1305,
+		"substring_indx('a', 'b', 1)": 1305,
+		"SUBSTRING_INDEX('a', 'b')":   1582,
+		"LOG()":                       1582,
+		"9223372036854775807 + 1":     1690,
+		"POW(0, -1)":                  1690,
+		"EXP(1000)":                   1690,
+		"'a' COLLATE nosuch":          1273,
+		"'a' REGEXP '('":              3691,
+		"CAST(1 AS DECIMAL(70, 2))":   1426,
+		"ip_network('10.0.0.1', 'x')": 0,
+		"DATE'2024-01-01' = 'x'":      1525,
+		"'a' LIKE 'b' ESCAPE 'cd'":    1210,
+		"REGEXP_INSTR('a', 'a', 5)":   3686,
+		"'a' COLLATE utf8mb4_general_ci = 'b' COLLATE utf8mb4_bin": 1267,
+	} {
+		_, err := compute(t, parse(t, expression), nil, session())
+		var e *SQLError
+		switch {
+		case err == nil:
+			t.Errorf("%s is no error", expression)
+		case errors.As(err, &e) && e.Number != want:
+			t.Errorf("%s is error %d, %v, not %d", expression, e.Number, err, want)
+		case e == nil && want != 0:
+			t.Errorf("%s is %T %v", expression, err, err)
+		}
+	}
+	_, err := compute(t, parse(t, "substring_indx('a', 'b', 1)"), nil, session())
+	if err == nil || !strings.Contains(err.Error(), "did you mean substring_index?") {
+		t.Errorf("no name is near: %v", err)
+	}
+	for expression, want := range map[string]int{
+		"CAST('12abc' AS SIGNED)":                1292,
+		"CAST('2020-01-01 a' AS DATETIME)":       1292,
+		"CAST('x' AS DATE)":                      1292,
+		"1 / 0":                                  1365,
+		"1 % 0":                                  1365,
+		"5 DIV 0":                                1365,
+		"LN(0)":                                  3020,
+		"REPEAT('a', 2000000)":                   1301,
+		"STR_TO_DATE('x', '%Y')":                 1411,
+		"DATE_ADD('9999-12-31', INTERVAL 1 DAY)": 1441,
+		"YEAR('x')":                              1292,
+	} {
+		s := session()
+		var codes []int
+		s.Warn = func(code int, _ string) { codes = append(codes, code) }
+		answer(t, expression, s)
+		if !slices.Contains(codes, want) {
+			t.Errorf("%s warns of %v, not of %d", expression, codes, want)
+		}
+	}
+}
+
+// TestArguments: what is an argument of a node, in its text's order.
+func TestArguments(t *testing.T) {
+	for expression, want := range map[string]string{
+		"SUBSTRING(a FROM b FOR c)":       "a b c",
+		"TRIM(LEADING a FROM b)":          "a b",
+		"CASE a WHEN b THEN c ELSE d END": "a b c d",
+		"a + INTERVAL b HOUR_MINUTE":      "a b",
+		"TIMESTAMPDIFF(MONTH, a, b)":      "a b",
+		"EXTRACT(YEAR FROM a)":            "a",
+		"CAST(a AS DECIMAL(5,2))":         "a",
+		"CONVERT(a USING latin1)":         "a",
+		"a IN (b, c)":                     "a b c",
+		"(a, b) = (c, d)":                 "a b c d",
+		"a BETWEEN b AND c":               "a b c",
+		"a LIKE b ESCAPE c":               "a b c",
+		"a IS NULL":                       "a",
+		"INTERVAL(a, b, c)":               "a b c",
+		"CHAR(a, b USING utf8mb4)":        "a b",
+		"INSERT(a, b, c, d)":              "a b c d",
+		"REGEXP_LIKE(a, b, c)":            "a b c",
+		"a COLLATE utf8mb4_bin":           "a",
+		"NOW(3)":                          "",
+		"a AND (b OR c)":                  "a b or c",
+		"JSON_OBJECT(a, b)":               "a b",
+		"GET_FORMAT(DATE, a)":             "a",
+		"ip_in(a, b)":                     "a b",
+		"FIELD(a, CONCAT(b, c))":          "a CONCAT(b, c)",
+	} {
+		var got []string
+		for _, a := range Arguments(parse(t, expression)) {
+			got = append(got, sqlparser.String(a))
+		}
+		if g := strings.Join(got, " "); g != want {
+			t.Errorf("%s: %q, not %q", expression, g, want)
+		}
+	}
+}
+
+// TestOwn: the functions of ours go by the same door.
+func TestOwn(t *testing.T) {
+	for _, f := range All {
+		for _, e := range f.Examples {
+			text := strings.TrimPrefix(e.SQL, "SELECT ")
+			if _, err := environment().Parser().ParseExpr(text); err != nil {
+				continue // a statement of more
+			}
+			got := strings.TrimSuffix(answer(t, text, session()), ".000000")
+			if got != e.Result {
+				t.Errorf("%s is %q, not %q", text, got, e.Result)
+			}
+		}
+	}
+	if _, ok := InDuckDB(parse(t, "protocol_name(a)"), []Operand{{Kind: Integer, SQL: "a"}}, Type{Kind: Text}, nil); !ok {
+		t.Error("protocol_name has no translation")
+	}
+}
+
+// TestVolatile: what may not be folded.
+func TestVolatile(t *testing.T) {
+	for expression, want := range map[string]bool{"RAND()": true, "UUID()": true, "SLEEP(1)": true, "SYSDATE()": true, "NOW()": false, "LOWER('a')": false} {
+		if got := Volatile(parse(t, expression)); got != want {
+			t.Errorf("%s: %v", expression, got)
+		}
+	}
+}
+
+// TestNothingPanics calls every function with odd arguments of every kind.
+func TestNothingPanics(t *testing.T) {
+	odd := []string{"NULL", "-1", "0", "9223372036854775807", "18446744073709551615", "-1.5", "1e300", "''", "'abc'", "'2024-02-30'", "x'FF00'",
+		"TIMESTAMP'9999-12-31 23:59:59'", "DATE'1000-01-01'", "TIME'-838:59:59'", "'%'", "'-'", "TRUE", "'{\"a\": [1, 2]}'"}
+	for _, e := range Entries() {
+		if e.Name[0] < 'a' || e.Name[0] > 'z' {
+			continue
+		}
+		for n := range 4 {
+			for i := range odd {
+				args := make([]string, n)
+				for j := range args {
+					args[j] = odd[(i+j*(i%5+1))%len(odd)]
+				}
+				node, err := environment().Parser().ParseExpr(e.Name + "(" + strings.Join(args, ", ") + ")")
+				if err != nil {
+					continue
+				}
+				if _, err := compute(t, node, nil, session()); err != nil && strings.Contains(err.Error(), "failed:") {
+					t.Errorf("%s: %v", sqlparser.String(node), err)
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkEval(b *testing.B) {
+	columns := map[string]Argument{
+		"s": {Type: Type{Kind: Text, Length: 50, Collation: Bin, Coercibility: 2}, Value: textValue([]byte("www.example.com"))},
+		"t": {Type: Type{Kind: Time, Scale: 6}, Value: sqltypes.MakeTrusted(sqltypes.Datetime, []byte("2026-06-12 10:15:42.123456"))},
+		"i": {Type: Type{Kind: Integer, Bits: 64}, Value: intValue(12345)},
+		"d": {Type: Type{Kind: Decimal, Precision: 10, Scale: 2}, Value: sqltypes.MakeTrusted(sqltypes.Decimal, []byte("123.45"))},
+	}
+	for _, text := range []string{"CRC32(s)", "SUBSTRING_INDEX(s, '.', i)", "SOUNDEX(s)", "REGEXP_REPLACE(s, 'w+', 'x')", "INSERT(s, 2, 3, 'abc')", "CONV(i, 10, 16)",
+		"FORMAT(i, 2)", "STR_TO_DATE(s, '%Y')", "TIMEDIFF(t, t)", "DATE_FORMAT(t, s)", "MAKE_SET(i, s, s)", "t + INTERVAL i SECOND", "s LIKE s", "d / 3", "i + d", "WEEK(t, i)"} {
+		node := parse(b, text)
+		var args []Argument
+		var row []sqltypes.Value
+		for _, a := range Arguments(node) {
+			v, err := compute(b, a, columns, session())
+			if err != nil {
+				b.Fatal(err)
+			}
+			args, row = append(args, v), append(row, v.Value)
+		}
+		p, err := Prepare(node, args, session())
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(strings.Split(text, "(")[0], func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := p.Eval(row); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

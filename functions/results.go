@@ -47,14 +47,14 @@ func (c *call) nullable() bool {
 }
 
 var (
-	maybeInteger   = of(Type{Kind: Integer, Bits: 64, Nullable: true})
-	maybeUnsigned  = of(Type{Kind: Unsigned, Bits: 64, Nullable: true})
-	intResult      = of(Type{Kind: Integer, Bits: 32})
-	maybeInt       = of(Type{Kind: Integer, Bits: 32, Nullable: true})
-	maybeDouble    = of(Type{Kind: Double, Nullable: true})
-	truth          = of(Type{Kind: Bool})
-	maybeDate      = of(Type{Kind: Date, Nullable: true})
-	jsonResult     = of(Type{Kind: JSON, Nullable: true})
+	maybeInteger  = of(Type{Kind: Integer, Bits: 64, Nullable: true})
+	maybeUnsigned = of(Type{Kind: Unsigned, Bits: 64, Nullable: true})
+	intResult     = of(Type{Kind: Integer, Bits: 32})
+	maybeInt      = of(Type{Kind: Integer, Bits: 32, Nullable: true})
+	maybeDouble   = of(Type{Kind: Double, Nullable: true})
+	truth         = of(Type{Kind: Bool})
+	maybeDate     = of(Type{Kind: Date, Nullable: true})
+	jsonResult    = of(Type{Kind: JSON, Nullable: true})
 )
 
 // plainText is the rule of text in the connection's collation that does not

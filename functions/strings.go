@@ -8,6 +8,7 @@ import (
 
 	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/mysql/collations/colldata"
+	"vitess.io/vitess/go/mysql/decimal"
 	"vitess.io/vitess/go/sqltypes"
 	"vitess.io/vitess/go/vt/sqlparser"
 )
@@ -23,7 +24,7 @@ var texts = []builtin{
 	{name: "concat_ws", args: "separator, a, …", typed: textOf(joined), eval: evalConcatWS, doc: "The arguments but NULLs, with a separator between."},
 	{name: "elt", args: "n, a, …", typed: eltType, doc: "The n-th of the texts."},
 	{name: "export_set", args: "bits, on, off[, separator[, number]]", typed: exportType, eval: evalExportSet, doc: "A text for each bit, from the lowest."},
-	{name: "field", args: "a, b, …", typed: of(Type{Kind: Integer, Bits: 32}).never(), doc: "The position of a among those that follow; 0 for none."},
+	{name: "field", args: "a, b, …", typed: intResult.never(), eval: evalField, doc: "The position of a among those that follow; 0 for none."},
 	{name: "find_in_set", args: "text, list", typed: maybeInt, eval: evalFindInSet, doc: "The position of a text in a list separated by commas."},
 	{name: "from_base64", args: "text", typed: plainBytes(0), doc: "The bytes written in base 64."},
 	{name: "hex", args: "a", typed: plainText(0), stored: true, doc: "A number, or the bytes of text, in base 16."},
@@ -311,6 +312,50 @@ func evalFindInSet(c *call) (evaluator, error) {
 		}
 		return zero, nil
 	}), nil
+}
+
+// evalField compares numbers as numbers and texts as texts; where both occur
+// all are doubles.
+func evalField(c *call) (evaluator, error) {
+	numeric, approximate := 0, false
+	for _, a := range c.args {
+		if a.Type.Kind.Numeric() || a.Type.Kind == Null {
+			numeric++
+		}
+		approximate = approximate || a.Type.Kind == Double
+	}
+	var equal func(row []sqltypes.Value, i int) bool
+	switch {
+	case numeric == len(c.args) && !approximate:
+		read := make([]func(sqltypes.Value) decimal.Decimal, len(c.args))
+		for i := range read {
+			read[i] = c.decimal(i)
+		}
+		equal = func(row []sqltypes.Value, i int) bool { return read[0](row[0]).Equal(read[i](row[i])) }
+	case numeric > 0:
+		read := make([]func(sqltypes.Value) float64, len(c.args))
+		for i := range read {
+			read[i] = c.float(i)
+		}
+		equal = func(row []sqltypes.Value, i int) bool { return read[0](row[0]) == read[i](row[i]) }
+	default:
+		id, _, err := c.mixed(c.args)
+		if err != nil {
+			return nil, err
+		}
+		collation := colldata.Lookup(unicodeCollation(id))
+		equal = func(row []sqltypes.Value, i int) bool {
+			return collation.Collate(row[0].Raw(), row[i].Raw(), false) == 0
+		}
+	}
+	return func(row []sqltypes.Value) (sqltypes.Value, error) {
+		for i := 1; i < len(c.args) && !row[0].IsNull(); i++ {
+			if !row[i].IsNull() && equal(row, i) {
+				return intValue(int64(i)), nil
+			}
+		}
+		return zero, nil
+	}, nil
 }
 
 func evalInsert(c *call) (evaluator, error) {

@@ -72,13 +72,15 @@ type Entry struct {
 	Name, Args, Doc string
 	// Aliases are other names of the same.
 	Aliases []string
+	// Native tells that DuckDB computes it for some types of arguments.
+	Native bool
 }
 
 // Entries lists every function and operator by name.
 func Entries() []Entry {
 	var out []Entry
 	for _, b := range table() {
-		e := Entry{Name: b.name, Args: b.args, Doc: b.doc}
+		e := Entry{Name: b.name, Args: b.args, Doc: b.doc, Native: translations()[b.name] != nil || strings.Contains(byCompiler, " "+b.name+" ")}
 		for alias, name := range aliases {
 			if name == b.name {
 				e.Aliases = append(e.Aliases, alias)
@@ -90,6 +92,10 @@ func Entries() []Entry {
 	slices.SortFunc(out, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
+
+// byCompiler are the operators that the compiler itself writes in DuckDB's SQL.
+const byCompiler = " and or xor not is = <=> <> < <= > >= between in like + - * / div % unary - & | ^ << >> ~ case if ifnull coalesce " +
+	"nullif greatest least isnull date_add cast "
 
 // arity reads the least and the most number of arguments off their
 // documentation; most is -1 where there is no limit.

@@ -158,7 +158,7 @@ func (d *translation) text(i int) (string, bool) {
 		if a.Type.Precision > 38 || a.Type.Precision == 0 {
 			return "", false
 		}
-		return fmt.Sprintf("CAST(CAST(%s AS DECIMAL(%d,%d)) AS VARCHAR)", a.SQL, a.Type.Precision, a.Type.Scale), true
+		return fmt.Sprintf("CAST(CAST(%s AS DECIMAL(%d,%d)) AS VARCHAR)", a.SQL, min(38, max(a.Type.Precision, a.Type.Scale+1)), a.Type.Scale), true
 	case Date:
 		return "CAST(" + a.SQL + " AS VARCHAR)", true
 	case Time:

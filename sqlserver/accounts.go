@@ -299,6 +299,7 @@ func (m sha2Method) HandleAuthPluginData(c *mysql.Conn, user string, server, cli
 	got, err := m.AuthMethod.HandleAuthPluginData(c, user, server, client, remote)
 	if raw := rawConn(c); err == nil && raw != nil {
 		raw.loggedIn()
+		readCommands(c)
 	}
 	return got, err
 }

@@ -3,6 +3,7 @@ package sqlserver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"regexp"
 	"runtime/debug"
@@ -112,7 +113,23 @@ func (h *handler) ComMultiQuery(ctx context.Context, c *mysql.Conn, query string
 }
 
 // ComPrepare implements mysql.Handler.
-func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, _ *mysql.PrepareData) (fields []*querypb.Field, err error) {
+func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, prepare *mysql.PrepareData) (fields []*querypb.Field, err error) {
+	if own := commandsOf(c); own != nil {
+		query = own.preparing
+		own.preparing = ""
+	}
+	prepare.PrepareStmt = query
+	defer func() {
+		if err != nil {
+			delete(c.PrepareData, prepare.StatementID)
+		}
+	}()
+	if n := engine.CountParameters(query); n > maxParameters {
+		return nil, newError(1390, "HY000", "Prepared statement contains too many placeholders")
+	}
+	if len(c.PrepareData) > maxStatements {
+		return nil, newError(1461, "42000", fmt.Sprintf("Can't create more than max_prepared_stmt_count statements (current value: %d)", maxStatements))
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			h.log.Error("panic while preparing", "panic", v, "stack", string(debug.Stack()))
@@ -145,10 +162,18 @@ func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, _
 	return schemaFields(sqlCtx, plan.Schema()), nil
 }
 
+// maxStatements bounds the prepared statements of a connection.
+const maxStatements = 16382
+
 // ComStmtExecute implements mysql.Handler.
 func (h *handler) ComStmtExecute(ctx context.Context, c *mysql.Conn, prepare *mysql.PrepareData, send func(*sqltypes.Result) error) error {
-	_, err := h.run(ctx, c, &statement{text: prepare.PrepareStmt, prepared: true, values: prepare.BindVars, types: prepare.ParamsType},
+	own := commandsOf(c)
+	cursor := own != nil && own.cursor
+	_, err := h.run(ctx, c, &statement{text: prepare.PrepareStmt, prepared: true, cursor: cursor, values: prepare.BindVars, types: prepare.ParamsType},
 		func(r *sqltypes.Result, _ bool) error { return send(r) })
+	if err != nil && cursor {
+		own.failure = sqlError(err)
+	}
 	return err
 }
 
@@ -157,6 +182,7 @@ type statement struct {
 	text     string
 	multi    bool // more may follow in the same text
 	prepared bool
+	cursor   bool // the rows are fetched later, by other commands
 	values   map[string]*querypb.BindVariable
 	types    []int32 // of the values, as the client sent them
 }
@@ -247,7 +273,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 	if err != nil {
 		return "", sqlError(err)
 	}
-	out := &spooler{ctx: sqlCtx, reuse: !st.prepared}
+	out := &spooler{ctx: sqlCtx, reuse: !st.cursor}
 	defer func() {
 		if v := recover(); v != nil {
 			h.log.Error("panic while answering", "panic", v, "stack", string(debug.Stack()))
@@ -256,7 +282,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 		if err != nil {
 			known := sqlError(err)
 			h.log.Debug("statement failed", "connection", c.ConnectionID, "number", known.Num, "error", known.Message)
-			if out.sent && !st.prepared {
+			if out.sent && !st.cursor {
 				sendError(c, known)
 			}
 			err = known

@@ -165,7 +165,11 @@ func (c *conn) gone() bool {
 // rawConn finds the guarded connection below TLS.
 func rawConn(c *mysql.Conn) *conn {
 	under := c.Conn
-	if t, ok := under.(interface{ NetConn() net.Conn }); ok {
+	for {
+		t, ok := under.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
 		under = t.NetConn()
 	}
 	raw, _ := under.(*conn)

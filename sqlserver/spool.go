@@ -1,7 +1,6 @@
 package sqlserver
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 	"reflect"
@@ -30,8 +29,8 @@ const (
 // 2.2 s per million rows of eight columns), and rows otherwise.
 type spooler struct {
 	ctx *sql.Context
-	// reuse tells that a batch is written when send returns. It does not hold
-	// for prepared statements: a cursor keeps batches until they are fetched.
+	// reuse tells that a batch is written when send returns. A cursor keeps
+	// batches until they are fetched.
 	reuse  bool
 	schema sql.Schema
 	fields []*querypb.Field
@@ -280,9 +279,5 @@ func sendError(c *mysql.Conn, e *mysql.SQLError) {
 	if !sequence.IsValid() || c.FlushBuffer() != nil {
 		return
 	}
-	p := binary.LittleEndian.AppendUint16([]byte{0, 0, 0, byte(sequence.Uint()), mysql.ErrPacket}, uint16(e.Num))
-	p = append(append(append(p, '#'), e.State...), e.Message...)
-	n := len(p) - 4
-	p[0], p[1], p[2] = byte(n), byte(n>>8), byte(n>>16)
-	c.Conn.Write(p)
+	c.Conn.Write(errorPacket(byte(sequence.Uint()), e))
 }

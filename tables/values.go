@@ -112,12 +112,6 @@ const (
 	CountersClamped = "clamped" // one is MaxCount: it was as much or more
 )
 
-// Values of source in hosts.
-const (
-	NamedByDHCP = "dhcp"
-	NamedByDNS  = "dns"
-)
-
 // Values of state in ops.imports.
 const (
 	ImportComplete = "complete"
@@ -153,7 +147,7 @@ var (
 	flowDirections   = []string{Ingress, Egress}
 	timeQualities    = []string{TimesOK, TimesClamped, TimesNoStart, TimesReceived}
 	counterQualities = []string{CountersOK, CountersClamped}
-	nameSources      = []string{NamedByDHCP, NamedByDNS}
+	nameSources      = []string{SourceDHCP, SourceDNS}
 	importStates     = []string{ImportComplete, ImportDamaged}
 	segmentStates    = []string{SegmentAvailable, SegmentMissing, SegmentChanged}
 	roles            = []string{RoleClient, RoleServer}

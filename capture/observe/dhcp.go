@@ -53,7 +53,7 @@ func (o *Observer) observeDHCP(p *Packet) {
 		o.stats.Malformed++
 	}
 	ts := microseconds(p.TS)
-	n := tables.Name{TS: ts, MAC: m.mac, Source: tables.NamedByDHCP, ValidUntil: ts, Sensor: p.Sensor, Site: p.Site}
+	n := tables.Name{TS: ts, MAC: m.mac, Source: tables.SourceDHCP, ValidUntil: ts, Sensor: p.Sensor, Site: p.Site}
 	key := lessee{p.Site, m.xid, uint64(m.mac.V)}
 	switch m.kind {
 	case dhcpDiscover, dhcpRequest:

@@ -206,7 +206,7 @@ func (o *Observer) learn(p *Packet, records []record, owners map[string]bool) {
 		if name == "" || len(name) > tables.MaxHost || !isHost(addr) {
 			continue
 		}
-		o.writeName(&tables.Name{TS: ts, Name: name, Addr: addr, Source: tables.NamedByDNS,
+		o.writeName(&tables.Name{TS: ts, Name: name, Addr: addr, Source: tables.SourceDNS,
 			ValidUntil: until(ts, max(int64(r.ttl), 3600)), Sensor: p.Sensor, Site: p.Site})
 	}
 }

@@ -47,14 +47,15 @@ func (c *compiler) aggregate(e sqlparser.AggrFunc) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l, ok := a.(*Literal); ok {
-		return l, nil
-	}
 	if owner == nil {
 		owner = here
 	}
 	if !owner.mayAggregate {
 		return nil, mistake(1111, "HY000", "Invalid use of group function")
+	}
+	owner.aggregated = true
+	if l, ok := a.(*Literal); ok {
+		return l, nil
 	}
 	return owner.addAggregate(c, a), nil
 }
@@ -385,6 +386,10 @@ func (c *compiler) grouped(s *scope, rel Rel, group []Expr) (*Group, func(Expr, 
 			// Told apart without regard to case, shown as one of them.
 			g.Keys = append(g.Keys, Named{Column{ID: c.identity(), Type: TypeOf(k)}, k})
 			shown := Expr(&Aggregate{Name: "any_value", Args: []Expr{e}, T: TypeOf(e)})
+			if s.rollup {
+				total := call("=", Bool, &Aggregate{Name: "grouping", Args: []Expr{k}, T: bigint}, lit(Integer, int64(1)))
+				shown = &Case{Whens: []When{{total, null()}}, Else: shown, T: TypeOf(e)}
+			}
 			g.Aggs = append(g.Aggs, Named{col, shown})
 		}
 		byText[text] = col
@@ -418,7 +423,7 @@ func (c *compiler) grouped(s *scope, rel Rel, group []Expr) (*Group, func(Expr, 
 			if e == nil {
 				return nil
 			}
-			if !isLiteral(e) {
+			if !isLiteral(e) || s.rollup {
 				if col, ok := byText[fingerprint(e)]; ok {
 					return &Col{col}
 				}

@@ -49,6 +49,9 @@ func inexact(e Expr) bool {
 	switch e := e.(type) {
 	case *Col:
 		return e.Digits > 0
+	case *Literal:
+		_, fraction, _ := strings.Cut(e.Value.(string), ".")
+		return len(fraction) > scaleOf(e)
 	case *Call:
 		switch e.Op {
 		case "/":
@@ -75,7 +78,7 @@ func carried(e Expr) int {
 	if a.Name == "avg" {
 		return (scaleOf(a) + 8) / 9 * 9
 	}
-	_, frac := (&renderer{}).digits(a.Args[0])
+	_, frac := (&renderer{bind: symbolic{}}).digits(a.Args[0])
 	return frac
 }
 
@@ -130,6 +133,9 @@ func (r *renderer) digits(e Expr) (text string, frac int) {
 		}
 	}
 	s := scaleOf(e)
+	if inexact(e) {
+		s = max(s, min((s+8)/9*9, maxDigits)) // what it carries
+	}
 	if s == 0 {
 		return "CAST(" + r.value(e) + " AS HUGEINT)", 0
 	}
@@ -189,6 +195,13 @@ func (r *renderer) arithmetic(e *Call) string {
 	case "+", "-", "*":
 		return "(" + r.operand(a, b) + " " + e.Op + " " + r.operand(b, a) + ")"
 	case "%":
+		if !double && (a.Kind() == Decimal || b.Kind() == Decimal) {
+			// DuckDB's remainder of decimals goes through DOUBLE.
+			n, fn := r.digits(a)
+			d, fd := r.digits(b)
+			frac := max(fn, fd)
+			return scaled("("+times(n, frac-fn)+" % "+nonzero(b, "("+times(d, frac-fd)+")")+")", frac)
+		}
 		return "(" + r.operand(a, b) + " % " + nonzero(b, r.operand(b, a)) + ")"
 	case "div":
 		switch {
@@ -339,7 +352,11 @@ func (r *renderer) aggregateText(a *Aggregate) string {
 	case "grouping":
 		var keys []string
 		for _, k := range a.Args {
-			keys = append(keys, r.lanes(k, k.Kind())[0])
+			text := r.lanes(k, k.Kind())[0]
+			if isLiteral(k) && k.Kind() == Integer {
+				text = r.bigint(k) // as the key is written
+			}
+			keys = append(keys, text)
 		}
 		return "grouping(" + strings.Join(keys, ", ") + ")"
 	case "min", "max":

@@ -86,6 +86,12 @@ func (c *compiler) coerce(e Expr, t Type) (Expr, error) {
 			}
 			return &Cast{Arg: e, T: t}, nil
 		}
+		if l, ok := e.(*Literal); ok && k.Temporal() {
+			return &Literal{T: t, Value: l.Value}, nil
+		}
+		if k.Temporal() && TypeOf(e).Scale != t.Scale {
+			return typed("retime", t, e), nil
+		}
 		return e, nil
 	case k.Numeric() && t.Kind.Numeric():
 		e = toNumber(e)
@@ -94,6 +100,9 @@ func (c *compiler) coerce(e Expr, t Type) (Expr, error) {
 		}
 		return &Cast{Arg: e, T: t}, nil
 	case t.Kind == Time && k == Date:
+		if l, ok := e.(*Literal); ok {
+			return &Literal{T: t, Value: l.Value}, nil
+		}
 		return toTime(e), nil
 	case t.Kind == Bytes && k == Text:
 		return toBytes(e), nil

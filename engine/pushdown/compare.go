@@ -139,6 +139,7 @@ func (c *compiler) between(e *sqlparser.BetweenExpr) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.oneCollation(args)
 	lower, err := c.comparison(">=", args[0], args[1])
 	if err != nil {
 		return nil, err
@@ -159,6 +160,27 @@ func (c *compiler) between(e *sqlparser.BetweenExpr) (Expr, error) {
 	return out, nil
 }
 
+// oneCollation gives texts that are compared together the collation that wins
+// among all of them.
+func (c *compiler) oneCollation(args []Expr) {
+	var winner Type
+	for _, a := range args {
+		t := TypeOf(a)
+		if t.Kind != Text {
+			return
+		}
+		if winner.Kind != Text || t.Coercibility < winner.Coercibility || t.Coercibility == winner.Coercibility && orBin(t) == functions.Bin {
+			winner = t
+		}
+	}
+	for i, a := range args {
+		if t := TypeOf(a); orBin(t) != orBin(winner) && !isLiteral(a) {
+			t.Collation, t.Coercibility = orBin(winner), winner.Coercibility
+			args[i] = typed("collate", t, a)
+		}
+	}
+}
+
 // addressLiteral is the constant a comparison compares an address with.
 func addressLiteral(e Expr) (tables.Addr, bool) {
 	if c, ok := e.(*Call); ok && len(c.Args) == 2 {
@@ -171,7 +193,10 @@ func addressLiteral(e Expr) (tables.Addr, bool) {
 
 // comparison compares two values.
 func (c *compiler) comparison(op string, a, b Expr) (Expr, error) {
+	before := c.equality
+	c.equality = op == "=" || op == "<>" || op == "<=>"
 	x, y, ok, err := c.comparable(a, b)
+	c.equality = before
 	if err != nil {
 		return nil, err
 	}
@@ -410,6 +435,9 @@ func (c *compiler) spelled(l *Literal, m *tables.Column) (Expr, error) {
 				return folded(l, v), nil
 			}
 		}
+		if !c.equality {
+			return l, nil // it has a place in the order all the same
+		}
 		if near := tables.Nearest(strings.ToLower(s), m.Values); near != "" {
 			return nil, syntaxError("%s is never '%s': did you mean '%s'?", m.Name, s, near)
 		}
@@ -518,6 +546,9 @@ func (c *compiler) collated(a, b Expr, pattern bool) (Expr, Expr, bool, error) {
 // value.
 func oneSpelling(a, b Expr) bool {
 	ma, mb := meaning(a), meaning(b)
+	if l, ok := b.(*Literal); ok && l.T.Collation != functions.NoCase {
+		return false // it is no value of the column
+	}
 	spelled := func(m *tables.Column) bool {
 		return m != nil && m.Kind == tables.Text && (m.Values != nil || m.Fold != "")
 	}
@@ -722,7 +753,24 @@ func (c *compiler) inSubquery(left sqlparser.Expr, sub *sqlparser.Subquery) (Exp
 	if err != nil {
 		return nil, err
 	}
+	if len(args) > 1 && refersOut(p) && c.scope != nil && c.scope.clause != inWhere {
+		return c.rowIn(p, args), nil
+	}
 	return &Subquery{Op: "in", Rel: p, Args: args, T: Type{Kind: Bool}}, nil
+}
+
+// rowIn is (a, b) IN (a correlated subquery) as a value, which DuckDB lacks:
+// true where a row is equal, unknown where one may be.
+func (c *compiler) rowIn(p *Project, args []Expr) Expr {
+	var equal []Expr
+	for i, x := range p.Exprs {
+		equal = append(equal, call("=", Bool, args[i], &Col{x.Column}))
+	}
+	exists := func(cond Expr) Expr {
+		return &Subquery{Op: "exists", Rel: &Filter{p, []Expr{cond}}, T: Type{Kind: Bool}}
+	}
+	all := andOf(equal)
+	return &Case{Whens: []When{{exists(all), lit(Bool, true)}, {exists(call("is null", Bool, all)), null()}}, Else: lit(Bool, false), T: Type{Kind: Bool}}
 }
 
 // compared binds a subquery whose columns are compared with values, both

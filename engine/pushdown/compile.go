@@ -163,6 +163,8 @@ type compiler struct {
 	notes []string
 	// tables and depth are bounded; rounds numbers recursive expressions.
 	tables, depth, rounds int
+	// equality tells that a comparison at hand asks for equal values.
+	equality bool
 	// preparing tells that the value of a parameter was asked for in vain.
 	preparing bool
 	// sizes counts the nodes of expressions built so far.

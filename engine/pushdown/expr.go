@@ -752,10 +752,19 @@ func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (p *functions.Prepare
 		}
 	}
 	list := make([]functions.Argument, len(args))
+	winner := Type{Kind: Null} // whose collation counts
+	for _, a := range args {
+		if t := TypeOf(a); t.Kind == Text && (winner.Kind == Null || t.Coercibility < winner.Coercibility || t.Coercibility == winner.Coercibility && orBin(t) == functions.Bin) {
+			winner = t
+		}
+	}
 	constant := !functions.Volatile(e)
 	values := make([]sqltypes.Value, len(args))
 	for i, a := range args {
 		list[i] = argument(a)
+		if t := &list[i].Type; t.Kind == Text && winner.Coercibility > 0 {
+			t.Collation = orBin(winner)
+		}
 		constant = constant && list[i].Literal
 		values[i] = list[i].Value
 	}
@@ -796,6 +805,9 @@ func (c *compiler) evaluation(e sqlparser.Expr, args []Expr, p *functions.Prepar
 	for i, a := range args {
 		if list[i] = argument(a); !list[i].Literal {
 			list[i].Type.Nullable = true
+		}
+		if t := &list[i].Type; t.Kind == Text && p.Type.Collation != 0 {
+			t.Collation = TypeOf(a).Collation
 		}
 	}
 	q, err := functions.Prepare(e, list, c.fn)

@@ -209,6 +209,16 @@ func (c *compiler) goLiteral(v any) (*Literal, error) {
 		return bytesLiteral(v), nil
 	case time.Time:
 		return timeLiteralOf(v.UTC(), 6), nil
+	case DateValue:
+		return lit(Date, time.Time(v)), nil
+	case ClockValue:
+		return &Literal{T: Type{Kind: Clock, Scale: 6}, Value: int64(v)}, nil
+	case DecimalValue:
+		l, err := parseNumber(string(v))
+		if err == nil && l.T.Kind == Integer {
+			return decimalLiteral(strings.TrimSpace(string(v)))
+		}
+		return l, err
 	case fmt.Stringer: // decimals
 		return decimalLiteral(v.String())
 	}

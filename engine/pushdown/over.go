@@ -1,6 +1,7 @@
 package pushdown
 
 import (
+	"strconv"
 	"strings"
 
 	"vitess.io/vitess/go/mysql/datetime"
@@ -48,6 +49,11 @@ func (c *compiler) over(e sqlparser.Expr, clause *sqlparser.OverClause) (Expr, e
 	if l, ok := o.Call.(*Literal); ok {
 		return l, nil
 	}
+	if o.Frame.empty() {
+		if x := overNothing(o.Call); x != nil {
+			return x, nil
+		}
+	}
 	if x, ok := o.Call.(*Call); ok && framelessFunctions[x.Op] {
 		o.Frame = nil
 	}
@@ -63,6 +69,57 @@ func (c *compiler) over(e sqlparser.Expr, clause *sqlparser.OverClause) (Expr, e
 	}
 	s.windows = append(s.windows, Named{col, o})
 	return &Col{col}, nil
+}
+
+// empty tells whether a frame ends before it starts, whatever the row: DuckDB
+// counts backwards then.
+func (f *Frame) empty() bool {
+	if f == nil || f.Start.Offset == nil || f.End.Offset == nil {
+		return false
+	}
+	if f.Start.Word != f.End.Word {
+		return f.Start.Word == "FOLLOWING"
+	}
+	from, to := amount(f.Start), amount(f.End)
+	if f.Start.Word == "PRECEDING" {
+		return from < to
+	}
+	return from > to
+}
+
+// amount is an offset, of an interval in µs.
+func amount(b Bound) float64 {
+	n, err := strconv.ParseFloat(b.Offset.(*Literal).SQLValue().ToString(), 64)
+	if err != nil {
+		return 0
+	}
+	micros := map[string]float64{"SECOND": 1e6, "MINUTE": 60e6, "HOUR": 3600e6, "DAY": 86400e6, "WEEK": 7 * 86400e6,
+		"MONTH": 30 * 86400e6, "QUARTER": 91 * 86400e6, "YEAR": 365 * 86400e6}
+	if u, ok := micros[b.Unit]; ok {
+		return n * u
+	}
+	return n
+}
+
+// overNothing is a function of no rows; nil for one that looks at all.
+func overNothing(e Expr) Expr {
+	switch x := e.(type) {
+	case *Aggregate:
+		switch x.Name {
+		case "count":
+			return lit(Integer, int64(0))
+		case "bit_or", "bit_xor":
+			return lit(Unsigned, uint64(0))
+		case "bit_and":
+			return lit(Unsigned, ^uint64(0))
+		}
+		return null()
+	case *Call:
+		if !framelessFunctions[x.Op] {
+			return null()
+		}
+	}
+	return nil
 }
 
 // framelessFunctions are computed over the whole partition, whatever frame

@@ -145,47 +145,18 @@ func Fields(rel *tables.Relation, cols []string) ([]Field, error) {
 			add(Field{name, typ})
 			continue
 		}
-		switch c.Kind {
-		case tables.Address:
-			add(Field{name + "_hi", "UBIGINT"})
-			add(Field{name + "_lo", "UBIGINT"})
-		case tables.CommunityID:
-			add(Field{"cid", "UBIGINT"})
-			add(Field{name, "VARCHAR"})
-		default:
-			add(Field{name, duckTypes[c.Kind]})
+		for _, part := range c.Kind.Columns(name) {
+			add(Field{part.Name, part.Type.Duck()})
 		}
 	}
 	return out, nil
 }
 
-var duckTypes = map[tables.Kind]string{
-	tables.Timestamp: "TIMESTAMP", tables.Double: "DOUBLE", tables.Int: "INTEGER",
-	tables.BigInt: "BIGINT", tables.Bool: "BOOLEAN", tables.Text: "VARCHAR",
-	tables.HostName: "VARCHAR", tables.Identifier: "UBIGINT", tables.MAC: "BIGINT",
-	tables.Bytes: "BLOB",
-}
-
 // storedTypes are the DuckDB types of a row struct's stored columns.
 func storedTypes(row reflect.Type) map[string]string {
 	m := map[string]string{}
-	for i := range row.NumField() {
-		name, t := row.Field(i).Tag.Get("col"), row.Field(i).Type
-		if t.Kind() == reflect.Struct && t != reflect.TypeFor[tables.Addr]() {
-			t = t.Field(0).Type // Opt
-		}
-		switch {
-		case t == reflect.TypeFor[tables.Addr]():
-			m[name+"_hi"], m[name+"_lo"] = "UBIGINT", "UBIGINT"
-		case t == reflect.TypeFor[tables.Time]():
-			m[name] = "TIMESTAMP"
-		case t == reflect.TypeFor[[]byte]():
-			m[name] = "BLOB"
-		default:
-			m[name] = map[reflect.Kind]string{reflect.String: "VARCHAR", reflect.Int32: "INTEGER",
-				reflect.Int64: "BIGINT", reflect.Uint64: "UBIGINT", reflect.Bool: "BOOLEAN",
-				reflect.Slice: "INTEGER[]"}[t.Kind()]
-		}
+	for _, c := range tables.StoredColumns(row) {
+		m[c.Name] = c.Type.Duck()
 	}
 	return m
 }
@@ -216,6 +187,16 @@ func RelationSQL(rel *tables.Relation, cols []string, src Source) (string, error
 		return views[rel].text(fields, Source{}), nil
 	}
 	return strings.Join(parts, "\nUNION ALL\n"), nil
+}
+
+// ReadsHosts tells whether columns of a relation are made of the leases.
+func ReadsHosts(rel *tables.Relation, cols []string) bool {
+	for v := views[rel]; v != nil; v = v.also {
+		if slices.ContainsFunc(cols, func(c string) bool { return v.hosts[c] != "" }) {
+			return true
+		}
+	}
+	return rel == tables.Hosts
 }
 
 func tableSQL(fields []Field, table string) string {

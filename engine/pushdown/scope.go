@@ -25,10 +25,13 @@ type scope struct {
 	aggregates   []Named
 	windows      []Named
 	mayAggregate bool
-	mayWindow    bool
-	named        sqlparser.NamedWindows
-	keys         []groupKey
-	rollup       bool
+	// aggregated tells that an aggregate stands somewhere, also one that is
+	// the same for any rows.
+	aggregated bool
+	mayWindow  bool
+	named      sqlparser.NamedWindows
+	keys       []groupKey
+	rollup     bool
 }
 
 // visible is a column of a FROM clause.

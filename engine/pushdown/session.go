@@ -3,6 +3,7 @@ package pushdown
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -11,7 +12,8 @@ import (
 )
 
 // Session is what a statement may ask of the session it runs in. Values are
-// nil, bool, int64, uint64, float64, string, []byte or time.Time.
+// nil, bool, int64, uint64, float64, string, []byte, time.Time or one of the
+// types below.
 type Session interface {
 	// Database is the schema chosen by USE; empty for none.
 	Database() string
@@ -35,6 +37,16 @@ type Session interface {
 	// Schemas lists the schemas there are.
 	Schemas() []string
 }
+
+// Values of prepared statements that Go has no type for.
+type (
+	// DateValue is a DATE.
+	DateValue time.Time
+	// ClockValue is a TIME, in µs.
+	ClockValue int64
+	// DecimalValue is a DECIMAL as its text.
+	DecimalValue string
+)
 
 // sqlMode tells whether the session's sql_mode has a word.
 func (c *compiler) sqlMode(word string) bool {

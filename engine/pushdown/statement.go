@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"vitess.io/vitess/go/vt/sqlparser"
-
-	"github.com/wiresql/wiresql/functions"
 )
 
 // From a parsed statement to a relation: query blocks and set operations.
@@ -111,7 +109,7 @@ func (c *compiler) selection(sel *sqlparser.Select) (*block, error) {
 	s.clause = inFields
 	items := s.items[:fields]
 	switch {
-	case group != nil || len(s.aggregates) > 0:
+	case group != nil || s.aggregated:
 		g, lift, err := c.grouped(s, rel, group)
 		if err != nil {
 			return nil, err
@@ -633,7 +631,7 @@ func (c *compiler) combined(op setOperator, l, r *block) (*block, error) {
 	for _, col := range s.Out {
 		if _, same := c.key(&Col{col}).(*Col); !same {
 			if op.word != "UNION" {
-				return c.foldedSet(op, l, r)
+				return c.foldedSet(op, s, b), nil
 			}
 			return c.firstOfEach(s, b), nil
 		}
@@ -660,23 +658,23 @@ func (c *compiler) firstOfEach(s *SetOp, b *block) *block {
 	return b
 }
 
-// foldedSet compares text without regard to case by folding both sides.
-func (c *compiler) foldedSet(op setOperator, l, r *block) (*block, error) {
-	fold := func(b *block) *block {
-		p := &Project{Child: b.rel}
-		out := &block{rel: p}
-		for _, col := range b.out {
-			k := c.key(&Col{col})
-			n := Column{ID: c.identity(), Name: col.Name, Type: TypeOf(k), Meaning: col.Meaning}
-			if n.Kind == Text {
-				n.Collation = functions.Bin
-			}
-			p.Exprs = append(p.Exprs, Named{n, k})
-			out.out = append(out.out, n)
-		}
-		return out
+// foldedSet is INTERSECT or EXCEPT where texts that differ in case are equal:
+// rows of the left side that have, or have not, an equal one on the right.
+func (c *compiler) foldedSet(op setOperator, s *SetOp, b *block) *block {
+	left, right := s.L.Columns(), s.R.Columns()
+	l := c.deduplicated(&block{s.L, left})
+	j := &Join{Kind: Semi, L: l.rel, R: s.R}
+	if op.word == "EXCEPT" {
+		j.Kind = Anti
 	}
-	return c.combined(op, fold(l), fold(r))
+	for i := range left {
+		j.On = append(j.On, call("<=>", Bool, c.key(&Col{left[i]}), c.key(&Col{right[i]})))
+	}
+	p := &Project{Child: j}
+	for i, col := range b.out {
+		p.Exprs = append(p.Exprs, Named{col, &Col{left[i]}})
+	}
+	return &block{p, b.out}
 }
 
 // values binds VALUES ROW(…), …

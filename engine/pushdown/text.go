@@ -109,7 +109,12 @@ func literalText(l *Literal) string {
 		return unsignedText(uint64(v))
 	case string:
 		if l.T.Kind == Decimal {
-			return fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", quoteText(v), scaleOf(l))
+			// All its digits, of which a quotient has more than it shows.
+			whole, fraction, _ := strings.Cut(v, ".")
+			if len(whole)+len(fraction) > 38 {
+				return "CAST(" + quoteText(v) + " AS DOUBLE)"
+			}
+			return fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", quoteText(v), len(fraction))
 		}
 		return literalString(v)
 	}

@@ -71,6 +71,21 @@ func parseMessage(err error, text string) string {
 	return fmt.Sprintf("You have an error in your SQL syntax; check the manual for the right syntax to use near '%s' at line %d", near, line)
 }
 
+// CountParameters counts the ? of a statement.
+func CountParameters(text string) int {
+	n := 0
+	tk := parser.NewStringTokenizer(text)
+	for {
+		typ, word := tk.Scan()
+		switch {
+		case typ == 0 || typ == sqlparser.LEX_ERROR:
+			return n
+		case typ == sqlparser.VALUE_ARG && word == ":v"+strconv.Itoa(n+1):
+			n++
+		}
+	}
+}
+
 // token is a word of the text.
 type token struct {
 	typ        int

@@ -125,34 +125,26 @@ func codecFor(t reflect.Type) (*codec, error) {
 	return got.(*codec), nil
 }
 
-var (
-	typeAddr = reflect.TypeFor[tables.Addr]()
-	typeTime = reflect.TypeFor[tables.Time]()
-)
-
 // add appends the columns of a field.
 func (c *codec) add(name string, t reflect.Type, at uintptr) error {
+	stored, optional := tables.StoredOf(t)
 	set := none
-	if t.Kind() == reflect.Struct && t != typeAddr {
-		v, okV := t.FieldByName("V")
-		s, okS := t.FieldByName("Set")
-		if !okV || !okS || s.Type.Kind() != reflect.Bool {
-			return fmt.Errorf("type %s can't be stored", t)
-		}
+	if optional {
+		v, _ := t.FieldByName("V")
+		s, _ := t.FieldByName("Set")
 		set = at + s.Offset
 		at += v.Offset
-		t = v.Type
-	}
-	if t == typeAddr {
-		hi := leaf(name+"_hi", shape64, parquet.Uint(64), at, set)
-		lo := leaf(name+"_lo", shape64, parquet.Uint(64), at+8, set)
-		hi.unsigned, lo.unsigned = true, true
-		c.columns = append(c.columns, hi, lo)
-		return nil
 	}
 	var col column
-	switch {
-	case t == typeTime:
+	switch stored {
+	case tables.StoredAddr:
+		for i, half := range stored.Columns(name) {
+			col := leaf(half.Name, shape64, parquet.Uint(64), at+uintptr(8*i), set)
+			col.unsigned = true
+			c.columns = append(c.columns, col)
+		}
+		return nil
+	case tables.StoredTime:
 		col = leaf(name, shape64, parquet.TimestampAdjusted(parquet.Microsecond, false), at, set)
 		switch name {
 		case "ts":
@@ -160,24 +152,24 @@ func (c *codec) add(name string, t reflect.Type, at uintptr) error {
 		case "ts_end":
 			c.end = col
 		}
-	case t.Kind() == reflect.Int64:
+	case tables.StoredInt64:
 		col = leaf(name, shape64, parquet.Leaf(parquet.Int64Type), at, set)
-	case t.Kind() == reflect.Uint64:
+	case tables.StoredUint64:
 		col = leaf(name, shape64, parquet.Uint(64), at, set)
-	case t.Kind() == reflect.Int32:
+	case tables.StoredInt32:
 		col = leaf(name, shape32, parquet.Leaf(parquet.Int32Type), at, set)
-	case t.Kind() == reflect.Bool:
+	case tables.StoredBool:
 		col = leaf(name, shapeBool, parquet.Leaf(parquet.BooleanType), at, set)
-	case t.Kind() == reflect.String && set == none:
+	case tables.StoredText:
 		col = leaf(name, shapeText, parquet.String(), at, set)
-	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 && set == none:
+	case tables.StoredBytes:
 		col = leaf(name, shapeBytes, parquet.Leaf(parquet.ByteArrayType), at, set)
-	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Int32 && set == none:
+	case tables.StoredList:
 		col = leaf(name, shapeList, parquet.Leaf(parquet.Int32Type), at, set)
 	default:
 		return fmt.Errorf("type %s can't be stored", t)
 	}
-	col.unsigned = t.Kind() == reflect.Uint64
+	col.unsigned = stored == tables.StoredUint64
 	c.columns = append(c.columns, col)
 	return nil
 }

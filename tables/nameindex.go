@@ -1,0 +1,279 @@
+package tables
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+)
+
+// NameIndex holds observations of names and the leases they make. Observations
+// come in any order and more than once: the leases are those Leases makes of all
+// of them. What one more costs does not grow with how many there are.
+//
+// Busy networks say the same thousands of times. A DNS answer that only repeats
+// the last one for its address takes some bytes for its time, which are needed
+// when one of another name turns out to lie between.
+//
+// It is not safe for concurrent use.
+type NameIndex struct {
+	of      map[NamedAddress]*addressNames
+	by      map[string][]NamedAddress // where some lease has the name
+	changed []NamedAddress            // since the last Settle
+}
+
+// NamedAddress is what leases are disjoint within.
+type NamedAddress struct {
+	Site string
+	Addr Addr
+}
+
+func (a NamedAddress) compare(b NamedAddress) int {
+	return cmp.Or(cmp.Compare(a.Site, b.Site), a.Addr.Compare(b.Addr))
+}
+
+// addressNames is what was said of one address.
+type addressNames struct {
+	dhcp   []Name // in the order of compareNames
+	dns    []saying
+	leases []Lease
+	// unsettled: something was added since the leases were made.
+	unsettled bool
+}
+
+// saying is one DNS name, said and said again while it held. Sayings are in the
+// order of their first time, then the name, and end before the next begins.
+type saying struct {
+	name     string
+	ts, last Time
+	until    Time   // after the last time
+	repeats  []byte // the times after ts, each a uvarint from the one before
+}
+
+// compareNames orders the observations of an address.
+func compareNames(a, b *Name) int {
+	return cmp.Or(cmp.Compare(a.TS, b.TS), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ValidUntil, b.ValidUntil), cmp.Compare(a.MAC.V, b.MAC.V))
+}
+
+// Add takes an observation.
+func (x *NameIndex) Add(n *Name) {
+	if n.Source != SourceDHCP && (n.Source != SourceDNS || n.Name == "") {
+		return
+	}
+	key := NamedAddress{n.Site, n.Addr}
+	a := x.of[key]
+	if a == nil {
+		if x.of == nil {
+			x.of, x.by = map[NamedAddress]*addressNames{}, map[string][]NamedAddress{}
+		}
+		a = &addressNames{}
+		x.of[key] = a
+	}
+	if n.Source == SourceDHCP && a.addDHCP(n) || n.Source == SourceDNS && a.addDNS(n) {
+		if !a.unsettled {
+			a.unsettled, x.changed = true, append(x.changed, key)
+		}
+	}
+}
+
+// addDHCP tells whether the observation is new.
+func (a *addressNames) addDHCP(n *Name) bool {
+	same := func(b, n Name) int { return cmp.Or(compareNames(&b, &n), cmp.Compare(set(b.MAC), set(n.MAC))) }
+	at, found := slices.BinarySearchFunc(a.dhcp, *n, same)
+	if !found {
+		a.dhcp = slices.Insert(a.dhcp, at, *n)
+	}
+	return !found
+}
+
+func set[T any](o Opt[T]) int {
+	if o.Set {
+		return 1
+	}
+	return 0
+}
+
+// addDNS tells whether the observation may change a lease.
+func (a *addressNames) addDNS(n *Name) bool {
+	until := max(n.ValidUntil, n.TS+minDNSHold)
+	one := saying{name: n.Name, ts: n.TS, last: n.TS, until: until}
+	// The saying that n lies in, or comes after.
+	at := len(a.dns) - 1
+	if at >= 0 && n.TS < a.dns[at].ts {
+		after, _ := slices.BinarySearchFunc(a.dns, n.TS, func(s saying, t Time) int {
+			if s.ts <= t {
+				return -1
+			}
+			return 1
+		})
+		at = after - 1
+	}
+	if at < 0 {
+		a.dns = slices.Insert(a.dns, 0, one)
+		return true
+	}
+	s := &a.dns[at]
+	switch {
+	case n.TS > s.last && n.Name == s.name && n.TS <= s.until && at == len(a.dns)-1:
+		s.repeats = binary.AppendUvarint(s.repeats, uint64(n.TS-s.last))
+		s.last, s.until = n.TS, until // the newest rules, also when it ends sooner
+		return true
+	case n.TS > s.last:
+		a.dns = slices.Insert(a.dns, at+1, one)
+		return true
+	case n.Name == s.name:
+		return a.again(at, n.TS, until)
+	}
+	return a.between(at, one)
+}
+
+// times are when it was said.
+func (s *saying) times() []Time {
+	list := []Time{s.ts}
+	for b, t := s.repeats, s.ts; len(b) > 0; {
+		d, n := binary.Uvarint(b)
+		t, b = t+Time(d), b[n:]
+		list = append(list, t)
+	}
+	return list
+}
+
+// again notes that a name was said between its first and its last time too. It
+// does not hold until the next time if that answer was shorter.
+func (a *addressNames) again(at int, t, until Time) (changed bool) {
+	s := &a.dns[at]
+	if t == s.last {
+		changed = until > s.until
+		s.until = max(s.until, until)
+		return changed
+	}
+	times := s.times()
+	place, known := slices.BinarySearch(times, t)
+	switch {
+	case known: // what was said then held until the next time
+		return false
+	case until >= times[place]:
+		*s = sayingOf(s.name, slices.Insert(times, place, t), s.until)
+		return false
+	}
+	rest := sayingOf(s.name, times[place:], s.until)
+	*s = sayingOf(s.name, append(slices.Clone(times[:place]), t), until)
+	a.dns = slices.Insert(a.dns, at+1, rest)
+	return true
+}
+
+// sayingOf is a name said at some times.
+func sayingOf(name string, times []Time, until Time) saying {
+	s := saying{name: name, ts: times[0], last: times[0], until: until}
+	for _, t := range times[1:] {
+		s.repeats = binary.AppendUvarint(s.repeats, uint64(t-s.last))
+		s.last = t
+	}
+	return s
+}
+
+// between puts another name between the times of a saying. Of one instant the
+// greatest name rules.
+func (a *addressNames) between(at int, one saying) bool {
+	s := a.dns[at]
+	times := s.times()
+	before, known := slices.BinarySearch(times, one.ts)
+	if known && one.name < s.name {
+		return false
+	}
+	var parts []saying
+	if before > 0 { // it held until the other was said
+		parts = append(parts, sayingOf(s.name, times[:before], one.ts))
+	}
+	parts = append(parts, one)
+	if known {
+		before++
+	}
+	if before < len(times) {
+		parts = append(parts, sayingOf(s.name, times[before:], s.until))
+	}
+	a.dns = slices.Replace(a.dns, at, at+1, parts...)
+	return true
+}
+
+// Settle makes the leases of what was added, and returns the addresses whose
+// leases may be others now.
+func (x *NameIndex) Settle() (changed []NamedAddress) {
+	changed, x.changed = x.changed, nil
+	for _, key := range changed {
+		x.settle(key, x.of[key])
+	}
+	slices.SortFunc(changed, NamedAddress.compare)
+	return changed
+}
+
+func (x *NameIndex) settle(key NamedAddress, a *addressNames) {
+	names := slices.Clone(a.dhcp)
+	for i := range a.dns {
+		s := &a.dns[i]
+		names = append(names, Name{TS: s.ts, Name: s.name, Addr: key.Addr, Source: SourceDNS, ValidUntil: s.until, Site: key.Site})
+	}
+	before := a.leases
+	a.unsettled = false
+	a.leases = Leases(names)
+	has := func(list []Lease, name string) bool {
+		return slices.ContainsFunc(list, func(l Lease) bool { return l.Name == name })
+	}
+	for i, l := range a.leases {
+		if !has(before, l.Name) && !has(a.leases[:i], l.Name) {
+			x.by[l.Name] = append(x.by[l.Name], key)
+		}
+	}
+	for i, l := range before {
+		if has(a.leases, l.Name) || has(before[:i], l.Name) {
+			continue
+		}
+		left := slices.DeleteFunc(slices.Clone(x.by[l.Name]), func(k NamedAddress) bool { return k == key })
+		if x.by[l.Name] = left; len(left) == 0 {
+			delete(x.by, l.Name)
+		}
+	}
+}
+
+// Named lists a name's leases, by site, address and time.
+func (x *NameIndex) Named(name string) (leases []Lease) {
+	keys := slices.Clone(x.by[name])
+	slices.SortFunc(keys, NamedAddress.compare)
+	for _, key := range keys {
+		for _, l := range x.of[key].leases {
+			if l.Name == name {
+				leases = append(leases, l)
+			}
+		}
+	}
+	return leases
+}
+
+// Names calls fn for each name that has leases.
+func (x *NameIndex) Names(fn func(name string)) {
+	for name := range x.by {
+		fn(name)
+	}
+}
+
+// Leases are those of some addresses, by time within each.
+func (x *NameIndex) Leases(of []NamedAddress) (leases []Lease) {
+	for _, key := range of {
+		if a := x.of[key]; a != nil {
+			leases = append(leases, a.leases...)
+		}
+	}
+	return leases
+}
+
+// Len is how many addresses are known.
+func (x *NameIndex) Len() int { return len(x.of) }
+
+// Addresses lists those that are known, by site and address.
+func (x *NameIndex) Addresses() []NamedAddress {
+	list := make([]NamedAddress, 0, len(x.of))
+	for key := range x.of {
+		list = append(list, key)
+	}
+	slices.SortFunc(list, NamedAddress.compare)
+	return list
+}
