@@ -57,7 +57,8 @@ func (b *bench) withProcess(archive string, fn func(db *sql.DB, pid int) error) 
 	if err := mysql.RegisterTLSConfig("bench", &tls.Config{InsecureSkipVerify: true}); err != nil {
 		return err
 	}
-	db, err := sql.Open("mysql", fmt.Sprintf("wiresql:%s@tcp(%s)/wiresql?tls=bench", password, address))
+	b.dsn = fmt.Sprintf("wiresql:%s@tcp(%s)/wiresql?tls=bench", password, address)
+	db, err := sql.Open("mysql", b.dsn)
 	if err != nil {
 		return err
 	}
@@ -280,9 +281,11 @@ func portsOfThousand(db *sql.DB) (low, high int, err error) {
 	return low, high, rows.Err()
 }
 
+const topPorts = "SELECT dst_port, COUNT(*) AS n, SUM(length) AS bytes FROM packets GROUP BY dst_port ORDER BY n DESC, dst_port LIMIT 20"
+
 // ports measures an aggregate over all packets that flow rows answer.
 func (b *bench) ports(db *sql.DB, c *corpus) error {
-	_, warm, err := b.repeated(db, "SELECT dst_port, COUNT(*) AS n, SUM(length) AS bytes FROM packets GROUP BY dst_port ORDER BY n DESC, dst_port LIMIT 20", nil)
+	_, warm, err := b.repeated(db, topPorts, nil)
 	if err != nil {
 		return err
 	}

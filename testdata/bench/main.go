@@ -27,7 +27,8 @@ type bench struct {
 	flows   int    // flows of the corpus for aggregates
 	runs    int
 
-	server int // process of the one that is asked
+	server int    // process of the one that is asked
+	dsn    string // of it
 	rows   []row
 }
 

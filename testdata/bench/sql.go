@@ -37,12 +37,13 @@ func (b *bench) sql(only string, s *sqls) error {
 		name string
 		run  func() error
 	}{
-		//{"compile", s.compile},
+		{"compile", s.compile},
 		{"duckdb", s.besideDuckDB},
 		{"functions", s.functions},
 		{"callbacks", s.callbacks},
-		//{"history", s.history},
-		//{"before", s.besideBefore},
+		{"history", s.history},
+		{"before", s.besideBefore},
+		{"stream", s.stream},
 		{"mariadb", s.besideMariaDB},
 	} {
 		if only != "" && !strings.Contains(","+only+",", ","+p.name+",") {
@@ -83,9 +84,11 @@ func (m *measured) spent() spent { return spent{median(m.walls), median(m.cpus)}
 
 // beside asks several sides in turn, so that what else the machine does meets
 // them alike. The first round opens files and fills caches.
-func (b *bench) beside(sides ...side) ([]measured, error) {
+func (b *bench) beside(sides ...side) ([]measured, error) { return b.besideTimes(b.runs, sides...) }
+
+func (b *bench) besideTimes(runs int, sides ...side) ([]measured, error) {
 	out := make([]measured, len(sides))
-	for run := range b.runs + 1 {
+	for run := range runs + 1 {
 		for i, s := range sides {
 			used := s.cpu()
 			n, d, err := s.ask()
@@ -119,7 +122,7 @@ func processCPU(pid int) time.Duration {
 
 // maria runs fn beside a MariaDB that keeps its data in memory. It is stopped,
 // and its files removed, when fn returns.
-func (s *sqls) maria(fn func(*mariadb.Server) error) error {
+func (s *sqls) maria(fn func(*mariadb.Server) error, flags ...string) error {
 	dir := filepath.Join(s.dir, "mariadb")
 	if err := os.RemoveAll(dir); err != nil {
 		return err
@@ -128,8 +131,8 @@ func (s *sqls) maria(fn func(*mariadb.Server) error) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	server, err := mariadb.Run(dir, "--skip-networking", "--innodb-buffer-pool-size=4G", "--innodb-log-file-size=1G", "--skip-innodb-doublewrite",
-		"--skip-log-bin", "--tmp-table-size=1G", "--max-heap-table-size=1G", "--sort-buffer-size=64M", "--innodb-sort-buffer-size=64M")
+	server, err := mariadb.Run(dir, append([]string{"--innodb-buffer-pool-size=4G", "--innodb-log-file-size=1G", "--skip-innodb-doublewrite",
+		"--skip-log-bin", "--tmp-table-size=1G", "--max-heap-table-size=1G", "--sort-buffer-size=64M", "--innodb-sort-buffer-size=64M"}, flags...)...)
 	if err != nil {
 		return err
 	}

@@ -197,7 +197,7 @@ func (s *sqls) besideMariaDB() error {
 			s.summary("times faster than MariaDB", ratios, "≥ 20x")
 		}
 		return err
-	})
+	}, "--skip-networking")
 }
 
 // hostsText writes the leases as LOAD DATA reads them.

@@ -38,6 +38,10 @@ type traffic struct {
 	rows    int
 	domains []string
 	busy    []float64 // how much of the traffic goes to servers up to each
+	// segments, when not 0, are as many packet files as the rows say they have
+	// packets in; also writes more into the archive.
+	segments int
+	also     func(*archive.Tx) error
 }
 
 func newTraffic(rows int) *traffic {
@@ -100,6 +104,9 @@ func (t *traffic) flow(n int, f *tables.Flow) {
 		Fragments: some(0), RTTUs: some(int64(math.Exp(r.NormFloat64() + 9))), ConnState: tables.ConnSF, OrientedBy: tables.BySyn, EndReason: tables.EndSeen,
 		Piece: tables.Some(int32(1)), LastPiece: tables.Some(true), ConnTS: tables.Some(at),
 		CID: r.Uint64(), FlowID: tables.ID(r.Uint64()), ConnID: tables.ID(r.Uint64())}
+	if t.segments > 0 {
+		f.Segments = []int32{int32(1 + n%t.segments)}
+	}
 	switch k := r.IntN(100); {
 	case k < 62:
 		f.DstPort, f.Service, f.ServerName, f.Encrypted = 443, "https", t.domains[server], tables.Some(true)
@@ -127,7 +134,7 @@ func connection(f *tables.Flow) tables.Connection {
 		Protocol: f.Protocol, ServerName: f.ServerName, Service: f.Service, ConnState: f.ConnState,
 		ClientBytes: tables.Some(f.Bytes), ServerBytes: f.ReverseBytes, ClientPackets: tables.Some(f.Packets), ServerPackets: f.ReversePackets,
 		ClientWireBytes: f.WireBytes, ServerWireBytes: f.ReverseWireBytes,
-		Visibility: tables.Clear, SeenBy: f.Sensor, OrientedBy: f.OrientedBy, Pieces: 1, CID: f.CID, ConnID: f.ConnID}
+		Visibility: tables.Clear, SeenBy: f.Sensor, OrientedBy: f.OrientedBy, Pieces: 1, CID: f.CID, ConnID: f.ConnID, Segments: f.Segments}
 }
 
 // names are the observations that name the clients.
@@ -174,6 +181,11 @@ func (t *traffic) write(dir string, connections bool) (err error) {
 	}
 	for first := 0; first < t.rows; first += fileRows {
 		if err := t.file(tx, first, min(first+fileRows, t.rows), connections); err != nil {
+			return errors.Join(err, tx.Abort())
+		}
+	}
+	if t.also != nil {
+		if err := t.also(tx); err != nil {
 			return errors.Join(err, tx.Abort())
 		}
 	}
