@@ -57,8 +57,7 @@ func (b *bench) withProcess(archive string, fn func(db *sql.DB, pid int) error) 
 	if err := mysql.RegisterTLSConfig("bench", &tls.Config{InsecureSkipVerify: true}); err != nil {
 		return err
 	}
-	b.dsn = fmt.Sprintf("wiresql:%s@tcp(%s)/wiresql?tls=bench", password, address)
-	db, err := sql.Open("mysql", b.dsn)
+	db, err := sql.Open("mysql", fmt.Sprintf("wiresql:%s@tcp(%s)/wiresql?tls=bench", password, address))
 	if err != nil {
 		return err
 	}

@@ -27,8 +27,7 @@ type bench struct {
 	flows   int    // flows of the corpus for aggregates
 	runs    int
 
-	server int    // process of the one that is asked
-	dsn    string // of it
+	server int // process of the one that is asked
 	rows   []row
 }
 
