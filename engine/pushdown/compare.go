@@ -574,7 +574,7 @@ func foldOf(e Expr) string {
 	m := meaning(e)
 	switch {
 	case m == nil:
-		if x, ok := e.(*Call); ok && x.Op == "lower" {
+		if isLower(e) && !isLiteral(e) {
 			return "lower"
 		}
 		return ""
@@ -582,6 +582,52 @@ func foldOf(e Expr) string {
 		return "lower"
 	}
 	return m.Fold
+}
+
+// isLower tells whether a value's text is known to have no upper case.
+func isLower(e Expr) bool {
+	switch e.Kind() {
+	case Integer, Unsigned, Decimal, Bool, Date, Time, Clock, Null, Address, MAC:
+		return true // a date's and a time's text have none
+	case Text:
+	default:
+		return false
+	}
+	if m := meaning(e); m != nil {
+		return foldOf(e) == "lower"
+	}
+	all := func(args []Expr) bool { return !slices.ContainsFunc(args, func(a Expr) bool { return !isLower(a) }) }
+	switch e := e.(type) {
+	case *Literal:
+		s, ok := textLiteral(e)
+		return ok && s == strings.ToLower(s)
+	case *Cast:
+		return isLower(e.Arg)
+	case *Call:
+		switch e.Op {
+		case "lower":
+			return true
+		case "concat", "coalesce":
+			return all(e.Args)
+		}
+	case *Case:
+		return (e.Else == nil || isLower(e.Else)) && !slices.ContainsFunc(e.Whens, func(w When) bool { return !isLower(w.Then) })
+	case *Func:
+		switch n := e.Node.(type) {
+		case *sqlparser.SubstrExpr:
+			return isLower(e.Args[0])
+		case *sqlparser.FuncExpr:
+			switch n.Name.Lowered() {
+			case "lower", "lcase":
+				return true
+			case "concat", "concat_ws":
+				return all(e.Args)
+			case "left", "right":
+				return isLower(e.Args[0])
+			}
+		}
+	}
+	return false
 }
 
 // folded is what a text compares by under a collation.
