@@ -1,6 +1,9 @@
 package pushdown
 
 import (
+	"slices"
+	"strings"
+
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/wiresql/wiresql/functions"
@@ -9,6 +12,8 @@ import (
 
 // Collations: which one a comparison has, and what a text is compared by.
 
+// oneCollation gives texts that are compared together the collation that wins
+// among all of them.
 func (c *compiler) oneCollation(args []Expr) {
 	var winner Type
 	for _, a := range args {
@@ -28,6 +33,8 @@ func (c *compiler) oneCollation(args []Expr) {
 	}
 }
 
+// collated prepares two texts for a comparison under the collation that MySQL
+// chooses. pattern tells that the second is a pattern, of no column's spelling.
 func (c *compiler) collated(a, b Expr, pattern bool) (Expr, Expr, bool, error) {
 	ta, tb := TypeOf(a), TypeOf(b)
 	winner := ta
@@ -58,6 +65,9 @@ func (c *compiler) collated(a, b Expr, pattern bool) (Expr, Expr, bool, error) {
 	return c.folded(a, coll, how), c.folded(b, coll, how), true, nil
 }
 
+// oneSpelling tells whether two texts are of columns that store one spelling of
+// each value: the same column, or one and a constant that was read as its
+// value.
 func oneSpelling(a, b Expr) bool {
 	ma, mb := meaning(a), meaning(b)
 	if l, ok := b.(*Literal); ok && l.T.Collation != functions.NoCase {
@@ -75,6 +85,7 @@ func oneSpelling(a, b Expr) bool {
 	return spelled(ma) && spelled(mb) && ma.Name == mb.Name
 }
 
+// orBin is the collation of a text; all that compare bytes are one.
 func orBin(t Type) collationID {
 	if t.Collation == 0 || functions.ComparesBytes(t.Collation) {
 		return functions.Bin
@@ -82,11 +93,12 @@ func orBin(t Type) collationID {
 	return t.Collation
 }
 
+// foldOf says which case an expression's text is known to be in.
 func foldOf(e Expr) string {
 	m := meaning(e)
 	switch {
 	case m == nil:
-		if x, ok := e.(*Call); ok && x.Op == "lower" {
+		if isLower(e) && !isLiteral(e) {
 			return "lower"
 		}
 		return ""
@@ -96,6 +108,54 @@ func foldOf(e Expr) string {
 	return m.Fold
 }
 
+// isLower tells whether a value's text is known to have no upper case.
+func isLower(e Expr) bool {
+	switch e.Kind() {
+	case Integer, Unsigned, Decimal, Bool, Date, Time, Clock, Null, Address, MAC:
+		return true // a date's and a time's text have none
+	case Text:
+	default:
+		return false
+	}
+	if m := meaning(e); m != nil {
+		return foldOf(e) == "lower"
+	}
+	all := func(args []Expr) bool { return !slices.ContainsFunc(args, func(a Expr) bool { return !isLower(a) }) }
+	switch e := e.(type) {
+	case *Literal:
+		s, ok := textLiteral(e)
+		return ok && s == strings.ToLower(s)
+	case *Cast:
+		return isLower(e.Arg)
+	case *Call:
+		switch e.Op {
+		case "lower":
+			return true
+		case "concat", "coalesce":
+			return all(e.Args)
+		}
+	case *Case:
+		return (e.Else == nil || isLower(e.Else)) && !slices.ContainsFunc(e.Whens, func(w When) bool { return !isLower(w.Then) })
+	case *Func:
+		switch n := e.Node.(type) {
+		case *sqlparser.SubstrExpr:
+			return isLower(e.Args[0])
+		case *sqlparser.FuncExpr:
+			switch n.Name.Lowered() {
+			case "lower", "lcase":
+				return true
+			case "concat", "concat_ws":
+				return all(e.Args)
+			case "left", "right":
+				return isLower(e.Args[0])
+			}
+		}
+	}
+	return false
+}
+
+// key is what a value is grouped, ordered and told apart by: itself but for
+// text whose collation is blind to case.
 func (c *compiler) key(e Expr) Expr {
 	if e.Kind() != Text {
 		return e
@@ -117,6 +177,7 @@ func (c *compiler) key(e Expr) Expr {
 	return c.folded(e, coll, "lower")
 }
 
+// collate binds COLLATE.
 func (c *compiler) collate(e *sqlparser.CollateExpr) (Expr, error) {
 	x, err := c.expr(e.Expr)
 	if err != nil {

@@ -320,7 +320,9 @@ func (r *renderer) operator(e *Call) string {
 		if e.Args[1].Kind() == Null {
 			pattern = "CAST(NULL AS VARCHAR)"
 		}
-		if escape, _ := textLiteral(e.Args[2]); escape == "" {
+		// With an escape DuckDB matches letter by letter, also where none is.
+		known, constant := textLiteral(e.Args[1])
+		if escape, _ := textLiteral(e.Args[2]); escape == "" || constant && !strings.Contains(known, escape) {
 			return "(" + r.value(e.Args[0]) + " LIKE " + pattern + ")"
 		}
 		return "(" + r.value(e.Args[0]) + " LIKE " + pattern + " ESCAPE " + r.value(e.Args[2]) + ")"
@@ -333,7 +335,9 @@ func (r *renderer) operator(e *Call) string {
 	case "date_add":
 		return r.dateAdd(e)
 	case "unix_timestamp":
-		return "(CAST(" + r.micros(e.Args[0]) + " AS DECIMAL(38,0)) * CAST(0.000001 AS DECIMAL(7,6)))"
+		// In 64 bits, which 17 digits fit: more are slow.
+		us := r.micros(e.Args[0])
+		return "(CAST(" + us + " // 1000000 AS DECIMAL(17,6)) + CAST(" + us + " % 1000000 AS DECIMAL(6,0)) * CAST(0.000001 AS DECIMAL(6,6)))"
 	case "unix_seconds":
 		return "(" + r.micros(e.Args[0]) + " // 1000000)"
 	case "retime", "collate":
