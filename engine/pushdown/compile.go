@@ -3,6 +3,7 @@ package pushdown
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -118,6 +119,9 @@ func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
 		return nil, refuse(st.AST, "this is no query")
 	}
 	c := &compiler{ctx: ctx, env: env, session: env.Session, fn: env.Session.Functions(), parsed: st, next: 1, sizes: map[Expr]int{}}
+	if limit := c.variableNumber("sql_select_limit", math.MaxInt64); limit >= 0 && limit < math.MaxInt64 && query.GetLimit() == nil {
+		query.SetLimit(sqlparser.NewLimitWithoutOffset(int(limit)))
+	}
 	b, err := c.statement(query)
 	if err != nil {
 		return nil, err
