@@ -82,6 +82,11 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 			return c.coalesce(args)
 		}
 	case "greatest", "least":
+		for i, a := range args {
+			if a.Kind() == Community { // which is two columns
+				args[i] = asShown(a)
+			}
+		}
 		if len(args) > 1 {
 			if x, ok, err := c.extreme(e, name, args); ok || err != nil {
 				return x, err

@@ -3,6 +3,7 @@ package pushdown
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -122,6 +123,9 @@ func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
 	c := &compiler{ctx: ctx, env: env, dialect: env.Dialect, session: env.Session, fn: env.Session.Functions(), parsed: st, next: 1, sizes: map[Expr]int{}}
 	if c.dialect == nil {
 		c.dialect = DuckDB
+	}
+	if limit := c.variableNumber("sql_select_limit", math.MaxInt64); limit >= 0 && limit < math.MaxInt64 && query.GetLimit() == nil {
+		query.SetLimit(sqlparser.NewLimitWithoutOffset(int(limit)))
 	}
 	b, err := c.statement(query)
 	if err != nil {
