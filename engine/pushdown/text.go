@@ -335,9 +335,10 @@ func (r *renderer) operator(e *Call) string {
 	case "date_add":
 		return r.dateAdd(e)
 	case "unix_timestamp":
-		// In 64 bits, which 17 digits fit: more are slow.
+		// In 64 bits, which 17 digits fit: more are slow. The result has 38 for
+		// what is computed of it: DuckDB multiplies 18 digits within 18.
 		us := r.micros(e.Args[0])
-		return "(CAST(" + us + " // 1000000 AS DECIMAL(17,6)) + CAST(" + us + " % 1000000 AS DECIMAL(6,0)) * CAST(0.000001 AS DECIMAL(6,6)))"
+		return "CAST(CAST(" + us + " // 1000000 AS DECIMAL(17,6)) + CAST(" + us + " % 1000000 AS DECIMAL(6,0)) * CAST(0.000001 AS DECIMAL(6,6)) AS DECIMAL(38,6))"
 	case "unix_seconds":
 		return "(" + r.micros(e.Args[0]) + " // 1000000)"
 	case "retime", "collate":
