@@ -203,6 +203,9 @@ type queryPart struct {
 	top        *Project
 }
 
+// Empty tells that there is no query.
+func (q Query) Empty() bool { return len(q.parts) == 0 }
+
 // Text writes the query.
 func (q Query) Text(b Binding) (string, error) {
 	text := ""
