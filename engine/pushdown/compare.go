@@ -1,7 +1,6 @@
 package pushdown
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -162,25 +161,6 @@ func (c *compiler) between(e *sqlparser.BetweenExpr) (Expr, error) {
 
 // oneCollation gives texts that are compared together the collation that wins
 // among all of them.
-func (c *compiler) oneCollation(args []Expr) {
-	var winner Type
-	for _, a := range args {
-		t := TypeOf(a)
-		if t.Kind != Text {
-			return
-		}
-		if winner.Kind != Text || t.Coercibility < winner.Coercibility || t.Coercibility == winner.Coercibility && orBin(t) == functions.Bin {
-			winner = t
-		}
-	}
-	for i, a := range args {
-		if t := TypeOf(a); orBin(t) != orBin(winner) && !isLiteral(a) {
-			t.Collation, t.Coercibility = orBin(winner), winner.Coercibility
-			args[i] = typed("collate", t, a)
-		}
-	}
-}
-
 // addressLiteral is the constant a comparison compares an address with.
 func addressLiteral(e Expr) (tables.Addr, bool) {
 	if c, ok := e.(*Call); ok && len(c.Args) == 2 {
@@ -305,117 +285,9 @@ func asShown(e Expr) Expr {
 
 // meant reads a constant beside a column as a value of that column. What the
 // column can never hold is an error that says how to write what was meant.
-func (c *compiler) meant(a, b Expr) (Expr, Expr, error) {
-	la, aLit := a.(*Literal)
-	lb, bLit := b.(*Literal)
-	switch {
-	case bLit && !aLit:
-		v, err := c.readAs(lb, a)
-		return a, v, err
-	case aLit && !bLit:
-		v, err := c.readAs(la, b)
-		return v, b, err
-	case !aLit && !bLit:
-		return a, b, incomparable(meaning(a), meaning(b))
-	}
-	return a, b, nil
-}
-
 // incomparable refuses columns that can't have a value in common.
-func incomparable(x, y *tables.Column) error {
-	if x == nil || y == nil {
-		return nil
-	}
-	number := func(k tables.Kind) bool {
-		return k == tables.Int || k == tables.BigInt || k == tables.Double || k == tables.Bool
-	}
-	if number(x.Kind) != number(y.Kind) {
-		return syntaxError("%s and %s can't be equal: one is a number, the other is not", x.Name, y.Name)
-	}
-	return nil
-}
-
 // readAs reads a constant as a value of the expression beside it.
-func (c *compiler) readAs(l *Literal, beside Expr) (Expr, error) {
-	if l.Value == nil || l.T.Kind == Text && l.T.Coercibility == 0 && l.T.Collation != 0 {
-		return l, nil // COLLATE says how it is meant
-	}
-	if m := meaning(beside); m != nil {
-		switch {
-		case l.T.Kind == Text:
-			return c.textAs(l, m)
-		case l.T.Kind.Numeric() && l.T.Kind != Bool:
-			return numberAs(l, m)
-		}
-		return l, nil
-	}
-	if l.T.Kind != Text {
-		return l, nil
-	}
-	s := l.Value.(string)
-	switch k := beside.Kind(); k {
-	case Address, ID, Community, MAC:
-		if v, err := parseLiteral(s, k); err == nil {
-			return v, nil
-		}
-	case Time, Date:
-		v, err := parseLiteral(s, k)
-		if err != nil {
-			return nil, mistake(1525, "HY000", "Incorrect DATETIME value: '%s'", s)
-		}
-		return v, nil
-	case Clock:
-		if v, err := parseLiteral(s, k); err == nil {
-			return v, nil
-		}
-	case Integer, Unsigned, Double, Decimal:
-		if v, err := parseNumber(s); err == nil {
-			// MySQL compares a number with text as DOUBLE; a whole number that
-			// is one exactly compares alike as it is.
-			if n, ok := intLiteral(v); ok && n > -1<<53 && n < 1<<53 || v.T.Kind == Double || k == Double {
-				return v, nil
-			}
-		}
-	}
-	return l, nil
-}
-
 // textAs reads text as a value of a column.
-func (c *compiler) textAs(l *Literal, m *tables.Column) (Expr, error) {
-	s := l.Value.(string)
-	switch m.Kind {
-	case tables.Address:
-		a, err := tables.ParseAddr(s)
-		if err != nil {
-			return nil, addressError(m, s)
-		}
-		return lit(Address, a), nil
-	case tables.Identifier, tables.CommunityID, tables.MAC:
-		v, err := parseLiteral(s, columnType(m).Kind)
-		if err != nil {
-			return nil, syntaxError("%s: %v", m.Name, err)
-		}
-		return v, nil
-	case tables.HostName:
-		return folded(l, tables.FoldName(s)), nil
-	case tables.Timestamp:
-		t, err := ParseTime(s)
-		if err != nil {
-			return nil, syntaxError("%s: %v", m.Name, err)
-		}
-		return timeLiteralOf(t, 6), nil
-	case tables.Int, tables.BigInt, tables.Double, tables.Bool:
-		n, err := parseNumber(s)
-		if err != nil {
-			return nil, numberError(m, s)
-		}
-		return n, nil
-	case tables.Text:
-		return c.spelled(l, m)
-	}
-	return l, nil
-}
-
 // folded is a constant in another spelling, of a column's collation.
 func folded(l *Literal, s string) *Literal {
 	t := l.T
@@ -424,212 +296,17 @@ func folded(l *Literal, s string) *Literal {
 }
 
 // spelled is the spelling a column with few values has of one.
-func (c *compiler) spelled(l *Literal, m *tables.Column) (Expr, error) {
-	s := l.Value.(string)
-	if m.Name == "protocol" {
-		return folded(l, protocolName(s)), nil
-	}
-	if m.Values != nil {
-		for _, v := range m.Values {
-			if strings.EqualFold(v, s) {
-				return folded(l, v), nil
-			}
-		}
-		if !c.equality {
-			return l, nil // it has a place in the order all the same
-		}
-		if near := tables.Nearest(strings.ToLower(s), m.Values); near != "" {
-			return nil, syntaxError("%s is never '%s': did you mean '%s'?", m.Name, s, near)
-		}
-		return nil, syntaxError("%s is never '%s': it is one of %s", m.Name, s, strings.Join(m.Values, ", "))
-	}
-	switch m.Fold {
-	case "lower":
-		return folded(l, strings.ToLower(s)), nil
-	case "upper":
-		return folded(l, strings.ToUpper(s)), nil
-	}
-	return l, nil
-}
-
 // protocolName is the spelling the column has of a protocol's name or number.
-func protocolName(s string) string {
-	if n, ok := tables.ProtocolNumber(s); ok {
-		return tables.ProtocolName(n)
-	}
-	return strings.ToLower(s)
-}
-
 // meaning is the column of a relation that an expression's values come from,
 // unchanged; nil when they are computed.
-func meaning(e Expr) *tables.Column {
-	switch e := e.(type) {
-	case *Col:
-		return e.Column.Meaning
-	case *Aggregate:
-		if e.Name == "min" || e.Name == "max" || e.Name == "any_value" {
-			return meaning(e.Args[0])
-		}
-	case *Over:
-		return meaning(e.Call)
-	case *Subquery:
-		if e.Op == "scalar" {
-			return e.Rel.Columns()[0].Meaning
-		}
-	case *Case:
-		arms := []Expr{e.Else}
-		for _, w := range e.Whens {
-			arms = append(arms, w.Then)
-		}
-		return commonMeaning(arms)
-	case *Call:
-		switch e.Op {
-		case "coalesce", "greatest", "least":
-			return commonMeaning(e.Args)
-		case "lag", "lead", "first_value", "last_value", "nth_value":
-			return meaning(e.Args[0])
-		}
-	}
-	return nil
-}
-
 // commonMeaning is that of values which all come from columns of one kind.
-func commonMeaning(exprs []Expr) *tables.Column {
-	var out *tables.Column
-	for _, e := range exprs {
-		if e == nil || isLiteral(e) {
-			continue
-		}
-		m := meaning(e)
-		if m == nil || out != nil && (out.Kind != m.Kind || m.Kind == tables.Text && m.Name != out.Name) {
-			return nil
-		}
-		out = m
-	}
-	return out
-}
-
 // collated prepares two texts for a comparison under the collation that MySQL
 // chooses. pattern tells that the second is a pattern, of no column's spelling.
-func (c *compiler) collated(a, b Expr, pattern bool) (Expr, Expr, bool, error) {
-	ta, tb := TypeOf(a), TypeOf(b)
-	winner := ta
-	if tb.Coercibility < ta.Coercibility || tb.Coercibility == ta.Coercibility && orBin(tb) == functions.Bin {
-		winner = tb
-	}
-	if ta.Coercibility == 0 && tb.Coercibility == 0 && ta.Collation != 0 && tb.Collation != 0 && orBin(ta) != orBin(tb) {
-		return nil, nil, false, mistake(1267, "HY000", "Illegal mix of collations for operation '='")
-	}
-	coll := orBin(winner)
-	if coll == functions.Bin {
-		return a, b, true, nil
-	}
-	if !pattern && coll == functions.NoCase && oneSpelling(a, b) {
-		return a, b, true, nil
-	}
-	fa, fb := foldOf(a), foldOf(b)
-	if coll == functions.Default && winner.Coercibility == 0 {
-		return c.folded(a, coll, "weight"), c.folded(b, coll, "weight"), true, nil
-	}
-	how := fa
-	if isLiteral(a) {
-		how = fb
-	}
-	if how == "" || !isLiteral(a) && !isLiteral(b) && fa != fb {
-		how = "lower"
-	}
-	return c.folded(a, coll, how), c.folded(b, coll, how), true, nil
-}
-
 // oneSpelling tells whether two texts are of columns that store one spelling of
 // each value: the same column, or one and a constant that was read as its
 // value.
-func oneSpelling(a, b Expr) bool {
-	ma, mb := meaning(a), meaning(b)
-	if l, ok := b.(*Literal); ok && l.T.Collation != functions.NoCase {
-		return false // it is no value of the column
-	}
-	spelled := func(m *tables.Column) bool {
-		return m != nil && m.Kind == tables.Text && (m.Values != nil || m.Fold != "")
-	}
-	switch {
-	case isLiteral(b):
-		return spelled(ma)
-	case isLiteral(a):
-		return spelled(mb)
-	}
-	return spelled(ma) && spelled(mb) && ma.Name == mb.Name
-}
-
 // orBin is the collation of a text; all that compare bytes are one.
-func orBin(t Type) collationID {
-	if t.Collation == 0 || functions.ComparesBytes(t.Collation) {
-		return functions.Bin
-	}
-	return t.Collation
-}
-
 // foldOf says which case an expression's text is known to be in.
-func foldOf(e Expr) string {
-	m := meaning(e)
-	switch {
-	case m == nil:
-		if isLower(e) && !isLiteral(e) {
-			return "lower"
-		}
-		return ""
-	case m.Kind == tables.HostName:
-		return "lower"
-	}
-	return m.Fold
-}
-
-// isLower tells whether a value's text is known to have no upper case.
-func isLower(e Expr) bool {
-	switch e.Kind() {
-	case Integer, Unsigned, Decimal, Bool, Date, Time, Clock, Null, Address, MAC:
-		return true // a date's and a time's text have none
-	case Text:
-	default:
-		return false
-	}
-	if m := meaning(e); m != nil {
-		return foldOf(e) == "lower"
-	}
-	all := func(args []Expr) bool { return !slices.ContainsFunc(args, func(a Expr) bool { return !isLower(a) }) }
-	switch e := e.(type) {
-	case *Literal:
-		s, ok := textLiteral(e)
-		return ok && s == strings.ToLower(s)
-	case *Cast:
-		return isLower(e.Arg)
-	case *Call:
-		switch e.Op {
-		case "lower":
-			return true
-		case "concat", "coalesce":
-			return all(e.Args)
-		}
-	case *Case:
-		return (e.Else == nil || isLower(e.Else)) && !slices.ContainsFunc(e.Whens, func(w When) bool { return !isLower(w.Then) })
-	case *Func:
-		switch n := e.Node.(type) {
-		case *sqlparser.SubstrExpr:
-			return isLower(e.Args[0])
-		case *sqlparser.FuncExpr:
-			switch n.Name.Lowered() {
-			case "lower", "lcase":
-				return true
-			case "concat", "concat_ws":
-				return all(e.Args)
-			case "left", "right":
-				return isLower(e.Args[0])
-			}
-		}
-	}
-	return false
-}
-
 // folded is what a text compares by under a collation.
 func (c *compiler) folded(e Expr, coll collationID, how string) Expr {
 	if coll != functions.NoCase && coll != functions.Default {
@@ -656,50 +333,7 @@ func (c *compiler) folded(e Expr, coll collationID, how string) Expr {
 
 // key is what a value is grouped, ordered and told apart by: itself but for
 // text whose collation is blind to case.
-func (c *compiler) key(e Expr) Expr {
-	if e.Kind() != Text {
-		return e
-	}
-	t := TypeOf(e)
-	coll := orBin(t)
-	if coll == functions.Bin || isLiteral(e) || t.Coercibility >= 4 {
-		return e
-	}
-	if fold := foldOf(e); fold != "" && coll == functions.NoCase {
-		return e
-	}
-	if m := meaning(e); m != nil && m.NoCase {
-		return e // one spelling of each value is stored
-	}
-	if t.Coercibility == 0 && coll == functions.Default {
-		return c.folded(e, coll, "weight")
-	}
-	return c.folded(e, coll, "lower")
-}
-
 // collate binds COLLATE.
-func (c *compiler) collate(e *sqlparser.CollateExpr) (Expr, error) {
-	x, err := c.expr(e.Expr)
-	if err != nil {
-		return nil, err
-	}
-	if x.Kind() != Text {
-		if x, err = c.text(x); err != nil {
-			return nil, err
-		}
-	}
-	id, ok := functions.CollationNamed(e.Collation)
-	if !ok {
-		return nil, mistake(1273, "HY000", "Unknown collation: '%s'", e.Collation)
-	}
-	t := TypeOf(x)
-	t.Collation, t.Coercibility = id, 0
-	if l, ok := x.(*Literal); ok {
-		return &Literal{T: t, Value: l.Value}, nil
-	}
-	return typed("collate", t, x), nil
-}
-
 // in binds IN over a list or a subquery.
 func (c *compiler) in(e *sqlparser.ComparisonExpr) (Expr, error) {
 	if sub, ok := e.Right.(*sqlparser.Subquery); ok {
@@ -970,54 +604,5 @@ func (c *compiler) likeBytes(v, p Expr, escape string) (Expr, error) {
 }
 
 // numberAs reads a number as a value of a column.
-func numberAs(l *Literal, m *tables.Column) (Expr, error) {
-	n := l.SQLValue().ToString()
-	switch m.Kind {
-	case tables.Address:
-		return nil, syntaxError("%s is an address: write it as '10.1.2.3', not as the number %s", m.Name, n)
-	case tables.Identifier, tables.CommunityID, tables.MAC, tables.HostName:
-		return nil, syntaxError("%s is text, not the number %s", m.Name, n)
-	case tables.Timestamp:
-		if len(n) == 8 || len(n) == 14 {
-			if t, err := ParseTime(n); err == nil {
-				return timeLiteralOf(t, 6), nil
-			}
-		}
-		return nil, syntaxError("%s is a time, not the number %s: use FROM_UNIXTIME(%s) or '2026-06-12 10:15:00'", m.Name, n, n)
-	case tables.Text:
-		if v, ok := l.Value.(int64); ok && m.Name == "protocol" && v >= 0 && v < 256 {
-			return nil, syntaxError("protocol is a name: use protocol = '%s'", tables.ProtocolName(uint8(v)))
-		}
-		if v, ok := l.Value.(int64); ok && strings.HasSuffix(m.Name, "tcp_flags") && v >= 0 && v < 512 {
-			return nil, syntaxError("%s is text: use %s = '%s'", m.Name, m.Name, tables.TCPFlagsText(uint16(v)))
-		}
-		return nil, syntaxError("%s is text: write '%s'", m.Name, n)
-	}
-	return l, nil
-}
-
 // addressError says what a text is that stands where an address belongs.
-func addressError(m *tables.Column, s string) error {
-	switch {
-	case isNetwork(s):
-		return syntaxError("%s is an address and '%s' a network: use ip_in(%s, '%s')", m.Name, s, m.Name, s)
-	case strings.HasSuffix(m.Name, "ip") && strings.ContainsFunc(s, isNameLetter):
-		return syntaxError("%s is an address and '%s' is none: use %shost = '%s'", m.Name, s, strings.TrimSuffix(m.Name, "ip"), s)
-	}
-	return syntaxError("%s is an address and '%s' is none", m.Name, s)
-}
-
-func isNameLetter(r rune) bool { return r >= 'g' && r <= 'z' || r >= 'G' && r <= 'Z' }
-
 // numberError says which column holds the text that stands beside a number.
-func numberError(m *tables.Column, s string) error {
-	switch name := strings.TrimSuffix(m.Name, "_number"); {
-	case name != m.Name:
-		return syntaxError("%s is a number: use %s = '%s'", m.Name, name, s)
-	case m.Name == "port" || strings.HasSuffix(m.Name, "_port"):
-		return syntaxError("%s is a number: use service = '%s'", m.Name, s)
-	}
-	return syntaxError("%s is a number and '%s' is none", m.Name, s)
-}
-
-func errNoTime(k Kind) error { return fmt.Errorf("%s is no time", k) }
