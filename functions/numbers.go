@@ -205,7 +205,7 @@ func evalFormat(c *call) (evaluator, error) {
 		n := int(min(max(digits(row[1]), 0), 38))
 		var text string
 		if exactNumber {
-			text = string(number(row[0]).FormatMySQL(int32(n)))
+			text = string(number(row[0]).Round(int32(n)).FormatMySQL(int32(n)))
 		} else {
 			f := approximate(row[0])
 			if p := math.Pow10(n); n < 22 && !math.IsInf(f*p, 0) {

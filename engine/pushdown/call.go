@@ -31,6 +31,7 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 		if len(e.Exprs) == 0 {
 			return typed("rand", Type{Kind: Double}), nil
 		}
+		return nil, refuse(e, "numbers that repeat themselves are not made: use RAND(), or MD5 of a column")
 	case "uuid":
 		return typed("uuid", Type{Kind: Text, Length: 36}), nil
 	case "load_file":
@@ -193,7 +194,7 @@ func (c *compiler) functionOf(e sqlparser.Expr, args []Expr) (Expr, error) {
 func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (p *functions.Prepared, folded Expr, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = mistake(1105, "HY000", "internal error in %s: %v", shorten(sqlparser.String(e)), r)
+			err = mistake(1105, "HY000", "internal error in %s: %v", written(e), r)
 		}
 	}()
 	if _, exact := e.(*sqlparser.BinaryExpr); !exact {
