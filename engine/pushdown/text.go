@@ -485,33 +485,17 @@ func (r *renderer) subquery(e *Subquery) []string {
 	case "exists":
 		return []string{"(" + not + "EXISTS (" + r.rel(e.Rel).text(1) + "))"}
 	case "in":
-		var left []string
-		for i, a := range e.Args {
-			k := a.Kind()
-			if k == Null {
-				k = e.Rel.Columns()[i].Kind
-			}
-			l := r.lanes(a, k)
-			if k != Address {
-				l = l[:1]
-			}
-			left = append(left, l...)
+		if len(e.Args) > 1 || e.Rel.Columns()[0].Kind == Address {
+			return []string{r.value(rowIn(e))}
 		}
-		var cols []string
+		column := e.Rel.Columns()[0]
+		kind := e.Args[0].Kind()
+		if kind == Null {
+			kind = column.Kind
+		}
 		s := r.rel(e.Rel).wrap(r)
-		for _, c := range e.Rel.Columns() {
-			l := columnLanes(c)
-			if c.Kind == Community {
-				l = l[:1]
-			}
-			cols = append(cols, l...)
-		}
-		s.cols = cols
-		v := left[0]
-		if len(left) > 1 {
-			v = "(" + strings.Join(left, ", ") + ")"
-		}
-		return []string{"(" + v + " " + not + "IN (" + s.text(1) + "))"}
+		s.cols = columnLanes(column)[:1] // of a community id the number says it
+		return []string{"(" + r.lanes(e.Args[0], kind)[0] + " " + not + "IN (" + s.text(1) + "))"}
 	}
 	if e.Op == "any" || e.Op == "all" {
 		rel, left := r.rel(e.Rel).wrap(r), r.lanes(e.Args[0], e.Rel.Columns()[0].Kind)
