@@ -93,7 +93,7 @@ func TestImportExports(t *testing.T) {
 	if after := archived(t, data, ids); after != before {
 		t.Errorf("known files changed %s to %s", before, after)
 	}
-	if got := archived(t, data, "SELECT COUNT(*), SUM(packets), SUM(`rows`), COUNT(sensor) FROM ops.imports"); got != "2,15,406,0" {
+	if got := archived(t, data, "SELECT COUNT(*), SUM(packets), SUM(flow_rows), COUNT(sensor) FROM ops.imports"); got != "2,15,406,0" {
 		t.Error(got)
 	}
 

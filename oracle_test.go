@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,17 +36,12 @@ type oracle struct {
 }
 
 // mysqlCollation stands in for MySQL's default, utf8mb4_0900_ai_ci: case and
-// accents don't count, spaces at the end do. fewValues and names compare by
-// it, other text by its bytes.
+// accents don't count, spaces at the end do. Columns that are documented to
+// compare without regard to case do so by it, other text by its bytes.
 const (
 	mysqlCollation = "utf8mb4_uca1400_nopad_ai_ci"
 	textCollation  = "utf8mb4_nopad_bin"
 )
-
-// fewValues are columns of a small set of words, which compare without regard
-// to case as names do.
-var fewValues = []string{"conn_state", "direction", "service", "protocol", "rcode", "qtype", "packet_status", "visibility",
-	"source_type", "end_reason", "action", "oriented_by"}
 
 // statementLimit is what a statement may take on either side.
 const statementLimit = 10 * time.Second
@@ -176,7 +172,7 @@ func mariaType(c tables.Column) string {
 		typ = "TINYINT(1)"
 	case tables.Text:
 		typ = text(255, textCollation)
-		if slices.Contains(fewValues, c.Name) {
+		if c.NoCase {
 			typ = text(255, mysqlCollation)
 		}
 	case tables.HostName:
@@ -465,8 +461,11 @@ func numbers(a, b sql.NullString) (x, y float64, ok bool) {
 	return x, y, err1 == nil && err2 == nil
 }
 
+// signedZero is a DECIMAL of MariaDB's that MySQL has without the sign.
+var signedZero = regexp.MustCompile(`^-0(\.0+)?$`)
+
 func sameCell(want, got sql.NullString, double bool) bool {
-	if want == got {
+	if want == got || signedZero.MatchString(want.String) && strings.TrimPrefix(want.String, "-") == got.String {
 		return true
 	}
 	if !double || !want.Valid || !got.Valid {

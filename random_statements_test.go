@@ -210,18 +210,13 @@ const micros = "TIMESTAMPDIFF(MICROSECOND, '2026-01-01', ts)"
 // frame is a window's order and frame, for both.
 func (g *grammar) frame() (ours, maria string) {
 	desc := pick(g, []string{"", "", " DESC"})
-	bound := func(values []string, after bool) string {
-		sides := []string{"UNBOUNDED PRECEDING", "CURRENT ROW", pick(g, values) + " PRECEDING", pick(g, values) + " FOLLOWING"}
-		if after {
-			sides[0] = "UNBOUNDED FOLLOWING"
-		}
-		return pick(g, sides)
-	}
+	// No frame ends before it begins: MariaDB finds rows in some of those.
 	frames := func(values []string) string {
-		if g.chance(30) {
-			return " " + pick(g, []string{"UNBOUNDED PRECEDING", "CURRENT ROW", pick(g, values) + " PRECEDING"})
-		}
-		return " BETWEEN " + bound(values, false) + " AND " + bound(values, true)
+		near, far := pick(g, values[:2]), pick(g, values[1:])
+		return pick(g, []string{" UNBOUNDED PRECEDING", " CURRENT ROW", " " + far + " PRECEDING",
+			" BETWEEN " + far + " PRECEDING AND CURRENT ROW", " BETWEEN " + far + " PRECEDING AND " + near + " PRECEDING", " BETWEEN UNBOUNDED PRECEDING AND " + near + " PRECEDING",
+			" BETWEEN " + near + " PRECEDING AND " + far + " FOLLOWING", " BETWEEN CURRENT ROW AND " + far + " FOLLOWING", " BETWEEN " + near + " FOLLOWING AND " + far + " FOLLOWING",
+			" BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING", " BETWEEN " + near + " FOLLOWING AND UNBOUNDED FOLLOWING", " BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"})
 	}
 	switch g.IntN(5) {
 	case 0:
@@ -302,7 +297,8 @@ func (g *grammar) windowFunction(ours, maria, partition, total string) *node {
 		name, column := pick(g, []string{"LAG", "LEAD"}), pick(g, []string{"bytes", "packets", "server_port"})
 		return &node{format: name + "(" + column + ", " + n + ", -7)" + numbered, maria: "COALESCE(" + name + "(" + column + ", " + n + ")" + numbered + ", -7)"}
 	case 7:
-		return both(pick(g, []string{"FIRST_VALUE(%s)", "LAST_VALUE(%s)"}), literalNode(ofNothing, pick(g, []string{"bytes", "service", "ts", "conn_id"})))
+		rows := pick(g, []string{"", " ROWS 2 PRECEDING", " ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING", " ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING"})
+		return g.make(ofNothing, pick(g, []string{"FIRST_VALUE", "LAST_VALUE"})+"("+pick(g, []string{"bytes", "service", "ts", "conn_id"})+") OVER ("+partition+total+rows+")")
 	case 8:
 		return g.make(ofNothing, "NTH_VALUE(%s, "+n+")"+numbered, g.any(1))
 	case 9:

@@ -50,7 +50,7 @@ func (b *binding) Function(f *pushdown.Func) string {
 	if h, ok := b.handles[f.Made]; ok {
 		return h
 	}
-	c := &called{run: b.run, made: f.Made, row: make([]sqltypes.Value, len(f.Args))}
+	c := &called{run: b.run, made: f.Made, volatile: functions.Volatile(f.Node), row: make([]sqltypes.Value, len(f.Args))}
 	for i, a := range f.Args {
 		if l, ok := a.(*pushdown.Literal); ok {
 			c.row[i] = l.SQLValue()

@@ -3,12 +3,14 @@ package engine
 import "C"
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"strconv"
 	"strings"
-	"time"
+	"sync"
 	"unicode/utf8"
 	"unsafe"
 
@@ -32,6 +34,9 @@ type called struct {
 	row   []sqltypes.Value
 	from  []int
 	types []functions.Type
+	// volatile: the same arguments may give another result.
+	volatile bool
+	workers  sync.Pool
 }
 
 // callbackTypes are the results, by the functions' names.
@@ -99,10 +104,90 @@ func calledError(text string) error {
 	return &functions.SQLError{Number: n, State: state, Message: message}
 }
 
+// worker is what evaluates on one thread at a time: buffers, and results it
+// remembers.
+type worker struct {
+	args []vector
+	row  []sqltypes.Value
+	buf  []byte // arguments in the form the function table reads
+	key  []byte
+	memo memo
+}
+
+// memo remembers results by the bytes of their arguments, one at each place:
+// columns with few values, and rows in order, ask for the same again. What is
+// asked with ever other arguments gives it up.
+type memo struct {
+	of           []remembered // nil until something is
+	asked, found int
+	off          bool
+}
+
+type remembered struct {
+	key, raw []byte
+	value    sqltypes.Value // of raw
+	set      bool
+}
+
+const (
+	// memoSize is how many results a worker remembers, a power of two, and
+	// memoBytes how large arguments and result may be together.
+	memoSize, memoBytes = 1024, 256
+	// memoTrial is after how many rows it is seen whether one in eight was
+	// remembered.
+	memoTrial = 8192
+)
+
+var memoSeed = maphash.MakeSeed()
+
+// at is the place of a key, nil when nothing is remembered of this call.
+func (m *memo) at(key []byte) (r *remembered, hit bool) {
+	if m.off || len(key) > memoBytes {
+		return nil, false
+	}
+	if m.of == nil {
+		m.of = make([]remembered, memoSize)
+	}
+	if m.asked++; m.asked == memoTrial {
+		if m.found < memoTrial/8 {
+			m.of, m.off = nil, true
+			return nil, false
+		}
+		m.asked, m.found = 0, 0
+	}
+	r = &m.of[maphash.Bytes(memoSeed, key)&(memoSize-1)]
+	hit = r.set && bytes.Equal(r.key, key)
+	if hit {
+		m.found++
+	}
+	return r, hit
+}
+
+// put remembers a result.
+func (r *remembered) put(key []byte, v sqltypes.Value) {
+	if r.set = len(key)+v.Len() <= memoBytes; r.set {
+		// The value may be of an argument's bytes, which are written over.
+		r.key, r.raw = append(r.key[:0], key...), append(r.raw[:0], v.Raw()...)
+		r.value = sqltypes.MakeTrusted(v.Type(), r.raw)
+	}
+}
+
+// worker takes one that is free.
+func (c *called) worker() *worker {
+	if w, ok := c.workers.Get().(*worker); ok {
+		return w
+	}
+	w := &worker{args: make([]vector, len(c.from)), row: make([]sqltypes.Value, len(c.row))}
+	copy(w.row, c.row)
+	w.memo.off = c.volatile || len(c.from) == 0
+	return w
+}
+
 // evaluate computes a chunk of results.
-func (c *called) evaluate(chunk duckdb.DataChunk, rows int, typ duckdb.Type, w *vectorWriter) error {
-	args := make([]vector, len(c.from))
-	for i := range args {
+func (c *called) evaluate(chunk duckdb.DataChunk, rows int, typ duckdb.Type, out *vectorWriter) error {
+	w := c.worker()
+	defer c.workers.Put(w)
+	for i := range w.args {
 		v := duckdb.DataChunkGetVector(chunk, duckdb.IdxT(i+1))
 		lt := duckdb.VectorGetColumnType(v)
 		col := resultColumn{typ: duckdb.GetTypeId(lt)}
@@ -110,35 +195,49 @@ func (c *called) evaluate(chunk duckdb.DataChunk, rows int, typ duckdb.Type, w *
 			col.scale, col.store = int(duckdb.DecimalScale(lt)), duckdb.DecimalInternalType(lt)
 		}
 		duckdb.DestroyLogicalType(&lt)
-		args[i] = readVector(v, col)
+		w.args[i] = readVector(v, col)
 	}
-	row := make([]sqltypes.Value, len(c.row))
-	copy(row, c.row)
-	var buf []byte
 	for r := range rows {
 		if r&255 == 0 {
 			if err := c.run.ctx.Err(); err != nil {
 				return context.Cause(c.run.ctx)
 			}
 		}
-		buf = buf[:0]
-		for i := range args {
-			start := len(buf)
+		var place *remembered
+		if !w.memo.off {
+			w.key = w.key[:0]
+			for i := range w.args {
+				w.key = w.args[i].appendRaw(w.key, r)
+			}
+			var hit bool
+			if place, hit = w.memo.at(w.key); hit {
+				if err := writeResult(out, r, typ, place.value, c.made.Type); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		w.buf = w.buf[:0]
+		for i := range w.args {
+			start := len(w.buf)
 			var t sqltypes.Type
-			buf, t = appendArgument(buf, &args[i], r, c.types[i])
+			w.buf, t = appendArgument(w.buf, &w.args[i], r, c.types[i])
 			if t == sqltypes.Null {
-				row[c.from[i]] = sqltypes.NULL
+				w.row[c.from[i]] = sqltypes.NULL
 				continue
 			}
 			// A later argument may move the buffer; the old one stays alive.
-			row[c.from[i]] = sqltypes.MakeTrusted(t, buf[start:len(buf):len(buf)])
+			w.row[c.from[i]] = sqltypes.MakeTrusted(t, w.buf[start:len(w.buf):len(w.buf)])
 		}
-		v, err := c.made.Eval(row)
+		v, err := c.made.Eval(w.row)
 		if err == nil {
-			err = writeResult(w, r, typ, v, c.made.Type)
+			err = writeResult(out, r, typ, v, c.made.Type)
 		}
 		if err != nil {
 			return err
+		}
+		if place != nil {
+			place.put(w.key, v)
 		}
 	}
 	return nil
@@ -229,17 +328,14 @@ func writeResult(w *vectorWriter, row int, typ duckdb.Type, v sqltypes.Value, t 
 	case duckdb.TypeBlob:
 		w.setBytes(row, raw)
 	case duckdb.TypeTimestamp, duckdb.TypeDate:
-		at, err := time.Parse("2006-01-02 15:04:05.999999", text)
-		if err != nil {
-			at, err = time.Parse("2006-01-02", text)
-		}
+		us, ok := parseTime(text)
 		switch {
-		case err != nil:
+		case !ok:
 			w.setNull(row) // 0000-00-00: no such day
 		case typ == duckdb.TypeDate:
-			put(w, row, int32(floorDiv(at.Unix(), 86400)))
+			put(w, row, int32(floorDiv(us, microsOfDay)))
 		default:
-			put(w, row, at.UnixMicro())
+			put(w, row, us)
 		}
 	default:
 		if t.Kind == functions.Decimal {

@@ -32,7 +32,14 @@ type nameStore struct {
 	all    bool
 
 	loading sync.Mutex // of the table
+	// made is how many leases the table had when it was made anew, put how
+	// many were put in since: DuckDB keeps the room of those they replaced.
+	made, put int
 }
+
+// wornOut is how many leases are put into the smallest table before it is made
+// anew.
+const wornOut = 10_000
 
 // lane is what sequence numbers of files count in.
 type lane struct{ writer, lane string }
@@ -131,7 +138,7 @@ func (n *nameStore) load(ctx context.Context, d *duck) error {
 		return nil
 	}
 	var keys []tables.NamedAddress
-	if all = all || len(behind)*4 > n.index.Len(); all {
+	if all = all || len(behind)*4 > n.index.Len() || n.put > n.made+wornOut; all {
 		keys = n.index.Addresses()
 	} else {
 		for key := range behind {
@@ -148,6 +155,11 @@ func (n *nameStore) load(ctx context.Context, d *duck) error {
 		n.all = true
 		n.mu.Unlock()
 		return fmt.Errorf("load names of hosts: %w", err)
+	}
+	if all {
+		n.made, n.put = len(leases), 0
+	} else {
+		n.put += len(leases)
 	}
 	return nil
 }

@@ -1,10 +1,10 @@
 package engine
 
 import (
+	"encoding/binary"
 	"math"
 	"math/big"
 	"strconv"
-	"time"
 	"unsafe"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
@@ -67,6 +67,30 @@ func (v *vector) list(row int) []int32 {
 		return nil
 	}
 	return unsafe.Slice((*int32)(unsafe.Add(v.child, entry.offset*4)), entry.length)
+}
+
+// appendRaw appends what tells an entry from others of its column: its bytes,
+// behind their number.
+func (v *vector) appendRaw(dst []byte, row int) []byte {
+	if v.null(row) {
+		return append(dst, 0xff)
+	}
+	switch v.typ {
+	case duckdb.TypeVarchar, duckdb.TypeBlob:
+		b := v.bytes(row)
+		dst = binary.LittleEndian.AppendUint32(append(dst, 1), uint32(len(b)))
+		return append(dst, b...)
+	case duckdb.TypeUBigInt, duckdb.TypeDouble:
+		return binary.LittleEndian.AppendUint64(append(dst, 1), v.uint64(row))
+	case duckdb.TypeFloat:
+		return binary.LittleEndian.AppendUint32(append(dst, 1), at[uint32](v, row))
+	}
+	if v.store == duckdb.TypeHugeInt {
+		w := at[[2]uint64](v, row)
+		dst = binary.LittleEndian.AppendUint64(append(dst, 1), w[0])
+		return binary.LittleEndian.AppendUint64(dst, w[1])
+	}
+	return binary.LittleEndian.AppendUint64(append(dst, 1), uint64(v.int64(row)))
 }
 
 func (v *vector) uint64(row int) uint64 { return at[uint64](v, row) }
@@ -171,60 +195,6 @@ func appendScaled(dst []byte, digits string, scale int) []byte {
 	dst = append(dst, digits[:len(digits)-scale]...)
 	dst = append(dst, '.')
 	return append(dst, digits[len(digits)-scale:]...)
-}
-
-// appendTime appends µs since 1970 as DATETIME text with so many digits of
-// fraction, without going through time.Time for the usual range.
-func appendTime(dst []byte, micros int64, digits int) []byte {
-	t := time.UnixMicro(micros).UTC()
-	y, mo, d := t.Date()
-	h, mi, s := t.Clock()
-	dst = appendDigits(dst, y, 4)
-	dst = appendDigits(append(dst, '-'), int(mo), 2)
-	dst = appendDigits(append(dst, '-'), d, 2)
-	dst = appendDigits(append(dst, ' '), h, 2)
-	dst = appendDigits(append(dst, ':'), mi, 2)
-	dst = appendDigits(append(dst, ':'), s, 2)
-	if digits > 0 {
-		dst = appendDigits(append(dst, '.'), t.Nanosecond()/1000, 6)
-		dst = dst[:len(dst)-(6-digits)]
-	}
-	return dst
-}
-
-// appendClock appends a TIME of so many µs.
-func appendClock(dst []byte, us int64, digits int) []byte {
-	if us < 0 {
-		dst, us = append(dst, '-'), -us
-	}
-	dst = appendDigits(dst, int(us/3600e6), 2)
-	dst = appendDigits(append(dst, ':'), int(us/60e6%60), 2)
-	dst = appendDigits(append(dst, ':'), int(us/1e6%60), 2)
-	if digits > 0 {
-		dst = appendDigits(append(dst, '.'), int(us%1e6), 6)
-		dst = dst[:len(dst)-(6-digits)]
-	}
-	return dst
-}
-
-func appendDate(dst []byte, days int64) []byte {
-	y, mo, d := time.Unix(days*86400, 0).UTC().Date()
-	dst = appendDigits(dst, y, 4)
-	dst = appendDigits(append(dst, '-'), int(mo), 2)
-	return appendDigits(append(dst, '-'), d, 2)
-}
-
-// appendDigits appends a non-negative number padded with zeros.
-func appendDigits(dst []byte, n, width int) []byte {
-	var buf [20]byte
-	i := len(buf)
-	for width > 0 || n > 0 {
-		i--
-		buf[i] = byte('0' + n%10)
-		n /= 10
-		width--
-	}
-	return append(dst, buf[i:]...)
 }
 
 // vectorWriter fills one column of a chunk DuckDB asked for. The zero value

@@ -142,7 +142,7 @@ func evalCast(c *call) (evaluator, error) {
 			return c.clockValue(us), nil
 		}), nil
 	}
-	_, eval, err := c.bySQL()
+	eval, err := c.bySQL()
 	return eval, err
 }
 

@@ -19,7 +19,7 @@ func evalCompare(c *call) (evaluator, error) {
 		}
 	}
 	if kind == Null || c.name == "in" && !c.args[0].Type.Kind.Temporal() {
-		_, eval, err := c.bySQL()
+		eval, err := c.bySQL()
 		return eval, err
 	}
 	type reading struct {
@@ -65,7 +65,7 @@ func evalCompare(c *call) (evaluator, error) {
 		}
 		readings = append(readings, reading{i, read})
 	}
-	_, eval, err := c.bySQL()
+	eval, err := c.bySQL()
 	if err != nil || len(readings) == 0 {
 		return eval, err
 	}

@@ -8,7 +8,7 @@ import (
 
 // dates are the functions of date and time (manual 12.7).
 var dates = []builtin{
-	{name: "convert_tz", args: "at, from, to", typed: convertTZType, doc: "A time of one zone in another."},
+	{name: "convert_tz", args: "at, from, to", typed: convertTZType, eval: evalConvertTZ, doc: "A time of one zone in another."},
 	{name: "current_date", args: "", typed: of(Type{Kind: Date}), doc: "Today."},
 	{name: "current_time", args: "[digits]", typed: nowType(Clock), doc: "The time of day."},
 	{name: "date", args: "at", typed: maybeDate, eval: evalDay, doc: "The date of a time."},

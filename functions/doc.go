@@ -1,10 +1,15 @@
-// Package functions holds the SQL types of wiresql's columns and the SQL
-// functions wiresql adds to MySQL's.
+// Package functions holds every scalar function and operator that a statement
+// may use: MySQL's and those wiresql adds. Each stands in one table with its
+// arguments, the rule of its result's type, how Go evaluates it and how DuckDB
+// computes it where that is equal to the bit.
 //
-// A function is defined once (see Function): its name, arguments, prose and
-// runnable examples, its evaluation in Go for what go-mysql-server executes,
-// and its translation to DuckDB text for what is pushed down. docs/functions.md
-// is rendered from the same definitions, and a test runs every example.
+// What evaluates in Go is vitess's evalengine where that gives what MySQL
+// gives, and our own where not. The compiler asks Arguments, Prepare and
+// InDuckDB for every node of a statement; literals fold with the same
+// evaluation. The table is compared with a real MariaDB, value for value, and
+// with MySQL's manual where the two differ (testdata/literals.txt here and
+// testdata/functions.txt in engine). docs/functions.md is generated from it.
 //
-// The package knows nothing of storage or of how a query is planned.
+// A value is of one Kind, which says how it is held while a statement runs;
+// its Type is what MySQL says of it.
 package functions

@@ -54,12 +54,25 @@ func (s *Session) surroundings() surroundings {
 	return out
 }
 
-// bySQL types and evaluates a call with vitess's evalengine.
-func (c *call) bySQL() (Type, evaluator, error) {
+// bySQL evaluates a call with vitess's evalengine. It is compiled when the
+// first row comes: most calls are DuckDB's.
+func (c *call) bySQL() (evaluator, error) {
 	id, _, err := c.mixed(c.args)
 	if err != nil {
-		return Type{}, nil, err
+		return nil, err
 	}
+	compile := sync.OnceValues(func() (evaluator, error) { return c.compile(id) })
+	return func(row []sqltypes.Value) (sqltypes.Value, error) {
+		eval, err := compile()
+		if err != nil {
+			return sqltypes.NULL, err
+		}
+		return eval(row)
+	}, nil
+}
+
+// compile makes the evaluation of a call whose texts are of one collation.
+func (c *call) compile(id collations.ID) (evaluator, error) {
 	if id == collations.CollationBinaryID {
 		id = c.s.collation()
 		for _, a := range c.args {
@@ -101,7 +114,7 @@ func (c *call) bySQL() (Type, evaluator, error) {
 	}
 	expr, err := translate(node, cfg)
 	if err != nil {
-		return Type{}, nil, err
+		return nil, err
 	}
 	around := c.s.surroundings()
 	pool := &sync.Pool{New: func() any {
@@ -109,14 +122,7 @@ func (c *call) bySQL() (Type, evaluator, error) {
 		env.SetTime(c.s.Now)
 		return env
 	}}
-	env := pool.Get().(*evalengine.ExpressionEnv)
-	t, err := env.TypeOf(expr)
-	pool.Put(env)
-	var typed Type
-	if err == nil {
-		typed = ofEvalengine(t)
-	}
-	return typed, func(row []sqltypes.Value) (value sqltypes.Value, err error) {
+	return func(row []sqltypes.Value) (value sqltypes.Value, err error) {
 		env := pool.Get().(*evalengine.ExpressionEnv)
 		defer func() {
 			if p := recover(); p != nil { // and env is not used again
@@ -224,36 +230,6 @@ func (t Type) evalengine(id collations.ID) evalengine.Type {
 		return evalengine.NewTypeEx(sqltypes.TypeJSON, collations.CollationUtf8mb4BinID, t.Nullable, 0, 0, nil)
 	}
 	return evalengine.NewTypeEx(sqltypes.VarChar, id, t.Nullable, int32(t.Length), 0, nil)
-}
-
-// ofEvalengine is the type of a result where the table has no rule.
-func ofEvalengine(t evalengine.Type) Type {
-	out := Type{Nullable: t.Nullable()}
-	switch typ := t.Type(); {
-	case sqltypes.IsNull(typ):
-		out.Nullable = true
-	case sqltypes.IsSigned(typ):
-		out.Kind, out.Bits = Integer, 64
-	case sqltypes.IsUnsigned(typ):
-		out.Kind, out.Bits = Unsigned, 64
-	case sqltypes.IsDecimal(typ):
-		out = decimalOf(int(t.Size()-t.Scale()), int(t.Scale()), out.Nullable)
-	case sqltypes.IsFloat(typ):
-		out.Kind = Double
-	case typ == sqltypes.Date:
-		out.Kind = Date
-	case typ == sqltypes.Datetime, typ == sqltypes.Timestamp:
-		out.Kind, out.Scale = Time, int(t.Size())
-	case typ == sqltypes.Time:
-		out.Kind, out.Scale = Clock, int(t.Size())
-	case typ == sqltypes.TypeJSON:
-		out.Kind = JSON
-	case t.Collation() == collations.CollationBinaryID:
-		out.Kind, out.Length = Bytes, int(t.Size())
-	default:
-		out.Kind, out.Length, out.Collation, out.Coercibility = Text, int(t.Size()), t.Collation(), collations.CoerceCoercible
-	}
-	return out
 }
 
 // conform brings a value to the form of a type: a decimal to its digits, a

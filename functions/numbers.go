@@ -97,7 +97,7 @@ func roundType(c *call) (Type, error) {
 // evalRound is evalengine's but for whole numbers: one past BIGINT is an error.
 func evalRound(c *call) (evaluator, error) {
 	if c.result.Kind != Integer && c.result.Kind != Unsigned {
-		_, eval, err := c.bySQL()
+		eval, err := c.bySQL()
 		return eval, err
 	}
 	x := c.decimal(0)
@@ -122,7 +122,7 @@ func evalRound(c *call) (evaluator, error) {
 
 // evalConv is NULL of the empty text.
 func evalConv(c *call) (evaluator, error) {
-	_, eval, err := c.bySQL()
+	eval, err := c.bySQL()
 	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
 		if len(row[0].Raw()) == 0 {
 			return sqltypes.NULL, nil

@@ -164,7 +164,7 @@ func negated(c *call) (Type, error) {
 
 // evalNegative refuses what no BIGINT can hold.
 func evalNegative(c *call) (evaluator, error) {
-	_, eval, err := c.bySQL()
+	eval, err := c.bySQL()
 	if err != nil || c.result.Kind != Integer {
 		return eval, err
 	}
@@ -239,7 +239,7 @@ func decimalText(d decimal.Decimal) sqltypes.Value {
 
 // evalArithmetic refuses a DOUBLE that is none any more.
 func evalArithmetic(c *call) (evaluator, error) {
-	_, eval, err := c.bySQL()
+	eval, err := c.bySQL()
 	if err != nil || c.result.Kind != Double {
 		return eval, err
 	}
@@ -254,7 +254,7 @@ func evalArithmetic(c *call) (evaluator, error) {
 
 // evalZero notes a division by zero of evalengine's DIV and %.
 func evalZero(c *call) (evaluator, error) {
-	_, eval, err := c.bySQL()
+	eval, err := c.bySQL()
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,9 @@ package functions
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -275,6 +277,84 @@ func TestNothingPanics(t *testing.T) {
 					t.Errorf("%s: %v", sqlparser.String(node), err)
 				}
 			}
+		}
+	}
+}
+
+// TestParallel evaluates from several goroutines, as DuckDB's threads do.
+func TestParallel(t *testing.T) {
+	for _, text := range []string{"CONCAT(s, i)", "i + d", "CONV(i, 10, 16)", "s LIKE 'a%'", "s REGEXP s", "HEX(s)", "d / 3", "INSTR(s, 'b')", "CASE WHEN i > 1 THEN d ELSE i END"} {
+		node := parse(t, text)
+		var args []Argument
+		for _, a := range Arguments(node) {
+			columns := map[string]Argument{
+				"s": {Type: Type{Kind: Text, Length: 50, Collation: Bin, Coercibility: 2}},
+				"i": {Type: Type{Kind: Integer, Bits: 64}},
+				"d": {Type: Type{Kind: Decimal, Precision: 10, Scale: 2}},
+			}
+			for name, c := range columns {
+				c.Value = map[string]sqltypes.Value{"s": textValue([]byte("abc")), "i": intValue(1), "d": sqltypes.MakeTrusted(sqltypes.Decimal, []byte("1.00"))}[name]
+				columns[name] = c
+			}
+			v, err := compute(t, a, columns, session())
+			if err != nil {
+				t.Fatal(err)
+			}
+			args = append(args, v)
+		}
+		p, err := Prepare(node, args, session())
+		if err != nil {
+			t.Fatal(err)
+		}
+		row := func(n int) []sqltypes.Value {
+			out := make([]sqltypes.Value, len(args))
+			for i, a := range args {
+				switch {
+				case a.Literal || a.Type.Kind == Bool:
+					out[i] = a.Value
+				case a.Type.Kind == Text:
+					out[i] = textValue([]byte("abc" + strconv.Itoa(n)))
+				case a.Type.Kind == Integer:
+					out[i] = intValue(int64(n))
+				default:
+					out[i] = sqltypes.MakeTrusted(sqltypes.Decimal, []byte(strconv.Itoa(n)+".50"))
+				}
+			}
+			return out
+		}
+		const values = 200
+		want := make([]string, values)
+		for n := range want {
+			v, err := p.Eval(row(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want[n] = v.ToString()
+		}
+		var wait sync.WaitGroup
+		for range 4 {
+			wait.Go(func() {
+				for n := range want {
+					v, err := p.Eval(row(n))
+					if err != nil || v.ToString() != want[n] {
+						t.Errorf("%s of %d is %v, %v, not %s", text, n, v, err, want[n])
+					}
+				}
+			})
+		}
+		wait.Wait()
+	}
+}
+
+func BenchmarkPrepare(b *testing.B) {
+	node := parse(b, "CASE WHEN 1 > 2 THEN 3 ELSE 4.5 END")
+	args := make([]Argument, 3)
+	for i, a := range Arguments(node) {
+		args[i], _ = compute(b, a, nil, session())
+	}
+	for b.Loop() {
+		if _, err := Prepare(node, args, session()); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

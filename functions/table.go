@@ -21,7 +21,7 @@ type builtin struct {
 	// at the end takes any number more, and none stands for a variable form.
 	args string
 	doc  string
-	// typed is the rule of the result's type; nil takes evalengine's.
+	// typed is the rule of the result's type.
 	typed rule
 	// eval makes the evaluation; nil takes evalengine's.
 	eval func(c *call) (evaluator, error)
@@ -294,18 +294,13 @@ func (c *call) prepare() (*Prepared, error) {
 	var eval evaluator
 	var err error
 	encode := c.encodings()
-	if c.typed != nil {
-		if c.result, err = c.typed(c); err != nil {
-			return nil, err
-		}
+	if c.result, err = c.typed(c); err != nil {
+		return nil, err
 	}
 	if c.eval != nil {
 		eval, err = c.eval(c)
 	} else {
-		var t Type
-		if t, eval, err = c.bySQL(); c.typed == nil {
-			c.result = t
-		}
+		eval, err = c.bySQL()
 	}
 	if err != nil {
 		return nil, mysqlError(err)

@@ -164,11 +164,12 @@ func (d *translation) text(i int) (string, bool) {
 	case Time:
 		switch a.Type.Scale {
 		case 0:
-			return "strftime(" + a.SQL + ", '%Y-%m-%d %H:%M:%S')", true
+			return "CAST(" + a.SQL + " AS VARCHAR)", true
 		case 3:
 			return "strftime(" + a.SQL + ", '%Y-%m-%d %H:%M:%S.%g')", true
-		case 6:
-			return "strftime(" + a.SQL + ", '%Y-%m-%d %H:%M:%S.%f')", true
+		case 6: // DuckDB shows no zeros at the end
+			return fmt.Sprintf("CASE WHEN epoch_us(%[1]s) %% 1000000 = 0 THEN CAST(%[1]s AS VARCHAR) || '.000000' "+
+				"ELSE rpad(CAST(%[1]s AS VARCHAR), 26, '0') END", a.SQL), true
 		}
 	case Clock:
 		parts := fmt.Sprintf("abs(%[1]s) // 3600000000, abs(%[1]s) // 60000000 %% 60, abs(%[1]s) // 1000000 %% 60", a.SQL)

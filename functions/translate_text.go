@@ -87,7 +87,7 @@ func duckConcat(d *translation) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	return "(" + strings.Join(args, " || ") + ")", true
+	return "((" + strings.Join(args, ") || (") + "))", true
 }
 
 func duckConcatWS(d *translation) (string, bool) {

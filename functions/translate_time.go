@@ -60,7 +60,7 @@ func duckDays(pattern string) translator {
 
 // timeOfDay is the microseconds of a timestamp since midnight.
 func timeOfDay(x string) string {
-	return "(epoch_us(" + x + ") - epoch_us(date_trunc('day', " + x + ")))"
+	return "((epoch_us(" + x + ") % 86400000000 + 86400000000) % 86400000000)"
 }
 
 func duckTime(d *translation) (string, bool) {
@@ -120,9 +120,7 @@ func duckTimestampDiff(d *translation) (string, bool) {
 }
 
 func monthsText(a, b string) string {
-	within := func(x string) string {
-		return fmt.Sprintf("(epoch_us(%[1]s) - epoch_us(date_trunc('month', %[1]s)))", x)
-	}
+	within := func(x string) string { return "(day(" + x + ") * 86400000000 + " + timeOfDay(x) + ")" }
 	return fmt.Sprintf("((year(%[2]s) - year(%[1]s)) * 12 + month(%[2]s) - month(%[1]s) + "+
 		"CASE WHEN %[2]s >= %[1]s AND %[4]s < %[3]s THEN -1 WHEN %[2]s < %[1]s AND %[3]s < %[4]s THEN 1 ELSE 0 END)", a, b, within(a), within(b))
 }
@@ -216,7 +214,7 @@ func duckUnixTimestamp(d *translation) (string, bool) {
 	}
 	us = fmt.Sprintf("CASE WHEN %[1]s >= 0 AND %[1]s < %[2]d THEN %[1]s WHEN %[1]s IS NOT NULL THEN 0 END", us, int64(lastUnix)*secondMicros)
 	if d.result.Kind == Integer {
-		return "(" + us + ") // 1000000", ok
+		return "((" + us + ") // 1000000)", ok
 	}
 	if d.result.Scale != 6 {
 		return "", false

@@ -61,9 +61,7 @@ func Leases(names []Name) []Lease {
 		}
 	}
 	slices.SortFunc(sorted, func(a, b Name) int {
-		return cmp.Or(cmp.Compare(a.Site, b.Site), a.Addr.Compare(b.Addr),
-			cmp.Compare(a.TS, b.TS), cmp.Compare(a.Name, b.Name),
-			cmp.Compare(a.ValidUntil, b.ValidUntil), cmp.Compare(a.MAC.V, b.MAC.V))
+		return cmp.Or(cmp.Compare(a.Site, b.Site), a.Addr.Compare(b.Addr), compareNames(&a, &b))
 	})
 	var out []Lease
 	var dhcp, dns []Lease

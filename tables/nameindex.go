@@ -51,7 +51,8 @@ type saying struct {
 
 // compareNames orders the observations of an address.
 func compareNames(a, b *Name) int {
-	return cmp.Or(cmp.Compare(a.TS, b.TS), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ValidUntil, b.ValidUntil), cmp.Compare(a.MAC.V, b.MAC.V))
+	return cmp.Or(cmp.Compare(a.TS, b.TS), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ValidUntil, b.ValidUntil),
+		cmp.Compare(set(a.MAC), set(b.MAC)), cmp.Compare(a.MAC.V, b.MAC.V))
 }
 
 // Add takes an observation.
@@ -77,8 +78,7 @@ func (x *NameIndex) Add(n *Name) {
 
 // addDHCP tells whether the observation is new.
 func (a *addressNames) addDHCP(n *Name) bool {
-	same := func(b, n Name) int { return cmp.Or(compareNames(&b, &n), cmp.Compare(set(b.MAC), set(n.MAC))) }
-	at, found := slices.BinarySearchFunc(a.dhcp, *n, same)
+	at, found := slices.BinarySearchFunc(a.dhcp, *n, func(b, n Name) int { return compareNames(&b, &n) })
 	if !found {
 		a.dhcp = slices.Insert(a.dhcp, at, *n)
 	}

@@ -227,13 +227,6 @@ func (c *compiler) sum(name string, distinct bool, x Expr) (Expr, error) {
 			return nil, err
 		}
 	}
-	if l, ok := x.(*Literal); ok && l.T.Kind == Decimal {
-		v, err := functions.Conform(l.SQLValue(), l.T)
-		if err != nil {
-			return nil, err
-		}
-		x = &Literal{T: l.T, Value: v.ToString()}
-	}
 	a := &Aggregate{Name: name, Distinct: distinct, Args: []Expr{x}}
 	if x.Kind() == Double {
 		a.T = Type{Kind: Double, Nullable: true}
@@ -417,6 +410,10 @@ func (c *compiler) grouped(s *scope, rel Rel, group []Expr) (*Group, func(Expr, 
 			// Told apart without regard to case, shown as one of them.
 			g.Keys = append(g.Keys, Named{Column{ID: c.identity(), Type: TypeOf(k)}, k})
 			shown := Expr(&Aggregate{Name: "any_value", Args: []Expr{e}, T: TypeOf(e)})
+			if s.rollup {
+				total := call("=", Bool, &Aggregate{Name: "grouping", Args: []Expr{k}, T: bigint}, lit(Integer, int64(1)))
+				shown = &Case{Whens: []When{{total, null()}}, Else: shown, T: TypeOf(e)}
+			}
 			g.Aggs = append(g.Aggs, Named{col, shown})
 		}
 		byText[text] = col

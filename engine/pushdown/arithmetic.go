@@ -2,6 +2,7 @@ package pushdown
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -49,6 +50,9 @@ func inexact(e Expr) bool {
 	switch e := e.(type) {
 	case *Col:
 		return e.Digits > 0
+	case *Literal:
+		_, fraction, _ := strings.Cut(e.Value.(string), ".")
+		return len(fraction) > scaleOf(e)
 	case *Call:
 		switch e.Op {
 		case "/":
@@ -119,7 +123,11 @@ func (r *renderer) digits(e Expr) (text string, frac int) {
 		switch e.Op {
 		case "/":
 			frac = max(fa, scaleOf(e), min((fa+fb+divScale+8)/9*9, maxDigits))
-			return fmt.Sprintf("(%s // %s)", times(a, frac-fa+fb), nonzero(e.Args[1], b)), frac
+			text = fmt.Sprintf("(%s // %s)", times(a, frac-fa+fb), nonzero(e.Args[1], b))
+			if fits, small, ok := r.small(e, frac); ok {
+				text = fmt.Sprintf("(CASE WHEN %s THEN CAST(%s AS HUGEINT) ELSE %s END)", fits, small, text)
+			}
+			return text, frac
 		case "+", "-":
 			frac = max(fa, fb)
 			return "(" + times(a, frac-fa) + " " + e.Op + " " + times(b, frac-fb) + ")", frac
@@ -139,12 +147,39 @@ func (r *renderer) digits(e Expr) (text string, frac int) {
 	return fmt.Sprintf("CAST(%s * %s AS HUGEINT)", r.value(e), power10(s)), s
 }
 
+// small renders the quotient of two integers that counts 10^-frac in BIGINT,
+// and the test that it fits there: a division of 128 bits takes DuckDB 50 times
+// as long.
+func (r *renderer) small(e *Call, frac int) (fits, quotient string, ok bool) {
+	a, b := e.Args[0], e.Args[1]
+	if a.Kind() != Integer || b.Kind() != Integer || frac < 1 || frac > 9 || isLiteral(a) {
+		return "", "", false
+	}
+	text, by := r.bigint(a), r.bigint(b)
+	if len(text)+len(by) > 400 { // it stands there several times
+		return "", "", false
+	}
+	largest := math.MaxInt64 / int64(math.Pow10(frac))
+	return fmt.Sprintf("%s BETWEEN %d AND %d", text, -largest, largest), fmt.Sprintf("(%s // %s)", times(text, frac), nonzero(b, by)), true
+}
+
 // shown rounds a decimal to the digits of its type, half away from zero.
 func (r *renderer) shown(e Expr, text string) string {
 	if !inexact(e) {
 		return text
 	}
-	return fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", text, scaleOf(e))
+	s := scaleOf(e)
+	if c, ok := e.(*Call); ok && c.Op == "/" {
+		_, frac := r.digits(e)
+		fits, q, ok := r.small(c, frac)
+		if ok && s > 0 && frac > 2*s {
+			half := power10(frac - s - 1)[1:]
+			return fmt.Sprintf("(CASE WHEN %[1]s THEN CAST((%[2]s + (CASE WHEN %[2]s < 0 THEN -5%[3]s ELSE 5%[3]s END)) // %[4]s AS DECIMAL(%[5]d,0))"+
+				" * CAST(0.%[6]s1 AS DECIMAL(%[7]d,%[7]d)) ELSE CAST(%[8]s AS DECIMAL(38,%[7]d)) END)",
+				fits, q, half, power10(frac-s), 18-s, strings.Repeat("0", s-1), s, text)
+		}
+	}
+	return fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", text, s)
 }
 
 func power10(n int) string { return "1" + strings.Repeat("0", n) }
@@ -330,6 +365,9 @@ func (r *renderer) aggregateText(a *Aggregate) string {
 	case "group_concat":
 		return r.groupConcatText(a)
 	case "sum":
+		if inexact(a.Args[0]) {
+			return scaled(r.digits(a)) // once for a group, not for each row
+		}
 		if a.T.Kind == Decimal && scaleOf(a) == 0 {
 			return "CAST(" + r.sum(a) + " AS DECIMAL(38,0))"
 		}

@@ -17,6 +17,8 @@ import (
 // handles: the same statement and Env give the same text.
 type Env struct {
 	Session Session
+	// Dialect is what the statement is written in; nil means DuckDB.
+	Dialect Dialect
 	// Hosts lists the leases of a folded name. Nil: host columns are always
 	// made by a join.
 	Hosts func(name string) []tables.Lease
@@ -118,8 +120,11 @@ func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
 	if !ok {
 		return nil, refuse(st.AST, "this is no query")
 	}
-	c := &compiler{ctx: ctx, env: env, session: env.Session, fn: env.Session.Functions(), parsed: st, next: 1, sizes: map[Expr]int{}}
-	if limit := c.variableNumber("sql_select_limit", math.MaxInt64); limit >= 0 && limit < math.MaxInt64 && query.GetLimit() == nil {
+	c := &compiler{ctx: ctx, env: env, dialect: env.Dialect, session: env.Session, fn: env.Session.Functions(), parsed: st, next: 1, sizes: map[Expr]int{}}
+	if c.dialect == nil {
+		c.dialect = DuckDB
+	}
+	if limit := c.variableNumber("sql_select_limit", math.MaxInt64); limit >= 0 && limit < math.MaxInt32 && query.GetLimit() == nil {
 		query.SetLimit(sqlparser.NewLimitWithoutOffset(int(limit)))
 	}
 	b, err := c.statement(query)
@@ -154,6 +159,7 @@ func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
 type compiler struct {
 	ctx     context.Context
 	env     Env
+	dialect Dialect
 	session Session
 	fn      *functions.Session
 	parsed  *Statement
@@ -165,6 +171,8 @@ type compiler struct {
 	// next is the id of the next column.
 	next  ColumnID
 	notes []string
+	// warnings are of names and values that can't be what was meant.
+	warnings []string
 	// tables and depth are bounded; rounds numbers recursive expressions.
 	tables, depth, rounds int
 	// equality tells that a comparison at hand asks for equal values.
@@ -184,8 +192,9 @@ func (c *compiler) identity() ColumnID {
 
 // Query is a statement with the scans in it.
 type Query struct {
-	parts []queryPart
-	Scans []*ScanPlan
+	dialect Dialect
+	parts   []queryPart
+	Scans   []*ScanPlan
 }
 
 // queryPart is a statement and what is written around it.
@@ -194,14 +203,16 @@ type queryPart struct {
 	top        *Project
 }
 
+// Empty tells that there is no query.
+func (q Query) Empty() bool { return len(q.parts) == 0 }
+
 // Text writes the query.
 func (q Query) Text(b Binding) (string, error) {
 	text := ""
 	for i, p := range q.parts {
-		r := &renderer{bind: b, top: p.top}
-		one := r.rel(p.top).text(0)
-		if r.err != nil {
-			return "", r.err
+		one, err := q.dialect.Statement(p.top, b)
+		if err != nil {
+			return "", err
 		}
 		if p.head != "" {
 			one = p.head + indent(one) + p.tail

@@ -8,7 +8,7 @@ import (
 // finish turns a relation in normal form, with the results wanted of it, into
 // a plan.
 func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
-	p := &Plan{Notes: c.notes}
+	p := &Plan{Notes: c.notes, Warnings: c.warnings}
 	for i := range out {
 		p.Columns = append(p.Columns, out[i].Column)
 	}
@@ -28,7 +28,7 @@ func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
 		p.Direct = directly(rel, out, p.Packets)
 	}
 	p.Bounds = planBounds(boundsOf(rel))
-	if p.query, err = statement(rel, out); err != nil {
+	if p.query, err = c.written(rel, out); err != nil {
 		return nil, err
 	}
 	p.SQL, p.Scans = p.query.Shown(), p.query.Scans
@@ -46,10 +46,10 @@ func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
 	return p, nil
 }
 
-// statement writes a relation as a statement with the results out, which are
+// written makes a statement of a relation with the results out, which are
 // columns of it. It drops what is not needed for them, and says what the scans
 // in it read.
-func statement(rel Rel, out []Named) (Query, error) {
+func (c *compiler) written(rel Rel, out []Named) (Query, error) {
 	if inner, ok := rel.(*Project); ok {
 		// The last select list is the planner's: no need for a second one.
 		exprs := byID(inner.Exprs)
@@ -74,7 +74,7 @@ func statement(rel Rel, out []Named) (Query, error) {
 	for _, s := range scansOf(top) {
 		scans = append(scans, &ScanPlan{s.ID, s.Relation, s.needed(), bounds[s]})
 	}
-	q := Query{parts: []queryPart{{top: top}}, Scans: scans}
+	q := Query{dialect: c.dialect, parts: []queryPart{{top: top}}, Scans: scans}
 	_, err := q.Text(symbolic{})
 	return q, err
 }

@@ -106,7 +106,7 @@ func TestParseNumber(t *testing.T) {
 			t.Errorf("%q: %v, %v", s, l, err)
 		}
 	}
-	for _, s := range []string{"", "tcp", "80tcp", "0x50", "1/2", "1_000", "--1", "NaN9", strings.Repeat("9", 50)} {
+	for _, s := range []string{"", "tcp", "80tcp", "0x50", "1/2", "1_000", "--1", "NaN9"} {
 		if l, err := parseNumber(s); err == nil {
 			t.Errorf("%q is %s", s, literalText(l))
 		}

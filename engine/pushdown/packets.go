@@ -120,7 +120,7 @@ func (c *compiler) packetPlan(s *Scan, d demand) (*PacketPlan, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.Keys.parts = append(p.Keys.parts, q.parts...)
+		p.Keys.dialect, p.Keys.parts = q.dialect, append(p.Keys.parts, q.parts...)
 		p.Keys.Scans = append(p.Keys.Scans, q.Scans...)
 	}
 	if len(arms) == 1 {
@@ -518,7 +518,7 @@ func (a *finder) query(c *compiler) (Query, error) {
 			{Column{ID: c.identity(), Name: "bytes", Type: bigint}, f.column("wire_bytes")},
 			{*named(f, "postings"), f.column("postings")},
 		}
-		q, err := statement(a.rel(c), out)
+		q, err := c.written(a.rel(c), out)
 		q.parts[0].head, q.parts[0].tail = "SELECT NULL::UBIGINT AS flow_id, NULL::UBIGINT AS conn_id, NULL::UBIGINT AS src_ip_hi, NULL::UBIGINT AS src_ip_lo, "+
 			"NULL::INTEGER AS src_port, NULL::INTEGER AS dst_port, "+columnLanes(out[0].Column)[0]+" AS bytes, "+
 			columnLanes(out[1].Column)[0]+" AS postings\nFROM (", ") AS k"
@@ -535,7 +535,7 @@ func (a *finder) query(c *compiler) (Query, error) {
 		{Column{ID: c.identity(), Name: "bytes", Type: bigint}, both},
 		{*named(f, "postings"), f.column("postings")},
 	}
-	q, err := statement(a.rel(c), out)
+	q, err := c.written(a.rel(c), out)
 	var list []string
 	for _, n := range out {
 		for i, lane := range columnLanes(n.Column) {
@@ -602,7 +602,7 @@ func (k *keyPlan) byKey(a *finder) error {
 		return err
 	}
 	rel := (&cloner{k.c, map[*Scan]*Scan{}}).rel(a.partners[0].rel)
-	src, err := statement(rel, []Named{{value.Column, value}})
+	src, err := k.c.written(rel, []Named{{value.Column, value}})
 	src.parts[0].head = fmt.Sprintf("SELECT %s AS key, count(*) AS rows\nFROM (", columnLanes(value.Column)[0])
 	src.parts[0].tail = ") AS k\nGROUP BY key"
 	k.plan.Source = &src

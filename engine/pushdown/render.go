@@ -225,7 +225,7 @@ func (r *renderer) rel(n Rel) *selection {
 			s.cols = append(s.cols, r.named(a)...)
 		}
 		if len(s.cols) == 0 {
-			s.cols = []string{"1 AS one"}
+			s.cols = []string{"count(*) AS one"} // an aggregate makes it one group
 		}
 		return s
 	case *Window:

@@ -131,7 +131,7 @@ func (c *compiler) sampledQuery(s *Scan, conds []Expr) (Query, error) {
 	rel := (&cloner{c, map[*Scan]*Scan{}}).rel(&Limit{Child: filter(s, own), Count: 1})
 	text := &Cast{Arg: rate, T: longtext}
 	observer := s.column("observer")
-	return statement(rel, []Named{
+	return c.written(rel, []Named{
 		{Column{ID: observer.ID, Name: "observer", Type: observer.Type}, observer},
 		{Column{ID: c.identity(), Name: "rate", Type: observer.Type}, text},
 	})

@@ -2,6 +2,7 @@ package pushdown
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,7 +98,11 @@ func (c *compiler) hostTest(s *Scan, col *Col, x *Call) (Expr, bool) {
 			if !ok {
 				return nil, false
 			}
-			leases = append(leases, c.env.Hosts(tables.FoldName(name))...)
+			found := c.env.Hosts(tables.FoldName(name))
+			if found == nil {
+				c.unknownHost(name)
+			}
+			leases = append(leases, found...)
 		}
 	}
 	if len(leases) > maxLeases {
@@ -105,6 +110,36 @@ func (c *compiler) hostTest(s *Scan, col *Col, x *Call) (Expr, bool) {
 	}
 	c.notes = append(c.notes, fmt.Sprintf("%s is answered from the leases of its name (%d)", col.Name, len(leases)))
 	return c.leased(s, address, leases), true
+}
+
+// maxCandidates is how many names are offered for one that nobody had.
+const maxCandidates = 5
+
+// unknownHost warns of a name that the archive has never seen: no rows is what
+// a name that was mistyped gives, too.
+func (c *compiler) unknownHost(name string) {
+	text := fmt.Sprintf("no host was ever named '%s' in this archive", name)
+	if c.env.HostsLike != nil {
+		word := tables.FoldName(name)
+		var near []string
+		c.env.HostsLike(func(other string) bool {
+			short, _, _ := strings.Cut(other, ".")
+			if (short == word || strings.HasPrefix(other, word) || tables.Nearest(word, []string{short, other}) != "") && len(near) < 1000 {
+				near = append(near, other)
+			}
+			return false
+		})
+		slices.Sort(near)
+		if len(near) > maxCandidates {
+			near = append(near[:maxCandidates:maxCandidates], "…")
+		}
+		if len(near) > 0 {
+			text += ": did you mean " + strings.Join(near, ", ") + "?"
+		}
+	}
+	if !slices.Contains(c.warnings, text) {
+		c.warnings = append(c.warnings, text)
+	}
 }
 
 // like matches as LIKE does: % is anything, _ one character. It goes back to

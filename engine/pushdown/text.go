@@ -109,7 +109,12 @@ func literalText(l *Literal) string {
 		return unsignedText(uint64(v))
 	case string:
 		if l.T.Kind == Decimal {
-			return fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", quoteText(v), scaleOf(l))
+			// All its digits, of which a quotient has more than it shows.
+			whole, fraction, _ := strings.Cut(v, ".")
+			if len(whole)+len(fraction) > 38 {
+				return "CAST(" + quoteText(v) + " AS DOUBLE)"
+			}
+			return fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", quoteText(v), len(fraction))
 		}
 		return literalString(v)
 	}
@@ -315,7 +320,9 @@ func (r *renderer) operator(e *Call) string {
 		if e.Args[1].Kind() == Null {
 			pattern = "CAST(NULL AS VARCHAR)"
 		}
-		if escape, _ := textLiteral(e.Args[2]); escape == "" {
+		// With an escape DuckDB matches letter by letter, also where none is.
+		known, constant := textLiteral(e.Args[1])
+		if escape, _ := textLiteral(e.Args[2]); escape == "" || constant && !strings.Contains(known, escape) {
 			return "(" + r.value(e.Args[0]) + " LIKE " + pattern + ")"
 		}
 		return "(" + r.value(e.Args[0]) + " LIKE " + pattern + " ESCAPE " + r.value(e.Args[2]) + ")"
@@ -328,7 +335,10 @@ func (r *renderer) operator(e *Call) string {
 	case "date_add":
 		return r.dateAdd(e)
 	case "unix_timestamp":
-		return "(CAST(" + r.micros(e.Args[0]) + " AS DECIMAL(38,0)) * CAST(0.000001 AS DECIMAL(7,6)))"
+		// In 64 bits, which 17 digits fit: more are slow. The result has 38 for
+		// what is computed of it: DuckDB multiplies 18 digits within 18.
+		us := r.micros(e.Args[0])
+		return "CAST(CAST(" + us + " // 1000000 AS DECIMAL(17,6)) + CAST(" + us + " % 1000000 AS DECIMAL(6,0)) * CAST(0.000001 AS DECIMAL(6,6)) AS DECIMAL(38,6))"
 	case "unix_seconds":
 		return "(" + r.micros(e.Args[0]) + " // 1000000)"
 	case "retime", "collate":

@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	duckdb "github.com/duckdb/duckdb-go/v2"
 	"github.com/go-sql-driver/mysql"
 )
 
@@ -281,9 +280,11 @@ func portsOfThousand(db *sql.DB) (low, high int, err error) {
 	return low, high, rows.Err()
 }
 
+const topPorts = "SELECT dst_port, COUNT(*) AS n, SUM(length) AS bytes FROM packets GROUP BY dst_port ORDER BY n DESC, dst_port LIMIT 20"
+
 // ports measures an aggregate over all packets that flow rows answer.
 func (b *bench) ports(db *sql.DB, c *corpus) error {
-	_, warm, err := b.repeated(db, "SELECT dst_port, COUNT(*) AS n, SUM(length) AS bytes FROM packets GROUP BY dst_port ORDER BY n DESC, dst_port LIMIT 20", nil)
+	_, warm, err := b.repeated(db, topPorts, nil)
 	if err != nil {
 		return err
 	}
@@ -313,34 +314,28 @@ var aggregates = []struct{ what, ours, peer string }{
 }
 
 func (b *bench) aggregates(c *corpus) error {
-	files, err := filepath.Glob(filepath.Join(c.archive, "flows", "*", "*", "*", "*.parquet*"))
-	if err != nil || len(files) == 0 {
-		return fmt.Errorf("no flow files in %s (%v)", c.archive, err)
-	}
-	connector, err := duckdb.NewConnector("", nil)
+	flows, err := files(c.archive, "flows")
 	if err != nil {
 		return err
 	}
-	peer := sql.OpenDB(connector)
-	defer peer.Close()
-	peer.SetMaxOpenConns(1)
-	list := "read_parquet(['" + strings.Join(files, "','") + "'])"
-	var count int
-	if err := peer.QueryRow("SELECT COUNT(*) FROM " + list).Scan(&count); err != nil {
+	duck, err := newPeer()
+	if err != nil {
 		return err
 	}
-	log.Printf("aggregates over %d flow rows in %d files", count, len(files))
+	defer duck.close()
 	return b.withServer(c, func(db *sql.DB) error {
+		var count int
+		if err := db.QueryRow("SELECT COUNT(*) FROM flows").Scan(&count); err != nil {
+			return err
+		}
+		log.Printf("aggregates over %d flow rows in %d files", count, len(flows))
 		for _, a := range aggregates {
-			_, ours, err := b.repeated(db, a.ours, nil)
+			m, err := b.beside(wire(db, a.ours, b.serverCPU), inProcess(duck, fmt.Sprintf(a.peer, list(flows))))
 			if err != nil {
 				return err
 			}
-			_, theirs, err := b.repeated(peer, fmt.Sprintf(a.peer, list), nil)
-			if err != nil {
-				return err
-			}
-			b.add(fmt.Sprintf("%s over %.1f M flow rows", a.what, float64(count)/1e6), ours.String(), "DuckDB in-process "+ms(theirs.wall), ratio(ours.wall, theirs.wall), "≤ 1.3x")
+			ours, theirs := m[0].spent(), m[1].spent()
+			b.add(fmt.Sprintf("%s over %.1f M flow rows", a.what, float64(count)/1e6), ours.String(), "DuckDB in-process "+theirs.String(), ratio(ours.wall, theirs.wall), "≤ 1.3x")
 		}
 		return nil
 	})

@@ -44,12 +44,21 @@ func main() {
 	flag.IntVar(&b.flows, "flows", 10_000_000, "flows of the capture for aggregates")
 	flag.IntVar(&b.runs, "runs", 5, "runs of each measurement; the median counts")
 	collector := flag.Bool("collector", false, "measure the collector instead: testdata/bench/collect.go")
+	sql := &sqls{}
+	of := flag.Bool("sql", false, "measure SQL instead: testdata/bench/sql.go")
+	flag.StringVar(&sql.before, "before", "", "with -sql: binary of the commit to compare with")
+	flag.IntVar(&sql.flows, "rows", 20_000_000, "with -sql: flows beside DuckDB")
+	flag.IntVar(&sql.table, "table", 2_000_000, "with -sql: flows beside MariaDB")
+	flag.IntVar(&sql.calls, "calls", 5_000_000, "with -sql: rows of functions and of the stream")
 	only := flag.String("only", "", "comma-joined parts to run: import, needle, thousand, size, ports, aggregates (default all)")
 	out := flag.String("o", "", "write the table to this file too")
 	flag.Parse()
 	run := b.run
 	if *collector {
 		run = b.collector
+	}
+	if *of {
+		run = func(only string) error { return b.sql(only, sql) }
 	}
 	err := run(*only)
 	text := b.table()

@@ -1,10 +1,13 @@
 // Package mariadb starts a real MariaDB for tests: the oracle that says what
 // a statement's answer is, so that no expected value comes from wiresql itself.
+// Benchmarks run it too.
 package mariadb
 
 import (
 	"bytes"
 	"database/sql"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,8 +28,7 @@ const SQLMode = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_
 // mariadb-server) the test is skipped.
 func Start(t testing.TB, flags ...string) *sql.DB {
 	t.Helper()
-	server, install := find("mariadbd"), find("mariadb-install-db")
-	if server == "" || install == "" {
+	if find("mariadbd") == "" || find("mariadb-install-db") == "" {
 		t.Skip("mariadbd is not installed (Debian: apt-get install mariadb-server): nothing to compare with")
 	}
 	// A socket's path has at most 107 bytes: the test's own directory can be
@@ -36,6 +38,45 @@ func Start(t testing.TB, flags ...string) *sql.DB {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	s, err := Run(dir, append([]string{"--skip-networking"}, flags...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	return s.DB
+}
+
+// Server is a running server.
+type Server struct {
+	// DB is connected to the schema "test" as root.
+	DB *sql.DB
+	// PID is the server's process.
+	PID int
+
+	cmd   *exec.Cmd
+	ended chan error
+}
+
+// Stop ends the server.
+func (s *Server) Stop() {
+	if s.DB != nil {
+		s.DB.Close()
+	}
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.ended:
+	case <-time.After(20 * time.Second):
+		s.cmd.Process.Kill()
+		<-s.ended
+	}
+}
+
+// Run starts a server whose files are below dir.
+func Run(dir string, flags ...string) (*Server, error) {
+	server, install := find("mariadbd"), find("mariadb-install-db")
+	if server == "" || install == "" {
+		return nil, errors.New("mariadbd is not installed (Debian: apt-get install mariadb-server)")
+	}
 	data, socket := filepath.Join(dir, "data"), filepath.Join(dir, "socket")
 	account := "--user=" + os.Getenv("USER")
 	if os.Geteuid() == 0 {
@@ -44,81 +85,82 @@ func Start(t testing.TB, flags ...string) *sql.DB {
 	out, err := exec.Command(install, "--no-defaults", "--datadir="+data, account, "--skip-test-db",
 		"--auth-root-authentication-method=normal", "--skip-name-resolve", "--tmpdir="+dir).CombinedOutput()
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", install, err, out)
+		return nil, fmt.Errorf("%s: %w\n%s", install, err, out)
 	}
 
 	var log bytes.Buffer
 	cmd := exec.Command(server, append([]string{"--no-defaults", "--datadir=" + data, "--socket=" + socket, account,
-		"--skip-networking", "--tmpdir=" + dir, "--pid-file=" + filepath.Join(dir, "pid"), "--sql-mode=" + SQLMode, "--default-time-zone=+00:00",
+		"--tmpdir=" + dir, "--pid-file=" + filepath.Join(dir, "pid"), "--sql-mode=" + SQLMode, "--default-time-zone=+00:00",
 		"--character-set-server=utf8mb4", "--collation-server=utf8mb4_bin", "--max-allowed-packet=64M",
 		"--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M"}, flags...)...)
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-ended:
-		case <-time.After(20 * time.Second):
-			cmd.Process.Kill()
-			<-ended
-		}
-	})
+	s := &Server{PID: cmd.Process.Pid, cmd: cmd, ended: make(chan error, 1)}
+	go func() { s.ended <- cmd.Wait() }()
+	if s.DB, err = s.connect(socket, &log); err != nil {
+		s.Stop()
+		return nil, err
+	}
+	return s, nil
+}
 
+// connect waits until the server answers and makes the schema.
+func (s *Server) connect(socket string, log *bytes.Buffer) (*sql.DB, error) {
 	config := mysql.NewConfig()
 	config.User, config.Net, config.Addr = "root", "unix", socket
 	config.Collation = "utf8mb4_bin"
 	config.MultiStatements = true
 	config.Logger = quiet{}
-	open := func(schema string) *sql.DB {
+	open := func(schema string) (*sql.DB, error) {
 		c := config.Clone()
 		c.DBName = schema
 		connector, err := mysql.NewConnector(c)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
-		return sql.OpenDB(connector)
+		return sql.OpenDB(connector), nil
 	}
-	admin := open("")
+	admin, err := open("")
+	if err != nil {
+		return nil, err
+	}
 	defer admin.Close()
 	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if err = admin.Ping(); err == nil {
 			break
 		}
 		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("mariadbd ended: %v\n%s", err, log.Bytes())
+		case err := <-s.ended:
+			s.ended <- err
+			return nil, fmt.Errorf("mariadbd ended: %w\n%s", err, log.Bytes())
 		default:
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("mariadbd does not answer: %v", err)
+			return nil, fmt.Errorf("mariadbd does not answer: %w", err)
 		}
 	}
 	if _, err := admin.Exec("CREATE DATABASE test"); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	loadZones(t, admin)
-	db := open("test")
-	t.Cleanup(func() { db.Close() })
-	return db
+	if err := loadZones(admin); err != nil {
+		return nil, err
+	}
+	return open("test")
 }
 
 // zones are those of /usr/share/zoneinfo that tests may name: all of them take
 // half a minute.
 var zones = []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"}
 
-func loadZones(t testing.TB, db *sql.DB) {
-	t.Helper()
+func loadZones(db *sql.DB) error {
 	tool := find("mariadb-tzinfo-to-sql")
 	if tool == "" {
-		return
+		return nil
 	}
 	if _, err := db.Exec("USE mysql"); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	for _, z := range zones {
 		file := filepath.Join("/usr/share/zoneinfo", z)
@@ -127,12 +169,13 @@ func loadZones(t testing.TB, db *sql.DB) {
 		}
 		text, err := exec.Command(tool, file, z).Output()
 		if err != nil {
-			t.Fatalf("%s %s: %v", tool, z, err)
+			return fmt.Errorf("%s %s: %w", tool, z, err)
 		}
 		if _, err := db.Exec("USE mysql; " + string(text)); err != nil {
-			t.Fatalf("zone %s: %v", z, err)
+			return fmt.Errorf("zone %s: %w", z, err)
 		}
 	}
+	return nil
 }
 
 func find(program string) string {

@@ -1,0 +1,346 @@
+package pushdown
+
+import (
+	"slices"
+	"strings"
+
+	"vitess.io/vitess/go/sqltypes"
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/wiresql/wiresql/functions"
+)
+
+// Calls of functions: typed by the function table, computed ahead where nothing
+// changes from row to row, spelled in the dialect or called back.
+
+// funcExpr binds a call of a named function.
+func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
+	name := e.Name.Lowered()
+	if !e.Qualifier.IsEmpty() {
+		return nil, mistake(1305, "42000", "FUNCTION %s.%s does not exist", e.Qualifier.String(), e.Name.String())
+	}
+	if len(e.Exprs) == 0 || name == "current_user" {
+		if v, ok := c.session.Info(name); ok {
+			return c.goLiteral(v)
+		}
+	}
+	switch name {
+	case "grouping":
+		return c.grouping(e)
+	case "rand":
+		if len(e.Exprs) == 0 {
+			return typed("rand", Type{Kind: Double}), nil
+		}
+	case "uuid":
+		return typed("uuid", Type{Kind: Text, Length: 36}), nil
+	case "load_file":
+		return nil, mistake(1290, "HY000", "wiresql answers questions only: LOAD_FILE is refused")
+	case "sleep", "benchmark", "get_lock", "release_lock", "is_free_lock", "is_used_lock", "release_all_locks", "master_pos_wait":
+		return nil, refuse(e, "%s works in statements without tables only", strings.ToUpper(name))
+	}
+	if f := functions.Lookup(name); f != nil {
+		return c.ownFunction(e, f)
+	}
+	args, err := c.exprs(functions.Arguments(e))
+	if err != nil {
+		return nil, err
+	}
+	switch name {
+	case "if":
+		if len(args) == 3 {
+			cond, err := c.truth(args[0])
+			if err != nil {
+				return nil, err
+			}
+			return c.choice([]Expr{cond}, args[1:])
+		}
+	case "nullif":
+		if len(args) == 2 {
+			eq, err := c.comparison("=", args[0], args[1])
+			if err != nil {
+				return nil, err
+			}
+			if l, ok := eq.(*Literal); ok {
+				if v, _ := l.Value.(bool); v {
+					return null(), nil
+				}
+				return args[0], nil
+			}
+			t := TypeOf(args[0])
+			t.Nullable = true
+			return &Case{Whens: []When{{eq, null()}}, Else: args[0], T: t}, nil
+		}
+	case "isnull":
+		if len(args) == 1 {
+			if l, ok := args[0].(*Literal); ok {
+				return lit(Bool, l.Value == nil), nil
+			}
+			return call("is null", Bool, args...), nil
+		}
+	case "coalesce", "ifnull":
+		if len(args) == 2 || name == "coalesce" && len(args) > 0 {
+			return c.coalesce(args)
+		}
+	case "greatest", "least":
+		for i, a := range args {
+			if a.Kind() == Community { // which is two columns
+				args[i] = asShown(a)
+			}
+		}
+		if len(args) > 1 {
+			if x, ok, err := c.extreme(e, name, args); ok || err != nil {
+				return x, err
+			}
+		}
+	case "mod":
+		if len(args) == 2 {
+			return c.binary(&sqlparser.BinaryExpr{Operator: sqlparser.ModOp, Left: e.Exprs[0], Right: e.Exprs[1]})
+		}
+	case "unix_timestamp":
+		if len(args) == 1 && !isLiteral(args[0]) && (args[0].Kind() == Time || args[0].Kind() == Date) && c.utc() {
+			p, _, err := c.prepared(e, args)
+			if err != nil {
+				return nil, err
+			}
+			if args[0].Kind() == Date {
+				return typed("unix_seconds", p.Type, toTime(args[0])), nil
+			}
+			t := p.Type
+			t.Kind, t.Precision, t.Scale = Decimal, 18, 6
+			return typed("unix_timestamp", t, args[0]), nil
+		}
+	}
+	return c.functionOf(e, args)
+}
+
+// utc tells whether the session's times are UTC.
+func (c *compiler) utc() bool { return c.fn.Zone == nil || c.fn.Zone.String() == "UTC" }
+
+func (c *compiler) coalesce(args []Expr) (Expr, error) {
+	var kept []Expr
+	for _, a := range args {
+		if l, ok := a.(*Literal); ok && l.Value == nil {
+			continue
+		}
+		kept = append(kept, a)
+		if isLiteral(a) {
+			break
+		}
+	}
+	values, t, err := c.merged(args)
+	if err != nil {
+		return nil, err
+	}
+	if len(kept) == 0 {
+		return null(), nil
+	}
+	if isLiteral(kept[0]) {
+		return values[slices.Index(args, kept[0])], nil
+	}
+	nullable := !slices.ContainsFunc(kept, func(e Expr) bool { return !TypeOf(e).Nullable })
+	t.Nullable = nullable
+	return typed("coalesce", t, values...), nil
+}
+
+// extreme is GREATEST or LEAST of values that DuckDB orders alike.
+func (c *compiler) extreme(e *sqlparser.FuncExpr, name string, args []Expr) (Expr, bool, error) {
+	if !slices.ContainsFunc(args, func(a Expr) bool { return !isLiteral(a) }) {
+		return nil, false, nil
+	}
+	values, t, err := c.merged(args)
+	if err != nil {
+		return nil, false, err
+	}
+	switch {
+	case t.Kind == Text && slices.ContainsFunc(values, func(v Expr) bool { return c.key(v) != v && !isLiteral(v) }),
+		t.Kind == Community, t.Kind == Bytes, t.Kind == JSON, t.Kind == Null:
+		return nil, false, nil
+	case t.Kind == Text && slices.ContainsFunc(args, func(v Expr) bool { return v.Kind() != Text && v.Kind() != Null }):
+		return nil, false, nil // numbers beside text are compared as numbers
+	case t.Kind == Address && name != "":
+		return typed(name, t, values...), true, nil
+	}
+	return typed(name, t, values...), true, nil
+}
+
+// function binds a call by its arguments as the function table lists them.
+func (c *compiler) function(e sqlparser.Expr) (Expr, error) {
+	args, err := c.exprs(functions.Arguments(e))
+	if err != nil {
+		return nil, err
+	}
+	return c.functionOf(e, args)
+}
+
+func (c *compiler) functionOf(e sqlparser.Expr, args []Expr) (Expr, error) {
+	// Computed of a time itself the absolute value would have a double's digits.
+	if f, ok := e.(*sqlparser.FuncExpr); ok && f.Name.Lowered() == "abs" && len(args) == 1 && args[0].Kind().Temporal() {
+		n, err := c.timeNumber(args[0])
+		if err != nil {
+			return nil, err
+		}
+		args = []Expr{n}
+	}
+	p, folded, err := c.prepared(e, args)
+	if err != nil || folded != nil {
+		return folded, err
+	}
+	return c.called(e, args, p), nil
+}
+
+// prepared types a call, and computes it when nothing in it changes from row to
+// row.
+func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (p *functions.Prepared, folded Expr, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = mistake(1105, "HY000", "internal error in %s: %v", shorten(sqlparser.String(e)), r)
+		}
+	}()
+	if _, exact := e.(*sqlparser.BinaryExpr); !exact {
+		// A quotient carries more digits in arithmetic only.
+		args = slices.Clone(args)
+		for i, a := range args {
+			if l, ok := a.(*Literal); ok && l.T.Kind == Decimal {
+				v, err := functions.Conform(l.SQLValue(), l.T)
+				if err != nil {
+					return nil, nil, err
+				}
+				args[i] = &Literal{T: l.T, Value: v.ToString()}
+			}
+		}
+	}
+	list := make([]functions.Argument, len(args))
+	winner := Type{Kind: Null} // whose collation counts
+	for _, a := range args {
+		if t := TypeOf(a); t.Kind == Text && (winner.Kind == Null || t.Coercibility < winner.Coercibility || t.Coercibility == winner.Coercibility && orBin(t) == functions.Bin) {
+			winner = t
+		}
+	}
+	constant := !functions.Volatile(e)
+	values := make([]sqltypes.Value, len(args))
+	for i, a := range args {
+		list[i] = argument(a)
+		if t := &list[i].Type; t.Kind == Text && winner.Coercibility > 0 {
+			t.Collation = orBin(winner)
+		}
+		constant = constant && list[i].Literal
+		values[i] = list[i].Value
+	}
+	if p, err = functions.Prepare(e, list, c.fn); err != nil {
+		return nil, nil, err
+	}
+	if !constant {
+		return p, nil, nil
+	}
+	v, err := p.Eval(values)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := valueLiteral(v, p.Type)
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, l, nil
+}
+
+// called makes a call of the function table.
+func (c *compiler) called(e sqlparser.Expr, args []Expr, p *functions.Prepared) Expr {
+	f := &Func{Node: e, Args: args, T: p.Type, Made: p, Session: c.fn, Shape: shape(e)}
+	if f.Native = c.dialect.Computes(f); !f.Native {
+		f.Made = c.evaluation(e, args, p)
+	}
+	return f
+}
+
+// evaluation is what DuckDB calls back. Its optimiser asks how a condition
+// answers NULL, also where no row can have one.
+func (c *compiler) evaluation(e sqlparser.Expr, args []Expr, p *functions.Prepared) *functions.Prepared {
+	list := make([]functions.Argument, len(args))
+	for i, a := range args {
+		if list[i] = argument(a); !list[i].Literal {
+			list[i].Type.Nullable = true
+		}
+		if t := &list[i].Type; t.Kind == Text && p.Type.Collation != 0 {
+			t.Collation = TypeOf(a).Collation
+		}
+	}
+	q, err := functions.Prepare(e, list, c.fn)
+	if err != nil {
+		return p
+	}
+	q.Type = p.Type
+	return q
+}
+
+// made binds a call that is made of placeholders for bound arguments.
+func (c *compiler) made(e sqlparser.Expr, args []Expr) (Expr, error) { return c.functionOf(e, args) }
+
+// placeholder stands for a bound argument where the function table wants a
+// parsed one.
+func placeholder(i int) sqlparser.Expr {
+	return sqlparser.NewColName("a" + string(rune('0'+i)))
+}
+
+// shape is a call without its arguments: the same for calls that compute alike.
+func shape(e sqlparser.Expr) string {
+	args := functions.Arguments(e)
+	isArg := func(n sqlparser.SQLNode) bool {
+		return slices.ContainsFunc(args, func(a sqlparser.Expr) bool { return sameNode(a, n) })
+	}
+	clone := sqlparser.CopyOnRewrite(e, func(n, parent sqlparser.SQLNode) bool {
+		return !isArg(n)
+	}, func(cursor *sqlparser.CopyOnWriteCursor) {
+		if isArg(cursor.Node()) {
+			cursor.Replace(sqlparser.NewColName("?"))
+		}
+	}, nil)
+	return strings.ReplaceAll(sqlparser.String(clone), "`?`", "?")
+}
+
+// ownFunction binds a function that wiresql adds to MySQL's.
+func (c *compiler) ownFunction(e *sqlparser.FuncExpr, f *functions.Function) (Expr, error) {
+	args, err := c.exprs(e.Exprs)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.CheckCount(len(args)); err != nil {
+		return nil, err
+	}
+	for i, a := range args {
+		if f.WantsTime(i) && a.Kind() == Text {
+			s, ok := textLiteral(a)
+			if !ok {
+				return nil, syntaxError("%s: %s is no time", f.Signature(), f.Args[i].Name)
+			}
+			t, err := ParseTime(s)
+			if err != nil {
+				return nil, syntaxError("%s: %s: %v", f.Signature(), f.Args[i].Name, err)
+			}
+			args[i] = timeLiteralOf(t, 6)
+		}
+	}
+	p, folded, err := c.prepared(e, args)
+	if err != nil || folded != nil {
+		return folded, err
+	}
+	x := typed(f.Name, p.Type, args...)
+	if c.dialect.Spells(x) {
+		return x, nil
+	}
+	return c.called(e, args, p), nil
+}
+
+// sameNode tells whether two nodes are one; lists can't be compared.
+func sameNode(a, b sqlparser.SQLNode) bool {
+	if _, list := a.(sqlparser.ValTuple); list {
+		return false
+	}
+	switch b.(type) {
+	case *sqlparser.ColName, *sqlparser.Literal, sqlparser.Callable, *sqlparser.BinaryExpr, *sqlparser.UnaryExpr, *sqlparser.ComparisonExpr,
+		*sqlparser.CaseExpr, *sqlparser.Argument, *sqlparser.Subquery, *sqlparser.NullVal, *sqlparser.AndExpr, *sqlparser.OrExpr,
+		*sqlparser.NotExpr, *sqlparser.IsExpr, *sqlparser.BetweenExpr, *sqlparser.CollateExpr, *sqlparser.Variable, *sqlparser.IntroducerExpr,
+		*sqlparser.XorExpr, *sqlparser.ExistsExpr, *sqlparser.CastExpr:
+		return a == b
+	}
+	return false
+}

@@ -1,0 +1,201 @@
+package pushdown
+
+import (
+	"slices"
+	"strings"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/wiresql/wiresql/functions"
+	"github.com/wiresql/wiresql/tables"
+)
+
+// Collations: which one a comparison has, and what a text is compared by.
+
+// oneCollation gives texts that are compared together the collation that wins
+// among all of them.
+func (c *compiler) oneCollation(args []Expr) {
+	var winner Type
+	for _, a := range args {
+		t := TypeOf(a)
+		if t.Kind != Text {
+			return
+		}
+		if winner.Kind != Text || t.Coercibility < winner.Coercibility || t.Coercibility == winner.Coercibility && orBin(t) == functions.Bin {
+			winner = t
+		}
+	}
+	for i, a := range args {
+		if t := TypeOf(a); orBin(t) != orBin(winner) && !isLiteral(a) {
+			t.Collation, t.Coercibility = orBin(winner), winner.Coercibility
+			args[i] = typed("collate", t, a)
+		}
+	}
+}
+
+// collated prepares two texts for a comparison under the collation that MySQL
+// chooses. pattern tells that the second is a pattern, of no column's spelling.
+func (c *compiler) collated(a, b Expr, pattern bool) (Expr, Expr, bool, error) {
+	ta, tb := TypeOf(a), TypeOf(b)
+	winner := ta
+	if tb.Coercibility < ta.Coercibility || tb.Coercibility == ta.Coercibility && orBin(tb) == functions.Bin {
+		winner = tb
+	}
+	if ta.Coercibility == 0 && tb.Coercibility == 0 && ta.Collation != 0 && tb.Collation != 0 && orBin(ta) != orBin(tb) {
+		return nil, nil, false, mistake(1267, "HY000", "Illegal mix of collations for operation '='")
+	}
+	coll := orBin(winner)
+	if coll == functions.Bin {
+		return a, b, true, nil
+	}
+	if !pattern && coll == functions.NoCase && oneSpelling(a, b) {
+		return a, b, true, nil
+	}
+	fa, fb := foldOf(a), foldOf(b)
+	if coll == functions.Default && winner.Coercibility == 0 {
+		return c.folded(a, coll, "weight"), c.folded(b, coll, "weight"), true, nil
+	}
+	how := fa
+	if isLiteral(a) {
+		how = fb
+	}
+	if how == "" || !isLiteral(a) && !isLiteral(b) && fa != fb {
+		how = "lower"
+	}
+	return c.folded(a, coll, how), c.folded(b, coll, how), true, nil
+}
+
+// oneSpelling tells whether two texts are of columns that store one spelling of
+// each value: the same column, or one and a constant that was read as its
+// value.
+func oneSpelling(a, b Expr) bool {
+	ma, mb := meaning(a), meaning(b)
+	if l, ok := b.(*Literal); ok && l.T.Collation != functions.NoCase {
+		return false // it is no value of the column
+	}
+	spelled := func(m *tables.Column) bool {
+		return m != nil && m.Kind == tables.Text && (m.Values != nil || m.Fold != "")
+	}
+	switch {
+	case isLiteral(b):
+		return spelled(ma)
+	case isLiteral(a):
+		return spelled(mb)
+	}
+	return spelled(ma) && spelled(mb) && ma.Name == mb.Name
+}
+
+// orBin is the collation of a text; all that compare bytes are one.
+func orBin(t Type) collationID {
+	if t.Collation == 0 || functions.ComparesBytes(t.Collation) {
+		return functions.Bin
+	}
+	return t.Collation
+}
+
+// foldOf says which case an expression's text is known to be in.
+func foldOf(e Expr) string {
+	m := meaning(e)
+	switch {
+	case m == nil:
+		if isLower(e) && !isLiteral(e) {
+			return "lower"
+		}
+		return ""
+	case m.Kind == tables.HostName:
+		return "lower"
+	}
+	return m.Fold
+}
+
+// isLower tells whether a value's text is known to have no upper case.
+func isLower(e Expr) bool {
+	switch e.Kind() {
+	case Integer, Unsigned, Decimal, Bool, Date, Time, Clock, Null, Address, MAC:
+		return true // a date's and a time's text have none
+	case Text:
+	default:
+		return false
+	}
+	if m := meaning(e); m != nil {
+		return foldOf(e) == "lower"
+	}
+	all := func(args []Expr) bool { return !slices.ContainsFunc(args, func(a Expr) bool { return !isLower(a) }) }
+	switch e := e.(type) {
+	case *Literal:
+		s, ok := textLiteral(e)
+		return ok && s == strings.ToLower(s)
+	case *Cast:
+		return isLower(e.Arg)
+	case *Call:
+		switch e.Op {
+		case "lower":
+			return true
+		case "concat", "coalesce":
+			return all(e.Args)
+		}
+	case *Case:
+		return (e.Else == nil || isLower(e.Else)) && !slices.ContainsFunc(e.Whens, func(w When) bool { return !isLower(w.Then) })
+	case *Func:
+		switch n := e.Node.(type) {
+		case *sqlparser.SubstrExpr:
+			return isLower(e.Args[0])
+		case *sqlparser.FuncExpr:
+			switch n.Name.Lowered() {
+			case "lower", "lcase":
+				return true
+			case "concat", "concat_ws":
+				return all(e.Args)
+			case "left", "right":
+				return isLower(e.Args[0])
+			}
+		}
+	}
+	return false
+}
+
+// key is what a value is grouped, ordered and told apart by: itself but for
+// text whose collation is blind to case.
+func (c *compiler) key(e Expr) Expr {
+	if e.Kind() != Text {
+		return e
+	}
+	t := TypeOf(e)
+	coll := orBin(t)
+	if coll == functions.Bin || isLiteral(e) || t.Coercibility >= 4 {
+		return e
+	}
+	if fold := foldOf(e); fold != "" && coll == functions.NoCase {
+		return e
+	}
+	if m := meaning(e); m != nil && m.NoCase {
+		return e // one spelling of each value is stored
+	}
+	if t.Coercibility == 0 && coll == functions.Default {
+		return c.folded(e, coll, "weight")
+	}
+	return c.folded(e, coll, "lower")
+}
+
+// collate binds COLLATE.
+func (c *compiler) collate(e *sqlparser.CollateExpr) (Expr, error) {
+	x, err := c.expr(e.Expr)
+	if err != nil {
+		return nil, err
+	}
+	if x.Kind() != Text {
+		if x, err = c.text(x); err != nil {
+			return nil, err
+		}
+	}
+	id, ok := functions.CollationNamed(e.Collation)
+	if !ok {
+		return nil, mistake(1273, "HY000", "Unknown collation: '%s'", e.Collation)
+	}
+	t := TypeOf(x)
+	t.Collation, t.Coercibility = id, 0
+	if l, ok := x.(*Literal); ok {
+		return &Literal{T: t, Value: l.Value}, nil
+	}
+	return typed("collate", t, x), nil
+}
