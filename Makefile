@@ -17,8 +17,9 @@ RANDOM_STATEMENTS ?= 20000
 # Programs that make test data and benchmarks; ./... leaves testdata out.
 PROGRAMS := ./testdata/bench ./testdata/exporter/... ./testdata/generate ./testdata/shift
 BENCHDIR ?= /tmp/wiresql-bench
-# The programs the tests drive: real clients and real peers, no mocks.
-PACKAGES := tshark tcpdump mariadb-client mariadb-server nfdump softflowd
+# The programs the tests drive: real clients and real peers, no mocks. Java 17
+# or later and npm are taken as they are there, or installed.
+PACKAGES := tshark tcpdump mariadb-client mariadb-server nfdump softflowd python3-pymysql libmariadb-java
 
 .PHONY: help build demo test deps unit race fuzz random lint docs bench bench-collector
 
@@ -37,6 +38,7 @@ test: deps lint unit race
 
 deps:
 	@missing=""; for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	command -v javac >/dev/null || missing="$$missing default-jdk-headless"; command -v npm >/dev/null || missing="$$missing npm"; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ]; then \
 	    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \

@@ -146,8 +146,9 @@ type told struct {
 		Scale    int    `json:"scale"`
 		Unsigned bool   `json:"unsigned"`
 	} `json:"columns"`
-	Rows  [][]*string `json:"rows"`
-	Error string      `json:"error"`
+	Rows     [][]*string `json:"rows"`
+	Warnings int         `json:"warnings"`
+	Error    string      `json:"error"`
 }
 
 // serveOnly serves the demo's archive.
