@@ -186,6 +186,9 @@ func (c *compiler) functionOf(e sqlparser.Expr, args []Expr) (Expr, error) {
 	if err != nil || folded != nil {
 		return folded, err
 	}
+	if f, ok := e.(*sqlparser.FuncExpr); ok && f.Name.Lowered() == "abs" && p.Type.Kind == Decimal && args[0].Kind() == Decimal {
+		return typed("abs", p.Type, args[0]), nil
+	}
 	return c.called(e, args, p), nil
 }
 
@@ -197,8 +200,7 @@ func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (p *functions.Prepare
 			err = mistake(1105, "HY000", "internal error in %s: %v", written(e), r)
 		}
 	}()
-	if _, exact := e.(*sqlparser.BinaryExpr); !exact {
-		// A quotient carries more digits in arithmetic only.
+	if !functions.Exact(e) {
 		args = slices.Clone(args)
 		for i, a := range args {
 			if l, ok := a.(*Literal); ok && l.T.Kind == Decimal {

@@ -2,6 +2,7 @@ package pushdown
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -135,13 +136,21 @@ func literalString(s string) string {
 }
 
 func (r *renderer) caseText(e *Case, lane int) string {
-	var b strings.Builder
-	b.WriteString("CASE")
+	var arms []Expr
 	for _, w := range e.Whens {
-		b.WriteString(" WHEN " + r.value(w.If) + " THEN " + r.arm(w.Then, e.T.Kind, lane))
+		arms = append(arms, w.Then)
 	}
 	if e.Else != nil {
-		b.WriteString(" ELSE " + r.arm(e.Else, e.T.Kind, lane))
+		arms = append(arms, e.Else)
+	}
+	texts := r.arms(arms, e.T.Kind, lane)
+	var b strings.Builder
+	b.WriteString("CASE")
+	for i, w := range e.Whens {
+		b.WriteString(" WHEN " + r.value(w.If) + " THEN " + texts[i])
+	}
+	if e.Else != nil {
+		b.WriteString(" ELSE " + texts[len(e.Whens)])
 	}
 	return "(" + b.String() + " END)"
 }
@@ -165,7 +174,7 @@ func (r *renderer) castText(e *Cast) string {
 	case Integer:
 		if from == Decimal {
 			// Halves away from zero, as MySQL rounds decimals.
-			return "CAST(round(" + r.shown(e.Arg, arg[0]) + ") AS BIGINT)"
+			return "CAST(round(" + arg[0] + ") AS BIGINT)"
 		}
 		return "CAST(" + arg[0] + " AS BIGINT)"
 	case Text:
@@ -214,7 +223,7 @@ var callbacks = map[Kind]string{Bool: "mysql_bool", Integer: "mysql_bigint", Uns
 
 // operandOf describes a rendered operand to the function table.
 func operandOf(e Expr, lanes []string) functions.Operand {
-	o := functions.Operand{Kind: e.Kind(), Type: TypeOf(e)}
+	o := functions.Operand{Kind: e.Kind(), Type: TypeOf(e), Carries: inexact(e)}
 	if l, ok := e.(*Literal); ok {
 		o.Literal, o.IsLiteral = l.Value, true
 	}
@@ -235,7 +244,9 @@ func (r *renderer) function(e *Func) []string {
 		args := make([]functions.Operand, len(e.Args))
 		for i, a := range e.Args {
 			lanes := r.lanes(a, a.Kind())
-			lanes[0] = r.shown(a, lanes[0])
+			if !functions.Exact(e.Node) {
+				lanes[0] = r.shown(a, lanes[0])
+			}
 			args[i] = operandOf(a, lanes)
 		}
 		op, ok := functions.InDuckDB(e.Node, args, e.T, e.Session)
@@ -262,7 +273,7 @@ func (r *renderer) function(e *Func) []string {
 			a = asShown(a)
 		}
 		text := r.value(a)
-		if inexact(a) {
+		if !functions.Exact(e.Node) {
 			text = r.shown(a, text)
 		}
 		args = append(args, text)
@@ -328,6 +339,11 @@ func (r *renderer) operator(e *Call) string {
 		return "(" + r.value(e.Args[0]) + " LIKE " + pattern + " ESCAPE " + r.value(e.Args[2]) + ")"
 	case "like_bytes":
 		return "wiresql_like_bytes(" + strings.Join(r.arms(e.Args, Bytes, 0), ", ") + ")"
+	case "abs":
+		if inexact(e) {
+			return scaled(r.digits(e))
+		}
+		return "abs(" + r.value(e.Args[0]) + ")"
 	case "+", "-", "*", "/", "div", "%", "neg":
 		return r.arithmetic(e)
 	case "&", "|", "^", "~", "<<", ">>":
@@ -382,6 +398,22 @@ func (r *renderer) operator(e *Call) string {
 
 func (r *renderer) arms(args []Expr, k Kind, lane int) []string {
 	out := make([]string, len(args))
+	if k == Decimal && slices.ContainsFunc(args, inexact) {
+		// DuckDB cuts the digits of one where another needs room.
+		fracs := make([]int, len(args))
+		for i, a := range args {
+			if a.Kind() == Null {
+				out[i] = "CAST(NULL AS HUGEINT)"
+				continue
+			}
+			out[i], fracs[i] = r.digits(a)
+		}
+		most := slices.Max(fracs)
+		for i := range out {
+			out[i] = scaled(times(out[i], most-fracs[i]), most)
+		}
+		return out
+	}
 	for i, a := range args {
 		out[i] = r.arm(a, k, lane)
 	}
