@@ -25,10 +25,12 @@ func (r *renderer) bigint(e Expr) string {
 			return "CAST(" + text + " AS BIGINT)"
 		}
 	case *Case:
-		return "CAST(" + text + " AS BIGINT)"
+		if e.T.Kind == Integer { // of literals
+			return "CAST(" + text + " AS BIGINT)"
+		}
 	case *Call:
-		if e.Op == "coalesce" || e.Op == "greatest" || e.Op == "least" {
-			return "CAST(" + text + " AS BIGINT)" // of literals
+		if e.T.Kind == Integer && (e.Op == "coalesce" || e.Op == "greatest" || e.Op == "least") {
+			return "CAST(" + text + " AS BIGINT)"
 		}
 	}
 	return text
