@@ -236,6 +236,9 @@ func (r *renderer) function(e *Func) []string {
 		for i, a := range e.Args {
 			lanes := r.lanes(a, a.Kind())
 			lanes[0] = r.shown(a, lanes[0])
+			if c, ok := a.(*Call); ok && c.Op == "unix_timestamp" && len(e.Args) == 1 {
+				lanes[0] = r.unixTimestamp(c) // FLOOR and its kin
+			}
 			args[i] = operandOf(a, lanes)
 		}
 		op, ok := functions.InDuckDB(e.Node, args, e.T, e.Session)
@@ -335,9 +338,7 @@ func (r *renderer) operator(e *Call) string {
 	case "date_add":
 		return r.dateAdd(e)
 	case "unix_timestamp":
-		// In 64 bits, which 17 digits fit: more are slow.
-		us := r.micros(e.Args[0])
-		return "(CAST(" + us + " // 1000000 AS DECIMAL(17,6)) + CAST(" + us + " % 1000000 AS DECIMAL(6,0)) * CAST(0.000001 AS DECIMAL(6,6)))"
+		return "CAST(" + r.unixTimestamp(e) + " AS DECIMAL(38,6))"
 	case "unix_seconds":
 		return "(" + r.micros(e.Args[0]) + " // 1000000)"
 	case "retime", "collate":
@@ -377,6 +378,12 @@ func (r *renderer) operator(e *Call) string {
 	}
 	r.fail("%s is not rendered", e.Op)
 	return "NULL"
+}
+
+// unixTimestamp renders UNIX_TIMESTAMP in 64 bits, which round 50 times as fast
+// as 128. Arithmetic would overflow them: DuckDB keeps the width of its operands.
+func (r *renderer) unixTimestamp(e *Call) string {
+	return "(CAST(" + r.micros(e.Args[0]) + " AS DECIMAL(18,0)) * CAST(0.000001 AS DECIMAL(7,6)))"
 }
 
 func (r *renderer) arms(args []Expr, k Kind, lane int) []string {
