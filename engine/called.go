@@ -80,6 +80,12 @@ func callbackError(err error) string {
 	if e, ok := err.(*functions.SQLError); ok {
 		return fmt.Sprintf("\x01%d %s %s", e.Number, e.State, e.Message)
 	}
+	// What a function of ours says of its arguments is guidance, and goes out
+	// as such.
+	var misuse *functions.Error
+	if errors.As(err, &misuse) {
+		return fmt.Sprintf("\x01%d %s %s", 1064, "42000", err)
+	}
 	return err.Error()
 }
 

@@ -16,6 +16,8 @@ var duckMistakes = []struct {
 }{
 	{"More than one row returned by a subquery", 1242, "21000", "Subquery returns more than 1 row"},
 	{"for the destination type UINT64", 1690, "22003", "BIGINT UNSIGNED value is out of range"},
+	{"DOUBLE value is out of range", 1690, "22003", "DOUBLE value is out of range"},
+	{"BIGINT value is out of range", 1690, "22003", "BIGINT value is out of range"},
 	{"Overflow in ", 1690, "22003", "BIGINT value is out of range"},
 	{"is out of range for the destination type INT64", 1690, "22003", "BIGINT value is out of range"},
 	{"Could not cast value", 1690, "22003", "DECIMAL value is out of range"},

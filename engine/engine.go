@@ -119,6 +119,7 @@ func (e *Engine) Session(base *sql.BaseSession) sql.Session { return &session{Ba
 // setVariables registers our session variables and fixes those whose defaults
 // are unsafe or give wrong answers. go-mysql-server keeps them per process.
 func (e *Engine) setVariables() error {
+	guardSettings()
 	sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{
 		timeZone(),
 		&sql.MysqlSystemVariable{Name: varPushdown, Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
@@ -131,6 +132,8 @@ func (e *Engine) setVariables() error {
 	return sql.SystemVariables.AssignValues(map[string]any{
 		// Times are UTC; a zone of the server's would shift NOW() against them.
 		"time_zone": "+00:00",
+		// MySQL's own; go-mysql-server's compares by bytes.
+		"collation_connection": "utf8mb4_0900_ai_ci",
 		// LOAD_FILE and INTO OUTFILE reach nothing even if something lets
 		// them through: an empty value would mean any file.
 		"secure_file_priv": filepath.Join(e.duck.spill, "nothing"),

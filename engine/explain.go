@@ -77,6 +77,9 @@ func (e *Engine) explainPlan(ctx *sql.Context, b *strings.Builder, n *statement,
 		fmt.Fprintf(b, "scan %d: %s\n", i, s)
 	}
 	for _, k := range r.packets {
+		if k.by != nil {
+			fmt.Fprintf(b, "packets %d: found by: %s\n", k.plan.ID, k.by)
+		}
 		section(b, fmt.Sprintf("packets %d: keys", k.plan.ID), k.shown)
 		for _, s := range k.scans {
 			fmt.Fprintf(b, "  %s\n", s)

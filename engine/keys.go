@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 )
@@ -120,91 +119,4 @@ func (s *keySet) add(o owner, postings []byte) error {
 func (s *keySet) sort() {
 	slices.SortFunc(s.refs, func(a, b archive.Ref) int { return cmp.Compare(a.ID, b.ID) })
 	s.refs = slices.CompactFunc(s.refs, func(a, b archive.Ref) bool { return a.ID == b.ID })
-}
-
-// storedValues reads a source's values from the row files themselves, like
-// keyValues.
-func (r *run) storedValues(ctx context.Context, p *pushdown.PacketPlan) (values []uint64, repeated bool, err error) {
-	bounds := p.Source.Scans[0].Bounds
-	var files []archive.File
-	for _, f := range r.snap.catalog.Files(archive.Family(p.Stored.Family)) {
-		if r.snap.matters(f, bounds) {
-			files = append(files, f)
-		}
-	}
-	where := make([]archive.Values, len(p.Stored.Where))
-	for i, v := range p.Stored.Where {
-		where[i] = archive.Values(v)
-	}
-	seen := map[tables.ID]bool{}
-	errEnough := errors.New("enough")
-	_, err = archive.Lookup(ctx, files, where, []string{p.Stored.Column}, func(c *tables.Connection) error {
-		if seen[c.ConnID] {
-			repeated = true
-			return nil
-		}
-		seen[c.ConnID] = true
-		if values = append(values, uint64(c.ConnID)); len(values) > maxKeys {
-			return errEnough
-		}
-		return nil
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
-	}
-	return values, repeated, err
-}
-
-// lookUp finds the packets of flow rows by the values of the plan's key.
-func (r *run) lookUp(ctx context.Context, k *packetsRun, values []uint64) (*keySet, error) {
-	p := k.plan
-	bounds := pushdown.Bounds{From: p.From, To: p.To}
-	var files []archive.File
-	all := r.snap.catalog.Files(archive.Flows)
-	for _, f := range all {
-		if r.snap.matters(f, bounds) {
-			files = append(files, f)
-		}
-	}
-	columns := []string{"postings"}
-	for _, c := range []string{"flow_id", "conn_id"} {
-		if c == p.KeyColumn || slices.Contains(p.Columns, c) {
-			columns = append(columns, c)
-		}
-	}
-	if !bounds.Timeless() {
-		columns = append(columns, "ts", "ts_end")
-	}
-	set := &keySet{}
-	stats, err := archive.Lookup(ctx, files, []archive.Values{{Column: p.KeyColumn, Any: values}}, columns, func(f *tables.Flow) error {
-		if f.Postings == nil || !bounds.Timeless() && (f.TS >= bounds.To || f.TSEnd < bounds.From) {
-			return nil
-		}
-		return set.add(owner{flow: f.FlowID, conn: f.ConnID, ok: true}, f.Postings)
-	})
-	if err != nil {
-		return nil, err
-	}
-	k.lookup, k.files, k.listed = &stats, len(files), len(all)
-	set.sort()
-	set.find = func(o *owner) error {
-		value := o.conn
-		if p.KeyColumn == "flow_id" {
-			value = o.flow
-		}
-		return findPorts(ctx, files, p.KeyColumn, value, o)
-	}
-	return set, nil
-}
-
-// findPorts completes an owner that was looked up: later fragments take their
-// ports from the row, and they are too rare to read these columns of every row.
-// All rows of a conversation have the same.
-func findPorts(ctx context.Context, files []archive.File, key string, value tables.ID, o *owner) error {
-	columns := []string{"src_hi", "src_lo", "src_port", "dst_port"}
-	_, err := archive.Lookup(ctx, files, []archive.Values{{Column: key, Any: []uint64{uint64(value)}}}, columns, func(f *tables.Flow) error {
-		o.src, o.srcPort, o.dstPort, o.ports = f.Src, uint16(f.SrcPort), uint16(f.DstPort), true
-		return nil
-	})
-	return err
 }

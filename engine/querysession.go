@@ -54,7 +54,7 @@ func newQuerySession(ctx *sql.Context, e *Engine, params Parameters, preparing b
 		s.functions.MaxText = int(n)
 	}
 	if name, ok := variable(ctx, "collation_connection").(string); ok {
-		if id, ok := functions.CollationNamed(name); ok && name != "utf8mb4_0900_bin" {
+		if id, ok := functions.CollationNamed(strings.ToLower(name)); ok {
 			s.functions.Collation = id
 		}
 	}

@@ -28,32 +28,6 @@ func (e *Engine) relationText(snap *snapshot, rel *tables.Relation, columns []st
 	return pushdown.RelationSQL(rel, columns, snap.source(files))
 }
 
-// allKeys are the packets of all flow and other rows.
-func (e *Engine) allKeys(ctx context.Context, snap *snapshot) (*keySet, error) {
-	flows, err := e.relationText(snap, pushdown.FlowIndex, []string{"flow_id", "conn_id", "src_ip", "src_port", "dst_port", "postings"}, nil)
-	if err != nil {
-		return nil, err
-	}
-	set, err := collectKeys(ctx, e.duck, flows)
-	if err != nil {
-		return nil, err
-	}
-	other, err := e.relationText(snap, pushdown.OtherIndex, []string{"postings"}, nil)
-	if err != nil {
-		return nil, err
-	}
-	more, err := collectKeys(ctx, e.duck, other)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range more.refs {
-		set.refs = append(set.refs, archive.Ref{ID: r.ID, Owner: r.Owner + int32(len(set.owners))})
-	}
-	set.owners = append(set.owners, more.owners...)
-	set.sort()
-	return set, nil
-}
-
 // boxed is the cell as go-mysql-server's operators expect it.
 func (c *cell) boxed(k tables.Kind) any {
 	if c.null {

@@ -1,12 +1,10 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -46,20 +44,16 @@ type familyRun struct {
 	bytes       int64
 }
 
-// packetsRun says how the packets of a scan were found.
+// packetsRun is a scan of packets of which they are found.
 type packetsRun struct {
-	plan  *pushdown.PacketPlan
-	shown string // what found them, with its placeholders
-	scans []scanRun
-	keys  *keySet
-	// When the rows were looked up instead: what that read, in how many of
-	// the files there are.
-	lookup        *archive.LookupStats
-	files, listed int
+	plan *pushdown.PacketPlan
+	by   strategy // that found them
+	found
+	values []uint64 // of the plan's source, once they are known
+	known  bool
 	// repeated tells that a value of the key came more than once.
 	repeated bool
 
-	bytes int64                              // of the packets, estimated
 	stats atomic.Pointer[archive.FetchStats] // once all are read
 }
 
@@ -174,8 +168,14 @@ func (r *run) isDirect() bool {
 
 // findAll finds the packets of a plan.
 func (r *run) findAll(ctx *sql.Context) error {
-	for _, p := range r.plan.Packets {
-		k := &packetsRun{plan: p, keys: &keySet{}}
+	plans := r.plan.Packets
+	for _, s := range r.plan.Scans { // of statements that are not made fast
+		if pushdown.IsPackets(s.Relation) && !slices.ContainsFunc(plans, func(p *pushdown.PacketPlan) bool { return p.ID == s.ID }) {
+			plans = append(slices.Clip(plans), everyPacket(s))
+		}
+	}
+	for _, p := range plans {
+		k := &packetsRun{plan: p, found: found{keys: &keySet{}}}
 		r.packets = append(r.packets, k)
 		if err := r.find(ctx, k); err != nil {
 			return err
@@ -247,14 +247,7 @@ func (r *run) bind(b *binding, scans []*pushdown.ScanPlan) ([]scanRun, error) {
 	var out []scanRun
 	for _, s := range scans {
 		if pushdown.IsPackets(s.Relation) {
-			if _, found := b.packets[s.ID]; !found {
-				text, err := r.everyPacket(s)
-				if err != nil {
-					return nil, err
-				}
-				b.packets[s.ID] = text
-			}
-			continue
+			continue // found already
 		}
 		if isForeign(s.Relation.Schema) {
 			text, err := r.foreignText(s)
@@ -275,27 +268,6 @@ func (r *run) bind(b *binding, scans []*pushdown.ScanPlan) ([]scanRun, error) {
 		b.scans[s.ID] = "(" + from + ")"
 	}
 	return out, nil
-}
-
-// everyPacket feeds all packets there are: how statements read them that are
-// not made fast.
-func (r *run) everyPacket(s *pushdown.ScanPlan) (string, error) {
-	plan := &pushdown.PacketPlan{ID: s.ID, Relation: s.Relation, Columns: s.Columns, From: pushdown.MinTime, To: pushdown.MaxTime,
-		Advice: "wiresql_pushdown is off, so every packet is read"}
-	if err := r.engine.admitAll(r.ctx, r.snap, plan); err != nil {
-		return "", err
-	}
-	keys, err := r.engine.allKeys(r.ctx, r.snap)
-	if err != nil {
-		return "", err
-	}
-	f, err := r.feed(&packetsRun{plan: plan, keys: keys}, vectorSize)
-	if err != nil {
-		return "", err
-	}
-	handle := r.engine.duck.publish(f)
-	r.handles = append(r.handles, handle)
-	return feedFunction + "(" + quoteText(handle) + ")", nil
 }
 
 // foreignText feeds a table of go-mysql-server's.
@@ -353,201 +325,6 @@ func (s *snapshot) mayContain(f archive.File, v pushdown.Equality) bool {
 	}
 	// Micro files have no filters, and there is always a new one to look into.
 	return f.Level == "m" || archive.MayContain(f, v.Column, v.Value)
-}
-
-// maxKeys is up to how many values of a key are looked for one by one: more
-// are joined.
-const maxKeys = 2000
-
-// find runs the key plan of a scan of packets.
-func (r *run) find(ctx *sql.Context, k *packetsRun) error {
-	if k.plan.IDs != nil {
-		if found, err := r.ofNamed(ctx, k); found || err != nil {
-			return err
-		}
-	}
-	if !k.plan.Narrow {
-		// All of them: what that costs is known without asking.
-		if err := r.engine.admitAll(ctx, r.snap, k.plan); err != nil {
-			return err
-		}
-	}
-	keys, err := r.keysOf(ctx, k)
-	if errors.Is(err, errTooManyPackets) {
-		return userError("this statement asks for more than %d packets: %s", maxPackets, advice(k.plan))
-	}
-	if err != nil {
-		return err
-	}
-	k.keys = keys
-	k.bytes = r.snap.bytesOf(k.keys.refs)
-	return nil
-}
-
-// keysOf chooses how to find the flow rows: by the values of a key when they
-// are few, since blooms then leave out most files.
-func (r *run) keysOf(ctx context.Context, k *packetsRun) (*keySet, error) {
-	p := k.plan
-	k.shown = p.Keys.Shown()
-	values := p.KeyValues
-	if p.Source != nil {
-		text, scans, err := r.fill(*p.Source, "")
-		if err != nil {
-			return nil, err
-		}
-		if p.Stored != nil && r.snap.recent == nil {
-			values, k.repeated, err = r.storedValues(ctx, p)
-		} else {
-			values, k.repeated, err = r.engine.keyValues(ctx, text, maxKeys)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(values) == 0 {
-			k.scans, k.shown = scans, p.Source.Shown()
-			return &keySet{}, nil
-		}
-	}
-	query, list := p.Keys, ""
-	switch {
-	case len(values) == 0 || len(values) > maxKeys:
-	case p.ByRow:
-		k.shown = fmt.Sprintf("rows of flows whose %s is one of {{%d keys}}", p.KeyColumn, len(values))
-		return r.lookUp(ctx, k, values)
-	default:
-		query, list = r.byKey(k, values)
-	}
-	text, scans, err := r.fill(query, list)
-	if err != nil {
-		return nil, err
-	}
-	k.scans = scans
-	return collectKeys(ctx, r.engine.duck, text)
-}
-
-// byKey is a plan's statement about some values, and their list.
-func (r *run) byKey(k *packetsRun, values []uint64) (query pushdown.Query, keys string) {
-	p := k.plan
-	list := make([]string, len(values))
-	equal := make([]pushdown.Equality, len(values))
-	for i, v := range values {
-		list[i] = strconv.FormatUint(v, 10)
-		equal[i] = pushdown.Equality{Column: p.KeyColumn, Value: v}
-	}
-	k.shown = strings.ReplaceAll(p.ByKey.Shown(), "{{keys}}", fmt.Sprintf("{{%d keys}}", len(values)))
-	query = p.ByKey
-	query.Scans = nil
-	for _, s := range p.ByKey.Scans {
-		one := *s
-		if s.Relation == pushdown.FlowIndex {
-			one.Bounds.Equal = append(slices.Clip(one.Bounds.Equal), equal)
-		}
-		query.Scans = append(query.Scans, &one)
-	}
-	return query, strings.Join(list, ", ")
-}
-
-// keyValues reads the values a source puts out, up to one more than limit, and
-// whether one of them came from several rows.
-func (e *Engine) keyValues(ctx context.Context, text string, limit int) (values []uint64, repeated bool, err error) {
-	cur, err := e.duck.query(ctx, text)
-	if err != nil {
-		return nil, false, err
-	}
-	defer cur.close()
-	for len(values) <= limit {
-		view, err := cur.next()
-		if err != nil {
-			return nil, false, err
-		}
-		if view == nil {
-			break
-		}
-		for row := range view.n {
-			if !view.vectors[0].null(row) {
-				values = append(values, view.vectors[0].uint64(row))
-				repeated = repeated || view.vectors[1].int64(row) > 1
-			}
-		}
-	}
-	return values, repeated, nil
-}
-
-// bytesOf estimates the bytes of packets, as mean packets of their segments.
-func (s *snapshot) bytesOf(refs []archive.Ref) int64 {
-	var total int64
-	s.bySegment(refs, func(_ uint32, info *archive.SegmentInfo, n int) {
-		if info != nil && info.State == archive.StateAvailable {
-			total += int64(float64(n) * float64(info.Bytes) / float64(max(info.Packets, 1)))
-		}
-	})
-	return total
-}
-
-// bySegment counts refs, which are sorted, by segment; info is nil for one the
-// catalogue does not know.
-func (s *snapshot) bySegment(refs []archive.Ref, fn func(number uint32, info *archive.SegmentInfo, n int)) {
-	for len(refs) > 0 {
-		number := refs[0].ID.Segment()
-		n, _ := slices.BinarySearchFunc(refs, uint64(number)+1, func(r archive.Ref, next uint64) int {
-			if uint64(r.ID.Segment()) < next {
-				return -1
-			}
-			return 1
-		})
-		info, ok := s.catalog.Segment(number)
-		if !ok {
-			info = nil
-		}
-		fn(number, info, n)
-		refs = refs[n:]
-	}
-}
-
-// The limit on packet bytes.
-
-// admit refuses a run that would read more packets than the session allows.
-func (r *run) admit(ctx *sql.Context) error {
-	var bytes int64
-	var packets int
-	how := ""
-	for _, k := range r.packets {
-		bytes += k.bytes
-		packets += len(k.keys.refs)
-		how = advice(k.plan)
-	}
-	if limit := r.engine.scanLimit(ctx); bytes > limit {
-		return overLimit(bytes, int64(packets), limit, how)
-	}
-	return nil
-}
-
-// admitAll refuses to read every packet of a time when they exceed the limit.
-func (e *Engine) admitAll(ctx *sql.Context, snap *snapshot, p *pushdown.PacketPlan) error {
-	var bytes, packets int64
-	for _, s := range snap.catalog.Segments() {
-		if s.State != archive.StateAvailable || s.TS.Set && s.TS.V >= p.To || s.TSEnd.Set && s.TSEnd.V < p.From {
-			continue
-		}
-		bytes += s.Bytes
-		packets += s.Packets
-	}
-	if limit := e.scanLimit(ctx); bytes > limit {
-		return overLimit(bytes, packets, limit, advice(p))
-	}
-	return nil
-}
-
-func overLimit(bytes, packets, limit int64, how string) error {
-	return userError("this statement would read about %s of packets (%d), more than wiresql_packet_scan_limit (%s) allows: %s",
-		byteText(bytes), packets, byteText(limit), how)
-}
-
-func advice(p *pushdown.PacketPlan) string {
-	if p.Advice != "" {
-		return p.Advice
-	}
-	return "narrow the time range, or name an address or a port"
 }
 
 // byteText writes a number of bytes for people.

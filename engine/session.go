@@ -2,12 +2,15 @@ package engine
 
 import (
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
+
+	"github.com/wiresql/wiresql/functions"
 )
 
 // maxSleep is how many seconds SLEEP waits at most: it holds a connection and
@@ -52,3 +55,95 @@ func isUTC(zone string) bool {
 	}
 	return false
 }
+
+// unobeyed are settings that change what a statement means, of which this
+// server has one value: another is refused where it is set, never ignored.
+var unobeyed = map[string]func(v any) error{
+	"sql_mode": func(v any) error {
+		mode, isText := v.(string)
+		if bits, ok := v.(uint64); ok && !isText {
+			known, _, _ := sql.SystemVariables.GetGlobal("sql_mode")
+			set, ok := known.GetType().(sql.SetType)
+			if !ok {
+				return nil
+			}
+			var err error
+			if mode, err = set.BitsToString(bits); err != nil {
+				return err
+			}
+		}
+		for _, word := range strings.Split(strings.ToUpper(mode), ",") {
+			if why := unobeyedModes[strings.TrimSpace(word)]; why != "" {
+				return userError("sql_mode %s: %s", strings.TrimSpace(word), why)
+			}
+		}
+		return nil
+	},
+	"div_precision_increment": onlyNumber("div_precision_increment", 4, "a quotient has four digits more than what is divided; use ROUND(a / b, n)"),
+	"default_week_format":     onlyNumber("default_week_format", 0, "name the mode, as in WEEK(ts, 3)"),
+	"lc_time_names": func(v any) error {
+		if name, _ := v.(string); !strings.EqualFold(name, "en_US") {
+			return userError("lc_time_names %s: names of days and months are English", name)
+		}
+		return nil
+	},
+	"timestamp": func(v any) error {
+		if n, _ := v.(float64); n != 0 && n != 1 {
+			return userError("timestamp: NOW() is the time it is; write the time itself")
+		}
+		return nil
+	},
+	"collation_connection": func(v any) error {
+		name, _ := v.(string)
+		if _, ok := functions.CollationNamed(strings.ToLower(name)); !ok {
+			return userError("collation %s: text can't be compared by it here", name)
+		}
+		return nil
+	},
+}
+
+// unobeyedModes are words of sql_mode.
+var unobeyedModes = map[string]string{
+	"NO_BACKSLASH_ESCAPES":     "a backslash escapes in texts here; double it",
+	"PIPES_AS_CONCAT":          "|| is OR here; use CONCAT(a, b)",
+	"ANSI_QUOTES":              "double quotes are those of texts here; quote names with `",
+	"ANSI":                     "double quotes are those of texts here, and || is OR",
+	"HIGH_NOT_PRECEDENCE":      "NOT binds as in MySQL 8 by default; use parentheses",
+	"NO_UNSIGNED_SUBTRACTION":  "a difference of unsigned numbers is unsigned; use CAST(a AS SIGNED)",
+	"REAL_AS_FLOAT":            "REAL is DOUBLE here",
+	"TIME_TRUNCATE_FRACTIONAL": "times are rounded; use TRUNCATE",
+	"ALLOW_INVALID_DATES":      "a day that does not exist is NULL",
+	"PAD_CHAR_TO_FULL_LENGTH":  "no column is padded",
+}
+
+func onlyNumber(name string, only int64, why string) func(any) error {
+	return func(v any) error {
+		if n, ok := v.(int64); ok && n == only {
+			return nil
+		}
+		return userError("%s: %s", name, why)
+	}
+}
+
+// guardSettings makes SET refuse what would be ignored. The variables are the
+// process's.
+var guardSettings = sync.OnceFunc(func() {
+	for name, check := range unobeyed {
+		known, _, _ := sql.SystemVariables.GetGlobal(name)
+		v, ok := known.(*sql.MysqlSystemVariable)
+		if !ok {
+			continue
+		}
+		guarded, before := *v, v.NotifyChanged
+		guarded.NotifyChanged = func(ctx *sql.Context, scope sql.SystemVariableScope, value sql.SystemVarValue) error {
+			if err := check(value.Val); err != nil {
+				return err
+			}
+			if before != nil {
+				return before(ctx, scope, value)
+			}
+			return nil
+		}
+		sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&guarded})
+	}
+})

@@ -98,6 +98,9 @@ func (c *call) element(i int, v sqltypes.Value) (*json.Value, error) {
 	case JSON:
 		return c.document(i, v)
 	case Bool:
+		if c.args[i].Type.Bits == 8 { // a column, which is TINYINT(1)
+			return json.NewNumber(v.ToString(), json.NumberTypeSigned), nil
+		}
 		if v.ToString() == "0" {
 			return json.ValueFalse, nil
 		}

@@ -273,6 +273,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 	if err != nil {
 		return "", sqlError(err)
 	}
+	st.text = decoded(sqlCtx, st.text)
 	out := &spooler{ctx: sqlCtx, reuse: !st.cursor}
 	defer func() {
 		if v := recover(); v != nil {
@@ -344,6 +345,23 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 		return send(r, rest != "")
 	})
 	return rest, err
+}
+
+// decoded is a text in UTF-8 that came in the character set of the client.
+func decoded(ctx *sql.Context, text string) string {
+	v, err := ctx.GetSessionVariable(ctx, "character_set_client")
+	name, ok := v.(string)
+	if err != nil || !ok || strings.HasPrefix(name, "utf8") || name == "binary" {
+		return text
+	}
+	set, err := sql.ParseCharacterSet(name)
+	if err != nil || set.Encoder() == nil {
+		return text
+	}
+	if utf8, ok := set.Encoder().Decode([]byte(text)); ok {
+		return string(utf8)
+	}
+	return text
 }
 
 // firstStatement cuts a text after its first statement.

@@ -48,6 +48,10 @@ var quirks = []quirk{
 // describeColumn is DESC with a column, which the parser does not know.
 var describeColumn = regexp.MustCompile("(?i)^\\s*DESC(?:RIBE)?\\s+([\\w.`]+)\\s+['`]?([\\w%]+)['`]?\\s*;?\\s*$")
 
+// namesCollation is SET NAMES with a collation, which go-mysql-server reads
+// and forgets.
+var namesCollation = regexp.MustCompile(`(?i)^\s*(SET\s+NAMES\s+(?:'\w+'|"\w+"|\w+))\s+COLLATE\s+['"]?(\w+)['"]?\s*(?:,|;?\s*$)`)
+
 // notTables are words that follow DESC or EXPLAIN and are no table.
 var notTables = map[string]bool{"SELECT": true, "FORMAT": true, "ANALYZE": true, "EXTENDED": true, "TABLE": true, "PLAN": true}
 
@@ -55,6 +59,13 @@ var notTables = map[string]bool{"SELECT": true, "FORMAT": true, "ANALYZE": true,
 // them is long.
 func (h *handler) answer(ctx *sql.Context, st *statement) (sql.Schema, []sql.Row, bool) {
 	if len(st.text) > 200 || st.prepared {
+		return nil, nil, false
+	}
+	if m := namesCollation.FindStringSubmatch(st.text); m != nil {
+		rest := strings.TrimLeft(st.text[len(m[0]):], ", ")
+		if st.text = m[1] + ", collation_connection = '" + m[2] + "'"; rest != "" {
+			st.text += ", " + rest
+		}
 		return nil, nil, false
 	}
 	text := strings.ToUpper(strings.Join(strings.Fields(strings.TrimRight(strings.TrimSpace(st.text), "; ")), " "))

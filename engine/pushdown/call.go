@@ -13,6 +13,7 @@ import (
 // Calls of functions: typed by the function table, computed ahead where nothing
 // changes from row to row, spelled in the dialect or called back.
 
+// funcExpr binds a call of a named function.
 func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 	name := e.Name.Lowered()
 	if !e.Qualifier.IsEmpty() {
@@ -81,6 +82,11 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 			return c.coalesce(args)
 		}
 	case "greatest", "least":
+		for i, a := range args {
+			if a.Kind() == Community { // which is two columns
+				args[i] = asShown(a)
+			}
+		}
 		if len(args) > 1 {
 			if x, ok, err := c.extreme(e, name, args); ok || err != nil {
 				return x, err
@@ -107,6 +113,7 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 	return c.functionOf(e, args)
 }
 
+// utc tells whether the session's times are UTC.
 func (c *compiler) utc() bool { return c.fn.Zone == nil || c.fn.Zone.String() == "UTC" }
 
 func (c *compiler) coalesce(args []Expr) (Expr, error) {
@@ -135,6 +142,7 @@ func (c *compiler) coalesce(args []Expr) (Expr, error) {
 	return typed("coalesce", t, values...), nil
 }
 
+// extreme is GREATEST or LEAST of values that DuckDB orders alike.
 func (c *compiler) extreme(e *sqlparser.FuncExpr, name string, args []Expr) (Expr, bool, error) {
 	if !slices.ContainsFunc(args, func(a Expr) bool { return !isLiteral(a) }) {
 		return nil, false, nil
@@ -155,6 +163,7 @@ func (c *compiler) extreme(e *sqlparser.FuncExpr, name string, args []Expr) (Exp
 	return typed(name, t, values...), true, nil
 }
 
+// function binds a call by its arguments as the function table lists them.
 func (c *compiler) function(e sqlparser.Expr) (Expr, error) {
 	args, err := c.exprs(functions.Arguments(e))
 	if err != nil {
@@ -179,6 +188,8 @@ func (c *compiler) functionOf(e sqlparser.Expr, args []Expr) (Expr, error) {
 	return c.called(e, args, p), nil
 }
 
+// prepared types a call, and computes it when nothing in it changes from row to
+// row.
 func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (p *functions.Prepared, folded Expr, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -232,6 +243,7 @@ func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (p *functions.Prepare
 	return p, l, nil
 }
 
+// called makes a call of the function table.
 func (c *compiler) called(e sqlparser.Expr, args []Expr, p *functions.Prepared) Expr {
 	f := &Func{Node: e, Args: args, T: p.Type, Made: p, Session: c.fn, Shape: shape(e)}
 	if f.Native = c.dialect.Computes(f); !f.Native {
@@ -240,6 +252,8 @@ func (c *compiler) called(e sqlparser.Expr, args []Expr, p *functions.Prepared) 
 	return f
 }
 
+// evaluation is what DuckDB calls back. Its optimiser asks how a condition
+// answers NULL, also where no row can have one.
 func (c *compiler) evaluation(e sqlparser.Expr, args []Expr, p *functions.Prepared) *functions.Prepared {
 	list := make([]functions.Argument, len(args))
 	for i, a := range args {
@@ -258,12 +272,16 @@ func (c *compiler) evaluation(e sqlparser.Expr, args []Expr, p *functions.Prepar
 	return q
 }
 
+// made binds a call that is made of placeholders for bound arguments.
 func (c *compiler) made(e sqlparser.Expr, args []Expr) (Expr, error) { return c.functionOf(e, args) }
 
+// placeholder stands for a bound argument where the function table wants a
+// parsed one.
 func placeholder(i int) sqlparser.Expr {
 	return sqlparser.NewColName("a" + string(rune('0'+i)))
 }
 
+// shape is a call without its arguments: the same for calls that compute alike.
 func shape(e sqlparser.Expr) string {
 	args := functions.Arguments(e)
 	isArg := func(n sqlparser.SQLNode) bool {
@@ -279,6 +297,7 @@ func shape(e sqlparser.Expr) string {
 	return strings.ReplaceAll(sqlparser.String(clone), "`?`", "?")
 }
 
+// ownFunction binds a function that wiresql adds to MySQL's.
 func (c *compiler) ownFunction(e *sqlparser.FuncExpr, f *functions.Function) (Expr, error) {
 	args, err := c.exprs(e.Exprs)
 	if err != nil {
@@ -311,6 +330,7 @@ func (c *compiler) ownFunction(e *sqlparser.FuncExpr, f *functions.Function) (Ex
 	return c.called(e, args, p), nil
 }
 
+// sameNode tells whether two nodes are one; lists can't be compared.
 func sameNode(a, b sqlparser.SQLNode) bool {
 	if _, list := a.(sqlparser.ValTuple); list {
 		return false

@@ -12,6 +12,8 @@ import (
 
 // Collations: which one a comparison has, and what a text is compared by.
 
+// oneCollation gives texts that are compared together the collation that wins
+// among all of them.
 func (c *compiler) oneCollation(args []Expr) {
 	var winner Type
 	for _, a := range args {
@@ -31,6 +33,8 @@ func (c *compiler) oneCollation(args []Expr) {
 	}
 }
 
+// collated prepares two texts for a comparison under the collation that MySQL
+// chooses. pattern tells that the second is a pattern, of no column's spelling.
 func (c *compiler) collated(a, b Expr, pattern bool) (Expr, Expr, bool, error) {
 	ta, tb := TypeOf(a), TypeOf(b)
 	winner := ta
@@ -61,6 +65,9 @@ func (c *compiler) collated(a, b Expr, pattern bool) (Expr, Expr, bool, error) {
 	return c.folded(a, coll, how), c.folded(b, coll, how), true, nil
 }
 
+// oneSpelling tells whether two texts are of columns that store one spelling of
+// each value: the same column, or one and a constant that was read as its
+// value.
 func oneSpelling(a, b Expr) bool {
 	ma, mb := meaning(a), meaning(b)
 	if l, ok := b.(*Literal); ok && l.T.Collation != functions.NoCase {
@@ -78,6 +85,7 @@ func oneSpelling(a, b Expr) bool {
 	return spelled(ma) && spelled(mb) && ma.Name == mb.Name
 }
 
+// orBin is the collation of a text; all that compare bytes are one.
 func orBin(t Type) collationID {
 	if t.Collation == 0 || functions.ComparesBytes(t.Collation) {
 		return functions.Bin
@@ -85,6 +93,7 @@ func orBin(t Type) collationID {
 	return t.Collation
 }
 
+// foldOf says which case an expression's text is known to be in.
 func foldOf(e Expr) string {
 	m := meaning(e)
 	switch {
@@ -145,6 +154,8 @@ func isLower(e Expr) bool {
 	return false
 }
 
+// key is what a value is grouped, ordered and told apart by: itself but for
+// text whose collation is blind to case.
 func (c *compiler) key(e Expr) Expr {
 	if e.Kind() != Text {
 		return e
@@ -166,6 +177,7 @@ func (c *compiler) key(e Expr) Expr {
 	return c.folded(e, coll, "lower")
 }
 
+// collate binds COLLATE.
 func (c *compiler) collate(e *sqlparser.CollateExpr) (Expr, error) {
 	x, err := c.expr(e.Expr)
 	if err != nil {

@@ -159,8 +159,6 @@ func (c *compiler) between(e *sqlparser.BetweenExpr) (Expr, error) {
 	return out, nil
 }
 
-// oneCollation gives texts that are compared together the collation that wins
-// among all of them.
 // addressLiteral is the constant a comparison compares an address with.
 func addressLiteral(e Expr) (tables.Addr, bool) {
 	if c, ok := e.(*Call); ok && len(c.Args) == 2 {
@@ -283,11 +281,6 @@ func asShown(e Expr) Expr {
 	return &Cast{Arg: e, T: Type{Kind: Text, Length: t.Length, Collation: functions.Bin, Coercibility: 2}}
 }
 
-// meant reads a constant beside a column as a value of that column. What the
-// column can never hold is an error that says how to write what was meant.
-// incomparable refuses columns that can't have a value in common.
-// readAs reads a constant as a value of the expression beside it.
-// textAs reads text as a value of a column.
 // folded is a constant in another spelling, of a column's collation.
 func folded(l *Literal, s string) *Literal {
 	t := l.T
@@ -295,18 +288,6 @@ func folded(l *Literal, s string) *Literal {
 	return &Literal{T: t, Value: s}
 }
 
-// spelled is the spelling a column with few values has of one.
-// protocolName is the spelling the column has of a protocol's name or number.
-// meaning is the column of a relation that an expression's values come from,
-// unchanged; nil when they are computed.
-// commonMeaning is that of values which all come from columns of one kind.
-// collated prepares two texts for a comparison under the collation that MySQL
-// chooses. pattern tells that the second is a pattern, of no column's spelling.
-// oneSpelling tells whether two texts are of columns that store one spelling of
-// each value: the same column, or one and a constant that was read as its
-// value.
-// orBin is the collation of a text; all that compare bytes are one.
-// foldOf says which case an expression's text is known to be in.
 // folded is what a text compares by under a collation.
 func (c *compiler) folded(e Expr, coll collationID, how string) Expr {
 	if coll != functions.NoCase && coll != functions.Default {
@@ -331,9 +312,6 @@ func (c *compiler) folded(e Expr, coll collationID, how string) Expr {
 	return typed(how, TypeOf(e), e)
 }
 
-// key is what a value is grouped, ordered and told apart by: itself but for
-// text whose collation is blind to case.
-// collate binds COLLATE.
 // in binds IN over a list or a subquery.
 func (c *compiler) in(e *sqlparser.ComparisonExpr) (Expr, error) {
 	if sub, ok := e.Right.(*sqlparser.Subquery); ok {
@@ -602,7 +580,3 @@ func (c *compiler) likeBytes(v, p Expr, escape string) (Expr, error) {
 	}
 	return call("like_bytes", Bool, v, bytesLiteral([]byte(pattern.SQLValue().ToString())), bytesLiteral([]byte(escape))), nil
 }
-
-// numberAs reads a number as a value of a column.
-// addressError says what a text is that stands where an address belongs.
-// numberError says which column holds the text that stands beside a number.

@@ -3,6 +3,7 @@ package pushdown
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -123,6 +124,9 @@ func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
 	if c.dialect == nil {
 		c.dialect = DuckDB
 	}
+	if limit := c.variableNumber("sql_select_limit", math.MaxInt64); limit >= 0 && limit < math.MaxInt32 && query.GetLimit() == nil {
+		query.SetLimit(sqlparser.NewLimitWithoutOffset(int(limit)))
+	}
 	b, err := c.statement(query)
 	if err != nil {
 		return nil, err
@@ -143,6 +147,9 @@ func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
 			references(out[i].Expr, need)
 		}
 		rel = c.rollUp(prune(rel, need))
+	}
+	if !env.Plain {
+		rel = c.byNumbers(rel)
 	}
 	if p, err = c.finish(rel, out); err != nil {
 		return nil, err
@@ -198,6 +205,9 @@ type queryPart struct {
 	head, tail string
 	top        *Project
 }
+
+// Empty tells that there is no query.
+func (q Query) Empty() bool { return len(q.parts) == 0 }
 
 // Text writes the query.
 func (q Query) Text(b Binding) (string, error) {

@@ -570,20 +570,6 @@ func (c *compiler) choice(conds, values []Expr) (Expr, error) {
 	return out, nil
 }
 
-// funcExpr binds a call of a named function.
-// utc tells whether the session's times are UTC.
-// extreme is GREATEST or LEAST of values that DuckDB orders alike.
-// function binds a call by its arguments as the function table lists them.
-// prepared types a call, and computes it when nothing in it changes from row to
-// row.
-// called makes a call of the function table.
-// evaluation is what DuckDB calls back. Its optimiser asks how a condition
-// answers NULL, also where no row can have one.
-// made binds a call that is made of placeholders for bound arguments.
-// placeholder stands for a bound argument where the function table wants a
-// parsed one.
-// shape is a call without its arguments: the same for calls that compute alike.
-// ownFunction binds a function that wiresql adds to MySQL's.
 // scalarSubquery binds a subquery that gives one value.
 func (c *compiler) scalarSubquery(e *sqlparser.Subquery) (Expr, error) {
 	b, err := c.statement(e.Select)
@@ -598,5 +584,3 @@ func (c *compiler) scalarSubquery(e *sqlparser.Subquery) (Expr, error) {
 	t.Nullable = true
 	return &Subquery{Op: "scalar", Rel: b.rel, T: t}, nil
 }
-
-// sameNode tells whether two nodes are one; lists can't be compared.

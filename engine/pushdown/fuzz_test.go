@@ -75,8 +75,9 @@ func withoutLiterals(text string) string {
 	out := b.String()
 	for {
 		joined := strings.ReplaceAll(out, "'L' || chr(0) || 'L'", "'L'")
+		joined = strings.ReplaceAll(joined, "('L')", "'L'")
 		if joined == out {
-			return strings.ReplaceAll(out, "('L')", "'L'")
+			return out
 		}
 		out = joined
 	}

@@ -208,11 +208,11 @@ func (c *compiler) goLiteral(v any) (*Literal, error) {
 	case []byte:
 		return bytesLiteral(v), nil
 	case time.Time:
-		return timeLiteralOf(v.UTC(), 6), nil
+		return timeLiteralOf(v.UTC(), digitsOf(int64(v.Nanosecond()/1000))), nil
 	case DateValue:
 		return lit(Date, time.Time(v)), nil
 	case ClockValue:
-		return &Literal{T: Type{Kind: Clock, Scale: 6}, Value: int64(v)}, nil
+		return &Literal{T: Type{Kind: Clock, Scale: digitsOf(int64(v))}, Value: int64(v)}, nil
 	case DecimalValue:
 		l, err := parseNumber(string(v))
 		if err == nil && l.T.Kind == Integer {
@@ -223,6 +223,14 @@ func (c *compiler) goLiteral(v any) (*Literal, error) {
 		return decimalLiteral(v.String())
 	}
 	return nil, fmt.Errorf("a constant of type %T", v)
+}
+
+// digitsOf is how many digits a bound time shows behind its seconds.
+func digitsOf(us int64) int {
+	if us%1e6 == 0 {
+		return 0
+	}
+	return 6
 }
 
 // valueLiteral reads what an evaluation gave.

@@ -11,6 +11,8 @@ import (
 // a folded name, a time in UTC. What the column can never hold is an error that
 // says how to write what was meant.
 
+// meant reads a constant beside a column as a value of that column. What the
+// column can never hold is an error that says how to write what was meant.
 func (c *compiler) meant(a, b Expr) (Expr, Expr, error) {
 	la, aLit := a.(*Literal)
 	lb, bLit := b.(*Literal)
@@ -27,6 +29,7 @@ func (c *compiler) meant(a, b Expr) (Expr, Expr, error) {
 	return a, b, nil
 }
 
+// incomparable refuses columns that can't have a value in common.
 func incomparable(x, y *tables.Column) error {
 	if x == nil || y == nil {
 		return nil
@@ -40,6 +43,7 @@ func incomparable(x, y *tables.Column) error {
 	return nil
 }
 
+// readAs reads a constant as a value of the expression beside it.
 func (c *compiler) readAs(l *Literal, beside Expr) (Expr, error) {
 	if l.Value == nil || l.T.Kind == Text && l.T.Coercibility == 0 && l.T.Collation != 0 {
 		return l, nil // COLLATE says how it is meant
@@ -84,6 +88,7 @@ func (c *compiler) readAs(l *Literal, beside Expr) (Expr, error) {
 	return l, nil
 }
 
+// textAs reads text as a value of a column.
 func (c *compiler) textAs(l *Literal, m *tables.Column) (Expr, error) {
 	s := l.Value.(string)
 	switch m.Kind {
@@ -119,6 +124,7 @@ func (c *compiler) textAs(l *Literal, m *tables.Column) (Expr, error) {
 	return l, nil
 }
 
+// spelled is the spelling a column with few values has of one.
 func (c *compiler) spelled(l *Literal, m *tables.Column) (Expr, error) {
 	s := l.Value.(string)
 	if m.Name == "protocol" {
@@ -147,6 +153,7 @@ func (c *compiler) spelled(l *Literal, m *tables.Column) (Expr, error) {
 	return l, nil
 }
 
+// protocolName is the spelling the column has of a protocol's name or number.
 func protocolName(s string) string {
 	if n, ok := tables.ProtocolNumber(s); ok {
 		return tables.ProtocolName(n)
@@ -154,6 +161,8 @@ func protocolName(s string) string {
 	return strings.ToLower(s)
 }
 
+// meaning is the column of a relation that an expression's values come from,
+// unchanged; nil when they are computed.
 func meaning(e Expr) *tables.Column {
 	switch e := e.(type) {
 	case *Col:
@@ -185,6 +194,7 @@ func meaning(e Expr) *tables.Column {
 	return nil
 }
 
+// commonMeaning is that of values which all come from columns of one kind.
 func commonMeaning(exprs []Expr) *tables.Column {
 	var out *tables.Column
 	for _, e := range exprs {
@@ -200,6 +210,7 @@ func commonMeaning(exprs []Expr) *tables.Column {
 	return out
 }
 
+// numberAs reads a number as a value of a column.
 func numberAs(l *Literal, m *tables.Column) (Expr, error) {
 	n := l.SQLValue().ToString()
 	switch m.Kind {
@@ -226,6 +237,7 @@ func numberAs(l *Literal, m *tables.Column) (Expr, error) {
 	return l, nil
 }
 
+// addressError says what a text is that stands where an address belongs.
 func addressError(m *tables.Column, s string) error {
 	switch {
 	case isNetwork(s):
@@ -238,6 +250,7 @@ func addressError(m *tables.Column, s string) error {
 
 func isNameLetter(r rune) bool { return r >= 'g' && r <= 'z' || r >= 'G' && r <= 'Z' }
 
+// numberError says which column holds the text that stands beside a number.
 func numberError(m *tables.Column, s string) error {
 	switch name := strings.TrimSuffix(m.Name, "_number"); {
 	case name != m.Name:

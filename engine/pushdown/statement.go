@@ -1,6 +1,7 @@
 package pushdown
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -502,6 +503,10 @@ func (c *compiler) rows(e sqlparser.Expr) (int64, error) {
 			}
 		case uint64:
 			return int64(min(v, 1<<62)), nil
+		case float64: // all numbers of JavaScript
+			if v >= 0 && v == math.Trunc(v) && v < 1<<62 {
+				return int64(v), nil
+			}
 		case string: // a parameter sent as text
 			if n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64); err == nil && n >= 0 {
 				return n, nil

@@ -22,14 +22,24 @@ public class Client {
         + "&tinyInt1isBit=false&useServerPrepStmts=true&useSsl=" + args[4].equals("1") + "&trustServerCertificate=true";
     Connection db = DriverManager.getConnection(url);
     StringBuilder out = new StringBuilder();
-    for (String statement : Files.readAllLines(Path.of(args[5]), StandardCharsets.UTF_8)) {
+    for (String line : Files.readAllLines(Path.of(args[5]), StandardCharsets.UTF_8)) {
+      String[] words = line.split("\t", -1);
+      String statement = words[0];
       for (boolean binary : new boolean[] {false, true}) {
+        if (!binary && words.length > 1) {
+          continue;
+        }
         out.append("{\"binary\":").append(binary);
         StringBuilder result = new StringBuilder();
         try {
           if (binary) {
-            try (PreparedStatement st = db.prepareStatement(statement); ResultSet rows = st.executeQuery()) {
-              read(rows, result);
+            try (PreparedStatement st = db.prepareStatement(statement)) {
+              for (int i = 1; i < words.length; i++) {
+                bind(st, i, words[i]);
+              }
+              try (ResultSet rows = st.executeQuery()) {
+                read(rows, result);
+              }
             }
           } else {
             try (Statement st = db.createStatement(); ResultSet rows = st.executeQuery(statement)) {
@@ -50,6 +60,29 @@ public class Client {
     System.out.write(out.toString().getBytes(StandardCharsets.UTF_8));
     System.out.flush();
     db.close();
+  }
+
+  /** Binds a parameter written as kind:value. */
+  static void bind(PreparedStatement st, int i, String word) throws SQLException {
+    String v = word.substring(word.indexOf(':') + 1);
+    switch (word.substring(0, word.indexOf(':'))) {
+      case "null": st.setNull(i, java.sql.Types.INTEGER); break;
+      case "bool": st.setBoolean(i, v.equals("1")); break;
+      case "byte": st.setByte(i, Byte.parseByte(v)); break;
+      case "short": st.setShort(i, Short.parseShort(v)); break;
+      case "int": st.setInt(i, Integer.parseInt(v)); break;
+      case "long": st.setLong(i, Long.parseLong(v)); break;
+      case "float": st.setFloat(i, Float.parseFloat(v)); break;
+      case "double": st.setDouble(i, Double.parseDouble(v)); break;
+      case "decimal": st.setBigDecimal(i, new BigDecimal(v)); break;
+      case "at": st.setTimestamp(i, Timestamp.valueOf(v)); break;
+      case "day": st.setDate(i, java.sql.Date.valueOf(v)); break;
+      case "span": st.setObject(i, java.time.LocalTime.parse(v)); break;
+      case "bytes": st.setBytes(i, v.getBytes(StandardCharsets.UTF_8)); break;
+      // A stream travels as long data, ahead of the other parameters.
+      case "stream": st.setBinaryStream(i, new java.io.ByteArrayInputStream(v.getBytes(StandardCharsets.UTF_8))); break;
+      default: st.setString(i, v);
+    }
   }
 
   static void read(ResultSet rows, StringBuilder out) throws SQLException {

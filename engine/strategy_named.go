@@ -2,22 +2,28 @@ package engine
 
 import (
 	"cmp"
-	"context"
 	"slices"
+
+	"github.com/dolthub/go-mysql-server/sql"
 
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 )
 
-// Packets that a statement names by their ids are read first, and their flow
-// rows are found by what they say of themselves: nothing else does, short of
-// turning round the postings of all rows.
+// namedPackets is the strategy of packets that a statement names by their ids.
+// They are read first, and their flow rows are found by what they say of
+// themselves: nothing else does, short of turning round the postings of all
+// rows. It gives up when one of them has no row that way, as a later fragment
+// or a packet without IP.
+type namedPackets struct{}
 
-// ofNamed finds the owners of named packets. found is false when one of them
-// has none that way, as a later fragment or a packet without IP: then the key
-// plan has to be run.
-func (r *run) ofNamed(ctx context.Context, k *packetsRun) (found bool, err error) {
+func (namedPackets) String() string { return "packets named by the statement" }
+
+func (namedPackets) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error) {
+	if k.plan.IDs == nil {
+		return nil, nil
+	}
 	refs := make([]archive.Ref, len(k.plan.IDs))
 	for i, id := range k.plan.IDs {
 		refs[i].ID = id
@@ -44,7 +50,7 @@ func (r *run) ofNamed(ctx context.Context, k *packetsRun) (found bool, err error
 		return nil
 	})
 	if err != nil || len(stats.Missing) > 0 || len(cids) == 0 {
-		return false, err // what can't be read is for the key plan to say
+		return nil, err // what can't be read is for the key plan to say
 	}
 	var files []archive.File
 	all := r.snap.catalog.Files(archive.Flows)
@@ -69,14 +75,12 @@ func (r *run) ofNamed(ctx context.Context, k *packetsRun) (found bool, err error
 		})
 	})
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	set.sort()
 	if len(set.refs) < len(wanted) {
-		return false, nil
+		return nil, nil
 	}
-	k.keys, k.bytes = set, r.snap.bytesOf(set.refs)
-	k.lookup, k.files, k.listed = &read, len(files), len(all)
-	k.shown = "rows of flows whose cid is that of one of {{packets named}}"
-	return true, nil
+	return &found{keys: set, lookup: &read, files: len(files), listed: len(all),
+		shown: "rows of flows whose cid is that of one of {{packets named}}"}, nil
 }

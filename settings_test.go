@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// What a session sets is obeyed, or refused with a reason; never ignored.
+func TestSettings(t *testing.T) {
+	db := wireDB(t, demoEngine(t))
+	for _, c := range []struct{ set, ask, want string }{
+		{"SET sql_select_limit = 3", "SELECT conn_id FROM connections", "3 rows"},
+		{"SET sql_select_limit = 3", "SELECT conn_id FROM connections LIMIT 5", "5 rows"},
+		{"SET sql_select_limit = 3", "SELECT COUNT(*) FROM (SELECT conn_id FROM connections) q", "199"},
+		{"SET sql_select_limit = 2", "SELECT 1 UNION SELECT 2 UNION SELECT 3", "2 rows"},
+		{"SET sql_select_limit = DEFAULT", "SELECT conn_id FROM connections", "199 rows"},
+		{"SET group_concat_max_len = 5", "SELECT GROUP_CONCAT('abc', 'def')", "abcde"},
+		{"SET cte_max_recursion_depth = 3", "WITH RECURSIVE n AS (SELECT 1 v UNION ALL SELECT v + 1 FROM n WHERE v < 10) SELECT MAX(v) FROM n", "error 3636"},
+		{"SET sql_mode = ''", "SELECT service, conn_id FROM connections GROUP BY service LIMIT 1", "1 rows"},
+		{"SET sql_mode = 'ONLY_FULL_GROUP_BY'", "SELECT service, conn_id FROM connections GROUP BY service LIMIT 1", "error 1055"},
+		{"SET sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')", "SELECT 1", "1"},
+		{"SET sql_mode = 'IGNORE_SPACE'", "SELECT COUNT (*) FROM connections", "199"},
+		{"SET sql_mode = 'NO_UNSIGNED_SUBTRACTION'", "", "refused"},
+		{"SET NAMES utf8mb4", "SELECT 'a' = 'A'", "1"},
+		{"SET NAMES utf8mb4 COLLATE utf8mb4_0900_bin", "SELECT 'a' = 'A'", "0"},
+		{"SET NAMES utf8mb4 COLLATE utf8mb4_0900_as_cs", "SELECT CONCAT('a = A: ', 'a' = 'A')", "a = A: 0"},
+		{"SET NAMES utf8mb4 COLLATE utf8mb4_general_ci", "SELECT 'a' = 'A'", "1"},
+		{"SET collation_connection = 'utf8mb4_bin'", "SELECT 'a' = 'A'", "0"},
+		{"SET time_zone = '+00:00'", "SELECT @@time_zone", "+00:00"},
+		{"SET time_zone = 'Europe/Berlin'", "", "refused"},
+		{"SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES'", "", "refused"},
+		{"SET sql_mode = 'PIPES_AS_CONCAT,STRICT_TRANS_TABLES'", "", "refused"},
+		{"SET sql_mode = 'ANSI_QUOTES'", "", "refused"},
+		{"SET sql_mode = 'ANSI'", "", "refused"},
+		{"SET sql_mode = 'HIGH_NOT_PRECEDENCE'", "", "refused"},
+		{"SET @@session.div_precision_increment = 8", "", "refused"},
+		{"SET div_precision_increment = 4", "SELECT 1 / 3", "0.3333"},
+		{"SET default_week_format = 3", "", "refused"},
+		{"SET lc_time_names = 'de_DE'", "", "refused"},
+		{"SET timestamp = 86400", "", "refused"},
+		{"SET NAMES utf8mb4 COLLATE utf8mb4_nonsense_ci", "", "refused"},
+	} {
+		conn, err := db.Conn(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = conn.ExecContext(context.Background(), c.set)
+		got := ""
+		switch e, isMySQL := err.(*mysql.MySQLError); {
+		case err == nil && c.ask != "":
+			got = said(ask(conn, c.ask))
+		case isMySQL && c.want == "refused" && !strings.Contains(e.Message, "nternal"):
+			got = "refused"
+		case err != nil:
+			got = said(answer{err: err})
+		}
+		if got != c.want {
+			t.Errorf("%s; %s: %s, want %s", c.set, c.ask, got, c.want)
+		}
+		// The next one begins anew.
+		conn.Raw(func(any) error { return driver.ErrBadConn })
+		conn.Close()
+	}
+}
+
+// said is an answer in a word: its value, how many rows, or its error.
+func said(a answer) string {
+	switch {
+	case a.err != nil && a.number() != 0:
+		return fmt.Sprintf("error %d", a.number())
+	case a.err != nil:
+		return a.err.Error()
+	case len(a.rows) == 1 && len(a.names) == 1:
+		return a.rows[0][0].String
+	}
+	return fmt.Sprintf("%d rows", len(a.rows))
+}
+
+// Without a database a name without one is error 1046, in both protocols.
+func TestNoDatabase(t *testing.T) {
+	wire, _ := serveOnly(t)
+	c := mysql.NewConfig()
+	c.User, c.Passwd, c.Net, c.Addr, c.TLSConfig, c.Logger = wire.user, wire.password, "tcp", wire.host+":"+wire.port, "skip-verify", quietDriver{}
+	db := openConfig(t, c)
+	for statement, want := range map[string]string{
+		"SELECT COUNT(*) FROM connections":         "error 1046",
+		"SELECT COUNT(*) FROM wiresql.connections": "199",
+		"SELECT DATABASE()":                        "",
+		"SHOW TABLES":                              "error 1046",
+		"DESCRIBE connections":                     "error 1046",
+		"SELECT 1":                                 "1",
+	} {
+		if got := said(ask(db, statement)); got != want {
+			t.Errorf("%s: %s, want %s", statement, got, want)
+		}
+	}
+	if _, err := db.Prepare("SELECT COUNT(*) FROM connections"); said(answer{err: err}) != "error 1046" {
+		t.Errorf("PREPARE: %v", err)
+	}
+}
