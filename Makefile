@@ -26,7 +26,7 @@ PACKAGES := tshark tcpdump mariadb-client mariadb-server nfdump softflowd
 .PHONY: help build demo test deps unit race fuzz random lint docs bench bench-sql bench-collector
 
 help:
-	@sed -n 's/^# //p' Makefile | head -11
+	@sed -n 's/^# //p' Makefile | head -12
 
 build:
 	$(GO) build -o wiresql .

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"vitess.io/vitess/go/vt/sqlparser"
+
 	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 )
@@ -236,8 +238,8 @@ func (r *renderer) function(e *Func) []string {
 		for i, a := range e.Args {
 			lanes := r.lanes(a, a.Kind())
 			lanes[0] = r.shown(a, lanes[0])
-			if c, ok := a.(*Call); ok && c.Op == "unix_timestamp" && len(e.Args) == 1 {
-				lanes[0] = r.unixTimestamp(c) // FLOOR and its kin
+			if c, ok := a.(*Call); ok && c.Op == "unix_timestamp" && rounds(e.Node) {
+				lanes[0] = r.unixTimestamp(c)
 			}
 			args[i] = operandOf(a, lanes)
 		}
@@ -378,6 +380,19 @@ func (r *renderer) operator(e *Call) string {
 	}
 	r.fail("%s is not rendered", e.Op)
 	return "NULL"
+}
+
+// rounds tells whether a function only rounds its argument to a whole number.
+func rounds(e sqlparser.Expr) bool {
+	f, ok := e.(*sqlparser.FuncExpr)
+	if !ok || len(f.Exprs) != 1 {
+		return false
+	}
+	switch f.Name.Lowered() {
+	case "floor", "ceil", "ceiling", "round":
+		return true
+	}
+	return false
 }
 
 // unixTimestamp renders UNIX_TIMESTAMP in 64 bits, which round 50 times as fast
