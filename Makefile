@@ -8,6 +8,7 @@
 # make lint       gofmt, vet, staticcheck
 # make docs       writes the generated documentation again
 # make bench      side-by-side benchmarks (BENCHDIR needs about 15 GB, ten minutes)
+# make bench-sql  those of SQL, beside DuckDB, MariaDB and BEFORE (about 15 GB, half an hour)
 # make bench-collector   those of the collector (about 2 GB, ten minutes)
 
 SHELL := /bin/bash
@@ -17,14 +18,16 @@ RANDOM_STATEMENTS ?= 20000
 # Programs that make test data and benchmarks; ./... leaves testdata out.
 PROGRAMS := ./testdata/bench ./testdata/exporter/... ./testdata/generate ./testdata/shift
 BENCHDIR ?= /tmp/wiresql-bench
+# The commit whose packet queries bench-sql compares with.
+BEFORE ?= 92955ab
 # The programs the tests drive: real clients and real peers, no mocks. Java 17
 # or later and npm are taken as they are there, or installed.
 PACKAGES := tshark tcpdump mariadb-client mariadb-server nfdump softflowd python3-pymysql libmariadb-java
 
-.PHONY: help build demo test deps unit race fuzz random lint docs bench bench-collector
+.PHONY: help build demo test deps unit race fuzz random lint docs bench bench-sql bench-collector
 
 help:
-	@sed -n 's/^# //p' Makefile | head -11
+	@sed -n 's/^# //p' Makefile | head -12
 
 build:
 	$(GO) build -o wiresql .
@@ -74,6 +77,15 @@ docs:
 
 bench: build
 	$(GO) run ./testdata/bench -dir $(BENCHDIR) -wiresql ./wiresql
+
+bench-sql: build $(BENCHDIR)/wiresql-$(BEFORE)
+	$(GO) run ./testdata/bench -sql -before $(BENCHDIR)/wiresql-$(BEFORE) -dir $(BENCHDIR) -wiresql ./wiresql
+
+$(BENCHDIR)/wiresql-$(BEFORE):
+	rm -rf $(BENCHDIR)/before && mkdir -p $(BENCHDIR)/before
+	git archive $(BEFORE) | tar -x -C $(BENCHDIR)/before
+	cd $(BENCHDIR)/before && $(GO) build -o $@ .
+	rm -rf $(BENCHDIR)/before
 
 bench-collector: build
 	$(GO) run ./testdata/bench -collector -dir $(BENCHDIR) -wiresql ./wiresql

@@ -148,6 +148,9 @@ func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
 		}
 		rel = c.rollUp(prune(rel, need))
 	}
+	if !env.Plain {
+		rel = c.byNumbers(rel)
+	}
 	if p, err = c.finish(rel, out); err != nil {
 		return nil, err
 	}

@@ -72,6 +72,76 @@ func (c *compiler) protocolTest(s *Scan, col *Col, x *Call) (Expr, bool) {
 	return call(x.Op, Bool, args...), true
 }
 
+// byNumbers is byNumber for all groups of a normal form.
+func (c *compiler) byNumbers(rel Rel) Rel {
+	switch n := rel.(type) {
+	case *Filter:
+		n.Child = c.byNumbers(n.Child)
+	case *Project:
+		n.Child = c.byNumbers(n.Child)
+	case *Group:
+		n.Child = c.byNumbers(n.Child)
+		return c.byNumber(n)
+	case *Join:
+		n.L, n.R = c.byNumbers(n.L), c.byNumbers(n.R)
+	case *Window:
+		n.Child = c.byNumbers(n.Child)
+	case *Sort:
+		n.Child = c.byNumbers(n.Child)
+	case *Limit:
+		n.Child = c.byNumbers(n.Child)
+	case *Distinct:
+		n.Child = c.byNumbers(n.Child)
+	case *SetOp:
+		n.L, n.R = c.byNumbers(n.L), c.byNumbers(n.R)
+	}
+	return rel
+}
+
+// byNumber groups rows by the number of their protocol instead of its name, which
+// is written once for a group then.
+func (c *compiler) byNumber(g *Group) Rel {
+	s := scanBelow(g.Child)
+	if s == nil || g.Rollup || views[s.Relation] == nil || views[s.Relation].exprs["protocol"] != exprProtocol {
+		return g
+	}
+	out := make([]Named, 0, len(g.Keys)+len(g.Aggs))
+	changed := false
+	for i, k := range g.Keys {
+		if col, ok := k.Expr.(*Col); ok && col.name(s) == "protocol" {
+			number := c.hidden(s, "protocol_number", Integer)
+			by := number.Column
+			by.ID = c.identity()
+			g.Keys[i] = Named{by, number}
+			out = append(out, Named{k.Column, typed("protocol_name", k.Type, &Col{by})})
+			changed = true
+			continue
+		}
+		out = append(out, Named{k.Column, &Col{k.Column}})
+	}
+	if !changed {
+		return g
+	}
+	for _, a := range g.Aggs {
+		out = append(out, Named{a.Column, &Col{a.Column}})
+	}
+	return &Project{g, out}
+}
+
+// scanBelow is the scan whose rows a relation has, some of them left out.
+func scanBelow(rel Rel) *Scan {
+	for {
+		switch n := rel.(type) {
+		case *Filter:
+			rel = n.Child
+		case *Scan:
+			return n
+		default:
+			return nil
+		}
+	}
+}
+
 // maxLeases is how many leases a test of a host name is spelled out for. A
 // name with more is found by the join that makes the column.
 const maxLeases = 64

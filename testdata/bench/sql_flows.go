@@ -60,7 +60,7 @@ var flowQueries = []flowQuery{
 		duck: "SELECT CASE WHEN bytes < 100 THEN 'tiny' WHEN bytes < 1000 THEN 'small' WHEN bytes < 10000 THEN 'medium' ELSE 'large' END size, count(*) n FROM {flows} GROUP BY size ORDER BY n"},
 	{what: "CIDR of sources",
 		ours:  "SELECT COUNT(*), SUM(bytes) FROM flows WHERE IP_IN(src_ip, '10.1.0.0/16')",
-		duck:  "SELECT count(*), CAST(sum(bytes) AS BIGINT) FROM {flows} WHERE src_hi = 0 AND src_lo BETWEEN 281470849777664 AND 281470849843199",
+		duck:  "SELECT count(*), CAST(sum(bytes) AS BIGINT) FROM {flows} WHERE src_hi = 0 AND src_lo BETWEEN 281470849581056 AND 281470849646591",
 		maria: "SELECT COUNT(*), SUM(bytes) FROM flows WHERE src_ip BETWEEN '::ffff:10.1.0.0' AND '::ffff:10.1.255.255'"},
 	{what: "needle: one address",
 		ours:  "SELECT ts, dst_ip, dst_port, bytes FROM flows WHERE src_ip = '{rare}' ORDER BY ts LIMIT 100",

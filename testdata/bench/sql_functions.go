@@ -27,6 +27,8 @@ var perRow = []functionQuery{
 	{"arithmetic", "SELECT SUM(client_bytes * 8 + server_bytes * 8 - packets * 40) FROM connections",
 		"SELECT sum(client_bytes * 8 + server_bytes * 8 - " + duckPackets + " * 40) FROM {rows}"},
 	{"division", "SELECT SUM(bytes / packets) FROM connections",
+		"SELECT CAST(sum(" + duckBytes + " * 1000000000 // " + duckPackets + ") AS DECIMAL(38,0)) * 0.000000001 FROM {rows}"},
+	{"division, by DuckDB in DOUBLE", "SELECT SUM(bytes / packets) FROM connections",
 		"SELECT sum(" + duckBytes + " / " + duckPackets + ") FROM {rows}"},
 	{"CASE", "SELECT SUM(CASE WHEN service = 'https' THEN client_bytes WHEN server_port < 1024 THEN server_bytes ELSE 0 END) FROM connections",
 		"SELECT sum(CASE WHEN service = 'https' THEN client_bytes WHEN server_port < 1024 THEN server_bytes ELSE 0 END) FROM {rows}"},
