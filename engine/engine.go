@@ -18,7 +18,6 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/rowexec"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
-	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 )
@@ -95,10 +94,6 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 	e.sql = sqle.New(an, &sqle.Config{IsReadOnly: true})
 	e.sql.Parser = guard{e.sql.Parser}
 	an.Parser = e.sql.Parser
-	if err := e.registerFunctions(); err != nil {
-		e.duck.close()
-		return nil, err
-	}
 	return e, nil
 }
 
@@ -278,14 +273,6 @@ func (r *Rows) Close() (err error) {
 		}
 	}()
 	return iter.Close(r.ctx)
-}
-
-// registerFunctions adds ours, replaces REGEXP (the stock one runs in code
-// that nothing can interrupt) and takes away what reads files or waits.
-func (e *Engine) registerFunctions() error {
-	ctx := sql.NewEmptyContext()
-	e.sql.Analyzer.Catalog.RegisterFunction(ctx, functions.GMS()...)
-	return nil
 }
 
 // variable reads a session variable.
