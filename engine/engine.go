@@ -190,6 +190,14 @@ func (e *Engine) Query(ctx context.Context, text string) (*Rows, error) {
 // Next returns the next row, or io.EOF.
 func (r *Rows) Next() (sql.Row, error) { return r.iter.Next(r.ctx) }
 
+// IsNumber tells whether a column holds numbers.
+func (r *Rows) IsNumber(i int) bool { return types.IsNumber(r.Schema[i].Type) }
+
+// IsBytes tells whether a column holds bytes, not text.
+func (r *Rows) IsBytes(i int) bool {
+	return types.IsBinaryType(r.Schema[i].Type) && !types.IsJSON(r.Schema[i].Type)
+}
+
 // Text returns the next row as MySQL text, nil for NULL, or io.EOF.
 func (r *Rows) Text() ([][]byte, error) {
 	if c, ok := r.iter.(Columnar); ok {
