@@ -2,12 +2,12 @@
 //
 // A query is parsed with vitess's grammar, compiled by package pushdown and run
 // whole by the in-memory DuckDB (duck.go), which reads the archive's Parquet
-// files where they lie. statement.go decides whose a statement is: every query
-// that reads one of our relations, or no table, is ours. go-mysql-server keeps
+// files where they lie. statement.go decides whose a statement is: a query that
+// reads one of our relations, or no table, is ours. go-mysql-server keeps
 // what is about the server: SET, SHOW, queries of information_schema alone,
-// and statements without tables that wait (SLEEP), lock or assign (@v := …).
-// Its relations have schemas (catalog.go) and no rows; those of its own that a
-// statement joins with ours are read whole and handed to DuckDB.
+// and statements without tables that wait or lock (SLEEP, GET_LOCK). It knows
+// the columns of our relations (catalog.go), not their rows. A table of its own
+// that a statement joins with ours is read whole and handed to DuckDB.
 //
 // An answer is made in steps:
 //

@@ -109,8 +109,8 @@ func (e *Engine) Close() error {
 	return err
 }
 
-// SQL is the go-mysql-server engine: catalogue, analyzer rule, functions and
-// guarded parser.
+// SQL is the go-mysql-server engine, for what is about the server: catalogue,
+// functions and guarded parser.
 func (e *Engine) SQL() *sqle.Engine { return e.sql }
 
 // Session makes a connection's session.
@@ -280,8 +280,7 @@ func (r *Rows) Close() (err error) {
 	return iter.Close(r.ctx)
 }
 
-// registerFunctions adds ours, replaces REGEXP (the stock one runs in code
-// that nothing can interrupt) and takes away what reads files or waits.
+// registerFunctions gives go-mysql-server the functions that wiresql adds.
 func (e *Engine) registerFunctions() error {
 	ctx := sql.NewEmptyContext()
 	e.sql.Analyzer.Catalog.RegisterFunction(ctx, functions.GMS()...)
