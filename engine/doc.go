@@ -29,11 +29,11 @@
 // and gives them to DuckDB, which finishes joins, groups and sorts. When the
 // packets are the answer as they are, direct.go writes them without DuckDB.
 // The strategies are asked in turn, the cheapest first, until one leads to the
-// packets: ids the statement names (strategy_named.go), no key at all
+// packets: ids the statement names (strategy_named.go), a key that has no value
 // (strategy_values.go), rows looked up by a key (strategy_rows.go), a query
 // about a list of keys (strategy_keys.go), a query of flow rows
 // (strategy_query.go), every packet (strategy_all.go). EXPLAIN says which it
-// was, behind "found by:".
+// was, behind "found by:". keys.go holds what they found.
 //
 // Functions that DuckDB does not compute as MySQL does are called back from its
 // threads: mysql_text('NAME #n', …) and its kin (called.go) evaluate what
@@ -43,7 +43,9 @@
 // explain.go shows what a statement reads without reading packets; gaps.go,
 // losses.go and absent.go say what an answer lacks. recent.go computes the
 // connections that compaction has not written yet, names.go holds the leases
-// of host names, guard.go bounds text before it is parsed.
+// of host names, rowfeed.go hands rows of Go's to DuckDB. guard.go bounds text
+// before it is parsed, session.go refuses settings that would not be obeyed,
+// status.go adds the collector's counters to SHOW STATUS.
 //
 // With wiresql_pushdown off plans are plain: conditions stay where they stand
 // and every packet is read (strategy_all.go). DuckDB runs these too. They are

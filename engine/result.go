@@ -49,7 +49,7 @@ type result struct {
 	begun bool
 	// finish runs once, when the result is closed.
 	finish func()
-	// run is what it is the result of, when that was pushed down.
+	// run is what it is the result of.
 	run *run
 }
 

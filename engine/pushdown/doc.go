@@ -28,7 +28,7 @@
 //
 // Binding, file by file:
 //
-//	statement  query blocks, set operations, GROUP BY rules, ORDER BY, LIMIT
+//	statement  query blocks, set operations, ORDER BY, LIMIT
 //	from       relations, derived tables, common table expressions, joins
 //	recursive  WITH RECURSIVE
 //	scope      which column a name means in each clause, and the nearest name
@@ -37,7 +37,7 @@
 //	meaning    what a constant is beside a column: an address, an id, a time, a
 //	           folded name; what the column can never hold is an error
 //	literal    constants; coerce: values brought to a type; types: columns'
-//	aggregate  aggregates and GROUP BY; over: window functions
+//	aggregate  aggregates, GROUP BY and what it allows; over: window functions
 //
 // The intermediate form has MySQL's types (functions.Type). Every column has an
 // id of its own, and the text names it by that: c7 is column 7 in every block,
@@ -50,6 +50,11 @@
 // called back. What is known only at run time (files, packets, keys, handles of
 // functions) comes from the Binding; EXPLAIN prints the same text with
 // {{scan N}} and {{packets N}} in these places.
+//
+// finish.go puts the Plan together. sampled.go adds the question whether sampled
+// rows were added up, accounts.go the relations computed from the collector's
+// accounts, address.go the LIKE of addresses; walk.go visits and rewrites the
+// form, tree.go prints it.
 //
 // Semantics are those of MySQL 8. Values that are numbers inside and text
 // outside (addresses, ids, community ids, MAC addresses) stay numbers through
