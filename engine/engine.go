@@ -104,8 +104,8 @@ func (e *Engine) Close() error {
 	return err
 }
 
-// SQL is the go-mysql-server engine: catalogue, analyzer rule, functions and
-// guarded parser.
+// SQL is the go-mysql-server engine, for what is about the server: catalogue,
+// functions and guarded parser.
 func (e *Engine) SQL() *sqle.Engine { return e.sql }
 
 // Session makes a connection's session.

@@ -164,7 +164,7 @@ func isQuery(st gmsparser.Statement) bool {
 }
 
 // theirs tells whether a query is about the server alone: it reads one table of
-// theirs and none of ours; or, without a table, it waits, locks or assigns.
+// theirs and none of ours; or, without a table, it waits or locks.
 func (e *Engine) theirs(ctx *sql.Context, st sqlparser.SQLNode) bool {
 	ours, foreign, special := false, 0, false
 	ctes := map[string]bool{}
@@ -187,7 +187,7 @@ func (e *Engine) theirs(ctx *sql.Context, st sqlparser.SQLNode) bool {
 			} else {
 				ours = true
 			}
-		case *sqlparser.AssignmentExpr, *sqlparser.LockingFunc:
+		case *sqlparser.LockingFunc:
 			special = true
 		case *sqlparser.FuncExpr:
 			special = special || serverFunctions[n.Name.Lowered()]

@@ -22,9 +22,9 @@ type Function struct {
 	// Eval computes one value from arguments converted to their types. When an
 	// argument is NULL the result is NULL, unless nulls is set.
 	Eval func(args []any) (any, error)
-	// Text translates a call to DuckDB. The error is the reason why the call
-	// can't be pushed down, for EXPLAIN. The translation must give what Eval
-	// gives, NULL arguments included.
+	// Text translates a call to DuckDB. Where it gives an error Eval is called
+	// back instead. The translation must give what Eval gives, NULL arguments
+	// included.
 	Text func(args []Operand) (Operand, error)
 	// nulls makes Eval see NULL arguments as nil.
 	nulls bool
