@@ -20,8 +20,9 @@ PROGRAMS := ./testdata/bench ./testdata/exporter/... ./testdata/generate ./testd
 BENCHDIR ?= /tmp/wiresql-bench
 # The commit whose packet queries bench-sql compares with.
 BEFORE ?= 92955ab
-# The programs the tests drive: real clients and real peers, no mocks.
-PACKAGES := tshark tcpdump mariadb-client mariadb-server nfdump softflowd
+# The programs the tests drive: real clients and real peers, no mocks. Java 17
+# or later and npm are taken as they are there, or installed.
+PACKAGES := tshark tcpdump mariadb-client mariadb-server nfdump softflowd python3-pymysql libmariadb-java
 
 .PHONY: help build demo test deps unit race fuzz random lint docs bench bench-sql bench-collector
 
@@ -40,6 +41,7 @@ test: deps lint unit race
 
 deps:
 	@missing=""; for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	command -v javac >/dev/null || missing="$$missing default-jdk-headless"; command -v npm >/dev/null || missing="$$missing npm"; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ]; then \
 	    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \

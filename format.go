@@ -16,7 +16,7 @@ import (
 
 // resultRows is an answer to print. Values are nil, integers, float64, string,
 // []byte, time.Time in UTC, or something that prints itself, such as a
-// decimal. Next returns io.EOF after the last row; the row is valid until the
+// number with all its digits. Next returns io.EOF after the last row; the row is valid until the
 // next call.
 type resultRows interface {
 	Columns() []string

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/spf13/pflag"
 
 	"github.com/wiresql/wiresql/engine"
@@ -88,7 +89,28 @@ func (r answerRows) Columns() []string {
 	return names
 }
 
+// written is a number as MySQL writes it: 7098.0000 has four digits behind the
+// point, whatever they are.
+type written string
+
+func (n written) String() string { return string(n) }
+
 func (r answerRows) Next() ([]any, error) {
-	row, err := r.Rows.Next()
-	return row, err
+	cells, err := r.Text()
+	if err != nil {
+		return nil, err
+	}
+	row := make([]any, len(cells))
+	for i, cell := range cells {
+		switch t := r.Schema[i].Type; {
+		case cell == nil:
+		case types.IsNumber(t):
+			row[i] = written(cell)
+		case types.IsBinaryType(t) && !types.IsJSON(t):
+			row[i] = cell
+		default:
+			row[i] = string(cell)
+		}
+	}
+	return row, nil
 }

@@ -207,7 +207,7 @@ func (g *grammar) number(d int) *node {
 	case 27:
 		return &node{kind: ofNumber, format: "TIME_TO_SEC(%s)", maria: "TRUNCATE(TIME_TO_SEC(%s), 0)", parts: []*node{g.of(ofClock, d)}}
 	case 28:
-		return g.make(ofNumber, "INET_ATON(%s)", literalNode(ofText, pick(g, []string{"'10.20.0.23'", "'255.255.255.255'", "'x'", "'1.2.3.4'"})))
+		return g.make(ofNumber, "CAST(INET_ATON(%s) AS SIGNED)", literalNode(ofText, pick(g, []string{"'10.20.0.23'", "'255.255.255.255'", "'x'", "'1.2.3.4'"}))) // unsigned in MySQL
 	}
 	return g.make(ofNumber, "(%s)", g.truth(d))
 }
@@ -406,7 +406,11 @@ func (g *grammar) truth(d int) *node {
 	case 8:
 		return g.make(ofTruth, "%s"+op+pick(g, []string{"'10:20:00'", "'06:00'", "'14:05:00.5'"}), g.of(ofClock, d))
 	case 9:
-		return g.make(ofTruth, "%s"+op+"%s", g.of(ofClock, d), g.of(ofClock, d))
+		both := g.make(ofTruth, "%s"+op+"%s", g.of(ofClock, d), g.of(ofClock, d))
+		if op == " <=> " { // in WHERE MariaDB finds others equal than in SELECT
+			both.maria = "COALESCE(%s = %s, %s IS NULL AND %s IS NULL)"
+		}
+		return both
 	case 10:
 		return g.make(ofTruth, "%s"+op+pick(g, []string{"'80'", "'1.5'", "'-3'"}), g.numeric(d))
 	case 11:
@@ -431,7 +435,21 @@ func (g *grammar) truth(d int) *node {
 	case 21:
 		return g.make(ofTruth, "NOT (%s)", g.of(ofTruth, d))
 	case 22:
-		return g.make(ofTruth, "(%s, %s) "+pick(g, []string{"=", "<>", "<", ">="})+" (%s, %s)", g.leaf(ofNumber), g.leaf(ofText), g.leaf(ofNumber), g.leaf(ofText))
+		// MariaDB is asked what the manual (14.4.2) says rows are compared
+		// by: of rows themselves it doesn't know that they may be NULL.
+		op := pick(g, []string{"=", "<>", "<", ">="})
+		rows := g.make(ofTruth, "(%s, %s) "+op+" (%s, %s)", g.leaf(ofNumber), g.leaf(ofText), g.leaf(ofNumber), g.leaf(ofText))
+		rows.order = []int{0, 2, 1, 3}
+		switch op {
+		case "=":
+			rows.maria = "(%s = %s AND %s = %s)"
+		case "<>":
+			rows.maria = "(%s <> %s OR %s <> %s)"
+		default:
+			rows.maria = "(%s " + op[:1] + " %s OR %s = %s AND %s " + op + " %s)"
+			rows.order = []int{0, 2, 0, 2, 1, 3}
+		}
+		return rows
 	}
 	if columns := g.scope[ofNothing]; len(columns) > 0 { // addresses
 		return literalNode(ofTruth, pick(g, columns)+pick(g, []string{" = '10.20.0.23'", " <> '198.51.100.40'", " LIKE '10.%'", " IN ('10.20.0.31', '10.20.0.57')", " NOT LIKE '%:%'"}))

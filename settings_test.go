@@ -103,3 +103,54 @@ func TestNoDatabase(t *testing.T) {
 		t.Errorf("PREPARE: %v", err)
 	}
 }
+
+// What the command line prints has the digits that MySQL's clients show.
+func TestQueryPrintsScales(t *testing.T) {
+	e := demoEngine(t)
+	for format, want := range map[string]string{
+		"csv": "d,big,f,neg,at,at3,day,span,text,bytes,doc,none,truth\n" +
+			"7098.0000,18446744073709551615,1e20,-0.50,2026-06-12 10:15:00,2026-06-12 10:15:00.500,2026-06-12,-01:00:00,12,00ff,\"{\"\"a\"\": 1}\",,1\n",
+		"json": "[\n{\"d\":7098.0000,\"big\":18446744073709551615,\"f\":1e20,\"neg\":-0.50,\"at\":\"2026-06-12 10:15:00\",\"at3\":\"2026-06-12 10:15:00.500\"," +
+			"\"day\":\"2026-06-12\",\"span\":\"-01:00:00\",\"text\":\"12\",\"bytes\":\"00ff\",\"doc\":\"{\\\"a\\\": 1}\",\"none\":null,\"truth\":1}\n]\n",
+	} {
+		rows, err := e.Query(t.Context(), "SELECT CAST(7098 AS DECIMAL(20,4)) d, CAST(-1 AS UNSIGNED) big, 1e20 f, -0.50 neg, TIMESTAMP '2026-06-12 10:15:00' at, "+
+			"CAST('2026-06-12 10:15:00.5' AS DATETIME(3)) at3, DATE '2026-06-12' day, TIMEDIFF('10:00:00', '11:00:00') span, '12' text, x'00ff' bytes, "+
+			"JSON_OBJECT('a', 1) doc, NULL none, 1 = 1 truth")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if err := writeRows(&b, format, answerRows{rows}); err != nil || b.String() != want {
+			t.Errorf("%s: %v\n got %s\nwant %s", format, err, b.String(), want)
+		}
+		rows.Close()
+	}
+}
+
+// The end of a result tells as many warnings as SHOW WARNINGS lists then.
+func TestWarningCounts(t *testing.T) {
+	wire, _ := serveOnly(t)
+	asks := map[string]int{
+		"SELECT 1":                       0,
+		"SELECT 1 / 0":                   1,
+		"SELECT CAST('12abc' AS SIGNED)": 1,
+		"SELECT CAST('a' AS SIGNED), CAST('b' AS SIGNED)": 2,
+		"SELECT GROUP_CONCAT(conn_id) FROM connections":   1,
+		"SHOW TABLES": 0,
+		"SET @a = 1":  0,
+	}
+	var statements []string
+	for statement := range asks {
+		statements = append(statements, statement, "SHOW WARNINGS")
+	}
+	got := outside(t, wire, statements, "/usr/bin/python3", "testdata/clients/pymysql/client.py")
+	for i := 0; i < len(got); i += 2 {
+		if got[i].Error != "" || got[i+1].Error != "" {
+			t.Errorf("%s: %s %s", statements[i], got[i].Error, got[i+1].Error)
+			continue
+		}
+		if n := asks[statements[i]]; got[i].Warnings != n || len(got[i+1].Rows) != n {
+			t.Errorf("%s: %d warnings told, %d listed, want %d", statements[i], got[i].Warnings, len(got[i+1].Rows), n)
+		}
+	}
+}

@@ -134,6 +134,8 @@ func (e *Engine) setVariables() error {
 		"time_zone": "+00:00",
 		// MySQL's own; go-mysql-server's compares by bytes.
 		"collation_connection": "utf8mb4_0900_ai_ci",
+		// MySQL 8's default; go-mysql-server's has half of it.
+		"sql_mode": "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION",
 		// LOAD_FILE and INTO OUTFILE reach nothing even if something lets
 		// them through: an empty value would mean any file.
 		"secure_file_priv": filepath.Join(e.duck.spill, "nothing"),

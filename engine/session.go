@@ -60,18 +60,7 @@ func isUTC(zone string) bool {
 // server has one value: another is refused where it is set, never ignored.
 var unobeyed = map[string]func(v any) error{
 	"sql_mode": func(v any) error {
-		mode, isText := v.(string)
-		if bits, ok := v.(uint64); ok && !isText {
-			known, _, _ := sql.SystemVariables.GetGlobal("sql_mode")
-			set, ok := known.GetType().(sql.SetType)
-			if !ok {
-				return nil
-			}
-			var err error
-			if mode, err = set.BitsToString(bits); err != nil {
-				return err
-			}
-		}
+		mode, _ := v.(string)
 		for _, word := range strings.Split(strings.ToUpper(mode), ",") {
 			if why := unobeyedModes[strings.TrimSpace(word)]; why != "" {
 				return userError("sql_mode %s: %s", strings.TrimSpace(word), why)
@@ -136,7 +125,18 @@ var guardSettings = sync.OnceFunc(func() {
 		}
 		guarded, before := *v, v.NotifyChanged
 		guarded.NotifyChanged = func(ctx *sql.Context, scope sql.SystemVariableScope, value sql.SystemVarValue) error {
-			if err := check(value.Val); err != nil {
+			set := value.Val
+			// Words come as bits. What is set may not be read here: it is locked.
+			if words, ok := v.Type.(sql.SetType); ok {
+				if bits, ok := set.(uint64); ok {
+					text, err := words.BitsToString(bits)
+					if err != nil {
+						return err
+					}
+					set = text
+				}
+			}
+			if err := check(set); err != nil {
 				return err
 			}
 			if before != nil {

@@ -268,8 +268,14 @@ func parseMoment(s string) (m moment, rest, ok bool) {
 				}
 				break
 			}
+			if i == 2 {
+				s = strings.TrimLeft(s, " \t\n\v\f\r")
+			}
+			if i < 5 { // 2026.06.12
+				s = strings.TrimLeftFunc(s, func(r rune) bool { return r < 0x7f && isPunctuation(byte(r)) })
+			}
 		}
-		if len(s) > 1 && s[0] == '.' && run >= 12 {
+		if len(s) > 1 && s[0] == '.' && (run >= 12 || run == 4) {
 			fraction, s = readFraction(s[1:])
 		}
 	} else {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"vitess.io/vitess/go/mysql/collations"
+	"vitess.io/vitess/go/mysql/decimal"
 	"vitess.io/vitess/go/sqltypes"
 	"vitess.io/vitess/go/vt/sqlparser"
 )
@@ -47,7 +48,7 @@ func castType(c *call) (Type, error) {
 			return Type{}, sqlErrorf(1427, "42000", "For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '').")
 		}
 		return Type{Kind: Decimal, Precision: max(length, 1), Scale: scale, Nullable: nullable}, nil
-	case "double", "real", "float":
+	case "double", "real":
 		return Type{Kind: Double, Nullable: nullable}, nil
 	case "char", "nchar":
 		if length == 0 && to.Length == nil {
@@ -143,6 +144,16 @@ func evalCast(c *call) (evaluator, error) {
 		}), nil
 	}
 	eval, err := c.bySQL()
+	if c.result.Kind == Decimal && c.result.Scale == 0 && kind.Numeric() {
+		// evalengine cuts what is less than one.
+		x := c.decimal(0)
+		return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+			if d := x(row[0]).Round(0); d.Abs().Cmp(decimal.NewFromInt(1)) <= 0 {
+				return sqltypes.MakeTrusted(sqltypes.Decimal, d.FormatMySQL(0)), nil
+			}
+			return eval(row)
+		}), err
+	}
 	return eval, err
 }
 

@@ -224,7 +224,7 @@ func evalDateFormat(c *call) (evaluator, error) {
 	at := c.moment(0)
 	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
 		m, ok := at(row[0])
-		if !ok {
+		if !ok || row[1].Len() == 0 { // as MySQL: no format, no text
 			return sqltypes.NULL, nil
 		}
 		text, ok := m.format(row[1].ToString())

@@ -1,6 +1,8 @@
 package functions
 
 import (
+	"slices"
+
 	"strings"
 
 	"vitess.io/vitess/go/vt/sqlparser"
@@ -102,8 +104,16 @@ func secToTimeType(c *call) (Type, error) {
 	t := Type{Kind: Clock, Nullable: true, Scale: 6}
 	if n := c.args[0].Type; n.Kind.Numeric() && n.Kind != Double || n.Kind.Temporal() {
 		t.Scale = min(scaleOf(n), 6)
+	} else if f, ok := c.node.(*sqlparser.FuncExpr); ok && rounds(f.Exprs[0]) {
+		t.Scale = 0
 	}
 	return t, nil
+}
+
+// rounds tells whether an expression's value is whole, whatever its type.
+func rounds(e sqlparser.Expr) bool {
+	f, ok := e.(*sqlparser.FuncExpr)
+	return ok && len(f.Exprs) == 1 && slices.Contains([]string{"round", "floor", "ceil", "ceiling"}, f.Name.Lowered())
 }
 
 func clockType(c *call) (Type, error) {

@@ -244,7 +244,7 @@ func conform(v sqltypes.Value, t Type) (sqltypes.Value, error) {
 		if err != nil {
 			return v, err
 		}
-		return sqltypes.MakeTrusted(sqltypes.Decimal, d.FormatMySQL(int32(t.Scale))), nil
+		return sqltypes.MakeTrusted(sqltypes.Decimal, d.Round(int32(t.Scale)).FormatMySQL(int32(t.Scale))), nil
 	case Double:
 		if v.Type() != sqltypes.Float64 {
 			return sqltypes.MakeTrusted(sqltypes.Float64, v.Raw()), nil

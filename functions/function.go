@@ -59,6 +59,9 @@ type Operand struct {
 	// Type is the operand's type where a translation of MySQL's functions looks
 	// at it: widths, scales, lengths and collations.
 	Type Type
+	// Carries tells that SQL is a decimal with more digits behind the point
+	// than Type shows: a quotient's.
+	Carries bool
 	// SQL is an expression, safe inside any other expression; empty for
 	// addresses.
 	SQL string

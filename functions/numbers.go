@@ -10,37 +10,37 @@ import (
 
 // numbers are the mathematical functions (manual 12.6).
 var numbers = []builtin{
-	{name: "abs", args: "x", typed: absolute, doc: "The absolute value."},
-	{name: "acos", args: "x", typed: maybeDouble, doc: "The arc cosine."},
-	{name: "asin", args: "x", typed: maybeDouble, doc: "The arc sine."},
-	{name: "atan", args: "y[, x]", typed: maybeDouble, doc: "The arc tangent, of y/x with two arguments."},
-	{name: "atan2", args: "y, x", typed: maybeDouble, doc: "The arc tangent of y/x, in its quadrant."},
+	{name: "abs", args: "x", typed: absolute, exact: true, doc: "The absolute value."},
+	{name: "acos", args: "x", typed: maybeDouble, whole: true, doc: "The arc cosine."},
+	{name: "asin", args: "x", typed: maybeDouble, whole: true, doc: "The arc sine."},
+	{name: "atan", args: "y[, x]", typed: maybeDouble, whole: true, doc: "The arc tangent, of y/x with two arguments."},
+	{name: "atan2", args: "y, x", typed: maybeDouble, whole: true, doc: "The arc tangent of y/x, in its quadrant."},
 	{name: "bin", args: "n", typed: plainText(64), doc: "The number in base 2."},
 	{name: "bit_count", args: "n", typed: maybeInteger, doc: "The number of bits set."},
-	{name: "ceil", args: "x", typed: wholeNumber, doc: "The least whole number not less than x."},
+	{name: "ceil", args: "x", typed: wholeNumber, whole: true, doc: "The least whole number not less than x."},
 	{name: "conv", args: "n, from, to", typed: plainText(64), eval: evalConv, doc: "A number of one base in another, 2 to 36."},
-	{name: "cos", args: "x", typed: maybeDouble, doc: "The cosine."},
-	{name: "cot", args: "x", typed: maybeDouble, eval: finite, doc: "The cotangent."},
+	{name: "cos", args: "x", typed: maybeDouble, whole: true, doc: "The cosine."},
+	{name: "cot", args: "x", typed: maybeDouble, eval: finite, whole: true, doc: "The cotangent."},
 	{name: "crc32", args: "bytes", typed: maybeUnsigned, stored: true, doc: "The CRC-32."},
-	{name: "degrees", args: "x", typed: maybeDouble, eval: finite, doc: "Radians in degrees."},
-	{name: "exp", args: "x", typed: maybeDouble, eval: finite, doc: "e to the power of x."},
-	{name: "floor", args: "x", typed: wholeNumber, doc: "The greatest whole number not greater than x."},
-	{name: "format", args: "x, digits[, locale]", typed: plainText(0), eval: evalFormat, doc: "The number with thousands separated, rounded to so many digits."},
-	{name: "ln", args: "x", typed: maybeDouble, eval: logarithm, doc: "The natural logarithm."},
-	{name: "log", args: "x[, y]", typed: maybeDouble, eval: logarithm, doc: "The natural logarithm, or that of y to base x."},
-	{name: "log10", args: "x", typed: maybeDouble, eval: logarithm, doc: "The logarithm to base 10."},
-	{name: "log2", args: "x", typed: maybeDouble, eval: logarithm, doc: "The logarithm to base 2."},
+	{name: "degrees", args: "x", typed: maybeDouble, eval: finite, whole: true, doc: "Radians in degrees."},
+	{name: "exp", args: "x", typed: maybeDouble, eval: finite, whole: true, doc: "e to the power of x."},
+	{name: "floor", args: "x", typed: wholeNumber, whole: true, doc: "The greatest whole number not greater than x."},
+	{name: "format", args: "x, digits[, locale]", typed: plainText(0), eval: evalFormat, whole: true, doc: "The number with thousands separated, rounded to so many digits."},
+	{name: "ln", args: "x", typed: maybeDouble, eval: logarithm, whole: true, doc: "The natural logarithm."},
+	{name: "log", args: "x[, y]", typed: maybeDouble, eval: logarithm, whole: true, doc: "The natural logarithm, or that of y to base x."},
+	{name: "log10", args: "x", typed: maybeDouble, eval: logarithm, whole: true, doc: "The logarithm to base 10."},
+	{name: "log2", args: "x", typed: maybeDouble, eval: logarithm, whole: true, doc: "The logarithm to base 2."},
 	{name: "mod", args: "a, b", typed: remainder, eval: evalZero, exact: true, doc: "The remainder; NULL by 0."},
 	{name: "oct", args: "n", typed: plainText(64), doc: "The number in base 8."},
 	{name: "pi", args: "", typed: of(Type{Kind: Double}), doc: "3.141593."},
-	{name: "pow", args: "x, y", typed: maybeDouble, eval: finite, doc: "x to the power of y."},
-	{name: "radians", args: "x", typed: maybeDouble, doc: "Degrees in radians."},
-	{name: "round", args: "x[, digits]", typed: roundType, eval: evalRound, doc: "x rounded, half away from zero; a DOUBLE half to even."},
-	{name: "sign", args: "x", typed: maybeInteger, doc: "-1, 0 or 1."},
-	{name: "sin", args: "x", typed: maybeDouble, doc: "The sine."},
-	{name: "sqrt", args: "x", typed: maybeDouble, doc: "The square root; NULL below 0."},
-	{name: "tan", args: "x", typed: maybeDouble, doc: "The tangent."},
-	{name: "truncate", args: "x, digits", typed: roundType, doc: "x cut behind so many digits."},
+	{name: "pow", args: "x, y", typed: maybeDouble, eval: finite, whole: true, doc: "x to the power of y."},
+	{name: "radians", args: "x", typed: maybeDouble, whole: true, doc: "Degrees in radians."},
+	{name: "round", args: "x[, digits]", typed: roundType, eval: evalRound, whole: true, doc: "x rounded, half away from zero; a DOUBLE half to even."},
+	{name: "sign", args: "x", typed: maybeInteger, whole: true, doc: "-1, 0 or 1."},
+	{name: "sin", args: "x", typed: maybeDouble, whole: true, doc: "The sine."},
+	{name: "sqrt", args: "x", typed: maybeDouble, whole: true, doc: "The square root; NULL below 0."},
+	{name: "tan", args: "x", typed: maybeDouble, whole: true, doc: "The tangent."},
+	{name: "truncate", args: "x, digits", typed: roundType, whole: true, doc: "x cut behind so many digits."},
 }
 
 func absolute(c *call) (Type, error) {
@@ -205,7 +205,7 @@ func evalFormat(c *call) (evaluator, error) {
 		n := int(min(max(digits(row[1]), 0), 38))
 		var text string
 		if exactNumber {
-			text = string(number(row[0]).FormatMySQL(int32(n)))
+			text = string(number(row[0]).Round(int32(n)).FormatMySQL(int32(n)))
 		} else {
 			f := approximate(row[0])
 			if p := math.Pow10(n); n < 22 && !math.IsInf(f*p, 0) {

@@ -319,7 +319,7 @@ func evalFindInSet(c *call) (evaluator, error) {
 func evalField(c *call) (evaluator, error) {
 	numeric, approximate := 0, false
 	for _, a := range c.args {
-		if a.Type.Kind.Numeric() || a.Type.Kind == Null {
+		if a.Type.Kind.Numeric() { // NULL is a text to MySQL
 			numeric++
 		}
 		approximate = approximate || a.Type.Kind == Double

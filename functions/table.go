@@ -28,6 +28,9 @@ type builtin struct {
 	// exact tells that eval or evalengine want decimals with the digits a
 	// quotient carries; others get them as their type shows them.
 	exact bool
+	// whole tells that arguments come like that, though the result is as its
+	// type says.
+	whole bool
 	// stored tells that the function looks at the bytes of text, as they are in
 	// its character set.
 	stored bool
@@ -366,9 +369,29 @@ func (c *call) encodings() map[int]func(sqltypes.Value) sqltypes.Value {
 	return out
 }
 
+// Exact tells whether a call takes decimals with the digits behind the point
+// that a quotient carries, not as its type shows them.
+func Exact(node sqlparser.Expr) bool {
+	to := (*sqlparser.ConvertType)(nil)
+	switch n := node.(type) {
+	case *sqlparser.CastExpr:
+		to = n.Type
+	case *sqlparser.ConvertExpr:
+		to = n.Type
+	default:
+		b := table()[nameOf(node)]
+		return b != nil && (b.exact || b.whole)
+	}
+	switch strings.ToLower(to.Type) {
+	case "char", "nchar", "binary", "json":
+		return false
+	}
+	return true
+}
+
 // shown lists the arguments that are decimals and must be cut to their scale.
 func (c *call) shown() []int {
-	if c.exact {
+	if Exact(c.node) {
 		return nil
 	}
 	var out []int

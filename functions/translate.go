@@ -244,7 +244,7 @@ func (d *translation) double(i int) (string, bool) {
 		return "CAST(" + a.SQL + " AS DOUBLE)", true
 	case Decimal:
 		// DuckDB divides the digits, which rounds once; beyond 2^53 twice.
-		if a.Type.Precision <= 15 && a.Type.Precision > 0 && a.Type.Scale <= 22 {
+		if !a.Carries && a.Type.Precision <= 15 && a.Type.Precision > 0 && a.Type.Scale <= 22 {
 			return "CAST(" + a.SQL + " AS DOUBLE)", true
 		}
 	}
@@ -462,7 +462,7 @@ func duckTruncate(d *translation) (string, bool) {
 	case Double:
 		return scaleDouble(x, n, "trunc(%s)"), true
 	case Decimal:
-		if d.result.Precision > 38 {
+		if d.result.Precision > 38 || d.args[0].Carries {
 			return "", false
 		}
 		typ := fmt.Sprintf("DECIMAL(%d,%d)", d.result.Precision, d.result.Scale)

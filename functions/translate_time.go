@@ -260,6 +260,9 @@ func duckDateFormat(d *translation) (string, bool) {
 	if !okX || !okF {
 		return "", false
 	}
+	if format == "" {
+		return "CAST(NULL AS VARCHAR)", true
+	}
 	return formatText(x, format), true
 }
 

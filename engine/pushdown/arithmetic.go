@@ -24,6 +24,14 @@ func (r *renderer) bigint(e Expr) string {
 		if e.T.Kind == Integer {
 			return "CAST(" + text + " AS BIGINT)"
 		}
+	case *Case:
+		if e.T.Kind == Integer { // of literals
+			return "CAST(" + text + " AS BIGINT)"
+		}
+	case *Call:
+		if e.T.Kind == Integer && (e.Op == "coalesce" || e.Op == "greatest" || e.Op == "least") {
+			return "CAST(" + text + " AS BIGINT)"
+		}
 	}
 	return text
 }
@@ -119,6 +127,9 @@ func (r *renderer) digits(e Expr) (text string, frac int) {
 		case "neg":
 			a, fa = r.digits(e.Args[0])
 			return "(-" + a + ")", fa
+		case "abs":
+			a, fa = r.digits(e.Args[0])
+			return "abs(" + a + ")", fa
 		}
 		switch e.Op {
 		case "/":

@@ -31,6 +31,7 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 		if len(e.Exprs) == 0 {
 			return typed("rand", Type{Kind: Double}), nil
 		}
+		return nil, refuse(e, "numbers that repeat themselves are not made: use RAND(), or MD5 of a column")
 	case "uuid":
 		return typed("uuid", Type{Kind: Text, Length: 36}), nil
 	case "load_file":
@@ -185,6 +186,9 @@ func (c *compiler) functionOf(e sqlparser.Expr, args []Expr) (Expr, error) {
 	if err != nil || folded != nil {
 		return folded, err
 	}
+	if f, ok := e.(*sqlparser.FuncExpr); ok && f.Name.Lowered() == "abs" && p.Type.Kind == Decimal && args[0].Kind() == Decimal {
+		return typed("abs", p.Type, args[0]), nil
+	}
 	return c.called(e, args, p), nil
 }
 
@@ -193,11 +197,10 @@ func (c *compiler) functionOf(e sqlparser.Expr, args []Expr) (Expr, error) {
 func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (p *functions.Prepared, folded Expr, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = mistake(1105, "HY000", "internal error in %s: %v", shorten(sqlparser.String(e)), r)
+			err = mistake(1105, "HY000", "internal error in %s: %v", written(e), r)
 		}
 	}()
-	if _, exact := e.(*sqlparser.BinaryExpr); !exact {
-		// A quotient carries more digits in arithmetic only.
+	if !functions.Exact(e) {
 		args = slices.Clone(args)
 		for i, a := range args {
 			if l, ok := a.(*Literal); ok && l.T.Kind == Decimal {

@@ -3,6 +3,7 @@ package pushdown
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -52,7 +53,9 @@ func (c *compiler) collated(a, b Expr, pattern bool) (Expr, Expr, bool, error) {
 		return a, b, true, nil
 	}
 	fa, fb := foldOf(a), foldOf(b)
-	if coll == functions.Default && winner.Coercibility == 0 {
+	// Letters past ASCII are equal to several (ß to ss), which is for the
+	// weights to say.
+	if coll == functions.Default && (winner.Coercibility == 0 || !pattern && (pastASCII(a) || pastASCII(b))) {
 		return c.folded(a, coll, "weight"), c.folded(b, coll, "weight"), true, nil
 	}
 	how := fa
@@ -63,6 +66,12 @@ func (c *compiler) collated(a, b Expr, pattern bool) (Expr, Expr, bool, error) {
 		how = "lower"
 	}
 	return c.folded(a, coll, how), c.folded(b, coll, how), true, nil
+}
+
+// pastASCII tells whether a literal has letters that are not ASCII.
+func pastASCII(e Expr) bool {
+	s, ok := textLiteral(e)
+	return ok && strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
 // oneSpelling tells whether two texts are of columns that store one spelling of

@@ -411,24 +411,29 @@ func (c *compiler) inSubquery(left sqlparser.Expr, sub *sqlparser.Subquery) (Exp
 	if err != nil {
 		return nil, err
 	}
-	if len(args) > 1 && refersOut(p) && c.scope != nil && c.scope.clause != inWhere {
-		return c.rowIn(p, args), nil
-	}
 	return &Subquery{Op: "in", Rel: p, Args: args, T: Type{Kind: Bool}}, nil
 }
 
-// rowIn is (a, b) IN (a correlated subquery) as a value, which DuckDB lacks:
-// true where a row is equal, unknown where one may be.
-func (c *compiler) rowIn(p *Project, args []Expr) Expr {
-	var equal []Expr
-	for i, x := range p.Exprs {
-		equal = append(equal, call("=", Bool, args[i], &Col{x.Column}))
+// rowIn is IN over a subquery of what is several values to DuckDB, whose IN
+// takes a row that is NULL in part for one that differs: true where a row is
+// equal, unknown where one may be.
+func rowIn(s *Subquery) Expr {
+	columns := s.Rel.Columns()
+	var equal, unknown []Expr
+	for i, x := range columns {
+		a, b := s.Args[i], Expr(&Col{x})
+		equal = append(equal, call("=", Bool, a, b))
+		unknown = append(unknown, call("is null", Bool, a), call("is null", Bool, b))
 	}
 	exists := func(cond Expr) Expr {
-		return &Subquery{Op: "exists", Rel: &Filter{p, []Expr{cond}}, T: Type{Kind: Bool}}
+		return &Subquery{Op: "exists", Rel: &Filter{s.Rel, []Expr{cond}}, T: Type{Kind: Bool}}
 	}
-	all := andOf(equal)
-	return &Case{Whens: []When{{exists(all), lit(Bool, true)}, {exists(call("is null", Bool, all)), null()}}, Else: lit(Bool, false), T: Type{Kind: Bool}}
+	maybe := Expr(call("is null", Bool, andOf(equal)))
+	if len(columns) == 1 {
+		maybe = orOf(unknown)
+	}
+	yes, no := lit(Bool, !s.Not), lit(Bool, s.Not)
+	return &Case{Whens: []When{{exists(andOf(equal)), yes}, {exists(maybe), null()}}, Else: no, T: Type{Kind: Bool, Nullable: true}}
 }
 
 // compared binds a subquery whose columns are compared with values, both

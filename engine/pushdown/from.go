@@ -72,6 +72,9 @@ func (c *compiler) aliasedTable(te *sqlparser.AliasedTableExpr, outer *scope, le
 	alias := te.As.String()
 	switch t := te.Expr.(type) {
 	case sqlparser.TableName:
+		if len(te.Partitions) > 0 {
+			return nil, mistake(1747, "HY000", "PARTITION () clause on non partitioned table")
+		}
 		return c.table(t, alias)
 	case *sqlparser.DerivedTable:
 		if alias == "" {

@@ -2,6 +2,7 @@ package pushdown
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -87,13 +88,17 @@ func syntaxError(format string, args ...any) error { return mistake(1064, "42000
 func refuse(what sqlparser.SQLNode, format string, args ...any) error {
 	text := ""
 	if what != nil {
-		text = shorten(sqlparser.String(what)) + ": "
+		text = written(what) + ": "
 	}
 	return mistake(1235, "42000", "%s%s", text, fmt.Sprintf(format, args...))
 }
 
-// shorten keeps the start of a long expression.
-func shorten(s string) string {
+// marks are what titles are found again by.
+var marks = regexp.MustCompile(`/\*#\d+\*/ `)
+
+// written is the start of an expression's text, for errors.
+func written(node sqlparser.SQLNode) string {
+	s := marks.ReplaceAllString(sqlparser.String(node), "")
 	for i, r := range s {
 		if r == '\n' || i >= 120 {
 			return s[:i]

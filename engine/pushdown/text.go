@@ -2,6 +2,7 @@ package pushdown
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -137,13 +138,21 @@ func literalString(s string) string {
 }
 
 func (r *renderer) caseText(e *Case, lane int) string {
-	var b strings.Builder
-	b.WriteString("CASE")
+	var arms []Expr
 	for _, w := range e.Whens {
-		b.WriteString(" WHEN " + r.value(w.If) + " THEN " + r.arm(w.Then, e.T.Kind, lane))
+		arms = append(arms, w.Then)
 	}
 	if e.Else != nil {
-		b.WriteString(" ELSE " + r.arm(e.Else, e.T.Kind, lane))
+		arms = append(arms, e.Else)
+	}
+	texts := r.arms(arms, e.T.Kind, lane)
+	var b strings.Builder
+	b.WriteString("CASE")
+	for i, w := range e.Whens {
+		b.WriteString(" WHEN " + r.value(w.If) + " THEN " + texts[i])
+	}
+	if e.Else != nil {
+		b.WriteString(" ELSE " + texts[len(e.Whens)])
 	}
 	return "(" + b.String() + " END)"
 }
@@ -167,7 +176,7 @@ func (r *renderer) castText(e *Cast) string {
 	case Integer:
 		if from == Decimal {
 			// Halves away from zero, as MySQL rounds decimals.
-			return "CAST(round(" + r.shown(e.Arg, arg[0]) + ") AS BIGINT)"
+			return "CAST(round(" + arg[0] + ") AS BIGINT)"
 		}
 		return "CAST(" + arg[0] + " AS BIGINT)"
 	case Text:
@@ -216,7 +225,7 @@ var callbacks = map[Kind]string{Bool: "mysql_bool", Integer: "mysql_bigint", Uns
 
 // operandOf describes a rendered operand to the function table.
 func operandOf(e Expr, lanes []string) functions.Operand {
-	o := functions.Operand{Kind: e.Kind(), Type: TypeOf(e)}
+	o := functions.Operand{Kind: e.Kind(), Type: TypeOf(e), Carries: inexact(e)}
 	if l, ok := e.(*Literal); ok {
 		o.Literal, o.IsLiteral = l.Value, true
 	}
@@ -237,7 +246,9 @@ func (r *renderer) function(e *Func) []string {
 		args := make([]functions.Operand, len(e.Args))
 		for i, a := range e.Args {
 			lanes := r.lanes(a, a.Kind())
-			lanes[0] = r.shown(a, lanes[0])
+			if !functions.Exact(e.Node) {
+				lanes[0] = r.shown(a, lanes[0])
+			}
 			if c, ok := a.(*Call); ok && c.Op == "unix_timestamp" {
 				switch rounding(e.Node) {
 				case "floor":
@@ -272,7 +283,7 @@ func (r *renderer) function(e *Func) []string {
 			a = asShown(a)
 		}
 		text := r.value(a)
-		if inexact(a) {
+		if !functions.Exact(e.Node) {
 			text = r.shown(a, text)
 		}
 		args = append(args, text)
@@ -338,6 +349,11 @@ func (r *renderer) operator(e *Call) string {
 		return "(" + r.value(e.Args[0]) + " LIKE " + pattern + " ESCAPE " + r.value(e.Args[2]) + ")"
 	case "like_bytes":
 		return "wiresql_like_bytes(" + strings.Join(r.arms(e.Args, Bytes, 0), ", ") + ")"
+	case "abs":
+		if inexact(e) {
+			return scaled(r.digits(e))
+		}
+		return "abs(" + r.value(e.Args[0]) + ")"
 	case "+", "-", "*", "/", "div", "%", "neg":
 		return r.arithmetic(e)
 	case "&", "|", "^", "~", "<<", ">>":
@@ -403,6 +419,22 @@ func (r *renderer) unixTimestamp(e *Call) string {
 
 func (r *renderer) arms(args []Expr, k Kind, lane int) []string {
 	out := make([]string, len(args))
+	if k == Decimal && slices.ContainsFunc(args, inexact) {
+		// DuckDB cuts the digits of one where another needs room.
+		fracs := make([]int, len(args))
+		for i, a := range args {
+			if a.Kind() == Null {
+				out[i] = "CAST(NULL AS HUGEINT)"
+				continue
+			}
+			out[i], fracs[i] = r.digits(a)
+		}
+		most := slices.Max(fracs)
+		for i := range out {
+			out[i] = scaled(times(out[i], most-fracs[i]), most)
+		}
+		return out
+	}
 	for i, a := range args {
 		out[i] = r.arm(a, k, lane)
 	}
@@ -506,33 +538,17 @@ func (r *renderer) subquery(e *Subquery) []string {
 	case "exists":
 		return []string{"(" + not + "EXISTS (" + r.rel(e.Rel).text(1) + "))"}
 	case "in":
-		var left []string
-		for i, a := range e.Args {
-			k := a.Kind()
-			if k == Null {
-				k = e.Rel.Columns()[i].Kind
-			}
-			l := r.lanes(a, k)
-			if k != Address {
-				l = l[:1]
-			}
-			left = append(left, l...)
+		if len(e.Args) > 1 || e.Rel.Columns()[0].Kind == Address {
+			return []string{r.value(rowIn(e))}
 		}
-		var cols []string
+		column := e.Rel.Columns()[0]
+		kind := e.Args[0].Kind()
+		if kind == Null {
+			kind = column.Kind
+		}
 		s := r.rel(e.Rel).wrap(r)
-		for _, c := range e.Rel.Columns() {
-			l := columnLanes(c)
-			if c.Kind == Community {
-				l = l[:1]
-			}
-			cols = append(cols, l...)
-		}
-		s.cols = cols
-		v := left[0]
-		if len(left) > 1 {
-			v = "(" + strings.Join(left, ", ") + ")"
-		}
-		return []string{"(" + v + " " + not + "IN (" + s.text(1) + "))"}
+		s.cols = columnLanes(column)[:1] // of a community id the number says it
+		return []string{"(" + r.lanes(e.Args[0], kind)[0] + " " + not + "IN (" + s.text(1) + "))"}
 	}
 	if e.Op == "any" || e.Op == "all" {
 		rel, left := r.rel(e.Rel).wrap(r), r.lanes(e.Args[0], e.Rel.Columns()[0].Kind)

@@ -109,6 +109,11 @@ func (r *renderer) groupConcatText(a *Aggregate) string {
 	case !a.Distinct:
 		text = fmt.Sprintf("string_agg(%s, %s%s)", v, separator, order)
 	case len(a.Args) == 3 && (len(a.Order) == 0 || len(a.Order) == 1 && fingerprint(a.Order[0].Expr) == fingerprint(a.Args[0])):
+		if order != "" { // DuckDB wants the argument's own text
+			if order = " ORDER BY " + v + " NULLS FIRST"; a.Order[0].Desc {
+				order = " ORDER BY " + v + " DESC NULLS LAST"
+			}
+		}
 		text = fmt.Sprintf("string_agg(DISTINCT %s, %s%s)", v, separator, order)
 	default:
 		text = r.distinctConcat(a, v, separator)

@@ -7,6 +7,8 @@
 //
 //	{"binary": false, "columns": [{"name", "type", "scale", "unsigned"}], "rows": [[…]], "error": "…"}
 //
+// PyMySQL adds "warnings", their number as the end of the rows tells it.
+//
 // type is the driver's name or number of the type. Values are text, null for
 // NULL; bytes are "0x" and hex.
 package clients

@@ -40,9 +40,10 @@ def main(host, port, user, password, tls, file):
         try:
             with db.cursor() as cursor:
                 cursor.execute(statement)
+                out["warnings"] = cursor._result.warning_count
                 out["columns"] = [
                     {"name": f.name, "type": str(f.type_code) + ("b" if f.charsetnr == 63 else ""), "scale": f.scale, "unsigned": bool(f.flags & 32)}
-                    for f in cursor._result.fields
+                    for f in getattr(cursor._result, "fields", [])
                 ]
                 out["rows"] = [[text(v) for v in row] for row in cursor.fetchall()]
         except Exception as e:
