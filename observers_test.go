@@ -243,7 +243,7 @@ func TestStatusHasTheMetrics(t *testing.T) {
 	}
 }
 
-// What is said beside an answer is the same when go-mysql-server computes it.
+// What is said beside an answer is the same with plain plans.
 func TestCaveatsWithPushdownOff(t *testing.T) {
 	e := observersEngine(t)
 	for statement, want := range map[string]int{

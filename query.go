@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/spf13/pflag"
 
 	"github.com/wiresql/wiresql/engine"
@@ -102,11 +101,11 @@ func (r answerRows) Next() ([]any, error) {
 	}
 	row := make([]any, len(cells))
 	for i, cell := range cells {
-		switch t := r.Schema[i].Type; {
+		switch {
 		case cell == nil:
-		case types.IsNumber(t):
+		case r.IsNumber(i):
 			row[i] = written(cell)
-		case types.IsBinaryType(t) && !types.IsJSON(t):
+		case r.IsBytes(i):
 			row[i] = cell
 		default:
 			row[i] = string(cell)

@@ -34,7 +34,7 @@ var rewrite = flag.Bool("rewrite", false, "write what is seen into the files of 
 //	query                  a statement, up to a line ----, then its rows
 //	query unordered        the same rows in any order; stored sorted
 //	query only-on          not compared with pushdown off, with the reason on
-//	                       the comment above: go-mysql-server is wrong there
+//	                       the comment above
 //	error                  then the error's text
 //	warning                rows are not compared, the warnings are
 //	oracle                 a statement whose rows MariaDB has written, and no

@@ -89,8 +89,8 @@ func (d *database) GetTableNames(*sql.Context) ([]string, error) {
 	return names, nil
 }
 
-// table is a relation as go-mysql-server sees it. It reads its rows when a
-// statement, or the part of it that names the relation, is not pushed down.
+// table is a relation as go-mysql-server sees it: its columns, for SHOW,
+// DESCRIBE and information_schema. Its rows are read by DuckDB alone.
 type table struct {
 	engine *Engine
 	rel    *tables.Relation

@@ -18,7 +18,6 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/rowexec"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
-	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 )
@@ -95,10 +94,6 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 	e.sql = sqle.New(an, &sqle.Config{IsReadOnly: true})
 	e.sql.Parser = guard{e.sql.Parser}
 	an.Parser = e.sql.Parser
-	if err := e.registerFunctions(); err != nil {
-		e.duck.close()
-		return nil, err
-	}
 	return e, nil
 }
 
@@ -109,8 +104,8 @@ func (e *Engine) Close() error {
 	return err
 }
 
-// SQL is the go-mysql-server engine: catalogue, analyzer rule, functions and
-// guarded parser.
+// SQL is the go-mysql-server engine, for what is about the server: catalogue,
+// functions and guarded parser.
 func (e *Engine) SQL() *sqle.Engine { return e.sql }
 
 // Session makes a connection's session.
@@ -195,6 +190,14 @@ func (e *Engine) Query(ctx context.Context, text string) (*Rows, error) {
 // Next returns the next row, or io.EOF.
 func (r *Rows) Next() (sql.Row, error) { return r.iter.Next(r.ctx) }
 
+// IsNumber tells whether a column holds numbers.
+func (r *Rows) IsNumber(i int) bool { return types.IsNumber(r.Schema[i].Type) }
+
+// IsBytes tells whether a column holds bytes, not text.
+func (r *Rows) IsBytes(i int) bool {
+	return types.IsBinaryType(r.Schema[i].Type) && !types.IsJSON(r.Schema[i].Type)
+}
+
 // Text returns the next row as MySQL text, nil for NULL, or io.EOF.
 func (r *Rows) Text() ([][]byte, error) {
 	if c, ok := r.iter.(Columnar); ok {
@@ -278,14 +281,6 @@ func (r *Rows) Close() (err error) {
 		}
 	}()
 	return iter.Close(r.ctx)
-}
-
-// registerFunctions adds ours, replaces REGEXP (the stock one runs in code
-// that nothing can interrupt) and takes away what reads files or waits.
-func (e *Engine) registerFunctions() error {
-	ctx := sql.NewEmptyContext()
-	e.sql.Analyzer.Catalog.RegisterFunction(ctx, functions.GMS()...)
-	return nil
 }
 
 // variable reads a session variable.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"vitess.io/vitess/go/sqltypes"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -84,6 +85,29 @@ func (s *querySession) Variable(scope, name string) (any, error) {
 		return nil, &functions.SQLError{Number: 1193, State: "HY000", Message: fmt.Sprintf("Unknown system variable '%s'", name)}
 	}
 	return v, nil
+}
+
+// SetUserVariable implements pushdown.Session.
+func (s *querySession) SetUserVariable(name string, v sqltypes.Value) error {
+	switch {
+	case s.preparing:
+		return nil
+	case v.IsNull():
+		return s.ctx.SetUserVariable(s.ctx, name, nil, types.Null)
+	case v.IsSigned():
+		n, err := v.ToInt64()
+		if err != nil {
+			return err
+		}
+		return s.ctx.SetUserVariable(s.ctx, name, n, types.Int64)
+	case v.IsFloat():
+		f, err := v.ToFloat64()
+		if err != nil {
+			return err
+		}
+		return s.ctx.SetUserVariable(s.ctx, name, f, types.Float64)
+	}
+	return s.ctx.SetUserVariable(s.ctx, name, v.ToString(), types.LongText)
 }
 
 // UserVariable implements pushdown.Session.

@@ -28,7 +28,7 @@ func (e *Engine) relationText(snap *snapshot, rel *tables.Relation, columns []st
 	return pushdown.RelationSQL(rel, columns, snap.source(files))
 }
 
-// boxed is the cell as go-mysql-server's operators expect it.
+// boxed is the cell as rows of go-mysql-server hold it.
 func (c *cell) boxed(k tables.Kind) any {
 	if c.null {
 		return nil

@@ -20,8 +20,8 @@ import (
 )
 
 // Columnar is a result that can be taken in chunks of columns: the wire writes
-// their text without a Go value per cell. It is what a statement that was
-// pushed down as a whole returns. Rows and chunks must not be mixed.
+// their text without a Go value per cell. Every query that is compiled returns
+// one. Rows and chunks must not be mixed.
 type Columnar interface {
 	sql.RowIter
 	// NextChunk returns the next rows, or io.EOF. The chunk is valid until
@@ -49,7 +49,7 @@ type result struct {
 	begun bool
 	// finish runs once, when the result is closed.
 	finish func()
-	// run is what it is the result of, when that was pushed down.
+	// run is what it is the result of.
 	run *run
 }
 

@@ -6,28 +6,10 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/expression"
-	"github.com/dolthub/go-mysql-server/sql/expression/function"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"github.com/wiresql/wiresql/functions"
 )
-
-// maxSleep is how many seconds SLEEP waits at most: it holds a connection and
-// answers nothing.
-const maxSleep = 5.0
-
-// newSleep is SLEEP(seconds).
-func newSleep(args ...sql.Expression) (sql.Expression, error) {
-	if len(args) != 1 {
-		return nil, sql.ErrInvalidArgumentNumber.New("SLEEP", "1", len(args))
-	}
-	capped, err := function.NewLeast(expression.NewConvert(args[0], expression.ConvertToDouble), expression.NewLiteral(maxSleep, types.Float64))
-	if err != nil {
-		return nil, err
-	}
-	return function.NewSleep(capped), nil
-}
 
 // timeZone is the variable time_zone. Every time in the archive is UTC, and
 // another zone of a session would shift NOW() and UNIX_TIMESTAMP against the

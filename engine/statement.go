@@ -163,10 +163,10 @@ func isQuery(st gmsparser.Statement) bool {
 	return false
 }
 
-// theirs tells whether a query is about the server alone: it reads no table of
-// ours, and some of theirs; or, without a table, it waits, locks or assigns.
+// theirs tells whether a query is about the server alone: it reads one table of
+// theirs and none of ours; or, without a table, it waits or locks.
 func (e *Engine) theirs(ctx *sql.Context, st sqlparser.SQLNode) bool {
-	ours, foreign, special := false, false, false
+	ours, foreign, special := false, 0, false
 	ctes := map[string]bool{}
 	_ = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
 		switch n := n.(type) {
@@ -183,18 +183,18 @@ func (e *Engine) theirs(ctx *sql.Context, st sqlparser.SQLNode) bool {
 				schema = strings.ToLower(ctx.GetCurrentDatabase())
 			}
 			if isForeign(schema) {
-				foreign = true
+				foreign++
 			} else {
 				ours = true
 			}
-		case *sqlparser.AssignmentExpr, *sqlparser.LockingFunc:
+		case *sqlparser.LockingFunc:
 			special = true
 		case *sqlparser.FuncExpr:
 			special = special || serverFunctions[n.Name.Lowered()]
 		}
 		return true, nil
 	}, st)
-	return !ours && (foreign || special)
+	return !ours && (foreign == 1 || special)
 }
 
 // serverFunctions do something to the connection or the server.

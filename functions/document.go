@@ -14,7 +14,7 @@ What wiresql adds to MySQL's own functions. This page is generated from the
 definitions (` + "`go test ./functions -rewrite`" + `), and a test runs every example.
 [MySQL's own](#mysqls-functions-and-operators) are listed at the end.
 An argument that is NULL makes the result NULL, unless it says otherwise.
-Every function is pushed down: it runs in DuckDB with the rest of the query.
+Every function runs in DuckDB with the rest of the query.
 
 | function | result |
 |---|---|
@@ -55,7 +55,8 @@ All of these are there, with MySQL 8's types and results; a test compares each
 with a real MariaDB, and with MySQL's manual where the two differ. Those with a
 • have a translation to DuckDB for the usual types of arguments; the others, and
 all types of arguments that DuckDB computes otherwise, run in Go, called from
-DuckDB. Regular expressions are RE2: no looking around, no back references.
+DuckDB. Regular expressions are RE2: no looking around, no back references. What is
+missing stands in [sql.md](sql.md#what-is-refused-and-why).
 
 | | | |
 |---|---|---|

@@ -1,16 +1,14 @@
 package functions
 
 import (
-	"fmt"
+	"context"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/expression"
-	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
-// Function is an SQL function, defined once for both ways of executing it and
-// for its documentation.
+// Function is an SQL function that MySQL does not have, defined once for its
+// evaluation, its translation and its documentation.
 type Function struct {
 	Name string
 	Args []Arg
@@ -24,9 +22,9 @@ type Function struct {
 	// Eval computes one value from arguments converted to their types. When an
 	// argument is NULL the result is NULL, unless nulls is set.
 	Eval func(args []any) (any, error)
-	// Text translates a call to DuckDB. The error is the reason why the call
-	// can't be pushed down, for EXPLAIN. The translation must give what Eval
-	// gives, NULL arguments included.
+	// Text translates a call to DuckDB. Where it gives an error Eval is called
+	// back instead. The translation must give what Eval gives, NULL arguments
+	// included.
 	Text func(args []Operand) (Operand, error)
 	// nulls makes Eval see NULL arguments as nil.
 	nulls bool
@@ -95,17 +93,6 @@ func Lookup(name string) *Function {
 	return nil
 }
 
-// GMS returns the functions in the form go-mysql-server registers.
-func GMS() []sql.Function {
-	out := make([]sql.Function, len(All))
-	for i, f := range All {
-		out[i] = sql.FunctionN{Name: f.Name, Fn: func(args ...sql.Expression) (sql.Expression, error) {
-			return newCall(f, args)
-		}}
-	}
-	return out
-}
-
 // required counts the arguments that must be given.
 func (f *Function) required() int {
 	n := 0
@@ -138,55 +125,6 @@ func (f *Function) Signature() string {
 	return b.String() + ")"
 }
 
-// Call is a call of a Function in a go-mysql-server plan.
-type Call struct {
-	Function *Function
-	Args     []sql.Expression
-}
-
-var (
-	_ sql.FunctionExpression = (*Call)(nil)
-	_ sql.CollationCoercible = (*Call)(nil)
-)
-
-// newCall checks the arguments and gives literals the declared types, so that
-// both ways of executing the call start from the same values.
-func newCall(f *Function, args []sql.Expression) (*Call, error) {
-	if n := len(args); n < f.required() || n > len(f.Args) {
-		return nil, sql.ErrInvalidArgumentNumber.New(strings.ToUpper(f.Name), f.arity(), n)
-	}
-	typed := make([]sql.Expression, len(args))
-	for i, a := range args {
-		typed[i] = a
-		lit, ok := a.(*expression.Literal)
-		if !ok || lit.Value() == nil {
-			continue
-		}
-		v, err := f.convert(nil, i, lit.Value())
-		if err == nil && f.check != nil {
-			err = f.check(i, v)
-		}
-		if err != nil {
-			return nil, f.wrap(err)
-		}
-		switch t := f.Args[i].Type; t {
-		case nil:
-		case timeType:
-			typed[i] = expression.NewLiteral(v, types.DatetimeMaxPrecision)
-		default:
-			typed[i] = expression.NewLiteral(v, t)
-		}
-	}
-	return &Call{f, typed}, nil
-}
-
-func (f *Function) arity() string {
-	if r := f.required(); r != len(f.Args) {
-		return fmt.Sprintf("%d to %d", r, len(f.Args))
-	}
-	return fmt.Sprint(len(f.Args))
-}
-
 // Error is a call with an argument it can't be evaluated for; it says how the
 // function is called and what is wrong.
 type Error struct {
@@ -202,86 +140,11 @@ func (e *Error) Unwrap() error { return e.Err }
 func (f *Function) wrap(err error) error { return &Error{f, err} }
 
 // convert brings a value to the type its argument declares.
-func (f *Function) convert(ctx *sql.Context, arg int, v any) (any, error) {
+func (f *Function) convert(arg int, v any) (any, error) {
 	t := f.Args[arg].Type
 	if t == nil || v == nil {
 		return v, nil
 	}
-	if ctx == nil {
-		ctx = sql.NewEmptyContext()
-	}
-	v, err := sql.UnwrapAny(ctx, v)
-	if err != nil {
-		return nil, err
-	}
-	v, _, err = t.Convert(ctx, v)
+	v, _, err := t.Convert(context.Background(), v)
 	return v, err
-}
-
-// Eval implements sql.Expression.
-func (c *Call) Eval(ctx *sql.Context, row sql.Row) (any, error) {
-	values := make([]any, len(c.Args))
-	for i, a := range c.Args {
-		v, err := a.Eval(ctx, row)
-		if err != nil {
-			return nil, err
-		}
-		if v == nil && !c.Function.nulls {
-			return nil, nil
-		}
-		if values[i], err = c.Function.convert(ctx, i, v); err != nil {
-			return nil, c.Function.wrap(err)
-		}
-	}
-	v, err := c.Function.Eval(values)
-	if err != nil {
-		return nil, c.Function.wrap(err)
-	}
-	return v, nil
-}
-
-// Type implements sql.Expression.
-func (c *Call) Type() sql.Type { return c.Function.Returns }
-
-// IsNullable implements sql.Expression.
-func (c *Call) IsNullable() bool { return true }
-
-// Resolved implements sql.Expression.
-func (c *Call) Resolved() bool {
-	for _, a := range c.Args {
-		if !a.Resolved() {
-			return false
-		}
-	}
-	return true
-}
-
-// Children implements sql.Expression.
-func (c *Call) Children() []sql.Expression { return c.Args }
-
-// WithChildren implements sql.Expression.
-func (c *Call) WithChildren(children ...sql.Expression) (sql.Expression, error) {
-	if len(children) != len(c.Args) {
-		return nil, sql.ErrInvalidChildrenNumber.New(c, len(children), len(c.Args))
-	}
-	return newCall(c.Function, children)
-}
-
-// FunctionName implements sql.FunctionExpression.
-func (c *Call) FunctionName() string { return c.Function.Name }
-
-// Description implements sql.FunctionExpression.
-func (c *Call) Description() string { return c.Function.Doc }
-
-// CollationCoercibility implements sql.CollationCoercible.
-func (c *Call) CollationCoercibility(ctx *sql.Context) (sql.CollationID, byte) {
-	return c.Function.Returns.CollationCoercibility(ctx)
-}
-
-func (c *Call) String() string {
-	args := make([]string, len(c.Args))
-	for i, a := range c.Args {
-		args[i] = a.String()
-	}
-	return c.Function.Name + "(" + strings.Join(args, ", ") + ")"
 }

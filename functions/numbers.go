@@ -32,7 +32,7 @@ var numbers = []builtin{
 	{name: "log2", args: "x", typed: maybeDouble, eval: logarithm, whole: true, doc: "The logarithm to base 2."},
 	{name: "mod", args: "a, b", typed: remainder, eval: evalZero, exact: true, doc: "The remainder; NULL by 0."},
 	{name: "oct", args: "n", typed: plainText(64), doc: "The number in base 8."},
-	{name: "pi", args: "", typed: of(Type{Kind: Double}), doc: "3.141593."},
+	{name: "pi", args: "", typed: of(Type{Kind: Double}), doc: "3.141592653589793; MySQL shows 3.141593."},
 	{name: "pow", args: "x, y", typed: maybeDouble, eval: finite, whole: true, doc: "x to the power of y."},
 	{name: "radians", args: "x", typed: maybeDouble, whole: true, doc: "Degrees in radians."},
 	{name: "round", args: "x[, digits]", typed: roundType, eval: evalRound, whole: true, doc: "x rounded, half away from zero; a DOUBLE half to even."},

@@ -51,7 +51,7 @@ func (f *Function) evaluator(c *call) (evaluator, error) {
 		if !a.Literal || a.Value.IsNull() {
 			continue
 		}
-		v, err := f.convert(nil, i, goValue(a.Type, a.Value))
+		v, err := f.convert(i, goValue(a.Type, a.Value))
 		if err == nil && f.check != nil {
 			err = f.check(i, v)
 		}
@@ -72,7 +72,7 @@ func (f *Function) evaluator(c *call) (evaluator, error) {
 				}
 			default:
 				var err error
-				if values[i], err = f.convert(nil, i, goValue(a.Type, row[i])); err != nil {
+				if values[i], err = f.convert(i, goValue(a.Type, row[i])); err != nil {
 					return sqltypes.NULL, f.wrap(err)
 				}
 			}

@@ -27,35 +27,31 @@ func (t literalTime) Convert(ctx context.Context, v any) (any, sql.ConvertInRang
 	return t.DatetimeType.Convert(ctx, v)
 }
 
-// zonedLayouts are the spellings of a time with an offset from UTC, which
-// MySQL reads only in part. Fractions of seconds need no layout of their own.
-var zonedLayouts = []string{
-	"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04Z07:00", "2006-01-02T15:04Z0700",
+// timeLayouts are the spellings of a time, once its date and time are joined by
+// T and nothing else is spaced: MySQL's own first, then what logs and other
+// tools print. Fractions of seconds need no layout of their own.
+var timeLayouts = []string{
 	"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02",
+	"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04Z07:00", "2006-01-02T15:04Z0700",
+	"2006-1-2T15:4:5", "2006-1-2T15:4", "2006-1-2", "20060102150405", "20060102",
 }
 
 // ParseTime reads the text of a time as people and programs write it: a date,
 // or a date and a time separated by a space or T, with or without seconds and
 // fraction, UTC unless it ends in Z or an offset such as +02:00. Microseconds
-// are kept, the rest is rounded away.
+// are kept, the rest is rounded away. What is no time is an error, where MySQL
+// would compare with the zero date.
 func ParseTime(s string) (time.Time, error) {
 	text := strings.TrimSpace(s)
-	if len(text) > 10 && (text[10] == ' ' || text[10] == 't') {
-		text = text[:10] + "T" + text[11:]
+	date, clock, spaced := strings.Cut(text, " ")
+	if spaced {
+		text = date + "T" + strings.ReplaceAll(clock, " ", "")
 	}
-	text = strings.ReplaceAll(text, " ", "")
-	if strings.HasSuffix(text, "z") {
-		text = text[:len(text)-1] + "Z"
-	}
-	for _, layout := range zonedLayouts {
+	text = strings.ToUpper(text) // t and z
+	for _, layout := range timeLayouts {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC().Round(time.Microsecond), nil
 		}
-	}
-	// What is left are MySQL's own liberties, such as 2026-6-1.
-	v, _, err := types.DatetimeMaxPrecision.Convert(context.Background(), s)
-	if t, ok := v.(time.Time); err == nil && ok {
-		return t, nil
 	}
 	return time.Time{}, fmt.Errorf("%q is not a time: write it as '2026-06-12 10:15:00'", s)
 }
@@ -122,9 +118,9 @@ var timeBucket = &Function{
 		"those of whole weeks start on Mondays. Units are ms, seconds, minutes, hours, days and weeks, in full or by " +
 		"their first letter (`m` is minutes); for months use DATE_FORMAT(ts, '%Y-%m').",
 	Examples: []Example{
-		{SQL: "SELECT time_bucket('5 minutes', '2026-06-12 10:17:42')", Result: "2026-06-12 10:15:00"},
-		{SQL: "SELECT time_bucket(30, '2026-06-12 10:17:42')", Result: "2026-06-12 10:17:30", Note: "a number is seconds"},
-		{SQL: "SELECT time_bucket('1 week', '2026-06-12 10:17:42')", Result: "2026-06-08 00:00:00", Note: "a Monday"},
+		{SQL: "SELECT time_bucket('5 minutes', '2026-06-12 10:17:42')", Result: "2026-06-12 10:15:00.000000"},
+		{SQL: "SELECT time_bucket(30, '2026-06-12 10:17:42')", Result: "2026-06-12 10:17:30.000000", Note: "a number is seconds"},
+		{SQL: "SELECT time_bucket('1 week', '2026-06-12 10:17:42')", Result: "2026-06-08 00:00:00.000000", Note: "a Monday"},
 	},
 	check: func(arg int, v any) error {
 		if arg != 0 {

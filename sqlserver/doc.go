@@ -12,8 +12,8 @@
 //     only over TLS, never without a password.
 //   - allow.go: the statements that are answered at all.
 //   - handler.go, spool.go: a statement from its packet to its rows. Results
-//     of statements that were pushed down are copied from DuckDB's columns
-//     straight into rows of text, in a buffer of bounded size.
+//     of queries are copied from DuckDB's columns straight into rows of text,
+//     in a buffer of bounded size.
 //   - errors.go: the error numbers clients act upon.
 //   - quirks.go: statements clients send that no SQL engine should care about.
 package sqlserver

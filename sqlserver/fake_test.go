@@ -79,7 +79,6 @@ func newFakeEngine() *fakeEngine {
 	}).Build()
 	f.engine, f.provider = sqle.New(a, nil), provider
 	ctx := sql.NewContext(context.Background(), sql.WithSession(memory.NewSession(sql.NewBaseSession(), provider)))
-	f.engine.Analyzer.Catalog.RegisterFunction(ctx, functions.GMS()...)
 	for name := range sources {
 		main.AddTable(name, memory.NewTable(main.Database(), name, sql.NewPrimaryKeySchema(sourceSchema(name)), nil))
 	}

@@ -361,6 +361,11 @@ func (c *compiler) grouping(e *sqlparser.FuncExpr) (Expr, error) {
 	if s == nil || !s.mayAggregate || len(args) == 0 {
 		return nil, mistake(1111, "HY000", "Invalid use of group function")
 	}
+	for i, a := range args {
+		if isLiteral(a) {
+			return nil, mistake(3602, "HY000", "Argument #%d of GROUPING function is not in GROUP BY", i)
+		}
+	}
 	return s.addAggregate(c, &Aggregate{Name: "grouping", Args: args, T: bigint}), nil
 }
 
@@ -419,6 +424,19 @@ func (c *compiler) grouped(s *scope, rel Rel, group []Expr) (*Group, func(Expr, 
 		byText[text] = col
 		if ref, ok := e.(*Col); ok {
 			keyed[ref.ID] = col
+		}
+	}
+	for _, n := range s.aggregates {
+		a, ok := n.Expr.(*Aggregate)
+		if !ok || a.Name != "grouping" {
+			continue
+		}
+		for i, x := range a.Args {
+			at := slices.IndexFunc(group, func(e Expr) bool { return fingerprint(e) == fingerprint(x) })
+			if at < 0 {
+				return nil, nil, mistake(3602, "HY000", "Argument #%d of GROUPING function is not in GROUP BY", i)
+			}
+			a.Args[i] = c.key(group[at])
 		}
 	}
 	g.Aggs = append(g.Aggs, s.aggregates...)

@@ -315,7 +315,7 @@ func (c *compiler) ownFunction(e *sqlparser.FuncExpr, f *functions.Function) (Ex
 			if !ok {
 				return nil, syntaxError("%s: %s is no time", f.Signature(), f.Args[i].Name)
 			}
-			t, err := ParseTime(s)
+			t, err := functions.ParseTime(s)
 			if err != nil {
 				return nil, syntaxError("%s: %s: %v", f.Signature(), f.Args[i].Name, err)
 			}

@@ -130,7 +130,7 @@ func (c *compiler) operator(e sqlparser.Expr) (Expr, error) {
 	case *sqlparser.Variable:
 		return c.variable(e)
 	case *sqlparser.AssignmentExpr:
-		return nil, refuse(e, "assignment to a variable works in statements without tables only: use SET")
+		return c.assign(e)
 	case *sqlparser.Subquery:
 		return c.scalarSubquery(e)
 	case *sqlparser.ExistsExpr:
@@ -200,6 +200,20 @@ func (c *compiler) parameter(a *sqlparser.Argument) (Expr, error) {
 }
 
 // variable is @x or @@x, which have one value throughout a statement.
+// assign sets a variable where nothing depends on the order of rows.
+func (c *compiler) assign(e *sqlparser.AssignmentExpr) (Expr, error) {
+	x, err := c.expr(e.Right)
+	if err != nil {
+		return nil, err
+	}
+	v, named := e.Left.(*sqlparser.Variable)
+	l, constant := x.(*Literal)
+	if !named || !constant || c.scope != nil && len(c.scope.cols) > 0 {
+		return nil, refuse(e, "assignment to a variable works in statements without tables only: use SET")
+	}
+	return l, c.session.SetUserVariable(v.Name.Lowered(), l.SQLValue())
+}
+
 func (c *compiler) variable(v *sqlparser.Variable) (Expr, error) {
 	name := v.Name.Lowered()
 	var value any

@@ -90,7 +90,7 @@ func (c *compiler) typedLiteral(l *sqlparser.Literal) (*Literal, error) {
 		}
 		return nil, mistake(1525, "HY000", "Incorrect TIME value: '%s'", l.Val)
 	}
-	t, err := ParseTime(l.Val)
+	t, err := functions.ParseTime(l.Val)
 	if err != nil {
 		return nil, mistake(1525, "HY000", "Incorrect DATETIME value: '%s'", l.Val)
 	}
@@ -399,7 +399,7 @@ func parseLiteral(s string, k Kind) (*Literal, error) {
 		m, err := tables.ParseMAC(s)
 		return lit(MAC, int64(m)), err
 	case Time, Date:
-		t, err := ParseTime(s)
+		t, err := functions.ParseTime(s)
 		return timeLiteralOf(t, max(fraction(s), 0)), err
 	case Clock:
 		us, digits, ok := ParseClock(s)
@@ -435,37 +435,4 @@ func parseNumber(s string) (*Literal, error) {
 		return nil, fmt.Errorf("%q has too many digits", s)
 	}
 	return l, nil
-}
-
-// timeLayouts are the spellings of a time. MySQL's own come first; the others
-// are what logs and other tools print.
-var timeLayouts = []string{
-	"2006-01-02 15:04:05.999999999",
-	"2006-01-02 15:04",
-	"2006-01-02",
-	"2006-01-02T15:04:05.999999999",
-	"2006-01-02T15:04",
-	"2006-01-02 15:04:05.999999999Z07:00",
-	"2006-01-02T15:04:05.999999999Z07:00",
-	"2006-01-02 15:04Z07:00",
-	"2006-01-02T15:04Z07:00",
-	"2006-01-02 15:04:05.999999999 Z07:00",
-	"2006-1-2 15:4:5.999999999",
-	"2006-1-2",
-	"20060102150405",
-	"20060102",
-}
-
-// ParseTime reads a time as people write it: with a space or T, with seconds or
-// without, with Z or an offset or, without one, in UTC. The result is in UTC
-// with microseconds. What is no time is an error, where MySQL would compare
-// with the zero date.
-func ParseTime(s string) (time.Time, error) {
-	s = strings.TrimSpace(s)
-	for _, layout := range timeLayouts {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t.UTC().Round(time.Microsecond), nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%q is not a time: write it as '2026-06-12 10:15:00'", s)
 }

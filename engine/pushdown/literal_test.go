@@ -6,37 +6,6 @@ import (
 	"testing"
 )
 
-func TestParseTime(t *testing.T) {
-	same := "2026-06-12 10:15:00.5"
-	for _, s := range []string{
-		"2026-06-12 10:15:00.5", "2026-06-12T10:15:00.5", "2026-06-12T10:15:00.5Z", "2026-06-12 10:15:00.5Z",
-		"2026-06-12T12:15:00.500+02:00", "2026-06-12 05:15:00.5 -05:00", " 2026-06-12 10:15:00.5 ",
-	} {
-		got, err := ParseTime(s)
-		if err != nil || got.Format("2006-01-02 15:04:05.999999") != same {
-			t.Errorf("%q: %v, %v", s, got, err)
-		}
-	}
-	for s, want := range map[string]string{
-		"2026-06-12":                    "2026-06-12 00:00:00",
-		"2026-06-12 10:15":              "2026-06-12 10:15:00",
-		"2026-06-12T10:15Z":             "2026-06-12 10:15:00",
-		"20260612101500":                "2026-06-12 10:15:00",
-		"2026-06-12 10:15:00.123456789": "2026-06-12 10:15:00.123457",
-		"9999-12-31 00:00:00":           "9999-12-31 00:00:00",
-	} {
-		got, err := ParseTime(s)
-		if err != nil || got.Format("2006-01-02 15:04:05.999999") != want {
-			t.Errorf("%q: %v, %v, want %s", s, got, err, want)
-		}
-	}
-	for _, s := range []string{"", "yesterday", "2026-13-01", "2026-02-30", "2026-06-12 25:00", "10:15", "5", "2026-06-12 10:15:00 Europe/Berlin"} {
-		if got, err := ParseTime(s); err == nil {
-			t.Errorf("%q is %v", s, got)
-		}
-	}
-}
-
 // LIKE, as a regular expression says it (MySQL manual, string comparison
 // functions: % is any characters, _ one, the backslash takes their meaning).
 func TestLike(t *testing.T) {

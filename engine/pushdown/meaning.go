@@ -1,7 +1,7 @@
 package pushdown
 
 import (
-	"fmt"
+	"github.com/wiresql/wiresql/functions"
 	"strings"
 
 	"github.com/wiresql/wiresql/tables"
@@ -107,7 +107,7 @@ func (c *compiler) textAs(l *Literal, m *tables.Column) (Expr, error) {
 	case tables.HostName:
 		return folded(l, tables.FoldName(s)), nil
 	case tables.Timestamp:
-		t, err := ParseTime(s)
+		t, err := functions.ParseTime(s)
 		if err != nil {
 			return nil, syntaxError("%s: %v", m.Name, err)
 		}
@@ -220,7 +220,7 @@ func numberAs(l *Literal, m *tables.Column) (Expr, error) {
 		return nil, syntaxError("%s is text, not the number %s", m.Name, n)
 	case tables.Timestamp:
 		if len(n) == 8 || len(n) == 14 {
-			if t, err := ParseTime(n); err == nil {
+			if t, err := functions.ParseTime(n); err == nil {
 				return timeLiteralOf(t, 6), nil
 			}
 		}
@@ -260,5 +260,3 @@ func numberError(m *tables.Column, s string) error {
 	}
 	return syntaxError("%s is a number and '%s' is none", m.Name, s)
 }
-
-func errNoTime(k Kind) error { return fmt.Errorf("%s is no time", k) }

@@ -1,6 +1,7 @@
 package pushdown
 
 import (
+	"github.com/wiresql/wiresql/functions"
 	"strconv"
 	"strings"
 
@@ -261,8 +262,8 @@ func (c *compiler) micros(p *sqlparser.FramePoint) (Expr, error) {
 	if l, isTime := x.(*Literal); isTime && !ok {
 		s, ok = l.SQLValue().ToString(), l.Value != nil
 	}
-	at, err := ParseTime(s)
-	start, _ := ParseTime(from)
+	at, err := functions.ParseTime(s)
+	start, _ := functions.ParseTime(from)
 	if !ok || err != nil || p.Unit == datetime.IntervalYearMonth {
 		return nil, refuse(p.Expr, "an INTERVAL of this kind in a frame")
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"vitess.io/vitess/go/sqltypes"
 
 	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
@@ -16,8 +17,9 @@ import (
 // testSession is a session of the schema wiresql at a fixed time.
 type testSession struct{ functions functions.Session }
 
-func (s *testSession) Database() string              { return tables.Main }
-func (s *testSession) Functions() *functions.Session { return &s.functions }
+func (s *testSession) Database() string                             { return tables.Main }
+func (s *testSession) Functions() *functions.Session                { return &s.functions }
+func (s *testSession) SetUserVariable(string, sqltypes.Value) error { return nil }
 func (s *testSession) UserVariable(name string) (any, error) {
 	return map[string]any{"port": int64(443), "since": "2026-06-12 10:00"}[name], nil
 }

@@ -55,7 +55,10 @@ func prune(rel Rel, need map[ColumnID]bool) Rel {
 		}
 	case *Join:
 		m := within(n.On)
-		n.L, n.R = prune(unordered(n.L), m), prune(unordered(n.R), m)
+		if n.R = prune(unordered(n.R), m); n.Lateral {
+			relReferences(n.R, m)
+		}
+		n.L = prune(unordered(n.L), m)
 	case *Sort:
 		n.Child = prune(n.Child, within(exprsOf(n)))
 	case *Limit:

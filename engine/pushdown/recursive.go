@@ -23,8 +23,8 @@ func (c *compiler) recursive(d *definition) (*block, error) {
 	if !ok {
 		return nil, mistake(3573, "HY000", "Recursive Common Table Expression '%s' should contain a UNION", d.name)
 	}
-	if u.With != nil || len(u.OrderBy) > 0 {
-		return nil, refuse(u, "WITH and ORDER BY inside a recursive common table expression")
+	if u.With != nil || len(u.OrderBy) > 0 || u.Limit != nil {
+		return nil, refuse(nil, "%s: WITH, ORDER BY and LIMIT inside a recursive common table expression", d.name)
 	}
 	arms, ops := c.chain(u)
 	first := 0
@@ -37,7 +37,7 @@ func (c *compiler) recursive(d *definition) (*block, error) {
 	all := true
 	for _, op := range ops[first-1:] {
 		if op.word != "UNION" {
-			return nil, refuse(u, "%s in a recursive common table expression", op.word)
+			return nil, refuse(nil, "%s: %s in a recursive common table expression", d.name, op.word)
 		}
 		all = all && op.all
 	}

@@ -53,7 +53,6 @@ type item struct {
 // groupKey is an expression the rows are grouped by.
 type groupKey struct {
 	text string
-	col  Column // its value above the grouping
 }
 
 // clauses, as MySQL's errors name them.

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"vitess.io/vitess/go/sqltypes"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -24,6 +25,8 @@ type Session interface {
 	Variable(scope, name string) (any, error)
 	// UserVariable reads @name; NULL (nil) when it was never set.
 	UserVariable(name string) (any, error)
+	// SetUserVariable assigns to @name.
+	SetUserVariable(name string, v sqltypes.Value) error
 	// Parameter reads a value bound to a prepared statement (v1, v2, …); ok is
 	// false while the statement is only prepared.
 	Parameter(name string) (value any, ok bool)
