@@ -18,11 +18,11 @@ type binding struct {
 	packets map[int]string
 	keys    string
 	// handles are of functions that were published already.
-	handles map[*functions.Prepared]string
+	handles map[string]string
 }
 
 func (r *run) newBinding() *binding {
-	return &binding{run: r, scans: map[int]string{}, packets: map[int]string{}, handles: map[*functions.Prepared]string{}}
+	return &binding{run: r, scans: map[int]string{}, packets: map[int]string{}, handles: map[string]string{}}
 }
 
 // Scan implements pushdown.Binding.
@@ -47,7 +47,14 @@ func (b *binding) Keys() string { return b.keys }
 // Function implements pushdown.Binding: it makes the function callable until
 // the run is finished.
 func (b *binding) Function(f *pushdown.Func) string {
-	if h, ok := b.handles[f.Made]; ok {
+	key := fmt.Sprint(f.Says(), f.T)
+	for _, a := range f.Args {
+		key += fmt.Sprint(pushdown.TypeOf(a))
+	}
+	if functions.Volatile(f.Node) {
+		key = fmt.Sprintf("%p", f.Made) // each call for itself
+	}
+	if h, ok := b.handles[key]; ok {
 		return h
 	}
 	c := &called{run: b.run, made: f.Made, volatile: functions.Volatile(f.Node), row: make([]sqltypes.Value, len(f.Args))}
@@ -64,6 +71,6 @@ func (b *binding) Function(f *pushdown.Func) string {
 	h := strings.ToUpper(strings.TrimSpace(name)) + " #" + strconv.FormatUint(d.handles.Add(1), 10)
 	d.called.Store(h, c)
 	b.run.called = append(b.run.called, h)
-	b.handles[f.Made] = h
+	b.handles[key] = h
 	return h
 }

@@ -331,6 +331,8 @@ type session struct {
 // it with ours.
 func (e *Engine) foreign(ctx *sql.Context, rel *tables.Relation) ([]sql.Row, sql.Schema, error) {
 	text := "SELECT * FROM `" + rel.Schema + "`.`" + rel.Name + "`"
+	// Without the list of processes: this one's end is not the statement's.
+	ctx = sql.NewContext(ctx, sql.WithSession(ctx.Session))
 	schema, iter, _, err := e.sql.Query(ctx, text)
 	if err != nil {
 		return nil, nil, err

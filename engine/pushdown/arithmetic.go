@@ -143,9 +143,17 @@ func (r *renderer) digits(e Expr) (text string, frac int) {
 			frac = max(fa, fb)
 			return "(" + times(a, frac-fa) + " " + e.Op + " " + times(b, frac-fb) + ")", frac
 		case "*":
-			if fa+fb <= maxDigits+divScale {
-				return "(" + a + " * " + b + ")", fa + fb
+			// Past what a type shows the last digits go; what does not fit
+			// HUGEINT then is out of range.
+			for fa+fb > maxScale {
+				cut := min(fa+fb-maxScale, max(fa, fb))
+				if fa >= fb {
+					a, fa = "("+a+" // "+power10(cut)+")", fa-cut
+				} else {
+					b, fb = "("+b+" // "+power10(cut)+")", fb-cut
+				}
 			}
+			return "(" + a + " * " + b + ")", fa + fb
 		}
 	}
 	s := scaleOf(e)

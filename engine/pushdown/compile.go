@@ -87,7 +87,7 @@ type symbolic struct{}
 func (symbolic) Scan(id int) string      { return "{{scan " + strconv.Itoa(id) + "}}" }
 func (symbolic) Packets(id int) string   { return "{{packets " + strconv.Itoa(id) + "}}" }
 func (symbolic) Keys() string            { return "{{keys}}" }
-func (symbolic) Function(f *Func) string { return f.Shape }
+func (symbolic) Function(f *Func) string { return f.Says() }
 
 // AllScans lists the scans of the plan and of what finds its packets.
 func (p *Plan) AllScans() []*ScanPlan {

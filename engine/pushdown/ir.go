@@ -1,6 +1,7 @@
 package pushdown
 
 import (
+	"strconv"
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/wiresql/wiresql/functions"
@@ -237,6 +238,26 @@ type Func struct {
 	// Shape is the call without its arguments, for people.
 	Shape   string
 	Session *functions.Session
+}
+
+// Says tells all that a call computes, but for its arguments that differ from
+// row to row: calls that say the same of the same arguments are one.
+func (f *Func) Says() string {
+	s := f.Shape
+	for i, a := range f.Args {
+		if l, ok := a.(*Literal); ok {
+			v := l.SQLValue()
+			text := v.ToString()
+			switch {
+			case v.IsNull():
+				text = "NULL"
+			case !l.T.Kind.Numeric():
+				text = quoteText(strconv.Quote(text))
+			}
+			s += " " + strconv.Itoa(i+1) + ": " + text
+		}
+	}
+	return s
 }
 
 // When is one arm of a Case.

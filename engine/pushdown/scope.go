@@ -107,7 +107,7 @@ func (s *scope) find(n *sqlparser.ColName, innermost bool) (Expr, error) {
 	switch s.clause {
 	case inHaving:
 		// A grouped column, else an alias, else any column.
-		if from != nil && s.isKey(from) {
+		if from != nil && (s.isKey(from) || !s.mayAggregate) { // also inside an aggregate
 			return from, nil
 		}
 		if e, err := s.aliased(n.Name.String()); e != nil || err != nil {
