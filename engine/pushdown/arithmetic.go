@@ -49,6 +49,9 @@ func (r *renderer) operand(e, other Expr) string {
 // carries a multiple of nine, without a bound; HUGEINT ends at 38 in all.
 const maxDigits = 18
 
+// productDigits bounds those of a product: as many as MySQL's types have.
+const productDigits = 30
+
 // inexact tells whether a decimal carries more digits than its type shows:
 // what a quotient went into. It is rounded where the value becomes a column.
 func inexact(e Expr) bool {
@@ -145,8 +148,8 @@ func (r *renderer) digits(e Expr) (text string, frac int) {
 		case "*":
 			// Past what a type shows the last digits go; what does not fit
 			// HUGEINT then is out of range.
-			for fa+fb > maxScale {
-				cut := min(fa+fb-maxScale, max(fa, fb))
+			for fa+fb > productDigits {
+				cut := min(fa+fb-productDigits, max(fa, fb))
 				if fa >= fb {
 					a, fa = "("+a+" // "+power10(cut)+")", fa-cut
 				} else {
@@ -242,6 +245,10 @@ func (r *renderer) arithmetic(e *Call) string {
 	if !double && (a.Kind() == Unsigned || b.Kind() == Unsigned) && a.Kind() != Decimal && b.Kind() != Decimal && e.Op != "/" {
 		return r.unsignedArithmetic(e)
 	}
+	if e.T.Kind == Double && e.Op != "%" && e.Op != "div" {
+		text := r.double(e)
+		return "(CASE WHEN isfinite(" + text + ") IS NOT FALSE THEN " + text + " ELSE error('DOUBLE value is out of range') END)"
+	}
 	switch e.Op {
 	case "+", "-", "*":
 		return "(" + r.operand(a, b) + " " + e.Op + " " + r.operand(b, a) + ")"
@@ -264,6 +271,28 @@ func (r *renderer) arithmetic(e *Call) string {
 		return "(" + r.operand(a, b) + " // " + nonzero(b, r.operand(b, a)) + ")"
 	}
 	return "(" + r.value(a) + " / " + nonzero(b, r.value(b)) + ")" // of doubles
+}
+
+// double renders arithmetic of doubles. What overflows on the way is not finite
+// at the end, so that one test does for all of it.
+func (r *renderer) double(e *Call) string {
+	side := func(x, other Expr) string {
+		if c, ok := x.(*Call); ok && c.T.Kind == Double {
+			switch c.Op {
+			case "+", "-", "*", "/":
+				return r.double(c)
+			}
+		}
+		if e.Op == "/" {
+			return r.value(x)
+		}
+		return r.operand(x, other)
+	}
+	a, b := side(e.Args[0], e.Args[1]), side(e.Args[1], e.Args[0])
+	if e.Op == "/" {
+		b = nonzero(e.Args[1], b)
+	}
+	return "(" + a + " " + e.Op + " " + b + ")"
 }
 
 // unsignedArithmetic computes in 128 bits what BIGINT UNSIGNED takes part in;
@@ -312,16 +341,27 @@ func (r *renderer) dateAdd(e *Call) string {
 		at = "CAST(" + at + " AS TIMESTAMP)"
 	}
 	text := "(" + at + " + " + r.interval(e.Args[1], unit) + ")"
+	// DuckDB's years go on where MySQL's end.
+	text = "(CASE WHEN " + text + " BETWEEN TIMESTAMP '0000-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999' THEN " + text + " END)"
 	if e.T.Kind == Date {
 		return "CAST(" + text + " AS DATE)"
 	}
 	return text
 }
 
+// longest is how many of a unit there are in all years.
+var longest = map[string]int64{"MICROSECOND": 1e10 * 366 * 86400, "SECOND": 1e4 * 366 * 86400, "MINUTE": 1e4 * 366 * 1440, "HOUR": 1e4 * 366 * 24,
+	"DAY": 1e4 * 366, "WEEK": 1e4 * 53, "MONTH": 1e4 * 12, "QUARTER": 1e4 * 4, "YEAR": 1e4}
+
 // interval renders an INTERVAL.
 func (r *renderer) interval(e Expr, unit string) string {
 	n := r.bigint(e)
 	add := ""
+	if l := longest[unit]; unit != "SECOND" && !isLiteral(e) {
+		n = fmt.Sprintf("CASE WHEN %[1]s BETWEEN -%[2]d AND %[2]d THEN %[1]s END", n, l)
+	} else if v, ok := intLiteral(e); ok && (v > l || v < -l) {
+		n = "NULL"
+	}
 	switch unit {
 	case "MICROSECOND":
 		add = "to_microseconds(" + n + ")"

@@ -194,7 +194,39 @@ func (c *compiler) frame(f *sqlparser.FrameClause, order []SortKey) (*Frame, err
 			return nil, err
 		}
 	}
+	if f.Start.Type == sqlparser.UnboundedFollowingType {
+		return nil, mistake(3584, "HY000", "Window '<unnamed window>': frame start cannot be UNBOUNDED FOLLOWING.")
+	}
+	if f.End == nil {
+		if f.Start.Type == sqlparser.ExprFollowingType {
+			return nil, mistake(3586, "HY000", wrongFrame)
+		}
+		return out, nil
+	}
+	if f.End.Type == sqlparser.UnboundedPrecedingType {
+		return nil, mistake(3585, "HY000", "Window '<unnamed window>': frame end cannot be UNBOUNDED PRECEDING.")
+	}
+	if at := framePlace; at[f.Start.Type] > at[f.End.Type] {
+		return nil, mistake(3586, "HY000", wrongFrame)
+	}
 	return out, nil
+}
+
+const wrongFrame = "Window '<unnamed window>': frame start or end is negative, NULL or of non-integral type"
+
+// framePlace orders the kinds of bounds: a frame doesn't start behind its end.
+var framePlace = map[sqlparser.FramePointType]int{sqlparser.UnboundedPrecedingType: 0, sqlparser.ExprPrecedingType: 1,
+	sqlparser.CurrentRowType: 2, sqlparser.ExprFollowingType: 3, sqlparser.UnboundedFollowingType: 4}
+
+// onlyRespecting refuses what MySQL does not do either.
+func onlyRespecting(nulls *sqlparser.NullTreatmentClause, from *sqlparser.FromFirstLastClause) error {
+	if nulls != nil && nulls.Type == sqlparser.IgnoreNullsType {
+		return refuse(nil, "IGNORE NULLS is not supported")
+	}
+	if from != nil && from.Type == sqlparser.FromLastType {
+		return refuse(nil, "FROM LAST is not supported: order the window the other way")
+	}
+	return nil
 }
 
 func (c *compiler) bound(p *sqlparser.FramePoint, unit string, order []SortKey) (Bound, error) {
@@ -222,10 +254,10 @@ func (c *compiler) bound(p *sqlparser.FramePoint, unit string, order []SortKey) 
 	}
 	l, ok := x.(*Literal)
 	if !ok || l.Value == nil || !l.T.Kind.Numeric() {
-		return b, mistake(3586, "HY000", "Window '<unnamed window>': frame start or end is negative, NULL or of non-integral type")
+		return b, mistake(3586, "HY000", wrongFrame)
 	}
 	if strings.HasPrefix(l.SQLValue().ToString(), "-") || unit == "ROWS" && l.T.Kind != Integer {
-		return b, mistake(3586, "HY000", "Window '<unnamed window>': frame start or end is negative, NULL or of non-integral type")
+		return b, mistake(3586, "HY000", wrongFrame)
 	}
 	b.Offset = l
 	if unit == "ROWS" {
@@ -290,12 +322,18 @@ func (c *compiler) windowCall(e sqlparser.Expr) (Expr, error) {
 		}
 		return typed("ntile", count, n), nil
 	case *sqlparser.FirstOrLastValueExpr:
+		if err := onlyRespecting(e.NullTreatmentClause, nil); err != nil {
+			return nil, err
+		}
 		x, err := c.expr(e.Expr)
 		if err != nil {
 			return nil, err
 		}
 		return shifted(strings.ToLower(e.Type.ToString()), x), nil
 	case *sqlparser.NTHValueExpr:
+		if err := onlyRespecting(e.NullTreatmentClause, e.FromFirstLastClause); err != nil {
+			return nil, err
+		}
 		x, err := c.expr(e.Expr)
 		if err != nil {
 			return nil, err
@@ -309,6 +347,9 @@ func (c *compiler) windowCall(e sqlparser.Expr) (Expr, error) {
 		}
 		return shifted("nth_value", x, n), nil
 	case *sqlparser.LagLeadExpr:
+		if err := onlyRespecting(e.NullTreatmentClause, nil); err != nil {
+			return nil, err
+		}
 		return c.lagLead(e)
 	case sqlparser.AggrFunc:
 		// Arguments of a window's aggregate may be aggregates of the grouping.

@@ -2,6 +2,7 @@ package pushdown
 
 import (
 	"strconv"
+	"strings"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 )
@@ -83,6 +84,9 @@ func (c *compiler) recursive(d *definition) (*block, error) {
 	defer func() { c.ctes = before }()
 	for _, arm := range arms[first:] {
 		r.seen = nil
+		if err := mayRecur(arm, d.name); err != nil {
+			return nil, err
+		}
 		b, err := c.statement(arm)
 		if err != nil {
 			return nil, err
@@ -118,6 +122,48 @@ func (c *compiler) recursive(d *definition) (*block, error) {
 		rec.Step = u
 	}
 	return &block{rel: rec, out: r.out}, nil
+}
+
+// mayRecur refuses what a recursive arm must not have (MySQL manual 15.2.20):
+// rounds that do not come from the rows of the one before need not end.
+func mayRecur(arm sqlparser.TableStatement, name string) error {
+	references, inside, depth := 0, false, 0
+	sums := false
+	var visit func(n sqlparser.SQLNode) (bool, error)
+	visit = func(n sqlparser.SQLNode) (bool, error) {
+		switch n := n.(type) {
+		case *sqlparser.Subquery, *sqlparser.DerivedTable:
+			depth++
+			_ = sqlparser.VisitSQLNode(n, func(child sqlparser.SQLNode) (bool, error) {
+				if child == n {
+					return true, nil
+				}
+				return visit(child)
+			})
+			depth--
+			return false, nil
+		case *sqlparser.AliasedTableExpr:
+			if t, ok := n.Expr.(sqlparser.TableName); ok && t.Qualifier.IsEmpty() && strings.EqualFold(t.Name.String(), name) {
+				references++
+				inside = inside || depth > 0
+			}
+		case *sqlparser.Select:
+			sums = sums || depth == 0 && (n.GroupBy != nil || n.Distinct || n.Having != nil)
+		case sqlparser.AggrFunc, sqlparser.WindowFunc:
+			sums = sums || depth == 0
+		}
+		return true, nil
+	}
+	_ = sqlparser.VisitSQLNode(arm, visit)
+	switch {
+	case references == 0:
+		return nil
+	case sums:
+		return mistake(3575, "HY000", "Recursive Common Table Expression '%s' can contain neither aggregation nor window functions in recursive query block", name)
+	case references > 1 || inside:
+		return mistake(3577, "HY000", "In recursive query block of Recursive Common Table Expression '%s', the recursive table must be referenced only once, and not in any subquery", name)
+	}
+	return nil
 }
 
 // carries makes a relation pass on a column from below through its select
