@@ -249,8 +249,13 @@ func (r *renderer) function(e *Func) []string {
 			if !functions.Exact(e.Node) {
 				lanes[0] = r.shown(a, lanes[0])
 			}
-			if c, ok := a.(*Call); ok && c.Op == "unix_timestamp" && rounds(e.Node) {
-				lanes[0] = r.unixTimestamp(c)
+			if c, ok := a.(*Call); ok && c.Op == "unix_timestamp" {
+				switch rounding(e.Node) {
+				case "floor":
+					return []string{"(" + r.micros(c.Args[0]) + " // 1000000)"} // never negative
+				case "ceil", "ceiling", "round":
+					lanes[0] = r.unixTimestamp(c)
+				}
 			}
 			args[i] = operandOf(a, lanes)
 		}
@@ -398,17 +403,12 @@ func (r *renderer) operator(e *Call) string {
 	return "NULL"
 }
 
-// rounds tells whether a function only rounds its argument to a whole number.
-func rounds(e sqlparser.Expr) bool {
-	f, ok := e.(*sqlparser.FuncExpr)
-	if !ok || len(f.Exprs) != 1 {
-		return false
+// rounding is the name of a function that takes one argument.
+func rounding(e sqlparser.Expr) string {
+	if f, ok := e.(*sqlparser.FuncExpr); ok && len(f.Exprs) == 1 {
+		return f.Name.Lowered()
 	}
-	switch f.Name.Lowered() {
-	case "floor", "ceil", "ceiling", "round":
-		return true
-	}
-	return false
+	return ""
 }
 
 // unixTimestamp renders UNIX_TIMESTAMP in 64 bits, which round 50 times as fast

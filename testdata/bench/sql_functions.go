@@ -49,7 +49,7 @@ var perRow = []functionQuery{
 	{"DATE_FORMAT", "SELECT DATE_FORMAT(ts, '%Y-%m-%d %H:00:00') h, COUNT(*) FROM connections GROUP BY h ORDER BY h",
 		"SELECT strftime(ts, '%Y-%m-%d %H:00:00') h, count(*) FROM {rows} GROUP BY h ORDER BY h"},
 	{"UNIX_TIMESTAMP", "SELECT MAX(UNIX_TIMESTAMP(ts) * 1000), SUM(FLOOR(UNIX_TIMESTAMP(ts))) FROM connections",
-		"SELECT max(CAST(epoch_us(ts) AS DECIMAL(18,0)) / 1000), sum(epoch_us(ts) // 1000000) FROM {rows}"},
+		"SELECT max(CAST(epoch_us(ts) AS DECIMAL(38,0)) * 0.001), sum(epoch_us(ts) // 1000000) FROM {rows}"},
 	{"TIMESTAMPDIFF", "SELECT SUM(TIMESTAMPDIFF(SECOND, ts, ts_end)) FROM connections",
 		"SELECT sum(datesub('second', ts, ts_end)) FROM {rows}"},
 	{"FROM_UNIXTIME", "SELECT FROM_UNIXTIME(UNIX_TIMESTAMP(ts) DIV 300 * 300) t, COUNT(*) FROM connections GROUP BY t ORDER BY t",
