@@ -51,11 +51,11 @@ deps:
 	fi
 
 unit:
-	$(GO) test ./...
+	$(GO) test -timeout 40m ./...
 
 # The packages where goroutines meet; the rest has no concurrency to race.
 race:
-	$(GO) test -race -short ./tables/archive ./tables/compact ./capture/... ./collector ./engine ./sqlserver
+	$(GO) test -race -short -timeout 40m ./tables/archive ./tables/compact ./capture/... ./collector ./engine ./sqlserver
 
 fuzz:
 	@set -e; for pkg in $$($(GO) list ./... | grep -v /testdata); do \
