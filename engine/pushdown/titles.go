@@ -37,6 +37,7 @@ type Statement struct {
 
 // Parse reads one statement. The error is MySQL's 1064.
 func Parse(text string) (*Statement, error) {
+	text = withoutEnd(text)
 	s := &Statement{before: map[int]setOperator{}}
 	marked := s.mark(text)
 	ast, err := parser.Parse(marked)
@@ -52,6 +53,27 @@ func Parse(text string) (*Statement, error) {
 	}
 	s.AST = ast
 	return s, nil
+}
+
+// withoutEnd takes away the semicolon and the comments behind a statement.
+func withoutEnd(text string) string {
+	if strings.Contains(text, "/*!") {
+		return text // whose inside is no comment
+	}
+	tokens := parser.NewStringTokenizer(text)
+	end, ended := 0, false
+	for {
+		switch token, _ := tokens.Scan(); {
+		case token == 0 && ended || token == 0 && end > 0:
+			return text[:min(end, len(text))]
+		case token == 0 || token == sqlparser.LEX_ERROR || ended && token != sqlparser.COMMENT && token != ';':
+			return text
+		case token == ';':
+			ended = true
+		case token != sqlparser.COMMENT:
+			end = tokens.Pos
+		}
+	}
 }
 
 var atPosition = regexp.MustCompile(`^syntax error at position (\d+)(?: near '(.*)')?`)
