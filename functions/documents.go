@@ -29,7 +29,7 @@ var documents = []builtin{
 	{name: "json_replace", args: "document, path, value, …", typed: jsonResult, eval: evalModify, doc: "The document with values where there are some."},
 	{name: "json_set", args: "document, path, value, …", typed: jsonResult, eval: evalModify, doc: "The document with values at the paths."},
 	{name: "json_type", args: "value", typed: plainText(51), eval: evalAttribute, doc: "The name of its type."},
-	{name: "json_unquote", args: "value", typed: plainText(0), doc: "A JSON text as text; also document->>path."},
+	{name: "json_unquote", args: "value", typed: of(Type{Kind: Text, Collation: Bin, Coercibility: 2, Nullable: true}), doc: "A JSON text as text; also document->>path."},
 	{name: "json_valid", args: "text", typed: maybeInt, eval: evalAttribute, doc: "Whether the text is JSON."},
 	{name: "member of", args: "value, array", typed: maybeInt, eval: evalContains, doc: "value MEMBER OF(array): whether it is an element."},
 }
