@@ -74,6 +74,8 @@ func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schem
 		return schema, rows, true, err
 	case *sqlparser.DeallocateStmt:
 		return nil, nil, true, e.deallocate(ctx, ast)
+	case *sqlparser.Set:
+		return nil, nil, true, e.assign(ctx, ast, params)
 	}
 	s, err := e.compile(ctx, st, params)
 	if err != nil {
@@ -149,6 +151,10 @@ func (e *Engine) parse(ctx *sql.Context, text string) (*pushdown.Statement, erro
 		}
 	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt:
 		return st, nil
+	case *sqlparser.Set:
+		if asks(ast) {
+			return st, nil
+		}
 	}
 	return nil, nil
 }
