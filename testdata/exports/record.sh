@@ -8,7 +8,9 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-captures=$here/../captures
+# By a short name: softflowd exports the capture's as that of an interface.
+cd "$here/../.."
+captures=testdata/captures
 work=$(mktemp -d)
 space=exports$$
 sniffer=
