@@ -18,7 +18,12 @@ type renderer struct {
 	aliases int
 	top     *Project // its entries are results
 	over    string   // window of the aggregates being written
+	depth   int      // of the expression being written
 }
+
+// maxDepth bounds how deep expressions are in each other; statements have at
+// most 1,000 operators in a row, and each is a few calls.
+const maxDepth = 20000
 
 // maxText bounds the text of one expression; the same operand may stand in it
 // more than once.

@@ -23,6 +23,14 @@ func (r *renderer) value(e Expr) string { return r.lanes(e, e.Kind())[0] }
 // addresses (high and low half) and community ids (cid and text), else one.
 func (r *renderer) lanes(e Expr, k Kind) []string {
 	two := k == Address || k == Community
+	// A stack that overflows takes the server with it: nothing recovers that.
+	if r.depth++; r.depth > maxDepth {
+		r.fail("an expression is too deep")
+	}
+	defer func() { r.depth-- }()
+	if r.err != nil {
+		return []string{"NULL", "NULL"}
+	}
 	switch e := e.(type) {
 	case *Col:
 		return columnLanes(e.Column)
