@@ -4,7 +4,7 @@
 // whole by the in-memory DuckDB (duck.go), which reads the archive's Parquet
 // files where they lie. statement.go decides whose a statement is: a query that
 // reads one of our relations, or no table, is ours. go-mysql-server keeps
-// what is about the server: SET, SHOW, queries of information_schema alone,
+// what is about the server: SET, SHOW, queries of one table of information_schema,
 // and statements without tables that wait or lock (SLEEP, GET_LOCK). It knows
 // the columns of our relations (catalog.go), not their rows. A table of its own
 // that a statement joins with ours is read whole and handed to DuckDB.
@@ -12,6 +12,7 @@
 // An answer is made in steps:
 //
 //	statement.go     parse, compile: Answer, Prepare, PREPARE and EXECUTE
+//	assignment.go    SET of a variable to a value of the archive
 //	querysession.go  what the compiler asks of the session: variables,
 //	                 parameters, rights, warnings
 //	snapshot.go      the archive as one statement sees it
