@@ -48,7 +48,7 @@ func main() {
 	of := flag.Bool("sql", false, "measure SQL instead: testdata/bench/sql.go")
 	flag.StringVar(&sql.before, "before", "", "with -sql: binary of the commit to compare with")
 	flag.IntVar(&sql.flows, "rows", 20_000_000, "with -sql: flows beside DuckDB")
-	flag.IntVar(&sql.table, "table", 1_000_000, "with -sql: flows beside MariaDB")
+	flag.IntVar(&sql.table, "table", 20_000_000, "with -sql: flows beside MariaDB")
 	flag.IntVar(&sql.calls, "calls", 5_000_000, "with -sql: rows of functions and of the stream")
 	only := flag.String("only", "", "comma-joined parts to run: import, needle, thousand, size, ports, aggregates (default all)")
 	out := flag.String("o", "", "write the table to this file too")

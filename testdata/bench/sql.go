@@ -120,25 +120,33 @@ func processCPU(pid int) time.Duration {
 	return time.Duration(user+kernel) * time.Second / 100
 }
 
-// maria runs fn beside a MariaDB that keeps its data in memory. It is stopped,
-// and its files removed, when fn returns.
-func (s *sqls) maria(fn func(*mariadb.Server) error, flags ...string) error {
-	dir := filepath.Join(s.dir, "mariadb")
-	if err := os.RemoveAll(dir); err != nil {
-		return err
+// maria runs ask beside a MariaDB that keeps its data in memory and was filled
+// by fill: once, its files stay with the archives.
+func (s *sqls) maria(name string, fill, ask func(*mariadb.Server) error, flags ...string) error {
+	dir := filepath.Join(s.dir, name)
+	filled := filepath.Join(dir, "filled")
+	_, missing := os.Stat(filled)
+	if missing != nil {
+		if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
+			return err
+		}
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	server, err := mariadb.Run(dir, append([]string{"--innodb-buffer-pool-size=4G", "--innodb-log-file-size=1G", "--skip-innodb-doublewrite",
+	server, err := mariadb.Run(dir, append([]string{"--innodb-buffer-pool-size=12G", "--innodb-log-file-size=1G", "--skip-innodb-doublewrite",
 		"--skip-log-bin", "--tmp-table-size=1G", "--max-heap-table-size=1G", "--sort-buffer-size=64M", "--innodb-sort-buffer-size=64M"}, flags...)...)
 	if err != nil {
 		return err
 	}
 	defer server.Stop()
 	server.DB.SetMaxOpenConns(1)
-	return fn(server)
+	if missing != nil {
+		if err := fill(server); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filled, nil, 0o644); err != nil {
+			return err
+		}
+	}
+	return ask(server)
 }
 
 // load fills a table of MariaDB's with what write makes.

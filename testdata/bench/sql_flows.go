@@ -153,7 +153,7 @@ func (s *sqls) besideMariaDB() error {
 	if err != nil {
 		return err
 	}
-	return s.maria(func(m *mariadb.Server) error {
+	fill := func(m *mariadb.Server) error {
 		t := newTraffic(s.table)
 		log.Printf("load %d rows into MariaDB", s.table)
 		for _, make := range []string{mariaRows, mariaHosts} {
@@ -172,6 +172,9 @@ func (s *sqls) besideMariaDB() error {
 				return err
 			}
 		}
+		return nil
+	}
+	return s.maria(fmt.Sprintf("mariadb-%d", s.table), fill, func(m *mariadb.Server) error {
 		var ratios []float64
 		err := s.withProcess(dir, func(db *sql.DB, _ int) error {
 			for _, q := range flowQueries {

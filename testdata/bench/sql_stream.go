@@ -34,17 +34,16 @@ func (s *sqls) stream() error {
 	if err := s.withProcess(dir, func(*sql.DB, int) error { return nil }); err != nil {
 		return err
 	}
-	return s.maria(func(m *mariadb.Server) error {
+	fill := func(m *mariadb.Server) error {
 		if _, err := m.DB.Exec(streamTable); err != nil {
 			return err
 		}
 		// Its rows are ours, as we write them.
-		err := load(m.DB, "stream", s.dir, func(f *os.File) error {
+		return load(m.DB, "stream", s.dir, func(f *os.File) error {
 			return s.withProcess(dir, func(db *sql.DB, _ int) error { return copyText(f, db, streamOurs) })
 		})
-		if err != nil {
-			return err
-		}
+	}
+	return s.maria(fmt.Sprintf("mariadb-stream-%d", s.calls), fill, func(m *mariadb.Server) error {
 		theirs, err := sql.Open("mysql", fmt.Sprintf("root@tcp(127.0.0.1:%d)/test?tls=bench", port))
 		if err != nil {
 			return err

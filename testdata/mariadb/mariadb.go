@@ -71,7 +71,7 @@ func (s *Server) Stop() {
 	}
 }
 
-// Run starts a server whose files are below dir.
+// Run starts a server whose files are below dir, with the tables that are there.
 func Run(dir string, flags ...string) (*Server, error) {
 	server, install := find("mariadbd"), find("mariadb-install-db")
 	if server == "" || install == "" {
@@ -82,10 +82,12 @@ func Run(dir string, flags ...string) (*Server, error) {
 	if os.Geteuid() == 0 {
 		account = "--user=root"
 	}
-	out, err := exec.Command(install, "--no-defaults", "--datadir="+data, account, "--skip-test-db",
-		"--auth-root-authentication-method=normal", "--skip-name-resolve", "--tmpdir="+dir).CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w\n%s", install, err, out)
+	if _, err := os.Stat(data); err != nil {
+		out, err := exec.Command(install, "--no-defaults", "--datadir="+data, account, "--skip-test-db",
+			"--auth-root-authentication-method=normal", "--skip-name-resolve", "--tmpdir="+dir).CombinedOutput()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w\n%s", install, err, out)
+		}
 	}
 
 	var log bytes.Buffer
@@ -99,10 +101,12 @@ func Run(dir string, flags ...string) (*Server, error) {
 	}
 	s := &Server{PID: cmd.Process.Pid, cmd: cmd, ended: make(chan error, 1)}
 	go func() { s.ended <- cmd.Wait() }()
-	if s.DB, err = s.connect(socket, &log); err != nil {
+	db, err := s.connect(socket, &log)
+	if err != nil {
 		s.Stop()
 		return nil, err
 	}
+	s.DB = db
 	return s, nil
 }
 
@@ -141,7 +145,7 @@ func (s *Server) connect(socket string, log *bytes.Buffer) (*sql.DB, error) {
 			return nil, fmt.Errorf("mariadbd does not answer: %w", err)
 		}
 	}
-	if _, err := admin.Exec("CREATE DATABASE test"); err != nil {
+	if _, err := admin.Exec("CREATE DATABASE IF NOT EXISTS test"); err != nil {
 		return nil, err
 	}
 	if err := loadZones(admin); err != nil {
