@@ -160,23 +160,23 @@ func bytesUDF(name string) func([]Operand) (Operand, error) {
 	}
 }
 
-// likeBytes matches bytes as LIKE does with VARBINARY: % is any bytes, _ one.
-// It goes back to the last % only, so it takes length times pattern at most.
-func likeBytes(s, p, escape []byte) bool {
+// Like matches characters, or bytes as LIKE does with VARBINARY: % is any of
+// them, _ one. escape is empty or one. It goes back to the last % only, so it
+// takes length times pattern at most.
+func Like[T byte | rune](s, pattern, escape []T) bool {
 	i, j, star, mark := 0, 0, -1, 0
-	escaped := func(j int) bool { return len(escape) == 1 && j+1 < len(p) && p[j] == escape[0] }
 	for i < len(s) {
 		switch {
-		case escaped(j):
-			if p[j+1] == s[i] {
+		case len(escape) == 1 && j+1 < len(pattern) && pattern[j] == escape[0]:
+			if pattern[j+1] == s[i] {
 				i, j = i+1, j+2
 				continue
 			}
-		case j < len(p) && p[j] == '%':
+		case j < len(pattern) && pattern[j] == '%':
 			star, mark = j, i
 			j++
 			continue
-		case j < len(p) && (p[j] == '_' || p[j] == s[i]):
+		case j < len(pattern) && (pattern[j] == '_' || pattern[j] == s[i]):
 			i, j = i+1, j+1
 			continue
 		}
@@ -186,8 +186,8 @@ func likeBytes(s, p, escape []byte) bool {
 		mark++
 		i, j = mark, star+1
 	}
-	for j < len(p) && p[j] == '%' {
+	for j < len(pattern) && pattern[j] == '%' {
 		j++
 	}
-	return j == len(p)
+	return j == len(pattern)
 }

@@ -106,36 +106,22 @@ func fill(pattern string, args []string) string {
 	return b.String()
 }
 
-// ofText is a pattern over arguments read as text.
-func ofText(pattern string) translator {
-	return func(d *translation) (string, bool) {
-		args, ok := d.each(d.text)
-		if !ok {
-			return "", false
-		}
-		return fill(pattern, args), true
-	}
-}
+// ofText, ofDouble and ofTime are patterns over arguments read as that.
+var (
+	ofText   = reading((*translation).text)
+	ofDouble = reading((*translation).double)
+	ofTime   = reading((*translation).time)
+)
 
-// ofDouble is a pattern over arguments read as doubles.
-func ofDouble(pattern string) translator {
-	return func(d *translation) (string, bool) {
-		args, ok := d.each(d.double)
-		if !ok {
-			return "", false
+func reading(read func(*translation, int) (string, bool)) func(pattern string) translator {
+	return func(pattern string) translator {
+		return func(d *translation) (string, bool) {
+			args, ok := d.each(func(i int) (string, bool) { return read(d, i) })
+			if !ok {
+				return "", false
+			}
+			return fill(pattern, args), true
 		}
-		return fill(pattern, args), true
-	}
-}
-
-// ofTime is a pattern over arguments read as times.
-func ofTime(pattern string) translator {
-	return func(d *translation) (string, bool) {
-		args, ok := d.each(d.time)
-		if !ok {
-			return "", false
-		}
-		return fill(pattern, args), true
 	}
 }
 

@@ -69,7 +69,7 @@ func boundsOf(rel Rel) map[*Scan]Bounds {
 				}
 			})
 		}
-		for _, ch := range rel.children() {
+		for _, ch := range children(rel) {
 			if s, ok := ch.(*Scan); ok {
 				if _, known := out[s]; !known {
 					out[s] = unbounded()

@@ -564,8 +564,7 @@ func (c *compiler) like(e *sqlparser.ComparisonExpr) (Expr, error) {
 	}
 	if s, ok := textLiteral(a); ok {
 		if pattern, ok := textLiteral(b); ok {
-			r := []rune(escape + "\x00")
-			return lit(Bool, like(s, pattern, r[0], escape != "")), nil
+			return lit(Bool, functions.Like([]rune(s), []rune(pattern), []rune(escape))), nil
 		}
 	}
 	return call("like", Bool, a, b, lit(Text, escape)), nil

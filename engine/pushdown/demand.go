@@ -96,7 +96,7 @@ func packetScans(rel Rel, d demand, f func(*Scan, demand)) {
 		walk(e, func(e Expr) {
 			if s, ok := e.(*Subquery); ok && hasPackets(s.Rel) {
 				var outer demand
-				for _, ch := range rel.children() {
+				for _, ch := range children(rel) {
 					outer = outer.join(ch)
 				}
 				inside := outer
@@ -236,7 +236,7 @@ func eachChild(rel Rel, f func(Rel)) {
 			}
 		})
 	}
-	for _, ch := range rel.children() {
+	for _, ch := range children(rel) {
 		f(ch)
 	}
 }
@@ -325,8 +325,7 @@ type cloner struct {
 }
 
 func (k *cloner) rel(rel Rel) Rel {
-	switch n := rel.(type) {
-	case *Scan:
+	if n, ok := rel.(*Scan); ok {
 		if s, ok := k.scans[n]; ok {
 			return s
 		}
@@ -334,32 +333,8 @@ func (k *cloner) rel(rel Rel) Rel {
 		k.c.scans = append(k.c.scans, s)
 		k.scans[n] = s
 		return s
-	case *Filter:
-		return &Filter{k.rel(n.Child), k.list(n.Conjuncts)}
-	case *Project:
-		return &Project{k.rel(n.Child), k.named(n.Exprs)}
-	case *Group:
-		return &Group{k.rel(n.Child), n.Rollup, k.named(n.Keys), k.named(n.Aggs)}
-	case *Window:
-		return &Window{k.rel(n.Child), k.named(n.Exprs)}
-	case *Join:
-		return &Join{n.Kind, k.rel(n.L), k.rel(n.R), k.list(n.On), n.Lateral}
-	case *Sort:
-		keys := slices.Clone(n.Keys)
-		for i := range keys {
-			keys[i].Expr = k.expr(keys[i].Expr)
-		}
-		return &Sort{k.rel(n.Child), keys}
-	case *Limit:
-		return &Limit{k.rel(n.Child), n.Count, n.Offset}
-	case *Distinct:
-		return &Distinct{k.rel(n.Child)}
-	case *SetOp:
-		return &SetOp{n.Op, n.All, k.rel(n.L), k.rel(n.R), n.Out}
-	case *Recursive:
-		return &Recursive{n.Name, n.All, k.rel(n.Base), k.rel(n.Step), n.Out}
 	}
-	return rel
+	return mapRel(shallow(rel), k.rel, k.expr)
 }
 
 func (k *cloner) expr(e Expr) Expr {
@@ -371,20 +346,4 @@ func (k *cloner) expr(e Expr) Expr {
 		}
 		return e
 	})
-}
-
-func (k *cloner) list(exprs []Expr) []Expr {
-	out := make([]Expr, len(exprs))
-	for i, e := range exprs {
-		out[i] = k.expr(e)
-	}
-	return out
-}
-
-func (k *cloner) named(exprs []Named) []Named {
-	out := make([]Named, len(exprs))
-	for i, e := range exprs {
-		out[i] = Named{e.Column, k.expr(e.Expr)}
-	}
-	return out
 }

@@ -67,7 +67,7 @@ type Column struct {
 // Rel is a relational node. Columns lists what it puts out, in order.
 type Rel interface {
 	Columns() []Column
-	children() []Rel
+	inputs() []*Rel // what it reads
 }
 
 // Scan reads one relation. ID numbers the scans of a plan from 0.
@@ -347,19 +347,19 @@ func (j *Join) Columns() []Column {
 	return append(l[:len(l):len(l)], r...)
 }
 
-func (*Scan) children() []Rel        { return nil }
-func (*Dual) children() []Rel        { return nil }
-func (f *Filter) children() []Rel    { return []Rel{f.Child} }
-func (p *Project) children() []Rel   { return []Rel{p.Child} }
-func (g *Group) children() []Rel     { return []Rel{g.Child} }
-func (w *Window) children() []Rel    { return []Rel{w.Child} }
-func (j *Join) children() []Rel      { return []Rel{j.L, j.R} }
-func (s *Sort) children() []Rel      { return []Rel{s.Child} }
-func (l *Limit) children() []Rel     { return []Rel{l.Child} }
-func (d *Distinct) children() []Rel  { return []Rel{d.Child} }
-func (s *SetOp) children() []Rel     { return []Rel{s.L, s.R} }
-func (r *Recursive) children() []Rel { return []Rel{r.Base, r.Step} }
-func (*Ref) children() []Rel         { return nil }
+func (*Scan) inputs() []*Rel        { return nil }
+func (*Dual) inputs() []*Rel        { return nil }
+func (f *Filter) inputs() []*Rel    { return []*Rel{&f.Child} }
+func (p *Project) inputs() []*Rel   { return []*Rel{&p.Child} }
+func (g *Group) inputs() []*Rel     { return []*Rel{&g.Child} }
+func (w *Window) inputs() []*Rel    { return []*Rel{&w.Child} }
+func (j *Join) inputs() []*Rel      { return []*Rel{&j.L, &j.R} }
+func (s *Sort) inputs() []*Rel      { return []*Rel{&s.Child} }
+func (l *Limit) inputs() []*Rel     { return []*Rel{&l.Child} }
+func (d *Distinct) inputs() []*Rel  { return []*Rel{&d.Child} }
+func (s *SetOp) inputs() []*Rel     { return []*Rel{&s.L, &s.R} }
+func (r *Recursive) inputs() []*Rel { return []*Rel{&r.Base, &r.Step} }
+func (*Ref) inputs() []*Rel         { return nil }
 
 func (c *Col) Kind() Kind       { return c.Column.Kind }
 func (f *Func) Kind() Kind      { return f.T.Kind }

@@ -26,46 +26,13 @@ func (c *compiler) normalise(rel Rel) Rel {
 			rest = append(rest, c.normaliseExpr(e))
 		}
 		return c.push(child, rest)
-	case *Project:
-		n.Child = c.normalise(n.Child)
-		for i := range n.Exprs {
-			n.Exprs[i].Expr = c.normaliseExpr(n.Exprs[i].Expr)
-		}
-	case *Group:
-		n.Child = c.normalise(n.Child)
-		for _, list := range [][]Named{n.Keys, n.Aggs} {
-			for i := range list {
-				list[i].Expr = c.normaliseExpr(list[i].Expr)
-			}
-		}
 	case *Join:
-		n.L, n.R = c.normalise(n.L), c.normalise(n.R)
+		mapRel(n, c.normalise, c.normaliseExpr)
 		on := n.On
 		n.On = nil
-		for i := range on {
-			on[i] = c.normaliseExpr(on[i])
-		}
 		return c.pushOn(n, on)
-	case *Window:
-		n.Child = c.normalise(n.Child)
-		for i := range n.Exprs {
-			n.Exprs[i].Expr = c.normaliseExpr(n.Exprs[i].Expr)
-		}
-	case *Sort:
-		n.Child = c.normalise(n.Child)
-		for i := range n.Keys {
-			n.Keys[i].Expr = c.normaliseExpr(n.Keys[i].Expr)
-		}
-	case *Limit:
-		n.Child = c.normalise(n.Child)
-	case *Distinct:
-		n.Child = c.normalise(n.Child)
-	case *SetOp:
-		n.L, n.R = c.normalise(n.L), c.normalise(n.R)
-	case *Recursive:
-		n.Base, n.Step = c.normalise(n.Base), c.normalise(n.Step)
 	}
-	return rel
+	return mapRel(rel, c.normalise, c.normaliseExpr)
 }
 
 // normaliseExpr brings the subqueries of an expression into the normal form.
@@ -408,7 +375,7 @@ func subqueryColumns(e Expr, inside, m map[ColumnID]bool) {
 // produced are the ids of all columns made anywhere in a relation.
 func produced(rel Rel) map[ColumnID]bool {
 	m := ids(rel.Columns())
-	for _, ch := range rel.children() {
+	for _, ch := range children(rel) {
 		for id := range produced(ch) {
 			m[id] = true
 		}
@@ -461,7 +428,7 @@ func notNull(e Expr, rel Rel) bool {
 	case *Join:
 		return notNull(e, n.L) || n.Kind != Left && n.Kind != Semi && n.Kind != Anti && notNull(e, n.R)
 	case *Filter, *Sort, *Limit, *Distinct:
-		return notNull(e, rel.children()[0])
+		return notNull(e, children(rel)[0])
 	}
 	return false
 }

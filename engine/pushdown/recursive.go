@@ -187,7 +187,7 @@ func carries(rel Rel, col Column) bool {
 			return true
 		}
 	case *Filter, *Sort, *Limit, *Window:
-		return carries(n.children()[0], col)
+		return carries(children(n)[0], col)
 	case *Join:
 		return carries(n.L, col) || n.Kind != Semi && n.Kind != Anti && carries(n.R, col)
 	}

@@ -20,33 +20,11 @@ func (c *compiler) rollUp(rel Rel) Rel {
 			}
 		})
 	}
-	switch n := rel.(type) {
-	case *Group:
-		if c.rollUpGroup(n) {
-			c.notes = append(c.notes, "packets are counted from flow rows, none is read")
-			return n
-		}
-		n.Child = c.rollUp(n.Child)
-	case *Filter:
-		n.Child = c.rollUp(n.Child)
-	case *Project:
-		n.Child = c.rollUp(n.Child)
-	case *Window:
-		n.Child = c.rollUp(n.Child)
-	case *Sort:
-		n.Child = c.rollUp(n.Child)
-	case *Limit:
-		n.Child = c.rollUp(n.Child)
-	case *Distinct:
-		n.Child = c.rollUp(n.Child)
-	case *Join:
-		n.L, n.R = c.rollUp(n.L), c.rollUp(n.R)
-	case *SetOp:
-		n.L, n.R = c.rollUp(n.L), c.rollUp(n.R)
-	case *Recursive:
-		n.Base, n.Step = c.rollUp(n.Base), c.rollUp(n.Step)
+	if g, ok := rel.(*Group); ok && c.rollUpGroup(g) {
+		c.notes = append(c.notes, "packets are counted from flow rows, none is read")
+		return g
 	}
-	return rel
+	return mapRel(rel, c.rollUp, nil)
 }
 
 // rollUpGroup changes a group in place; false when it needs packets.

@@ -63,7 +63,7 @@ func (c *compiler) sampledQueries(rel Rel, out []Named) ([]Query, error) {
 				}
 			})
 		}
-		for _, ch := range rel.children() {
+		for _, ch := range children(rel) {
 			visit(ch)
 		}
 	}

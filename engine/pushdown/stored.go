@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -74,26 +75,9 @@ func (c *compiler) protocolTest(s *Scan, col *Col, x *Call) (Expr, bool) {
 
 // byNumbers is byNumber for all groups of a normal form.
 func (c *compiler) byNumbers(rel Rel) Rel {
-	switch n := rel.(type) {
-	case *Filter:
-		n.Child = c.byNumbers(n.Child)
-	case *Project:
-		n.Child = c.byNumbers(n.Child)
-	case *Group:
-		n.Child = c.byNumbers(n.Child)
-		return c.byNumber(n)
-	case *Join:
-		n.L, n.R = c.byNumbers(n.L), c.byNumbers(n.R)
-	case *Window:
-		n.Child = c.byNumbers(n.Child)
-	case *Sort:
-		n.Child = c.byNumbers(n.Child)
-	case *Limit:
-		n.Child = c.byNumbers(n.Child)
-	case *Distinct:
-		n.Child = c.byNumbers(n.Child)
-	case *SetOp:
-		n.L, n.R = c.byNumbers(n.L), c.byNumbers(n.R)
+	mapRel(rel, c.byNumbers, nil)
+	if g, ok := rel.(*Group); ok {
+		return c.byNumber(g)
 	}
 	return rel
 }
@@ -161,7 +145,7 @@ func (c *compiler) hostTest(s *Scan, col *Col, x *Call) (Expr, bool) {
 		if !ok || c.env.HostsLike == nil {
 			return nil, false
 		}
-		leases = c.env.HostsLike(func(name string) bool { return like(name, pattern, []rune(escape + "\x00")[0], escape != "") })
+		leases = c.env.HostsLike(func(name string) bool { return functions.Like([]rune(name), []rune(pattern), []rune(escape)) })
 	} else {
 		for _, a := range x.Args[1:] {
 			name, ok := textLiteral(a)
@@ -210,38 +194,6 @@ func (c *compiler) unknownHost(name string) {
 	if !slices.Contains(c.warnings, text) {
 		c.warnings = append(c.warnings, text)
 	}
-}
-
-// like matches as LIKE does: % is anything, _ one character. It goes back to
-// the last % only, so it takes length times pattern at most.
-func like(s, pattern string, escape rune, escapes bool) bool {
-	text, p := []rune(s), []rune(pattern)
-	i, j, star, mark := 0, 0, -1, 0
-	for i < len(text) {
-		switch {
-		case escapes && j+1 < len(p) && p[j] == escape:
-			if p[j+1] == text[i] {
-				i, j = i+1, j+2
-				continue
-			}
-		case j < len(p) && p[j] == '%':
-			star, mark = j, i
-			j++
-			continue
-		case j < len(p) && (p[j] == '_' || p[j] == text[i]):
-			i, j = i+1, j+1
-			continue
-		}
-		if star < 0 {
-			return false
-		}
-		mark++
-		i, j = mark, star+1
-	}
-	for j < len(p) && p[j] == '%' {
-		j++
-	}
-	return j == len(p)
 }
 
 // addressOf finds the address that a column of host names belongs to.

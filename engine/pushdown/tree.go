@@ -81,7 +81,7 @@ func printTree(b *strings.Builder, rel Rel, depth int) {
 		}
 	}
 	b.WriteString(indent + line + "\n")
-	for _, ch := range rel.children() {
+	for _, ch := range children(rel) {
 		printTree(b, ch, depth+1)
 	}
 }

@@ -150,45 +150,56 @@ func substitute(e Expr, by map[ColumnID]Expr) Expr {
 
 // substituteRel copies a relation with columns of enclosing blocks replaced.
 func substituteRel(rel Rel, by map[ColumnID]Expr) Rel {
-	list := func(exprs []Expr) []Expr {
-		out := make([]Expr, len(exprs))
-		for i, e := range exprs {
-			out[i] = substitute(e, by)
-		}
-		return out
+	return mapRel(shallow(rel), func(in Rel) Rel { return substituteRel(in, by) }, func(e Expr) Expr { return substitute(e, by) })
+}
+
+// children are what a node reads.
+func children(rel Rel) []Rel {
+	in := rel.inputs()
+	out := make([]Rel, len(in))
+	for i, p := range in {
+		out[i] = *p
 	}
-	named := func(exprs []Named) []Named {
-		out := make([]Named, len(exprs))
-		for i, e := range exprs {
-			out[i] = Named{e.Column, substitute(e.Expr, by)}
-		}
-		return out
+	return out
+}
+
+// mapRel replaces what a node reads, and its own expressions; nil leaves them.
+func mapRel(rel Rel, input func(Rel) Rel, expr func(Expr) Expr) Rel {
+	for _, p := range rel.inputs() {
+		*p = input(*p)
 	}
+	if expr != nil {
+		for _, p := range expressions(rel) {
+			*p = expr(*p)
+		}
+	}
+	return rel
+}
+
+// shallow copies a node, so that another can take the place of what it reads
+// and of its expressions. Nodes without either are shared.
+func shallow(rel Rel) Rel {
 	switch n := rel.(type) {
 	case *Filter:
-		return &Filter{substituteRel(n.Child, by), list(n.Conjuncts)}
+		return &Filter{n.Child, slices.Clone(n.Conjuncts)}
 	case *Project:
-		return &Project{substituteRel(n.Child, by), named(n.Exprs)}
+		return &Project{n.Child, slices.Clone(n.Exprs)}
 	case *Group:
-		return &Group{substituteRel(n.Child, by), n.Rollup, named(n.Keys), named(n.Aggs)}
+		return &Group{n.Child, n.Rollup, slices.Clone(n.Keys), slices.Clone(n.Aggs)}
 	case *Window:
-		return &Window{substituteRel(n.Child, by), named(n.Exprs)}
+		return &Window{n.Child, slices.Clone(n.Exprs)}
 	case *Join:
-		return &Join{n.Kind, substituteRel(n.L, by), substituteRel(n.R, by), list(n.On), n.Lateral}
+		return &Join{n.Kind, n.L, n.R, slices.Clone(n.On), n.Lateral}
 	case *Sort:
-		keys := make([]SortKey, len(n.Keys))
-		for i, k := range n.Keys {
-			keys[i] = SortKey{substitute(k.Expr, by), k.Desc}
-		}
-		return &Sort{substituteRel(n.Child, by), keys}
+		return &Sort{n.Child, slices.Clone(n.Keys)}
 	case *Limit:
-		return &Limit{substituteRel(n.Child, by), n.Count, n.Offset}
+		return &Limit{n.Child, n.Count, n.Offset}
 	case *Distinct:
-		return &Distinct{substituteRel(n.Child, by)}
+		return &Distinct{n.Child}
 	case *SetOp:
-		return &SetOp{n.Op, n.All, substituteRel(n.L, by), substituteRel(n.R, by), n.Out}
+		return &SetOp{n.Op, n.All, n.L, n.R, n.Out}
 	case *Recursive:
-		return &Recursive{n.Name, n.All, substituteRel(n.Base, by), substituteRel(n.Step, by), n.Out}
+		return &Recursive{n.Name, n.All, n.Base, n.Step, n.Out}
 	}
 	return rel
 }
@@ -214,37 +225,52 @@ func relReferences(rel Rel, ids map[ColumnID]bool) {
 	for _, e := range exprsOf(rel) {
 		references(e, ids)
 	}
-	for _, ch := range rel.children() {
+	for _, ch := range children(rel) {
 		relReferences(ch, ids)
 	}
 }
 
 // exprsOf lists the expressions of one node.
 func exprsOf(rel Rel) []Expr {
-	var out []Expr
+	places := expressions(rel)
+	out := make([]Expr, len(places))
+	for i, p := range places {
+		out[i] = *p
+	}
+	return out
+}
+
+// expressions are where those of one node stand.
+func expressions(rel Rel) []*Expr {
+	var out []*Expr
+	named := func(lists ...[]Named) []*Expr {
+		for _, list := range lists {
+			for i := range list {
+				out = append(out, &list[i].Expr)
+			}
+		}
+		return out
+	}
+	plain := func(list []Expr) []*Expr {
+		for i := range list {
+			out = append(out, &list[i])
+		}
+		return out
+	}
 	switch n := rel.(type) {
 	case *Filter:
-		return n.Conjuncts
+		return plain(n.Conjuncts)
 	case *Project:
-		for _, x := range n.Exprs {
-			out = append(out, x.Expr)
-		}
+		return named(n.Exprs)
 	case *Group:
-		for _, x := range n.Keys {
-			out = append(out, x.Expr)
-		}
-		for _, x := range n.Aggs {
-			out = append(out, x.Expr)
-		}
+		return named(n.Keys, n.Aggs)
 	case *Window:
-		for _, x := range n.Exprs {
-			out = append(out, x.Expr)
-		}
+		return named(n.Exprs)
 	case *Join:
-		return n.On
+		return plain(n.On)
 	case *Sort:
-		for _, k := range n.Keys {
-			out = append(out, k.Expr)
+		for i := range n.Keys {
+			out = append(out, &n.Keys[i].Expr)
 		}
 	}
 	return out
@@ -266,7 +292,7 @@ func scansOf(rel Rel) []*Scan {
 				}
 			})
 		}
-		for _, ch := range rel.children() {
+		for _, ch := range children(rel) {
 			visit(ch)
 		}
 	}
