@@ -57,7 +57,7 @@ func (b *binding) Function(f *pushdown.Func) string {
 	if h, ok := b.handles[key]; ok {
 		return h
 	}
-	c := &called{run: b.run, made: f.Made, volatile: functions.Volatile(f.Node), row: make([]sqltypes.Value, len(f.Args))}
+	c := &called{run: b.run, made: f.Made, most: b.run.engine.mostText(), volatile: functions.Volatile(f.Node), row: make([]sqltypes.Value, len(f.Args))}
 	for i, a := range f.Args {
 		if l, ok := a.(*pushdown.Literal); ok {
 			c.row[i] = l.SQLValue()
@@ -68,7 +68,8 @@ func (b *binding) Function(f *pushdown.Func) string {
 	}
 	d := b.run.engine.duck
 	name, _, _ := strings.Cut(f.Shape, "(")
-	h := strings.ToUpper(strings.TrimSpace(name)) + " #" + strconv.FormatUint(d.handles.Add(1), 10)
+	c.name = strings.ToUpper(strings.TrimSpace(name))
+	h := c.name + " #" + strconv.FormatUint(d.handles.Add(1), 10)
 	d.called.Store(h, c)
 	b.run.called = append(b.run.called, h)
 	b.handles[key] = h

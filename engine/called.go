@@ -34,6 +34,10 @@ type called struct {
 	row   []sqltypes.Value
 	from  []int
 	types []functions.Type
+	name  string
+	// most is how many bytes the results of a chunk may have together: DuckDB
+	// does not count them as memory.
+	most int
 	// volatile: the same arguments may give another result.
 	volatile bool
 	workers  sync.Pool
@@ -197,11 +201,11 @@ func (c *called) evaluate(chunk duckdb.DataChunk, rows int, typ duckdb.Type, out
 		duckdb.DestroyLogicalType(&lt)
 		w.args[i] = readVector(v, col)
 	}
+	made := 0
 	for r := range rows {
-		if r&255 == 0 {
-			if err := c.run.ctx.Err(); err != nil {
-				return context.Cause(c.run.ctx)
-			}
+		// Each row: one may take a tenth of a second.
+		if err := c.run.ctx.Err(); err != nil {
+			return context.Cause(c.run.ctx)
 		}
 		var place *remembered
 		if !w.memo.off {
@@ -230,6 +234,10 @@ func (c *called) evaluate(chunk duckdb.DataChunk, rows int, typ duckdb.Type, out
 			w.row[c.from[i]] = sqltypes.MakeTrusted(t, w.buf[start:len(w.buf):len(w.buf)])
 		}
 		v, err := c.made.Eval(w.row)
+		if made += v.Len(); made > c.most {
+			err = &functions.SQLError{Number: 1041, State: "HY000", Message: fmt.Sprintf("Out of memory: %s gives more than %s for %d rows; "+
+				"rows are computed %d at a time: make its texts shorter or ask for fewer rows", c.name, byteText(int64(c.most)), r+1, vectorSize)}
+		}
 		if err == nil {
 			err = writeResult(out, r, typ, v, c.made.Type)
 		}
@@ -351,3 +359,6 @@ func writeResult(w *vectorWriter, row int, typ duckdb.Type, v sqltypes.Value, t 
 	}
 	return nil
 }
+
+// mostText is how many bytes of text a function may give for a chunk.
+func (e *Engine) mostText() int { return int(max(e.cfg.MemoryLimit/8, 64<<20)) }

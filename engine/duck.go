@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
 
@@ -29,6 +28,10 @@ type duck struct {
 	idle   []duckdb.Connection
 	closed bool
 	open   sync.WaitGroup // connections handed out
+
+	// stuck, when not nil, is told of a call into DuckDB that does not end
+	// long after its statement was ended.
+	stuck func(statement string)
 
 	called  sync.Map // functions of running statements, by handle
 	absent  atomic.Pointer[absence]
@@ -88,7 +91,9 @@ func openDuck(cfg Config, roots []string) (*duck, error) {
 	return d, nil
 }
 
-// close waits for running cursors to be closed.
+// close waits for running cursors to be closed, and a moment for the calls that
+// were left to themselves. With one of those the database stays as it is: the
+// process is about to end.
 func (d *duck) close() {
 	d.mu.Lock()
 	d.closed = true
@@ -98,9 +103,15 @@ func (d *duck) close() {
 	for i := range idle {
 		duckdb.Disconnect(&idle[i])
 	}
-	d.open.Wait()
-	duckdb.Close(&d.db)
-	os.RemoveAll(d.spill)
+	defer os.RemoveAll(d.spill)
+	ended := make(chan struct{})
+	go func() {
+		d.open.Wait()
+		close(ended)
+	}()
+	if within(ended, patience) {
+		duckdb.Close(&d.db)
+	}
 }
 
 var errClosed = errors.New("engine is closed")
@@ -145,163 +156,6 @@ func (d *duck) exec(ctx context.Context, text string) error {
 			return err
 		}
 	}
-}
-
-// cursor is a running statement whose result arrives chunk by chunk, so that a
-// large one never rests in memory. It is used by one goroutine.
-type cursor struct {
-	d    *duck
-	ctx  context.Context
-	conn duckdb.Connection
-	stmt duckdb.PreparedStatement
-	res  duckdb.Result
-	// columns of the result, in order.
-	columns []resultColumn
-	chunk   duckdb.DataChunk
-	vectors []vector
-	started bool
-	stop    chan struct{} // closed to end the watcher
-	watched chan struct{} // closed by the watcher when it is gone
-}
-
-// resultColumn describes a column as DuckDB returns it.
-type resultColumn struct {
-	name  string
-	typ   duckdb.Type
-	scale int         // of DECIMAL
-	store duckdb.Type // integer type behind a DECIMAL
-}
-
-// query prepares and starts a statement. The cursor must be closed. Cancelling
-// ctx interrupts the statement wherever it is.
-func (d *duck) query(ctx context.Context, text string) (*cursor, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
-	}
-	conn, err := d.connect()
-	if err != nil {
-		return nil, err
-	}
-	c := &cursor{d: d, ctx: ctx, conn: conn, stop: make(chan struct{}), watched: make(chan struct{})}
-	go c.watch()
-	if err := c.start(text); err != nil {
-		c.close()
-		return nil, err
-	}
-	return c, nil
-}
-
-// watch interrupts the connection when the context ends. It repeats, because
-// DuckDB forgets an interrupt that comes just before a statement starts.
-func (c *cursor) watch() {
-	defer close(c.watched)
-	select {
-	case <-c.stop:
-		return
-	case <-c.ctx.Done():
-	}
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		duckdb.Interrupt(c.conn)
-		select {
-		case <-c.stop:
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-func (c *cursor) start(text string) error {
-	if duckdb.Prepare(c.conn, text, &c.stmt) == duckdb.StateError {
-		return c.failure(duckdb.PrepareError(c.stmt))
-	}
-	var pending duckdb.PendingResult
-	defer duckdb.DestroyPending(&pending)
-	if duckdb.PendingPreparedStreaming(c.stmt, &pending) == duckdb.StateError {
-		return c.failure(duckdb.PendingError(pending))
-	}
-	c.started = true
-	if duckdb.ExecutePending(pending, &c.res) == duckdb.StateError {
-		return c.failure(duckdb.ResultError(&c.res))
-	}
-	n := int(duckdb.ColumnCount(&c.res))
-	c.columns = make([]resultColumn, n)
-	c.vectors = make([]vector, n)
-	for i := range c.columns {
-		col := resultColumn{
-			name: duckdb.ColumnName(&c.res, duckdb.IdxT(i)),
-			typ:  duckdb.ColumnType(&c.res, duckdb.IdxT(i)),
-		}
-		col.store = col.typ
-		if col.typ == duckdb.TypeDecimal {
-			lt := duckdb.ColumnLogicalType(&c.res, duckdb.IdxT(i))
-			col.scale = int(duckdb.DecimalScale(lt))
-			col.store = duckdb.DecimalInternalType(lt)
-			duckdb.DestroyLogicalType(&lt)
-		}
-		c.columns[i] = col
-	}
-	return nil
-}
-
-// failure turns DuckDB's message into an error; a cancelled context explains
-// it better than "Interrupted".
-func (c *cursor) failure(message string) error {
-	if c.ctx.Err() != nil {
-		return context.Cause(c.ctx)
-	}
-	return userMessage(strings.TrimSpace(message))
-}
-
-// duckError is an error DuckDB reported while it compiled or ran a statement.
-type duckError struct{ Message string }
-
-func (e *duckError) Error() string {
-	// The first line says what; the rest draws the generated SQL, which the
-	// user did not write.
-	line, _, _ := strings.Cut(e.Message, "\n")
-	return line
-}
-
-// next returns the next chunk's vectors, or nil at the end. They are valid
-// until the next call.
-func (c *cursor) next() (*chunkView, error) {
-	duckdb.DestroyDataChunk(&c.chunk)
-	if err := c.ctx.Err(); err != nil {
-		return nil, context.Cause(c.ctx)
-	}
-	c.chunk = duckdb.FetchChunk(c.res)
-	if c.chunk.Ptr == nil {
-		if msg := duckdb.ResultError(&c.res); msg != "" {
-			return nil, c.failure(msg)
-		}
-		return nil, nil
-	}
-	n := int(duckdb.DataChunkGetSize(c.chunk))
-	if n == 0 {
-		return nil, nil
-	}
-	for i := range c.vectors {
-		c.vectors[i] = readVector(duckdb.DataChunkGetVector(c.chunk, duckdb.IdxT(i)), c.columns[i])
-	}
-	return &chunkView{n: n, vectors: c.vectors}, nil
-}
-
-// close ends the statement, running or not, and returns its connection.
-func (c *cursor) close() {
-	if c.d == nil {
-		return
-	}
-	close(c.stop)
-	<-c.watched
-	duckdb.DestroyDataChunk(&c.chunk)
-	if c.started {
-		duckdb.DestroyResult(&c.res)
-	}
-	duckdb.DestroyPrepare(&c.stmt)
-	c.d.release(c.conn)
-	c.d = nil
 }
 
 // quoteText writes a DuckDB string literal.

@@ -45,7 +45,7 @@ var UDFs = []UDFSpec{
 		return Weight(a[0].(string), collations.ID(a[1].(int64))), nil
 	}},
 	{"wiresql_like_bytes", []string{"BLOB", "BLOB", "BLOB"}, "BOOLEAN", func(a []any) (any, error) {
-		return Like(a[0].([]byte), a[1].([]byte), a[2].([]byte)), nil
+		return Like(a[0].([]byte), a[1].([]byte), a[2].([]byte))
 	}},
 	{"wiresql_hexdump", []string{"BLOB"}, "VARCHAR", hexdump.Eval},
 	{"wiresql_printable", []string{"BLOB"}, "VARCHAR", printable.Eval},

@@ -160,12 +160,18 @@ func bytesUDF(name string) func([]Operand) (Operand, error) {
 	}
 }
 
+// maxLikeSteps bounds the matching of one text.
+const maxLikeSteps = 1 << 26
+
 // Like matches characters, or bytes as LIKE does with VARBINARY: % is any of
 // them, _ one. escape is empty or one. It goes back to the last % only, so it
-// takes length times pattern at most.
-func Like[T byte | rune](s, pattern, escape []T) bool {
+// takes length times pattern at most; past a tenth of a second it is error 1105.
+func Like[T byte | rune](s, pattern, escape []T) (bool, error) {
 	i, j, star, mark := 0, 0, -1, 0
-	for i < len(s) {
+	for steps := 0; i < len(s); steps++ {
+		if steps == maxLikeSteps {
+			return false, sqlErrorf(1105, "HY000", "LIKE with a pattern of %d characters takes too long over a text of %d", len(pattern), len(s))
+		}
 		switch {
 		case len(escape) == 1 && j+1 < len(pattern) && pattern[j] == escape[0]:
 			if pattern[j+1] == s[i] {
@@ -181,7 +187,7 @@ func Like[T byte | rune](s, pattern, escape []T) bool {
 			continue
 		}
 		if star < 0 {
-			return false
+			return false, nil
 		}
 		mark++
 		i, j = mark, star+1
@@ -189,5 +195,5 @@ func Like[T byte | rune](s, pattern, escape []T) bool {
 	for j < len(pattern) && pattern[j] == '%' {
 		j++
 	}
-	return j == len(pattern)
+	return j == len(pattern), nil
 }

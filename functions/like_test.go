@@ -30,12 +30,19 @@ func TestLike(t *testing.T) {
 		}
 		want := regexp.MustCompile(re.String() + "$")
 		for _, n := range names {
-			if got := Like([]rune(n), []rune(p), []rune{'\\'}); got != want.MatchString(n) {
+			if got, err := Like([]rune(n), []rune(p), []rune{'\\'}); err != nil || got != want.MatchString(n) {
 				t.Errorf("%q LIKE %q: %v", n, p, got)
 			}
 		}
 	}
-	if Like(bytes.Repeat([]byte("a"), 10000), append(bytes.Repeat([]byte("%a"), 200), 'b'), []byte{'\\'}) {
-		t.Error("matches")
+	as := bytes.Repeat([]byte("a"), 10000)
+	if got, err := Like(as, append(bytes.Repeat([]byte("%a"), 200), 'b'), []byte{'\\'}); got || err != nil {
+		t.Error("matches", err)
+	}
+	if got, err := Like(as, append(append([]byte("%"), as[:9000]...), 'b'), nil); got || err != nil {
+		t.Error("matches", err)
+	}
+	if _, err := Like(bytes.Repeat(as, 100), append(append([]byte("%"), bytes.Repeat(as, 50)...), 'b'), nil); err == nil {
+		t.Error("no bound")
 	}
 }

@@ -329,6 +329,9 @@ func (c *call) prepare() (*Prepared, error) {
 		if err != nil {
 			return sqltypes.NULL, mysqlError(err)
 		}
+		if v.Len() > c.s.maxText() {
+			return c.tooLong()
+		}
 		if c.exact && result.Kind == Decimal {
 			return v, nil
 		}

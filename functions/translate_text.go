@@ -84,7 +84,7 @@ func duckConcat(d *translation) (string, bool) {
 		read = d.bytes
 	}
 	args, ok := d.each(read)
-	if !ok {
+	if !ok || !d.fits(int64(d.result.chars())) {
 		return "", false
 	}
 	return "((" + strings.Join(args, ") || (") + "))", true
@@ -92,7 +92,7 @@ func duckConcat(d *translation) (string, bool) {
 
 func duckConcatWS(d *translation) (string, bool) {
 	args, ok := d.each(d.text)
-	if !ok || d.result.Kind == Bytes {
+	if !ok || d.result.Kind == Bytes || !d.fits(int64(d.result.chars())) {
 		return "", false
 	}
 	return "concat_ws(" + strings.Join(args, ", ") + ")", true
@@ -156,8 +156,21 @@ func duckEnd(d *translation) (string, bool) {
 	return d.name + "(" + x + ", " + n + ")", okX && okN
 }
 
+// duckReplace minds by how much a text may grow: by what stands for each part.
 func duckReplace(d *translation) (string, bool) {
+	from, literal := d.literalText(1)
 	if d.result.Kind == Bytes {
+		return "", false
+	}
+	if !literal {
+		from = " " // at least
+	}
+	to, literal := d.literalText(2)
+	grown := int64(len(to))
+	if chars := d.args[2].Type.chars(); !literal {
+		grown = int64(chars) * 4
+	}
+	if from != "" && (!literal || grown > int64(len(from))) && !d.fits(int64(d.args[0].Type.chars())*grown) {
 		return "", false
 	}
 	return ofText("replace(%1, %2, %3)")(d)
@@ -189,9 +202,9 @@ func duckTrim(d *translation) (string, bool) {
 }
 
 // duckReverse reverses characters one by one: DuckDB's own keeps accents with
-// their letters.
+// their letters. Each is looked for from the start, so the text must be short.
 func duckReverse(d *translation) (string, bool) {
-	if d.isBytes(0) {
+	if n := d.args[0].Type.chars(); d.isBytes(0) || n == 0 || n > 4096 {
 		return "", false
 	}
 	x, ok := d.text(0)
@@ -226,15 +239,22 @@ func duckLocate(part, text int) translator {
 	}
 }
 
-// fits tells whether a text of so many characters is never longer than
-// max_allowed_packet.
-func (d *translation) fits(chars int64) bool { return chars >= 0 && chars <= int64(d.s.maxText()/4) }
+// maxMade is how long a text DuckDB may make of others, in characters. It makes
+// 2,048 at once, does not count them as memory and can't be interrupted in
+// between; longer ones are made by callbacks, which count.
+const maxMade = 1 << 16
+
+// fits tells whether a text of so many characters, 0 for any number, is never
+// longer than that and max_allowed_packet.
+func (d *translation) fits(chars int64) bool {
+	return chars > 0 && chars <= min(maxMade, int64(d.s.maxText()/4))
+}
 
 func duckPad(d *translation) (string, bool) {
 	n, ok := d.literalInt(1)
 	pad, literal := d.literalText(2)
 	x, isText := d.text(0)
-	if !ok || !literal || !isText || pad == "" || d.isBytes(0) || !d.fits(n) {
+	if !ok || !literal || !isText || pad == "" || d.isBytes(0) || n != 0 && !d.fits(n) {
 		return "", false
 	}
 	return fmt.Sprintf("%s(%s, %d, %s)", d.name, x, n, quote(pad)), true
@@ -252,10 +272,10 @@ func duckRepeat(d *translation) (string, bool) {
 
 func duckSpace(d *translation) (string, bool) {
 	n, ok := d.literalInt(0)
-	if !ok || !d.fits(n) {
+	if !ok || n > 0 && !d.fits(n) {
 		return "", false
 	}
-	return fmt.Sprintf("repeat(' ', %d)", n), true
+	return fmt.Sprintf("repeat(' ', %d)", max(n, 0)), true
 }
 
 func duckHex(d *translation) (string, bool) {

@@ -564,7 +564,8 @@ func (c *compiler) like(e *sqlparser.ComparisonExpr) (Expr, error) {
 	}
 	if s, ok := textLiteral(a); ok {
 		if pattern, ok := textLiteral(b); ok {
-			return lit(Bool, functions.Like([]rune(s), []rune(pattern), []rune(escape))), nil
+			matches, err := functions.Like([]rune(s), []rune(pattern), []rune(escape))
+			return lit(Bool, matches), err
 		}
 	}
 	return call("like", Bool, a, b, lit(Text, escape)), nil

@@ -145,7 +145,10 @@ func (c *compiler) hostTest(s *Scan, col *Col, x *Call) (Expr, bool) {
 		if !ok || c.env.HostsLike == nil {
 			return nil, false
 		}
-		leases = c.env.HostsLike(func(name string) bool { return functions.Like([]rune(name), []rune(pattern), []rune(escape)) })
+		leases = c.env.HostsLike(func(name string) bool {
+			matches, err := functions.Like([]rune(name), []rune(pattern), []rune(escape))
+			return err == nil && matches // names are too short for an error
+		})
 	} else {
 		for _, a := range x.Args[1:] {
 			name, ok := textLiteral(a)

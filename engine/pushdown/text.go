@@ -349,9 +349,13 @@ func (r *renderer) operator(e *Call) string {
 		if e.Args[1].Kind() == Null {
 			pattern = "CAST(NULL AS VARCHAR)"
 		}
-		// With an escape DuckDB matches letter by letter, also where none is.
 		known, constant := textLiteral(e.Args[1])
-		if escape, _ := textLiteral(e.Args[2]); escape == "" || constant && !strings.Contains(known, escape) {
+		escape, _ := textLiteral(e.Args[2])
+		if e.Args[1].Kind() != Null && !(constant && quickLike(known, escape)) {
+			return r.function(likeCalled(e))[0]
+		}
+		// With an escape DuckDB matches letter by letter, also where none is.
+		if escape == "" || constant && !strings.Contains(known, escape) {
 			return "(" + r.value(e.Args[0]) + " LIKE " + pattern + ")"
 		}
 		return "(" + r.value(e.Args[0]) + " LIKE " + pattern + " ESCAPE " + r.value(e.Args[2]) + ")"
