@@ -2,12 +2,12 @@
 //
 // A query is parsed with vitess's grammar, compiled by package pushdown and run
 // whole by the in-memory DuckDB (duck.go), which reads the archive's Parquet
-// files where they lie. statement.go decides whose a statement is: a query that
-// reads one of our relations, or no table, is ours. go-mysql-server keeps
-// what is about the server: SET, SHOW, queries of one table of information_schema,
-// and statements without tables that wait or lock (SLEEP, GET_LOCK). It knows
-// the columns of our relations (catalog.go), not their rows. A table of its own
-// that a statement joins with ours is read whole and handed to DuckDB.
+// files where they lie. statement.go decides whose a statement is: queries are
+// ours, and so are the statements about the server (SHOW, DESCRIBE and their kin),
+// which package metadata translates to queries of information_schema and its
+// neighbours. serverview.go gives it what there is to tell. go-mysql-server keeps
+// what changes the session (SET, USE, BEGIN), and statements without tables that
+// wait or lock (SLEEP, GET_LOCK). It knows our schemas by name (catalog.go).
 //
 // An answer is made in steps:
 //
@@ -46,7 +46,7 @@
 // connections that compaction has not written yet, names.go holds the leases
 // of host names, rowfeed.go hands rows of Go's to DuckDB. guard.go bounds text
 // before it is parsed, session.go refuses settings that would not be obeyed,
-// status.go adds the collector's counters to SHOW STATUS.
+// status.go has the collector's counters for SHOW STATUS.
 //
 // With wiresql_pushdown off plans are plain: conditions stay where they stand
 // and every packet is read (strategy_all.go). DuckDB runs these too. They are

@@ -15,7 +15,6 @@ import (
 	sqle "github.com/dolthub/go-mysql-server"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
-	"github.com/dolthub/go-mysql-server/sql/rowexec"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"github.com/wiresql/wiresql/tables"
@@ -37,12 +36,11 @@ func DefaultConfig() Config {
 
 // Engine answers SQL over one archive.
 type Engine struct {
-	cfg      Config
-	archive  *archive.Archive
-	log      *slog.Logger
-	duck     *duck
-	sql      *sqle.Engine
-	provider *provider
+	cfg     Config
+	archive *archive.Archive
+	log     *slog.Logger
+	duck    *duck
+	sql     *sqle.Engine
 
 	sessions atomic.Uint32 // numbers given to sessions in-process
 
@@ -87,10 +85,7 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 		e.duck.close()
 		return nil, err
 	}
-	e.provider = newProvider(e)
-	an := analyzer.NewBuilder(e.provider).Build()
-	an.ExecBuilder = rowexec.NewOverrideBuilder(statusBuilder{e})
-
+	an := analyzer.NewBuilder(provider{}).Build()
 	e.sql = sqle.New(an, &sqle.Config{IsReadOnly: true})
 	e.sql.Parser = guard{e.sql.Parser}
 	an.Parser = e.sql.Parser

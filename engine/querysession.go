@@ -5,13 +5,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 	"vitess.io/vitess/go/sqltypes"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
-	"github.com/dolthub/vitess/go/mysql"
 
+	"github.com/wiresql/wiresql/engine/metadata"
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
@@ -157,99 +156,18 @@ func (s *querySession) Info(name string) (any, bool) {
 
 // May implements pushdown.Session.
 func (s *querySession) May(schema, table string) error {
-	db := s.engine.sql.Analyzer.Catalog.MySQLDb
-	if !db.Enabled() || schema == "information_schema" {
-		return nil
-	}
-	op := sql.NewPrivilegedOperation(sql.PrivilegeCheckSubject{Database: schema, Table: table}, sql.PrivilegeType_Select)
-	if db.UserHasPrivileges(s.ctx, op) {
+	if metadata.May(serverView{s.ctx, s.engine}, schema, table) {
 		return nil
 	}
 	client := s.ctx.Session.Client()
-	return mysql.NewSQLError(1142, "42000", "SELECT command denied to user '%s'@'%s' for table '%s'", client.User, client.Address, table)
+	return &functions.SQLError{Number: 1142, State: "42000",
+		Message: fmt.Sprintf("SELECT command denied to user '%s'@'%s' for table '%s'", client.User, client.Address, table)}
 }
 
 // Schemas implements pushdown.Session.
-func (s *querySession) Schemas() []string {
-	return []string{tables.Main, tables.Ops, "information_schema", "mysql", "performance_schema"}
-}
+func (s *querySession) Schemas() []string { return metadata.Schemas }
 
 // Foreign implements pushdown.Session.
-func (s *querySession) Foreign(schema, table string) (*tables.Relation, error) {
-	if !isForeign(schema) {
-		return nil, nil
-	}
-	db, err := s.engine.sql.Analyzer.Catalog.Database(s.ctx, schema)
-	if err != nil {
-		return nil, nil
-	}
-	t, ok, err := db.GetTableInsensitive(s.ctx, table)
-	if err != nil || !ok {
-		return nil, err
-	}
-	rel := &tables.Relation{Schema: schema, Name: t.Name()}
-	for _, c := range t.Schema() {
-		rel.Columns = append(rel.Columns, tables.Column{Name: c.Name, Kind: foreignKind(c.Type), Size: 16384})
-	}
-	return rel, nil
-}
-
-func foreignKind(t sql.Type) tables.Kind {
-	switch {
-	case types.IsInteger(t):
-		return tables.BigInt
-	case types.IsFloat(t), types.IsDecimal(t):
-		return tables.Double
-	case types.IsTime(t) && !types.IsTimespan(t):
-		return tables.Timestamp
-	case types.IsBinaryType(t):
-		return tables.Bytes
-	}
-	return tables.Text
-}
-
-// foreignFeed is the rows of a table of go-mysql-server's.
-func foreignFeed(ctx *sql.Context, rel *tables.Relation, rows []sql.Row, schema sql.Schema) feed {
-	return &listFeed{cols: columnsOf(rel), rows: len(rows), write: func(row int, to func(int) *vectorWriter, at int) {
-		for i, c := range rel.Columns {
-			w := to(i)
-			v := rows[row][i]
-			if v == nil {
-				w.setNull(at)
-				continue
-			}
-			switch c.Kind {
-			case tables.BigInt:
-				n, _, err := types.Int64.Convert(ctx, v)
-				if err != nil {
-					w.setNull(at)
-					continue
-				}
-				put(w, at, n.(int64))
-			case tables.Double:
-				n, _, err := types.Float64.Convert(ctx, v)
-				if err != nil {
-					w.setNull(at)
-					continue
-				}
-				put(w, at, n.(float64))
-			case tables.Timestamp:
-				if t, ok := v.(time.Time); ok {
-					put(w, at, t.UnixMicro())
-				} else {
-					w.setNull(at)
-				}
-			case tables.Bytes:
-				b, _ := v.([]byte)
-				w.setBytes(at, b)
-			default:
-				text, err := schema[i].Type.SQL(ctx, nil, v)
-				if err != nil {
-					w.setNull(at)
-					continue
-				}
-				w.setText(at, strings.ToValidUTF8(text.ToString(), "\uFFFD"))
-			}
-		}
-	}}
+func (s *querySession) Foreign(schema, table string) *tables.Relation {
+	return metadata.Lookup(schema, table)
 }

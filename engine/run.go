@@ -10,6 +10,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 
+	"github.com/wiresql/wiresql/engine/metadata"
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
@@ -249,8 +250,8 @@ func (r *run) bind(b *binding, scans []*pushdown.ScanPlan) ([]scanRun, error) {
 		if pushdown.IsPackets(s.Relation) {
 			continue // found already
 		}
-		if isForeign(s.Relation.Schema) {
-			text, err := r.foreignText(s)
+		if metadata.Describes(s.Relation.Schema) {
+			text, err := r.metadataText(s.Relation)
 			if err != nil {
 				return nil, err
 			}
@@ -268,17 +269,6 @@ func (r *run) bind(b *binding, scans []*pushdown.ScanPlan) ([]scanRun, error) {
 		b.scans[s.ID] = "(" + from + ")"
 	}
 	return out, nil
-}
-
-// foreignText feeds a table of go-mysql-server's.
-func (r *run) foreignText(s *pushdown.ScanPlan) (string, error) {
-	rows, schema, err := r.engine.foreign(r.ctx, s.Relation)
-	if err != nil {
-		return "", err
-	}
-	handle := r.engine.duck.publish(foreignFeed(r.ctx, s.Relation, rows, schema))
-	r.handles = append(r.handles, handle)
-	return feedFunction + "(" + quoteText(handle) + ")", nil
 }
 
 // count notes whether a file is read.

@@ -3,22 +3,21 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	gmsparser "github.com/dolthub/vitess/go/vt/sqlparser"
 	"vitess.io/vitess/go/vt/sqlparser"
 
+	"github.com/wiresql/wiresql/engine/metadata"
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/functions"
-	"github.com/wiresql/wiresql/tables"
 )
 
 // Who answers a statement. Queries are ours: they are compiled and run by
-// DuckDB, also those without a table. What asks about the server (SHOW, SET,
-// information_schema alone) is go-mysql-server's.
+// DuckDB, also those without a table, and those about the server (package
+// metadata). What changes the session (SET, USE, BEGIN), waits or locks is
+// go-mysql-server's.
 
 // Parameters are the values bound to a prepared statement, in order; nil for a
 // statement that is not prepared.
@@ -46,11 +45,25 @@ type statement struct {
 // Answer runs a statement of ours; handled is false for one of
 // go-mysql-server's. A statement that is prepared comes with its parameters.
 func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error) {
-	st, err := e.parse(ctx, text)
+	about, err := e.translate(ctx, text)
+	if err != nil {
+		return nil, nil, true, err
+	}
+	if about.Kind == metadata.Query {
+		text = about.Text
+	}
+	if about.Kind == metadata.Evaluate || about.Kind == metadata.Done {
+		ctx.Session.ClearWarnings()
+		if about.Kind == metadata.Evaluate {
+			err = e.evaluate(ctx, about.Text, params)
+		}
+		return nil, nil, true, err
+	}
+	st, err := e.parse(text)
 	if st == nil || err != nil {
 		return nil, nil, err != nil, err
 	}
-	if !asksForWarnings(text) {
+	if !about.Warnings && !asksForWarnings(text) {
 		ctx.Session.ClearWarnings()
 	}
 	switch ast := st.AST.(type) {
@@ -105,7 +118,14 @@ func asksForWarnings(text string) bool {
 // Prepare gives the columns of a statement of ours, as far as they are known
 // without its parameters.
 func (e *Engine) Prepare(ctx *sql.Context, text string) (schema sql.Schema, handled bool, err error) {
-	st, err := e.parse(ctx, text)
+	about, err := e.translate(ctx, text)
+	switch {
+	case err != nil || about.Kind == metadata.Done || about.Kind == metadata.Evaluate:
+		return nil, true, err
+	case about.Kind == metadata.Query:
+		text = about.Text
+	}
+	st, err := e.parse(text)
 	if st == nil || err != nil {
 		return nil, err != nil, err
 	}
@@ -122,11 +142,29 @@ func (e *Engine) Prepare(ctx *sql.Context, text string) (schema sql.Schema, hand
 	return schemaOf(s.plan.Columns), true, nil
 }
 
-// parse reads a statement; nil without an error when it is go-mysql-server's.
-func (e *Engine) parse(ctx *sql.Context, text string) (*pushdown.Statement, error) {
+// translate reads a statement that is about the server.
+func (e *Engine) translate(ctx *sql.Context, text string) (metadata.Statement, error) {
 	if err := checkText(text); err != nil {
-		return nil, err
+		return metadata.Statement{}, err
 	}
+	return metadata.Translate(text, serverView{ctx, e})
+}
+
+// evaluate runs a query whose rows nobody wants.
+func (e *Engine) evaluate(ctx *sql.Context, text string, params Parameters) error {
+	_, rows, handled, err := e.Answer(ctx, text, params)
+	if err == nil && !handled {
+		_, rows, _, err = e.sql.Query(ctx, text)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = sql.RowIterToRows(ctx, rows)
+	return err
+}
+
+// parse reads a statement; nil without an error when it is go-mysql-server's.
+func (e *Engine) parse(text string) (*pushdown.Statement, error) {
 	st, err := pushdown.Parse(text)
 	if err != nil {
 		// What only the other grammar knows is no query of rows.
@@ -141,12 +179,12 @@ func (e *Engine) parse(ctx *sql.Context, text string) (*pushdown.Statement, erro
 	}
 	switch ast := st.AST.(type) {
 	case sqlparser.TableStatement:
-		if e.theirs(ctx, ast) {
+		if theirs(ast) {
 			return nil, nil
 		}
 		return st, nil
 	case *sqlparser.ExplainStmt:
-		if inner, ok := ast.Statement.(sqlparser.TableStatement); ok && !e.theirs(ctx, inner) {
+		if inner, ok := ast.Statement.(sqlparser.TableStatement); ok && !theirs(inner) {
 			return st, nil
 		}
 	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt:
@@ -169,30 +207,14 @@ func isQuery(st gmsparser.Statement) bool {
 	return false
 }
 
-// theirs tells whether a query is about the server alone: it reads one table of
-// theirs and none of ours; or, without a table, it waits or locks.
-func (e *Engine) theirs(ctx *sql.Context, st sqlparser.SQLNode) bool {
-	ours, foreign, special := false, 0, false
-	ctes := map[string]bool{}
+// theirs tells whether a query waits or locks, and reads no table.
+func theirs(st sqlparser.SQLNode) bool {
+	reads, special := false, false
 	_ = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
 		switch n := n.(type) {
-		case *sqlparser.CommonTableExpr:
-			ctes[strings.ToLower(n.ID.String())] = true
 		case *sqlparser.AliasedTableExpr:
 			t, ok := n.Expr.(sqlparser.TableName)
-			name := strings.ToLower(t.Name.String())
-			if !ok || t.Qualifier.IsEmpty() && (name == "dual" || ctes[name]) {
-				return true, nil
-			}
-			schema := strings.ToLower(t.Qualifier.String())
-			if schema == "" {
-				schema = strings.ToLower(ctx.GetCurrentDatabase())
-			}
-			if isForeign(schema) {
-				foreign++
-			} else {
-				ours = true
-			}
+			reads = reads || ok && !(t.Qualifier.IsEmpty() && strings.EqualFold(t.Name.String(), "dual"))
 		case *sqlparser.LockingFunc:
 			special = true
 		case *sqlparser.FuncExpr:
@@ -200,17 +222,12 @@ func (e *Engine) theirs(ctx *sql.Context, st sqlparser.SQLNode) bool {
 		}
 		return true, nil
 	}, st)
-	return !ours && (foreign == 1 || special)
+	return special && !reads
 }
 
 // serverFunctions do something to the connection or the server.
 var serverFunctions = map[string]bool{"sleep": true, "get_lock": true, "release_lock": true, "is_free_lock": true, "is_used_lock": true,
 	"release_all_locks": true, "benchmark": true}
-
-// isForeign tells whether go-mysql-server has a schema.
-func isForeign(schema string) bool {
-	return schema == "information_schema" || schema == "mysql" || schema == "performance_schema" || schema == "sys"
-}
 
 // compile translates a statement over the archive as it is now.
 func (e *Engine) compile(ctx *sql.Context, st *pushdown.Statement, params Parameters) (*statement, error) {
@@ -331,28 +348,4 @@ func (e *Engine) deallocate(ctx *sql.Context, d *sqlparser.DeallocateStmt) error
 type session struct {
 	*sql.BaseSession
 	prepared map[string]string // by name
-}
-
-// foreign reads a table of go-mysql-server's whole, for a statement that joins
-// it with ours.
-func (e *Engine) foreign(ctx *sql.Context, rel *tables.Relation) ([]sql.Row, sql.Schema, error) {
-	text := "SELECT * FROM `" + rel.Schema + "`.`" + rel.Name + "`"
-	// Without the list of processes: this one's end is not the statement's.
-	ctx = sql.NewContext(ctx, sql.WithSession(ctx.Session))
-	schema, iter, _, err := e.sql.Query(ctx, text)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer iter.Close(ctx)
-	var out []sql.Row
-	for {
-		row, err := iter.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return out, schema, nil
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		out = append(out, slices.Clone(row))
-	}
 }

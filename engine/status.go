@@ -3,11 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
-	"sort"
 	"strings"
-
-	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/plan"
 
 	"github.com/wiresql/wiresql/tables"
 )
@@ -27,47 +23,16 @@ var statusCounters = []struct {
 		" waited late expired gaps missing reordered duplicates resets samples_lost samples_dropped other_packets unknown_formats")},
 }
 
-// statusBuilder executes SHOW STATUS; all other nodes it leaves alone.
-type statusBuilder struct{ engine *Engine }
-
-// Build implements sql.NodeExecBuilder.
-func (b statusBuilder) Build(ctx *sql.Context, n sql.Node, _ sql.Row) (sql.RowIter, error) {
-	if s, ok := n.(*plan.ShowStatus); ok {
-		return b.engine.status(ctx, s)
-	}
-	return nil, nil
-}
-
-// status lists the status variables.
-func (e *Engine) status(ctx *sql.Context, n *plan.ShowStatus) (sql.RowIter, error) {
-	stock, err := n.RowIter(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := sql.RowIterToRows(ctx, stock)
-	if err != nil {
-		return nil, err
-	}
-	own, err := e.counters(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rows = append(rows, own...)
-	sort.Slice(rows, func(i, j int) bool { return rows[i][0].(string) < rows[j][0].(string) })
-	return sql.RowsToRowIter(rows...), nil
-}
-
 // counters adds up the collector's accounts.
-func (e *Engine) counters(ctx context.Context) ([]sql.Row, error) {
+func (e *Engine) counters(ctx context.Context, into map[string]string) error {
 	snap, err := e.snapshot(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var rows []sql.Row
 	for _, s := range statusCounters {
 		from, err := e.relationText(snap, s.relation, s.columns, nil)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		sums := make([]string, len(s.columns))
 		for i, c := range s.columns {
@@ -75,11 +40,11 @@ func (e *Engine) counters(ctx context.Context) ([]sql.Row, error) {
 		}
 		values, err := e.oneRow(ctx, "SELECT "+strings.Join(sums, ", ")+" FROM ("+from+")")
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for i, c := range s.columns {
-			rows = append(rows, sql.Row{s.prefix + c + "_total", values[i]})
+			into[s.prefix+c+"_total"] = fmt.Sprint(values[i])
 		}
 	}
-	return rows, nil
+	return nil
 }

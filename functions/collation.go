@@ -18,6 +18,9 @@ func CollationNamed(name string) (collations.ID, bool) {
 	return id, id != collations.Unknown && colldata.Lookup(id) != nil
 }
 
+// CollationName is the name of a collation.
+func CollationName(id collations.ID) string { return collationEnv.LookupName(id) }
+
 // ComparesBytes tells whether a collation tells texts apart by their bytes.
 func ComparesBytes(id collations.ID) bool {
 	name := collationEnv.LookupName(id)

@@ -153,25 +153,6 @@ func (a *accounts) grant(db *mysql_db.MySQLDb) {
 	db.SetEnabled(true)
 }
 
-// show lists the grants of an account as SHOW GRANTS does.
-func (a *accounts) show(user string) []string {
-	quoted := "`" + strings.ReplaceAll(user, "`", "``") + "`@`%`"
-	out := []string{"GRANT PROCESS ON *.* TO " + quoted}
-	for _, acc := range a.list {
-		if acc.Name != user {
-			continue
-		}
-		for _, s := range acc.Select {
-			schema, table, _ := strings.Cut(s, ".")
-			if table != "*" {
-				table = "`" + table + "`"
-			}
-			out = append(out, fmt.Sprintf("GRANT SELECT ON `%s`.%s TO %s", schema, table, quoted))
-		}
-	}
-	return out
-}
-
 // AuthMethods offers caching_sha2_password alone: what mysql_native_password
 // stores is an unsalted hash.
 func (a *accounts) AuthMethods() []mysql.AuthMethod { return []mysql.AuthMethod{a.method} }

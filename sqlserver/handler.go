@@ -35,7 +35,6 @@ type handler struct {
 	backend  Backend
 	sessions *server.SessionManager
 	limit    time.Duration
-	grants   *accounts
 	log      *slog.Logger
 	running  sync.WaitGroup // statements, so that Close returns after the last
 }
@@ -292,13 +291,10 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 		stop()
 	}()
 
-	if schema, rows, ok := h.answer(sqlCtx, st); ok {
-		out.begin(schema, func(r *sqltypes.Result) error { return send(r, false) })
-		return "", out.rows(sql.RowsToRowIter(rows...))
-	}
 	if st.multi {
 		st.text, rest = firstStatement(st.text)
 	}
+	st.text = withCollation(st.text)
 	params, err := st.parameters()
 	if err != nil {
 		return "", err
@@ -320,9 +316,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 	if err != nil {
 		return "", err
 	}
-	if _, asks := parsed.(*sqlparser.Show); !asks {
-		sqlCtx.Session.ClearWarnings()
-	}
+	sqlCtx.Session.ClearWarnings()
 	if parsed == nil && !st.prepared {
 		return rest, send(&sqltypes.Result{}, rest != "") // a comment
 	}

@@ -130,7 +130,7 @@ func (s *Server) Start() error {
 	s.listener = newListener(raw, s.cfg.MaxConnections, s.cfg.MaxRequestBytes, s.log)
 	sessions := server.NewSessionManager(sql.NewContext, s.session, sql.NoopTracer,
 		s.engine.Analyzer.Catalog.Database, s.engine.MemoryManager, s.engine.ProcessList, raw.Addr().String())
-	s.handler = &handler{engine: s.engine, backend: s.backend, sessions: sessions, limit: s.cfg.MaxExecutionTime, grants: s.accounts, log: s.log}
+	s.handler = &handler{engine: s.engine, backend: s.backend, sessions: sessions, limit: s.cfg.MaxExecutionTime, log: s.log}
 	s.wire, err = mysql.NewListenerWithConfig(mysql.ListenerConfig{
 		Listener:           s.listener,
 		AuthServer:         s.accounts,

@@ -46,6 +46,9 @@ type Column struct {
 	// Source names where the value comes from: an IPFIX element, a Zeek
 	// field, an RFC.
 	Source string
+	// Titled tells that a field of a result is named as the column is here, in
+	// whatever case it was typed, as MySQL names those of its own views.
+	Titled bool
 }
 
 // Relation is a table as SQL users see it.

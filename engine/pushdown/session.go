@@ -37,7 +37,7 @@ type Session interface {
 	May(schema, table string) error
 	// Foreign describes a table that is none of ours, such as one of
 	// information_schema; nil when there is none of that name.
-	Foreign(schema, table string) (*tables.Relation, error)
+	Foreign(schema, table string) *tables.Relation
 	// Schemas lists the schemas there are.
 	Schemas() []string
 }

@@ -209,6 +209,9 @@ func (c *compiler) fields(sel *sqlparser.Select, s *scope) error {
 			if !it.alias {
 				if name, ok := plainTitle(se.Expr); ok {
 					it.name = name
+					if col, ok := e.(*Col); ok && col.Column.Meaning != nil && col.Column.Meaning.Titled && strings.EqualFold(col.Column.Name, name) {
+						it.name = col.Column.Name
+					}
 				} else if i < len(titles) && titles[i] != "" {
 					it.name = titles[i]
 				} else {
