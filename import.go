@@ -193,12 +193,20 @@ func (p *program) readyQueries(ctx context.Context, e *engine.Engine, r capture.
 		}
 		who = fmt.Sprintf("client_ip = '%s'", rows[0][0])
 	}
-	from, to := clock(r.First), clock(r.Last+1)
+	// Its busiest hour: from first to last may be years, when a clock was wrong.
+	hour, err := queryText(ctx, e, "SELECT h, h + INTERVAL 1 HOUR FROM (SELECT CAST(DATE_FORMAT(ts, '%Y-%m-%d %H:00:00') AS DATETIME) AS h, COUNT(*) AS n "+
+		"FROM connections WHERE "+who+" GROUP BY h) t ORDER BY n DESC, h LIMIT 1")
+	if err != nil {
+		return err
+	}
+	if len(hour) == 0 {
+		return nil
+	}
 	fmt.Fprintf(p.stdout, `try:
   wiresql query --data %[1]s "SELECT ts, server_name, server_ip, server_port, bytes, packet_status FROM connections WHERE %[2]s AND overlaps(ts, ts_end, '%[3]s', '%[4]s') ORDER BY ts LIMIT 20"
   wiresql query --data %[1]s "SELECT p.ts, p.src_ip, p.dst_ip, p.info FROM connections c JOIN packets p USING (conn_id) WHERE c.%[2]s ORDER BY p.ts LIMIT 20"
   wiresql query --data %[1]s "SELECT server_ip, server_name, service, COUNT(*) AS connections, SUM(bytes) AS bytes FROM connections GROUP BY server_ip, server_name, service ORDER BY bytes DESC LIMIT 10"
-`, p.config.Data, who, from, to)
+`, p.config.Data, who, hour[0][0], hour[0][1])
 	return nil
 }
 

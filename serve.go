@@ -49,7 +49,7 @@ func (p *program) serve(ctx context.Context, e *engine.Engine) error {
 	} else {
 		fmt.Fprintf(p.stdout, "account wiresql, password in %s\n", file)
 	}
-	fmt.Fprintf(p.stdout, "serving %s: mariadb --ssl -h %s -P %s -u wiresql -p wiresql\n", p.config.Data, host, port)
+	fmt.Fprintf(p.stdout, "serving %s: mariadb --ssl -h %s -P %s -u wiresql -p -D wiresql\n", p.config.Data, host, port)
 	<-ctx.Done()
 	return nil
 }
