@@ -3,7 +3,6 @@ package sqlserver
 import (
 	"crypto/rand"
 	"crypto/subtle"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -43,7 +42,6 @@ type account struct {
 // accounts tells who may log in. It is the wire's only authority: what it does
 // not list has no access.
 type accounts struct {
-	method mysql.AuthMethod
 	list   []account
 	mu     sync.Mutex
 	failed map[string]failures
@@ -54,7 +52,6 @@ type accounts struct {
 // only the server's user can read.
 func openAccounts(dir string) (a *accounts, password string, err error) {
 	a = &accounts{failed: map[string]failures{}}
-	a.method = sha2Method{mysql.NewSha2CachingAuthMethod(a, a, a)}
 	name := filepath.Join(dir, accountsFile)
 	data, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -153,28 +150,6 @@ func (a *accounts) grant(db *mysql_db.MySQLDb) {
 	db.SetEnabled(true)
 }
 
-// AuthMethods offers caching_sha2_password alone: what mysql_native_password
-// stores is an unsalted hash.
-func (a *accounts) AuthMethods() []mysql.AuthMethod { return []mysql.AuthMethod{a.method} }
-
-// DefaultAuthMethodDescription is the method of the handshake.
-func (a *accounts) DefaultAuthMethodDescription() mysql.AuthMethodDescription {
-	return mysql.CachingSha2Password
-}
-
-// HandleUser says yes to every name: who exists is not told before the
-// password.
-func (a *accounts) HandleUser(string, net.Addr) bool { return true }
-
-// UserEntryWithCacheHash always asks for the password itself, which travels
-// inside TLS: the faster way needs a weakly hashed copy of it in memory.
-func (a *accounts) UserEntryWithCacheHash(_ []*x509.Certificate, _ []byte, user string, response []byte, _ net.Addr) (mysql.Getter, mysql.CacheState, error) {
-	if len(response) == 0 || len(response) == 1 && response[0] == 0 {
-		return nil, mysql.AuthRejected, accessDenied(user, "NO")
-	}
-	return nil, mysql.AuthNeedMoreData, nil
-}
-
 // nobody's hash is compared for names that do not exist, so that they take as
 // long as those that do.
 var nobody = sync.OnceValue(func() string {
@@ -185,12 +160,9 @@ var nobody = sync.OnceValue(func() string {
 	return hash
 })
 
-// UserEntryWithPassword checks a password.
-func (a *accounts) UserEntryWithPassword(_ []*x509.Certificate, user, password string, remote net.Addr) (mysql.Getter, error) {
-	host, _, err := net.SplitHostPort(remote.String())
-	if err != nil {
-		host = remote.String()
-	}
+// check tells whose a password is.
+func (a *accounts) check(user, password string, remote net.Addr) (mysql.Getter, error) {
+	host := hostOf(remote)
 	if wait := a.waitFor(user, host); wait > 0 {
 		return nil, newError(mysql.ERAccessDeniedError, mysql.SSAccessDeniedError,
 			fmt.Sprintf("Access denied for user '%s': too many wrong passwords, wait %d seconds", user, int(wait.Seconds())+1))
@@ -203,7 +175,7 @@ func (a *accounts) UserEntryWithPassword(_ []*x509.Certificate, user, password s
 	}
 	if !samePassword(stored, password) || !known || password == "" {
 		a.fail(user, host)
-		return nil, accessDenied(user, "YES")
+		return nil, accessDenied(user, remote, true)
 	}
 	a.mu.Lock()
 	delete(a.failed, user+"\x00"+host)
@@ -224,9 +196,21 @@ func samePassword(stored, password string) bool {
 	return err == nil && subtle.ConstantTimeCompare(got, hash) == 1
 }
 
-func accessDenied(user, withPassword string) error {
+func accessDenied(user string, remote net.Addr, withPassword bool) error {
+	answer := "NO"
+	if withPassword {
+		answer = "YES"
+	}
 	return newError(mysql.ERAccessDeniedError, mysql.SSAccessDeniedError,
-		fmt.Sprintf("Access denied for user '%s' (using password: %s)", user, withPassword))
+		fmt.Sprintf("Access denied for user '%s'@'%s' (using password: %s)", user, hostOf(remote), answer))
+}
+
+func hostOf(a net.Addr) string {
+	host, _, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	return host
 }
 
 // failures counts wrong passwords for a user from one address.
@@ -270,17 +254,4 @@ func (a *accounts) fail(user, host string) {
 		f.until = time.Now().Add(min(time.Second<<min(f.n-freeFailures, 10), maxWait))
 	}
 	a.failed[key] = f
-}
-
-// sha2Method tells the connection when the login is over.
-type sha2Method struct{ mysql.AuthMethod }
-
-// HandleAuthPluginData implements mysql.AuthMethod.
-func (m sha2Method) HandleAuthPluginData(c *mysql.Conn, user string, server, client []byte, remote net.Addr) (mysql.Getter, error) {
-	got, err := m.AuthMethod.HandleAuthPluginData(c, user, server, client, remote)
-	if raw := rawConn(c); err == nil && raw != nil {
-		raw.loggedIn()
-		readCommands(c)
-	}
-	return got, err
 }

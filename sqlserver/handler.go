@@ -10,11 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sqle "github.com/dolthub/go-mysql-server"
 	"github.com/dolthub/go-mysql-server/server"
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/sqltypes"
@@ -26,73 +28,95 @@ import (
 
 // handler answers the commands of all connections. The wire library calls it
 // from one goroutine per connection, one command at a time.
-//
-// It replaces go-mysql-server's own handler, which keeps every result in
-// memory until its end, looks at a client's socket every five seconds and not
-// at all under TLS, and gives most errors the number 1105.
 type handler struct {
 	engine   *sqle.Engine
 	backend  Backend
 	sessions *server.SessionManager
+	accounts *accounts
 	limit    time.Duration
-	log      *slog.Logger
-	running  sync.WaitGroup // statements, so that Close returns after the last
+	// maxRequest is how many bytes a request may have.
+	maxRequest int
+	log        *slog.Logger
+	started    time.Time
+	asked      atomic.Int64   // statements
+	running    sync.WaitGroup // statements, so that Close returns after the last
 }
 
-var _ mysql.Handler = (*handler)(nil)
-
-// NewConnection implements mysql.Handler.
-func (h *handler) NewConnection(c *mysql.Conn) { h.sessions.AddConn(c) }
-
-// ConnectionClosed implements mysql.Handler. The wire closes the socket
-// itself only after this.
-func (h *handler) ConnectionClosed(c *mysql.Conn) {
+func (h *handler) connectionClosed(c *mysql.Conn) {
 	h.engine.CloseSession(c.ConnectionID)
 	h.sessions.RemoveConn(c)
 }
 
-// ConnectionAborted implements mysql.Handler.
-func (h *handler) ConnectionAborted(c *mysql.Conn, reason string) error {
-	h.log.Warn("login failed", "client", c.RemoteAddr().String(), "reason", reason)
-	return nil
-}
-
-// ComInitDB implements mysql.Handler.
-func (h *handler) ComInitDB(c *mysql.Conn, schema string) error {
+// initDB selects a schema; "" for none.
+func (h *handler) initDB(c *mysql.Conn, schema string) error {
 	if err := h.sessions.SetDB(context.Background(), c, schema); err != nil {
 		return sqlError(err)
 	}
 	return nil
 }
 
-// ComResetConnection makes a new session and keeps the selected schema.
-func (h *handler) ComResetConnection(c *mysql.Conn) error {
-	ctx := context.Background()
-	schema := ""
-	if s, err := h.sessions.NewContextWithQuery(ctx, c, ""); err == nil {
-		schema = s.GetCurrentDatabase()
+// knows tells whether a schema can be selected.
+func (h *handler) knows(c *mysql.Conn, schema string) error {
+	if schema == "" {
+		return nil
 	}
-	h.engine.CloseSession(c.ConnectionID)
-	if err := h.sessions.NewSession(ctx, c); err != nil {
-		return sqlError(err)
+	ctx, err := h.sessions.NewContextWithQuery(context.Background(), c, "")
+	if err == nil {
+		_, err = h.engine.Analyzer.Catalog.Database(ctx, schema)
 	}
-	if err := h.sessions.SetDB(ctx, c, schema); err != nil {
+	if err != nil {
 		return sqlError(err)
 	}
 	return nil
 }
 
-// ParserOptionsForConnection implements mysql.Handler.
-func (h *handler) ParserOptionsForConnection(c *mysql.Conn) (sqlparser.ParserOptions, error) {
-	ctx, err := h.sessions.NewContextWithQuery(context.Background(), c, "")
-	if err != nil {
-		return sqlparser.ParserOptions{}, err
+// newSession makes a new session of a connection.
+func (h *handler) newSession(c *mysql.Conn, schema string) error {
+	h.engine.CloseSession(c.ConnectionID)
+	if err := h.sessions.NewSession(context.Background(), c); err != nil {
+		return sqlError(err)
 	}
-	return sql.LoadSqlMode(ctx).ParserOptions(), nil
+	return h.initDB(c, schema)
 }
 
-// WarningCount implements mysql.Handler.
-func (h *handler) WarningCount(c *mysql.Conn) uint16 {
+// greet makes the session of somebody who has logged in, in the character set
+// that the client named: as after SET NAMES, but that all of Unicode are one.
+func (h *handler) greet(c *mysql.Conn, schema string) error {
+	if err := h.newSession(c, schema); err != nil {
+		return err
+	}
+	if c.CharacterSet == 0 || c.CharacterSet == 255 {
+		return nil
+	}
+	set := sql.CollationID(c.CharacterSet).CharacterSet()
+	switch set {
+	case sql.CharacterSet_utf8mb4, sql.CharacterSet_utf8mb3, sql.CharacterSet_binary, sql.CharacterSet_Unspecified,
+		sql.CharacterSet_ucs2, sql.CharacterSet_utf16, sql.CharacterSet_utf16le, sql.CharacterSet_utf32:
+		return nil // those below can't be a client's, and are not in MySQL either
+	}
+	ctx, err := h.sessions.NewContextWithQuery(context.Background(), c, "")
+	if err != nil {
+		return sqlError(err)
+	}
+	for _, name := range []string{"character_set_client", "character_set_connection", "character_set_results"} {
+		if err := ctx.SetSessionVariable(ctx, name, set.Name()); err != nil {
+			return sqlError(err)
+		}
+	}
+	return nil
+}
+
+// reset makes a new session and keeps the selected schema.
+func (h *handler) reset(c *mysql.Conn) error {
+	schema := ""
+	if s, err := h.sessions.NewContextWithQuery(context.Background(), c, ""); err == nil {
+		schema = s.GetCurrentDatabase()
+	}
+	return h.newSession(c, schema)
+}
+
+// warningCount is what the end of a result tells of warnings.
+func (h *handler) warningCount(c *mysql.Conn) uint16 {
 	ctx, err := h.sessions.NewContextWithQuery(context.Background(), c, "")
 	if err != nil {
 		return 0
@@ -100,34 +124,24 @@ func (h *handler) WarningCount(c *mysql.Conn) uint16 {
 	return ctx.Session.WarningCount()
 }
 
-// ComQuery implements mysql.Handler.
-func (h *handler) ComQuery(ctx context.Context, c *mysql.Conn, query string, send mysql.ResultSpoolFn) error {
-	_, err := h.run(ctx, c, &statement{text: query}, send)
-	return err
+// statistics is the line that COM_STATISTICS answers.
+func (h *handler) statistics(c *mysql.Conn) string {
+	up, asked := int64(time.Since(h.started)/time.Second), h.asked.Load()
+	threads := 0
+	if ctx, err := h.sessions.NewContextWithQuery(context.Background(), c, ""); err == nil {
+		threads = len(ctx.ProcessList.Processes())
+	}
+	return fmt.Sprintf("Uptime: %d  Threads: %d  Questions: %d  Slow queries: 0  Opens: 0  Flush tables: 0  Open tables: 0  Queries per second avg: %.3f",
+		up, threads, asked, float64(asked)/float64(max(up, 1)))
 }
 
-// ComMultiQuery answers the first of several statements and returns the rest.
-func (h *handler) ComMultiQuery(ctx context.Context, c *mysql.Conn, query string, send mysql.ResultSpoolFn) (string, error) {
-	return h.run(ctx, c, &statement{text: query, multi: true}, send)
-}
-
-// ComPrepare implements mysql.Handler.
-func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, prepare *mysql.PrepareData) (fields []*querypb.Field, err error) {
-	if own := commandsOf(c); own != nil {
-		query = own.preparing
-		own.preparing = ""
+// prepare describes a statement's columns; it gives the text in UTF-8.
+func (h *handler) prepare(ctx context.Context, c *mysql.Conn, text string) (_ string, fields []*querypb.Field, err error) {
+	if decode := h.decoder(c); decode != nil {
+		text = decode(text)
 	}
-	prepare.PrepareStmt = query
-	defer func() {
-		if err != nil {
-			delete(c.PrepareData, prepare.StatementID)
-		}
-	}()
-	if n := engine.CountParameters(query); n > maxParameters {
-		return nil, newError(1390, "HY000", "Prepared statement contains too many placeholders")
-	}
-	if len(c.PrepareData) > maxStatements {
-		return nil, newError(1461, "42000", fmt.Sprintf("Can't create more than max_prepared_stmt_count statements (current value: %d)", maxStatements))
+	if n := engine.CountParameters(text); n > maxParameters {
+		return "", nil, newError(1390, "HY000", "Prepared statement contains too many placeholders")
 	}
 	defer func() {
 		if v := recover(); v != nil {
@@ -135,45 +149,30 @@ func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, p
 			err = sqlError(panicError(v))
 		}
 	}()
-	sqlCtx, stop, err := h.begin(ctx, c, query)
+	sqlCtx, stop, err := h.begin(ctx, c, text)
 	if err != nil {
-		return nil, sqlError(err)
+		return "", nil, sqlError(err)
 	}
 	defer stop()
-	schema, handled, err := h.backend.Prepare(sqlCtx, query)
+	schema, handled, err := h.backend.Prepare(sqlCtx, text)
 	if err != nil {
-		return nil, sqlError(ended(sqlCtx, err))
+		return "", nil, sqlError(ended(sqlCtx, err))
 	}
 	if handled {
-		return schemaFields(sqlCtx, schema), nil
+		return text, schemaFields(sqlCtx, schema), nil
 	}
 	// What is prepared is run as it was prepared: it is judged here.
-	if _, _, err := h.parse(sqlCtx, &statement{text: query}); err != nil {
-		return nil, sqlError(err)
+	if _, _, err := h.parse(sqlCtx, &statement{text: text}); err != nil {
+		return "", nil, sqlError(err)
 	}
-	plan, err := h.engine.PrepareQuery(sqlCtx, query)
+	plan, err := h.engine.PrepareQuery(sqlCtx, text)
 	if err != nil {
-		return nil, sqlError(ended(sqlCtx, err))
+		return "", nil, sqlError(ended(sqlCtx, err))
 	}
 	if types.IsOkResultSchema(plan.Schema()) {
-		return nil, nil
+		return text, nil, nil
 	}
-	return schemaFields(sqlCtx, plan.Schema()), nil
-}
-
-// maxStatements bounds the prepared statements of a connection.
-const maxStatements = 16382
-
-// ComStmtExecute implements mysql.Handler.
-func (h *handler) ComStmtExecute(ctx context.Context, c *mysql.Conn, prepare *mysql.PrepareData, send func(*sqltypes.Result) error) error {
-	own := commandsOf(c)
-	cursor := own != nil && own.cursor
-	_, err := h.run(ctx, c, &statement{text: prepare.PrepareStmt, prepared: true, cursor: cursor, values: prepare.BindVars, types: prepare.ParamsType},
-		func(r *sqltypes.Result, _ bool) error { return send(r) })
-	if err != nil && cursor {
-		own.failure = sqlError(err)
-	}
-	return err
+	return text, schemaFields(sqlCtx, plan.Schema()), nil
 }
 
 // statement is one request to run.
@@ -181,9 +180,7 @@ type statement struct {
 	text     string
 	multi    bool // more may follow in the same text
 	prepared bool
-	cursor   bool // the rows are fetched later, by other commands
-	values   map[string]*querypb.BindVariable
-	types    []int32 // of the values, as the client sent them
+	params   engine.Parameters
 }
 
 // begin makes the context of a statement: of the connection's session, listed
@@ -266,14 +263,17 @@ func (h *handler) timeLimit(ctx *sql.Context, query string) time.Duration {
 }
 
 // run executes one statement and sends its result.
-func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send mysql.ResultSpoolFn) (rest string, err error) {
+func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to destination) (rest string, err error) {
 	started := time.Now()
 	sqlCtx, stop, err := h.begin(ctx, c, st.text)
 	if err != nil {
 		return "", sqlError(err)
 	}
-	st.text = decoded(sqlCtx, st.text)
-	out := &spooler{ctx: sqlCtx, reuse: !st.cursor}
+	h.asked.Add(1)
+	if decode := decoderOf(sqlCtx); decode != nil && !st.prepared {
+		st.text = decode(st.text)
+	}
+	out := &spooler{ctx: sqlCtx, to: to}
 	defer func() {
 		if v := recover(); v != nil {
 			h.log.Error("panic while answering", "panic", v, "stack", string(debug.Stack()))
@@ -282,12 +282,10 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 		if err != nil {
 			known := sqlError(err)
 			h.log.Debug("statement failed", "connection", c.ConnectionID, "number", known.Num, "error", known.Message)
-			if out.sent && !st.cursor {
-				sendError(c, known)
-			}
 			err = known
 		}
 		h.log.Debug("statement", "connection", c.ConnectionID, "rows", out.total, "duration", time.Since(started))
+		c.StatusFlags = status(sqlCtx)
 		stop()
 	}()
 
@@ -295,22 +293,15 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 		st.text, rest = firstStatement(st.text)
 	}
 	st.text = withCollation(st.text)
-	params, err := st.parameters()
-	if err != nil {
-		return "", err
-	}
-	schema, iter, handled, err := h.backend.Answer(sqlCtx, st.text, params)
+	schema, iter, handled, err := h.backend.Answer(sqlCtx, st.text, st.params)
 	if err != nil {
 		return "", ended(sqlCtx, err)
 	}
 	if handled {
 		if iter == nil {
-			return rest, send(&sqltypes.Result{}, rest != "")
+			return rest, nil
 		}
-		return rest, out.result(schema, iter, func(r *sqltypes.Result) error {
-			c.StatusFlags |= uint16(mysql.ServerStatusAutocommit)
-			return send(r, rest != "")
-		})
+		return rest, out.result(schema, iter)
 	}
 	parsed, _, err := h.parse(sqlCtx, st)
 	if err != nil {
@@ -318,15 +309,15 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 	}
 	sqlCtx.Session.ClearWarnings()
 	if parsed == nil && !st.prepared {
-		return rest, send(&sqltypes.Result{}, rest != "") // a comment
+		return rest, nil // a comment
 	}
 	if kill, ok := parsed.(*sqlparser.Kill); ok {
 		if err := h.kill(sqlCtx, kill); err != nil {
 			return "", err
 		}
-		return rest, send(&sqltypes.Result{}, rest != "")
+		return rest, nil
 	}
-	values, err := valueExprs(st.values)
+	values, err := expressions(st.params)
 	if err != nil {
 		return "", err
 	}
@@ -334,28 +325,56 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, send my
 	if err != nil {
 		return "", ended(sqlCtx, err)
 	}
-	err = out.result(schema, iter, func(r *sqltypes.Result) error {
-		c.StatusFlags |= uint16(mysql.ServerStatusAutocommit)
-		return send(r, rest != "")
-	})
-	return rest, err
+	return rest, out.result(schema, iter)
 }
 
-// decoded is a text in UTF-8 that came in the character set of the client.
-func decoded(ctx *sql.Context, text string) string {
+// status is what the ends of results tell of a session.
+func status(ctx *sql.Context) uint16 {
+	flags := uint16(0)
+	if on, err := plan.IsSessionAutocommit(ctx); err != nil || on {
+		flags |= uint16(mysql.ServerStatusAutocommit)
+	}
+	if ctx.GetIgnoreAutoCommit() {
+		flags |= inTransaction
+	}
+	if sql.LoadSqlMode(ctx).ModeEnabled("NO_BACKSLASH_ESCAPES") {
+		flags |= noBackslashEscapes
+	}
+	return flags
+}
+
+// Flags that vitess has no names for. By the last clients know how to quote.
+const (
+	inTransaction      = 1 << 0
+	noBackslashEscapes = 1 << 9
+)
+
+// decoder makes UTF-8 of a text that comes in the character set of a client;
+// nil if it is.
+func (h *handler) decoder(c *mysql.Conn) func(string) string {
+	ctx, err := h.sessions.NewContextWithQuery(context.Background(), c, "")
+	if err != nil {
+		return nil
+	}
+	return decoderOf(ctx)
+}
+
+func decoderOf(ctx *sql.Context) func(string) string {
 	v, err := ctx.GetSessionVariable(ctx, "character_set_client")
 	name, ok := v.(string)
 	if err != nil || !ok || strings.HasPrefix(name, "utf8") || name == "binary" {
-		return text
+		return nil
 	}
 	set, err := sql.ParseCharacterSet(name)
 	if err != nil || set.Encoder() == nil {
+		return nil
+	}
+	return func(text string) string {
+		if utf8, ok := set.Encoder().Decode([]byte(text)); ok {
+			return string(utf8)
+		}
 		return text
 	}
-	if utf8, ok := set.Encoder().Decode([]byte(text)); ok {
-		return string(utf8)
-	}
-	return text
 }
 
 // firstStatement cuts a text after its first statement.
@@ -365,30 +384,6 @@ func firstStatement(text string) (first, rest string) {
 		return text, ""
 	}
 	return first, rest
-}
-
-// parameters are the values bound to a prepared statement, in order.
-func (st *statement) parameters() (engine.Parameters, error) {
-	if !st.prepared {
-		return nil, nil
-	}
-	out := make(engine.Parameters, len(st.values))
-	for i := range out {
-		bound := st.values["v"+strconv.Itoa(i+1)]
-		if bound == nil {
-			continue
-		}
-		var typ int32
-		if i < len(st.types) {
-			typ = st.types[i]
-		}
-		v, err := parameter(bound, querypb.Type(typ))
-		if err != nil {
-			return nil, err
-		}
-		out[i] = v
-	}
-	return out, nil
 }
 
 // parse parses and judges text that is not prepared. A statement without words
@@ -411,21 +406,6 @@ func (h *handler) parse(ctx *sql.Context, st *statement) (parsed sqlparser.State
 		return nil, "", err
 	}
 	return parsed, rest, nil
-}
-
-// valueExprs turns the values bound to a prepared statement into expressions.
-func valueExprs(values map[string]*querypb.BindVariable) (map[string]sqlparser.Expr, error) {
-	exprs := make(map[string]sqlparser.Expr, len(values))
-	for name, bound := range values {
-		v, err := sqltypes.BindVariableToValue(bound)
-		if err != nil {
-			return nil, err
-		}
-		if exprs[name], err = sqlparser.ExprFromValue(v); err != nil {
-			return nil, err
-		}
-	}
-	return exprs, nil
 }
 
 // kill ends a statement or a connection of the same user.

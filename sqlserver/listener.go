@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,22 +24,18 @@ const (
 	pollTime = 250 * time.Millisecond
 )
 
-var errRequestTooLarge = errors.New("request too large")
-
 // listener hands out connections that guard themselves.
 type listener struct {
 	net.Listener
-	max, limit int
-	log        *slog.Logger
-	mu         sync.Mutex
-	open       map[*conn]struct{}
-	closed     bool
+	max    int
+	log    *slog.Logger
+	mu     sync.Mutex
+	open   map[*conn]struct{}
+	closed bool
 }
 
-func newListener(l net.Listener, maxConns, maxRequest int, log *slog.Logger) *listener {
-	// TLS adds 22 to 29 bytes to each record of up to 16 KiB; the handshake
-	// and the login are small.
-	return &listener{Listener: l, max: maxConns, limit: maxRequest + maxRequest/256 + 16<<10, log: log, open: map[*conn]struct{}{}}
+func newListener(l net.Listener, maxConns int, log *slog.Logger) *listener {
+	return &listener{Listener: l, max: maxConns, log: log, open: map[*conn]struct{}{}}
 }
 
 // Accept returns the next connection below the limit. Only the closing of the
@@ -97,41 +92,17 @@ func refuse(c net.Conn, max int) {
 	c.Close()
 }
 
-// conn counts what the client has sent since it was last answered. That is
-// the only place where a request can be stopped before the wire library has
-// read and parsed it, and it holds under TLS and before login. A statement of
-// 12 MB would overflow the stack of that parser and end the process.
+// conn is a connection that can be looked at while its statement runs.
 type conn struct {
 	net.Conn
-	listener   *listener
-	unanswered atomic.Int64
-	once       sync.Once
+	listener *listener
+	once     sync.Once
 }
 
-func (c *conn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if c.unanswered.Add(int64(n)) > int64(c.listener.limit) {
-		c.listener.log.Warn("connection closed: request too large", "client", c.RemoteAddr().String(), "limit", c.listener.limit)
-		c.Close()
-		return 0, errRequestTooLarge
-	}
-	return n, err
-}
-
+// Write sends, for as long as a client may take to read.
 func (c *conn) Write(p []byte) (int, error) {
-	if !isKeyUpdate(p) {
-		c.unanswered.Store(0)
-	}
 	c.Conn.SetWriteDeadline(time.Now().Add(writeTime))
 	return c.Conn.Write(p)
-}
-
-// isKeyUpdate tells whether a TLS 1.3 record can be the answer to a client's
-// KeyUpdate: 5 bytes of message, 1 of type, 16 of tag. A client could ask for
-// such answers within one endless request. The smallest answer of MySQL, an
-// end of result, is 31 bytes in TLS.
-func isKeyUpdate(p []byte) bool {
-	return len(p) <= 5+22 && len(p) >= 3 && p[0] == 0x17 && p[1] == 3 && p[2] == 3
 }
 
 // loggedIn ends the time limit of the login.

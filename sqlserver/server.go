@@ -37,7 +37,7 @@ type Config struct {
 	TLSCert          string        `key:"tls-cert" doc:"PEM file of a certificate; without one it is generated"`
 	TLSKey           string        `key:"tls-key" doc:"PEM file of its key"`
 	MaxConnections   int           `key:"max-connections" doc:"clients at a time; the next gets error 1040"`
-	MaxRequestBytes  int           `key:"max-request-bytes" doc:"a connection that sends more without waiting for an answer is closed"`
+	MaxRequestBytes  int           `key:"max-request-bytes" doc:"a longer request gets error 1153"`
 	MaxExecutionTime time.Duration `key:"max-execution-time" doc:"ends a statement with error 3024; 0 for no limit"`
 
 	// Dir is where accounts, the generated password and certificate lie:
@@ -82,8 +82,9 @@ type Server struct {
 	accounts *accounts
 	password string
 	listener *listener
-	wire     *mysql.Listener
 	handler  *handler
+	tls      *tls.Config
+	store    *cursorStore
 	serving  sync.WaitGroup
 }
 
@@ -127,25 +128,27 @@ func (s *Server) Start() error {
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
-	s.listener = newListener(raw, s.cfg.MaxConnections, s.cfg.MaxRequestBytes, s.log)
+	s.listener = newListener(raw, s.cfg.MaxConnections, s.log)
 	sessions := server.NewSessionManager(sql.NewContext, s.session, sql.NoopTracer,
 		s.engine.Analyzer.Catalog.Database, s.engine.MemoryManager, s.engine.ProcessList, raw.Addr().String())
-	s.handler = &handler{engine: s.engine, backend: s.backend, sessions: sessions, limit: s.cfg.MaxExecutionTime, log: s.log}
-	s.wire, err = mysql.NewListenerWithConfig(mysql.ListenerConfig{
-		Listener:           s.listener,
-		AuthServer:         s.accounts,
-		Handler:            s.handler,
-		ConnReadBufferSize: mysql.DefaultConnBufferSize,
-	})
-	if err != nil {
-		raw.Close()
-		return fmt.Errorf("serve: %w", err)
-	}
-	s.wire.ServerVersion = serverVersion
-	s.wire.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
-	s.serving.Go(s.wire.Accept)
+	s.handler = &handler{engine: s.engine, backend: s.backend, sessions: sessions, limit: s.cfg.MaxExecutionTime, maxRequest: s.cfg.MaxRequestBytes,
+		accounts: s.accounts, log: s.log, started: time.Now()}
+	s.tls = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	s.store = &cursorStore{dir: s.cfg.Dir}
+	s.serving.Go(s.accept)
 	s.log.Info("serving mysql", "address", s.Addr().String())
 	return nil
+}
+
+// accept serves clients until the listener is closed.
+func (s *Server) accept() {
+	for id := uint32(1); ; id++ {
+		raw, err := s.listener.Accept()
+		if err != nil {
+			return
+		}
+		s.serving.Go(func() { s.serve(raw.(*conn), id) })
+	}
 }
 
 // Addr is the address the server listens on.
@@ -160,10 +163,10 @@ func (s *Server) Password() (password, file string) {
 
 // Close stops listening, ends all queries and closes all connections.
 func (s *Server) Close() error {
-	if s.wire == nil {
+	if s.listener == nil {
 		return nil
 	}
-	s.wire.Close()
+	s.listener.Close()
 	s.listener.closeAll()
 	s.serving.Wait()
 	s.handler.running.Wait()

@@ -188,14 +188,14 @@ func TestWrongPasswordsWait(t *testing.T) {
 	}
 	there := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 5}
 	for range freeFailures {
-		if _, err := a.UserEntryWithPassword(nil, "wiresql", "guess", there); err == nil || strings.Contains(err.Error(), "wait") {
+		if _, err := a.check("wiresql", "guess", there); err == nil || strings.Contains(err.Error(), "wait") {
 			t.Fatal(err)
 		}
 	}
-	if _, err := a.UserEntryWithPassword(nil, "wiresql", password, there); err == nil || !strings.Contains(err.Error(), "wait 1 second") {
+	if _, err := a.check("wiresql", password, there); err == nil || !strings.Contains(err.Error(), "wait 1 second") {
 		t.Errorf("after %d wrong passwords: %v", freeFailures, err)
 	}
-	if _, err := a.UserEntryWithPassword(nil, "wiresql", password, &net.TCPAddr{IP: net.IPv4(10, 0, 0, 2)}); err != nil {
+	if _, err := a.check("wiresql", password, &net.TCPAddr{IP: net.IPv4(10, 0, 0, 2)}); err != nil {
 		t.Errorf("from another address: %v", err)
 	}
 	for i := range maxFailed + 100 {
@@ -282,33 +282,6 @@ func TestRequestCap(t *testing.T) {
 	}
 	if sent >= 8<<20 {
 		t.Error("8 MB were taken before login")
-	}
-}
-
-// An answer to a KeyUpdate must not make a request look answered.
-func TestKeyUpdateIsNoAnswer(t *testing.T) {
-	here, there := net.Pipe()
-	defer there.Close()
-	go func() {
-		b := make([]byte, 4096)
-		for {
-			if _, err := there.Read(b); err != nil {
-				return
-			}
-		}
-	}()
-	l := newListener(nil, 1, 1<<20, New(DefaultConfig(), newFakeEngine(), nil).log)
-	c := &conn{Conn: here, listener: l}
-	c.unanswered.Store(1000)
-	if c.Write(append([]byte{0x17, 3, 3, 0, 22}, make([]byte, 22)...)); c.unanswered.Load() != 1000 {
-		t.Error("a KeyUpdate counted as an answer")
-	}
-	if c.Write(append([]byte{0x17, 3, 3, 0, 26}, make([]byte, 26)...)); c.unanswered.Load() != 0 {
-		t.Error("an end of result did not count as an answer")
-	}
-	c.unanswered.Store(1000)
-	if c.Write([]byte{7, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0}); c.unanswered.Load() != 0 {
-		t.Error("an OK without TLS did not count as an answer")
 	}
 }
 

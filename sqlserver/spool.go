@@ -1,61 +1,42 @@
 package sqlserver
 
 import (
+	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
-	"github.com/dolthub/vitess/go/mysql"
-	"github.com/dolthub/vitess/go/sqltypes"
 	querypb "github.com/dolthub/vitess/go/vt/proto/query"
 
 	"github.com/wiresql/wiresql/engine"
 )
 
-const (
-	// batchRows and batchBytes bound what is converted before it is written:
-	// a result of any size passes through a few hundred kilobytes.
-	batchRows  = 512
-	batchBytes = 256 << 10
-	// keepBytes is what a buffer may keep after a very large value.
-	keepBytes = 4 << 20
-)
+// lookRows is after how many rows it is looked whether the statement was ended.
+const lookRows = 256
 
-// spooler writes a result to the wire in batches. It takes columns where the
-// engine has them, at about a quarter of the CPU of boxed rows (0.6 against
+// spooler gives a result to its destination, row by row. It takes columns where
+// the engine has them, at about a quarter of the CPU of boxed rows (0.6 against
 // 2.2 s per million rows of eight columns), and rows otherwise.
 type spooler struct {
-	ctx *sql.Context
-	// reuse tells that a batch is written when send returns. A cursor keeps
-	// batches until they are fetched.
-	reuse  bool
+	ctx    *sql.Context
+	to     destination
 	schema sql.Schema
-	fields []*querypb.Field
-	send   func(*sqltypes.Result) error
-	buf    []byte
-	cells  []sqltypes.Value
-	batch  [][]sqltypes.Value
+	out    rowBuffer
 	// encode converts text to the character set the session asked for; nil
 	// for UTF-8.
 	encode func([]byte) []byte
-	sent   bool
 	total  int
 }
 
-func (s *spooler) begin(schema sql.Schema, send func(*sqltypes.Result) error) {
-	s.schema, s.send, s.fields = schema, send, schemaFields(s.ctx, schema)
-	switch set := s.ctx.GetCharacterSetResults(); set {
-	case sql.CharacterSet_utf8mb4, sql.CharacterSet_utf8mb3, sql.CharacterSet_binary, sql.CharacterSet_Unspecified:
-	default:
-		s.encode = func(text []byte) []byte { return set.Encoder().EncodeReplaceUnknown(text) }
-	}
+func (s *spooler) begin() error {
+	s.out = rowBuffer{binary: s.to.binary(), fields: schemaFields(s.ctx, s.schema)}
+	return s.to.columns(s.out.fields)
 }
 
 // result sends everything an iterator gives and closes it.
-func (s *spooler) result(schema sql.Schema, iter sql.RowIter, send func(*sqltypes.Result) error) (err error) {
+func (s *spooler) result(schema sql.Schema, iter sql.RowIter) (err error) {
 	closed := false
 	finish := func() error {
 		closed = true
@@ -69,14 +50,11 @@ func (s *spooler) result(schema sql.Schema, iter sql.RowIter, send func(*sqltype
 			}
 		}
 	}()
-	if types.IsOkResultSchema(schema) || schema == nil {
-		r := &sqltypes.Result{}
+	if len(schema) == 0 || types.IsOkResultSchema(schema) {
 		row, err := iter.Next(s.ctx)
 		if err == nil && len(row) > 0 {
 			if ok, isOk := row[0].(types.OkResult); isOk {
-				// Without its text: the wire library writes that in a form
-				// which some clients take for a malformed packet.
-				r.RowsAffected, r.InsertID = ok.RowsAffected, ok.InsertID
+				s.to.affected(ok.RowsAffected, ok.InsertID)
 			}
 			// What the statement does may happen when the iterator ends.
 			_, err = iter.Next(s.ctx)
@@ -84,12 +62,16 @@ func (s *spooler) result(schema sql.Schema, iter sql.RowIter, send func(*sqltype
 		if err != nil && err != io.EOF {
 			return err
 		}
-		if err := finish(); err != nil {
-			return err
-		}
-		return send(r)
+		return finish()
 	}
-	s.begin(schema, send)
+	// The columns are sent with the first row: until then an error may stand
+	// alone.
+	s.schema = schema
+	switch set := s.ctx.GetCharacterSetResults(); set {
+	case sql.CharacterSet_utf8mb4, sql.CharacterSet_utf8mb3, sql.CharacterSet_binary, sql.CharacterSet_Unspecified:
+	default:
+		s.encode = func(text []byte) []byte { return set.Encoder().EncodeReplaceUnknown(text) }
+	}
 	if c, ok := columnar(iter); ok {
 		if err := s.columns(c); err != nil {
 			return err
@@ -118,31 +100,41 @@ func columnar(iter sql.RowIter) (engine.Columnar, bool) {
 }
 
 func (s *spooler) columns(c engine.Columnar) error {
-	for {
-		chunk, err := c.NextChunk(s.ctx)
-		if err == io.EOF {
-			return s.flush(true)
+	var chunk engine.Chunk
+	var col, row int
+	text := make([]bool, len(s.schema))
+	for i, c := range s.schema {
+		text[i] = s.encode != nil && types.IsTextOnly(c.Type)
+	}
+	fill := func(b []byte) ([]byte, bool) {
+		start := len(b)
+		b, notNull := chunk.AppendText(b, col, row)
+		if notNull && text[col] {
+			b = append(b[:start], s.encode(b[start:])...)
 		}
-		if err != nil {
+		return b, notNull
+	}
+	for {
+		var err error
+		if chunk, err = c.NextChunk(s.ctx); err == io.EOF {
+			return s.look()
+		} else if err != nil {
 			return err
 		}
-		for row := range chunk.Len() {
-			cells := s.row()
-			for col := range cells {
-				start := len(s.buf)
-				var notNull bool
-				if s.buf, notNull = chunk.AppendText(s.buf, col, row); notNull {
-					if s.encode != nil && types.IsTextOnly(s.schema[col].Type) {
-						s.buf = append(s.buf[:start], s.encode(s.buf[start:])...)
-					}
-					cells[col] = sqltypes.MakeTrusted(s.fields[col].Type, s.buf[start:len(s.buf):len(s.buf)])
-				} else {
-					cells[col] = sqltypes.NULL
-				}
-			}
-			if err := s.flush(false); err != nil {
+		for row = range chunk.Len() {
+			if err := s.look(); err != nil {
 				return err
 			}
+			s.out.begin()
+			for col = range s.schema {
+				if err := s.out.cell(col, fill); err != nil {
+					return err
+				}
+			}
+			if err := s.to.row(&s.out); err != nil {
+				return err
+			}
+			s.total++
 		}
 	}
 }
@@ -151,7 +143,7 @@ func (s *spooler) rows(iter sql.RowIter) error {
 	for {
 		row, err := iter.Next(s.ctx)
 		if err == io.EOF {
-			return s.flush(true)
+			return s.look()
 		}
 		if err != nil {
 			return err
@@ -159,72 +151,56 @@ func (s *spooler) rows(iter sql.RowIter) error {
 		if len(row) < len(s.schema) {
 			return fmt.Errorf("a row has %d values for %d columns", len(row), len(s.schema))
 		}
-		cells := s.row()
+		if err := s.look(); err != nil {
+			return err
+		}
+		s.out.begin()
 		for i, col := range s.schema {
-			if cells[i], err = s.cell(col.Type, row[i]); err != nil {
+			var failed error
+			err := s.out.cell(i, func(b []byte) (_ []byte, notNull bool) {
+				b, notNull, failed = s.cell(b, col.Type, row[i])
+				return b, notNull
+			})
+			if err := errors.Join(failed, err); err != nil {
 				return err
 			}
 		}
-		if err := s.flush(false); err != nil {
+		if err := s.to.row(&s.out); err != nil {
 			return err
 		}
+		s.total++
 	}
+}
+
+// look sends the columns before the first row, and sees whether the statement
+// was ended: an end that was asked for must not wait for a client that reads
+// slowly.
+func (s *spooler) look() error {
+	if s.out.fields == nil {
+		if err := s.ctx.Err(); err != nil {
+			return err
+		}
+		return s.begin()
+	}
+	if s.total%lookRows == 0 {
+		return s.ctx.Err()
+	}
+	return nil
 }
 
 // cell converts a boxed value. Times keep all the digits their type has, as in
 // MySQL and in results taken by columns.
-func (s *spooler) cell(t sql.Type, v any) (sqltypes.Value, error) {
+func (s *spooler) cell(b []byte, t sql.Type, v any) (out []byte, notNull bool, err error) {
 	if v == nil {
-		return sqltypes.NULL, nil
+		return b, false, nil
 	}
-	start := len(s.buf)
 	if at, ok := v.(time.Time); ok {
 		if dt, ok := t.(sql.DatetimeType); ok && dt.Precision() > 0 && dt.Type() != querypb.Type_DATE {
-			s.buf = at.AppendFormat(s.buf, "2006-01-02 15:04:05.000000"[:20+dt.Precision()])
-			return sqltypes.MakeTrusted(t.Type(), s.buf[start:len(s.buf):len(s.buf)]), nil
+			return at.AppendFormat(b, "2006-01-02 15:04:05.000000"[:20+dt.Precision()]), true, nil
 		}
 	}
 	cell, err := t.SQL(s.ctx, nil, v)
-	if err != nil {
-		return cell, err
-	}
-	s.buf = append(s.buf, cell.Raw()...)
-	return sqltypes.MakeTrusted(cell.Type(), s.buf[start:len(s.buf):len(s.buf)]), nil
-}
-
-// row gives the cells of the next row of the batch.
-func (s *spooler) row() []sqltypes.Value {
-	n := len(s.schema)
-	if len(s.cells)+n > cap(s.cells) {
-		// The rows before keep the old array: nothing is copied.
-		s.cells = make([]sqltypes.Value, 0, max(8*n, min(2*cap(s.cells), batchRows*n)))
-	}
-	start := len(s.cells)
-	s.cells = s.cells[:start+n]
-	row := s.cells[start : start+n : start+n]
-	s.batch = append(s.batch, row)
-	return row
-}
-
-// flush writes the batch when it is large, or what there is at the end. The
-// first one carries the columns, also when there is no row.
-func (s *spooler) flush(end bool) error {
-	if !end && len(s.batch) < batchRows && len(s.buf) < batchBytes || end && s.sent && len(s.batch) == 0 {
-		return nil
-	}
-	// An end that was asked for must not wait for a client that reads slowly.
-	if err := s.ctx.Err(); err != nil {
-		return err
-	}
-	s.sent = true
-	s.total += len(s.batch)
-	err := s.send(&sqltypes.Result{Fields: s.fields, Rows: s.batch, RowsAffected: uint64(len(s.batch))})
-	if s.reuse && cap(s.buf) <= keepBytes {
-		s.buf, s.cells, s.batch = s.buf[:0], s.cells[:0], s.batch[:0]
-	} else {
-		s.buf, s.cells, s.batch = nil, nil, nil
-	}
-	return err
+	return append(b, cell.Raw()...), err == nil && !cell.IsNull(), err
 }
 
 // schemaFields describes columns to the client.
@@ -267,17 +243,4 @@ func schemaFields(ctx *sql.Context, schema sql.Schema) []*querypb.Field {
 		fields[i] = f
 	}
 	return fields
-}
-
-// sendError writes an error in the middle of a result. The wire library can
-// only cut the connection there, which the client reports as a lost server;
-// the protocol allows an error in place of a row. The library cuts the
-// connection afterwards all the same: it believes the result unfinished.
-func sendError(c *mysql.Conn, e *mysql.SQLError) {
-	// The number of the next packet is not exported.
-	sequence := reflect.ValueOf(c).Elem().FieldByName("sequence")
-	if !sequence.IsValid() || c.FlushBuffer() != nil {
-		return
-	}
-	c.Conn.Write(errorPacket(byte(sequence.Uint()), e))
 }
