@@ -548,7 +548,7 @@ func duckInetAton(d *translation) (string, bool) {
 	return fill(`CASE WHEN regexp_full_match(%1, '`+octet+`(\.`+octet+`){3}') THEN `+
 		`CAST(split_part(%1, '.', 1) AS UBIGINT) * 16777216 + CAST(split_part(%1, '.', 2) AS UBIGINT) * 65536 + `+
 		`CAST(split_part(%1, '.', 3) AS UBIGINT) * 256 + CAST(split_part(%1, '.', 4) AS UBIGINT) `+
-		`WHEN regexp_full_match(%1, '(0*`+octet+`\.)*0*`+octet+`') AND NOT ends_with(%1, '.') AND %1 <> '' THEN `+
+		`WHEN regexp_full_match(%1, '((0*`+octet+`)?\.)*0*`+octet+`') AND NOT ends_with(%1, '.') AND %1 <> '' THEN `+
 		`CASE len(`+list+`) WHEN 1 THEN `+list+`[1] WHEN 2 THEN `+list+`[1] * 16777216 + `+list+`[2] `+
 		`WHEN 3 THEN `+list+`[1] * 16777216 + `+list+`[2] * 65536 + `+list+`[3] `+
 		`ELSE list_reduce(`+list+`[-8:], lambda a, b: a * 256 + b) END END`, []string{x}), true
