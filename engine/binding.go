@@ -47,9 +47,10 @@ func (b *binding) Keys() string { return b.keys }
 // Function implements pushdown.Binding: it makes the function callable until
 // the run is finished.
 func (b *binding) Function(f *pushdown.Func) string {
-	key := fmt.Sprint(f.Says(), f.T)
+	key := fmt.Sprint(f.Says(), f.T, f.T.Collation)
 	for _, a := range f.Args {
-		key += fmt.Sprint(pushdown.TypeOf(a))
+		t := pushdown.TypeOf(a)
+		key += fmt.Sprint(t, t.Collation)
 	}
 	if functions.Volatile(f.Node) {
 		key = fmt.Sprintf("%p", f.Made) // each call for itself

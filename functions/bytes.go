@@ -124,6 +124,8 @@ var contains = &Function{
 		switch {
 		case haystack.Kind == Text && needle.Kind == Text:
 			return Operand{Kind: Bool, SQL: fmt.Sprintf("contains(%s, %s)", haystack.SQL, needle.SQL)}, nil
+		case haystack.Type.inCharset() || needle.Type.inCharset():
+			return Operand{}, errors.New("an argument is text of another character set")
 		case (haystack.Kind == Bytes || haystack.Kind == Text) && (needle.Kind == Bytes || needle.Kind == Text):
 			return Operand{Kind: Bool, SQL: fmt.Sprintf("wiresql_contains(%s, %s)", blob(haystack), blob(needle))}, nil
 		}
@@ -153,8 +155,8 @@ func byteValue(v any) ([]byte, error) {
 // bytesUDF translates a function of bytes to the UDF of that name.
 func bytesUDF(name string) func([]Operand) (Operand, error) {
 	return func(args []Operand) (Operand, error) {
-		if args[0].Kind != Bytes && args[0].Kind != Text {
-			return Operand{}, errors.New("the argument is neither text nor bytes")
+		if args[0].Kind != Bytes && args[0].Kind != Text || args[0].Type.inCharset() {
+			return Operand{}, errors.New("the argument is neither bytes nor text of utf8mb4")
 		}
 		return Operand{Kind: Text, SQL: fmt.Sprintf("%s(%s)", name, blob(args[0]))}, nil
 	}

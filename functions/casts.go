@@ -143,7 +143,7 @@ func evalCast(c *call) (evaluator, error) {
 			return c.clockValue(us), nil
 		}), nil
 	}
-	eval, err := c.bySQL()
+	eval, err := c.representable()
 	if c.result.Kind == Decimal && c.result.Scale == 0 && kind.Numeric() {
 		// evalengine cuts what is less than one.
 		x := c.decimal(0)

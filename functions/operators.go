@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"vitess.io/vitess/go/mysql/collations"
-	"vitess.io/vitess/go/mysql/collations/charset"
 	"vitess.io/vitess/go/mysql/collations/colldata"
 	"vitess.io/vitess/go/mysql/decimal"
 	"vitess.io/vitess/go/sqltypes"
@@ -46,8 +45,8 @@ var operators = []builtin{
 	{name: "~", args: "a", typed: shifted, doc: "Bits inverted."},
 	{name: "collate", args: "text", typed: collated, eval: evalCollate, doc: "The text, compared by the collation."},
 	{name: "introducer", args: "text", typed: introduced, eval: evalIntroduced, doc: "A literal in a character set: _utf8mb4'…', _binary'…', N'…'."},
-	{name: "cast", args: "a", typed: castType, eval: evalCast, stored: true, doc: "CAST(a AS type) and CONVERT(a, type): a value as another type."},
-	{name: "convert using", args: "a", typed: usingType, doc: "CONVERT(a USING charset): text in another character set."},
+	{name: "cast", args: "a", typed: castType, eval: evalCast, doc: "CAST(a AS type) and CONVERT(a, type): a value as another type."},
+	{name: "convert using", args: "a", typed: usingType, eval: evalUsing, doc: "CONVERT(a USING charset): text in another character set."},
 }
 
 // conditionals choose one of their arguments (manual 12.5).
@@ -336,61 +335,6 @@ func evalCollate(*call) (evaluator, error) {
 		}
 		return sqltypes.MakeTrusted(sqltypes.VarChar, row[0].Raw()), nil
 	}, nil
-}
-
-// introducedSet is the character set an introducer names.
-func (c *call) introducedSet() string {
-	if n, ok := c.node.(*sqlparser.IntroducerExpr); ok {
-		return strings.ToLower(strings.TrimPrefix(n.CharacterSet, "_"))
-	}
-	return "utf8mb4" // N'…'
-}
-
-func introduced(c *call) (Type, error) {
-	set := c.introducedSet()
-	if set == "binary" {
-		return Type{Kind: Bytes, Length: c.args[0].chars()}, nil
-	}
-	id := environment().CollationEnv().DefaultCollationForCharset(set)
-	if id == collations.Unknown {
-		return Type{}, sqlErrorf(1115, "42000", "Unknown character set: '%s'", set)
-	}
-	if set == "utf8mb4" {
-		id = c.s.collation()
-	}
-	return Type{Kind: Text, Length: c.args[0].chars(), Collation: id, Coercibility: collations.CoerceCoercible}, nil
-}
-
-// evalIntroduced reads the literal's bytes in the character set; text is
-// UTF-8 from there on.
-func evalIntroduced(c *call) (evaluator, error) {
-	set := c.introducedSet()
-	if set == "binary" || set == "utf8mb4" || set == "utf8mb3" || set == "utf8" {
-		return evalSame(c)
-	}
-	from := colldata.Lookup(environment().CollationEnv().DefaultCollationForCharset(set)).Charset()
-	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
-		text, err := charset.Convert(nil, charset.Charset_utf8mb4{}, row[0].Raw(), from)
-		if err != nil {
-			return sqltypes.NULL, sqlErrorf(1300, "HY000", "Invalid %s character string: '%s'", set, row[0].ToString())
-		}
-		return textValue(text), nil
-	}), nil
-}
-
-func usingType(c *call) (Type, error) {
-	set := strings.ToLower(c.node.(*sqlparser.ConvertUsingExpr).Type)
-	if set == "binary" {
-		return Type{Kind: Bytes, Nullable: true}, nil
-	}
-	id := environment().CollationEnv().DefaultCollationForCharset(set)
-	if id == collations.Unknown {
-		return Type{}, sqlErrorf(1115, "42000", "Unknown character set: '%s'", set)
-	}
-	if set == "utf8mb4" {
-		id = c.s.collation()
-	}
-	return Type{Kind: Text, Length: c.args[0].chars(), Collation: id, Coercibility: collations.CoerceImplicit, Nullable: true}, nil
 }
 
 // evalLike matches by the collation of both texts, byte by byte where one is

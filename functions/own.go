@@ -1,6 +1,7 @@
 package functions
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -19,8 +20,9 @@ func ownFunctions() []builtin {
 		result.Nullable = true
 		out[i] = builtin{
 			name: f.Name, args: args, doc: f.Doc,
-			typed: of(result),
-			eval:  f.evaluator,
+			typed:  of(result),
+			eval:   f.evaluator,
+			stored: slices.ContainsFunc(f.Args, func(a Arg) bool { return a.Type == types.LongBlob }),
 		}
 	}
 	return out

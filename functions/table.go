@@ -6,8 +6,6 @@ import (
 	"strings"
 	"sync"
 
-	"vitess.io/vitess/go/mysql/collations/charset"
-	"vitess.io/vitess/go/mysql/collations/colldata"
 	"vitess.io/vitess/go/sqltypes"
 	"vitess.io/vitess/go/vt/sqlparser"
 )
@@ -337,39 +335,6 @@ func (c *call) prepare() (*Prepared, error) {
 		}
 		return conform(v, result)
 	}}, nil
-}
-
-// encodings has how arguments come back to the bytes of their character set,
-// where the function wants them; they are bytes to it.
-func (c *call) encodings() map[int]func(sqltypes.Value) sqltypes.Value {
-	if !c.stored {
-		return nil
-	}
-	var out map[int]func(sqltypes.Value) sqltypes.Value
-	for i, a := range c.args {
-		id, _ := a.Type.collation()
-		if a.Type.Kind != Text || unicodeCollation(id) == id {
-			continue
-		}
-		to := colldata.Lookup(id).Charset()
-		encode := func(v sqltypes.Value) sqltypes.Value {
-			b, err := charset.Convert(nil, to, v.Raw(), charset.Charset_utf8mb4{})
-			if err != nil {
-				b = v.Raw()
-			}
-			return sqltypes.MakeTrusted(sqltypes.VarBinary, b)
-		}
-		if out == nil {
-			out = map[int]func(sqltypes.Value) sqltypes.Value{}
-			c.args = slices.Clone(c.args)
-		}
-		out[i] = encode
-		c.args[i].Type = Type{Kind: Bytes, Nullable: a.Type.Nullable}
-		if a.Literal && !a.Value.IsNull() {
-			c.args[i].Value = encode(a.Value)
-		}
-	}
-	return out
 }
 
 // Exact tells whether a call takes decimals with the digits behind the point

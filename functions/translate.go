@@ -23,7 +23,7 @@ func InDuckDB(node sqlparser.Expr, args []Operand, result Type, s *Session) (tex
 		return f.inDuckDB(args, result)
 	}
 	translate := translations()[name]
-	if translate == nil {
+	if b := table()[name]; translate == nil || b == nil || b.encodes(node, args) {
 		return Operand{}, false
 	}
 	d := &translation{name: name, node: node, args: args, result: result, s: s}
