@@ -49,7 +49,7 @@ func observersEngine(t testing.TB) *engine.Engine {
 }
 
 // archives are what pages may name.
-var archives = map[string]func(testing.TB) *engine.Engine{"": demoEngine, "observers": observersEngine}
+var archives = map[string]func(testing.TB) *engine.Engine{"": demoEngine, "observers": observersEngine, "clocks": clocksEngine}
 
 // observed are the rows of the exporters.
 type observed struct {

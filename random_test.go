@@ -168,7 +168,7 @@ type questioner struct {
 
 func (o *oracle) another(t *testing.T) *questioner {
 	t.Helper()
-	return &questioner{connection(t, o.db, "wiresql"), connection(t, o.db, "reversed"), o.wire}
+	return &questioner{connection(t, o.db, "wiresql"), connection(t, o.db, "reversed"), o.served}
 }
 
 // verdict is what comes of a comparison.

@@ -84,7 +84,7 @@ func parsePage(t testing.TB, path string) page {
 			if name = words[1]; archives[name] == nil {
 				t.Fatalf("%s:%d: no archive %q", path, i+1, name)
 			}
-		case words[0] == "query" || words[0] == "error" || words[0] == "warning" || words[0] == "oracle":
+		case words[0] == "query" || words[0] == "error" || words[0] == "warning" || words[0] == "oracle" || words[0] == "session":
 			c := &sqlCase{line: i + 1, kind: words[0], comments: comments}
 			comments = nil
 			for _, w := range words[1:] {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 
+	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -25,6 +26,7 @@ type packetColumn struct {
 	kind   tables.Kind
 	get    func(p *packet, c *cell)
 	digits int // of fractional seconds
+	zone   *functions.Zone
 }
 
 // packetChunk is the packets of one batch.
@@ -47,8 +49,8 @@ func (r *run) direct(feed *packetFeed) (*packetResult, error) {
 		if get == nil {
 			return nil, fmt.Errorf("relation %s has no column %s", rel.Name, name)
 		}
-		f := fieldOf(r.plan.Columns[i].Type)
-		out.columns = append(out.columns, packetColumn{rel.Column(name).Kind, get, f.digits})
+		f := fieldOf(r.plan.Columns[i].Type, r.plan.Zone)
+		out.columns = append(out.columns, packetColumn{rel.Column(name).Kind, get, f.digits, f.zone})
 	}
 	for i := range feed.fields {
 		wanted = append(wanted, i)
@@ -95,6 +97,7 @@ func (r *packetResult) Next(ctx *sql.Context) (sql.Row, error) {
 	for i := range r.columns {
 		c.null = false
 		r.columns[i].get(p, c)
+		c.n = local(r.columns[i].zone, c.n)
 		row[i] = c.boxed(r.columns[i].kind)
 	}
 	r.row++
@@ -129,7 +132,7 @@ func (k *packetChunk) AppendText(dst []byte, col, row int) ([]byte, bool) {
 	case tables.MAC:
 		return appendMAC(dst, uint64(c.n)), true
 	case tables.Timestamp:
-		return appendTime(dst, c.n, f.digits), true
+		return appendTime(dst, local(f.zone, c.n), f.digits), true
 	case tables.Int, tables.BigInt, tables.Bool:
 		return strconv.AppendInt(dst, c.n, 10), true
 	}

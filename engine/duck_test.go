@@ -70,7 +70,7 @@ func TestResultValues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := newResult(cur, columns, nil)
+		r, err := newResult(cur, columns, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -111,7 +111,8 @@ func (e *Engine) Session(base *sql.BaseSession) sql.Session { return &session{Ba
 func (e *Engine) setVariables() error {
 	guardSettings()
 	sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{
-		timeZone(),
+		&sql.MysqlSystemVariable{Name: "time_zone", Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
+			Type: zoneType{types.NewSystemStringType("time_zone")}, Default: "+00:00"},
 		&sql.MysqlSystemVariable{Name: varPushdown, Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
 			Type: types.NewSystemBoolType(varPushdown), Default: int8(1)},
 		&sql.MysqlSystemVariable{Name: varScanLimit, Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
@@ -120,8 +121,9 @@ func (e *Engine) setVariables() error {
 			Type: types.NewSystemEnumType(varGaps, "warn", "error"), Default: "warn"},
 	})
 	return sql.SystemVariables.AssignValues(map[string]any{
-		// Times are UTC; a zone of the server's would shift NOW() against them.
-		"time_zone": "+00:00",
+		// The server's zone is UTC, whatever the machine's is.
+		"time_zone":        "+00:00",
+		"system_time_zone": "UTC",
 		// MySQL's own; go-mysql-server's compares by bytes.
 		"collation_connection": "utf8mb4_0900_ai_ci",
 		// MySQL 8's default; go-mysql-server's has half of it.

@@ -47,6 +47,11 @@ func newQuerySession(ctx *sql.Context, e *Engine, params Parameters, preparing b
 			}
 		},
 	}
+	if name, ok := variable(ctx, "time_zone").(string); ok {
+		if zone := functions.FindZone(name); zone != nil && !zone.UTC() {
+			s.functions.Zone = zone
+		}
+	}
 	if mode, ok := variable(ctx, "sql_mode").(string); ok {
 		s.functions.SQLMode = mode
 	}

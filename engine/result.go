@@ -61,6 +61,7 @@ type resultField struct {
 	digits int // of fractional seconds
 	date   bool
 	base   query.Type
+	zone   *functions.Zone // that shows points of time; nil for UTC
 }
 
 type typedChunk struct {
@@ -71,8 +72,8 @@ type typedChunk struct {
 var _ Columnar = (*result)(nil)
 
 // newResult matches the declared columns with the cursor's by name. It takes
-// over the cursor, also when it fails.
-func newResult(cur *cursor, columns []pushdown.Column, finish func()) (*result, error) {
+// over the cursor, also when it fails. zone shows points of time.
+func newResult(cur *cursor, columns []pushdown.Column, zone *functions.Zone, finish func()) (*result, error) {
 	r := &result{cur: cur, finish: finish}
 	at := make(map[string]int, len(cur.columns))
 	for i, c := range cur.columns {
@@ -80,7 +81,7 @@ func newResult(cur *cursor, columns []pushdown.Column, finish func()) (*result, 
 	}
 	for _, c := range columns {
 		name := "c" + strconv.FormatUint(uint64(c.ID), 10)
-		f := fieldOf(c.Type)
+		f := fieldOf(c.Type, zone)
 		main, low := name, ""
 		switch c.Kind {
 		case pushdown.Address:
@@ -101,10 +102,21 @@ func newResult(cur *cursor, columns []pushdown.Column, finish func()) (*result, 
 	return r, nil
 }
 
-func fieldOf(t pushdown.Type) resultField {
+func fieldOf(t pushdown.Type, zone *functions.Zone) resultField {
 	f := resultField{kind: t.Kind, typ: functions.SQLType(t), b: -1, digits: t.Scale, date: t.Kind == pushdown.Date}
 	f.base = f.typ.Type()
+	if t.Instant {
+		f.zone = zone
+	}
 	return f
+}
+
+// local is what clocks show at a time.
+func local(zone *functions.Zone, utc int64) int64 {
+	if zone == nil {
+		return utc
+	}
+	return zone.Local(utc)
 }
 
 func (r *result) close() error {
@@ -214,7 +226,7 @@ func (c *typedChunk) AppendText(dst []byte, col, row int) ([]byte, bool) {
 		if f.date {
 			return appendDate(dst, floorDiv(v.int64(row), 86400e6)), true
 		}
-		return appendTime(dst, v.int64(row), f.digits), true
+		return appendTime(dst, local(f.zone, v.int64(row)), f.digits), true
 	case duckdb.TypeDate:
 		if !f.date {
 			return appendTime(dst, v.int64(row)*86400e6, f.digits), true
@@ -269,7 +281,7 @@ func (c *typedChunk) value(ctx context.Context, col, row int) (any, error) {
 	case duckdb.TypeBlob:
 		return append([]byte{}, v.bytes(row)...), nil
 	case duckdb.TypeTimestamp:
-		out = time.UnixMicro(v.int64(row)).UTC()
+		out = time.UnixMicro(local(f.zone, v.int64(row))).UTC()
 		if !f.date {
 			return out, nil
 		}

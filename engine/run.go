@@ -143,7 +143,7 @@ func (r *run) start(ctx *sql.Context) (Columnar, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := newResult(cur, r.plan.Columns, r.finish)
+	out, err := newResult(cur, r.plan.Columns, r.plan.Zone, r.finish)
 	if err != nil {
 		return nil, err
 	}

@@ -1,41 +1,27 @@
 package engine
 
 import (
+	"context"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 
 	"github.com/wiresql/wiresql/functions"
 )
 
-// timeZone is the variable time_zone. Every time in the archive is UTC, and
-// another zone of a session would shift NOW() and UNIX_TIMESTAMP against the
-// columns: rows would be missing without a word.
-func timeZone() sql.SystemVariable {
-	return &sql.MysqlSystemVariable{Name: "time_zone", Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
-		Type: types.NewSystemStringType("time_zone"), Default: "+00:00",
-		NotifyChanged: func(_ *sql.Context, _ sql.SystemVariableScope, v sql.SystemVarValue) error {
-			if zone, _ := v.Val.(string); !isUTC(zone) {
-				return userError("time_zone '%s': times are UTC here and sessions can't have another zone; "+
-					"use '+00:00' and convert with CONVERT_TZ(ts, '+00:00', …) or in the client", zone)
-			}
-			return nil
-		}}
-}
+// zoneType is the type of time_zone: a zone, in the spelling it has.
+type zoneType struct{ sql.SystemVariableType }
 
-func isUTC(zone string) bool {
-	switch strings.ToUpper(zone) {
-	case "UTC", "ETC/UTC", "GMT", "Z", "+00:00", "-00:00", "+0:00":
-		return true
-	case "SYSTEM":
-		_, winter := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.Local).Zone()
-		_, summer := time.Date(2026, time.July, 1, 0, 0, 0, 0, time.Local).Zone()
-		return winter == 0 && summer == 0
+// Convert implements sql.Type.
+func (t zoneType) Convert(ctx context.Context, v any) (any, sql.ConvertInRange, error) {
+	name, ok := v.(string)
+	zone := functions.FindZone(name)
+	if !ok || zone == nil {
+		return nil, sql.OutOfRange, mysql.NewSQLError(1298, "HY000", "Unknown or incorrect time zone: '%v'", v)
 	}
-	return false
+	return zone.Name, sql.InRange, nil
 }
 
 // unobeyed are settings that change what a statement means, of which this

@@ -47,6 +47,9 @@ var UDFs = []UDFSpec{
 	{"wiresql_like_bytes", []string{"BLOB", "BLOB", "BLOB"}, "BOOLEAN", func(a []any) (any, error) {
 		return Like(a[0].([]byte), a[1].([]byte), a[2].([]byte))
 	}},
+	{"wiresql_local", []string{"TIMESTAMP", "VARCHAR"}, "TIMESTAMP", func(a []any) (any, error) {
+		return FindZone(a[1].(string)).Local(a[0].(int64)), nil
+	}},
 	{"wiresql_hexdump", []string{"BLOB"}, "VARCHAR", hexdump.Eval},
 	{"wiresql_printable", []string{"BLOB"}, "VARCHAR", printable.Eval},
 	{"wiresql_contains", []string{"BLOB", "BLOB"}, "BOOLEAN", func(a []any) (any, error) {

@@ -467,10 +467,7 @@ func (c *call) moment(i int) func(v sqltypes.Value) (m moment, ok bool) {
 
 // now is the statement's time in the session's zone.
 func (c *call) now() moment {
-	zone := c.s.surroundings().zone
-	t := c.s.Now.In(zone)
-	return moment{t.Year(), int(t.Month()), t.Day(),
-		int64(t.Hour()*3600+t.Minute()*60+t.Second())*secondMicros + int64(t.Nanosecond())/1000}
+	return c.s.zone().moment(c.s.Now.UnixMicro())
 }
 
 // numberMoment reads YYYYMMDD, YYMMDD, YYYYMMDDhhmmss and YYMMDDhhmmss.

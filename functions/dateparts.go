@@ -161,19 +161,21 @@ func evalTimeToSec(c *call) (evaluator, error) {
 	}), nil
 }
 
-// std is the moment in a zone.
-func (m moment) std(zone *time.Location) time.Time {
-	return time.Date(m.year, time.Month(m.month), m.day, 0, 0, int(m.micros/secondMicros), int(m.micros%secondMicros)*1000, zone)
+// utc is when the zone's clocks show the moment, in microseconds.
+func (z *Zone) utc(m moment) int64 {
+	return z.Instant(time.Date(m.year, time.Month(m.month), m.day, 0, 0, 0, 0, time.UTC).UnixMicro() + m.micros)
 }
 
-func ofStd(t time.Time) moment {
+// moment is what the zone's clocks show.
+func (z *Zone) moment(utc int64) moment {
+	t := time.UnixMicro(z.Local(utc)).UTC()
 	return moment{t.Year(), int(t.Month()), t.Day(),
 		int64(t.Hour()*3600+t.Minute()*60+t.Second())*secondMicros + int64(t.Nanosecond())/1000}
 }
 
 // evalUnixTimestamp is 0 for what is no time it knows.
 func evalUnixTimestamp(c *call) (evaluator, error) {
-	zone := c.s.surroundings().zone
+	zone := c.s.zone()
 	if len(c.args) == 0 {
 		return func([]sqltypes.Value) (sqltypes.Value, error) { return intValue(c.s.Now.Unix()), nil }, nil
 	}
@@ -181,7 +183,7 @@ func evalUnixTimestamp(c *call) (evaluator, error) {
 	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
 		us := int64(0)
 		if m, ok := at(row[0]); ok && m.valid(false) {
-			if us = m.std(zone).UnixMicro(); us < 0 || us >= lastUnix*secondMicros {
+			if us = zone.utc(m); us < 0 || us >= lastUnix*secondMicros {
 				us = 0
 			}
 		}
@@ -193,7 +195,7 @@ func evalUnixTimestamp(c *call) (evaluator, error) {
 }
 
 func evalFromUnixtime(c *call) (evaluator, error) {
-	zone := c.s.surroundings().zone
+	zone := c.s.zone()
 	seconds := c.decimal(0)
 	scale := c.result.Scale
 	if c.result.Kind != Time {
@@ -208,7 +210,7 @@ func evalFromUnixtime(c *call) (evaluator, error) {
 		if !ok || us < 0 || us >= lastUnix*secondMicros {
 			return sqltypes.NULL, nil
 		}
-		m := ofStd(time.UnixMicro(us).In(zone))
+		m := zone.moment(us)
 		if len(c.args) == 2 {
 			text, ok := m.format(row[1].ToString())
 			if !ok {

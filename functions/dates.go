@@ -2,8 +2,8 @@ package functions
 
 import (
 	"slices"
-
 	"strings"
+	"time"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 )
@@ -79,6 +79,19 @@ func nowType(kind Kind) rule {
 		}
 		return Type{Kind: kind, Scale: n}, nil
 	}
+}
+
+// instant is the statement's time: NOW and its kin cut it to the digits asked
+// for.
+func (c *call) instant() time.Time {
+	if n, ok := c.node.(*sqlparser.CurTimeFuncExpr); ok {
+		digit := time.Second
+		for range n.Fsp {
+			digit /= 10
+		}
+		return c.s.Now.Truncate(digit)
+	}
+	return c.s.Now
 }
 
 func fromUnixType(c *call) (Type, error) {

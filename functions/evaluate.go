@@ -44,10 +44,7 @@ func (s surroundings) Environment() *vtenv.Environment { return environment() }
 func (s surroundings) SetLastInsertID(uint64)          {}
 
 func (s *Session) surroundings() surroundings {
-	out := surroundings{s.Zone, s.SQLMode}
-	if out.zone == nil {
-		out.zone = time.UTC
-	}
+	out := surroundings{s.zone().location, s.SQLMode}
 	if out.mode == "" {
 		out.mode = config.DefaultSQLMode
 	}
@@ -119,7 +116,7 @@ func (c *call) compile(id collations.ID) (evaluator, error) {
 	around := c.s.surroundings()
 	pool := &sync.Pool{New: func() any {
 		env := evalengine.NewExpressionEnv(context.Background(), nil, around)
-		env.SetTime(c.s.Now)
+		env.SetTime(c.instant())
 		return env
 	}}
 	return func(row []sqltypes.Value) (value sqltypes.Value, err error) {

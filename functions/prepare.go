@@ -13,7 +13,7 @@ type Session struct {
 	// Now is the time of the statement, in UTC: NOW() gives it throughout.
 	Now time.Time
 	// Zone is the session's time zone; nil means UTC.
-	Zone *time.Location
+	Zone *Zone
 	// SQLMode is the session's sql_mode.
 	SQLMode string
 	// Collation is that of literals: collation_connection; 0 means Default.

@@ -89,10 +89,7 @@ func answer(t testing.TB, text string, s *Session) string {
 
 // TestSession: what depends on the session, with values of MySQL's manual.
 func TestSession(t *testing.T) {
-	berlin, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		t.Fatal(err)
-	}
+	berlin := FindZone("Europe/Berlin")
 	for _, c := range []struct {
 		expression, want string
 		change           func(s *Session)

@@ -42,6 +42,13 @@ var timeLayouts = []string{
 // are kept, the rest is rounded away. What is no time is an error, where MySQL
 // would compare with the zero date.
 func ParseTime(s string) (time.Time, error) {
+	t, _, err := ParseInstant(s)
+	return t, err
+}
+
+// ParseInstant is ParseTime that tells whether there was an offset: only then
+// it is known when it was in a session whose zone is not UTC.
+func ParseInstant(s string) (t time.Time, offset bool, err error) {
 	text := strings.TrimSpace(s)
 	date, clock, spaced := strings.Cut(text, " ")
 	if spaced {
@@ -50,10 +57,10 @@ func ParseTime(s string) (time.Time, error) {
 	text = strings.ToUpper(text) // t and z
 	for _, layout := range timeLayouts {
 		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC().Round(time.Microsecond), nil
+			return t.UTC().Round(time.Microsecond), strings.Contains(layout, "Z07"), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is not a time: write it as '2026-06-12 10:15:00'", s)
+	return time.Time{}, false, fmt.Errorf("%q is not a time: write it as '2026-06-12 10:15:00'", s)
 }
 
 var overlaps = &Function{

@@ -3,7 +3,6 @@ package functions
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 )
@@ -184,26 +183,13 @@ func yearWeekText(date string, mode int) string {
 	return fmt.Sprintf("(year(%[1]s) * 100 + (dayofyear(%[1]s) - 1) // 7 + 1)", anchor)
 }
 
-// offset is the session's zone in microseconds where it is the same all year.
-func (s *Session) offset() (int64, bool) {
-	zone := s.surroundings().zone
-	if zone == time.UTC || zone.String() == "UTC" {
-		return 0, true
-	}
-	_, first := time.Date(1970, 1, 1, 0, 0, 0, 0, zone).Zone()
-	if name, n := time.Date(2026, 7, 1, 0, 0, 0, 0, zone).Zone(); n == first && (name == "" || name[0] == '+' || name[0] == '-') {
-		return int64(n) * secondMicros, true
-	}
-	return 0, false
-}
-
 // lastUnix is the first time UNIX_TIMESTAMP does not know (manual 12.7: valid
 // to 3001-01-19 03:14:07 at most; the server ends at 32536771199.999999).
 const lastUnix = 32536771200
 
 // duckUnixTimestamp gives 0 for times outside what UNIX_TIMESTAMP knows.
 func duckUnixTimestamp(d *translation) (string, bool) {
-	offset, ok := d.s.offset()
+	offset, ok := d.s.zone().Fixed()
 	if !ok || len(d.args) != 1 {
 		return "", false
 	}
@@ -223,10 +209,6 @@ func duckUnixTimestamp(d *translation) (string, bool) {
 }
 
 func duckFromUnixtime(d *translation) (string, bool) {
-	offset, ok := d.s.offset()
-	if !ok {
-		return "", false
-	}
 	var us string
 	switch a := d.args[0]; {
 	case a.Kind == Integer:
@@ -237,10 +219,7 @@ func duckFromUnixtime(d *translation) (string, bool) {
 	default:
 		return "", false
 	}
-	at := "make_timestamp(" + us + ")"
-	if offset != 0 {
-		at = fmt.Sprintf("make_timestamp(%s + %d)", us, offset)
-	}
+	at := d.s.zone().LocalText("make_timestamp(" + us + ")")
 	if len(d.args) == 1 {
 		return at, true
 	}

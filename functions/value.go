@@ -79,6 +79,9 @@ type Type struct {
 	// Coercibility says whose collation wins in a comparison: the lower one's
 	// (MySQL manual 12.8.4: 0 for COLLATE, 2 for a column, 4 for a literal).
 	Coercibility collations.Coercibility
+	// Instant tells that a Time is a point of time, as in MySQL's TIMESTAMP:
+	// UTC, which the session's zone shows otherwise.
+	Instant bool
 	// Nullable tells whether a value may be NULL.
 	Nullable bool
 }

@@ -76,7 +76,7 @@ func (s *scope) addAggregate(c *compiler, a Expr) Expr {
 	for _, n := range s.aggregates {
 		if fingerprint(n.Expr) == text {
 			c.touch(s)
-			return &Col{n.Column}
+			return c.shown(&Col{n.Column})
 		}
 	}
 	col := Column{ID: c.identity(), Type: TypeOf(a), Meaning: meaning(a)}
@@ -85,7 +85,7 @@ func (s *scope) addAggregate(c *compiler, a Expr) Expr {
 	}
 	s.aggregates = append(s.aggregates, Named{col, a})
 	c.touch(s)
-	return &Col{col}
+	return c.shown(&Col{col})
 }
 
 // boundAggregate binds the arguments and finds the query it belongs to.
@@ -129,8 +129,8 @@ func (c *compiler) aggregateOf(e sqlparser.AggrFunc) (Expr, error) {
 			return nil, syntaxError("You have an error in your SQL syntax: COUNT of several expressions wants DISTINCT")
 		}
 		for i, a := range args {
-			if e.Distinct {
-				args[i] = c.key(a)
+			if args[i] = instant(a); e.Distinct {
+				args[i] = c.key(args[i])
 			}
 			if l, ok := a.(*Literal); ok && l.Value != nil && !e.Distinct {
 				args = nil // every row
@@ -187,6 +187,7 @@ func nothing(k Kind) Expr { return &Cast{Arg: null(), T: Type{Kind: k, Nullable:
 
 // chosen is MIN, MAX or ANY_VALUE.
 func (c *compiler) chosen(name string, x Expr) (Expr, error) {
+	x = instant(x)
 	if x.Kind() == Null {
 		x = nothing(Text)
 	}
@@ -298,7 +299,7 @@ func (c *compiler) groupConcat(e *sqlparser.GroupConcatExpr) (Expr, error) {
 		} else if key, err = c.expr(o.Expr); err != nil {
 			return nil, err
 		}
-		if !isLiteral(key) {
+		if key = instant(key); !isLiteral(key) {
 			a.Order = append(a.Order, SortKey{c.key(key), o.Direction == sqlparser.DescOrder})
 		}
 	}
@@ -362,6 +363,7 @@ func (c *compiler) grouping(e *sqlparser.FuncExpr) (Expr, error) {
 		return nil, mistake(1111, "HY000", "Invalid use of group function")
 	}
 	for i, a := range args {
+		args[i] = instant(a)
 		if isLiteral(a) {
 			return nil, mistake(3602, "HY000", "Argument #%d of GROUPING function is not in GROUP BY", i)
 		}

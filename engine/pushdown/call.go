@@ -98,7 +98,7 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 			return c.binary(&sqlparser.BinaryExpr{Operator: sqlparser.ModOp, Left: e.Exprs[0], Right: e.Exprs[1]})
 		}
 	case "unix_timestamp":
-		if len(args) == 1 && !isLiteral(args[0]) && (args[0].Kind() == Time || args[0].Kind() == Date) && c.utc() {
+		if len(args) == 1 && !isLiteral(args[0]) && (args[0].Kind() == Time || args[0].Kind() == Date) && (c.utc() || isInstant(args[0])) {
 			p, _, err := c.prepared(e, args)
 			if err != nil {
 				return nil, err
@@ -108,14 +108,11 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 			}
 			t := p.Type
 			t.Kind, t.Precision, t.Scale = Decimal, 18, 6
-			return typed("unix_timestamp", t, args[0]), nil
+			return typed("unix_timestamp", t, instant(args[0])), nil
 		}
 	}
 	return c.functionOf(e, args)
 }
-
-// utc tells whether the session's times are UTC.
-func (c *compiler) utc() bool { return c.fn.Zone == nil || c.fn.Zone.String() == "UTC" }
 
 func (c *compiler) coalesce(args []Expr) (Expr, error) {
 	var kept []Expr
@@ -315,12 +312,18 @@ func (c *compiler) ownFunction(e *sqlparser.FuncExpr, f *functions.Function) (Ex
 			if !ok {
 				return nil, syntaxError("%s: %s is no time", f.Signature(), f.Args[i].Name)
 			}
-			t, err := functions.ParseTime(s)
+			t, err := c.timeOf(s, 6)
 			if err != nil {
 				return nil, syntaxError("%s: %s: %v", f.Signature(), f.Args[i].Name, err)
 			}
-			args[i] = timeLiteralOf(t, 6)
+			args[i] = t
 		}
+	}
+	if f.Name == "overlaps" && !c.utc() {
+		return c.overlaps(args)
+	}
+	for i := range args {
+		args[i] = c.shown(args[i])
 	}
 	p, folded, err := c.prepared(e, args)
 	if err != nil || folded != nil {

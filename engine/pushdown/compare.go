@@ -139,6 +139,13 @@ func (c *compiler) between(e *sqlparser.BetweenExpr) (Expr, error) {
 		return nil, err
 	}
 	c.oneCollation(args)
+	if times := slices.DeleteFunc(slices.Clone(args), isLiteral); slices.ContainsFunc(times, isInstant) && !allInstants(times) {
+		for i, a := range args { // both bounds are of what clocks show
+			if isInstant(a) {
+				args[i] = typed("retime", TypeOf(a), a)
+			}
+		}
+	}
 	lower, err := c.comparison(">=", args[0], args[1])
 	if err != nil {
 		return nil, err
@@ -195,6 +202,9 @@ func (c *compiler) comparison(op string, a, b Expr) (Expr, error) {
 		}
 		x, y = y, x
 	}
+	if e := c.sinceLocal(op, x, y); e != nil {
+		return e, nil
+	}
 	return call(op, Bool, x, y), nil
 }
 
@@ -228,6 +238,9 @@ func (c *compiler) comparable(a, b Expr) (x, y Expr, ok bool, err error) {
 	if a, b, err = c.meant(a, b); err != nil {
 		return nil, nil, false, err
 	}
+	if a.Kind() != b.Kind() {
+		a, b = c.shown(a), c.shown(b)
+	}
 	ka, kb := a.Kind(), b.Kind()
 	switch {
 	case ka == Null || kb == Null:
@@ -238,6 +251,7 @@ func (c *compiler) comparable(a, b Expr) (x, y Expr, ok bool, err error) {
 		if ka == JSON {
 			return a, b, false, nil
 		}
+		a, b = c.instants(a, b)
 		return a, b, true, nil
 	case ka.Numeric() && kb.Numeric():
 		x, y = toNumber(a), toNumber(b)
@@ -246,7 +260,7 @@ func (c *compiler) comparable(a, b Expr) (x, y Expr, ok bool, err error) {
 		}
 		return x, y, true, nil
 	case (ka == Time || ka == Date) && (kb == Time || kb == Date):
-		return toTime(a), toTime(b), true, nil
+		return toTime(c.shown(a)), toTime(c.shown(b)), true, nil
 	case ka == Bytes && kb == Text, ka == Text && kb == Bytes:
 		x, y = a, b
 		if ka == Text {
@@ -460,7 +474,7 @@ func (c *compiler) compared(args []Expr, sub *sqlparser.Subquery) (*Project, []E
 			if l, err = c.coerce(args[i], t); err != nil {
 				return nil, nil, err
 			}
-			if r, err = c.coerce(&Col{o}, t); err != nil {
+			if r, err = c.coerce(c.shown(&Col{o}), t); err != nil {
 				return nil, nil, err
 			}
 		}

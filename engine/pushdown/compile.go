@@ -57,6 +57,8 @@ type Plan struct {
 	Notes []string
 	// Warnings are for the answer.
 	Warnings []string
+	// Zone shows results that are Instants; nil means UTC.
+	Zone *functions.Zone
 	// Parameters tells that a value of a prepared statement was missing, so
 	// that only the columns count.
 	Parameters bool
@@ -154,7 +156,7 @@ func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
 	if p, err = c.finish(rel, out); err != nil {
 		return nil, err
 	}
-	p.Parameters = c.preparing
+	p.Parameters, p.Zone = c.preparing, c.fn.Zone
 	return p, nil
 }
 

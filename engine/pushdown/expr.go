@@ -118,7 +118,8 @@ func (c *compiler) size(e Expr) int {
 func (c *compiler) operator(e sqlparser.Expr) (Expr, error) {
 	switch e := e.(type) {
 	case *sqlparser.ColName:
-		return c.column(e)
+		x, err := c.column(e)
+		return c.shown(x), err
 	case *sqlparser.Literal:
 		return c.constant(e)
 	case *sqlparser.NullVal:
@@ -338,6 +339,7 @@ func (c *compiler) is(e *sqlparser.IsExpr) (Expr, error) {
 		if err != nil {
 			return nil, err
 		}
+		x = instant(x)
 		var out Expr = call("is null", Bool, x)
 		if l, ok := x.(*Literal); ok {
 			out = lit(Bool, l.Value == nil)
@@ -596,5 +598,5 @@ func (c *compiler) scalarSubquery(e *sqlparser.Subquery) (Expr, error) {
 	b = c.restricted(b)
 	t := b.out[0].Type
 	t.Nullable = true
-	return &Subquery{Op: "scalar", Rel: b.rel, T: t}, nil
+	return c.shown(&Subquery{Op: "scalar", Rel: b.rel, T: t}), nil
 }

@@ -197,7 +197,9 @@ func (c *compiler) scan(rel *tables.Relation) *Scan {
 	c.scans = append(c.scans, s)
 	for i := range rel.Columns {
 		rc := &rel.Columns[i]
-		s.Out = append(s.Out, Column{ID: c.identity(), Name: rc.Name, Type: columnType(rc), Schema: rel.Schema, Table: rel.Name, Meaning: rc})
+		t := columnType(rc)
+		t.Instant = t.Kind == Time && !c.utc()
+		s.Out = append(s.Out, Column{ID: c.identity(), Name: rc.Name, Type: t, Schema: rel.Schema, Table: rel.Name, Meaning: rc})
 	}
 	return s
 }

@@ -215,7 +215,7 @@ func null() *Literal { return &Literal{T: Type{Nullable: true}} }
 // Call applies an operator or function known to the renderer, by the
 // renderer's own name. Operators: = <> < <= > >= <=> and or not xor, is null,
 // is true, is false, in (value, then the list), like (value, pattern, escape),
-// + - * / div % neg & | ^ << >>, date_add (time, amount, unit as text), between (of an
+// + - * / div % neg & | ^ << >>, date_add (time, amount, unit as text), local (time in UTC, zone), between (of an
 // address and two constants with one high half; any other BETWEEN has become
 // two comparisons). NOT has moved inwards where it can. All other names are
 // MySQL's functions in lower case, or those of package functions.

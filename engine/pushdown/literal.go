@@ -90,11 +90,11 @@ func (c *compiler) typedLiteral(l *sqlparser.Literal) (*Literal, error) {
 		}
 		return nil, mistake(1525, "HY000", "Incorrect TIME value: '%s'", l.Val)
 	}
-	t, err := functions.ParseTime(l.Val)
+	t, err := c.timeOf(l.Val, fraction(l.Val))
 	if err != nil {
 		return nil, mistake(1525, "HY000", "Incorrect DATETIME value: '%s'", l.Val)
 	}
-	return timeLiteralOf(t, fraction(l.Val)), nil
+	return c.shown(t).(*Literal), nil
 }
 
 func timeLiteralOf(t time.Time, digits int) *Literal {

@@ -68,6 +68,9 @@ func (c *compiler) readAs(l *Literal, beside Expr) (Expr, error) {
 		}
 	case Time, Date:
 		v, err := parseLiteral(s, k)
+		if t, timeErr := c.timeOf(s, fraction(s)); timeErr == nil && t.T.Instant {
+			v, err = t, nil
+		}
 		if err != nil {
 			return nil, mistake(1525, "HY000", "Incorrect DATETIME value: '%s'", s)
 		}
@@ -107,11 +110,11 @@ func (c *compiler) textAs(l *Literal, m *tables.Column) (Expr, error) {
 	case tables.HostName:
 		return folded(l, tables.FoldName(s)), nil
 	case tables.Timestamp:
-		t, err := functions.ParseTime(s)
+		t, err := c.timeOf(s, 6)
 		if err != nil {
 			return nil, syntaxError("%s: %v", m.Name, err)
 		}
-		return timeLiteralOf(t, 6), nil
+		return t, nil
 	case tables.Int, tables.BigInt, tables.Double, tables.Bool:
 		n, err := parseNumber(s)
 		if err != nil {
@@ -187,6 +190,8 @@ func meaning(e Expr) *tables.Column {
 		switch e.Op {
 		case "coalesce", "greatest", "least":
 			return commonMeaning(e.Args)
+		case "local":
+			return meaning(e.Args[0])
 		case "lag", "lead", "first_value", "last_value", "nth_value":
 			return meaning(e.Args[0])
 		}

@@ -31,13 +31,16 @@ func (c *compiler) over(e sqlparser.Expr, clause *sqlparser.OverClause) (Expr, e
 			return nil, err
 		}
 		if !isLiteral(x) {
-			o.Partition = append(o.Partition, c.key(x))
+			o.Partition = append(o.Partition, c.key(instant(x)))
 		}
 	}
 	for _, k := range spec.OrderClause {
 		x, err := c.expr(k.Expr)
 		if err != nil {
 			return nil, err
+		}
+		if f := spec.FrameClause; f == nil || f.Unit != sqlparser.FrameRangeType {
+			x = instant(x) // an interval is added to what clocks show
 		}
 		o.Order = append(o.Order, SortKey{c.key(x), k.Direction == sqlparser.DescOrder})
 	}
@@ -61,7 +64,7 @@ func (c *compiler) over(e sqlparser.Expr, clause *sqlparser.OverClause) (Expr, e
 	text := fingerprint(o)
 	for _, n := range s.windows {
 		if fingerprint(n.Expr) == text {
-			return &Col{n.Column}, nil
+			return c.shown(&Col{n.Column}), nil
 		}
 	}
 	col := Column{ID: c.identity(), Type: TypeOf(o), Meaning: meaning(o)}
@@ -69,7 +72,7 @@ func (c *compiler) over(e sqlparser.Expr, clause *sqlparser.OverClause) (Expr, e
 		col.Digits = carried(o.Call)
 	}
 	s.windows = append(s.windows, Named{col, o})
-	return &Col{col}, nil
+	return c.shown(&Col{col}), nil
 }
 
 // empty tells whether a frame ends before it starts, whatever the row: DuckDB

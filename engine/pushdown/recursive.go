@@ -51,7 +51,8 @@ func (c *compiler) recursive(d *definition) (*block, error) {
 	rec := &Recursive{Name: r.name, All: all}
 	bp := &Project{Child: base.rel}
 	for i, col := range base.out {
-		t := col.Type
+		x := c.shown(&Col{col})
+		t := TypeOf(x)
 		// What a round adds may be NULL and, in text, longer.
 		t.Nullable = true
 		if t.Kind == Text {
@@ -64,7 +65,7 @@ func (c *compiler) recursive(d *definition) (*block, error) {
 		stored := Column{ID: c.identity(), Name: name, Type: t, Meaning: col.Meaning}
 		r.out = append(r.out, stored)
 		rec.Out = append(rec.Out, stored)
-		e, err := c.coerce(&Col{col}, t)
+		e, err := c.coerce(x, t)
 		if err != nil {
 			return nil, err
 		}
@@ -96,7 +97,7 @@ func (c *compiler) recursive(d *definition) (*block, error) {
 		}
 		p := &Project{Child: b.rel}
 		for i, col := range b.out {
-			e, err := c.coerce(&Col{col}, r.out[i].Type)
+			e, err := c.coerce(c.shown(&Col{col}), r.out[i].Type)
 			if err != nil {
 				return nil, err
 			}

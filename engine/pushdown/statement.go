@@ -205,6 +205,7 @@ func (c *compiler) fields(sel *sqlparser.Select, s *scope) error {
 			if err != nil {
 				return err
 			}
+			e = instant(e)
 			it := item{name: se.As.String(), alias: !se.As.IsEmpty(), expr: e}
 			if !it.alias {
 				if name, ok := plainTitle(se.Expr); ok {
@@ -265,6 +266,7 @@ func (c *compiler) groupExpr(e sqlparser.Expr, s *scope) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	x = instant(x)
 	if refersTo(x, ids(namedColumns(s.aggregates))) {
 		return nil, mistake(1056, "42000", "Can't group on '%s'", sqlparser.String(e))
 	}
@@ -307,7 +309,8 @@ func (c *compiler) orderExpr(e sqlparser.Expr, s *scope) (Expr, error) {
 			return x, err
 		}
 	}
-	return c.expr(e)
+	x, err := c.expr(e)
+	return instant(x), err
 }
 
 // sortKey is what a value is ordered by.
@@ -619,7 +622,8 @@ func (c *compiler) combined(op setOperator, l, r *block) (*block, error) {
 	s := &SetOp{Op: op.word, All: op.all}
 	left, right := &Project{Child: l.rel}, &Project{Child: r.rel}
 	for i := range l.out {
-		pair := []Expr{&Col{l.out[i]}, &Col{r.out[i]}}
+		x, y := c.instants(&Col{l.out[i]}, &Col{r.out[i]})
+		pair := []Expr{x, y}
 		values, t, err := c.merged(pair)
 		if err != nil {
 			return nil, err

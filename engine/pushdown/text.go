@@ -376,6 +376,9 @@ func (r *renderer) operator(e *Call) string {
 		return "CAST(" + r.unixTimestamp(e) + " AS DECIMAL(38,6))"
 	case "unix_seconds":
 		return "(" + r.micros(e.Args[0]) + " // 1000000)"
+	case "local":
+		name, _ := textLiteral(e.Args[1])
+		return functions.FindZone(name).LocalText(r.value(e.Args[0]))
 	case "retime", "collate":
 		return r.value(e.Args[0])
 	case "lower", "upper":

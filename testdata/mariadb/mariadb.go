@@ -156,7 +156,7 @@ func (s *Server) connect(socket string, log *bytes.Buffer) (*sql.DB, error) {
 
 // zones are those of /usr/share/zoneinfo that tests may name: all of them take
 // half a minute.
-var zones = []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"}
+var zones = []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"}
 
 func loadZones(db *sql.DB) error {
 	tool := find("mariadb-tzinfo-to-sql")
