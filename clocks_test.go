@@ -115,6 +115,53 @@ var timesTold = []string{
 	"SELECT UTC_TIMESTAMP() <= UTC_TIMESTAMP(), TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), NOW()), CURDATE() = DATE(NOW()), UNIX_TIMESTAMP() - UNIX_TIMESTAMP(NOW())",
 }
 
+// Files are left out by what a literal of the session's zone means in UTC, and
+// parameters are literals.
+func TestZonesPrune(t *testing.T) {
+	db := wireDB(t, demoEngine(t))
+	plan := func(zone, condition string) string {
+		conn, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.ExecContext(t.Context(), "SET time_zone = '"+zone+"'"); err != nil {
+			t.Fatal(err)
+		}
+		a := ask(conn, "EXPLAIN SELECT COUNT(*) FROM packets WHERE "+condition)
+		if a.err != nil {
+			t.Fatal(a.err)
+		}
+		return strings.Join(a.lines(true), "\n")
+	}
+	for _, c := range []struct{ zone, local, utc string }{
+		{"Europe/Berlin", "ts >= '2026-06-12 12:20' AND ts < '2026-06-12 12:25'", "ts >= '2026-06-12 10:20' AND ts < '2026-06-12 10:25'"},
+		{"+05:30", "ts BETWEEN '2026-06-12 15:50' AND '2026-06-12 15:55'", "ts BETWEEN '2026-06-12 10:20' AND '2026-06-12 10:25'"},
+		{"America/New_York", "overlaps(ts, ts, '2026-06-12 06:20', '2026-06-12 06:25')", "ts < '2026-06-12 10:25' AND ts >= '2026-06-12 10:20'"},
+		{"Europe/Berlin", "ts > '2026-10-25 02:30'", "ts >= '2026-10-25 00:30:00.000001' AND ts < '2026-10-25 01:00' OR ts >= '2026-10-25 01:30:00.000001'"},
+		{"Europe/Berlin", "ts < '2026-03-29 02:30'", "ts < '2026-03-29 01:00'"},
+	} {
+		if want, got := plan("+00:00", c.utc), plan(c.zone, c.local); got != want {
+			t.Errorf("%s: %s:\n%s\nwant that of %s:\n%s", c.zone, c.local, got, c.utc, want)
+		}
+	}
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(t.Context(), "SET time_zone = 'Europe/Berlin'"); err != nil {
+		t.Fatal(err)
+	}
+	want := said(ask(conn, "SELECT COUNT(*) FROM connections WHERE ts >= '2026-06-12 12:20'"))
+	for _, parameter := range []any{"2026-06-12 12:20:00", time.Date(2026, 6, 12, 12, 20, 0, 0, time.UTC)} {
+		var got string
+		if err := conn.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM connections WHERE ts >= ?", parameter).Scan(&got); err != nil || got != want || got == "0" {
+			t.Errorf("parameter %v: %s, %v, want %s", parameter, got, err, want)
+		}
+	}
+}
+
 // TestZones asks the same of wiresql and of a MariaDB whose columns are
 // TIMESTAMP(6), in sessions of many zones.
 func TestZones(t *testing.T) {

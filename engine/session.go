@@ -16,6 +16,9 @@ type zoneType struct{ sql.SystemVariableType }
 
 // Convert implements sql.Type.
 func (t zoneType) Convert(ctx context.Context, v any) (any, sql.ConvertInRange, error) {
+	if v == nil {
+		return nil, sql.OutOfRange, mysql.NewSQLError(1231, "42000", "Variable 'time_zone' can't be set to the value of 'NULL'")
+	}
 	name, ok := v.(string)
 	zone := functions.FindZone(name)
 	if !ok || zone == nil {
