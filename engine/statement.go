@@ -190,9 +190,10 @@ func (e *Engine) parse(text string) (*pushdown.Statement, error) {
 	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt:
 		return st, nil
 	case *sqlparser.Set:
-		if asks(ast) {
-			return st, nil
+		if err := checkSettings(ast); err != nil || !asks(ast) {
+			return nil, err
 		}
+		return st, nil
 	}
 	return nil, nil
 }

@@ -3,6 +3,7 @@ package functions
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/mysql/collations/charset"
@@ -42,17 +43,40 @@ func introduced(c *call) (Type, error) {
 // UTF-8 from there on.
 func evalIntroduced(c *call) (evaluator, error) {
 	set := c.introducedSet()
-	if set == "binary" || set == "utf8mb4" || set == "utf8mb3" || set == "utf8" {
+	switch set {
+	case "binary":
 		return evalSame(c)
+	case "utf8mb4", "utf8mb3", "utf8":
+		return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+			if err := ValidText(row[0].ToString(), set); err != nil {
+				return sqltypes.NULL, err
+			}
+			return textValue(row[0].Raw()), nil
+		}), nil
 	}
 	from := colldata.Lookup(environment().CollationEnv().DefaultCollationForCharset(set)).Charset()
 	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
 		text, err := charset.Convert(nil, charset.Charset_utf8mb4{}, row[0].Raw(), from)
 		if err != nil {
-			return sqltypes.NULL, sqlErrorf(1300, "HY000", "Invalid %s character string: '%s'", set, row[0].ToString())
+			return sqltypes.NULL, invalidText(row[0].ToString(), set)
 		}
 		return textValue(text), nil
 	}), nil
+}
+
+// ValidText is error 1300 for what is no UTF-8; set is what the character set
+// was called.
+func ValidText(s, set string) error {
+	for i, r := range s {
+		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
+			return invalidText(s[i:], set)
+		}
+	}
+	return nil
+}
+
+func invalidText(from, set string) error {
+	return sqlErrorf(1300, "HY000", "Invalid %s character string: '%X'", set, from[:min(3, len(from))])
 }
 
 func usingType(c *call) (Type, error) {

@@ -21,6 +21,9 @@ func CollationNamed(name string) (collations.ID, bool) {
 // CollationName is the name of a collation.
 func CollationName(id collations.ID) string { return collationEnv.LookupName(id) }
 
+// CharsetOf is the character set of a collation.
+func CharsetOf(id collations.ID) string { return collationEnv.LookupCharsetName(id) }
+
 // ComparesBytes tells whether a collation tells texts apart by their bytes.
 func ComparesBytes(id collations.ID) bool {
 	name := collationEnv.LookupName(id)

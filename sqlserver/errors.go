@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/planbuilder"
 	"github.com/dolthub/vitess/go/mysql"
 	errkind "gopkg.in/src-d/go-errors.v1"
@@ -56,8 +58,34 @@ var numbers = []struct {
 	{sql.ErrDatabaseAccessDeniedForUser, mysql.ERDBAccessDenied, "42000"},
 	{sql.ErrTableAccessDeniedForUser, 1142, "42000"},
 	{sql.ErrPrivilegeCheckFailed, 1142, "42000"},
+	{plan.ErrNotView, 1347, "HY000"},
 	{sql.ErrReadOnly, mysql.EROptionPreventsStatement, "HY000"},
 	{sql.ErrReadOnlyTransaction, 1792, "25006"},
+}
+
+// wordings are texts of go-mysql-server and how MySQL says it.
+var wordings = []struct {
+	from *regexp.Regexp
+	to   string
+}{
+	{regexp.MustCompile(`^syntax error at position \d+(?: near '(.*)')?$`),
+		"You have an error in your SQL syntax; check the manual for the right syntax to use near '$1'"},
+	{regexp.MustCompile(`^table not found: (.*)$`), "Table '$1' doesn't exist"},
+	{regexp.MustCompile(`^database not found: (.*)$`), "Unknown database '$1'"},
+	{regexp.MustCompile(`^column "(.*)" could not be found in any table in scope$`), "Unknown column '$1'"},
+	{regexp.MustCompile(`^table ".*" does not have column "(.*)"$`), "Unknown column '$1'"},
+	{regexp.MustCompile(`^ambiguous column name "(.*)", .*$`), "Column '$1' is ambiguous"},
+	{regexp.MustCompile(`^function: '(.*)' not found$`), "FUNCTION $1 does not exist"},
+	{regexp.MustCompile(`^'%!'\(string=(.*)\) is not VIEW$`), "'$1' is not VIEW"},
+}
+
+func worded(text string) string {
+	for _, w := range wordings {
+		if w.from.MatchString(text) {
+			return w.from.ReplaceAllString(text, w.to)
+		}
+	}
+	return text
 }
 
 // ended tells whether a statement that failed was ended from outside, which is
@@ -88,7 +116,7 @@ func sqlError(err error) *mysql.SQLError {
 	}
 	for _, n := range numbers {
 		if n.kind.Is(err) {
-			return newError(n.num, n.state, err.Error())
+			return newError(n.num, n.state, worded(err.Error()))
 		}
 	}
 	// Guidance carries the number that Grafana shows.

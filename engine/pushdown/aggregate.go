@@ -368,6 +368,7 @@ func (c *compiler) grouping(e *sqlparser.FuncExpr) (Expr, error) {
 			return nil, mistake(3602, "HY000", "Argument #%d of GROUPING function is not in GROUP BY", i)
 		}
 	}
+	s.grouping = true
 	return s.addAggregate(c, &Aggregate{Name: "grouping", Args: args, T: bigint}), nil
 }
 

@@ -192,14 +192,19 @@ func (c *compiler) collate(e *sqlparser.CollateExpr) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if x.Kind() != Text {
-		if x, err = c.text(x); err != nil {
-			return nil, err
-		}
-	}
 	id, ok := functions.CollationNamed(e.Collation)
 	if !ok {
 		return nil, mistake(1273, "HY000", "Unknown collation: '%s'", e.Collation)
+	}
+	set := "binary"
+	if x.Kind() != Bytes {
+		if x, err = c.text(x); err != nil {
+			return nil, err
+		}
+		set = functions.CharsetOf(orBin(TypeOf(x)))
+	}
+	if functions.CharsetOf(id) != set {
+		return nil, mistake(1253, "42000", "COLLATION '%s' is not valid for CHARACTER SET '%s'", e.Collation, set)
 	}
 	t := TypeOf(x)
 	t.Collation, t.Coercibility = id, 0

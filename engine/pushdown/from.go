@@ -33,6 +33,9 @@ func (c *compiler) from(list []sqlparser.TableExpr, outer *scope) (*origin, erro
 			out = o
 			continue
 		}
+		if err := onlyOnce(out, o); err != nil {
+			return nil, err
+		}
 		out = crossed(out, o, lateral(te))
 	}
 	if out == nil {
@@ -43,6 +46,22 @@ func (c *compiler) from(list []sqlparser.TableExpr, outer *scope) (*origin, erro
 
 func crossed(l, r *origin, lateral bool) *origin {
 	return &origin{&Join{Kind: Cross, L: l.rel, R: r.rel, Lateral: lateral}, slices.Concat(l.cols, r.cols)}
+}
+
+// onlyOnce refuses tables of one name side by side.
+func onlyOnce(l, r *origin) error {
+	for _, a := range r.cols {
+		for _, b := range l.cols {
+			if strings.EqualFold(a.table, b.table) && strings.EqualFold(a.schema, b.schema) && a.pos == 0 && b.pos == 0 {
+				return notUnique(a.table)
+			}
+		}
+	}
+	return nil
+}
+
+func notUnique(name string) error {
+	return mistake(1066, "42000", "Not unique table/alias: '%s'", name)
 }
 
 func lateral(te sqlparser.TableExpr) bool {
@@ -99,7 +118,8 @@ func (c *compiler) aliasedTable(te *sqlparser.AliasedTableExpr, outer *scope, le
 // named makes a table of a query block.
 func (c *compiler) named(b *block, alias string, names sqlparser.Columns) (*origin, error) {
 	if len(names) > 0 && len(names) != len(b.out) {
-		return nil, mistake(1353, "HY000", "%s has %d columns and %d names for them", alias, len(b.out), len(names))
+		return nil, mistake(1353, "HY000", "In definition of view, derived table or common table expression, SELECT list and column names list "+
+			"have different column counts: %s has %d columns and %d names for them", alias, len(b.out), len(names))
 	}
 	b = c.distinctIDs(b)
 	o := &origin{rel: b.rel}
@@ -218,12 +238,8 @@ func (c *compiler) join(te *sqlparser.JoinTableExpr, outer *scope) (*origin, err
 	if err != nil {
 		return nil, err
 	}
-	for _, a := range r.cols {
-		for _, b := range l.cols {
-			if strings.EqualFold(a.table, b.table) && strings.EqualFold(a.schema, b.schema) && a.pos == 0 && b.pos == 0 {
-				return nil, mistake(1066, "42000", "Not unique table/alias: '%s'", a.table)
-			}
-		}
+	if err := onlyOnce(l, r); err != nil {
+		return nil, err
 	}
 	kind, swapped, natural := Inner, false, false
 	switch te.Join {
@@ -350,17 +366,24 @@ type definition struct {
 }
 
 // with puts the definitions of a WITH clause in sight.
-func (c *compiler) with(w *sqlparser.With) {
+func (c *compiler) with(w *sqlparser.With) error {
 	if w == nil {
-		return
+		return nil
 	}
+	seen := map[string]bool{}
 	for _, cte := range w.CTEs {
+		lower := strings.ToLower(cte.ID.String())
+		if seen[lower] {
+			return notUnique(cte.ID.String())
+		}
+		seen[lower] = true
 		d := &definition{name: cte.ID.String(), columns: cte.Columns, body: cte.Subquery, next: c.ctes, recursive: w.Recursive}
 		if c.scope != nil {
 			d.outer = c.scope.outer
 		}
 		c.ctes = d
 	}
+	return nil
 }
 
 // common binds a use of a common table expression.

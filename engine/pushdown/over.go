@@ -130,6 +130,21 @@ func overNothing(e Expr) Expr {
 // stands there.
 var framelessFunctions = set("row_number rank dense_rank percent_rank cume_dist ntile lag lead")
 
+// namedWindows are the windows of a WINDOW clause, by their names in lower case.
+func namedWindows(lists sqlparser.NamedWindows) (map[string]*sqlparser.WindowSpecification, error) {
+	out := map[string]*sqlparser.WindowSpecification{}
+	for _, list := range lists {
+		for _, w := range list.Windows {
+			name := w.Name.Lowered()
+			if out[name] != nil {
+				return nil, mistake(3591, "HY000", "Window '%s' is defined twice.", w.Name.String())
+			}
+			out[name] = w.WindowSpec
+		}
+	}
+	return out, nil
+}
+
 // window resolves names of windows: OVER w, OVER (w ORDER BY …).
 func (c *compiler) window(clause *sqlparser.OverClause) (*sqlparser.WindowSpecification, error) {
 	spec := &sqlparser.WindowSpecification{}
@@ -142,14 +157,7 @@ func (c *compiler) window(clause *sqlparser.OverClause) (*sqlparser.WindowSpecif
 		name = spec.Name
 	}
 	for seen := 0; !name.IsEmpty(); seen++ {
-		var base *sqlparser.WindowSpecification
-		for _, list := range c.scope.named {
-			for _, w := range list.Windows {
-				if w.Name.Equal(name) {
-					base = w.WindowSpec
-				}
-			}
-		}
+		base := c.scope.named[name.Lowered()]
 		if base == nil {
 			return nil, mistake(3579, "HY000", "Window name '%s' is not defined.", name.String())
 		}
@@ -215,6 +223,8 @@ func (c *compiler) frame(f *sqlparser.FrameClause, order []SortKey) (*Frame, err
 	return out, nil
 }
 
+const notOneNumber = "Window '<unnamed window>' with RANGE N PRECEDING/FOLLOWING frame requires exactly one ORDER BY expression, of numeric or temporal type"
+
 const wrongFrame = "Window '<unnamed window>': frame start or end is negative, NULL or of non-integral type"
 
 // framePlace orders the kinds of bounds: a frame doesn't start behind its end.
@@ -267,9 +277,12 @@ func (c *compiler) bound(p *sqlparser.FramePoint, unit string, order []SortKey) 
 		return b, nil
 	}
 	if len(order) != 1 {
-		return b, mistake(3587, "HY000", "Window '<unnamed window>' with RANGE N PRECEDING/FOLLOWING frame requires exactly one ORDER BY expression, of numeric or temporal type")
+		return b, mistake(3587, "HY000", notOneNumber)
 	}
 	k := order[0].Expr.Kind()
+	if !k.Numeric() && !k.Temporal() {
+		return b, mistake(3587, "HY000", notOneNumber)
+	}
 	if interval := p.Unit; interval != 0 {
 		b.Unit = strings.ToUpper(interval.ToString())
 		if k != Time && k != Date {

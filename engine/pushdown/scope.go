@@ -29,9 +29,11 @@ type scope struct {
 	// the same for any rows.
 	aggregated bool
 	mayWindow  bool
-	named      sqlparser.NamedWindows
-	keys       []groupKey
-	rollup     bool
+	// named are the windows of the WINDOW clause, by their names in lower case.
+	named map[string]*sqlparser.WindowSpecification
+	keys  []groupKey
+	// rollup tells of WITH ROLLUP, grouping that GROUPING stands somewhere.
+	rollup, grouping bool
 }
 
 // visible is a column of a FROM clause.

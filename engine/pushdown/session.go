@@ -86,6 +86,11 @@ func mistake(number int, state, format string, args ...any) error {
 // to their users, and hide that of most others.
 func syntaxError(format string, args ...any) error { return mistake(1064, "42000", format, args...) }
 
+// syntaxNear is what MySQL's grammar does not have where it stands.
+func syntaxNear(what sqlparser.SQLNode) error {
+	return syntaxError("You have an error in your SQL syntax; check the manual for the right syntax to use near '%s'", written(what))
+}
+
 // refuse says which part of a statement is outside what this package does, and
 // why. It is MySQL's "This version of MySQL doesn't yet support".
 func refuse(what sqlparser.SQLNode, format string, args ...any) error {

@@ -63,14 +63,18 @@ func (c *compiler) selection(sel *sqlparser.Select) (*block, error) {
 	before := c.scope
 	c.scope = s
 	defer func() { c.scope = before }()
-	c.with(sel.With)
+	if err := c.with(sel.With); err != nil {
+		return nil, err
+	}
 	o, err := c.from(sel.From, s.outer)
 	if err != nil {
 		return nil, err
 	}
 	rel := o.rel
 	s.cols = o.cols
-	s.named = sel.Windows
+	if s.named, err = namedWindows(sel.Windows); err != nil {
+		return nil, err
+	}
 	if sel.Where != nil {
 		s.clause = inWhere
 		cond, err := c.condition(sel.Where.Expr)
@@ -108,6 +112,9 @@ func (c *compiler) selection(sel *sqlparser.Select) (*block, error) {
 		return nil, err
 	}
 	s.clause = inFields
+	if s.grouping && !s.rollup {
+		return nil, mistake(1111, "HY000", "Invalid use of group function")
+	}
 	items := s.items[:fields]
 	switch {
 	case group != nil || s.aggregated:
@@ -208,17 +215,20 @@ func (c *compiler) fields(sel *sqlparser.Select, s *scope) error {
 			e = instant(e)
 			it := item{name: se.As.String(), alias: !se.As.IsEmpty(), expr: e}
 			if !it.alias {
-				if name, ok := plainTitle(se.Expr); ok {
+				typed := ""
+				if i < len(titles) {
+					typed = titles[i]
+				}
+				if name, ok := plainTitle(se.Expr, typed); ok {
 					it.name = name
 					if col, ok := e.(*Col); ok && col.Column.Meaning != nil && col.Column.Meaning.Titled && strings.EqualFold(col.Column.Name, name) {
 						it.name = col.Column.Name
 					}
-				} else if i < len(titles) && titles[i] != "" {
-					it.name = titles[i]
-				} else {
+				} else if it.name = typed; typed == "" {
 					it.name = sqlparser.String(se.Expr)
 				}
 			}
+			it.name = columnName(it.name)
 			s.items = append(s.items, it)
 		default:
 			return refuse(se, "this kind of field is not supported")
@@ -228,25 +238,6 @@ func (c *compiler) fields(sel *sqlparser.Select, s *scope) error {
 		return mistake(1117, "HY000", "Too many columns")
 	}
 	return nil
-}
-
-// plainTitle is the name of a field that is a column, or a text: its value.
-func plainTitle(e sqlparser.Expr) (string, bool) {
-	switch e := e.(type) {
-	case *sqlparser.ColName:
-		return e.Name.String(), true
-	case *sqlparser.Literal:
-		if e.Type == sqlparser.StrVal {
-			return e.Val, true
-		}
-	case *sqlparser.IntroducerExpr:
-		return plainTitle(e.Expr)
-	case *sqlparser.UnaryExpr:
-		if e.Operator == sqlparser.UPlusOp {
-			return sqlparser.String(e.Expr), true
-		}
-	}
-	return "", false
 }
 
 // groupExpr binds an entry of GROUP BY: a position, a column, an alias or an
@@ -496,7 +487,19 @@ func (c *compiler) limits(l *sqlparser.Limit) (count, offset int64, err error) {
 	return count, offset, err
 }
 
+// rows reads a whole number, or a parameter, which is all that LIMIT takes.
 func (c *compiler) rows(e sqlparser.Expr) (int64, error) {
+	switch e := e.(type) {
+	case *sqlparser.Literal:
+		if e.Type != sqlparser.IntVal {
+			return 0, syntaxNear(e)
+		}
+	case *sqlparser.ColName:
+		return 0, mistake(1327, "42000", "Undeclared variable: %s", e.Name.String())
+	case *sqlparser.Argument:
+	default:
+		return 0, syntaxNear(e)
+	}
 	x, err := c.expr(e)
 	if err != nil {
 		return 0, err
@@ -554,9 +557,10 @@ func (c *compiler) union(u *sqlparser.Union) (*block, error) {
 	before := c.scope
 	if u.With != nil {
 		// Definitions are bound in the scope around the whole.
-		c.scope = &scope{outer: before, clause: inFields}
-		c.with(u.With)
-		c.scope = before
+		_, err := within(c, &scope{outer: before, clause: inFields}, func() (*block, error) { return nil, c.with(u.With) })
+		if err != nil {
+			return nil, err
+		}
 	}
 	arms, ops := c.chain(u)
 	b, err := c.fold(arms, ops)
@@ -695,7 +699,13 @@ func (c *compiler) values(v *sqlparser.ValuesStatement) (*block, error) {
 		return nil, refuse(v, "VALUES without rows")
 	}
 	var out *block
-	for _, row := range v.Rows {
+	for n, row := range v.Rows {
+		if len(row) == 0 {
+			return nil, mistake(3942, "HY000", "Each row of a VALUES clause must have at least one column, unless when used as source in an INSERT statement.")
+		}
+		if len(row) != len(v.Rows[0]) {
+			return nil, mistake(1136, "21S01", "Column count doesn't match value count at row %d", n+1)
+		}
 		var items []item
 		for i, e := range row {
 			x, err := c.expr(e)

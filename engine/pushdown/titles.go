@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -33,16 +34,25 @@ type Statement struct {
 	titles [][]string
 	// before is the operator before a SELECT that begins the right side of it.
 	before map[int]setOperator
+	// usage is why words do not go together that the parser lets through.
+	usage error
 }
 
 // Parse reads one statement. The error is MySQL's 1064.
 func Parse(text string) (*Statement, error) {
+	if err := validText(text); err != nil {
+		return nil, err
+	}
 	text = withoutEnd(text)
 	s := &Statement{before: map[int]setOperator{}}
 	marked := s.mark(text)
 	ast, err := parser.Parse(marked)
 	if plain := odbc.ReplaceAllStringFunc(text, fromODBC); err != nil && plain != text {
-		return Parse(plain)
+		other, err := Parse(plain)
+		if err == nil && len(other.titles) == 1 && len(other.titles[0]) == 1 {
+			other.titles = s.titles // a field alone is named as it was typed
+		}
+		return other, err
 	}
 	if err != nil {
 		// Positions are told of the text as it was typed.
@@ -52,7 +62,25 @@ func Parse(text string) (*Statement, error) {
 		return nil, syntaxError("%s", parseMessage(err, text))
 	}
 	s.AST = ast
-	return s, nil
+	return s, s.usage
+}
+
+// validText refuses names and texts that are no UTF-8; _binary'…' and comments
+// may hold any byte.
+func validText(text string) error {
+	if utf8.ValidString(text) {
+		return nil
+	}
+	binary := false
+	for _, t := range tokens(text) {
+		if !binary {
+			if err := functions.ValidText(text[t.start:t.end], "utf8mb4"); err != nil {
+				return err
+			}
+		}
+		binary = t.typ == sqlparser.UNDERSCORE_BINARY
+	}
+	return nil
 }
 
 // withoutEnd takes away the semicolon and the comments behind a statement.
@@ -115,6 +143,7 @@ type token struct {
 	start, end int
 }
 
+// tokens are the words of a text, without its comments.
 func tokens(text string) []token {
 	var out []token
 	tk := parser.NewStringTokenizer(text)
@@ -130,10 +159,9 @@ func tokens(text string) []token {
 			start++
 		}
 		end = min(tk.Pos, len(text))
-		if typ == sqlparser.COMMENT {
-			continue
+		if typ != sqlparser.COMMENT {
+			out = append(out, token{typ, word, start, end})
 		}
-		out = append(out, token{typ, word, start, end})
 	}
 }
 
@@ -149,18 +177,24 @@ func (s *Statement) mark(text string) string {
 	var stack []open
 	at, level, windowLevel := 0, 0, -1
 	var pending *setOperator
-	closeField := func(end int) {
+	// A field's name is its text from its first word to its last: comments
+	// around it are none of it.
+	last := 0
+	closeField := func() {
 		f := &stack[len(stack)-1]
-		s.titles[f.number] = append(s.titles[f.number], strings.TrimSpace(text[f.from:max(end, f.from)]))
+		s.titles[f.number] = append(s.titles[f.number], text[f.from:max(last, f.from)])
 	}
 	reading := func() bool { return len(stack) > 0 && stack[len(stack)-1].level == level }
-	end := func(at int) {
+	end := func() {
 		if reading() {
-			closeField(at)
+			closeField()
 			stack = stack[:len(stack)-1]
 		}
 	}
 	for i, t := range list {
+		if i > 0 {
+			last = list[i-1].end
+		}
 		next := func(k int) token {
 			if i+k < len(list) {
 				return list[i+k]
@@ -169,7 +203,7 @@ func (s *Statement) mark(text string) string {
 		}
 		switch {
 		case t.typ == sqlparser.WINDOW:
-			end(t.start)
+			end()
 			windowLevel = level
 		case t.typ == ',' && windowLevel == level && next(1).typ != sqlparser.WINDOW:
 			// The parser wants the word before each name.
@@ -178,42 +212,38 @@ func (s *Statement) mark(text string) string {
 		case t.typ == '(':
 			level++
 		case t.typ == ')':
-			end(t.start)
+			end()
 			if windowLevel == level {
 				windowLevel = -1
 			}
 			level--
 		case t.typ == ',':
 			if reading() {
-				closeField(t.start)
-				stack[len(stack)-1].from = t.end
+				closeField()
+				stack[len(stack)-1].from = next(1).start
 			}
 		case t.typ == sqlparser.SELECT:
 			number := len(s.titles)
 			s.titles = append(s.titles, nil)
 			b.WriteString(text[at:t.end] + " /*#" + strconv.Itoa(number) + "*/ ")
 			at = t.end
-			from := t.end
-			for k := 1; ; k++ {
-				switch next(k).typ {
-				case sqlparser.DISTINCT, sqlparser.ALL, sqlparser.DISTINCTROW, sqlparser.STRAIGHT_JOIN, sqlparser.SQL_NO_CACHE,
-					sqlparser.SQL_CACHE, sqlparser.SQL_CALC_FOUND_ROWS, sqlparser.HIGH_PRIORITY, sqlparser.SQL_SMALL_RESULT,
-					sqlparser.SQL_BIG_RESULT, sqlparser.SQL_BUFFER_RESULT:
-					from = next(k).end
-					continue
+			k, distinct := 1, map[bool]bool{}
+			for ; selectOptions[next(k).typ]; k++ {
+				if typ := next(k).typ; typ == sqlparser.ALL || typ == sqlparser.DISTINCT || typ == sqlparser.DISTINCTROW {
+					distinct[typ != sqlparser.ALL] = true
 				}
-				break
 			}
-			if n := next(1); n.start > from && n.typ != 0 {
-				from = n.start // behind comments
+			if len(distinct) > 1 {
+				s.usage = mistake(1221, "HY000", "Incorrect usage of ALL and DISTINCT")
 			}
+			from := max(t.end, next(k).start)
 			stack = append(stack, open{number, from, level})
 			if pending != nil {
 				s.before[number] = *pending
 				pending = nil
 			}
 		case t.typ == sqlparser.UNION, isSetWord(t, next(1), next(2)):
-			end(t.start)
+			end()
 			op := setOperator{word: strings.ToUpper(text[t.start:t.end]), level: level}
 			if n := next(1); n.typ == sqlparser.ALL {
 				op.all = true
@@ -228,19 +258,27 @@ func (s *Statement) mark(text string) string {
 			}
 		case t.typ == sqlparser.FROM, t.typ == sqlparser.WHERE, t.typ == sqlparser.GROUP, t.typ == sqlparser.HAVING, t.typ == sqlparser.ORDER,
 			t.typ == sqlparser.LIMIT, t.typ == sqlparser.INTO, t.typ == sqlparser.FOR, t.typ == ';', t.typ == sqlparser.LOCK:
-			end(t.start)
+			end()
 			if windowLevel == level {
 				windowLevel = -1
 			}
 		}
 	}
+	if len(list) > 0 {
+		last = list[len(list)-1].end
+	}
 	for len(stack) > 0 {
-		closeField(len(text))
+		closeField()
 		stack = stack[:len(stack)-1]
 	}
 	b.WriteString(text[at:])
 	return b.String()
 }
+
+// selectOptions are the words between SELECT and its first field.
+var selectOptions = map[int]bool{sqlparser.ALL: true, sqlparser.DISTINCT: true, sqlparser.DISTINCTROW: true, sqlparser.STRAIGHT_JOIN: true,
+	sqlparser.SQL_NO_CACHE: true, sqlparser.SQL_CACHE: true, sqlparser.SQL_CALC_FOUND_ROWS: true, sqlparser.HIGH_PRIORITY: true,
+	sqlparser.SQL_SMALL_RESULT: true, sqlparser.SQL_BIG_RESULT: true, sqlparser.SQL_BUFFER_RESULT: true}
 
 // odbc is how ODBC writes DATE '…', TIME '…' and TIMESTAMP '…'.
 var odbc = regexp.MustCompile(`(?i)\{\s*(d|t|ts)\s*('[^']*')\s*\}`)
@@ -284,6 +322,52 @@ func (c *compiler) titlesOf(sel *sqlparser.Select) []string {
 		return nil
 	}
 	return c.parsed.titles[n]
+}
+
+// plainTitle is the name of a field that is a column or a constant: parentheses
+// and a plus before it are not part of it.
+func plainTitle(e sqlparser.Expr, typed string) (string, bool) {
+	switch e := e.(type) {
+	case *sqlparser.ColName:
+		return e.Name.String(), true
+	case *sqlparser.Literal:
+		switch e.Type {
+		case sqlparser.StrVal:
+			return e.Val, true
+		case sqlparser.IntVal, sqlparser.DecimalVal, sqlparser.FloatVal:
+			if bare := strings.Trim(typed, "+() \t\r\n"); !strings.HasPrefix(bare, "-") {
+				return bare, bare != ""
+			}
+		}
+	case *sqlparser.NullVal:
+		return "NULL", true
+	case *sqlparser.IntroducerExpr:
+		return plainTitle(e.Expr, typed)
+	case *sqlparser.UnaryExpr:
+		switch e.Operator {
+		case sqlparser.UPlusOp:
+			if name, ok := plainTitle(e.Expr, typed); ok {
+				return name, true
+			}
+			return sqlparser.String(e.Expr), true
+		case sqlparser.NStringOp:
+			return plainTitle(e.Expr, typed)
+		}
+	}
+	return "", false
+}
+
+// maxName is how many bytes a name of a field has at most (MySQL manual 11.2).
+const maxName = 256
+
+// columnName is a name as MySQL keeps it: without spaces in front, and cut to
+// what there is room for.
+func columnName(name string) string {
+	name = strings.TrimLeft(name, " \t\r\n\v\f\x00")
+	if len(name) > maxName {
+		name = strings.ToValidUTF8(name[:maxName], "")
+	}
+	return name
 }
 
 // operatorOf is the operator of a combination as it was typed.
