@@ -95,7 +95,7 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 		}
 	case "mod":
 		if len(args) == 2 {
-			return c.binary(&sqlparser.BinaryExpr{Operator: sqlparser.ModOp, Left: e.Exprs[0], Right: e.Exprs[1]})
+			return c.binaryOf(&sqlparser.BinaryExpr{Operator: sqlparser.ModOp, Left: placeholder(0), Right: placeholder(1)}, args)
 		}
 	case "unix_timestamp":
 		if len(args) == 1 && !isLiteral(args[0]) && (args[0].Kind() == Time || args[0].Kind() == Date) && (c.utc() || isInstant(args[0])) {

@@ -61,30 +61,52 @@ func (c *compiler) compare(e *sqlparser.ComparisonExpr) (Expr, error) {
 			return c.rowSubquery(op, l, sub)
 		}
 	}
-	l, lok := e.Left.(sqlparser.ValTuple)
-	r, rok := e.Right.(sqlparser.ValTuple)
-	if lok || rok {
-		if !lok || !rok || len(l) != len(r) {
-			return nil, mistake(1241, "21000", "Operand should contain %d column(s)", max(len(l), 1))
-		}
-		return c.rowComparison(op, l, r)
-	}
-	a, err := c.expr(e.Left)
+	a, err := c.row(e.Left)
 	if err != nil {
 		return nil, err
 	}
-	b, err := c.expr(e.Right)
+	b, err := c.row(e.Right)
 	if err != nil {
 		return nil, err
 	}
-	return c.comparison(op, a, b)
+	return c.rowComparison(op, a, b)
 }
 
-// rowComparison compares (a, b) with (c, d).
-func (c *compiler) rowComparison(op string, l, r sqlparser.ValTuple) (Expr, error) {
-	part := func(op string, i int) (Expr, error) {
-		return c.compare(&sqlparser.ComparisonExpr{Operator: operatorNamed(op), Left: l[i], Right: r[i]})
+// row is a value, or several in parentheses, bound.
+type row struct {
+	value Expr
+	parts []row // nil for one value
+}
+
+func (c *compiler) row(e sqlparser.Expr) (row, error) {
+	list, ok := e.(sqlparser.ValTuple)
+	if !ok {
+		x, err := c.expr(e)
+		return row{value: x}, err
 	}
+	if err := c.deeper(); err != nil {
+		return row{}, err
+	}
+	defer c.shallower()
+	out := row{parts: make([]row, len(list))}
+	for i, e := range list {
+		var err error
+		if out.parts[i], err = c.row(e); err != nil {
+			return row{}, err
+		}
+	}
+	return out, nil
+}
+
+// rowComparison compares a with b, or (a, b) with (c, d).
+func (c *compiler) rowComparison(op string, l, r row) (Expr, error) {
+	if l.parts == nil && r.parts == nil {
+		return c.comparison(op, l.value, r.value)
+	}
+	if len(l.parts) != len(r.parts) {
+		return nil, mistake(1241, "21000", "Operand should contain %d column(s)", max(len(l.parts), 1))
+	}
+	part := func(op string, i int) (Expr, error) { return c.rowComparison(op, l.parts[i], r.parts[i]) }
 	switch op {
 	case "=", "<=>", "<>":
 		each := op
@@ -92,7 +114,7 @@ func (c *compiler) rowComparison(op string, l, r sqlparser.ValTuple) (Expr, erro
 			each = "="
 		}
 		var out Expr
-		for i := range l {
+		for i := range l.parts {
 			x, err := part(each, i)
 			if err != nil {
 				return nil, err
@@ -108,12 +130,17 @@ func (c *compiler) rowComparison(op string, l, r sqlparser.ValTuple) (Expr, erro
 		}
 		return out, nil
 	}
+	for _, p := range l.parts {
+		if p.parts != nil {
+			return nil, refuse(nil, "rows of rows compare by = only")
+		}
+	}
 	// (a, b) < (c, d) is a < c OR (a = c AND b < d).
-	x, err := part(op, len(l)-1)
+	x, err := part(op, len(l.parts)-1)
 	if err != nil {
 		return nil, err
 	}
-	for i := len(l) - 2; i >= 0; i-- {
+	for i := len(l.parts) - 2; i >= 0; i-- {
 		strict, err := part(op[:1], i)
 		if err != nil {
 			return nil, err
@@ -335,14 +362,18 @@ func (c *compiler) in(e *sqlparser.ComparisonExpr) (Expr, error) {
 	if !ok {
 		return nil, refuse(e, "IN wants a list or a subquery")
 	}
-	if row, ok := e.Left.(sqlparser.ValTuple); ok {
+	if _, ok := e.Left.(sqlparser.ValTuple); ok {
+		left, err := c.row(e.Left)
+		if err != nil {
+			return nil, err
+		}
 		var or []Expr
 		for _, r := range list {
-			rt, ok := r.(sqlparser.ValTuple)
-			if !ok || len(rt) != len(row) {
-				return nil, mistake(1241, "21000", "Operand should contain %d column(s)", len(row))
+			right, err := c.row(r)
+			if err != nil {
+				return nil, err
 			}
-			eq, err := c.rowComparison("=", row, rt)
+			eq, err := c.rowComparison("=", left, right)
 			if err != nil {
 				return nil, err
 			}

@@ -374,6 +374,10 @@ func (c *compiler) binary(e *sqlparser.BinaryExpr) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.binaryOf(e, args)
+}
+
+func (c *compiler) binaryOf(e *sqlparser.BinaryExpr, args []Expr) (Expr, error) {
 	args[0], args[1] = hexNumber(args[0], args[1]), hexNumber(args[1], args[0])
 	p, folded, err := c.prepared(e, args)
 	if err != nil || folded != nil {

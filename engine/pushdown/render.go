@@ -19,6 +19,8 @@ type renderer struct {
 	top     *Project // its entries are results
 	over    string   // window of the aggregates being written
 	depth   int      // of the expression being written
+	known   map[rendered][]string
+	kept    int // bytes of known
 }
 
 // maxDepth bounds how deep expressions are in each other; statements have at

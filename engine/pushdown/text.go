@@ -19,18 +19,9 @@ import (
 // value renders an expression that takes one column of text.
 func (r *renderer) value(e Expr) string { return r.lanes(e, e.Kind())[0] }
 
-// lanes renders an expression as the columns that represent its kind: two for
-// addresses (high and low half) and community ids (cid and text), else one.
-func (r *renderer) lanes(e Expr, k Kind) []string {
+// render writes an expression that was not written yet.
+func (r *renderer) render(e Expr, k Kind) []string {
 	two := k == Address || k == Community
-	// A stack that overflows takes the server with it: nothing recovers that.
-	if r.depth++; r.depth > maxDepth {
-		r.fail("an expression is too deep")
-	}
-	defer func() { r.depth-- }()
-	if r.err != nil {
-		return []string{"NULL", "NULL"}
-	}
 	switch e := e.(type) {
 	case *Col:
 		return columnLanes(e.Column)
@@ -67,6 +58,9 @@ func (r *renderer) lanes(e Expr, k Kind) []string {
 // columnLanes are the names of a column in the text.
 func columnLanes(c Column) []string {
 	name := "c" + strconv.Itoa(int(c.ID))
+	if c.ID >= firstNamed {
+		name = fieldName(c.ID)
+	}
 	switch c.Kind {
 	case Address:
 		return []string{name + "h", name + "l"}
