@@ -45,7 +45,8 @@
 //
 // The form knows no database. All that is DuckDB's stands behind the Dialect
 // (dialect.go): render.go writes relations, text.go, arithmetic.go and
-// window.go expressions, scan.go and views.go the SELECT behind a relation. A
+// window.go expressions, scan.go and views.go the SELECT behind a relation; naming.go
+// keeps nested calls short. A
 // function that the dialect does not compute exactly is a Func, which is
 // called back. What is known only at run time (files, packets, keys, handles of
 // functions) comes from the Binding; EXPLAIN prints the same text with

@@ -52,7 +52,7 @@ func TestTextGrowsLinearly(t *testing.T) {
 			if err != nil {
 				t.Errorf("%s, %d times: %v", shape, n, err)
 			}
-			if d := time.Since(begun); d > time.Second {
+			if d := time.Since(begun); d > 10*time.Second {
 				t.Errorf("%s, %d times: %v to compile", shape, n, d)
 			}
 			lengths[n] = len(text)
