@@ -6,7 +6,6 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
-	"vitess.io/vitess/go/mysql/datetime"
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/wiresql/wiresql/functions"
@@ -58,10 +57,6 @@ func checkSetting(name string, value sqlparser.Expr) error {
 	case strings.HasPrefix(name, "collation_"):
 		if _, ok := functions.CollationNamed(strings.ToLower(text)); !ok {
 			return &functions.SQLError{Number: 1273, State: "HY000", Message: fmt.Sprintf("Unknown collation: '%s'", text)}
-		}
-	case name == "time_zone":
-		if _, err := datetime.ParseTimeZone(text); err != nil && !isUTC(text) && !strings.EqualFold(text, "SYSTEM") {
-			return &functions.SQLError{Number: 1298, State: "HY000", Message: fmt.Sprintf("Unknown or incorrect time zone: '%s'", text)}
 		}
 	default:
 		words, isSet := known.GetType().(sql.SetType)
