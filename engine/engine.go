@@ -27,11 +27,14 @@ type Config struct {
 	Threads         int    `key:"threads" doc:"threads per query; 0 means one per core"`
 	SpillDirectory  string `key:"spill-directory" doc:"where large intermediate results go; empty means the system's temporary directory"`
 	PacketScanLimit int64  `key:"packet-scan-limit" doc:"bytes of packets a statement may read; sessions may SET wiresql_packet_scan_limit"`
+	MaxStatements   int    `key:"max-statements" doc:"statements of one account at a time; the next wait"`
+	MaxRows         int64  `key:"max-rows" doc:"rows of one result (error 1226); 0 for no limit"`
+	MaxBytes        int64  `key:"max-bytes" doc:"bytes of row files that one statement reads (error 1226); 0 for no limit"`
 }
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
-	return Config{MemoryLimit: 2 << 30, PacketScanLimit: 20 << 30}
+	return Config{MemoryLimit: 2 << 30, PacketScanLimit: 20 << 30, MaxStatements: 64}
 }
 
 // Engine answers SQL over one archive.
@@ -41,6 +44,8 @@ type Engine struct {
 	log     *slog.Logger
 	duck    *duck
 	sql     *sqle.Engine
+
+	admission *admission
 
 	sessions atomic.Uint32 // numbers given to sessions in-process
 
@@ -77,7 +82,8 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("archive directory: %w", err)
 	}
-	e := &Engine{cfg: cfg, archive: a, log: log, recentTurn: make(chan struct{}, 1)}
+	e := &Engine{cfg: cfg, archive: a, log: log, recentTurn: make(chan struct{}, 1),
+		admission: newAdmission(Limits{cfg.MaxStatements, cfg.MaxRows, cfg.MaxBytes})}
 	if e.duck, err = openDuck(cfg, []string{root}); err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ type run struct {
 	handles []string // of feeds to withdraw
 	called  []string // of functions to withdraw
 	done    func()   // gives the snapshot back
+	place   admitted // among the statements that run
 }
 
 // scanRun says which files of a scan are read.
@@ -83,14 +84,27 @@ func (e *Engine) attempt(ctx *sql.Context, s *statement) (Columnar, *run, error)
 	if err := e.missing(ctx, s.snap, s.plan); err != nil {
 		return nil, nil, err
 	}
-	r, err := e.newRun(ctx, s)
+	place, err := e.admit(ctx, s)
 	if err != nil {
 		return nil, nil, err
 	}
+	r, err := e.newRun(ctx, s)
+	if err != nil {
+		place.end()
+		return nil, nil, err
+	}
+	r.place = place
 	out, err := r.start(ctx)
 	if err != nil {
 		r.finish()
 		return nil, nil, err
+	}
+	if place.turn != nil {
+		place.turn()
+	}
+	account := ctx.Session.Client().User
+	if most := e.admission.of(account).Rows; most > 0 {
+		out = &counted{Columnar: out, account: account, most: most}
 	}
 	return out, r, nil
 }
@@ -225,6 +239,7 @@ func (r *run) finish() {
 		r.engine.duck.called.Delete(h)
 	}
 	r.handles, r.called = nil, nil
+	r.place.end()
 	if r.done != nil {
 		r.done()
 		r.done = nil

@@ -19,6 +19,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/mysql_db"
 	"github.com/dolthub/vitess/go/mysql"
 
+	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -37,6 +38,8 @@ type account struct {
 	Hash string `json:"caching_sha2_password"`
 	// Select lists what the account may read: schema.* or schema.table.
 	Select []string `json:"select"`
+	// Limits are what its statements may take, where that differs from others'.
+	Limits engine.Limits `json:"limits,omitzero"`
 }
 
 // accounts tells who may log in. It is the wire's only authority: what it does
@@ -87,7 +90,7 @@ func firstAccounts(dir string) (password string, err error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := json.MarshalIndent([]account{{firstAccount, hash, []string{tables.Main + ".*", tables.Ops + ".*"}}}, "", "  ")
+	data, err := json.MarshalIndent([]account{{Name: firstAccount, Hash: hash, Select: []string{tables.Main + ".*", tables.Ops + ".*"}}}, "", "  ")
 	if err != nil {
 		return "", err
 	}
@@ -119,6 +122,9 @@ func (a account) validate() error {
 		if schema, table, ok := strings.Cut(s, "."); !ok || schema == "" || table == "" {
 			return fmt.Errorf("account %s: select %q is not schema.* or schema.table", a.Name, s)
 		}
+	}
+	if l := a.Limits; l.Statements < 0 || l.Rows < 0 || l.Bytes < 0 {
+		return fmt.Errorf("account %s: a limit is below 0", a.Name)
 	}
 	return nil
 }

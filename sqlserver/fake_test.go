@@ -30,6 +30,8 @@ type fakeEngine struct {
 	running  atomic.Int32
 }
 
+func (f *fakeEngine) Limit(string, engine.Limits) {}
+
 func (f *fakeEngine) SQL() *sqle.Engine { return f.engine }
 
 func (f *fakeEngine) Session(base *sql.BaseSession) sql.Session {

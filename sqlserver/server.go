@@ -67,6 +67,8 @@ type Backend interface {
 	Answer(ctx *sql.Context, text string, params engine.Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error)
 	// Prepare gives the columns of a query that has parameters.
 	Prepare(ctx *sql.Context, text string) (schema sql.Schema, handled bool, err error)
+	// Limit says what the statements of an account may take.
+	Limit(account string, l engine.Limits)
 }
 
 // serverVersion is what clients compare features with: we answer as MySQL
@@ -111,6 +113,9 @@ func (s *Server) Start() error {
 		return err
 	}
 	s.accounts.grant(s.engine.Analyzer.Catalog.MySQLDb)
+	for _, acc := range s.accounts.list {
+		s.backend.Limit(acc.Name, acc.Limits)
+	}
 	if err := sql.SystemVariables.AssignValues(map[string]interface{}{
 		"version":            serverVersion,
 		"version_comment":    "wiresql",

@@ -1,0 +1,205 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wiresql/wiresql/functions"
+	"github.com/wiresql/wiresql/tables"
+)
+
+func TestAdmissionOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdmission(Limits{})
+		a.turns = 1
+		first, err := a.enter(t.Context(), "x", 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var order []int64
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		for _, bytes := range []int64{5 << 30, 1 << 30, 3 << 30} {
+			all.Go(func() {
+				p, err := a.enter(t.Context(), "x", bytes)
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				order = append(order, bytes>>30)
+				mu.Unlock()
+				p.end()
+			})
+			synctest.Wait()
+		}
+		// A short one does not wait for them.
+		short, err := a.enter(t.Context(), "x", 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		short.end()
+		first.end()
+		first.end() // once more gives nothing back
+		all.Wait()
+		if !slices.Equal(order, []int64{1, 3, 5}) {
+			t.Error(order)
+		}
+
+		// After a while the one that came first is next.
+		first, _ = a.enter(t.Context(), "x", 1<<30)
+		order = nil
+		for _, bytes := range []int64{5 << 30, 1 << 30} {
+			all.Go(func() {
+				p, _ := a.enter(t.Context(), "x", bytes)
+				mu.Lock()
+				order = append(order, bytes>>30)
+				mu.Unlock()
+				p.end()
+			})
+			synctest.Wait()
+		}
+		time.Sleep(2 * longWait)
+		first.end()
+		all.Wait()
+		if !slices.Equal(order, []int64{5, 1}) {
+			t.Error(order)
+		}
+		if a.taken != 0 || len(a.running) != 0 || len(a.waiting) != 0 {
+			t.Errorf("%d turns, %v, %d waiting", a.taken, a.running, len(a.waiting))
+		}
+	})
+}
+
+func TestAdmissionOfAccounts(t *testing.T) {
+	a := newAdmission(Limits{Statements: 2})
+	a.turns = 100
+	one, _ := a.enter(t.Context(), "x", 1)
+	if _, err := a.enter(t.Context(), "x", 1); err != nil {
+		t.Fatal(err)
+	}
+	// The first rows are there, the statement goes on.
+	one.turn()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stopped := errors.New("stopped")
+	cancel(stopped)
+	if _, err := a.enter(ctx, "x", 1); !errors.Is(err, stopped) {
+		t.Error(err)
+	}
+	if p, err := a.enter(t.Context(), "y", 1); err != nil {
+		t.Error(err)
+	} else {
+		p.end()
+	}
+	one.place()
+	if p, err := a.enter(t.Context(), "x", 1); err != nil {
+		t.Error(err)
+	} else {
+		p.end()
+	}
+
+	full := newAdmission(Limits{Statements: 1})
+	ctx, cancel = context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	if _, err := full.enter(ctx, "x", 1); err != nil {
+		t.Fatal(err)
+	}
+	for range maxWaiting {
+		go full.enter(ctx, "x", 1)
+	}
+	for {
+		full.mu.Lock()
+		n := len(full.waiting)
+		full.mu.Unlock()
+		if n == maxWaiting {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	var refused *functions.SQLError
+	if _, err := full.enter(ctx, "x", 1); !errors.As(err, &refused) || refused.Number != 1226 {
+		t.Error(err)
+	}
+}
+
+// Whatever comes and goes, no more run than may, and all are served.
+func TestAdmissionAtRandom(t *testing.T) {
+	a := newAdmission(Limits{Statements: 3})
+	a.turns = 4
+	var running [5]atomic.Int32
+	var all sync.WaitGroup
+	for i := range 400 {
+		account := i % len(running)
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(200))*time.Millisecond+time.Millisecond)
+			defer cancel()
+			p, err := a.enter(ctx, fmt.Sprint(account), rand.Int64N(1<<31))
+			if err != nil {
+				return
+			}
+			if n := running[account].Add(1); n > 3 {
+				t.Errorf("%d statements of an account", n)
+			}
+			time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond)
+			p.turn()
+			time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond)
+			running[account].Add(-1)
+			p.end()
+		})
+	}
+	all.Wait()
+	if a.taken != 0 || len(a.running) != 0 || len(a.waiting) != 0 {
+		t.Errorf("%d turns, %v, %d waiting", a.taken, a.running, len(a.waiting))
+	}
+}
+
+// Too many rows and too many bytes are errors, of this account alone, and leave
+// nothing taken.
+func TestLimits(t *testing.T) {
+	e, a := testEngine(t)
+	rows := make([]tables.Flow, 5000)
+	for i := range rows {
+		rows[i] = tables.Flow{TS: tables.Time(1_780_000_000_000_000 + i), TSEnd: tables.Time(1_780_000_000_000_000 + i), SourceType: "packets", FlowID: tables.ID(i + 1)}
+	}
+	batch(t, a, "e", rows)
+	run := func(statement string) (int, error) {
+		out, err := e.Query(t.Context(), statement)
+		if err != nil {
+			return 0, err
+		}
+		all, err := out.All()
+		return len(all), err
+	}
+	refused := func(statement string) {
+		t.Helper()
+		var limit *functions.SQLError
+		if n, err := run(statement); !errors.As(err, &limit) || limit.Number != 1226 {
+			t.Errorf("%s: %d rows, %v", statement, n, err)
+		}
+	}
+	e.Limit("root", Limits{Rows: 3000})
+	refused("SELECT flow_id FROM flows")
+	if n, err := run("SELECT flow_id FROM flows LIMIT 3000"); n != 3000 || err != nil {
+		t.Errorf("%d rows, %v", n, err)
+	}
+	e.Limit("root", Limits{Bytes: 1000})
+	refused("SELECT COUNT(*) FROM flows")
+	if n, err := run("SELECT COUNT(*) FROM flows WHERE ts < '2000-01-01'"); n != 1 || err != nil {
+		t.Errorf("no file: %d rows, %v", n, err)
+	}
+	e.Limit("another", Limits{Bytes: 1})
+	e.Limit("root", Limits{})
+	if n, err := run("SELECT flow_id FROM flows"); n != len(rows) || err != nil {
+		t.Errorf("%d rows, %v", n, err)
+	}
+	if a := e.admission; a.taken != 0 || len(a.running) != 0 {
+		t.Errorf("%d turns, %v", a.taken, a.running)
+	}
+}
