@@ -72,7 +72,7 @@ func TestNamedPackets(t *testing.T) {
 		if got := askEngine(s, statement); got.err != "" || strings.Join(got.rows, "") != "12BA5X7AY5FS2" {
 			t.Errorf("%s: %q %s", statement, got.rows, got.err)
 		}
-		if got := explained(t, s, "EXPLAIN "+statement); !strings.Contains(got, "1 packets in 1 segments") {
+		if got := explained(t, s, "EXPLAIN "+statement); !strings.Contains(got, "1 flow row → 1 packet in 1 segment") {
 			t.Errorf("%s:\n%s", statement, got)
 		}
 	}

@@ -34,17 +34,18 @@
 // (strategy_values.go), rows looked up by a key (strategy_rows.go), a query
 // about a list of keys (strategy_keys.go), a query of flow rows
 // (strategy_query.go), every packet (strategy_all.go). EXPLAIN says which it
-// was, behind "found by:". keys.go holds what they found.
+// was, behind "found by". keys.go holds what they found.
 //
 // Functions that DuckDB does not compute as MySQL does are called back from its
 // threads: mysql_text('NAME #n', …) and its kin (called.go) evaluate what
 // package functions prepared for the statement, and remember results that
 // repeat. Those that wiresql adds without a form in DuckDB's SQL are in udf.go.
 //
-// explain.go shows what a statement reads without reading packets; gaps.go,
-// losses.go and absent.go say what an answer lacks. recent.go computes the
-// connections that compaction has not written yet, names.go holds the leases
-// of host names, rowfeed.go hands rows of Go's to DuckDB. guard.go bounds text
+// explain.go shows what a statement reads without reading packets, from facts
+// that explanation.go gathers of the steps reading.go keeps; explain_rows.go is
+// for tools; gaps.go, losses.go and absent.go say what an answer lacks.
+// recent.go computes the connections that compaction has not written yet,
+// names.go holds the leases of host names, rowfeed.go hands rows of Go's to DuckDB. guard.go bounds text
 // before it is parsed, session.go refuses settings that would not be obeyed,
 // status.go has the collector's counters for SHOW STATUS.
 //

@@ -1,11 +1,15 @@
 package engine
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -13,163 +17,413 @@ import (
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/wiresql/wiresql/engine/pushdown"
-	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/functions"
 )
 
-// EXPLAIN tells what a statement will read, and why that much: it runs what
-// finds the packets, but reads none. EXPLAIN ANALYZE runs the statement too.
-// All formats give the same lines.
+// EXPLAIN tells what a statement will read, what its answer lacks and what is
+// slow about it: it runs what finds the packets, but reads none. EXPLAIN
+// ANALYZE runs the statement too. explanation.go gathers the facts.
 
-var explainSchema = sql.Schema{{Name: "plan", Type: types.LongText}}
+// explainSchema is of all formats but TRADITIONAL; the name is MySQL's.
+var explainSchema = sql.Schema{{Name: "EXPLAIN", Type: types.LongText}}
 
-func explainRows(text string) sql.RowIter {
-	var rows []sql.Row
-	for _, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
-		rows = append(rows, sql.Row{line})
+// explainColumns is the schema of a format.
+func explainColumns(x *pushdown.Explain) sql.Schema {
+	if x.Format == "TRADITIONAL" {
+		return traditionalSchema
 	}
-	return sql.RowsToRowIter(rows...)
+	return explainSchema
 }
 
-// explain describes a statement.
-func (e *Engine) explain(ctx *sql.Context, st *pushdown.Statement, x *sqlparser.ExplainStmt, params Parameters) (string, error) {
-	inner := *st
-	inner.AST = x.Statement
-	s, err := e.compile(ctx, &inner, params)
-	if err != nil {
-		return "", err
+// Explained is the statement that an EXPLAIN is about, empty when the text is
+// none.
+func Explained(text string) string {
+	if x, err := pushdown.ReadExplain(text); x != nil && err == nil {
+		return x.Text
 	}
-	var b strings.Builder
-	if s.plan.Scans == nil {
-		b.WriteString("it reads no relation of the archive\n")
-	}
-	err = e.explainPlan(ctx, &b, s, x.Type == sqlparser.AnalyzeType)
-	return b.String(), err
+	return ""
 }
 
-// explainPlan describes what DuckDB answers.
-func (e *Engine) explainPlan(ctx *sql.Context, b *strings.Builder, n *statement, measure bool) error {
-	section(b, "normal form", n.plan.Tree)
-	for _, note := range n.plan.Notes {
-		b.WriteString("note: " + note + "\n")
+// explain answers EXPLAIN; handled is false when it is about a statement that
+// is no query.
+func (e *Engine) explain(ctx *sql.Context, x *pushdown.Explain, params Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error) {
+	ctx.Session.ClearWarnings()
+	if x.Analyze && x.Format == "TRADITIONAL" {
+		return nil, nil, true, &functions.SQLError{Number: 1235, State: "42000",
+			Message: "This version of wiresql doesn't yet support 'EXPLAIN ANALYZE with TRADITIONAL format'"}
 	}
-	section(b, "DuckDB", n.plan.SQL)
-	lost, err := e.lost(n.snap, n.plan.Scans)
+	if x.Connection != nil {
+		if x.Text, err = runningIn(ctx, *x.Connection); err != nil {
+			return nil, nil, true, err
+		}
+		if x.Text == "" {
+			return explainColumns(x), sql.RowsToRowIter(), true, nil
+		}
+	}
+	facts := &explanation{Summary: []string{"nothing of the archive: the server answers from memory"}}
+	st, err := e.parse(x.Text)
+	switch {
+	case err != nil:
+		return nil, nil, true, err
+	case st != nil:
+		s, err := e.compile(ctx, st, params)
+		if err != nil {
+			return nil, nil, true, err
+		}
+		if facts, err = e.explained(ctx, s, x.Analyze); err != nil {
+			return nil, nil, true, err
+		}
+	default:
+		theirs, err := e.sql.Parser.ParseSimple(x.Text)
+		if err != nil || !isQuery(theirs) {
+			return nil, nil, false, nil
+		}
+		if _, err := e.sql.AnalyzeQuery(ctx, x.Text); err != nil {
+			return nil, nil, true, err
+		}
+	}
+	out, err := facts.rows(x)
+	return explainColumns(x), sql.RowsToRowIter(out...), true, err
+}
+
+// runningIn is the text of the query that runs in a connection of the same
+// account; empty when none does.
+func runningIn(ctx *sql.Context, id uint64) (string, error) {
+	unknown := &functions.SQLError{Number: 1094, State: "HY000", Message: fmt.Sprintf("Unknown thread id: %d", id)}
+	if ctx.ProcessList == nil {
+		return "", unknown
+	}
+	for _, p := range ctx.ProcessList.Processes() {
+		if uint64(p.Connection) != id {
+			continue
+		}
+		if p.Query == "" {
+			return "", nil
+		}
+		if st, err := pushdown.Parse(p.Query); err == nil {
+			if _, ok := st.AST.(sqlparser.TableStatement); ok {
+				return p.Query, nil
+			}
+		}
+		return "", &functions.SQLError{Number: 1889, State: "HY000",
+			Message: "EXPLAIN FOR CONNECTION command is supported only for SELECT/UPDATE/INSERT/DELETE/REPLACE"}
+	}
+	return "", unknown
+}
+
+// explained gathers the facts about a statement, and measures it.
+func (e *Engine) explained(ctx *sql.Context, s *statement, analyze bool) (*explanation, error) {
+	r, err := e.newRun(ctx, s)
 	if err != nil {
-		return err
-	}
-	for _, text := range append(n.snap.outside(n.plan), lost...) {
-		b.WriteString("gap: " + text + "\n")
-	}
-	r, err := e.newRun(ctx, n)
-	if err != nil {
-		return err
+		return nil, err
 	}
 	defer r.finish()
+	started := time.Now()
 	err = r.findAll(ctx)
-	if err == nil {
-		err = r.prepare()
-	}
-	var refused *mysql.SQLError
-	if err != nil && !errors.As(err, &refused) {
-		return err
-	}
-	for i, s := range r.scans {
-		fmt.Fprintf(b, "scan %d: %s\n", i, s)
-	}
-	for _, k := range r.packets {
-		if k.by != nil {
-			fmt.Fprintf(b, "packets %d: found by: %s\n", k.plan.ID, k.by)
-		}
-		section(b, fmt.Sprintf("packets %d: keys", k.plan.ID), k.shown)
-		for _, s := range k.scans {
-			fmt.Fprintf(b, "  %s\n", s)
-		}
-		if l := k.lookup; l != nil {
-			fmt.Fprintf(b, "  index.flows, %d of %d files read, %d left out, %s of %d row groups\n",
-				l.Files, k.listed, k.listed-l.Files, byteText(l.Bytes), l.Groups)
-		}
-		segments, ranges := archive.EstimateFetch(k.keys.refs)
-		fmt.Fprintf(b, "packets %d: %d flow rows selected, %d packets in %d segments, %d ranges, about %s to read (limit %s)\n",
-			k.plan.ID, len(k.keys.owners), len(k.keys.refs), segments, ranges, byteText(k.bytes), byteText(e.scanLimit(ctx)))
-		if !k.plan.Narrow && k.lookup == nil {
-			b.WriteString("  nothing narrows them: " + k.plan.Advice + "\n")
-		}
-	}
-	for _, text := range r.gone() {
-		b.WriteString("gap: " + text + "\n")
-	}
-	if err == nil && r.isDirect() {
-		b.WriteString("note: the packets found are the result as they are, the DuckDB statement is not run\n")
-	}
+	found := time.Since(started)
 	if err == nil {
 		err = r.admit(ctx)
 	}
-	if err != nil {
-		b.WriteString("refused: ")
-		if errors.As(err, &refused) {
-			b.WriteString(refused.Message + "\n")
-			return nil
+	var refused *mysql.SQLError
+	if err != nil && !errors.As(err, &refused) {
+		return nil, err
+	}
+	if refused == nil {
+		if err := r.prepare(); err != nil {
+			return nil, err
 		}
-		return err
 	}
-	if measure {
-		return e.measure(ctx, b, n)
+	x, err := r.describe()
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	if x.Missing, err = r.lacks(); err != nil {
+		return nil, err
+	}
+	if refused != nil {
+		x.Refused = refused.Message
+		return x, nil
+	}
+	if analyze {
+		x.Actual, err = r.measure(ctx, found)
+	}
+	return x, err
 }
 
-// measure runs what DuckDB answers and counts.
-func (e *Engine) measure(ctx *sql.Context, b *strings.Builder, n *statement) error {
-	start := time.Now()
-	it, run, err := e.execute(ctx, n)
+// rows writes an explanation in a format.
+func (x *explanation) rows(as *pushdown.Explain) ([]sql.Row, error) {
+	switch as.Format {
+	case "TRADITIONAL":
+		return x.traditional(), nil
+	case "JSON":
+		var b strings.Builder
+		out := json.NewEncoder(&b)
+		out.SetEscapeHTML(false)
+		out.SetIndent("", "  ")
+		err := out.Encode(x.document())
+		return []sql.Row{{b.String()}}, err
+	case "TREE":
+		tree := x.Tree
+		if tree == nil {
+			tree = x.Summary
+		}
+		return []sql.Row{{strings.Join(tree, "\n") + "\n"}}, nil
+	}
+	var out []sql.Row
+	for _, line := range strings.Split(strings.TrimRight(x.text(), "\n"), "\n") {
+		out = append(out, sql.Row{line})
+	}
+	return out, nil
+}
+
+// page writes lines that fit beside the frame of a client's table.
+type page struct{ strings.Builder }
+
+// pageWidth is how long a line may be, pageMargin how much of it labels take.
+const pageWidth, pageMargin = 96, 9
+
+// fact writes what is said under a label; every line but the first stands
+// below the first one's text.
+func (p *page) fact(label string, lines ...string) {
+	for i, line := range lines {
+		if i > 0 {
+			label = ""
+		}
+		for k, part := range wrapped(line, pageWidth-pageMargin) {
+			if k > 0 {
+				label = ""
+			}
+			fmt.Fprintf(p, "%-*s%s\n", pageMargin, label, part)
+		}
+	}
+}
+
+// wrapped breaks a line at spaces that are not within quotes. What follows is
+// indented further.
+func wrapped(line string, width int) []string {
+	if utf8.RuneCountInString(line) <= width {
+		return []string{line}
+	}
+	indent := len(line) - len(strings.TrimLeft(line, " "))
+	var out []string
+	for utf8.RuneCountInString(line) > width {
+		cut, column, quoted := -1, 0, false
+		for i, c := range line {
+			if c == '\'' || c == '"' {
+				quoted = !quoted
+			}
+			if c == ' ' && !quoted && column > indent+4 && (column <= width || cut < 0) {
+				cut = i
+			}
+			if column++; column > width && cut >= 0 {
+				break
+			}
+		}
+		if cut < 0 {
+			break
+		}
+		out = append(out, strings.TrimRight(line[:cut], " "))
+		line = strings.Repeat(" ", indent+4) + strings.TrimLeft(line[cut:], " ")
+	}
+	return append(out, line)
+}
+
+// text is the explanation for people: what is read first, the SQL last.
+func (x *explanation) text() string {
+	p := &page{}
+	if x.Refused != "" {
+		p.fact("refused", x.Refused)
+	}
+	lines := slices.Clone(x.Summary)
+	for _, t := range x.Tables {
+		lines = append(lines, "  "+t.String())
+	}
+	for _, k := range x.Packets {
+		lines = append(lines, fmt.Sprintf("  %s: found by %s; in %s, limit %s", k.Table, k.FoundBy, counted(int64(k.Ranges), "range"), byteText(k.Limit)))
+	}
+	p.fact("reads", lines...)
+	p.fact("missing", x.Missing...)
+	for i, s := range x.Slow {
+		label := ""
+		if i == 0 {
+			label = "slow"
+		}
+		p.fact(label, s.What)
+		if s.Add != "" {
+			p.fact("", "add "+s.Add)
+		}
+	}
+	p.fact("note", x.Notes...)
+	if x.Actual != nil {
+		p.fact("actual", x.Actual.lines()...)
+	}
+	p.fact("tree", x.Tree...)
+	for _, k := range x.Packets {
+		p.fact("keys", k.Keys...)
+	}
+	p.fact("sql", x.SQL...)
+	return p.String()
+}
+
+// String says what a step reads.
+func (t tableRead) String() string {
+	s := t.Table
+	if t.Why != "" {
+		s += ", " + t.Why
+	}
+	if t.InMemory {
+		return s + ": in memory"
+	}
+	s += fmt.Sprintf(": %s of %s", grouped(int64(t.Files)), counted(int64(t.AllFiles), "file"))
+	if t.Families != "" {
+		s += " (" + t.Families + ")"
+	}
+	if t.Looked {
+		return s + fmt.Sprintf(", %s looked up, %s", counted(t.Rows, "row"), byteText(t.Bytes))
+	}
+	return s + fmt.Sprintf(", %s, %s of %s", counted(t.Rows, "row"), byteText(t.Bytes), byteText(t.OfBytes))
+}
+
+// actual is what running a statement took.
+type actual struct {
+	Rows        int64      `json:"rows"`
+	MS          float64    `json:"ms"`
+	FindMS      float64    `json:"find_ms"`
+	Packets     int64      `json:"packets"`
+	PacketBytes int64      `json:"packet_bytes"`
+	FileBytes   int64      `json:"file_bytes"`
+	Operators   []operator `json:"operators,omitempty"`
+}
+
+// operator is a step of DuckDB's plan as it was run.
+type operator struct {
+	Depth   int     `json:"depth"`
+	Name    string  `json:"name"`
+	Rows    int64   `json:"rows"`
+	Scanned int64   `json:"scanned,omitempty"`
+	MS      float64 `json:"ms"`
+}
+
+// measure runs what was described.
+func (r *run) measure(ctx *sql.Context, found time.Duration) (*actual, error) {
+	a := &actual{FindMS: milliseconds(found)}
+	started := time.Now()
+	if r.isDirect() {
+		feed, err := r.feed(r.packets[0], directBatch)
+		if err != nil {
+			return nil, err
+		}
+		out, err := r.direct(feed)
+		if err != nil {
+			return nil, err
+		}
+		defer out.packets.close()
+		for {
+			c, err := out.NextChunk(ctx)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			a.Rows += int64(c.Len())
+		}
+	} else if err := r.profile(ctx, a); err != nil {
+		return nil, err
+	}
+	a.MS = milliseconds(time.Since(started) + found)
+	for _, k := range r.packets {
+		if s := k.stats.Load(); s != nil {
+			a.Packets += s.Packets
+			a.PacketBytes += s.Bytes
+		}
+	}
+	for _, one := range r.reads {
+		if one.lookup != nil {
+			a.FileBytes += one.lookup.Bytes
+		}
+	}
+	return a, r.ended()
+}
+
+// duckProfile is what DuckDB writes of a statement it ran.
+type duckProfile struct {
+	Bytes    int64          `json:"total_bytes_read"`
+	Name     string         `json:"operator_name"`
+	Rows     int64          `json:"operator_cardinality"`
+	Scanned  int64          `json:"operator_rows_scanned"`
+	Seconds  float64        `json:"operator_timing"`
+	Children []*duckProfile `json:"children"`
+}
+
+// profile lets DuckDB run a statement and tell of it.
+func (r *run) profile(ctx *sql.Context, a *actual) error {
+	cur, err := r.engine.duck.query(ctx, "EXPLAIN (ANALYZE, FORMAT json) "+r.text)
 	if err != nil {
 		return err
 	}
-	defer it.Close(ctx)
-	rows := 0
+	defer cur.close()
 	for {
-		c, err := it.NextChunk(ctx)
-		if errors.Is(err, io.EOF) {
-			break
-		}
+		view, err := cur.next()
 		if err != nil {
 			return err
 		}
-		rows += c.Len()
-	}
-	elapsed := time.Since(start)
-	fmt.Fprintf(b, "measured: %d rows in %.1f ms\n", rows, float64(elapsed.Microseconds())/1000)
-	for _, k := range run.packets {
-		if s := k.stats.Load(); s != nil { // nil: a LIMIT came before the end
-			fmt.Fprintf(b, "measured: packets %d: %d packets, %s read in %d ranges of %d segments\n",
-				k.plan.ID, s.Packets, byteText(s.Bytes), s.Ranges, s.Segments)
+		if view == nil {
+			return nil
+		}
+		for row := range view.n {
+			var p duckProfile
+			if err := json.Unmarshal(view.vectors[1].bytes(row), &p); err != nil {
+				continue // the other kinds of plans
+			}
+			a.FileBytes += p.Bytes
+			for len(p.Children) == 1 && (p.Name == "" || p.Name == "EXPLAIN_ANALYZE") {
+				p = *p.Children[0]
+			}
+			a.Rows = p.Rows
+			a.add(&p, 0)
 		}
 	}
-	return nil
 }
 
-// String says what is read of a relation.
-func (s scanRun) String() string {
-	name := s.relation.Schema + "." + s.relation.Name
-	if len(pushdown.Families(s.relation)) == 0 {
-		return name + ", in memory"
+// maxProfiled bounds the steps that are listed.
+const maxProfiled = 200
+
+func (a *actual) add(p *duckProfile, depth int) {
+	if len(a.Operators) >= maxProfiled {
+		return
 	}
-	var all familyRun
-	var each []string
-	for _, f := range s.families {
-		all.read, all.files, all.bytes = all.read+f.read, all.files+f.files, all.bytes+f.bytes
-		each = append(each, fmt.Sprintf("%s %d of %d", f.family, f.read, f.files))
+	name := strings.ToLower(strings.ReplaceAll(strings.TrimSpace(p.Name), "_", " "))
+	if strings.EqualFold(p.Name, feedFunction) {
+		name = "read packets"
 	}
-	text := fmt.Sprintf("%s, %d of %d files read, %d left out, %s", name, all.read, all.files, all.files-all.read, byteText(all.bytes))
-	if len(each) > 1 {
-		text += " (" + strings.Join(each, ", ") + ")"
+	if p.Name == "PROJECTION" && len(p.Children) == 1 && milliseconds(time.Duration(p.Seconds*1e9)) == 0 {
+		a.add(p.Children[0], depth) // it only passes columns on
+		return
 	}
-	return text
+	a.Operators = append(a.Operators, operator{depth, name, p.Rows, p.Scanned, milliseconds(time.Duration(p.Seconds * 1e9))})
+	for _, c := range p.Children {
+		a.add(c, depth+1)
+	}
 }
 
-// section writes a heading and lines below it.
-func section(b *strings.Builder, head, text string) {
-	b.WriteString(head + ":\n" + indent(text) + "\n")
+func milliseconds(d time.Duration) float64 {
+	ms, _ := strconv.ParseFloat(strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', 1, 64), 64)
+	return ms
 }
 
-func indent(s string) string { return "  " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n  ") }
+func (a *actual) lines() []string {
+	read := byteText(a.FileBytes) + " of row files"
+	if a.Packets > 0 {
+		read = fmt.Sprintf("%s of %s, %s", byteText(a.PacketBytes), counted(a.Packets, "packet"), read)
+	}
+	out := []string{fmt.Sprintf("%s in %.1f ms, of which %.1f to find packets; read: %s", counted(a.Rows, "row"), a.MS, a.FindMS, read)}
+	for _, o := range a.Operators {
+		line := fmt.Sprintf("%s%s: %s, %.1f ms", strings.Repeat("  ", o.Depth+1), o.Name, counted(o.Rows, "row"), o.MS)
+		if o.Scanned > 0 {
+			line += fmt.Sprintf(", %s scanned", grouped(o.Scanned))
+		}
+		out = append(out, line)
+	}
+	return out
+}

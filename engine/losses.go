@@ -163,7 +163,7 @@ func (r *run) sampled(ctx context.Context) ([]string, error) {
 		return nil, nil
 	}
 	for _, q := range r.plan.Sampled {
-		text, _, err := r.fill(q, "")
+		text, err := r.fill(q, "", "whether sampled rows are added up")
 		if err != nil {
 			return nil, err
 		}

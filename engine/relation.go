@@ -12,8 +12,8 @@ import (
 // Relations as they are read: the SQL over their files, the packets there are.
 
 // relationText is the SQL of a relation over its files; keep, when not nil,
-// picks them.
-func (e *Engine) relationText(snap *snapshot, rel *tables.Relation, columns []string, keep func(archive.File) bool) (string, error) {
+// picks them; reads, when not nil, is told of the stored columns.
+func (e *Engine) relationText(snap *snapshot, rel *tables.Relation, columns []string, keep func(archive.File) bool, reads func(family string, columns []string)) (string, error) {
 	var files []archive.File
 	for _, family := range pushdown.Families(rel) {
 		for _, f := range snap.catalog.Files(archive.Family(family)) {
@@ -25,7 +25,9 @@ func (e *Engine) relationText(snap *snapshot, rel *tables.Relation, columns []st
 	if err := snap.loadHosts(context.Background(), e.duck, rel, columns); err != nil {
 		return "", err
 	}
-	return pushdown.RelationSQL(rel, columns, snap.source(files))
+	src := snap.source(files)
+	src.Reads = reads
+	return pushdown.RelationSQL(rel, columns, src)
 }
 
 // boxed is the cell as rows of go-mysql-server hold it.

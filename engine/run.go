@@ -12,7 +12,6 @@ import (
 
 	"github.com/wiresql/wiresql/engine/metadata"
 	"github.com/wiresql/wiresql/engine/pushdown"
-	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/compact"
 )
@@ -25,25 +24,12 @@ type run struct {
 	plan    *pushdown.Plan
 	snap    *snapshot
 	text    string // for DuckDB
-	scans   []scanRun
+	reads   []*reading
 	packets []*packetsRun
 	handles []string // of feeds to withdraw
 	called  []string // of functions to withdraw
 	done    func()   // gives the snapshot back
 	place   admitted // among the statements that run
-}
-
-// scanRun says which files of a scan are read.
-type scanRun struct {
-	relation *tables.Relation
-	families []familyRun
-}
-
-// familyRun says how many of a family's files are read.
-type familyRun struct {
-	family      archive.Family
-	read, files int // of files there are
-	bytes       int64
 }
 
 // packetsRun is a scan of packets of which they are found.
@@ -178,7 +164,7 @@ const directBatch = 256
 // isDirect tells whether the packets found are the result, as they are.
 func (r *run) isDirect() bool {
 	d := r.plan.Direct
-	return d != nil && r.packets[0].lookup != nil && (d.Once || !r.packets[0].repeated)
+	return d != nil && r.packets[0].looked && (d.Once || !r.packets[0].repeated)
 }
 
 // findAll finds the packets of a plan.
@@ -223,8 +209,8 @@ func (r *run) prepare() error {
 		r.handles = append(r.handles, handle)
 		b.packets[k.plan.ID] = feedFunction + "(" + quoteText(handle) + ")"
 	}
-	var err error
-	if r.scans, err = r.bind(b, r.plan.Scans); err != nil {
+	err := r.bind(b, r.plan.Scans, "")
+	if err != nil {
 		return err
 	}
 	r.text, err = r.plan.Text(b)
@@ -246,21 +232,18 @@ func (r *run) finish() {
 	}
 }
 
-// fill writes a query over the files that matter.
-func (r *run) fill(q pushdown.Query, keys string) (string, []scanRun, error) {
+// fill writes a query over the files that matter; why says what it is for.
+func (r *run) fill(q pushdown.Query, keys, why string) (string, error) {
 	b := r.newBinding()
 	b.keys = keys
-	out, err := r.bind(b, q.Scans)
-	if err != nil {
-		return "", nil, err
+	if err := r.bind(b, q.Scans, why); err != nil {
+		return "", err
 	}
-	text, err := q.Text(b)
-	return text, out, err
+	return q.Text(b)
 }
 
 // bind says what the scans of a statement are read from.
-func (r *run) bind(b *binding, scans []*pushdown.ScanPlan) ([]scanRun, error) {
-	var out []scanRun
+func (r *run) bind(b *binding, scans []*pushdown.ScanPlan, why string) error {
 	for _, s := range scans {
 		if pushdown.IsPackets(s.Relation) {
 			continue // found already
@@ -268,38 +251,23 @@ func (r *run) bind(b *binding, scans []*pushdown.ScanPlan) ([]scanRun, error) {
 		if metadata.Describes(s.Relation.Schema) {
 			text, err := r.metadataText(s.Relation)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			b.scans[s.ID] = text
+			r.reads = append(r.reads, &reading{relation: s.Relation, why: why, scan: s})
 			continue
 		}
-		one := scanRun{relation: s.Relation}
+		one := &reading{relation: s.Relation, why: why, scan: s}
+		r.reads = append(r.reads, one)
 		from, err := r.engine.relationText(r.snap, s.Relation, s.Columns, func(f archive.File) bool {
 			return one.count(f, r.snap.matters(f, s.Bounds))
-		})
+		}, one.column)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out = append(out, one)
 		b.scans[s.ID] = "(" + from + ")"
 	}
-	return out, nil
-}
-
-// count notes whether a file is read.
-func (s *scanRun) count(f archive.File, read bool) bool {
-	n := len(s.families)
-	if n == 0 || s.families[n-1].family != f.Family {
-		s.families = append(s.families, familyRun{family: f.Family})
-		n++
-	}
-	one := &s.families[n-1]
-	one.files++
-	if read {
-		one.read++
-		one.bytes += f.Bytes
-	}
-	return read
+	return nil
 }
 
 // matters tells whether a file can hold rows within the bounds. DuckDB opens

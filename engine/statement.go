@@ -49,6 +49,12 @@ func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schem
 	if err != nil {
 		return nil, nil, true, err
 	}
+	if x, err := pushdown.ReadExplain(text); x != nil || err != nil {
+		if err != nil {
+			return nil, nil, true, err
+		}
+		return e.explain(ctx, x, params)
+	}
 	if about.Kind == metadata.Query {
 		text = about.Text
 	}
@@ -67,12 +73,6 @@ func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schem
 		ctx.Session.ClearWarnings()
 	}
 	switch ast := st.AST.(type) {
-	case *sqlparser.ExplainStmt:
-		text, err := e.explain(ctx, st, ast, params)
-		if err != nil {
-			return nil, nil, true, err
-		}
-		return explainSchema, explainRows(text), true, nil
 	case *sqlparser.PrepareStmt:
 		return nil, nil, true, e.prepareNamed(ctx, ast)
 	case *sqlparser.ExecuteStmt:
@@ -118,6 +118,12 @@ func asksForWarnings(text string) bool {
 // Prepare gives the columns of a statement of ours, as far as they are known
 // without its parameters.
 func (e *Engine) Prepare(ctx *sql.Context, text string) (schema sql.Schema, handled bool, err error) {
+	if x, err := pushdown.ReadExplain(text); x != nil || err != nil {
+		if err != nil {
+			return nil, true, err
+		}
+		return explainColumns(x), true, nil
+	}
 	about, err := e.translate(ctx, text)
 	switch {
 	case err != nil || about.Kind == metadata.Done || about.Kind == metadata.Evaluate:
@@ -130,8 +136,6 @@ func (e *Engine) Prepare(ctx *sql.Context, text string) (schema sql.Schema, hand
 		return nil, err != nil, err
 	}
 	switch st.AST.(type) {
-	case *sqlparser.ExplainStmt:
-		return explainSchema, true, nil
 	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt:
 		return nil, true, userError("a statement about prepared statements can't be prepared")
 	}
@@ -183,10 +187,6 @@ func (e *Engine) parse(text string) (*pushdown.Statement, error) {
 			return nil, nil
 		}
 		return st, nil
-	case *sqlparser.ExplainStmt:
-		if inner, ok := ast.Statement.(sqlparser.TableStatement); ok && !theirs(inner) {
-			return st, nil
-		}
 	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt:
 		return st, nil
 	case *sqlparser.Set:

@@ -25,13 +25,11 @@ var strategies = []strategy{namedPackets{}, noKey{}, rowLookup{}, keyList{}, flo
 // found is what a strategy gives.
 type found struct {
 	keys  *keySet
-	bytes int64  // the cost: of the packets on disk, estimated
-	shown string // what found them, for EXPLAIN
-	scans []scanRun
-	// When rows were looked up instead of asked for: what that read, in how
-	// many of the files there are.
-	lookup        *archive.LookupStats
-	files, listed int
+	rows  int                // of flows, or of packets without one, that the packets are of
+	fetch archive.FetchStats // what reading them will read
+	shown string             // what found them, for EXPLAIN
+	// looked tells that their rows were looked up instead of asked for.
+	looked bool
 }
 
 // find asks the strategies in turn.
@@ -45,23 +43,12 @@ func (r *run) find(ctx *sql.Context, k *packetsRun) error {
 			return err
 		}
 		if f != nil {
-			f.bytes = r.snap.bytesOf(f.keys.refs)
+			f.fetch = archive.EstimateFetch(r.snap.catalog, f.keys.refs)
 			k.by, k.found = s, *f
 			return nil
 		}
 	}
 	return errors.New("no strategy finds the packets of a scan")
-}
-
-// bytesOf estimates the bytes of packets, as mean packets of their segments.
-func (s *snapshot) bytesOf(refs []archive.Ref) int64 {
-	var total int64
-	s.bySegment(refs, func(_ uint32, info *archive.SegmentInfo, n int) {
-		if info != nil && info.State == archive.StateAvailable {
-			total += int64(float64(n) * float64(info.Bytes) / float64(max(info.Packets, 1)))
-		}
-	})
-	return total
 }
 
 // bySegment counts refs, which are sorted, by segment; info is nil for one the
@@ -90,7 +77,7 @@ func (r *run) admit(ctx *sql.Context) error {
 	var packets int
 	how := ""
 	for _, k := range r.packets {
-		bytes += k.bytes
+		bytes += k.fetch.Bytes
 		packets += len(k.keys.refs)
 		how = advice(k.plan)
 	}

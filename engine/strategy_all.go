@@ -20,7 +20,10 @@ func (everything) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error) 
 		return nil, err
 	}
 	keys, err := r.engine.allKeys(ctx, r.snap)
-	return &found{keys: keys, shown: "all rows of flows, and packets without one"}, err
+	if err != nil {
+		return nil, err
+	}
+	return &found{keys: keys, rows: len(keys.owners), shown: "all rows of flows, and packets without one"}, nil
 }
 
 // everyPacket plans to read all packets of a scan.
@@ -31,7 +34,7 @@ func everyPacket(s *pushdown.ScanPlan) *pushdown.PacketPlan {
 
 // allKeys are the packets of all flow and other rows.
 func (e *Engine) allKeys(ctx context.Context, snap *snapshot) (*keySet, error) {
-	flows, err := e.relationText(snap, pushdown.FlowIndex, []string{"flow_id", "conn_id", "src_ip", "src_port", "dst_port", "postings"}, nil)
+	flows, err := e.relationText(snap, pushdown.FlowIndex, []string{"flow_id", "conn_id", "src_ip", "src_port", "dst_port", "postings"}, nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +42,7 @@ func (e *Engine) allKeys(ctx context.Context, snap *snapshot) (*keySet, error) {
 	if err != nil {
 		return nil, err
 	}
-	other, err := e.relationText(snap, pushdown.OtherIndex, []string{"postings"}, nil)
+	other, err := e.relationText(snap, pushdown.OtherIndex, []string{"postings"}, nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func (namedPackets) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error
 	slices.SortFunc(refs, func(a, b archive.Ref) int { return cmp.Compare(a.ID, b.ID) })
 	refs = slices.CompactFunc(refs, func(a, b archive.Ref) bool { return a.ID == b.ID })
 	var p packet
-	wanted := map[tables.ID]bool{}
+	wanted, flows := map[tables.ID]bool{}, map[tables.ID]bool{}
 	var cids []uint64
 	bounds := pushdown.Bounds{From: pushdown.MaxTime, To: pushdown.MinTime}
 	stats, err := r.engine.archive.Fetch(ctx, r.snap.catalog, refs, func(ref archive.Ref, rec *archive.Record) error {
@@ -52,6 +52,7 @@ func (namedPackets) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error
 	if err != nil || len(stats.Missing) > 0 || len(cids) == 0 {
 		return nil, err // what can't be read is for the key plan to say
 	}
+	var read archive.LookupStats
 	var files []archive.File
 	all := r.snap.catalog.Files(archive.Flows)
 	for _, f := range all {
@@ -59,15 +60,17 @@ func (namedPackets) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error
 			files = append(files, f)
 		}
 	}
+	defer r.looked(pushdown.FlowIndex, "rows of the packets named", all, files, &read)
 	set := &keySet{}
 	columns := []string{"postings", "ts", "ts_end", "flow_id", "conn_id", "src_hi", "src_lo", "src_port", "dst_port"}
-	read, err := archive.Lookup(ctx, files, []archive.Values{{Column: "cid", Any: cids}}, columns, func(f *tables.Flow) error {
+	read, err = archive.Lookup(ctx, files, []archive.Values{{Column: "cid", Any: cids}}, columns, func(f *tables.Flow) error {
 		if f.Postings == nil || f.TS >= bounds.To || f.TSEnd < bounds.From {
 			return nil
 		}
 		owner := owner{flow: f.FlowID, conn: f.ConnID, ok: true, src: f.Src, srcPort: uint16(f.SrcPort), dstPort: uint16(f.DstPort), ports: true}
 		return archive.DecodePostings(f.Postings, func(id tables.ID) bool {
 			if wanted[id] {
+				flows[f.FlowID] = true
 				set.refs = append(set.refs, archive.Ref{ID: id, Owner: int32(len(set.owners))})
 				set.owners = append(set.owners, owner)
 			}
@@ -81,6 +84,6 @@ func (namedPackets) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error
 	if len(set.refs) < len(wanted) {
 		return nil, nil
 	}
-	return &found{keys: set, lookup: &read, files: len(files), listed: len(all),
+	return &found{keys: set, rows: len(flows), looked: true,
 		shown: "rows of flows whose cid is that of one of {{packets named}}"}, nil
 }

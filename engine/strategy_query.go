@@ -29,10 +29,13 @@ func (flowQuery) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error) {
 
 // asked runs a query of the rows of flows.
 func (r *run) asked(ctx context.Context, q pushdown.Query, list, shown string) (*found, error) {
-	text, scans, err := r.fill(q, list)
+	text, err := r.fill(q, list, "rows whose packets they are")
 	if err != nil {
 		return nil, err
 	}
 	keys, err := collectKeys(ctx, r.engine.duck, text)
-	return &found{keys: keys, scans: scans, shown: shown}, err
+	if err != nil {
+		return nil, err
+	}
+	return &found{keys: keys, rows: len(keys.owners), shown: shown}, nil
 }

@@ -45,8 +45,10 @@ func (rowLookup) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error) {
 	if !bounds.Timeless() {
 		columns = append(columns, "ts", "ts_end")
 	}
+	var stats archive.LookupStats
+	defer r.looked(pushdown.FlowIndex, "rows whose packets they are", all, files, &stats)
 	set := &keySet{}
-	stats, err := archive.Lookup(ctx, files, []archive.Values{{Column: p.KeyColumn, Any: values}}, columns, func(f *tables.Flow) error {
+	stats, err = archive.Lookup(ctx, files, []archive.Values{{Column: p.KeyColumn, Any: values}}, columns, func(f *tables.Flow) error {
 		if f.Postings == nil || !bounds.Timeless() && (f.TS >= bounds.To || f.TSEnd < bounds.From) {
 			return nil
 		}
@@ -63,7 +65,7 @@ func (rowLookup) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error) {
 		}
 		return findPorts(ctx, files, p.KeyColumn, value, o)
 	}
-	return &found{keys: set, lookup: &stats, files: len(files), listed: len(all),
+	return &found{keys: set, rows: len(set.owners), looked: true,
 		shown: fmt.Sprintf("rows of flows whose %s is one of {{%d keys}}", p.KeyColumn, len(values))}, nil
 }
 

@@ -30,8 +30,7 @@ func (noKey) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error) {
 	if values, err := r.values(ctx, k); len(values) > 0 || err != nil {
 		return nil, err
 	}
-	_, scans, err := r.fill(*k.plan.Source, "")
-	return &found{keys: &keySet{}, scans: scans, shown: k.plan.Source.Shown()}, err
+	return &found{keys: &keySet{}, shown: k.plan.Source.Shown()}, nil
 }
 
 // fewValues gives the values of a plan's key where they are known and few.
@@ -56,7 +55,7 @@ func (r *run) values(ctx context.Context, k *packetsRun) (values []uint64, err e
 		k.values, k.repeated, err = r.storedValues(ctx, p)
 	default:
 		var text string
-		if text, _, err = r.fill(*p.Source, ""); err == nil {
+		if text, err = r.fill(*p.Source, "", "which "+p.KeyColumn); err == nil {
 			k.values, k.repeated, err = r.engine.keyValues(ctx, text, maxKeys)
 		}
 	}
@@ -95,7 +94,8 @@ func (e *Engine) keyValues(ctx context.Context, text string, limit int) (values 
 func (r *run) storedValues(ctx context.Context, p *pushdown.PacketPlan) (values []uint64, repeated bool, err error) {
 	bounds := p.Source.Scans[0].Bounds
 	var files []archive.File
-	for _, f := range r.snap.catalog.Files(archive.Family(p.Stored.Family)) {
+	all := r.snap.catalog.Files(archive.Family(p.Stored.Family))
+	for _, f := range all {
 		if r.snap.matters(f, bounds) {
 			files = append(files, f)
 		}
@@ -104,9 +104,11 @@ func (r *run) storedValues(ctx context.Context, p *pushdown.PacketPlan) (values 
 	for i, v := range p.Stored.Where {
 		where[i] = archive.Values(v)
 	}
+	var stats archive.LookupStats
+	defer r.looked(tables.Connections, "which "+p.KeyColumn, all, files, &stats)
 	seen := map[tables.ID]bool{}
 	errEnough := errors.New("enough")
-	_, err = archive.Lookup(ctx, files, where, []string{p.Stored.Column}, func(c *tables.Connection) error {
+	stats, err = archive.Lookup(ctx, files, where, []string{p.Stored.Column}, func(c *tables.Connection) error {
 		if seen[c.ConnID] {
 			repeated = true
 			return nil

@@ -6,6 +6,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"github.com/wiresql/wiresql/engine"
 )
 
 // What clients may send is listed here; the rest is refused whatever rights an
@@ -25,7 +27,7 @@ func (h *handler) allow(ctx *sql.Context, parsed sqlparser.Statement, text strin
 		*sqlparser.Savepoint, *sqlparser.RollbackSavepoint, *sqlparser.ReleaseSavepoint, *sqlparser.UnlockTables:
 		return nil
 	case *sqlparser.Explain:
-		return h.allow(ctx, s.Statement, "")
+		return h.allow(ctx, s.Statement, engine.Explained(text))
 	case *sqlparser.Set:
 		for _, e := range s.Exprs {
 			scope := e.Scope

@@ -88,7 +88,7 @@ func exportersText(fields []Field, src Source) string {
 			inner = append(inner, f)
 		}
 	}
-	sockets := rowsSQL(src.Files["sockets"], src.Tables["sockets"], []Field{{"ts", "TIMESTAMP"}, {"ts_end", "TIMESTAMP"}, {drops, "BIGINT"}})
+	sockets := src.rows("sockets", []Field{{"ts", "TIMESTAMP"}, {"ts_end", "TIMESTAMP"}, {drops, "BIGINT"}})
 	out := make([]string, len(fields))
 	for i, f := range fields {
 		out[i] = "e." + quoteIdent(f.Name)

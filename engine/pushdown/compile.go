@@ -53,6 +53,12 @@ type Plan struct {
 	Bounds Bounds
 	// Tree is the plan's normal form, a node per line.
 	Tree string
+	// Costs are the parts that are slow, Blocks where the scans stand among the
+	// query blocks.
+	Costs  []Cost
+	Blocks []Block
+	// Ends tells that the statement may be over before all rows are read.
+	Ends bool
 	// Notes are remarks for EXPLAIN.
 	Notes []string
 	// Warnings are for the answer.
@@ -63,8 +69,12 @@ type Plan struct {
 	// that only the columns count.
 	Parameters bool
 
-	query Query
+	query   Query
+	outline func() string
 }
+
+// Outline is the plan for people, a node per line.
+func (p *Plan) Outline() string { return p.outline() }
 
 // Text writes the statement for its execution.
 func (p *Plan) Text(b Binding) (string, error) { return p.query.Text(b) }

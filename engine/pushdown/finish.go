@@ -40,6 +40,9 @@ func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
 		}
 	}
 	p.Tree = tree(rel)
+	p.Costs, p.Blocks = costs(&Project{rel, out}), blocksOf(&Project{rel, out})
+	p.Ends = ends(rel)
+	p.outline = func() string { return outline(rel) }
 	if p.Sampled, err = c.sampledQueries(rel, out); err != nil {
 		return nil, err
 	}

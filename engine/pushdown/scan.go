@@ -54,6 +54,20 @@ type Source struct {
 	// columns. Whether a file is still there is no fact of the archive, so it
 	// does not come from row files.
 	Segments string
+	// Reads, when not nil, is told which stored columns of a family are read.
+	Reads func(family string, columns []string)
+}
+
+// rows reads the stored columns of a family.
+func (s Source) rows(family string, needed []Field) string {
+	if s.Reads != nil {
+		columns := make([]string, len(needed))
+		for i, f := range needed {
+			columns[i] = f.Name
+		}
+		s.Reads(family, columns)
+	}
+	return rowsSQL(s.Files[family], s.Tables[family], needed)
 }
 
 // has tells whether there are rows of a family.
@@ -276,7 +290,7 @@ func (v *view) text(fields []Field, src Source) string {
 		}
 		group = "\n  GROUP BY " + strings.Join(by, ", ")
 	}
-	return "SELECT " + strings.Join(out, ", ") + "\n  FROM " + rowsSQL(src.Files[v.family], src.Tables[v.family], needed) + " r" +
+	return "SELECT " + strings.Join(out, ", ") + "\n  FROM " + src.rows(v.family, needed) + " r" +
 		strings.Join(joins, "") + where + group
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -50,21 +52,36 @@ type span struct {
 	from, to   int
 }
 
-// spans coalesces the refs of one segment.
-func spans(refs []Ref) []span {
-	var out []span
-	for i, r := range refs {
-		off := r.ID.Offset()
-		if n := len(out); n > 0 && off-out[n-1].end <= coalesce {
-			out[n-1].end, out[n-1].to = off+guess, i+1
-		} else {
-			out = append(out, span{off, off + guess, i, i + 1})
+// stretches gives the stretches of a segment that hold refs, near ones joined.
+func stretches(refs []Ref) iter.Seq[span] {
+	return func(yield func(span) bool) {
+		var s span
+		for i, r := range refs {
+			off := r.ID.Offset()
+			if i > 0 && off-s.end <= coalesce {
+				s.end, s.to = off+guess, i+1
+				continue
+			}
+			if i > 0 && !yield(s) {
+				return
+			}
+			s = span{off, off + guess, i, i + 1}
+		}
+		if len(refs) > 0 {
+			yield(s)
 		}
 	}
-	if n := len(out); n > 1 {
-		if whole := out[n-1].end - out[0].start; int64(n)*dense > whole {
-			return []span{{out[0].start, out[n-1].end, 0, len(refs)}}
-		}
+}
+
+// through tells whether a segment is read through from its first stretch to
+// the end of its last, which has n of them.
+func through(n int, start, end int64) bool { return n > 1 && int64(n)*dense > end-start }
+
+// spans are what is read of one segment.
+func spans(refs []Ref) []span {
+	out := slices.Collect(stretches(refs))
+	if n := len(out); n > 0 && through(n, out[0].start, out[n-1].end) {
+		return []span{{out[0].start, out[n-1].end, 0, len(refs)}}
 	}
 	return out
 }
@@ -85,15 +102,37 @@ func bySegment(refs []Ref, fn func(segment uint32, refs []Ref) error) error {
 	return nil
 }
 
-// EstimateFetch says how many segments and ranges a Fetch of refs, sorted by
-// ID, would read. It does no I/O.
-func EstimateFetch(refs []Ref) (segments, ranges int) {
-	_ = bySegment(refs, func(_ uint32, refs []Ref) error {
-		segments++
-		ranges += len(spans(refs))
+// EstimateFetch says what a Fetch of refs, sorted by ID, would read: all but
+// the ends of packets longer than most. It does no I/O. What is gone is
+// counted in Missing.
+func EstimateFetch(c *Catalog, refs []Ref) FetchStats {
+	stats := FetchStats{Missing: map[uint32]int64{}}
+	_ = bySegment(refs, func(number uint32, refs []Ref) error {
+		s, ok := c.Segment(number)
+		if !ok || s.State != StateAvailable {
+			stats.Missing[number] += int64(len(refs))
+			return nil
+		}
+		stats.Segments++
+		stats.Packets += int64(len(refs))
+		n, bytes := 0, int64(0)
+		var first, last span
+		for one := range stretches(refs) {
+			if n == 0 {
+				first = one
+			}
+			last = one
+			bytes += max(0, min(one.end, s.Bytes)-one.start)
+			n++
+		}
+		if through(n, first.start, last.end) {
+			n, bytes = 1, min(last.end, s.Bytes)-first.start
+		}
+		stats.Ranges += n
+		stats.Bytes += bytes
 		return nil
 	})
-	return segments, ranges
+	return stats
 }
 
 // Fetch reads the packets of refs, which are sorted by ID, and calls fn for

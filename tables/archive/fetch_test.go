@@ -41,8 +41,12 @@ func TestFetchByAnyShape(t *testing.T) {
 		for _, id := range some {
 			refs = append(refs, Ref{ID: id})
 		}
-		if s, r := EstimateFetch(refs); s != stats.Segments || r != stats.Ranges {
-			t.Errorf("estimate %d %d, read %+v", s, r, stats)
+		// The end of a packet that reaches out of what was read is read again
+		// with the next.
+		e := EstimateFetch(catalog(t, a), refs)
+		if e.Segments != stats.Segments || e.Ranges != stats.Ranges || e.Packets != stats.Packets ||
+			e.Bytes > stats.Bytes+guess || float64(e.Bytes) < 0.9*float64(stats.Bytes) {
+			t.Errorf("estimate %+v, read %+v", e, stats)
 		}
 	}
 }

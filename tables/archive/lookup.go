@@ -22,6 +22,7 @@ type LookupStats struct {
 	Files, Groups int // files read, and row groups of them
 	Bytes         int64
 	Rows          int64
+	Paths         []string // of the files read
 }
 
 const (
@@ -95,6 +96,7 @@ func Lookup[T any](ctx context.Context, files []File, where []Values, columns []
 			}
 		}
 		stats.Files++
+		stats.Paths = append(stats.Paths, f.Path)
 		o.advise(groups)
 		var left sync.WaitGroup
 		for i, some := range groups {
@@ -256,6 +258,34 @@ func metadataOf(path string, file *os.File) (pf *parquet.File, err error) {
 	metadata.of[key] = pf
 	metadata.bytes += size
 	return pf, nil
+}
+
+// ColumnBytes says how many bytes some of a file's columns take in it, with its
+// footer: what reading them for all rows reads, but for pages that are left out
+// and what is in memory already.
+func ColumnBytes(f File, columns []string) (int64, error) {
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	pf, err := metadataOf(f.Path, file)
+	if err != nil {
+		return 0, err
+	}
+	var tail [8]byte
+	if _, err := file.ReadAt(tail[:], pf.Size()-8); err != nil {
+		return 0, err
+	}
+	bytes := int64(binary.LittleEndian.Uint32(tail[:])) + 8
+	for _, group := range pf.Metadata().RowGroups {
+		for _, c := range group.Columns {
+			if path := c.MetaData.PathInSchema; len(path) > 0 && slices.Contains(columns, path[0]) {
+				bytes += c.MetaData.TotalCompressedSize
+			}
+		}
+	}
+	return bytes, nil
 }
 
 // chunk is a leaf's part of a row group.

@@ -1,0 +1,360 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// explanation is what EXPLAIN tells of a statement. Each format writes the
+// same facts. Bytes are as they rest on disk.
+type explanation struct {
+	// Summary says what is read: packets, and row files.
+	Summary []string         `json:"summary"`
+	Files   *filesRead       `json:"files,omitempty"`
+	Packets []packetsRead    `json:"packets,omitempty"`
+	Tables  []tableRead      `json:"tables,omitempty"`
+	Missing []string         `json:"missing,omitempty"`
+	Slow    []slowness       `json:"slow,omitempty"`
+	Notes   []string         `json:"notes,omitempty"`
+	Refused string           `json:"refused,omitempty"`
+	Actual  *actual          `json:"actual,omitempty"`
+	Tree    []string         `json:"tree,omitempty"`
+	SQL     []string         `json:"sql,omitempty"`
+	blocks  []pushdown.Block // for the format of rows
+	scans   map[int]int      // of the blocks among Tables, by the scan's number
+}
+
+// filesRead are the row files of all steps together, each counted once.
+type filesRead struct {
+	Read    int   `json:"read"`
+	All     int   `json:"all"`
+	Bytes   int64 `json:"bytes"` // of the columns that are read
+	OfBytes int64 `json:"of_bytes"`
+}
+
+// packetsRead is a scan of packets.
+type packetsRead struct {
+	Table    string   `json:"table"`
+	FoundBy  string   `json:"found_by"`
+	FlowRows int      `json:"flow_rows"`
+	Packets  int64    `json:"packets"`
+	Segments int      `json:"segments"`
+	Ranges   int      `json:"ranges"`
+	Bytes    int64    `json:"bytes"`
+	OfBytes  int64    `json:"of_bytes"`
+	Limit    int64    `json:"limit_bytes"`
+	Keys     []string `json:"keys,omitempty"`
+	scan     int
+}
+
+// tableRead is a step that reads row files.
+type tableRead struct {
+	Table    string `json:"table"`
+	Why      string `json:"why,omitempty"`
+	InMemory bool   `json:"in_memory,omitempty"`
+	Files    int    `json:"files"`
+	AllFiles int    `json:"all_files"`
+	Families string `json:"families,omitempty"`
+	Rows     int64  `json:"rows"` // in the files; of a lookup, those found
+	Looked   bool   `json:"looked_up,omitempty"`
+	Bytes    int64  `json:"bytes"`
+	OfBytes  int64  `json:"of_bytes"`
+}
+
+// slowness is what takes long, and what would help.
+type slowness struct {
+	What string `json:"what"`
+	Add  string `json:"add,omitempty"`
+}
+
+// What is worth a word: below, a statement is over before its EXPLAIN is read.
+const (
+	slowBytes    = 16 << 20
+	slowFiles    = 50
+	slowCalls    = 100_000
+	slowCompared = 10_000_000
+)
+
+// describe tells what a run reads, whose packets are found and whose
+// statement is prepared.
+func (r *run) describe() (*explanation, error) {
+	x := &explanation{Notes: slices.Clone(r.plan.Notes), blocks: r.plan.Blocks, scans: map[int]int{}}
+	x.Tree, x.SQL = lines(r.plan.Outline()), lines(r.plan.SQL)
+	var reads []*reading
+	var sum filesRead
+	for _, one := range r.reads {
+		if one.why == "" && r.isDirect() {
+			continue // the packets found are the answer
+		}
+		reads = append(reads, one)
+		t, err := one.describe(r.snap)
+		if err != nil {
+			return nil, err
+		}
+		if one.why == "" {
+			x.scans[one.scan.ID] = len(x.Tables)
+			if s := one.slow(t, r.engine); s != nil {
+				x.Slow = append(x.Slow, *s)
+			}
+		}
+		x.Tables = append(x.Tables, t)
+		sum.Bytes += t.Bytes
+	}
+	if sum.Read, sum.All = files(r.snap, reads); sum.All > 0 {
+		sum.OfBytes = familyBytes(r.snap, reads)
+		x.Files = &sum
+	}
+	var all int64
+	for _, s := range r.snap.catalog.Segments() {
+		if s.State == archive.StateAvailable {
+			all += s.Bytes
+		}
+	}
+	for _, k := range r.packets {
+		p := packetsRead{Table: k.plan.Relation.Name, Keys: lines("of " + k.plan.Relation.Name + ": " + k.shown), FlowRows: k.rows, Packets: k.fetch.Packets, Segments: k.fetch.Segments,
+			Ranges: k.fetch.Ranges, Bytes: k.fetch.Bytes, OfBytes: all, Limit: r.engine.scanLimit(r.ctx), scan: k.plan.ID}
+		if k.by != nil {
+			p.FoundBy = k.by.String()
+		}
+		if !k.plan.Narrow && !k.looked && (p.Bytes >= slowBytes || k.by == nil) {
+			x.Slow = append(x.Slow, slowness{"every packet is read: nothing says which", advice(k.plan)})
+		}
+		x.Packets = append(x.Packets, p)
+	}
+	if r.isDirect() {
+		x.Notes = append(x.Notes, "the packets found are the result as they are: the SQL below is not run")
+	}
+	if r.plan.Ends {
+		x.Notes = append(x.Notes, "what is read is the most there can be: reading ends when the LIMIT is full")
+	}
+	x.Slow = append(x.Slow, r.costs(x)...)
+	x.Summary = x.summary()
+	return x, nil
+}
+
+// describe tells what a step reads.
+func (r *reading) describe(snap *snapshot) (tableRead, error) {
+	t := tableRead{Table: r.relation.Name, Why: r.why, Looked: r.lookup != nil}
+	if s := r.relation.Schema; s != tables.Main && s != pushdown.FlowIndex.Schema {
+		t.Table = s + "." + t.Table
+	}
+	if len(pushdown.Families(r.relation)) == 0 {
+		t.InMemory = true
+		return t, nil
+	}
+	var each []string
+	for _, f := range r.families {
+		t.Files, t.AllFiles = t.Files+len(f.read), t.AllFiles+f.files
+		each = append(each, fmt.Sprintf("%s %d of %d", f.family, len(f.read), f.files))
+	}
+	if len(each) > 1 {
+		t.Families = strings.Join(each, ", ")
+	}
+	var err error
+	t.Rows = r.rows()
+	if r.lookup != nil {
+		t.Rows = r.lookup.Rows
+	}
+	_, t.OfBytes = r.size(snap)
+	t.Bytes, err = r.bytes()
+	return t, err
+}
+
+// familyBytes is the size of all files of the families that are read.
+func familyBytes(snap *snapshot, reads []*reading) (n int64) {
+	seen := map[archive.Family]bool{}
+	for _, r := range reads {
+		for _, f := range r.families {
+			if seen[f.family] {
+				continue
+			}
+			seen[f.family] = true
+			for _, file := range snap.catalog.Files(f.family) {
+				n += file.Bytes
+			}
+		}
+	}
+	return n
+}
+
+// slow tells why reading a table takes long, nil when it does not.
+func (r *reading) slow(t tableRead, e *Engine) *slowness {
+	if t.Bytes < slowBytes && t.Files < slowFiles || !captured(r.relation) || r.scan == nil || t.Files < t.AllFiles {
+		return nil
+	}
+	name := r.relation.Name
+	if r.scan.Bounds.Timeless() {
+		return &slowness{fmt.Sprintf("every file of %s is read: nothing bounds its time", name),
+			"ts >= '…' AND ts < '…', or overlaps(ts, ts_end, '…', '…')"}
+	}
+	if len(r.scan.Bounds.Equal) == 0 {
+		return &slowness{fmt.Sprintf("no file of %s can be left out: all of them touch the time asked for", name),
+			"a shorter time, an address, or an id"}
+	}
+	return nil
+}
+
+// costs tells what is slow in the plan itself.
+func (r *run) costs(x *explanation) (out []slowness) {
+	rows := map[int]int64{}
+	name := map[int]string{}
+	var most int64
+	for _, one := range r.reads {
+		if one.scan != nil && one.why == "" {
+			rows[one.scan.ID], name[one.scan.ID] = one.rows(), one.relation.Name
+			most = max(most, one.rows())
+		}
+	}
+	for _, p := range x.Packets {
+		rows[p.scan], name[p.scan] = p.Packets, p.Table
+		most = max(most, p.Packets)
+	}
+	for _, c := range r.plan.Costs {
+		if c.Calls != nil {
+			if most >= slowCalls {
+				out = append(out, slowness{fmt.Sprintf("%s is computed a row at a time, for up to %s rows", strings.Join(c.Calls, ", "), grouped(most)),
+					"conditions that leave fewer rows to it"})
+			}
+			continue
+		}
+		l, r := rows[c.Left], rows[c.Right]
+		if l == 0 || r == 0 || l < slowCompared/r {
+			continue
+		}
+		s := slowness{fmt.Sprintf("each of up to %s rows of %s meets each of up to %s rows of %s", grouped(l), name[c.Left], grouped(r), name[c.Right]),
+			"a condition with = between the two"}
+		if c.Crossed {
+			s.What += ": nothing joins them"
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// summary is what comes first.
+func (x *explanation) summary() []string {
+	var parts []string
+	for _, p := range x.Packets {
+		parts = append(parts, fmt.Sprintf("%s → %s in %s, %s of %s", counted(int64(p.FlowRows), "flow row"), counted(p.Packets, "packet"),
+			counted(int64(p.Segments), "segment"), byteText(p.Bytes), byteText(p.OfBytes)))
+	}
+	if f := x.Files; f != nil {
+		parts = append(parts, fmt.Sprintf("%s of %s, %s of %s", grouped(int64(f.Read)), counted(int64(f.All), "file"), byteText(f.Bytes), byteText(f.OfBytes)))
+	}
+	if parts == nil {
+		parts = []string{"nothing of the archive"}
+	}
+	return parts
+}
+
+// lines are those of a text, none longer than a page is wide.
+func lines(text string) (out []string) {
+	for _, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
+		out = append(out, wrapped(line, pageWidth-pageMargin)...)
+	}
+	return out
+}
+
+// counted is a number of things.
+func counted(n int64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return grouped(n) + " " + thing
+}
+
+// grouped writes a number with a comma before each three digits.
+func grouped(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// lacks says what is missing of the answer: what was not recorded, was
+// damaged, lost or is gone, and names nobody ever had.
+func (r *run) lacks() ([]string, error) {
+	lost, err := r.engine.lost(r.snap, r.plan.Scans)
+	if err != nil {
+		return nil, err
+	}
+	out := append(r.snap.outside(r.plan), r.snap.holes(r.plan)...)
+	out = append(append(out, lost...), r.gone()...)
+	damaged, err := r.snap.damaged(r.plan)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(out, damaged, r.plan.Warnings), nil
+}
+
+// holes lists the times between what was recorded that a plan asks about.
+func (s *snapshot) holes(p *pushdown.Plan) []string {
+	recorded := s.recorded
+	if len(recorded) < 2 || !slices.ContainsFunc(p.Scans, func(s *pushdown.ScanPlan) bool { return captured(s.Relation) }) {
+		return nil
+	}
+	if slices.ContainsFunc(p.Scans, reported) {
+		recorded = s.withReported(recorded)
+	}
+	var out []string
+	more := 0
+	for i := 1; i < len(recorded); i++ {
+		from, to := recorded[i-1].to, recorded[i].from
+		if from >= p.Bounds.To || to <= p.Bounds.From {
+			continue
+		}
+		if len(out) == maxNamed {
+			more++
+			continue
+		}
+		out = append(out, fmt.Sprintf("nothing was recorded from %s to %s", timeText(from), timeText(to)))
+	}
+	if more > 0 {
+		out = append(out, fmt.Sprintf("nor in %d times more: see ops.coverage", more))
+	}
+	return out
+}
+
+// lostBehind is for how long behind its last packet a damaged capture may miss
+// some: nothing says how long it went on.
+const lostBehind = tables.Time(time.Hour / time.Microsecond)
+
+// damaged names imported captures of the time asked about that were damaged,
+// and row files that can't be read.
+func (s *snapshot) damaged(p *pushdown.Plan) ([]string, error) {
+	if !slices.ContainsFunc(p.Scans, func(s *pushdown.ScanPlan) bool { return captured(s.Relation) }) {
+		return nil, nil
+	}
+	var out []string
+	err := readFamily(s.catalog, archive.Imports, func(i *tables.Import) {
+		before := i.TSEnd.Set && p.Bounds.From != pushdown.MinTime && i.TSEnd.V < p.Bounds.From-lostBehind
+		if i.State != tables.ImportDamaged || before || i.TS.Set && i.TS.V >= p.Bounds.To {
+			return
+		}
+		out = append(out, fmt.Sprintf("%s is damaged at byte %d, what is behind was not imported", i.File, i.DamageOffset.V))
+	})
+	slices.Sort(out)
+	out = atMost(slices.Compact(out), "damaged captures: see ops.imports")
+	var bad []string
+	for _, q := range s.catalog.Quarantined() {
+		bad = append(bad, q.Path+" is left out: "+q.Reason)
+	}
+	slices.SortFunc(bad, cmp.Compare[string])
+	return append(out, atMost(bad, "files that are left out")...), err
+}
+
+// atMost keeps the first few of a list and counts the others.
+func atMost(list []string, others string) []string {
+	if len(list) <= maxNamed {
+		return list
+	}
+	return append(slices.Clip(list[:maxNamed]), fmt.Sprintf("%d more %s", len(list)-maxNamed, others))
+}
