@@ -209,14 +209,9 @@ func TestPacketsGone(t *testing.T) {
 
 func TestSessionZone(t *testing.T) {
 	s := demoEngine(t).NewSession()
-	for _, zone := range []string{"UTC", "+00:00"} {
+	for _, zone := range []string{"UTC", "+00:00", "+02:00", "Europe/Berlin"} {
 		if got := askEngine(s, "SET time_zone = '"+zone+"'"); got.err != "" {
 			t.Errorf("%s: %s", zone, got.err)
-		}
-	}
-	for _, zone := range []string{"+02:00", "Europe/Berlin"} {
-		if got := askEngine(s, "SET time_zone = '"+zone+"'"); !strings.Contains(got.err, "times are UTC") {
-			t.Errorf("%s: %q", zone, got.err)
 		}
 	}
 	if got := askEngine(s, "SELECT SLEEP(0.01), SLEEP(NULL)"); got.err != "" || got.rows[0] != "0\tNULL" {
