@@ -239,7 +239,7 @@ func (x *explanation) text() string {
 		lines = append(lines, "  "+t.String())
 	}
 	for _, k := range x.Packets {
-		lines = append(lines, fmt.Sprintf("  %s: found by %s; in %s, limit %s", k.Table, k.FoundBy, counted(int64(k.Ranges), "range"), byteText(k.Limit)))
+		lines = append(lines, fmt.Sprintf("  %s: found by %s; in %s, limit %s", k.Table, k.FoundBy, quantity(int64(k.Ranges), "range"), byteText(k.Limit)))
 	}
 	p.fact("reads", lines...)
 	p.fact("missing", x.Missing...)
@@ -274,14 +274,14 @@ func (t tableRead) String() string {
 	if t.InMemory {
 		return s + ": in memory"
 	}
-	s += fmt.Sprintf(": %s of %s", grouped(int64(t.Files)), counted(int64(t.AllFiles), "file"))
+	s += fmt.Sprintf(": %s of %s", grouped(int64(t.Files)), quantity(int64(t.AllFiles), "file"))
 	if t.Families != "" {
 		s += " (" + t.Families + ")"
 	}
 	if t.Looked {
-		return s + fmt.Sprintf(", %s looked up, %s", counted(t.Rows, "row"), byteText(t.Bytes))
+		return s + fmt.Sprintf(", %s looked up, %s", quantity(t.Rows, "row"), byteText(t.Bytes))
 	}
-	return s + fmt.Sprintf(", %s, %s of %s", counted(t.Rows, "row"), byteText(t.Bytes), byteText(t.OfBytes))
+	return s + fmt.Sprintf(", %s, %s of %s", quantity(t.Rows, "row"), byteText(t.Bytes), byteText(t.OfBytes))
 }
 
 // actual is what running a statement took.
@@ -415,11 +415,11 @@ func milliseconds(d time.Duration) float64 {
 func (a *actual) lines() []string {
 	read := byteText(a.FileBytes) + " of row files"
 	if a.Packets > 0 {
-		read = fmt.Sprintf("%s of %s, %s", byteText(a.PacketBytes), counted(a.Packets, "packet"), read)
+		read = fmt.Sprintf("%s of %s, %s", byteText(a.PacketBytes), quantity(a.Packets, "packet"), read)
 	}
-	out := []string{fmt.Sprintf("%s in %.1f ms, of which %.1f to find packets; read: %s", counted(a.Rows, "row"), a.MS, a.FindMS, read)}
+	out := []string{fmt.Sprintf("%s in %.1f ms, of which %.1f to find packets; read: %s", quantity(a.Rows, "row"), a.MS, a.FindMS, read)}
 	for _, o := range a.Operators {
-		line := fmt.Sprintf("%s%s: %s, %.1f ms", strings.Repeat("  ", o.Depth+1), o.Name, counted(o.Rows, "row"), o.MS)
+		line := fmt.Sprintf("%s%s: %s, %.1f ms", strings.Repeat("  ", o.Depth+1), o.Name, quantity(o.Rows, "row"), o.MS)
 		if o.Scanned > 0 {
 			line += fmt.Sprintf(", %s scanned", grouped(o.Scanned))
 		}

@@ -65,7 +65,7 @@ func (x *explanation) accesses() []access {
 		for _, p := range x.Packets {
 			if p.scan == b.Scan {
 				a.table, a.kind, a.key, a.rows = p.Table, "ref", "flows", p.Packets
-				a.extra = append(a.extra, fmt.Sprintf("%s in %s", byteText(p.Bytes), counted(int64(p.Segments), "segment")))
+				a.extra = append(a.extra, fmt.Sprintf("%s in %s", byteText(p.Bytes), quantity(int64(p.Segments), "segment")))
 			}
 		}
 		if a.table == "" {

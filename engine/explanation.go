@@ -242,11 +242,11 @@ func (r *run) costs(x *explanation) (out []slowness) {
 func (x *explanation) summary() []string {
 	var parts []string
 	for _, p := range x.Packets {
-		parts = append(parts, fmt.Sprintf("%s → %s in %s, %s of %s", counted(int64(p.FlowRows), "flow row"), counted(p.Packets, "packet"),
-			counted(int64(p.Segments), "segment"), byteText(p.Bytes), byteText(p.OfBytes)))
+		parts = append(parts, fmt.Sprintf("%s → %s in %s, %s of %s", quantity(int64(p.FlowRows), "flow row"), quantity(p.Packets, "packet"),
+			quantity(int64(p.Segments), "segment"), byteText(p.Bytes), byteText(p.OfBytes)))
 	}
 	if f := x.Files; f != nil {
-		parts = append(parts, fmt.Sprintf("%s of %s, %s of %s", grouped(int64(f.Read)), counted(int64(f.All), "file"), byteText(f.Bytes), byteText(f.OfBytes)))
+		parts = append(parts, fmt.Sprintf("%s of %s, %s of %s", grouped(int64(f.Read)), quantity(int64(f.All), "file"), byteText(f.Bytes), byteText(f.OfBytes)))
 	}
 	if parts == nil {
 		parts = []string{"nothing of the archive"}
@@ -262,8 +262,8 @@ func lines(text string) (out []string) {
 	return out
 }
 
-// counted is a number of things.
-func counted(n int64, thing string) string {
+// quantity is a number of things.
+func quantity(n int64, thing string) string {
 	if n != 1 {
 		thing += "s"
 	}
