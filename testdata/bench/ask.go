@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"database/sql"
 	"fmt"
@@ -22,15 +23,16 @@ func (b *bench) withServer(c *corpus, fn func(*sql.DB) error) error {
 	return b.withProcess(c.archive, func(db *sql.DB, _ int) error { return fn(db) })
 }
 
-// withProcess is withServer for those who watch the server: pid is its.
-func (b *bench) withProcess(archive string, fn func(db *sql.DB, pid int) error) error {
+// withProcess is withServer for those who watch the server: pid is its. flags
+// are further ones of serve.
+func (b *bench) withProcess(archive string, fn func(db *sql.DB, pid int) error, flags ...string) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	address := l.Addr().String()
 	l.Close()
-	cmd := exec.Command(b.wiresql, "serve", "--data", archive, "--listen", address)
+	cmd := exec.Command(b.wiresql, append([]string{"serve", "--data", archive, "--listen", address}, flags...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -342,3 +344,44 @@ func (b *bench) aggregates(c *corpus) error {
 }
 
 func ratio(a, b time.Duration) float64 { return a.Seconds() / b.Seconds() }
+
+// queryer is a pool or a connection of it.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// rowsText is a result as lines of tab-separated cells.
+func rowsText(db queryer, query string) (string, time.Duration, error) {
+	start := time.Now()
+	rows, err := db.QueryContext(context.Background(), query)
+	if err != nil {
+		return "", 0, fmt.Errorf("%s: %w", query, err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return "", 0, err
+	}
+	cells, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
+	for i := range cells {
+		into[i] = &cells[i]
+	}
+	var out strings.Builder
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return "", 0, err
+		}
+		for i, c := range cells {
+			if i > 0 {
+				out.WriteByte('\t')
+			}
+			if c.Valid {
+				out.WriteString(c.String)
+			} else {
+				out.WriteString(`\N`)
+			}
+		}
+		out.WriteByte('\n')
+	}
+	return out.String(), time.Since(start), rows.Err()
+}

@@ -45,6 +45,9 @@ func (b *bench) sql(only string, s *sqls) error {
 		{"before", s.besideBefore},
 		{"stream", s.stream},
 		{"mariadb", s.besideMariaDB},
+		{"stop", s.stop},
+		{"load", s.load},
+		{"spill", s.spill},
 	} {
 		if only != "" && !strings.Contains(","+only+",", ","+p.name+",") {
 			continue
