@@ -218,7 +218,20 @@ func (e *Engine) admit(ctx *sql.Context, s *statement) (admitted, error) {
 	return e.admission.enter(ctx, account, bytes)
 }
 
-// bytesRead are those of the row files that scans read.
+// shareRead is the share of a file's row groups that may hold what is asked for.
+func shareRead(f archive.File, b pushdown.Bounds) float64 {
+	least := 1.0
+	for _, values := range b.Equal {
+		one := 0.0
+		for _, v := range values {
+			one += archive.ShareOf(f, v.Column, v.Value)
+		}
+		least = min(least, one)
+	}
+	return least
+}
+
+// bytesRead are about those of the row files that scans read.
 func (s *snapshot) bytesRead(scans []*pushdown.ScanPlan) (bytes int64) {
 	for _, scan := range scans {
 		if pushdown.IsPackets(scan.Relation) || metadata.Describes(scan.Relation.Schema) {
@@ -227,7 +240,7 @@ func (s *snapshot) bytesRead(scans []*pushdown.ScanPlan) (bytes int64) {
 		for _, family := range pushdown.Families(scan.Relation) {
 			for _, f := range s.catalog.Files(archive.Family(family)) {
 				if s.matters(f, scan.Bounds) {
-					bytes += f.Bytes
+					bytes += int64(float64(f.Bytes) * shareRead(f, scan.Bounds))
 				}
 			}
 		}

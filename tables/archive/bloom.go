@@ -32,18 +32,22 @@ type bloomKey struct {
 // MayContain tells whether a column of f may hold value, by its bloom filters;
 // true when there are none. For columns of numbers: cid, flow_id, conn_id and
 // the low words of addresses.
-func MayContain(f File, column string, value uint64) bool {
+func MayContain(f File, column string, value uint64) bool { return ShareOf(f, column, value) > 0 }
+
+// ShareOf is the share of a file's row groups that may hold value, from 0 to 1.
+func ShareOf(f File, column string, value uint64) float64 {
 	groups := filtersOf(f, column)
 	if len(groups) == 0 {
-		return true
+		return 1
 	}
 	hash := xxhash.Sum64(binary.LittleEndian.AppendUint64(nil, value))
+	n := 0
 	for _, g := range groups {
 		if g.Check(hash) {
-			return true
+			n++
 		}
 	}
-	return false
+	return float64(n) / float64(len(groups))
 }
 
 // filtersOf returns the filters of a column, one per row group, or none.

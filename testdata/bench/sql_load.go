@@ -84,7 +84,7 @@ func (s *sqls) load() error {
 				random := rand.New(rand.NewPCG(uint64(client), 99))
 				for ctx.Err() == nil {
 					// Between two statements one reads for a while.
-					time.Sleep(time.Duration(random.ExpFloat64() * float64(2*time.Second)))
+					time.Sleep(time.Duration(random.ExpFloat64() * float64(5*time.Second)))
 					text, k := "", random.IntN(100)
 					for _, m := range mixed {
 						if k < m.share && text == "" {
