@@ -130,7 +130,7 @@ func (c *compiler) aggregateOf(e sqlparser.AggrFunc) (Expr, error) {
 		}
 		for i, a := range args {
 			if args[i] = instant(a); e.Distinct {
-				args[i] = c.key(args[i])
+				args[i] = c.key(distinctly(args[i]))
 			}
 			if l, ok := a.(*Literal); ok && l.Value != nil && !e.Distinct {
 				args = nil // every row
@@ -160,7 +160,13 @@ func (c *compiler) aggregateOf(e sqlparser.AggrFunc) (Expr, error) {
 	case "sum", "avg":
 		return c.sum(name, distinct, x)
 	case "bit_and", "bit_or", "bit_xor":
-		if k := x.Kind(); k != Integer && k != Unsigned && k != Bool && k != Null {
+		switch k := x.Kind(); {
+		case k == Integer, k == Unsigned, k == Bool, k == Null:
+		case k.Numeric() || k.Temporal(): // what is past BIGINT is its end
+			if x, err = c.functionOf(&sqlparser.CastExpr{Expr: &sqlparser.NullVal{}, Type: &sqlparser.ConvertType{Type: "SIGNED"}}, []Expr{x}); err != nil {
+				return nil, err
+			}
+		default:
 			if x, err = c.coerce(x, Type{Kind: Unsigned}); err != nil {
 				return nil, err
 			}
@@ -228,6 +234,9 @@ func (c *compiler) sum(name string, distinct bool, x Expr) (Expr, error) {
 			return nil, err
 		}
 	}
+	if distinct {
+		x = distinctly(x)
+	}
 	a := &Aggregate{Name: name, Distinct: distinct, Args: []Expr{x}}
 	if x.Kind() == Double {
 		a.T = Type{Kind: Double, Nullable: true}
@@ -250,6 +259,15 @@ func (c *compiler) sum(name string, distinct bool, x Expr) (Expr, error) {
 		a.T = Type{Kind: Decimal, Precision: min(65, digits+divScale), Scale: min(30, t.Scale+divScale), Nullable: true}
 	}
 	return a, nil
+}
+
+// distinctly is a value as DISTINCT tells it apart: a quotient with the digits
+// it shows.
+func distinctly(x Expr) Expr {
+	if inexact(x) {
+		return &Cast{Arg: x, T: TypeOf(x)}
+	}
+	return x
 }
 
 // timeNumber is a time as the number its digits make, 20260612101500.75.

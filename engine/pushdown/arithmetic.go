@@ -13,8 +13,10 @@ import (
 
 // bigint renders a number; an INT column becomes BIGINT, so that sums do not
 // overflow at 2^31.
-func (r *renderer) bigint(e Expr) string {
-	text := r.value(e)
+func (r *renderer) bigint(e Expr) string { return widened(e, r.value(e)) }
+
+// widened makes BIGINT of an integer's text that DuckDB may hold in fewer bits.
+func widened(e Expr, text string) string {
 	switch e := e.(type) {
 	case *Col:
 		if e.Column.Kind == Integer && e.Column.Bits != 0 && e.Column.Bits != 64 {
@@ -263,8 +265,7 @@ func (r *renderer) arithmetic(e *Call) string {
 		return r.unsignedArithmetic(e)
 	}
 	if e.T.Kind == Double && e.Op != "%" && e.Op != "div" {
-		text := r.double(e)
-		return "(CASE WHEN isfinite(" + text + ") IS NOT FALSE THEN " + text + " ELSE error('DOUBLE value is out of range') END)"
+		return finite(r.double(e))
 	}
 	switch e.Op {
 	case "+", "-", "*":
@@ -433,6 +434,11 @@ func (r *renderer) bits(e *Call) string {
 	return "(" + a + " " + e.Op + " " + r.unsigned(e.Args[1]) + ")"
 }
 
+// finite makes an error of what is past DOUBLE.
+func finite(text string) string {
+	return "(CASE WHEN isfinite(" + text + ") IS NOT FALSE THEN " + text + " ELSE error('DOUBLE value is out of range') END)"
+}
+
 // aggregateText renders an aggregate of one column.
 func (r *renderer) aggregateText(a *Aggregate) string {
 	switch a.Name {
@@ -447,11 +453,14 @@ func (r *renderer) aggregateText(a *Aggregate) string {
 		if a.T.Kind == Decimal && scaleOf(a) == 0 {
 			return "CAST(" + r.sum(a) + " AS DECIMAL(38,0))"
 		}
+		if a.T.Kind == Double {
+			return finite(r.sum(a))
+		}
 		return r.sum(a)
 	case "avg":
 		arg := a.Args[0]
 		if a.T.Kind == Double {
-			return "avg(" + distinct(a) + r.value(arg) + ")" + r.over
+			return finite("avg(" + distinct(a) + r.value(arg) + ")" + r.over)
 		}
 		sum, frac := r.digits(&Aggregate{Name: "sum", Distinct: a.Distinct, Args: a.Args, T: Type{Kind: Decimal}})
 		n := "nullif(count(" + distinct(a) + r.value(arg) + ")" + r.over + ", 0)"

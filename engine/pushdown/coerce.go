@@ -104,8 +104,12 @@ func (c *compiler) coerce(e Expr, t Type) (Expr, error) {
 			return &Literal{T: t, Value: l.Value}, nil
 		}
 		return toTime(e), nil
-	case t.Kind == Bytes && k == Text:
-		return toBytes(e), nil
+	case t.Kind == Bytes:
+		text, err := c.text(e)
+		if err != nil {
+			return nil, err
+		}
+		return toBytes(text), nil
 	case t.Kind == Double:
 		return c.made(&sqlparser.CastExpr{Expr: placeholder(0), Type: &sqlparser.ConvertType{Type: "double"}}, []Expr{e})
 	}

@@ -152,6 +152,9 @@ func (r *renderer) named(n Named) []string {
 	if n.Digits == 0 {
 		texts[0] = r.shown(n.Expr, texts[0])
 	}
+	if _, is := n.Expr.(*Col); !is && n.Kind == Integer {
+		texts[0] = widened(n.Expr, texts[0]) // a column is as wide as its type says
+	}
 	out := make([]string, len(names))
 	for i, name := range names {
 		out[i] = name
