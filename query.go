@@ -68,7 +68,12 @@ func (p *program) answer(ctx context.Context, e *engine.Engine, format, statemen
 		return err
 	}
 	defer rows.Close()
-	if err := writeRows(p.stdout, format, answerRows{rows}); err != nil {
+	if len(rows.Schema) == 0 { // SET, USE, …
+		_, err = rows.All()
+	} else {
+		err = writeRows(p.stdout, format, answerRows{rows})
+	}
+	if err != nil {
 		return err
 	}
 	for _, w := range rows.Warnings() {
