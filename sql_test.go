@@ -35,7 +35,8 @@ var rewrite = flag.Bool("rewrite", false, "write what is seen into the files of 
 //	query unordered        the same rows in any order; stored sorted
 //	query only-on          not compared with pushdown off, with the reason on
 //	                       the comment above
-//	error                  then the error's text
+//	error [number]         then the error's text; the number is told on the
+//	                       wire only
 //	warning                rows are not compared, the warnings are
 //	oracle                 a statement whose rows MariaDB has written, and no
 //	                       one else may; only in testdata/sql/oracle. A line
@@ -52,6 +53,7 @@ type sqlCase struct {
 	kind      string // query, error, warning, oracle
 	unordered bool
 	onlyOn    bool
+	number    int // of the error that is wanted; 0 for any
 	comments  []string
 	statement string
 	maria     string // what MariaDB is asked instead, or empty
@@ -94,7 +96,9 @@ func parsePage(t testing.TB, path string) page {
 				case "only-on":
 					c.onlyOn = true
 				default:
-					t.Fatalf("%s:%d: unknown word %q", path, i+1, w)
+					if c.number, _ = strconv.Atoi(w); c.number == 0 || c.kind != "error" {
+						t.Fatalf("%s:%d: unknown word %q", path, i+1, w)
+					}
 				}
 			}
 			var statement []string
@@ -134,6 +138,9 @@ func writePage(t *testing.T, path string, p page) {
 			b.WriteString(line + "\n")
 		}
 		b.WriteString(c.kind)
+		if c.number != 0 {
+			b.WriteString(" " + strconv.Itoa(c.number))
+		}
 		if c.unordered {
 			b.WriteString(" unordered")
 		}
@@ -422,8 +429,8 @@ func TestSQLOverTheWire(t *testing.T) {
 				if c.kind == "error" {
 					if err == nil {
 						t.Errorf("%s:%d: no error: %s", path, c.line, c.statement)
-					} else if !strings.Contains(errText.String(), c.want[0]) {
-						t.Errorf("%s:%d: %s\n got %s\nwant %s", path, c.line, c.statement, errText.String(), c.want[0])
+					} else if number := fmt.Sprintf("ERROR %d (", c.number); !strings.Contains(errText.String(), c.want[0]) || c.number != 0 && !strings.Contains(errText.String(), number) {
+						t.Errorf("%s:%d: %s\n got %s\nwant %d %s", path, c.line, c.statement, errText.String(), c.number, c.want[0])
 					}
 					continue
 				}

@@ -27,6 +27,8 @@ var duckMistakes = []struct {
 	{"Overflow on ", 1690, "22003", "BIGINT value is out of range"},
 	{"is out of range for the destination type INT64", 1690, "22003", "BIGINT value is out of range"},
 	{"Could not cast value", 1690, "22003", "DECIMAL value is out of range"},
+	{"Data too long for column", 1406, "22001", ""},
+	{"Out of range value for column", 1264, "22003", ""},
 	{"Recursive query aborted after", 3636, "HY000", ""},
 	{"Out of Memory Error", 1041, "HY000", ""},
 }

@@ -150,7 +150,7 @@ func (t Type) chars() int {
 
 // chars is that of the type, but of a literal its own.
 func (a Argument) chars() int {
-	if a.Literal && !a.Value.IsNull() {
+	if a.Literal && !a.Value.IsNull() && a.Type.Kind != Decimal {
 		return max(1, len([]rune(a.Value.ToString())))
 	}
 	return a.Type.chars()

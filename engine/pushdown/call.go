@@ -21,7 +21,11 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 	}
 	if len(e.Exprs) == 0 || name == "current_user" {
 		if v, ok := c.session.Info(name); ok {
-			return c.goLiteral(v)
+			l, err := c.goLiteral(v)
+			if length := map[string]int{"database": 64, "schema": 64, "user": 288, "session_user": 288, "system_user": 288, "current_user": 288}[name]; l != nil && length > 0 && l.T.Kind == Text {
+				l.T.Length = length // as long as a name may be
+			}
+			return l, err
 		}
 	}
 	switch name {
@@ -133,7 +137,7 @@ func (c *compiler) coalesce(args []Expr) (Expr, error) {
 		return null(), nil
 	}
 	if isLiteral(kept[0]) {
-		return values[slices.Index(args, kept[0])], nil
+		return widened(values[slices.Index(args, kept[0])], t), nil
 	}
 	nullable := !slices.ContainsFunc(kept, func(e Expr) bool { return !TypeOf(e).Nullable })
 	t.Nullable = nullable

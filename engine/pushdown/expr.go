@@ -571,7 +571,7 @@ func (c *compiler) choice(conds, values []Expr) (Expr, error) {
 				continue // never
 			}
 			if len(out.Whens) == 0 {
-				return values[i], nil
+				return widened(values[i], t), nil
 			}
 			out.Else = values[i]
 			return out, nil
@@ -585,9 +585,22 @@ func (c *compiler) choice(conds, values []Expr) (Expr, error) {
 		if out.Else == nil {
 			return null(), nil
 		}
-		return out.Else, nil
+		return widened(out.Else, t), nil
 	}
 	return out, nil
+}
+
+// widened gives a text the length of what it was chosen from.
+func widened(e Expr, t Type) Expr {
+	if t.Kind != Text || e.Kind() != Text || t.Length <= TypeOf(e).Length {
+		return e
+	}
+	own := TypeOf(e)
+	own.Length = t.Length
+	if l, ok := e.(*Literal); ok {
+		return &Literal{T: own, Value: l.Value}
+	}
+	return e
 }
 
 // scalarSubquery binds a subquery that gives one value.

@@ -1,6 +1,7 @@
 package pushdown
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,13 +20,22 @@ type recursion struct {
 }
 
 // recursive binds a body whose later arms refer to itself.
-func (c *compiler) recursive(d *definition) (*block, error) {
+func (c *compiler) recursive(d *definition) (*block, error) { return c.recursiveAs(d, nil) }
+
+// recursiveAs holds some columns as text, by position: addresses and ids that a
+// round makes other text of.
+func (c *compiler) recursiveAs(d *definition, asText []int) (*block, error) {
 	u, ok := d.body.(*sqlparser.Union)
 	if !ok {
 		return nil, mistake(3573, "HY000", "Recursive Common Table Expression '%s' should contain a UNION", d.name)
 	}
-	if u.With != nil || len(u.OrderBy) > 0 || u.Limit != nil {
-		return nil, refuse(nil, "%s: WITH, ORDER BY and LIMIT inside a recursive common table expression", d.name)
+	if u.With != nil || len(u.OrderBy) > 0 {
+		return nil, refuse(nil, "%s: WITH and ORDER BY inside a recursive common table expression", d.name)
+	}
+	// LIMIT ends the rounds where there are enough rows (MySQL manual 15.2.20).
+	count, offset, err := c.limits(u.Limit)
+	if err != nil {
+		return nil, err
 	}
 	arms, ops := c.chain(u)
 	first := 0
@@ -53,11 +63,10 @@ func (c *compiler) recursive(d *definition) (*block, error) {
 	for i, col := range base.out {
 		x := c.shown(&Col{col})
 		t := TypeOf(x)
-		// What a round adds may be NULL and, in text, longer.
-		t.Nullable = true
-		if t.Kind == Text {
-			t.Length = 0
+		if slices.Contains(asText, i) {
+			t = TypeOf(asShown(&Col{col}))
 		}
+		t.Nullable = true // what a round adds may be
 		name := col.Name
 		if len(d.columns) == len(base.out) {
 			name = d.columns[i].String()
@@ -97,10 +106,14 @@ func (c *compiler) recursive(d *definition) (*block, error) {
 		}
 		p := &Project{Child: b.rel}
 		for i, col := range b.out {
+			if k := r.out[i].Kind; k >= Address && col.Kind != k && col.Kind != Null {
+				return c.recursiveAs(d, append(asText, i))
+			}
 			e, err := c.coerce(c.shown(&Col{col}), r.out[i].Type)
 			if err != nil {
 				return nil, err
 			}
+			e = c.fitting(e, r.out[i])
 			p.Exprs = append(p.Exprs, Named{Column{ID: c.identity(), Name: col.Name, Type: r.out[i].Type}, e})
 		}
 		if all {
@@ -122,14 +135,35 @@ func (c *compiler) recursive(d *definition) (*block, error) {
 		}
 		rec.Step = u
 	}
-	return &block{rel: rec, out: r.out}, nil
+	return cut(&block{rel: rec, out: r.out}, count, offset), nil
+}
+
+// fitting holds what a round computes to the width of its column, which the
+// first part has given: what does not fit is error 1406 or 1264, or cut where
+// sql_mode is not strict.
+func (c *compiler) fitting(e Expr, col Column) Expr {
+	t := TypeOf(e)
+	strict := c.sqlMode("STRICT_TRANS_TABLES") || c.sqlMode("STRICT_ALL_TABLES") || c.sqlMode("TRADITIONAL")
+	switch {
+	case isLiteral(e) && e.Kind() == Null:
+		return e
+	case (col.Kind == Text || col.Kind == Bytes) && col.Length > 0 && !(t.Length > 0 && t.Length <= col.Length):
+		t.Length = col.Length
+		if !strict {
+			return typed("cut", t, e, lit(Integer, int64(col.Length)))
+		}
+		return typed("fit", t, e, lit(Integer, int64(col.Length)), lit(Text, "Data too long for column '"+col.Name+"' at row 1"))
+	case col.Kind == Decimal && col.Precision > 0 && col.Precision < 38 && strict:
+		return typed("fit", col.Type, e, lit(Integer, int64(col.Precision-col.Scale)), lit(Text, "Out of range value for column '"+col.Name+"' at row 1"))
+	}
+	return e
 }
 
 // mayRecur refuses what a recursive arm must not have (MySQL manual 15.2.20):
 // rounds that do not come from the rows of the one before need not end.
 func mayRecur(arm sqlparser.TableStatement, name string) error {
 	references, inside, depth := 0, false, 0
-	sums := false
+	sums, ordered := false, false
 	var visit func(n sqlparser.SQLNode) (bool, error)
 	visit = func(n sqlparser.SQLNode) (bool, error) {
 		switch n := n.(type) {
@@ -149,7 +183,8 @@ func mayRecur(arm sqlparser.TableStatement, name string) error {
 				inside = inside || depth > 0
 			}
 		case *sqlparser.Select:
-			sums = sums || depth == 0 && (n.GroupBy != nil || n.Distinct || n.Having != nil)
+			sums = sums || depth == 0 && (n.GroupBy != nil || n.Having != nil)
+			ordered = ordered || depth == 0 && (n.Distinct || n.Limit != nil || len(n.OrderBy) > 0)
 		case sqlparser.AggrFunc, sqlparser.WindowFunc:
 			sums = sums || depth == 0
 		}
@@ -161,6 +196,8 @@ func mayRecur(arm sqlparser.TableStatement, name string) error {
 		return nil
 	case sums:
 		return mistake(3575, "HY000", "Recursive Common Table Expression '%s' can contain neither aggregation nor window functions in recursive query block", name)
+	case ordered:
+		return refuse(nil, "%s: ORDER BY, LIMIT and DISTINCT in a recursive query block", name)
 	case references > 1 || inside:
 		return mistake(3577, "HY000", "In recursive query block of Recursive Common Table Expression '%s', the recursive table must be referenced only once, and not in any subquery", name)
 	}

@@ -389,6 +389,19 @@ func (r *renderer) operator(e *Call) string {
 		n, _ := intLiteral(e.Args[1])
 		return fmt.Sprintf("(CASE WHEN %[1]s >= %[2]d THEN error('Recursive query aborted after %[3]d iterations. "+
 			"Try increasing @@cte_max_recursion_depth to a larger value.') ELSE %[1]s + 1 END)", r.value(e.Args[0]), n, n+1)
+	case "cut":
+		return r.value(e.Args[0]) + "[:" + r.value(e.Args[1]) + "]"
+	case "fit":
+		text, most, message := r.value(e.Args[0]), r.value(e.Args[1]), quoteText(e.Args[2].(*Literal).Value.(string))
+		test := "length(" + text + ") > " + most
+		switch e.T.Kind {
+		case Bytes:
+			test = "octet_length(" + text + ") > " + most
+		case Decimal:
+			n, _ := intLiteral(e.Args[1])
+			test = "abs(" + text + ") >= " + power10(int(n))
+		}
+		return "(CASE WHEN " + test + " THEN error(" + message + ") ELSE " + text + " END)"
 	case "coalesce":
 		return "coalesce(" + strings.Join(r.arms(e.Args, e.T.Kind, 0), ", ") + ")"
 	case "greatest", "least":
