@@ -137,7 +137,7 @@ func (c *compiler) coalesce(args []Expr) (Expr, error) {
 		return null(), nil
 	}
 	if isLiteral(kept[0]) {
-		return widened(values[slices.Index(args, kept[0])], t), nil
+		return lengthened(values[slices.Index(args, kept[0])], t), nil
 	}
 	nullable := !slices.ContainsFunc(kept, func(e Expr) bool { return !TypeOf(e).Nullable })
 	t.Nullable = nullable

@@ -571,7 +571,7 @@ func (c *compiler) choice(conds, values []Expr) (Expr, error) {
 				continue // never
 			}
 			if len(out.Whens) == 0 {
-				return widened(values[i], t), nil
+				return lengthened(values[i], t), nil
 			}
 			out.Else = values[i]
 			return out, nil
@@ -585,13 +585,13 @@ func (c *compiler) choice(conds, values []Expr) (Expr, error) {
 		if out.Else == nil {
 			return null(), nil
 		}
-		return widened(out.Else, t), nil
+		return lengthened(out.Else, t), nil
 	}
 	return out, nil
 }
 
-// widened gives a text the length of what it was chosen from.
-func widened(e Expr, t Type) Expr {
+// lengthened gives a text the length of what it was chosen from.
+func lengthened(e Expr, t Type) Expr {
 	if t.Kind != Text || e.Kind() != Text || t.Length <= TypeOf(e).Length {
 		return e
 	}
