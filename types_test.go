@@ -209,7 +209,8 @@ func typeServers(t *testing.T) (_, maria *target) {
 		t.Fatalf("%d rows, %v", len(rows.rows), rows.err)
 	}
 	for _, q := range []string{"CREATE DATABASE wiresql", "CREATE TABLE wiresql.kinds (" + strings.Join(defined, ", ") + ")",
-		"CREATE USER 'asker'@'%' IDENTIFIED BY 'asker'", "GRANT ALL ON *.* TO 'asker'@'%'"} {
+		"CREATE USER 'asker'@'%' IDENTIFIED BY 'asker'", "GRANT ALL ON *.* TO 'asker'@'%'",
+		"CREATE USER 'reader'@'%' IDENTIFIED BY 'reader'", "GRANT SELECT ON *.* TO 'reader'@'%'"} {
 		if _, err := db.Exec(q); err != nil {
 			t.Fatalf("%s: %v", q, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -67,11 +68,7 @@ func (s *spooler) result(schema sql.Schema, iter sql.RowIter) (err error) {
 	// The columns are sent with the first row: until then an error may stand
 	// alone.
 	s.schema = schema
-	switch set := s.ctx.GetCharacterSetResults(); set {
-	case sql.CharacterSet_utf8mb4, sql.CharacterSet_utf8mb3, sql.CharacterSet_binary, sql.CharacterSet_Unspecified:
-	default:
-		s.encode = func(text []byte) []byte { return set.Encoder().EncodeReplaceUnknown(text) }
-	}
+	s.encode = encoder(s.ctx)
 	if c, ok := columnar(iter); ok {
 		if err := s.columns(c); err != nil {
 			return err
@@ -203,16 +200,32 @@ func (s *spooler) cell(b []byte, t sql.Type, v any) (out []byte, notNull bool, e
 	return append(b, cell.Raw()...), err == nil && !cell.IsNull(), err
 }
 
-// schemaFields describes columns to the client.
+// encoder converts text to the character set the session asked for; nil for
+// UTF-8.
+func encoder(ctx *sql.Context) func([]byte) []byte {
+	switch set := ctx.GetCharacterSetResults(); set {
+	case sql.CharacterSet_utf8mb4, sql.CharacterSet_utf8mb3, sql.CharacterSet_binary, sql.CharacterSet_Unspecified:
+		return nil
+	default:
+		return func(text []byte) []byte { return set.Encoder().EncodeReplaceUnknown(text) }
+	}
+}
+
+// schemaFields describes columns to the client. A column is named as its
+// expression was written, which may have any bytes in it: names are text.
 func schemaFields(ctx *sql.Context, schema sql.Schema) []*querypb.Field {
-	results := ctx.GetCharacterSetResults()
+	results, encode := ctx.GetCharacterSetResults(), encoder(ctx)
 	fields := make([]*querypb.Field, len(schema))
 	for i, c := range schema {
 		f := &querypb.Field{
-			Name: c.Name, OrgName: c.Name, Table: c.Source, OrgTable: c.Source, Database: c.DatabaseSource,
+			Name: strings.ToValidUTF8(c.Name, "?"), Table: c.Source, OrgTable: c.Source, Database: c.DatabaseSource,
 			Type: c.Type.Type(), ColumnLength: c.Type.MaxTextResponseByteLength(ctx),
 			Charset: uint32(sql.Collation_Default.CharacterSet()),
 		}
+		if encode != nil {
+			f.Name = string(encode([]byte(f.Name)))
+		}
+		f.OrgName = f.Name
 		if collated, ok := c.Type.(sql.TypeWithCollation); ok {
 			f.Charset = uint32(collated.Collation().CharacterSet())
 		}

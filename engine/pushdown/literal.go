@@ -39,6 +39,9 @@ func (c *compiler) constant(l *sqlparser.Literal) (*Literal, error) {
 		}
 		return lit(Double, f), nil
 	case sqlparser.StrVal:
+		if !utf8.ValidString(l.Val) {
+			return bytesLiteral([]byte(l.Val)), nil
+		}
 		return c.textLiteral(l.Val), nil
 	case sqlparser.HexVal, sqlparser.HexNum:
 		digits := strings.TrimPrefix(strings.TrimPrefix(l.Val, "0x"), "0X")

@@ -65,20 +65,19 @@ func Parse(text string) (*Statement, error) {
 	return s, s.usage
 }
 
-// validText refuses names and texts that are no UTF-8; _binary'…' and comments
-// may hold any byte.
+// validText refuses names that are no UTF-8. '…' and comments may hold any byte:
+// many clients write binary parameters as '…', which is then bytes.
 func validText(text string) error {
 	if utf8.ValidString(text) {
 		return nil
 	}
-	binary := false
 	for _, t := range tokens(text) {
-		if !binary {
-			if err := functions.ValidText(text[t.start:t.end], "utf8mb4"); err != nil {
-				return err
-			}
+		if t.typ == sqlparser.STRING {
+			continue
 		}
-		binary = t.typ == sqlparser.UNDERSCORE_BINARY
+		if err := functions.ValidText(text[t.start:t.end], "utf8mb4"); err != nil {
+			return err
+		}
 	}
 	return nil
 }
