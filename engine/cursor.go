@@ -94,6 +94,7 @@ func (d *duck) query(ctx context.Context, text string) (*cursor, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	c := &cursor{d: d, ctx: ctx, cancel: cancel, conn: conn, text: text, stop: make(chan struct{}), watched: make(chan struct{})}
+	workOf(ctx).watch(c)
 	go c.watch()
 	if c.call(func() { err = c.start(text) }); c.left != nil {
 		err = context.Cause(ctx)
@@ -214,6 +215,7 @@ func (c *cursor) close() {
 	}
 	d, done, left := c.d, c.done, c.left
 	c.d = nil
+	workOf(c.ctx).unwatch(c)
 	if done {
 		c.end(d)
 		c.cancel()

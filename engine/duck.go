@@ -76,6 +76,7 @@ func openDuck(cfg Config, roots []string) (*duck, error) {
 		// access is taken away, and nothing can be set after the lock.
 		"SET allowed_directories = [" + strings.Join(allowed, ", ") + "]",
 		"SET enable_external_access = false",
+		"SET allowed_configs = ['" + strings.Join(progressSettings, "', '") + "']",
 		"SET lock_configuration = true",
 	}
 	if cfg.Threads > 0 {
@@ -127,9 +128,24 @@ func (d *duck) connect() (duckdb.Connection, error) {
 		c, d.idle = d.idle[n-1], d.idle[:n-1]
 	} else if duckdb.Connect(d.db, &c) == duckdb.StateError {
 		return c, errors.New("connect to duckdb")
+	} else {
+		tellProgress(c)
 	}
 	d.open.Add(1)
 	return c, nil
+}
+
+// progressSettings make a connection tell how far its statement is. They are
+// the connection's own, and need not be locked.
+var progressSettings = []string{"enable_progress_bar", "enable_progress_bar_print", "progress_bar_time"}
+
+// tellProgress applies them. Progress is no reason to fail.
+func tellProgress(c duckdb.Connection) {
+	for i, value := range []string{"true", "false", "0"} {
+		var res duckdb.Result
+		duckdb.Query(c, "SET "+progressSettings[i]+" = "+value, &res)
+		duckdb.DestroyResult(&res)
+	}
 }
 
 func (d *duck) release(c duckdb.Connection) {

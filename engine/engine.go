@@ -55,6 +55,9 @@ type Engine struct {
 
 	losses lossCache
 
+	works      watched
+	statements queryLog
+
 	recentTurn   chan struct{} // holds one token: who has put it there may touch the others
 	recent       *recent
 	recentSerial int
@@ -169,7 +172,8 @@ type Rows struct {
 
 // Query runs one statement. The rows must be closed.
 func (s *Session) Query(ctx context.Context, text string) (*Rows, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, end := context.WithCancel(ctx)
+	cancel := func() { s.engine.ended(s.session.ID()); end() }
 	c := sql.NewContext(ctx, sql.WithSession(s.session), sql.WithQuery(text), sql.WithPid(uint64(s.session.ID())))
 	schema, iter, handled, err := s.engine.Answer(c, text, nil)
 	if !handled && err == nil {

@@ -220,6 +220,7 @@ type packetFeed struct {
 	batch    int // packets handed over at a time
 	fields   []packetField
 	from, to tables.Time // packets outside need not be returned; 0 = open
+	work     *work       // of the statement, told of progress
 	done     func(archive.FetchStats)
 }
 
@@ -277,6 +278,8 @@ type packetBatch struct {
 const (
 	// batchBytes ends a batch early, so that frames in flight stay few.
 	batchBytes = 4 << 20
+	// tellEvery is after how many packets progress is told.
+	tellEvery = 256
 	// maxCompleted bounds the owners of later fragments that are remembered.
 	maxCompleted = 10_000
 )
@@ -348,8 +351,13 @@ func (r *packetRun) produce(ctx context.Context, info, keepBytes bool) error {
 		}
 	}
 	completed := map[int32]*owner{}
+	untold := int64(0) // packets read that the work does not know of
 	segment, sensor := ^uint32(0), ""
 	stats, err := f.archive.Fetch(ctx, f.catalog, f.keys.refs, func(ref archive.Ref, rec *archive.Record) error {
+		if untold++; untold == tellEvery {
+			f.work.packets.Add(untold)
+			untold = 0
+		}
 		if us := tables.Time(floorDiv(rec.TS, 1000)); f.from != 0 && us < f.from || f.to != 0 && us >= f.to {
 			return nil
 		}
@@ -395,6 +403,8 @@ func (r *packetRun) produce(ctx context.Context, info, keepBytes bool) error {
 		}
 		return nil
 	})
+	f.work.packets.Add(untold)
+	f.work.fetched(stats)
 	if f.done != nil {
 		f.done(stats)
 	}

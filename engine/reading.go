@@ -68,7 +68,9 @@ func (r *run) looked(rel *tables.Relation, why string, all, files []archive.File
 			one.read = append(one.read, &files[i])
 		}
 	}
-	r.reads = append(r.reads, &reading{relation: rel, why: why, families: []*familyReading{one}, lookup: stats})
+	step := &reading{relation: rel, why: why, families: []*familyReading{one}, lookup: stats}
+	r.reads = append(r.reads, step)
+	workOf(r.ctx).reads(step)
 }
 
 // rows is how many rows the files have.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wiresql/wiresql/engine/metadata"
 	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/compact"
 )
@@ -70,6 +71,7 @@ func (e *Engine) attempt(ctx *sql.Context, s *statement) (Columnar, *run, error)
 	if err := e.missing(ctx, s.snap, s.plan); err != nil {
 		return nil, nil, err
 	}
+	workOf(ctx).at(stageWaiting)
 	place, err := e.admit(ctx, s)
 	if err != nil {
 		return nil, nil, err
@@ -115,12 +117,19 @@ func (e *Engine) newRun(ctx *sql.Context, s *statement) (*run, error) {
 
 // start begins to answer. What it returns finishes the run when it is closed.
 func (r *run) start(ctx *sql.Context) (Columnar, error) {
+	w := workOf(ctx)
+	w.at(stageFinding)
 	if err := r.findAll(ctx); err != nil {
 		return nil, err
 	}
 	if err := r.admit(ctx); err != nil {
 		return nil, err
 	}
+	for _, k := range r.packets {
+		w.flowRows.Add(int64(k.rows))
+		w.wanted.Add(k.fetch.Packets)
+	}
+	w.at(stageSending)
 	if err := r.engine.gaps(ctx, r.gone()); err != nil {
 		return nil, err
 	}
@@ -193,7 +202,7 @@ func (r *run) feed(k *packetsRun, batch int) (*packetFeed, error) {
 		return nil, err
 	}
 	return &packetFeed{ctx: r.ctx, archive: r.engine.archive, catalog: r.snap.catalog, keys: k.keys, batch: batch, fields: fields,
-		from: p.From, to: p.To, done: func(s archive.FetchStats) { k.stats.Store(&s) }}, nil
+		from: p.From, to: p.To, work: workOf(r.ctx), done: func(s archive.FetchStats) { k.stats.Store(&s) }}, nil
 }
 
 // prepare writes the statement of a plan whose packets are found. The run must
@@ -205,9 +214,7 @@ func (r *run) prepare() error {
 		if err != nil {
 			return err
 		}
-		handle := r.engine.duck.publish(f)
-		r.handles = append(r.handles, handle)
-		b.packets[k.plan.ID] = feedFunction + "(" + quoteText(handle) + ")"
+		b.packets[k.plan.ID] = r.published(f)
 	}
 	err := r.bind(b, r.plan.Scans, "")
 	if err != nil {
@@ -242,6 +249,13 @@ func (r *run) fill(q pushdown.Query, keys, why string) (string, error) {
 	return q.Text(b)
 }
 
+// published makes a feed readable until the run is finished; the text reads it.
+func (r *run) published(f feed) string {
+	handle := r.engine.duck.publish(f)
+	r.handles = append(r.handles, handle)
+	return feedFunction + "(" + quoteText(handle) + ")"
+}
+
 // bind says what the scans of a statement are read from.
 func (r *run) bind(b *binding, scans []*pushdown.ScanPlan, why string) error {
 	for _, s := range scans {
@@ -257,6 +271,11 @@ func (r *run) bind(b *binding, scans []*pushdown.ScanPlan, why string) error {
 			r.reads = append(r.reads, &reading{relation: s.Relation, why: why, scan: s})
 			continue
 		}
+		if s.Relation == tables.OpsQueryLog {
+			b.scans[s.ID] = r.logText()
+			r.reads = append(r.reads, &reading{relation: s.Relation, why: why, scan: s})
+			continue
+		}
 		one := &reading{relation: s.Relation, why: why, scan: s}
 		r.reads = append(r.reads, one)
 		from, err := r.engine.relationText(r.snap, s.Relation, s.Columns, func(f archive.File) bool {
@@ -265,6 +284,7 @@ func (r *run) bind(b *binding, scans []*pushdown.ScanPlan, why string) error {
 		if err != nil {
 			return err
 		}
+		workOf(r.ctx).reads(one)
 		b.scans[s.ID] = "(" + from + ")"
 	}
 	return nil

@@ -129,7 +129,7 @@ func (v serverView) Processes() (out []metadata.Process) {
 	for _, p := range v.ctx.ProcessList.Processes() {
 		state := ""
 		if p.Command == sql.ProcessCommandQuery {
-			state = "executing"
+			state = v.engine.state(p.Connection)
 		}
 		out = append(out, metadata.Process{ID: int64(p.Connection), User: p.User, Host: p.Host, Database: p.Database,
 			Command: string(p.Command), State: state, Seconds: int64(p.Seconds()), Statement: p.Query})
@@ -175,9 +175,7 @@ func (r *run) metadataText(rel *tables.Relation) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	handle := r.engine.duck.publish(metadataFeed(rel, rows))
-	r.handles = append(r.handles, handle)
-	return feedFunction + "(" + quoteText(handle) + ")", nil
+	return r.published(metadataFeed(rel, rows)), nil
 }
 
 func metadataFeed(rel *tables.Relation, rows [][]any) feed {

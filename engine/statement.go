@@ -45,6 +45,7 @@ type statement struct {
 // Answer runs a statement of ours; handled is false for one of
 // go-mysql-server's. A statement that is prepared comes with its parameters.
 func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error) {
+	ctx = e.begin(ctx)
 	about, err := e.translate(ctx, text)
 	if err != nil {
 		return nil, nil, true, err

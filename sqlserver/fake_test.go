@@ -46,6 +46,9 @@ func (f *fakeEngine) Answer(*sql.Context, string, engine.Parameters) (sql.Schema
 // Prepare leaves everything to go-mysql-server.
 func (f *fakeEngine) Prepare(*sql.Context, string) (sql.Schema, bool, error) { return nil, false, nil }
 
+// Log keeps nothing.
+func (f *fakeEngine) Log(*sql.Context, engine.Logged) {}
+
 // sources are the special tables by name.
 var sources = map[string]func(f *fakeEngine) *source{
 	// stuck gives no row until it is cancelled.

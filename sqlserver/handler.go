@@ -154,6 +154,12 @@ func (h *handler) prepare(ctx context.Context, c *mysql.Conn, text string) (_ st
 		return "", nil, sqlError(err)
 	}
 	defer stop()
+	started := time.Now()
+	defer func() {
+		if err != nil { // what can be prepared is told of when it runs
+			h.backend.Log(sqlCtx, logged(text, started, 0, err))
+		}
+	}()
 	schema, handled, err := h.backend.Prepare(sqlCtx, text)
 	if err != nil {
 		return "", nil, sqlError(ended(sqlCtx, err))
@@ -285,6 +291,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 			err = known
 		}
 		h.log.Debug("statement", "connection", c.ConnectionID, "rows", out.total, "duration", time.Since(started))
+		h.backend.Log(sqlCtx, logged(st.text, started, out.total, err))
 		c.StatusFlags = status(sqlCtx)
 		stop()
 	}()
@@ -326,6 +333,16 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 		return "", ended(sqlCtx, err)
 	}
 	return rest, out.result(schema, iter)
+}
+
+// logged is a statement that is over, for the log of them.
+func logged(text string, started time.Time, rows int, err error) engine.Logged {
+	l := engine.Logged{Start: started, Duration: time.Since(started), Text: text, Rows: rows}
+	if err != nil {
+		l.Error = sqlError(err).Num
+		l.Cancelled = l.Error == mysql.ERQueryInterrupted || l.Error == mysql.ERQueryTimeout
+	}
+	return l
 }
 
 // status is what the ends of results tell of a session.

@@ -67,6 +67,8 @@ type Backend interface {
 	Answer(ctx *sql.Context, text string, params engine.Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error)
 	// Prepare gives the columns of a query that has parameters.
 	Prepare(ctx *sql.Context, text string) (schema sql.Schema, handled bool, err error)
+	// Log keeps a statement that is over.
+	Log(ctx *sql.Context, l engine.Logged)
 	// Limit says what the statements of an account may take.
 	Limit(account string, l engine.Limits)
 }

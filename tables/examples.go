@@ -195,4 +195,13 @@ WHERE overlaps(ts, ts_end, '2026-06-12 10:15', '2026-06-12 10:30') ORDER BY ts`}
 			`SELECT socket, MIN(ts) AS since, SUM(lost) AS datagrams FROM ops.capture_loss
 WHERE reason = 'refused' GROUP BY socket`},
 	},
+	"ops.query_log": {
+		{"What took longest?",
+			`SELECT ts, account, duration, packets, packet_bytes, statement FROM ops.query_log ORDER BY duration DESC LIMIT 10`},
+		{"What was refused, and why?",
+			`SELECT error, COUNT(*) AS times, MAX(statement) AS such_as FROM ops.query_log WHERE outcome = 'failed' GROUP BY error ORDER BY times DESC`},
+		{"Who read how much of the packets today?",
+			`SELECT account, COUNT(*) AS statements, SUM(packets) AS packets, SUM(packet_bytes) AS bytes
+FROM ops.query_log WHERE ts >= CURDATE() GROUP BY account ORDER BY bytes DESC`},
+	},
 }

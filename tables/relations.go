@@ -92,7 +92,7 @@ func Lookup(schema, name string) *Relation {
 var Relations = []*Relation{
 	Connections, Flows, FlowsWide, Packets, PacketsWide, PacketBytes,
 	HostFlows, Hosts, DNSRelation, OpsImports, OpsSegments, OpsCoverage,
-	OpsExporters, OpsSockets, OpsCaptureLoss,
+	OpsExporters, OpsSockets, OpsCaptureLoss, OpsQueryLog,
 }
 
 func columns(parts ...[]Column) []Column {
@@ -466,4 +466,26 @@ var OpsCaptureLoss = &Relation{Schema: Ops, Name: "capture_loss",
 		{Name: "reason", Kind: Text, Size: 32, NotNull: true, Values: lossReasons, NoCase: true, Doc: "sequence (numbers missing in the exporter's sequence: lost before us), kernel (socket buffer full), queue (we were too slow), undecodable (at a socket, whole or in part), malformed (the same by exporter, where it is known), expired_waiting (its template never came), samples_lost and samples_dropped (of sFlow; dropped by the agent itself), refused (sender not on the list), capture (a sensor's interface dropped packets)"},
 		{Name: "unit", Kind: Text, Size: 16, NotNull: true, Values: lossUnits, NoCase: true, Doc: "what is counted: datagrams, sets, flows, records, samples, packets"},
 		{Name: "lost", Kind: BigInt, NotNull: true, Doc: "how many"},
+	}}
+
+// OpsQueryLog is the last statements of the server.
+var OpsQueryLog = &Relation{Schema: Ops, Name: "query_log",
+	Doc: "the last 10,000 statements since the server was started: one's own, or everyone's for an account whose select names ops.query_log itself",
+	Columns: []Column{
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "when it began, UTC"},
+		{Name: "duration", Kind: Double, NotNull: true, Unit: "seconds", Doc: "until its last row was sent"},
+		{Name: "account", Kind: Text, Size: 64, NotNull: true, Doc: "who asked"},
+		{Name: "client", Kind: Text, Size: 255, NotNull: true, Doc: "address it came from"},
+		{Name: "connection", Kind: BigInt, NotNull: true, Doc: "number of the connection, as KILL takes it"},
+		{Name: "statement", Kind: Text, Size: 1024, NotNull: true, Doc: "its text, up to 1,000 bytes and up to where a password may stand; values bound to it are not kept"},
+		{Name: "outcome", Kind: Text, Size: 16, NotNull: true, Values: outcomes, NoCase: true, Doc: "answered, failed, or cancelled: by KILL, a time limit, or a client that is gone"},
+		{Name: "error", Kind: Int, Doc: "number of its error; NULL for none"},
+		{Name: "warnings", Kind: Int, NotNull: true, Doc: "warnings it gave"},
+		{Name: "rows_sent", Kind: BigInt, NotNull: true, Unit: "rows", Doc: "rows sent"},
+		{Name: "flow_rows", Kind: BigInt, NotNull: true, Unit: "rows", Doc: "flow rows that led to packets"},
+		{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets read"},
+		{Name: "packet_bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "bytes read of packet segments"},
+		{Name: "files", Kind: BigInt, NotNull: true, Unit: "files", Doc: "row files read, each time one was"},
+		{Name: "file_rows", Kind: BigInt, NotNull: true, Unit: "rows", Doc: "rows in them; of rows looked up by a key, those found"},
+		{Name: "file_bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "size of these files: of each the columns a statement needs are read (EXPLAIN says how much that is)"},
 	}}

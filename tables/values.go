@@ -127,6 +127,13 @@ const (
 	SegmentChanged = "source file changed"
 )
 
+// Values of outcome in ops.query_log.
+const (
+	OutcomeAnswered  = "answered"
+	OutcomeFailed    = "failed"
+	OutcomeCancelled = "cancelled"
+)
+
 // Values of role in host_flows.
 const (
 	RoleClient = "client"
@@ -148,6 +155,7 @@ var (
 	timeQualities    = []string{TimesOK, TimesClamped, TimesNoStart, TimesReceived}
 	counterQualities = []string{CountersOK, CountersClamped}
 	nameSources      = []string{SourceDHCP, SourceDNS}
+	outcomes         = []string{OutcomeAnswered, OutcomeFailed, OutcomeCancelled}
 	importStates     = []string{ImportComplete, ImportDamaged}
 	segmentStates    = []string{SegmentAvailable, SegmentMissing, SegmentChanged}
 	roles            = []string{RoleClient, RoleServer}

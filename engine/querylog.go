@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+// The log of statements, ops.query_log: the last ones of this process, in
+// memory. An archive is read here and never written.
+
+// Logged is a statement that is over.
+type Logged struct {
+	Start    time.Time
+	Duration time.Duration
+	Text     string
+	Rows     int // sent
+	Error    int // its number, 0 for none
+	// Cancelled tells that it was ended from outside.
+	Cancelled bool
+}
+
+const (
+	// maxLogged is how many statements are kept, maxLoggedText how many bytes
+	// of each: 10 MB at most.
+	maxLogged     = 10_000
+	maxLoggedText = 1000
+)
+
+// entry is a row of the log.
+type entry struct {
+	Logged
+	account, client                string
+	connection                     uint32
+	warnings                       int
+	flowRows, packets, packetBytes int64
+	files, fileRows, fileBytes     int64
+}
+
+// queryLog is a ring of the last statements.
+type queryLog struct {
+	mu   sync.Mutex
+	ring []entry
+	next int
+}
+
+func (q *queryLog) add(x entry) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.ring) < maxLogged {
+		q.ring = append(q.ring, x)
+		return
+	}
+	q.ring[q.next] = x
+	q.next = (q.next + 1) % maxLogged
+}
+
+// of lists an account's statements, or those of all, oldest first.
+func (q *queryLog) of(account string, all bool) []entry {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var out []entry
+	for i := range q.ring {
+		x := &q.ring[(q.next+i)%len(q.ring)]
+		if all || x.account == account {
+			out = append(out, *x)
+		}
+	}
+	return out
+}
+
+// Log keeps a statement that is over.
+func (e *Engine) Log(ctx *sql.Context, l Logged) {
+	client, id := ctx.Session.Client(), ctx.Session.ID()
+	w := e.ended(id)
+	l.Text = loggedText(l.Text)
+	e.statements.add(entry{Logged: l, account: client.User, client: client.Address, connection: id, warnings: int(ctx.Session.WarningCount()),
+		flowRows: w.flowRows.Load(), packets: w.packets.Load(), packetBytes: w.packetBytes.Load(),
+		files: w.files.Load(), fileRows: w.fileRows.Load(), fileBytes: w.fileBytes.Load()})
+}
+
+// secret finds where a statement may go on with a password.
+var secret = regexp.MustCompile(`(?i)\b(identified|password)\b`)
+
+// loggedText is a statement as it is kept: without passwords, and not longer
+// than it helps.
+func loggedText(text string) string {
+	text = strings.ToValidUTF8(strings.TrimSpace(text), "\uFFFD")
+	if at := secret.FindStringIndex(text); at != nil {
+		text = text[:at[1]] + " …"
+	}
+	if len(text) > maxLoggedText {
+		text = strings.ToValidUTF8(text[:maxLoggedText], "") + " …"
+	}
+	return strings.Clone(text)
+}
+
+// seesAll tells whether a session may see the statements of every account: the
+// right to read the table is its own, not that of all of ops.
+func (r *run) seesAll() bool {
+	db := r.engine.sql.Analyzer.Catalog.MySQLDb
+	if !db.Enabled() {
+		return true
+	}
+	rights := db.UserActivePrivilegeSet(r.ctx)
+	return rights.Has(sql.PrivilegeType_Select) ||
+		rights.Database(tables.Ops).Table(tables.OpsQueryLog.Name).Has(sql.PrivilegeType_Select)
+}
+
+// logText feeds the log to a statement.
+func (r *run) logText() string {
+	return r.published(logFeed(r.engine.statements.of(r.ctx.Session.Client().User, r.seesAll())))
+}
+
+func logFeed(list []entry) feed {
+	return &listFeed{
+		cols: columnsOf(tables.OpsQueryLog),
+		rows: len(list),
+		write: func(row int, to func(int) *vectorWriter, at int) {
+			x := &list[row]
+			put(to(0), at, x.Start.UnixMicro())
+			put(to(1), at, x.Duration.Seconds())
+			to(2).setText(at, x.account)
+			to(3).setText(at, x.client)
+			put(to(4), at, int64(x.connection))
+			to(5).setText(at, x.Text)
+			outcome := tables.OutcomeAnswered
+			switch {
+			case x.Cancelled:
+				outcome = tables.OutcomeCancelled
+			case x.Error != 0:
+				outcome = tables.OutcomeFailed
+			}
+			to(6).setText(at, outcome)
+			if x.Error == 0 {
+				to(7).setNull(at)
+			} else {
+				put(to(7), at, int32(x.Error))
+			}
+			put(to(8), at, int32(x.warnings))
+			for i, n := range []int64{int64(x.Rows), x.flowRows, x.packets, x.packetBytes, x.files, x.fileRows, x.fileBytes} {
+				put(to(9+i), at, n)
+			}
+		},
+	}
+}
