@@ -119,6 +119,7 @@ func (e *Engine) Session(base *sql.BaseSession) sql.Session { return &session{Ba
 // are unsafe or give wrong answers. go-mysql-server keeps them per process.
 func (e *Engine) setVariables() error {
 	guardSettings()
+	sql.SystemVariables.AddSystemVariables(lackingVariables())
 	sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{
 		&sql.MysqlSystemVariable{Name: "time_zone", Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
 			Type: zoneType{types.NewSystemStringType("time_zone")}, Default: "+00:00"},
@@ -172,6 +173,7 @@ type Rows struct {
 
 // Query runs one statement. The rows must be closed.
 func (s *Session) Query(ctx context.Context, text string) (*Rows, error) {
+	text = OpenComments(text)
 	ctx, end := context.WithCancel(ctx)
 	cancel := func() { s.engine.ended(s.session.ID()); end() }
 	c := sql.NewContext(ctx, sql.WithSession(s.session), sql.WithQuery(text), sql.WithPid(uint64(s.session.ID())))

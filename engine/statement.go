@@ -88,6 +88,13 @@ func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schem
 		return schema, rows, true, err
 	case *sqlparser.DeallocateStmt:
 		return nil, nil, true, e.deallocate(ctx, ast)
+	case *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release:
+		return nil, nil, true, e.savepoint(ctx, ast)
+	case *sqlparser.Begin, *sqlparser.Commit, *sqlparser.Rollback:
+		if s, ok := ctx.Session.(*session); ok {
+			s.savepoints = nil // they end with their transaction
+		}
+		return nil, nil, false, nil
 	case *sqlparser.Set:
 		return nil, nil, true, e.assign(ctx, ast, params)
 	}
@@ -139,6 +146,10 @@ func (e *Engine) Prepare(ctx *sql.Context, text string) (schema sql.Schema, hand
 	switch st.AST.(type) {
 	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt:
 		return nil, true, userError("a statement about prepared statements can't be prepared")
+	case *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release:
+		return nil, true, nil
+	case *sqlparser.Begin, *sqlparser.Commit, *sqlparser.Rollback:
+		return nil, false, nil
 	}
 	s, err := e.compileFor(ctx, st, nil, true)
 	if err != nil {
@@ -188,7 +199,8 @@ func (e *Engine) parse(text string) (*pushdown.Statement, error) {
 			return nil, nil
 		}
 		return st, nil
-	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt:
+	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt,
+		*sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release, *sqlparser.Begin, *sqlparser.Commit, *sqlparser.Rollback:
 		return st, nil
 	case *sqlparser.Set:
 		if err := checkSettings(ast); err != nil || !asks(ast) {
@@ -349,5 +361,6 @@ func (e *Engine) deallocate(ctx *sql.Context, d *sqlparser.DeallocateStmt) error
 // go-mysql-server's.
 type session struct {
 	*sql.BaseSession
-	prepared map[string]string // by name
+	prepared   map[string]string // by name
+	savepoints []string          // of the transaction, in lower case
 }

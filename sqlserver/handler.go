@@ -140,6 +140,7 @@ func (h *handler) prepare(ctx context.Context, c *mysql.Conn, text string) (_ st
 	if decode := h.decoder(c); decode != nil {
 		text = decode(text)
 	}
+	text = engine.OpenComments(text)
 	if n := engine.CountParameters(text); n > maxParameters {
 		return "", nil, newError(1390, "HY000", "Prepared statement contains too many placeholders")
 	}
@@ -279,6 +280,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 	if decode := decoderOf(sqlCtx); decode != nil && !st.prepared {
 		st.text = decode(st.text)
 	}
+	st.text = engine.OpenComments(st.text)
 	out := &spooler{ctx: sqlCtx, to: to}
 	defer func() {
 		if v := recover(); v != nil {
@@ -299,7 +301,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 	if st.multi {
 		st.text, rest = firstStatement(st.text)
 	}
-	st.text = withCollation(st.text)
+	st.text = inTheirGrammar(st.text)
 	schema, iter, handled, err := h.backend.Answer(sqlCtx, st.text, st.params)
 	if err != nil {
 		return "", ended(sqlCtx, err)

@@ -203,6 +203,13 @@ func (c *compiler) collate(e *sqlparser.CollateExpr) (Expr, error) {
 		}
 		set = functions.CharsetOf(orBin(TypeOf(x)))
 	}
+	if col, ok := x.(*Col); ok && col.Column.Schema == "information_schema" && functions.CharsetOf(id) == "utf8mb3" {
+		// Its texts are utf8mb3 in MySQL.
+		_, rest, _ := strings.Cut(e.Collation, "_")
+		if wide, ok := functions.CollationNamed("utf8mb4_" + rest); ok {
+			id = wide
+		}
+	}
 	if functions.CharsetOf(id) != set {
 		return nil, mistake(1253, "42000", "COLLATION '%s' is not valid for CHARACTER SET '%s'", e.Collation, set)
 	}
