@@ -371,6 +371,7 @@ type duckProfile struct {
 
 // profile lets DuckDB run a statement and tell of it.
 func (r *run) profile(ctx *sql.Context, a *actual) error {
+	r.readAll()
 	cur, err := r.engine.duck.query(ctx, "EXPLAIN (ANALYZE, FORMAT json) "+r.text)
 	if err != nil {
 		return err

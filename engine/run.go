@@ -148,6 +148,7 @@ func (r *run) start(ctx *sql.Context) (Columnar, error) {
 	if err := r.prepare(); err != nil {
 		return nil, err
 	}
+	r.readAll()
 	cur, err := r.engine.duck.query(ctx, r.text)
 	if err != nil {
 		return nil, err
@@ -284,7 +285,9 @@ func (r *run) bind(b *binding, scans []*pushdown.ScanPlan, why string) error {
 		if err != nil {
 			return err
 		}
-		workOf(r.ctx).reads(one)
+		if why != "" { // else it is not read yet
+			workOf(r.ctx).reads(one)
+		}
 		b.scans[s.ID] = "(" + from + ")"
 	}
 	return nil
