@@ -31,6 +31,7 @@ type run struct {
 	called  []string // of functions to withdraw
 	done    func()   // gives the snapshot back
 	place   admitted // among the statements that run
+	after   func()   // the statement has ended
 }
 
 // packetsRun is a scan of packets of which they are found.
@@ -237,6 +238,9 @@ func (r *run) finish() {
 	if r.done != nil {
 		r.done()
 		r.done = nil
+	}
+	if r.after != nil {
+		r.after()
 	}
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -45,7 +46,17 @@ type statement struct {
 // Answer runs a statement of ours; handled is false for one of
 // go-mysql-server's. A statement that is prepared comes with its parameters.
 func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error) {
-	ctx = e.begin(ctx)
+	ctx, end := e.ceiling.begin(e.begin(ctx))
+	schema, rows, handled, err = e.answer(ctx, text, params)
+	if r, ok := rows.(interface{ source() *run }); ok {
+		r.source().after = end
+	} else {
+		end()
+	}
+	return schema, rows, handled, err
+}
+
+func (e *Engine) answer(ctx *sql.Context, text string, params Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error) {
 	about, err := e.translate(ctx, text)
 	if err != nil {
 		return nil, nil, true, err
@@ -81,7 +92,7 @@ func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schem
 		if err != nil {
 			return nil, nil, true, err
 		}
-		if schema, rows, handled, err = e.Answer(ctx, text, params); handled {
+		if schema, rows, handled, err = e.answer(ctx, text, params); handled {
 			return schema, rows, true, err
 		}
 		schema, rows, _, err = e.sql.Query(ctx, text)
@@ -260,7 +271,11 @@ func (e *Engine) compileOver(ctx *sql.Context, st *pushdown.Statement, params Pa
 	env := snap.env()
 	env.Session = newQuerySession(ctx, e, params, preparing)
 	env.Plain = pushdownOff(ctx)
-	plan, err := pushdown.Compile(ctx, st, env)
+	var plan *pushdown.Plan
+	var err error
+	if left := apart(ctx, func() { plan, err = pushdown.Compile(ctx, st, env) }); left != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}

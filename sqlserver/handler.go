@@ -38,8 +38,9 @@ type handler struct {
 	maxRequest int
 	log        *slog.Logger
 	started    time.Time
-	asked      atomic.Int64   // statements
-	running    sync.WaitGroup // statements, so that Close returns after the last
+	asked      atomic.Int64    // statements
+	running    sync.WaitGroup  // statements, so that Close returns after the last
+	ending     context.Context // ends with the server
 }
 
 func (h *handler) connectionClosed(c *mysql.Conn) {
@@ -216,8 +217,17 @@ func (h *handler) begin(ctx context.Context, c *mysql.Conn, query string) (_ *sq
 		defer func() { end := stop; stop = func() { timer.Stop(); end() } }()
 	}
 	h.running.Add(1)
-	go watch(ctx, rawConn(c), cancel)
+	raw := rawConn(c)
+	ends := context.AfterFunc(h.ending, func() { cancel(context.Cause(h.ending)) })
+	// A client that does not read must not hold what was ended. The process
+	// list's context is what KILL QUERY cancels.
+	number := raw.statement()
+	hurries := context.AfterFunc(sqlCtx, func() { raw.hurry(number) })
+	go watch(ctx, raw, cancel)
 	return sqlCtx, func() {
+		ends()
+		hurries()
+		raw.statement()
 		sql.SessionCommandEnd(sqlCtx.Session)
 		sqlCtx.ProcessList.EndQuery(sqlCtx)
 		cancel(nil)
