@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 
 	"github.com/spf13/pflag"
 
@@ -38,10 +37,6 @@ func runQuery(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	defer closeAll()
-	e.Guard(func(reason string) {
-		fmt.Fprintf(p.stderr, "wiresql query: %s\n", reason)
-		os.Exit(exitGuarded)
-	})
 	return p.answer(ctx, e, format, args[0])
 }
 

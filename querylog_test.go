@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -69,7 +68,7 @@ func servedAs(t *testing.T, rights map[string][]string) map[string]*sql.DB {
 	return out
 }
 
-// countedRows reads all rows of a query and says how many there are.
+// counted reads all rows of a query and says how many there are.
 func countedRows(t *testing.T, db *sql.DB, query string, args ...any) int {
 	t.Helper()
 	rows, err := db.Query(query, args...)
@@ -100,7 +99,6 @@ func TestQueryLog(t *testing.T) {
 			t.Errorf("%s: no error", wrong)
 		}
 	}
-	countedRows(t, db, "EXPLAIN SELECT COUNT(*) FROM flows")
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if rows, err := db.QueryContext(ctx, "SELECT SLEEP(20)"); err == nil {
@@ -159,9 +157,6 @@ func TestQueryLog(t *testing.T) {
 			t.Errorf("%s: %+v", statement, l)
 		}
 	}
-	if l := log["EXPLAIN SELECT COUNT(*) FROM flows"]; l.files != 0 || l.rows < 3 {
-		t.Errorf("EXPLAIN reads nothing: %+v", l)
-	}
 	if l := log["SELECT SLEEP(20)"]; l.outcome != "cancelled" || l.number.Int64 != 1317 {
 		t.Errorf("client gone: %+v", l)
 	}
@@ -184,9 +179,6 @@ func TestQueryLog(t *testing.T) {
 		t.Error("the auditor reads other tables")
 	}
 }
-
-// reading is a state of a statement that reads flows.
-var reading = regexp.MustCompile(`^(reading flows( \d+ %)?|computing from flows)$`)
 
 // TestProgress watches a statement in the list of processes.
 func TestProgress(t *testing.T) {
@@ -218,11 +210,11 @@ func TestProgress(t *testing.T) {
 			t.Fatal(err)
 		}
 		states = append(states, state.String)
-		if reading.MatchString(state.String) {
+		if strings.HasPrefix(state.String, "reading flows") {
 			break
 		}
 	}
-	if last := states[len(states)-1]; !reading.MatchString(last) {
+	if last := states[len(states)-1]; !strings.HasPrefix(last, "reading flows") {
 		t.Errorf("states %q", states)
 	}
 	// What it reads is told, too.

@@ -255,8 +255,6 @@ type counted struct {
 	most, rows int64
 }
 
-func (c *counted) source() *run { return c.Columnar.(interface{ source() *run }).source() }
-
 // NextChunk implements Columnar.
 func (c *counted) NextChunk(ctx *sql.Context) (Chunk, error) {
 	chunk, err := c.Columnar.NextChunk(ctx)

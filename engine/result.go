@@ -144,8 +144,6 @@ func (r *result) NextChunk(*sql.Context) (Chunk, error) {
 	return &r.chunk, nil
 }
 
-func (r *result) source() *run { return r.run }
-
 // begin fetches the first chunk.
 func (r *result) begin() (err error) {
 	r.first, err = r.cur.next()

@@ -18,7 +18,6 @@ import (
 // Why a statement was ended from outside; the causes of its context.
 var (
 	errClientGone = errors.New("the client has closed the connection")
-	errShutdown   = errors.New("the server ends")
 	errTimeLimit  = errors.New("maximum statement execution time exceeded")
 )
 
@@ -96,11 +95,8 @@ func ended(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil {
 		return err
 	}
-	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errTimeLimit):
+	if errors.Is(context.Cause(ctx), errTimeLimit) {
 		return newError(mysql.ERQueryTimeout, "HY000", "Query execution was interrupted, "+errTimeLimit.Error())
-	case errors.Is(cause, errShutdown):
-		return newError(mysql.ERServerShutdown, "08S01", "Server shutdown in progress")
 	}
 	return newError(mysql.ERQueryInterrupted, mysql.SSQueryInterrupted, "Query execution was interrupted")
 }

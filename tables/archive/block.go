@@ -8,12 +8,13 @@ import (
 )
 
 // block is rows turned on their side: a vector for each column that has a
-// value in some row. Rows of the collector are a kilobyte wide and have a
-// third of their columns filled; on their side they take 200 bytes, and each
-// step of writing them (sorting, encoding) goes through memory in order.
+// value in some row. Rows are a kilobyte wide and have a third of their columns
+// filled; on their side they take 200 bytes, and each step of writing them
+// (sorting, encoding) goes through memory in order.
 type block struct {
 	codec   *codec
 	rows    int
+	blobs   int      // bytes of all []byte values
 	vectors []vector // as codec.columns
 	keys    []uint64 // scratch of order
 	spare   []uint64
@@ -27,8 +28,9 @@ type vector struct {
 	narrow []int32 // of shape32 and shapeBool, and of shapeText the text's index
 	set    []uint8 // of columns that may be NULL: 1 where there is a value
 	nulls  int
-	items  []int32 // of shapeList, row after row, and where each row's end
-	ends   []int32
+	items  []int32 // of shapeList, row after row
+	bytes  []byte  // of shapeBytes, row after row
+	ends   []int   // where each row's items or bytes end
 	texts  []string
 	index  map[string]int32
 	last   int32
@@ -40,7 +42,7 @@ func newBlock(c *codec) *block {
 
 // reset empties the block and keeps its memory.
 func (b *block) reset() {
-	b.rows = 0
+	b.rows, b.blobs = 0, 0
 	for i := range b.vectors {
 		b.vectors[i].reset()
 	}
@@ -53,7 +55,14 @@ func (v *vector) reset() {
 	}
 	clear(v.index)
 	clear(v.texts)
-	*v = vector{wide: v.wide[:0], narrow: v.narrow[:0], set: v.set[:0], items: v.items[:0], ends: v.ends[:0], texts: v.texts[:0], index: v.index}
+	v.texts, v.last, v.seen = v.texts[:0], 0, false
+	v.rewind()
+}
+
+// rewind empties the vector but for the texts it knows.
+func (v *vector) rewind() {
+	v.wide, v.narrow, v.set, v.nulls = v.wide[:0], v.narrow[:0], v.set[:0], 0
+	v.items, v.bytes, v.ends = v.items[:0], v.bytes[:0], v.ends[:0]
 }
 
 // add appends n rows, the first at base.
@@ -100,8 +109,15 @@ func (b *block) add(base unsafe.Pointer, n int) {
 		case shapeList:
 			for k := range n {
 				v.items = append(v.items, *(*[]int32)(unsafe.Add(base, uintptr(k)*stride+c.at))...)
-				v.ends = append(v.ends, int32(len(v.items)))
+				v.ends = append(v.ends, len(v.items))
 			}
+		case shapeBytes:
+			b.blobs -= len(v.bytes)
+			for k := range n {
+				v.bytes = append(v.bytes, *(*[]byte)(unsafe.Add(base, uintptr(k)*stride+c.at))...)
+				v.ends = append(v.ends, len(v.bytes))
+			}
+			b.blobs += len(v.bytes)
 		}
 	}
 	b.rows += n
@@ -128,7 +144,7 @@ func (c *column) anySet(base unsafe.Pointer, stride uintptr, n int) bool {
 	return false
 }
 
-// hasOwn tells whether a text or a list is there, by its own shape.
+// hasOwn tells whether a text, a list or bytes are there, by their own shape.
 func (c *column) hasOwn(at unsafe.Pointer) bool {
 	if c.shape == shapeText {
 		return len(*(*string)(at)) > 0
@@ -147,8 +163,8 @@ func (v *vector) begin(c *column, rows int) {
 	switch c.shape {
 	case shape64:
 		v.wide = append(v.wide[:0], make([]int64, rows)...)
-	case shapeList:
-		v.ends = append(v.ends[:0], make([]int32, rows)...)
+	case shapeList, shapeBytes:
+		v.ends = append(v.ends[:0], make([]int, rows)...)
 	default:
 		v.narrow = append(v.narrow[:0], make([]int32, rows)...)
 	}
@@ -195,6 +211,73 @@ func (v *vector) text(s string) int32 {
 	}
 	v.last = i
 	return i
+}
+
+// textOf is text for bytes, which are copied if they are new.
+func (v *vector) textOf(b []byte) int32 {
+	if int(v.last) < len(v.texts) && v.texts[v.last] == string(b) {
+		return v.last
+	}
+	if i, ok := v.index[string(b)]; ok {
+		v.last = i
+		return i
+	}
+	return v.text(string(b))
+}
+
+// store puts n values, from a row of the vector on, into rows, the first at base.
+// The rows own their memory. A NULL leaves the row's zero.
+func (v *vector) store(c *column, from, n int, base unsafe.Pointer, stride uintptr) {
+	var items []int32
+	var bytes []byte
+	switch c.shape {
+	case shapeList:
+		first, _ := v.span(from)
+		_, last := v.span(from + n - 1)
+		items = slices.Clone(v.items[first:last])
+	case shapeBytes:
+		first, _ := v.span(from)
+		_, last := v.span(from + n - 1)
+		bytes = append(make([]byte, 0, last-first), v.bytes[first:last]...)
+	}
+	for i := range n {
+		// Each row is reached from the first: a pointer moved on by one row would
+		// end behind the last, where Go allows none.
+		row := unsafe.Add(base, uintptr(i)*stride)
+		if c.optional {
+			if v.set[from+i] == 0 {
+				continue
+			}
+			if c.set != none {
+				*(*bool)(unsafe.Add(row, c.set)) = true
+			}
+		}
+		p := unsafe.Add(row, c.at)
+		switch c.shape {
+		case shape64:
+			*(*int64)(p) = v.wide[from+i]
+		case shape32:
+			*(*int32)(p) = v.narrow[from+i]
+		case shapeBool:
+			*(*bool)(p) = v.narrow[from+i] == 1
+		case shapeText:
+			*(*string)(p) = v.texts[v.narrow[from+i]]
+		case shapeList:
+			first, last := v.span(from + i)
+			n := last - first
+			if *(*[]int32)(p) = items[:n:n]; n == 0 {
+				*(*[]int32)(p) = []int32{}
+			}
+			items = items[n:]
+		case shapeBytes:
+			first, last := v.span(from + i)
+			n := last - first
+			if *(*[]byte)(p) = bytes[:n:n]; n == 0 {
+				*(*[]byte)(p) = []byte{}
+			}
+			bytes = bytes[n:]
+		}
+	}
 }
 
 // times are the rows' times, of families that have one.

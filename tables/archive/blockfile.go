@@ -12,14 +12,14 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// blockFile writes blocks as the row groups of a Parquet file. The file has
-// the columns that have a value in one of its rows. Each column chunk is one
-// page; how it is encoded is decided by its values:
+// blockFile writes blocks as the row groups of a Parquet file. How a column
+// chunk is encoded is decided by its values:
 //
 //   - one value: a dictionary of one entry and one run
-//   - few values: a dictionary
+//   - few values, and texts: a dictionary
 //   - a range of more than 56 bits: hashes; plain
-//   - else the differences from row to row, bit-packed
+//   - other numbers: the differences from row to row, bit-packed
+//   - blobs: their lengths, and then their bytes
 //
 // A cheap file has no dictionaries but of texts and no compression, which
 // writes a row in a tenth of the time.
@@ -35,6 +35,7 @@ type blockFile struct {
 	// take what holds for the first row group to hold for all.
 	squeeze []squeezing
 	now     squeezing // of the column at work
+	cuts              // of the column at work
 	*blockScratch
 }
 
@@ -49,8 +50,11 @@ type blockScratch struct {
 	wide     []int64
 	narrow   []int32
 	renamed  []int32
+	present  []int32
+	runs     []byte
 	levels   []uint8
 	repeats  []uint8
+	rowEnds  []int // of lists: where each row's levels end
 	hashes   []uint64
 	dict     dictionary
 }
@@ -61,17 +65,21 @@ var blockScratches = sync.Pool{New: func() any { return new(blockScratch) }}
 // has no chunk yet.
 type blockGroup struct {
 	rows       int
-	chunks     []*format.ColumnChunk
-	buf        []byte // until it is written
-	start, end extent // of the times
+	chunks     []*writtenChunk
+	buf        []byte  // until it is written
+	start, end *extent // of the times, where there are any
 }
 
 // magic begins and ends a Parquet file.
 const magic = "PAR1"
 
 func newBlockFile(c *codec, file *os.File, cheap bool) *blockFile {
-	return &blockFile{codec: c, file: file, cheap: cheap, seen: make([]bool, len(c.columns)), squeeze: make([]squeezing, len(c.columns)),
+	f := &blockFile{codec: c, file: file, cheap: cheap, seen: make([]bool, len(c.columns)), squeeze: make([]squeezing, len(c.columns)),
 		blockScratch: blockScratches.Get().(*blockScratch)}
+	for i := range f.seen {
+		f.seen[i] = !c.columns[i].optional || !subsets(c.family)
+	}
+	return f
 }
 
 // extent is the least and the greatest time of rows.
@@ -96,7 +104,7 @@ func (f *blockFile) group(b *block, rows []int32) (*blockGroup, error) {
 // begin starts a row group. Several may be open at a time and get their columns
 // in turn; they end in the order they begin.
 func (f *blockFile) begin(rows int) *blockGroup {
-	g := &blockGroup{rows: rows, chunks: make([]*format.ColumnChunk, len(f.codec.columns))}
+	g := &blockGroup{rows: rows, chunks: make([]*writtenChunk, len(f.codec.columns))}
 	if k := len(f.spare); k > 0 {
 		g.buf, f.spare = f.spare[k-1], f.spare[:k-1]
 	}
@@ -112,7 +120,7 @@ func (f *blockFile) column(g *blockGroup, i int, v *vector, rows []int32) error 
 	c := &f.codec.columns[i]
 	f.buf = g.buf
 	f.now = f.squeeze[i]
-	if f.cheap {
+	if f.cheap || c.shape == shapeBytes {
 		f.now = unsqueezed
 	}
 	chunk, bounds, err := f.chunk(c, v, rows, g.rows)
@@ -126,9 +134,9 @@ func (f *blockFile) column(g *blockGroup, i int, v *vector, rows []int32) error 
 	f.squeeze[i] = f.now
 	switch c.at {
 	case f.codec.start.at:
-		g.start = bounds
+		g.start = &bounds
 	case f.codec.end.at:
-		g.end = bounds
+		g.end = &bounds
 	}
 	f.seen[i] = true
 	g.chunks[i] = chunk
@@ -139,7 +147,7 @@ func (f *blockFile) column(g *blockGroup, i int, v *vector, rows []int32) error 
 func (f *blockFile) end(g *blockGroup) error {
 	for _, c := range g.chunks {
 		if c != nil {
-			f.place(&c.MetaData)
+			c.move(f.shift())
 		}
 	}
 	err := f.write(g.buf)
@@ -149,20 +157,8 @@ func (f *blockFile) end(g *blockGroup) error {
 	return err
 }
 
-// place turns a chunk's offsets in a buffer into those in the file.
-func (f *blockFile) place(m *format.ColumnMetaData) {
-	if f.at == 0 {
-		return
-	}
-	by := f.at - int64(len(magic))
-	m.DataPageOffset += by
-	if m.DictionaryPageOffset > 0 {
-		m.DictionaryPageOffset += by
-	}
-	if m.BloomFilterOffset > 0 {
-		m.BloomFilterOffset += by
-	}
-}
+// shift is how far behind its place in a buffer something lies in the file.
+func (f *blockFile) shift() int64 { return max(f.at-int64(len(magic)), 0) }
 
 // write appends a buffer, which begins as a file does.
 func (f *blockFile) write(buf []byte) error {
@@ -174,8 +170,8 @@ func (f *blockFile) write(buf []byte) error {
 	return err
 }
 
-// close writes the chunks of columns that are NULL in a whole row group while
-// other groups have values, and the footer.
+// close writes the chunks of columns that are NULL in a whole row group, the
+// page index, and the footer.
 func (f *blockFile) close() error {
 	t, err := f.codec.template()
 	if err != nil {
@@ -189,7 +185,7 @@ func (f *blockFile) close() error {
 		if f.codec.columns[i].shape == shapeList {
 			n = 3
 		}
-		if seen || !f.codec.columns[i].optional {
+		if seen {
 			columns = append(columns, i)
 			meta.Schema = append(meta.Schema, elements[:n]...)
 			meta.ColumnOrders = append(meta.ColumnOrders, t.ColumnOrders[i])
@@ -198,8 +194,7 @@ func (f *blockFile) close() error {
 	}
 	f.buf = append(f.buf[:0], magic...)
 	meta.Schema[0].NumChildren = thrift.Null[int32]{V: int32(len(columns)), Valid: true}
-	for n := range f.groups {
-		g := f.groups[n]
+	for n, g := range f.groups {
 		group := format.RowGroup{NumRows: int64(g.rows), Ordinal: int16(n)}
 		for _, i := range columns {
 			if g.chunks[i] == nil {
@@ -207,12 +202,16 @@ func (f *blockFile) close() error {
 					return err
 				}
 			}
-			group.Columns = append(group.Columns, *g.chunks[i])
-			group.TotalByteSize += g.chunks[i].MetaData.TotalUncompressedSize
-			group.TotalCompressedSize += g.chunks[i].MetaData.TotalCompressedSize
+			m := &g.chunks[i].meta
+			group.Columns = append(group.Columns, format.ColumnChunk{MetaData: *m})
+			group.TotalByteSize += m.TotalUncompressedSize
+			group.TotalCompressedSize += m.TotalCompressedSize
 		}
 		meta.NumRows += group.NumRows
 		meta.RowGroups = append(meta.RowGroups, group)
+	}
+	if err := f.index(meta.RowGroups, columns); err != nil {
+		return err
 	}
 	footer, err := thrift.Marshal(new(thrift.CompactProtocol), &meta)
 	if err != nil {
@@ -227,39 +226,73 @@ func (f *blockFile) close() error {
 	return err
 }
 
-// nullChunk writes a column without a value.
-func (f *blockFile) nullChunk(c *column, rows int, squeeze squeezing) (*format.ColumnChunk, error) {
-	m := format.ColumnMetaData{Type: format.Int64, PathInSchema: []string{c.name}, NumValues: int64(rows), Statistics: format.Statistics{NullCount: int64(rows)}}
-	levels := 1
-	switch c.shape {
-	case shape32:
-		m.Type = format.Int32
-	case shapeBool:
-		m.Type = format.Boolean
-	case shapeText:
-		m.Type = format.ByteArray
-	case shapeList:
-		m.Type, levels = format.Int32, 2
-		m.PathInSchema = append(m.PathInSchema, "list", "element")
+// index appends the page index: the bounds of all pages, and then where they lie.
+func (f *blockFile) index(groups []format.RowGroup, columns []int) error {
+	put := func(what any) (at int64, size int32, err error) {
+		b, err := thrift.Marshal(new(thrift.CompactProtocol), what)
+		at = int64(len(f.buf)) + f.shift()
+		f.buf = append(f.buf, b...)
+		return at, int32(len(b)), err
 	}
-	run := appendRun(nil, rows, 0)
-	f.values = f.values[:0]
-	for range levels {
-		f.values = append(binary.LittleEndian.AppendUint32(f.values, uint32(len(run))), run...)
+	for n := range groups {
+		for k, i := range columns {
+			w, c := f.groups[n].chunks[i], &groups[n].Columns[k]
+			if w.unbounded {
+				continue
+			}
+			var err error
+			if c.ColumnIndexOffset, c.ColumnIndexLength, err = put(&w.index); err != nil {
+				return err
+			}
+		}
 	}
-	f.now = squeeze
-	if err := f.writePage(&m, format.Plain); err != nil {
-		return nil, err
+	for n := range groups {
+		for k, i := range columns {
+			c := &groups[n].Columns[k]
+			var err error
+			if c.OffsetIndexOffset, c.OffsetIndexLength, err = put(&format.OffsetIndex{PageLocations: f.groups[n].chunks[i].pages}); err != nil {
+				return err
+			}
+		}
 	}
-	f.place(&m)
-	return &format.ColumnChunk{MetaData: m}, nil
+	return nil
 }
 
-// names lists the columns the file has.
+// nullChunk writes a column without a value.
+func (f *blockFile) nullChunk(c *column, rows int, squeeze squeezing) (*writtenChunk, error) {
+	w := newWrittenChunk(c, rows, rows)
+	levels := 1
+	if c.shape == shapeList {
+		levels = 2
+	}
+	run := appendRun(nil, rows, 0)
+	page := f.values[:0]
+	for range levels {
+		page = append(binary.LittleEndian.AppendUint32(page, uint32(len(run))), run...)
+	}
+	f.values = page
+	f.now = squeeze
+	w.meta.DataPageOffset = int64(len(f.buf))
+	w.encoded(format.RLE, format.Plain)
+	if err := f.append(w, page, format.PageHeader{Type: format.DataPage, DataPageHeader: thrift.Null[format.DataPageHeader]{
+		Valid: true, V: format.DataPageHeader{NumValues: int32(rows), Encoding: format.Plain,
+			DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE}}}); err != nil {
+		return nil, err
+	}
+	w.pages = []format.PageLocation{{Offset: w.meta.DataPageOffset, CompressedPageSize: int32(int64(len(f.buf)) - w.meta.DataPageOffset)}}
+	w.index = format.ColumnIndex{NullPages: []bool{true}, NullCounts: []int64{int64(rows)}, MinValues: [][]byte{nil}, MaxValues: [][]byte{nil}}
+	w.move(f.shift())
+	return w, nil
+}
+
+// names lists the columns the file has; nil when files of its family have all.
 func (f *blockFile) names() []string {
+	if !subsets(f.codec.family) {
+		return nil
+	}
 	var names []string
 	for i, seen := range f.seen {
-		if seen || !f.codec.columns[i].optional {
+		if seen {
 			names = append(names, f.codec.columns[i].name)
 		}
 	}

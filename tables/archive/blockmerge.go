@@ -5,17 +5,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+
+	"github.com/parquet-go/parquet-go/format"
 )
 
-// slabGroups is how many row groups a merge has in the making at a time: of
-// these it holds one column, and what is encoded of the others.
-const slabGroups = 4
+const (
+	// slabGroups is how many row groups a merge has in the making at a time: of
+	// these it holds one column, and what is encoded of the others.
+	slabGroups = 4
+	// slabBytes is how much the row groups that they come from may hold.
+	slabBytes = 256 << 20
+	// mergeWindow is how much of a column is read at a time.
+	mergeWindow = 256 << 10
+)
 
-// Merge writes the rows of files, each of which is in the order of time, as one
-// file in that order. It is for families whose files are written by the column
-// (exports) and does not look at rows: the times decide the order, and each
-// column is brought into it.
+// Merge writes the rows of files of a family that has times, each of which is in
+// the order of time, as one file in that order. It does not look at rows: the
+// times decide the order, and each column is brought into it.
 //
 // Memory grows with the number of files that lie over each other in time, by
 // two row groups' column each, not with their rows.
@@ -24,8 +32,8 @@ func Merge[T any](ctx context.Context, tx *Tx, files []File, level string) (File
 	if err != nil {
 		return File{}, err
 	}
-	if !subsets(c.family) || levelRank(level) < 0 {
-		return File{}, fmt.Errorf("%s are not merged to level %q by the column", c.family, level)
+	if c.start.at == none || c.start.optional || levelRank(level) < 0 {
+		return File{}, fmt.Errorf("%s are not merged to level %q", c.family, level)
 	}
 	staged, file, err := tx.stage(c.family, level)
 	if err != nil {
@@ -51,8 +59,10 @@ type blockMerge struct {
 	opened  []*blockReader // to be closed
 	slab    []mergeSource
 	total   int     // rows of the sources
+	bytes   int64   // of the sources
 	order   []int32 // rows of the slab as they are to stand, in the sources' rows
 	scratch vector
+	reading readScratch
 }
 
 // mergeInput is a file being merged and its open row group.
@@ -63,6 +73,100 @@ type mergeInput struct {
 	times  []int64
 	at     int // next row
 	base   int // of the row group in the slab; -1 when it is not part of it
+}
+
+// blockReader reads whole column chunks of a file that is merged.
+type blockReader struct {
+	path   string
+	file   *os.File
+	groups []format.RowGroup
+	leaf   []int // of each column of the codec; -1 when the file lacks it
+	pages  chunkReader
+}
+
+func openBlocks(c *codec, path string, scratch *readScratch) (*blockReader, error) {
+	file, pf, err := openParquet(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &blockReader{path: path, file: file, groups: pf.Metadata().RowGroups, leaf: make([]int, len(c.columns)),
+		pages: chunkReader{file: file, window: mergeWindow, readScratch: scratch}}
+	for i := range c.columns {
+		leaf, ok, err := c.columns[i].leafOf(pf)
+		if err != nil {
+			file.Close()
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if r.leaf[i] = leaf; !ok {
+			r.leaf[i] = -1
+		}
+	}
+	return r, nil
+}
+
+func (r *blockReader) close() error { return r.file.Close() }
+
+// read appends the values of a column in a row group to a vector that has those
+// of so many rows.
+func (r *blockReader) read(group int, c *column, index int, v *vector, before int) (err error) {
+	// Bytes that were damaged on disk can make the decoders panic.
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v", p)
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: column %s: %w", r.path, c.name, err)
+		}
+	}()
+	g := &r.groups[group]
+	rows := int(g.NumRows)
+	if rows <= 0 || rows > 1<<24 {
+		return fmt.Errorf("a row group of %d rows", g.NumRows)
+	}
+	leaf := r.leaf[index]
+	if leaf >= len(g.Columns) {
+		return errPages
+	}
+	if leaf < 0 || c.optional && c.shape != shapeList && g.Columns[leaf].MetaData.Statistics.NullCount == int64(rows) {
+		if v.seen || !c.optional {
+			v.seen = true
+			v.skip(c, rows)
+		}
+		return nil
+	}
+	if !v.seen {
+		v.begin(c, before)
+	}
+	if err := r.pages.open(&g.Columns[leaf].MetaData, g.NumRows); err != nil {
+		return err
+	}
+	for r.pages.rows > 0 {
+		if n, err := r.pages.next(c, v); err != nil {
+			return err
+		} else if n == 0 {
+			return errPages
+		}
+	}
+	return nil
+}
+
+// skip appends NULLs, or zeros to a column that has none.
+func (v *vector) skip(c *column, rows int) {
+	if c.optional {
+		v.nulls += rows
+		v.set = append(v.set, make([]uint8, rows)...)
+	}
+	switch c.shape {
+	case shape64:
+		v.wide = append(v.wide, make([]int64, rows)...)
+	case shapeList, shapeBytes:
+		end := max(len(v.items), len(v.bytes))
+		for range rows {
+			v.ends = append(v.ends, end)
+		}
+	default:
+		v.narrow = append(v.narrow, make([]int32, rows)...)
+	}
 }
 
 // mergeSource is a row group that has rows in the slab.
@@ -93,7 +197,7 @@ func (m *blockMerge) run(ctx context.Context, files []File) error {
 		if err := m.write(ctx); err != nil {
 			return err
 		}
-		m.slab, m.order, m.total = m.slab[:0], m.order[:0], 0
+		m.slab, m.order, m.total, m.bytes = m.slab[:0], m.order[:0], 0, 0
 		for _, in := range m.inputs {
 			in.base = -1
 		}
@@ -102,7 +206,7 @@ func (m *blockMerge) run(ctx context.Context, files []File) error {
 
 // fill chooses the rows of the next slab.
 func (m *blockMerge) fill() error {
-	for len(m.order) < slabGroups*groupRows {
+	for len(m.order) < slabGroups*groupRows && m.bytes < slabBytes {
 		for len(m.waiting) > 0 && (len(m.inputs) == 0 || int64(m.waiting[0].MinTS) <= m.inputs[0].next()) {
 			if err := m.open(m.waiting[0]); err != nil {
 				return err
@@ -116,6 +220,7 @@ func (m *blockMerge) fill() error {
 		if in.base < 0 {
 			in.base = m.total
 			m.total += len(in.times)
+			m.bytes += in.in.groups[in.group].TotalByteSize
 			m.slab = append(m.slab, mergeSource{in.in, in.group, len(in.times)})
 		}
 		// Rows of this file for as long as it stays the first.
@@ -161,7 +266,7 @@ func (in *mergeInput) until(t int64, end int) int {
 
 // open adds a file to the heap.
 func (m *blockMerge) open(f File) error {
-	r, err := openBlocks(m.codec, f.Path)
+	r, err := openBlocks(m.codec, f.Path, &m.reading)
 	if err != nil {
 		return err
 	}

@@ -3,14 +3,10 @@ package archive
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"sync"
 	"unsafe"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress"
-	pzstd "github.com/parquet-go/parquet-go/compress/zstd"
 	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/wiresql/wiresql/tables"
@@ -80,10 +76,15 @@ type codec struct {
 	size    uintptr // of the struct
 	columns []column
 	schema  *parquet.Schema
-	blooms  []parquet.BloomFilterColumn
-	bloomed []string
+	bloomed []string // columns that have bloom filters
+	// bloomBits is the filters' cost a distinct value and row group: 10 give 1 %
+	// false positives, 8 give 3 %.
+	bloomBits uint
+	pageRows  int // rows of a page, but of blobs
 	// Where the row's time, and the end of it, lie; none without.
 	start, end column
+
+	blocks sync.Pool
 
 	once   sync.Once // of template
 	meta   *format.FileMetaData
@@ -91,6 +92,21 @@ type codec struct {
 }
 
 var codecs sync.Map // reflect.Type → *codec
+
+// blocks are kept for the next file: those of flows take 50 MB.
+func (c *codec) newBlock() *block {
+	if b, ok := c.blocks.Get().(*block); ok {
+		return b
+	}
+	return newBlock(c)
+}
+
+func (c *codec) freeBlock(b *block) {
+	if b != nil {
+		b.reset()
+		c.blocks.Put(b)
+	}
+}
 
 // codecOf returns the plan of T, which must be one of families; codecFor that
 // of a type.
@@ -117,9 +133,9 @@ func codecFor(t reflect.Type) (*codec, error) {
 		fields = append(fields, namedNode{col.node, col.name})
 	}
 	c.schema = parquet.NewSchema(string(c.family), orderedGroup{fields: fields})
-	c.bloomed = f.blooms
-	for _, name := range f.blooms {
-		c.blooms = append(c.blooms, parquet.SplitBlockFilter(bloomBits, name))
+	c.bloomed, c.bloomBits, c.pageRows = f.blooms, 10, pageRows
+	if subsets(f.family) {
+		c.bloomBits, c.pageRows = 8, groupRows
 	}
 	got, _ := codecs.LoadOrStore(t, c)
 	return got.(*codec), nil
@@ -174,42 +190,8 @@ func (c *codec) add(name string, t reflect.Type, at uintptr) error {
 	return nil
 }
 
-// bloomBits is the filter's cost a distinct value and row group: 1 % false
-// positives.
-const bloomBits = 10
-
-// Encodings, chosen by measuring bytes and CPU on a million flow rows of
-// generated traffic (BenchmarkWriteFlows; docs/archive-format.md has the
-// bytes a column).
-var (
-	// hashes are random: nothing compresses them.
-	hashes = []string{"cid", "flow_id", "conn_id", "stream"}
-	// times ascend, or nearly.
-	times = []string{"ts", "ts_end", "conn_ts", "time_received"}
-	// counters have few small and some large values.
-	counters = []string{"bytes", "packets", "reverse_bytes", "reverse_packets", "wire_bytes", "reverse_wire_bytes",
-		"conn_bytes", "conn_packets", "conn_reverse_bytes", "conn_reverse_packets", "rtt_us",
-		"client_bytes", "server_bytes", "client_packets", "server_packets", "client_wire_bytes", "server_wire_bytes"}
-
-	fastZstd = &pzstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}
-)
-
-// leaf makes a column, choosing its encoding and compression.
+// leaf makes a column.
 func leaf(name string, s shape, n parquet.Node, at, set uintptr) column {
-	var codec compress.Codec = &parquet.Uncompressed
-	switch {
-	case slices.Contains(hashes, name):
-		n = parquet.Encoded(n, &parquet.Plain)
-	case slices.Contains(times, name), slices.Contains(counters, name):
-		n = parquet.Encoded(n, &parquet.DeltaBinaryPacked)
-	case s == shapeBytes:
-		n = parquet.Encoded(n, &parquet.DeltaLengthByteArray)
-	case s == shapeBool:
-		n, codec = parquet.Encoded(n, &parquet.Plain), fastZstd
-	default:
-		n, codec = parquet.Encoded(n, &parquet.RLEDictionary), fastZstd
-	}
-	n = parquet.Compressed(n, codec)
 	c := column{name: name, shape: s, at: at, set: set, node: n}
 	if s == shapeList {
 		c.node = parquet.List(c.node)
@@ -221,81 +203,8 @@ func leaf(name string, s shape, n parquet.Node, at, set uintptr) column {
 	return c
 }
 
-// values appends n rows' values of a column, the first row at base. Only
-// values that may be NULL need their level; setting it costs more than making
-// the value.
-func (c *column) values(dst []parquet.Value, base unsafe.Pointer, stride uintptr, n, index int) []parquet.Value {
-	if c.shape == shapeList {
-		return c.lists(dst, base, stride, n, index)
-	}
-	dst = slices.Grow(dst, n)[:n]
-	// Each row is reached from the first: a pointer moved on by one row would
-	// end behind the last, where Go allows none.
-	if !c.optional {
-		for i := range dst {
-			p := unsafe.Add(base, uintptr(i)*stride+c.at)
-			if c.shape == shape64 {
-				dst[i] = parquet.Int64Value(*(*int64)(p))
-			} else {
-				dst[i] = c.value(p)
-			}
-		}
-		return dst
-	}
-	for i := range dst {
-		row := unsafe.Add(base, uintptr(i)*stride)
-		p := unsafe.Add(row, c.at)
-		switch {
-		case c.set != none && !*(*bool)(unsafe.Add(row, c.set)),
-			// A string and a slice begin with their pointer. Only the length
-			// tells an empty string, only the pointer a slice that is nil.
-			c.shape == shapeText && len(*(*string)(p)) == 0,
-			c.shape == shapeBytes && *(*unsafe.Pointer)(p) == nil:
-			dst[i] = parquet.Value{}
-		case c.shape == shape64:
-			dst[i] = parquet.Int64Value(*(*int64)(p)).Level(0, 1, index)
-		default:
-			dst[i] = c.value(p).Level(0, 1, index)
-		}
-	}
-	return dst
-}
-
-func (c *column) value(p unsafe.Pointer) parquet.Value {
-	switch c.shape {
-	case shape64:
-		return parquet.Int64Value(*(*int64)(p))
-	case shape32:
-		return parquet.Int32Value(*(*int32)(p))
-	case shapeBool:
-		return parquet.BooleanValue(*(*bool)(p))
-	case shapeText:
-		s := *(*string)(p)
-		return parquet.ByteArrayValue(unsafe.Slice(unsafe.StringData(s), len(s)))
-	}
-	return parquet.ByteArrayValue(*(*[]byte)(p))
-}
-
-// lists is values for lists: level 0 is NULL, 1 an empty list, 2 an element,
-// the first of which begins its row.
-func (c *column) lists(dst []parquet.Value, base unsafe.Pointer, stride uintptr, n, index int) []parquet.Value {
-	for i := range n {
-		list := *(*[]int32)(unsafe.Add(base, uintptr(i)*stride+c.at))
-		switch {
-		case list == nil:
-			dst = append(dst, parquet.Value{})
-		case len(list) == 0:
-			dst = append(dst, parquet.Value{}.Level(0, 1, index))
-		}
-		for k, x := range list {
-			dst = append(dst, parquet.Int32Value(x).Level(min(k, 1), 2, index))
-		}
-	}
-	return dst
-}
-
-// store puts one value that is not a list into a row. A NULL leaves the row's
-// zero.
+// store puts one value that was looked up, not a list, into a row. A NULL leaves
+// the row's zero.
 func (c *column) store(row unsafe.Pointer, v *parquet.Value, names *interned) {
 	if v.IsNull() {
 		return

@@ -55,7 +55,7 @@ var recorded = []struct {
 	ladder  [][2]string
 	rewrite rewriter
 }{
-	{archive.Exports, [][2]string{{merged, hourly}, {hourly, daily}, {daily, daily}}, rewriteExports},
+	{archive.Exports, [][2]string{{merged, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Export) tables.Time { return r.TS })},
 	{archive.Exporters, [][2]string{{pending, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Exporter) tables.Time { return r.TS })},
 	{archive.Sockets, [][2]string{{pending, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Socket) tables.Time { return r.TS })},
 }
@@ -222,20 +222,15 @@ func bucket(files []archive.File) tables.Time {
 // rows of different multiples of it go to different files.
 type rewriter func(ctx context.Context, tx *archive.Tx, files []archive.File, level string, width tables.Time) error
 
-// rewriteExports merges by the column, but for the few rows that are late.
-func rewriteExports(ctx context.Context, tx *archive.Tx, files []archive.File, level string, width tables.Time) error {
-	if width > 0 {
-		return rewriteOf(func(r *tables.Export) tables.Time { return r.TS })(ctx, tx, files, level, width)
-	}
-	_, err := archive.Merge[tables.Export](ctx, tx, files, level)
-	return err
-}
-
+// rewriteOf merges by the column, but for the few rows that are late.
 func rewriteOf[T any](ts func(*T) tables.Time) rewriter {
 	return func(ctx context.Context, tx *archive.Tx, files []archive.File, level string, width tables.Time) error {
+		if width == 0 {
+			_, err := archive.Merge[T](ctx, tx, files, level)
+			return err
+		}
 		var out *archive.RowFile[T]
 		var until tables.Time
-		written := false
 		end := func() error {
 			if out == nil {
 				return nil
@@ -244,28 +239,22 @@ func rewriteOf[T any](ts func(*T) tables.Time) rewriter {
 			out = nil
 			return err
 		}
-		_, err := mergeRows(ctx, files, ts, func(rows []T) (err error) {
+		written, err := mergeRows(ctx, files, ts, func(rows []T) (err error) {
 			for len(rows) > 0 {
-				n := len(rows)
-				if width > 0 {
-					if out != nil && ts(&rows[0]) >= until {
-						if err := end(); err != nil {
-							return err
-						}
-					}
-					if out == nil {
-						until = (ts(&rows[0])/width + 1) * width
-					}
-					n = 1
-					for n < len(rows) && ts(&rows[n]) < until {
-						n++
+				if out != nil && ts(&rows[0]) >= until {
+					if err := end(); err != nil {
+						return err
 					}
 				}
 				if out == nil {
+					until = (ts(&rows[0])/width + 1) * width
 					if out, err = archive.NewRowFile[T](tx, level); err != nil {
 						return err
 					}
-					written = true
+				}
+				n := 1
+				for n < len(rows) && ts(&rows[n]) < until {
+					n++
 				}
 				if err := out.Write(rows[:n]); err != nil {
 					return err
@@ -274,7 +263,7 @@ func rewriteOf[T any](ts func(*T) tables.Time) rewriter {
 			}
 			return nil
 		})
-		if err == nil && !written { // no rows are left: that stands in a file too
+		if err == nil && written == 0 { // no rows are left: that stands in a file too
 			out, err = archive.NewRowFile[T](tx, level)
 		}
 		return errors.Join(err, end())
