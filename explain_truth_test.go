@@ -2,6 +2,7 @@ package main
 
 import (
 	"compress/gzip"
+	"database/sql"
 	"encoding/json"
 	"io"
 	"os"
@@ -188,5 +189,50 @@ func TestExplainFits(t *testing.T) {
 				t.Errorf("%s:\n%s", statement, text)
 			}
 		}
+	}
+}
+
+// TestExplainTraditional: the columns are those of MySQL 8's manual (10.8.2),
+// in their types, and what is not known is NULL.
+func TestExplainTraditional(t *testing.T) {
+	db := wireDB(t, demoEngine(t))
+	rows, err := db.Query("EXPLAIN FORMAT=TRADITIONAL SELECT p.ts, (SELECT MAX(bytes) FROM flows) FROM connections c JOIN packets p USING (conn_id) WHERE c.server_port = 80 ORDER BY p.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range types {
+		got = append(got, c.Name()+" "+c.DatabaseTypeName())
+	}
+	const want = "id BIGINT, select_type VARCHAR, table VARCHAR, partitions LONGTEXT, type VARCHAR, possible_keys VARCHAR, key VARCHAR, key_len VARCHAR, " +
+		"ref VARCHAR, rows BIGINT, filtered DOUBLE, Extra VARCHAR"
+	if text := strings.ReplaceAll(strings.Join(got, ", "), "partitions TEXT", "partitions LONGTEXT"); text != want {
+		t.Errorf("columns %s", text)
+	}
+	var lines []string
+	for rows.Next() {
+		cells := make([]sql.NullString, len(types))
+		to := make([]any, len(cells))
+		for i := range cells {
+			to[i] = &cells[i]
+		}
+		if err := rows.Scan(to...); err != nil {
+			t.Fatal(err)
+		}
+		var line []string
+		for _, i := range []int{0, 1, 2, 3, 4, 6, 10} {
+			if line = append(line, cells[i].String); !cells[i].Valid {
+				line[len(line)-1] = "NULL"
+			}
+		}
+		lines = append(lines, strings.Join(line, " "))
+	}
+	if text := strings.Join(lines, "\n"); text != "1 PRIMARY connections NULL ALL NULL NULL\n1 PRIMARY packets NULL ref flows NULL\n2 SUBQUERY flows NULL ALL NULL NULL" {
+		t.Errorf("rows:\n%s", text)
 	}
 }

@@ -31,7 +31,7 @@ const importMemory = 640 << 20
 
 // summaryMemory is what the queries of the summary may hold before they spill:
 // the bound of 1 GB is the whole import's.
-const summaryMemory = 200 << 20
+const summaryMemory = 320 << 20
 
 func importCommand() *command {
 	return &command{
@@ -149,7 +149,9 @@ func (p *program) progress() (func(capture.Progress), func()) {
 // summary tells what was imported, and what to ask of it.
 func (p *program) summary(ctx context.Context, a *archive.Archive, r capture.Report) error {
 	cfg := p.config.Engine
-	cfg.MemoryLimit = min(cfg.MemoryLimit, summaryMemory)
+	if cfg.MemoryLimit <= 0 || cfg.MemoryLimit > summaryMemory {
+		cfg.MemoryLimit = summaryMemory
+	}
 	e, err := engine.New(cfg, a, p.log)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/pflag"
 
@@ -37,6 +38,10 @@ func runQuery(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	defer closeAll()
+	e.Guard(func(reason string) {
+		fmt.Fprintf(p.stderr, "wiresql query: %s\n", reason)
+		os.Exit(exitGuarded)
+	})
 	return p.answer(ctx, e, format, args[0])
 }
 

@@ -4,11 +4,15 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 
 	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/sqlserver"
 )
+
+// exitGuarded is the exit code of a process that could not end a statement.
+const exitGuarded = 4
 
 func serveCommand() *command {
 	return &command{
@@ -32,6 +36,10 @@ func runServe(ctx context.Context, p *program, args []string) error {
 
 // serve answers clients until ctx ends.
 func (p *program) serve(ctx context.Context, e *engine.Engine) error {
+	e.Guard(func(reason string) {
+		fmt.Fprintf(p.stderr, "wiresql serve: %s; the process ends\n", reason)
+		os.Exit(exitGuarded)
+	})
 	cfg := p.config.Server
 	cfg.Dir = filepath.Join(p.config.Data, "serve")
 	s := sqlserver.New(cfg, e, p.log)

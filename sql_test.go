@@ -38,6 +38,9 @@ var rewrite = flag.Bool("rewrite", false, "write what is seen into the files of 
 //	error [number]         then the error's text; the number is told on the
 //	                       wire only
 //	warning                rows are not compared, the warnings are
+//	columns                a statement, then the names of its result's columns;
+//	                       none for one that has no result. Only in
+//	                       testdata/sql/clients
 //	oracle                 a statement whose rows MariaDB has written, and no
 //	                       one else may; only in testdata/sql/oracle. A line
 //	                       "---- mariadb" introduces what MariaDB is asked
@@ -50,7 +53,7 @@ var rewrite = flag.Bool("rewrite", false, "write what is seen into the files of 
 // sqlCase is one statement of a page.
 type sqlCase struct {
 	line      int
-	kind      string // query, error, warning, oracle
+	kind      string // query, error, warning, columns, oracle
 	unordered bool
 	onlyOn    bool
 	number    int // of the error that is wanted; 0 for any
@@ -86,7 +89,7 @@ func parsePage(t testing.TB, path string) page {
 			if name = words[1]; archives[name] == nil {
 				t.Fatalf("%s:%d: no archive %q", path, i+1, name)
 			}
-		case words[0] == "query" || words[0] == "error" || words[0] == "warning" || words[0] == "oracle" || words[0] == "session":
+		case words[0] == "query" || words[0] == "error" || words[0] == "warning" || words[0] == "columns" || words[0] == "oracle" || words[0] == "session":
 			c := &sqlCase{line: i + 1, kind: words[0], comments: comments}
 			comments = nil
 			for _, w := range words[1:] {

@@ -255,6 +255,8 @@ type counted struct {
 	most, rows int64
 }
 
+func (c *counted) source() *run { return c.Columnar.(interface{ source() *run }).source() }
+
 // NextChunk implements Columnar.
 func (c *counted) NextChunk(ctx *sql.Context) (Chunk, error) {
 	chunk, err := c.Columnar.NextChunk(ctx)

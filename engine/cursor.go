@@ -27,7 +27,7 @@ type cursor struct {
 	watched chan struct{} // closed by the watcher when it is gone
 	// left is closed at the end of a call that was left to itself; nil when
 	// none was.
-	left chan struct{}
+	left <-chan struct{}
 	text string
 }
 
@@ -51,27 +51,37 @@ func within(closed <-chan struct{}, limit time.Duration) bool {
 	}
 }
 
-// call runs a call into DuckDB. It looks for interrupts between the chunks of
+// call runs a call into DuckDB, which looks for interrupts between the chunks of
 // an operator, but not while it optimises a statement or in a function over the
-// texts of one chunk. A call that does not come back is left to itself, so that
-// the client is answered: then call returns false, and nothing of the cursor but
-// close may be used.
+// texts of one chunk. It returns false for one that was left to itself; then
+// nothing of the cursor but close may be used.
 func (c *cursor) call(f func()) bool {
+	c.left = apart(c.ctx, f)
+	return c.left == nil
+}
+
+// apart runs f beside its caller. When the context ends and f does not come to
+// its end in a moment it is left to itself, so that the client is answered:
+// then apart returns what is closed when it has ended, else nil.
+func apart(ctx context.Context, f func()) (left <-chan struct{}) {
 	ended := make(chan struct{})
+	var panicked any
 	go func() {
 		defer close(ended)
+		defer func() { panicked = recover() }()
 		f()
 	}()
 	select {
 	case <-ended:
-		return true
-	case <-c.ctx.Done():
+	case <-ctx.Done():
+		if !within(ended, patience) {
+			return ended
+		}
 	}
-	if within(ended, patience) {
-		return true
+	if panicked != nil {
+		panic(panicked)
 	}
-	c.left = ended
-	return false
+	return nil
 }
 
 // resultColumn describes a column as DuckDB returns it.

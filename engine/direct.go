@@ -84,6 +84,8 @@ func (r *packetResult) NextChunk(*sql.Context) (Chunk, error) {
 	return &r.chunk, nil
 }
 
+func (r *packetResult) source() *run { return r.run }
+
 // Next implements sql.RowIter.
 func (r *packetResult) Next(ctx *sql.Context) (sql.Row, error) {
 	for r.chunk.batch == nil || r.row >= r.chunk.Len() {

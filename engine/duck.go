@@ -65,7 +65,8 @@ func openDuck(cfg Config, roots []string) (*duck, error) {
 		allowed = append(allowed, quoteText(strings.TrimSuffix(r, "/")+"/"))
 	}
 	settings := []string{
-		"SET memory_limit = '" + fmt.Sprintf("%dMiB", max(cfg.MemoryLimit>>20, 64)) + "'",
+		// The rest is Go's, and what DuckDB does not count.
+		"SET memory_limit = '" + fmt.Sprintf("%dMiB", max(cfg.MemoryLimit/8*5>>20, 64)) + "'",
 		"SET temp_directory = " + quoteText(spill),
 		"SET autoinstall_known_extensions = false",
 		"SET autoload_known_extensions = false",

@@ -30,7 +30,7 @@ var duckMistakes = []struct {
 	{"Data too long for column", 1406, "22001", ""},
 	{"Out of range value for column", 1264, "22003", ""},
 	{"Recursive query aborted after", 3636, "HY000", ""},
-	{"Out of Memory Error", 1041, "HY000", ""},
+	{"Out of Memory Error", 1041, "HY000", "Out of memory: this statement holds more than fits and can't go on on disk (--memory-limit, --spill-directory); ask for less at a time"},
 }
 
 // userMessage makes an error of DuckDB's message.

@@ -23,7 +23,7 @@ import (
 
 // Config is the engine's settings.
 type Config struct {
-	MemoryLimit     int64  `key:"memory-limit" doc:"bytes DuckDB may hold before it spills to disk"`
+	MemoryLimit     int64  `key:"memory-limit" doc:"bytes of memory the process may hold; 0 means 60 % of the machine's, or of the control group's"`
 	Threads         int    `key:"threads" doc:"threads per query; 0 means one per core"`
 	SpillDirectory  string `key:"spill-directory" doc:"where large intermediate results go; empty means the system's temporary directory"`
 	PacketScanLimit int64  `key:"packet-scan-limit" doc:"bytes of packets a statement may read; sessions may SET wiresql_packet_scan_limit"`
@@ -34,7 +34,7 @@ type Config struct {
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
-	return Config{MemoryLimit: 2 << 30, PacketScanLimit: 20 << 30, MaxStatements: 64}
+	return Config{PacketScanLimit: 20 << 30, MaxStatements: 64}
 }
 
 // Engine answers SQL over one archive.
@@ -46,6 +46,8 @@ type Engine struct {
 	sql     *sqle.Engine
 
 	admission *admission
+	ceiling   ceiling
+	unguard   context.CancelFunc
 
 	sessions atomic.Uint32 // numbers given to sessions in-process
 
@@ -76,7 +78,9 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.MemoryLimit <= 0 {
-		cfg.MemoryLimit = DefaultConfig().MemoryLimit
+		cfg.MemoryLimit = ceilingOf("/")
+	} else if cfg.MemoryLimit < LeastMemory {
+		return nil, fmt.Errorf("memory limit of %s: at least %s are needed", byteText(cfg.MemoryLimit), byteText(LeastMemory))
 	}
 	if cfg.PacketScanLimit <= 0 {
 		cfg.PacketScanLimit = DefaultConfig().PacketScanLimit
@@ -86,7 +90,8 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 		return nil, fmt.Errorf("archive directory: %w", err)
 	}
 	e := &Engine{cfg: cfg, archive: a, log: log, recentTurn: make(chan struct{}, 1),
-		admission: newAdmission(Limits{cfg.MaxStatements, cfg.MaxRows, cfg.MaxBytes})}
+		admission: newAdmission(Limits{cfg.MaxStatements, cfg.MaxRows, cfg.MaxBytes}),
+		ceiling:   ceiling{running: map[*charge]struct{}{}}, unguard: func() {}}
 	if e.duck, err = openDuck(cfg, []string{root}); err != nil {
 		return nil, err
 	}
@@ -105,6 +110,7 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 func (e *Engine) Close() error {
 	err := e.sql.Close()
 	e.duck.close()
+	e.unguard()
 	return err
 }
 
@@ -119,6 +125,7 @@ func (e *Engine) Session(base *sql.BaseSession) sql.Session { return &session{Ba
 // are unsafe or give wrong answers. go-mysql-server keeps them per process.
 func (e *Engine) setVariables() error {
 	guardSettings()
+	sql.SystemVariables.AddSystemVariables(lackingVariables())
 	sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{
 		&sql.MysqlSystemVariable{Name: "time_zone", Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
 			Type: zoneType{types.NewSystemStringType("time_zone")}, Default: "+00:00"},
@@ -172,6 +179,7 @@ type Rows struct {
 
 // Query runs one statement. The rows must be closed.
 func (s *Session) Query(ctx context.Context, text string) (*Rows, error) {
+	text = OpenComments(text)
 	ctx, end := context.WithCancel(ctx)
 	cancel := func() { s.engine.ended(s.session.ID()); end() }
 	c := sql.NewContext(ctx, sql.WithSession(s.session), sql.WithQuery(text), sql.WithPid(uint64(s.session.ID())))

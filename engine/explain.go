@@ -113,6 +113,13 @@ func runningIn(ctx *sql.Context, id uint64) (string, error) {
 
 // explained gathers the facts about a statement, and measures it.
 func (e *Engine) explained(ctx *sql.Context, s *statement, analyze bool) (*explanation, error) {
+	if analyze { // it runs, so it waits for its turn
+		place, err := e.admit(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		defer place.end()
+	}
 	r, err := e.newRun(ctx, s)
 	if err != nil {
 		return nil, err
@@ -307,6 +314,12 @@ type operator struct {
 // measure runs what was described.
 func (r *run) measure(ctx *sql.Context, found time.Duration) (*actual, error) {
 	a := &actual{FindMS: milliseconds(found)}
+	w := workOf(ctx)
+	for _, k := range r.packets {
+		w.flowRows.Add(int64(k.rows))
+		w.wanted.Add(k.fetch.Packets)
+	}
+	w.at(stageSending)
 	started := time.Now()
 	if r.isDirect() {
 		feed, err := r.feed(r.packets[0], directBatch)
@@ -358,6 +371,7 @@ type duckProfile struct {
 
 // profile lets DuckDB run a statement and tell of it.
 func (r *run) profile(ctx *sql.Context, a *actual) error {
+	r.readAll()
 	cur, err := r.engine.duck.query(ctx, "EXPLAIN (ANALYZE, FORMAT json) "+r.text)
 	if err != nil {
 		return err

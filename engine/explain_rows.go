@@ -59,7 +59,7 @@ func (x *explanation) accesses() []access {
 				a.kind, a.key = "range", "files"
 			}
 			if !t.InMemory {
-				a.extra = append(a.extra, fmt.Sprintf("%d of %d files", t.Files, t.AllFiles))
+				a.extra = append(a.extra, fmt.Sprintf("%s of %s", grouped(int64(t.Files)), quantity(int64(t.AllFiles), "file")))
 			}
 		}
 		for _, p := range x.Packets {

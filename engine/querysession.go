@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -41,6 +42,9 @@ func newQuerySession(ctx *sql.Context, e *Engine, params Parameters, preparing b
 		Warn: func(code int, message string) {
 			mu.Lock()
 			defer mu.Unlock()
+			if ctx.Err() != nil {
+				return // it may be another statement's session by now
+			}
 			if key := strconv.Itoa(code) + message; len(warned) < maxWarnings && !warned[key] {
 				warned[key] = true
 				ctx.Session.Warn(&sql.Warning{Level: "Warning", Code: code, Message: message})
@@ -94,6 +98,8 @@ func (s *querySession) Variable(scope, name string) (any, error) {
 // SetUserVariable implements pushdown.Session.
 func (s *querySession) SetUserVariable(name string, v sqltypes.Value) error {
 	switch {
+	case s.ctx.Err() != nil:
+		return context.Cause(s.ctx)
 	case s.preparing:
 		return nil
 	case v.IsNull():

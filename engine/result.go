@@ -144,6 +144,8 @@ func (r *result) NextChunk(*sql.Context) (Chunk, error) {
 	return &r.chunk, nil
 }
 
+func (r *result) source() *run { return r.run }
+
 // begin fetches the first chunk.
 func (r *result) begin() (err error) {
 	r.first, err = r.cur.next()

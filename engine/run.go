@@ -31,6 +31,7 @@ type run struct {
 	called  []string // of functions to withdraw
 	done    func()   // gives the snapshot back
 	place   admitted // among the statements that run
+	after   func()   // the statement has ended
 }
 
 // packetsRun is a scan of packets of which they are found.
@@ -148,6 +149,7 @@ func (r *run) start(ctx *sql.Context) (Columnar, error) {
 	if err := r.prepare(); err != nil {
 		return nil, err
 	}
+	r.readAll()
 	cur, err := r.engine.duck.query(ctx, r.text)
 	if err != nil {
 		return nil, err
@@ -237,6 +239,9 @@ func (r *run) finish() {
 		r.done()
 		r.done = nil
 	}
+	if r.after != nil {
+		r.after()
+	}
 }
 
 // fill writes a query over the files that matter; why says what it is for.
@@ -284,7 +289,9 @@ func (r *run) bind(b *binding, scans []*pushdown.ScanPlan, why string) error {
 		if err != nil {
 			return err
 		}
-		workOf(r.ctx).reads(one)
+		if why != "" { // else it is not read yet
+			workOf(r.ctx).reads(one)
+		}
 		b.scans[s.ID] = "(" + from + ")"
 	}
 	return nil

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -45,7 +46,17 @@ type statement struct {
 // Answer runs a statement of ours; handled is false for one of
 // go-mysql-server's. A statement that is prepared comes with its parameters.
 func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error) {
-	ctx = e.begin(ctx)
+	ctx, end := e.ceiling.begin(e.begin(ctx))
+	schema, rows, handled, err = e.answer(ctx, text, params)
+	if r, ok := rows.(interface{ source() *run }); ok {
+		r.source().after = end
+	} else {
+		end()
+	}
+	return schema, rows, handled, err
+}
+
+func (e *Engine) answer(ctx *sql.Context, text string, params Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error) {
 	about, err := e.translate(ctx, text)
 	if err != nil {
 		return nil, nil, true, err
@@ -81,13 +92,20 @@ func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schem
 		if err != nil {
 			return nil, nil, true, err
 		}
-		if schema, rows, handled, err = e.Answer(ctx, text, params); handled {
+		if schema, rows, handled, err = e.answer(ctx, text, params); handled {
 			return schema, rows, true, err
 		}
 		schema, rows, _, err = e.sql.Query(ctx, text)
 		return schema, rows, true, err
 	case *sqlparser.DeallocateStmt:
 		return nil, nil, true, e.deallocate(ctx, ast)
+	case *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release:
+		return nil, nil, true, e.savepoint(ctx, ast)
+	case *sqlparser.Begin, *sqlparser.Commit, *sqlparser.Rollback:
+		if s, ok := ctx.Session.(*session); ok {
+			s.savepoints = nil // they end with their transaction
+		}
+		return nil, nil, false, nil
 	case *sqlparser.Set:
 		return nil, nil, true, e.assign(ctx, ast, params)
 	}
@@ -139,6 +157,10 @@ func (e *Engine) Prepare(ctx *sql.Context, text string) (schema sql.Schema, hand
 	switch st.AST.(type) {
 	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt:
 		return nil, true, userError("a statement about prepared statements can't be prepared")
+	case *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release:
+		return nil, true, nil
+	case *sqlparser.Begin, *sqlparser.Commit, *sqlparser.Rollback:
+		return nil, false, nil
 	}
 	s, err := e.compileFor(ctx, st, nil, true)
 	if err != nil {
@@ -188,7 +210,8 @@ func (e *Engine) parse(text string) (*pushdown.Statement, error) {
 			return nil, nil
 		}
 		return st, nil
-	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt:
+	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt,
+		*sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release, *sqlparser.Begin, *sqlparser.Commit, *sqlparser.Rollback:
 		return st, nil
 	case *sqlparser.Set:
 		if err := checkSettings(ast); err != nil || !asks(ast) {
@@ -248,7 +271,11 @@ func (e *Engine) compileOver(ctx *sql.Context, st *pushdown.Statement, params Pa
 	env := snap.env()
 	env.Session = newQuerySession(ctx, e, params, preparing)
 	env.Plain = pushdownOff(ctx)
-	plan, err := pushdown.Compile(ctx, st, env)
+	var plan *pushdown.Plan
+	var err error
+	if left := apart(ctx, func() { plan, err = pushdown.Compile(ctx, st, env) }); left != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -349,5 +376,6 @@ func (e *Engine) deallocate(ctx *sql.Context, d *sqlparser.DeallocateStmt) error
 // go-mysql-server's.
 type session struct {
 	*sql.BaseSession
-	prepared map[string]string // by name
+	prepared   map[string]string // by name
+	savepoints []string          // of the transaction, in lower case
 }

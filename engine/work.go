@@ -102,6 +102,15 @@ func (w *work) reads(r *reading) {
 	}
 }
 
+// readAll counts what the statement itself reads, once it does.
+func (r *run) readAll() {
+	for _, one := range r.reads {
+		if one.why == "" {
+			workOf(r.ctx).reads(one)
+		}
+	}
+}
+
 // fetched counts packets that were read.
 func (w *work) fetched(s archive.FetchStats) {
 	w.packetBytes.Add(s.Bytes)
@@ -132,12 +141,15 @@ func (w *work) state() string {
 	if w.cursor == nil || len(w.reading) == 0 {
 		return w.stage
 	}
-	line := "reading " + strings.Join(w.reading, ", ")
+	of := strings.Join(w.reading, ", ")
 	progress := duckdb.QueryProgress(w.cursor.conn)
-	if share, _, _ := duckdb.QueryProgressTypeMembers(&progress); share > 0 && share <= 100 {
-		line += fmt.Sprintf(" %d %%", int(math.Round(share)))
+	switch share, _, _ := duckdb.QueryProgressTypeMembers(&progress); {
+	case share >= 99.5: // what goes on is no reading any more
+		return "computing from " + of
+	case share > 0:
+		return fmt.Sprintf("reading %s %d %%", of, int(math.Round(share)))
 	}
-	return line
+	return "reading " + of
 }
 
 // started tells whether packets are being read.

@@ -318,7 +318,7 @@ func parseMoment(s string) (m moment, rest, ok bool) {
 			s = next
 		}
 	}
-	if year <= 2 {
+	if year == 2 {
 		if part[0] < 70 {
 			part[0] += 2000
 		} else {
@@ -341,6 +341,11 @@ func parseMoment(s string) (m moment, rest, ok bool) {
 // it, digits alone, or the time of a date and time. Past its bounds it is
 // clipped.
 func parseClock(s string) (us int64, rest, ok bool) {
+	us, rest, ok = unclippedClock(s)
+	return clipClock(us), rest, ok
+}
+
+func unclippedClock(s string) (us int64, rest, ok bool) {
 	s = strings.TrimLeft(s, " \t\n\v\f\r")
 	if len(s) >= 12 && s[0] != '-' {
 		if m, r, ok := parseMoment(s); ok && (strings.ContainsAny(s, "-/") || digitRun(s) >= 12) {
@@ -395,8 +400,7 @@ func parseClock(s string) (us int64, rest, ok bool) {
 	if minutes > 59 || seconds > 59 {
 		return 0, false, false
 	}
-	us += ((days*24+hours)*3600 + minutes*60 + seconds) * secondMicros
-	us = clipClock(us)
+	us += ((min(days, 1e6)*24+min(hours, 1e6))*3600 + minutes*60 + seconds) * secondMicros
 	if negative {
 		us = -us
 	}

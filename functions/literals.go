@@ -66,7 +66,8 @@ func Literal(node sqlparser.Expr, s *Session) (Argument, error) {
 		}
 		return Argument{Type: Type{Kind: Bytes, Length: len(b)}, Literal: true, Value: sqltypes.MakeTrusted(sqltypes.VarBinary, b), Hex: true}, nil
 	case sqlparser.DateVal, sqlparser.TimeVal, sqlparser.TimestampVal:
-		return literalTimeOf(n)
+		a, _, err := TimeLiteral(n)
+		return a, err
 	}
 	return Argument{}, sqlErrorf(1235, "42000", "'%s' is no literal", sqlparser.String(node))
 }
@@ -94,29 +95,71 @@ func literalBytes(n *sqlparser.Literal) ([]byte, error) {
 	return b, nil
 }
 
-// literalTimeOf reads DATE '…', TIME '…' and TIMESTAMP '…'.
-func literalTimeOf(n *sqlparser.Literal) (Argument, error) {
-	t := Type{Kind: Date}
-	from, typ := sqltypes.Date, "DATE"
+// TimeLiteral reads DATE '…', TIME '…' and TIMESTAMP '…', in each form that
+// MySQL takes (manual 11.1.3, 11.2): as a whole, or it is error 1525. offset
+// tells that a TIMESTAMP had one; its value is in UTC then.
+func TimeLiteral(n *sqlparser.Literal) (a Argument, offset bool, err error) {
+	text := strings.Trim(n.Val, " \t\n\v\f\r")
+	var value []byte
+	name := "DATE"
 	switch n.Type {
 	case sqlparser.TimeVal:
-		t, from, typ = Type{Kind: Clock, Scale: fractionOf(n.Val)}, sqltypes.Time, "TIME"
+		name = "TIME"
+		t := Type{Kind: Clock, Scale: fractionOf(text)}
+		full := len(text) >= 12 && strings.ContainsAny(text[1:], "-/")
+		if us, rest, ok := unclippedClock(text); ok && !rest && !full && clipClock(us) == us {
+			value = clockText(us, t.Scale)
+		}
+		a = Argument{Type: t, Literal: true, Value: sqltypes.MakeTrusted(sqltypes.Time, value)}
 	case sqlparser.TimestampVal:
-		t, from, typ = Type{Kind: Time, Scale: fractionOf(n.Val)}, sqltypes.Datetime, "DATETIME"
-	}
-	var text []byte
-	switch t.Kind {
-	case Clock:
-		if us, _, ok := parseClock(n.Val); ok {
-			text = clockText(us, t.Scale)
+		name = "DATETIME"
+		local, shift, ok := cutOffset(text)
+		t := Type{Kind: Time, Scale: fractionOf(local)}
+		if m, rest, read := parseMoment(local); ok && read && !rest && hasClock(local) && m.valid(false) {
+			if offset = local != text; offset {
+				m, ok = fromTotal(m.total() - shift)
+			}
+			if ok {
+				value = m.text(t)
+			}
 		}
+		a = Argument{Type: t, Literal: true, Value: sqltypes.MakeTrusted(sqltypes.Datetime, value)}
 	default:
-		if m, rest, ok := parseMoment(n.Val); ok && !rest {
-			text = m.text(t)
+		t := Type{Kind: Date}
+		if m, rest, ok := parseMoment(text); ok && !rest && !hasClock(text) && m.valid(false) {
+			value = m.text(t)
 		}
+		a = Argument{Type: t, Literal: true, Value: sqltypes.MakeTrusted(sqltypes.Date, value)}
 	}
-	if text == nil {
-		return Argument{}, sqlErrorf(1525, "HY000", "Incorrect %s value: '%s'", typ, n.Val)
+	if value == nil {
+		return Argument{}, false, sqlErrorf(1525, "HY000", "Incorrect %s value: '%s'", name, n.Val)
 	}
-	return Argument{Type: t, Literal: true, Value: sqltypes.MakeTrusted(from, text)}, nil
+	return a, offset, nil
+}
+
+// hasClock tells whether the text of a date goes on with a time of day.
+func hasClock(text string) bool {
+	groups := strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	digits := 0
+	for _, g := range groups {
+		digits += len(g)
+	}
+	return len(groups) > 3 || len(groups) < 3 && digits > 8
+}
+
+// cutOffset takes an offset from UTC of -13:59 to +14:00 off a time, in µs; ok
+// is false for any other.
+func cutOffset(text string) (local string, shift int64, ok bool) {
+	n := len(text) - 6
+	if n < 1 || text[n] != '+' && text[n] != '-' || text[n+3] != ':' || text[n-1] < '0' || text[n-1] > '9' || !strings.Contains(text[:n], ":") {
+		return text, 0, true
+	}
+	hours, errH := strconv.ParseUint(text[n+1:n+3], 10, 8)
+	minutes, errM := strconv.ParseUint(text[n+4:], 10, 8)
+	shift = int64(hours*60+minutes) * 60 * secondMicros
+	if text[n] == '-' {
+		shift = -shift
+	}
+	ok = errH == nil && errM == nil && minutes < 60 && text[n:] != "-00:00" && shift > -14*3600*secondMicros && shift <= 14*3600*secondMicros
+	return text[:n], shift, ok
 }

@@ -50,7 +50,7 @@ var texts = []builtin{
 	{name: "sha2", args: "text, bits", typed: plainText(128), stored: true, doc: "The SHA-224, 256, 384 or 512 in hex."},
 	{name: "soundex", args: "text", typed: textFirst(first), eval: evalSoundex, doc: "How the text sounds."},
 	{name: "space", args: "count", typed: plainText(0), eval: evalSpace, doc: "So many spaces."},
-	{name: "strcmp", args: "a, b", typed: maybeInt, doc: "-1, 0 or 1 as the first is less, equal or greater."},
+	{name: "strcmp", args: "a, b", typed: maybeInt, eval: evalStrcmp, doc: "-1, 0 or 1 as the first is less, equal or greater."},
 	{name: "substring", args: "text, position[, length]", typed: textFirst(atMost(2)), doc: "A part of the text; a negative position counts from the end."},
 	{name: "substring_index", args: "text, delimiter, count", typed: textOf(first), eval: evalSubstringIndex, doc: "What is before the n-th delimiter; of a negative number behind it, from the end."},
 	{name: "to_base64", args: "text", typed: plainText(0), stored: true, doc: "The bytes in base 64, in lines of 76."},
@@ -343,10 +343,7 @@ func evalField(c *call) (evaluator, error) {
 		if err != nil {
 			return nil, err
 		}
-		collation := colldata.Lookup(unicodeCollation(id))
-		equal = func(row []sqltypes.Value, i int) bool {
-			return collation.Collate(row[0].Raw(), row[i].Raw(), false) == 0
-		}
+		equal = func(row []sqltypes.Value, i int) bool { return collate(row[0].Raw(), row[i].Raw(), id) == 0 }
 	}
 	return func(row []sqltypes.Value) (sqltypes.Value, error) {
 		for i := 1; i < len(c.args) && !row[0].IsNull(); i++ {

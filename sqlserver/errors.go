@@ -18,6 +18,7 @@ import (
 // Why a statement was ended from outside; the causes of its context.
 var (
 	errClientGone = errors.New("the client has closed the connection")
+	errShutdown   = errors.New("the server ends")
 	errTimeLimit  = errors.New("maximum statement execution time exceeded")
 )
 
@@ -95,8 +96,11 @@ func ended(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil {
 		return err
 	}
-	if errors.Is(context.Cause(ctx), errTimeLimit) {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errTimeLimit):
 		return newError(mysql.ERQueryTimeout, "HY000", "Query execution was interrupted, "+errTimeLimit.Error())
+	case errors.Is(cause, errShutdown):
+		return newError(mysql.ERServerShutdown, "08S01", "Server shutdown in progress")
 	}
 	return newError(mysql.ERQueryInterrupted, mysql.SSQueryInterrupted, "Query execution was interrupted")
 }

@@ -38,8 +38,9 @@ type handler struct {
 	maxRequest int
 	log        *slog.Logger
 	started    time.Time
-	asked      atomic.Int64   // statements
-	running    sync.WaitGroup // statements, so that Close returns after the last
+	asked      atomic.Int64    // statements
+	running    sync.WaitGroup  // statements, so that Close returns after the last
+	ending     context.Context // ends with the server
 }
 
 func (h *handler) connectionClosed(c *mysql.Conn) {
@@ -140,6 +141,7 @@ func (h *handler) prepare(ctx context.Context, c *mysql.Conn, text string) (_ st
 	if decode := h.decoder(c); decode != nil {
 		text = decode(text)
 	}
+	text = engine.OpenComments(text)
 	if n := engine.CountParameters(text); n > maxParameters {
 		return "", nil, newError(1390, "HY000", "Prepared statement contains too many placeholders")
 	}
@@ -215,8 +217,17 @@ func (h *handler) begin(ctx context.Context, c *mysql.Conn, query string) (_ *sq
 		defer func() { end := stop; stop = func() { timer.Stop(); end() } }()
 	}
 	h.running.Add(1)
-	go watch(ctx, rawConn(c), cancel)
+	raw := rawConn(c)
+	ends := context.AfterFunc(h.ending, func() { cancel(context.Cause(h.ending)) })
+	// A client that does not read must not hold what was ended. The process
+	// list's context is what KILL QUERY cancels.
+	number := raw.statement()
+	hurries := context.AfterFunc(sqlCtx, func() { raw.hurry(number) })
+	go watch(ctx, raw, cancel)
 	return sqlCtx, func() {
+		ends()
+		hurries()
+		raw.statement()
 		sql.SessionCommandEnd(sqlCtx.Session)
 		sqlCtx.ProcessList.EndQuery(sqlCtx)
 		cancel(nil)
@@ -279,6 +290,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 	if decode := decoderOf(sqlCtx); decode != nil && !st.prepared {
 		st.text = decode(st.text)
 	}
+	st.text = engine.OpenComments(st.text)
 	out := &spooler{ctx: sqlCtx, to: to}
 	defer func() {
 		if v := recover(); v != nil {
@@ -299,7 +311,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 	if st.multi {
 		st.text, rest = firstStatement(st.text)
 	}
-	st.text = withCollation(st.text)
+	st.text = inTheirGrammar(st.text)
 	schema, iter, handled, err := h.backend.Answer(sqlCtx, st.text, st.params)
 	if err != nil {
 		return "", ended(sqlCtx, err)

@@ -20,6 +20,8 @@ const (
 	// stream a result and think about each row need minutes, one that never
 	// reads again must not hold its query for ever.
 	writeTime = 10 * time.Minute
+	// hurryTime is how long it may when the statement was ended.
+	hurryTime = 500 * time.Millisecond
 	// pollTime is how often the socket of a running query is looked at.
 	pollTime = 250 * time.Millisecond
 )
@@ -97,11 +99,47 @@ type conn struct {
 	net.Conn
 	listener *listener
 	once     sync.Once
+
+	mu      sync.Mutex
+	number  int       // of statements begun and ended
+	hurried time.Time // until when may be written; zero for writeTime each
+}
+
+// statement begins or ends a statement: a hurry of one before is over.
+func (c *conn) statement() (number int) {
+	if c == nil {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.number++
+	c.hurried = time.Time{}
+	return c.number
+}
+
+// hurry gives the client hurryTime to take the rest of the answer to a statement
+// that was ended.
+func (c *conn) hurry(number int) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.number == number {
+		c.hurried = time.Now().Add(hurryTime)
+		c.Conn.SetWriteDeadline(c.hurried)
+	}
 }
 
 // Write sends, for as long as a client may take to read.
 func (c *conn) Write(p []byte) (int, error) {
-	c.Conn.SetWriteDeadline(time.Now().Add(writeTime))
+	c.mu.Lock()
+	until := c.hurried
+	if until.IsZero() {
+		until = time.Now().Add(writeTime)
+	}
+	c.Conn.SetWriteDeadline(until)
+	c.mu.Unlock()
 	return c.Conn.Write(p)
 }
 

@@ -89,6 +89,7 @@ type Server struct {
 	handler  *handler
 	tls      *tls.Config
 	store    *cursorStore
+	end      context.CancelCauseFunc // of all statements
 	serving  sync.WaitGroup
 }
 
@@ -138,8 +139,10 @@ func (s *Server) Start() error {
 	s.listener = newListener(raw, s.cfg.MaxConnections, s.log)
 	sessions := server.NewSessionManager(sql.NewContext, s.session, sql.NoopTracer,
 		s.engine.Analyzer.Catalog.Database, s.engine.MemoryManager, s.engine.ProcessList, raw.Addr().String())
+	ending, end := context.WithCancelCause(context.Background())
+	s.end = end
 	s.handler = &handler{engine: s.engine, backend: s.backend, sessions: sessions, limit: s.cfg.MaxExecutionTime, maxRequest: s.cfg.MaxRequestBytes,
-		accounts: s.accounts, log: s.log, started: time.Now()}
+		ending: ending, accounts: s.accounts, log: s.log, started: time.Now()}
 	s.tls = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	s.store = &cursorStore{dir: s.cfg.Dir}
 	s.serving.Go(s.accept)
@@ -174,6 +177,7 @@ func (s *Server) Close() error {
 		return nil
 	}
 	s.listener.Close()
+	s.end(errShutdown)
 	s.listener.closeAll()
 	s.serving.Wait()
 	s.handler.running.Wait()

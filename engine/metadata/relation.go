@@ -194,6 +194,10 @@ func declared(c tables.Column) string {
 	if size == 0 {
 		size = 255
 	}
+	// All columns of a row but those have 65,535 bytes together.
+	if size*4 > 65535/2 {
+		return "text"
+	}
 	return fmt.Sprintf("varchar(%d)", size)
 }
 

@@ -167,7 +167,6 @@ func init() {
 				from: "performance_schema." + scope + "_" + of, like: "Variable_name", order: "Variable_name"})
 		}
 	}
-	replicas := empty("Server_Id:n", "Host", "Port:n", "Source_Id:n", "Replica_UUID")
 	binaryLog := empty("File", "Position:n", "Binlog_Do_DB", "Binlog_Ignore_DB", "Executed_Gtid_Set")
 	logEvents := empty("Log_name", "Pos:n", "Event_type", "Server_id:n", "End_log_pos:n", "Info")
 	kinds = []showKind{
@@ -209,10 +208,7 @@ func init() {
 		{"GLOBAL|SESSION|LOCAL", []string{"STATUS"}, variables("status")},
 		{"FULL", []string{"PROCESSLIST"}, processList},
 		{"", []string{"PROFILES"}, empty("Query_ID:n", "Duration:n", "Query")},
-		{"", []string{"PROFILE"}, func(r *reader, _ Server) (Statement, error) {
-			r.at = len(r.tokens) // which of the costs, of which query
-			return r.nothing("Status", "Duration:n")
-		}},
+		{"", []string{"PROFILE"}, profile},
 		{"", []string{"WARNINGS"}, warnings("")},
 		{"", []string{"ERRORS"}, warnings(" WHERE Level = 'Error'")},
 		{"", []string{"COUNT ( * ) WARNINGS"}, count("warning_count", "")},
@@ -225,7 +221,8 @@ func init() {
 			r.at = len(r.tokens) // of which log, from where
 			return logEvents(r, s)
 		}},
-		{"", []string{"REPLICAS", "SLAVE HOSTS"}, replicas},
+		{"", []string{"REPLICAS"}, empty("Server_Id:n", "Host", "Port:n", "Source_Id:n", "Replica_UUID")},
+		{"", []string{"SLAVE HOSTS"}, empty("Server_id:n", "Host", "Port:n", "Master_id:n", "Slave_UUID")},
 		{"", []string{"REPLICA STATUS", "SLAVE STATUS"}, replicaStatus},
 	}
 }
@@ -395,6 +392,46 @@ func privileges(r *reader, _ Server) (Statement, error) {
 		"UNION ALL SELECT 'Select', 'Tables', 'To retrieve rows from table' UNION ALL SELECT 'Usage', 'Server Admin', 'No privileges - allow connect only'")
 }
 
+// profile is SHOW PROFILE, which has columns for each of the costs it names.
+func profile(r *reader, _ Server) (Statement, error) {
+	names := []string{"Status", "Duration:n"}
+	for more := true; more; more = r.take(",") {
+		all := r.take("ALL")
+		found := all
+		for _, c := range costs {
+			if all || r.take(c.words) {
+				names, found = append(names, strings.Fields(c.columns)...), true
+				if !all {
+					break
+				}
+			}
+		}
+		if !found {
+			break
+		}
+	}
+	if r.take("FOR QUERY") {
+		r.next()
+	}
+	if r.take("LIMIT") {
+		r.at = len(r.tokens)
+	}
+	return r.nothing(names...)
+}
+
+// costs are what SHOW PROFILE may be asked for (manual 15.7.7.30), in the order
+// that ALL shows them.
+var costs = []struct{ words, columns string }{
+	{"CPU", "CPU_user:n CPU_system:n"},
+	{"CONTEXT SWITCHES", "Context_voluntary:n Context_involuntary:n"},
+	{"BLOCK IO", "Block_ops_in:n Block_ops_out:n"},
+	{"IPC", "Messages_sent:n Messages_received:n"},
+	{"PAGE FAULTS", "Page_faults_major:n Page_faults_minor:n"},
+	{"SWAPS", "Swaps:n"},
+	{"SOURCE", "Source_function Source_file Source_line:n"},
+	{"MEMORY", ""},
+}
+
 // warnings are those of the statement before.
 func warnings(where string) func(*reader, Server) (Statement, error) {
 	return func(r *reader, _ Server) (Statement, error) {
@@ -458,8 +495,8 @@ func replicaStatus(r *reader, _ Server) (Statement, error) {
 	if old {
 		// MySQL 8.0 has both; their columns differ in these words (15.7.7.35).
 		for i, n := range names {
-			names[i] = strings.NewReplacer("Source_SSL_Allowed", "Master_SSL_Allowed", "Get_Source_public_key", "Get_master_public_key",
-				"Source", "Master", "Replica", "Slave", "Behind_Source", "Behind_Master").Replace(n)
+			names[i] = strings.NewReplacer("Replicate", "Replicate", "Get_Source_public_key", "Get_master_public_key", "Source_public_key_path",
+				"Master_public_key_path", "Source", "Master", "Replica", "Slave").Replace(n)
 		}
 	}
 	return r.nothing(names...)

@@ -216,7 +216,7 @@ func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (p *functions.Prepare
 	list := make([]functions.Argument, len(args))
 	winner := Type{Kind: Null} // whose collation counts
 	for _, a := range args {
-		if t := TypeOf(a); t.Kind == Text && (winner.Kind == Null || t.Coercibility < winner.Coercibility || t.Coercibility == winner.Coercibility && orBin(t) == functions.Bin) {
+		if t := TypeOf(a); t.Kind == Text && (winner.Kind == Null || t.Coercibility < winner.Coercibility || t.Coercibility == winner.Coercibility && bytewise(t)) {
 			winner = t
 		}
 	}

@@ -222,7 +222,7 @@ func (c *compiler) mergedType(values []Expr) (Type, error) {
 			list[i].Type.Kind = Text
 		}
 		if list[i].Type.Kind == Text {
-			if t := list[i].Type; winner.Kind != Text || t.Coercibility < winner.Coercibility || t.Coercibility == winner.Coercibility && orBin(t) == functions.Bin {
+			if t := list[i].Type; winner.Kind != Text || t.Coercibility < winner.Coercibility || t.Coercibility == winner.Coercibility && bytewise(t) {
 				winner = t
 			}
 			list[i].Type.Collation, list[i].Type.Coercibility = functions.Bin, 2

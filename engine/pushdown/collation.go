@@ -22,7 +22,7 @@ func (c *compiler) oneCollation(args []Expr) {
 		if t.Kind != Text {
 			return
 		}
-		if winner.Kind != Text || t.Coercibility < winner.Coercibility || t.Coercibility == winner.Coercibility && orBin(t) == functions.Bin {
+		if winner.Kind != Text || t.Coercibility < winner.Coercibility || t.Coercibility == winner.Coercibility && bytewise(t) {
 			winner = t
 		}
 	}
@@ -39,14 +39,14 @@ func (c *compiler) oneCollation(args []Expr) {
 func (c *compiler) collated(a, b Expr, pattern bool) (Expr, Expr, bool, error) {
 	ta, tb := TypeOf(a), TypeOf(b)
 	winner := ta
-	if tb.Coercibility < ta.Coercibility || tb.Coercibility == ta.Coercibility && orBin(tb) == functions.Bin {
+	if tb.Coercibility < ta.Coercibility || tb.Coercibility == ta.Coercibility && bytewise(tb) {
 		winner = tb
 	}
 	if ta.Coercibility == 0 && tb.Coercibility == 0 && ta.Collation != 0 && tb.Collation != 0 && orBin(ta) != orBin(tb) {
 		return nil, nil, false, mistake(1267, "HY000", "Illegal mix of collations for operation '='")
 	}
 	coll := orBin(winner)
-	if coll == functions.Bin {
+	if coll == functions.Bin || coll == functions.PaddedBin && pattern {
 		return a, b, true, nil
 	}
 	if !pattern && coll == functions.NoCase && oneSpelling(a, b) {
@@ -94,12 +94,33 @@ func oneSpelling(a, b Expr) bool {
 	return spelled(ma) && spelled(mb) && ma.Name == mb.Name
 }
 
-// orBin is the collation of a text; all that compare bytes are one.
+// bytewise tells whether a text's bytes are compared, with or without spaces at
+// its end.
+func bytewise(t Type) bool { return t.Collation == 0 || functions.ComparesBytes(t.Collation) }
+
+// orBin is the collation of a text; all that compare bytes are one, but the one
+// to which spaces at the end are nothing.
 func orBin(t Type) collationID {
-	if t.Collation == 0 || functions.ComparesBytes(t.Collation) {
+	if bytewise(t) && t.Collation != functions.PaddedBin {
 		return functions.Bin
 	}
 	return t.Collation
+}
+
+// padded makes constants that are compared what a collation that pads takes
+// them for.
+func padded(a, b Expr) (Expr, Expr) {
+	x, xok := textLiteral(a)
+	y, yok := textLiteral(b)
+	if !xok || !yok {
+		return a, b
+	}
+	ta, tb := TypeOf(a), TypeOf(b)
+	winner := ta
+	if tb.Coercibility < ta.Coercibility || tb.Coercibility == ta.Coercibility && bytewise(tb) {
+		winner = tb
+	}
+	return &Literal{T: ta, Value: functions.Padded(x, winner.Collation)}, &Literal{T: tb, Value: functions.Padded(y, winner.Collation)}
 }
 
 // foldOf says which case an expression's text is known to be in.
@@ -202,6 +223,13 @@ func (c *compiler) collate(e *sqlparser.CollateExpr) (Expr, error) {
 			return nil, err
 		}
 		set = functions.CharsetOf(orBin(TypeOf(x)))
+	}
+	if col, ok := x.(*Col); ok && col.Column.Schema == "information_schema" && functions.CharsetOf(id) == "utf8mb3" {
+		// Its texts are utf8mb3 in MySQL.
+		_, rest, _ := strings.Cut(e.Collation, "_")
+		if wide, ok := functions.CollationNamed("utf8mb4_" + rest); ok {
+			id = wide
+		}
 	}
 	if functions.CharsetOf(id) != set {
 		return nil, mistake(1253, "42000", "COLLATION '%s' is not valid for CHARACTER SET '%s'", e.Collation, set)

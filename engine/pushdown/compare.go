@@ -214,7 +214,7 @@ func (c *compiler) comparison(op string, a, b Expr) (Expr, error) {
 	}
 	if !ok || isLiteral(x) && isLiteral(y) {
 		if isLiteral(a) && isLiteral(b) {
-			a, b = temporal(a, b), temporal(b, a)
+			a, b = padded(temporal(a, b), temporal(b, a))
 		}
 		x, err := c.made(&sqlparser.ComparisonExpr{Operator: operatorNamed(op), Left: placeholder(0), Right: placeholder(1)}, []Expr{a, b})
 		if err != nil {
@@ -331,6 +331,12 @@ func folded(l *Literal, s string) *Literal {
 
 // folded is what a text compares by under a collation.
 func (c *compiler) folded(e Expr, coll collationID, how string) Expr {
+	if coll == functions.PaddedBin {
+		if s, ok := textLiteral(e); ok {
+			return &Literal{T: TypeOf(e), Value: functions.Padded(s, coll)}
+		}
+		return typed("padded", TypeOf(e), e)
+	}
 	if coll != functions.NoCase && coll != functions.Default {
 		return call("weight", Bytes, e, lit(Integer, int64(coll)))
 	}
@@ -605,7 +611,17 @@ func (c *compiler) like(e *sqlparser.ComparisonExpr) (Expr, error) {
 		return nil, err
 	}
 	if a.Kind() != Text || b.Kind() != Text { // weights can't be matched
-		a, b = typed("lower", TypeOf(v), v), typed("lower", TypeOf(p), p)
+		like := &sqlparser.ComparisonExpr{Operator: sqlparser.LikeOp, Left: placeholder(0), Right: placeholder(1)}
+		args := []Expr{v, p}
+		if escape != `\` {
+			like.Escape = placeholder(2)
+			args = append(args, lit(Text, escape))
+		}
+		x, err := c.made(like, args)
+		if err != nil {
+			return nil, err
+		}
+		return asBool(x), nil
 	}
 	if s, ok := textLiteral(a); ok {
 		if pattern, ok := textLiteral(b); ok {

@@ -80,12 +80,19 @@ func (c *compiler) exprs(list []sqlparser.Expr) ([]Expr, error) {
 	return out, nil
 }
 
+// maxOperators bounds how deep operators and calls stand in each other.
+const maxOperators = 2000
+
 // expr binds an expression in the current scope.
 func (c *compiler) expr(e sqlparser.Expr) (Expr, error) {
-	if err := c.deeper(); err != nil {
+	// Operators are bounded before anything is parsed.
+	if c.operators++; c.operators > maxOperators {
+		return nil, mistake(1473, "42000", "expressions nest deeper than %d", maxOperators)
+	}
+	defer func() { c.operators-- }()
+	if err := c.ctx.Err(); err != nil {
 		return nil, err
 	}
-	defer c.shallower()
 	x, err := c.operator(e)
 	if err != nil {
 		return nil, err
@@ -244,7 +251,14 @@ func (c *compiler) logic(op string, l, r sqlparser.Expr) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return foldBool(call(op, Bool, a, b)), nil
+	x := foldBool(call(op, Bool, a, b))
+	// A long chain is one operation: DuckDB counts how deep they are.
+	if chain, ok := a.(*Call); ok && chain.Op == op && op != "xor" {
+		if whole, ok := x.(*Call); ok && whole.Op == op && len(whole.Args) == 2 && whole.Args[0] == a {
+			return call(op, Bool, append(slices.Clip(chain.Args), b)...), nil
+		}
+	}
+	return x, nil
 }
 
 // foldBool computes logic over constants.

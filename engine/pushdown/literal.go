@@ -81,23 +81,16 @@ func bytesLiteral(b []byte) *Literal {
 
 // typedLiteral reads DATE '…', TIME '…' and TIMESTAMP '…'.
 func (c *compiler) typedLiteral(l *sqlparser.Literal) (*Literal, error) {
-	switch l.Type {
-	case sqlparser.DateVal:
-		if t, err := time.Parse("2006-01-02", l.Val); err == nil {
-			return lit(Date, t), nil
-		}
-		return nil, mistake(1525, "HY000", "Incorrect DATE value: '%s'", l.Val)
-	case sqlparser.TimeVal:
-		if us, digits, ok := ParseClock(l.Val); ok {
-			return &Literal{T: Type{Kind: Clock, Scale: digits}, Value: us}, nil
-		}
-		return nil, mistake(1525, "HY000", "Incorrect TIME value: '%s'", l.Val)
-	}
-	t, err := c.timeOf(l.Val, fraction(l.Val))
+	a, offset, err := functions.TimeLiteral(l)
 	if err != nil {
-		return nil, mistake(1525, "HY000", "Incorrect DATETIME value: '%s'", l.Val)
+		return nil, err
 	}
-	return c.shown(t).(*Literal), nil
+	x, err := valueLiteral(a.Value, a.Type)
+	if err == nil && offset && !c.utc() {
+		x.T.Instant = true
+		x = c.shown(x).(*Literal)
+	}
+	return x, err
 }
 
 func timeLiteralOf(t time.Time, digits int) *Literal {

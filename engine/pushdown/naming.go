@@ -56,7 +56,7 @@ func (r *renderer) brief(e Expr, k Kind, lanes []string) []string {
 			}
 		}
 	}
-	if length < operands+operands/4+longText/4 {
+	if len(fields) == 0 || length < operands+operands/4+longText/4 {
 		return lanes // long, but not by repetition
 	}
 	out := r.render(mapOperands(e, func(o Expr) Expr {

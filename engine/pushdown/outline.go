@@ -39,7 +39,7 @@ func (o *outliner) print(rel Rel, depth int) {
 	for _, e := range exprsOf(rel) {
 		walk(e, func(e Expr) {
 			if s, ok := e.(*Subquery); ok {
-				inner.text.WriteString(strings.Repeat("  ", depth+1) + "subquery, for each row\n")
+				inner.text.WriteString(strings.Repeat("  ", depth+1) + "subquery\n")
 				inner.print(s.Rel, depth+2)
 			}
 		})
@@ -112,8 +112,11 @@ func (o *outliner) line(rel Rel) string {
 		return "sort by " + strings.Join(keys, ", ")
 	case *Limit:
 		line := "the first " + strconv.FormatInt(n.Count, 10) + " rows"
-		if n.Count < 0 {
+		switch {
+		case n.Count < 0:
 			line = "all rows"
+		case n.Count == 1:
+			line = "the first row"
 		}
 		if n.Offset > 0 {
 			line += fmt.Sprintf(" after %d", n.Offset)

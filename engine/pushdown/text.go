@@ -379,6 +379,8 @@ func (r *renderer) operator(e *Call) string {
 		return e.Op + "(" + r.value(e.Args[0]) + ")"
 	case "bare":
 		return "lower(strip_accents(" + r.value(e.Args[0]) + "))"
+	case "padded":
+		return "(rtrim(" + r.value(e.Args[0]) + ", ' ') || ' ')"
 	case "weight":
 		return "wiresql_weight(" + r.value(e.Args[0]) + ", " + r.bigint(e.Args[1]) + ")"
 	case "rand":

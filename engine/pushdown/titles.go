@@ -3,6 +3,7 @@ package pushdown
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -47,10 +48,10 @@ func Parse(text string) (*Statement, error) {
 	s := &Statement{before: map[int]setOperator{}}
 	marked := s.mark(text)
 	ast, err := parser.Parse(marked)
-	if plain := odbc.ReplaceAllStringFunc(text, fromODBC); err != nil && plain != text {
+	if plain := fromODBC(text); err != nil && plain != text {
 		other, err := Parse(plain)
-		if err == nil && len(other.titles) == 1 && len(other.titles[0]) == 1 {
-			other.titles = s.titles // a field alone is named as it was typed
+		if err == nil && slices.EqualFunc(other.titles, s.titles, func(a, b []string) bool { return len(a) == len(b) }) {
+			other.titles = s.titles // fields are named as they were typed
 		}
 		return other, err
 	}
@@ -280,11 +281,52 @@ var selectOptions = map[int]bool{sqlparser.ALL: true, sqlparser.DISTINCT: true, 
 	sqlparser.SQL_SMALL_RESULT: true, sqlparser.SQL_BIG_RESULT: true, sqlparser.SQL_BUFFER_RESULT: true}
 
 // odbc is how ODBC writes DATE '…', TIME '…' and TIMESTAMP '…'.
-var odbc = regexp.MustCompile(`(?i)\{\s*(d|t|ts)\s*('[^']*')\s*\}`)
+var odbc = regexp.MustCompile(`(?i)^\{\s*(d|t|ts)\s*('[^']*')\s*\}`)
 
-func fromODBC(s string) string {
-	m := odbc.FindStringSubmatch(s)
-	return map[string]string{"d": "DATE", "t": "TIME", "ts": "TIMESTAMP"}[strings.ToLower(m[1])] + " " + m[2]
+// escape begins what ODBC and JDBC write of functions and outer joins, such as
+// {fn UCASE(…)}: MySQL reads what is inside (manual 11.5).
+var escape = regexp.MustCompile(`(?i)^\{\s*(fn|oj|escape)\s`)
+
+// fromODBC writes such words plainly.
+func fromODBC(text string) string {
+	if !strings.Contains(text, "{") {
+		return text
+	}
+	var b strings.Builder
+	open := 0
+	for i := 0; i < len(text); {
+		rest := text[i:]
+		switch c := text[i]; {
+		case c == '\'' || c == '"' || c == '`':
+			end := i + 1
+			for end < len(text) && text[end] != c {
+				if text[end] == '\\' && c != '`' {
+					end++
+				}
+				end++
+			}
+			end = min(end+1, len(text))
+			b.WriteString(text[i:end])
+			i = end
+		case c == '{':
+			if m := odbc.FindStringSubmatch(rest); m != nil {
+				b.WriteString(map[string]string{"d": "DATE", "t": "TIME", "ts": "TIMESTAMP"}[strings.ToLower(m[1])] + " " + m[2])
+				i += len(m[0])
+			} else if m := escape.FindString(rest); m != "" {
+				open++
+				i += len(m)
+			} else {
+				return text
+			}
+		case c == '}' && open > 0:
+			open--
+			i++
+		default:
+			b.WriteByte(c)
+			i++
+		}
+	}
+	return b.String()
 }
 
 // isSetWord tells INTERSECT and EXCEPT from names: a query follows.

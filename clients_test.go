@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// The statements that programs send as they start and as their users browse, a
+// page for each program, taken from its source. They are sent over the wire, in
+// order, in one session: none may fail where MySQL 8 gives an answer, and each
+// must have the columns that MySQL 8's has.
+func TestClientPages(t *testing.T) {
+	wire := wireDB(t, demoEngine(t))
+	total := 0
+	for _, path := range pages(t, "testdata/sql/clients") {
+		p := parsePage(t, path)
+		total += len(p.cases)
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			session, err := wire.Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer session.Close()
+			for _, c := range p.cases {
+				got := clientAnswer(session, c)
+				if *rewrite {
+					c.want = got
+				} else if strings.Join(got, "\n") != strings.Join(c.want, "\n") {
+					t.Errorf("%s:%d: %s\n got %s\nwant %s", path, c.line, c.statement, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
+				}
+			}
+			if *rewrite {
+				writePage(t, path, p)
+			}
+		})
+	}
+	if total < 600 {
+		t.Errorf("%d statements, at least 600 wanted", total)
+	}
+}
+
+// clientAnswer is what a page holds of an answer: its columns, or the error.
+func clientAnswer(session *sql.Conn, c *sqlCase) []string {
+	rows, err := session.QueryContext(context.Background(), c.statement)
+	var names []string
+	if err == nil {
+		defer rows.Close()
+		names, err = rows.Columns()
+		for err == nil && rows.Next() {
+			cells := make([]any, len(names))
+			for i := range cells {
+				cells[i] = new(sql.RawBytes)
+			}
+			err = rows.Scan(cells...)
+		}
+		err = errors.Join(err, rows.Err())
+	}
+	if err != nil {
+		var known *mysql.MySQLError
+		if c.kind == "error" && errors.As(err, &known) {
+			return []string{fmt.Sprintf("%d %s", known.Number, known.Message)}
+		}
+		return []string{"error: " + err.Error()}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{strings.Join(names, "\t")}
+}

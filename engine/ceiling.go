@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+
+	"github.com/wiresql/wiresql/functions"
+)
+
+// One ceiling for the memory of the process. DuckDB counts what it sorts, joins
+// and groups, and continues on disk; Go collects earlier as its share fills. What
+// neither counts (texts, states of aggregates, what allocators keep) is seen in
+// what the kernel says is resident: above the ceiling the statement that grew
+// most ends, and if that does not help, the process.
+
+const (
+	// LeastMemory is the lowest ceiling: an idle process takes half of it.
+	LeastMemory = 256 << 20
+
+	sampleEvery = 50 * time.Millisecond
+	trimEvery   = 500 * time.Millisecond
+	// helpTime is how long after the first statement was ended the process
+	// may stay above the ceiling.
+	helpTime = 2 * time.Second
+)
+
+// ceiling watches the memory of the process.
+type ceiling struct {
+	limit int64
+	read  func() int64 // resident bytes that are no file's
+	fatal func(reason string)
+
+	mu      sync.Mutex
+	running map[*charge]struct{}
+	last    int64 // bytes at the last sample
+
+	trimmed, ended, since time.Time
+}
+
+// charge is what a running statement is held to have grown the process by.
+type charge struct {
+	bytes  int64
+	cancel context.CancelCauseFunc
+}
+
+// begin charges a statement from now until the function it returns is called,
+// and makes it one that can be ended.
+func (c *ceiling) begin(ctx *sql.Context) (*sql.Context, func()) {
+	inner, cancel := context.WithCancelCause(ctx.Context)
+	one := &charge{cancel: cancel}
+	c.mu.Lock()
+	c.running[one] = struct{}{}
+	c.mu.Unlock()
+	return ctx.WithContext(inner), func() {
+		c.mu.Lock()
+		delete(c.running, one)
+		c.mu.Unlock()
+		cancel(nil)
+	}
+}
+
+// watch samples until ctx ends.
+func (c *ceiling) watch(ctx context.Context) {
+	tick := time.NewTicker(sampleEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			c.sample(now)
+		}
+	}
+}
+
+// sample looks at the memory once. Growth is shared by the statements that run:
+// one that is alone while it grows has it all, and it is not taken off when
+// others give memory back.
+func (c *ceiling) sample(now time.Time) {
+	used := c.read()
+	if used > c.limit/2 && now.Sub(c.trimmed) > trimEvery && (used > c.limit || used > c.last+c.limit/8 || c.idle()) {
+		trimMemory()
+		c.trimmed, used = now, c.read()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if grown := used - c.last; grown > 0 && len(c.running) > 0 {
+		for one := range c.running {
+			one.bytes += grown / int64(len(c.running))
+		}
+	}
+	c.last = used
+	if used <= c.limit {
+		c.since = time.Time{}
+		return
+	}
+	if now.Sub(c.ended) > trimEvery {
+		var largest *charge
+		for one := range c.running {
+			if largest == nil || one.bytes > largest.bytes {
+				largest = one
+			}
+		}
+		if largest != nil {
+			largest.cancel(&functions.SQLError{Number: 1041, State: "HY000", Message: fmt.Sprintf(
+				"Out of memory: the server holds %s, its ceiling is %s (--memory-limit), and this statement took the most; ask for less at a time",
+				byteText(used), byteText(c.limit))})
+			delete(c.running, largest)
+			c.ended = now
+			if c.since.IsZero() {
+				c.since = now
+			}
+		}
+	}
+	if !c.since.IsZero() && now.Sub(c.since) > helpTime {
+		c.fatal(fmt.Sprintf("%s of memory are held, the ceiling is %s, and ending statements did not help", byteText(used), byteText(c.limit)))
+	}
+}
+
+func (c *ceiling) idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.running) == 0
+}
+
+// residentBytes is the memory of this process that is not a file's; 0 where the
+// kernel does not tell.
+func residentBytes() int64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	f := bytes.Fields(text)
+	if len(f) < 3 {
+		return 0
+	}
+	resident, _ := strconv.ParseInt(string(f[1]), 10, 64)
+	shared, _ := strconv.ParseInt(string(f[2]), 10, 64)
+	return (resident - shared) * int64(os.Getpagesize())
+}
+
+// ceilingOf is the ceiling when none is set: 60 % of the machine's memory, or of
+// the control group's; 4 GiB where neither is known.
+func ceilingOf(root string) int64 {
+	least := int64(0)
+	take := func(n int64) {
+		if n > 0 && (least == 0 || n < least) {
+			least = n
+		}
+	}
+	if text, err := os.ReadFile(filepath.Join(root, "proc/meminfo")); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if f := strings.Fields(line); len(f) >= 2 && f[0] == "MemTotal:" {
+				kb, _ := strconv.ParseInt(f[1], 10, 64)
+				take(kb << 10)
+			}
+		}
+	}
+	text, _ := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
+	for line := range strings.Lines(string(text)) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) < 3 || f[1] != "" && f[1] != "memory" {
+			continue
+		}
+		base, name := "sys/fs/cgroup", "memory.max"
+		if f[1] == "memory" {
+			base, name = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+		}
+		// A group's limit holds for those inside it; in a container the path
+		// may be that of outside, and the group is the root.
+		for dir := filepath.Clean("/" + f[2]); ; dir = filepath.Dir(dir) {
+			if text, err := os.ReadFile(filepath.Join(root, base, dir, name)); err == nil {
+				n, _ := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+				take(n)
+			}
+			if dir == "/" {
+				break
+			}
+		}
+	}
+	if least == 0 {
+		return 4 << 30
+	}
+	return max(least/5*3, LeastMemory)
+}
+
+// Guard makes the engine end what takes too much: statements above the ceiling,
+// and, by fatal, the process when that does not help or when a statement that
+// was ended does not come to its end. fatal must not return. It is for a process
+// whose only engine this is, and lasts until Close.
+func (e *Engine) Guard(fatal func(reason string)) {
+	end := func(reason string) {
+		os.RemoveAll(e.duck.spill)
+		fatal(reason)
+	}
+	debug.SetMemoryLimit(e.cfg.MemoryLimit / 4)
+	e.ceiling.limit, e.ceiling.read, e.ceiling.fatal = e.cfg.MemoryLimit, residentBytes, end
+	e.duck.stuck = func(text string) {
+		e.log.Error("a statement goes on after its end", "statement", text[:min(len(text), 2000)])
+		end(fmt.Sprintf("a statement that was ended %v ago still runs", lost))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	e.unguard = cancel
+	go e.ceiling.watch(ctx)
+}

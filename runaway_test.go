@@ -1,0 +1,479 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// runaways are statements that, left alone, take minutes, days or all memory.
+var runaways = []struct{ kind, name, text string }{
+	{"planning", "sixty tables", "SELECT COUNT(*) FROM " + repeated(60, ", ", "flows f%d") + " WHERE " + repeated(59, " AND ", "f%d.conn_id = f%[2]d.conn_id")},
+	{"planning", "deep CASE", "SELECT " + strings.Repeat("CASE WHEN src_port > 1 THEN ", 190) + "1" + strings.Repeat(" ELSE 2 END", 190) + " FROM flows"},
+	{"planning", "doubling names", doubling(40)},
+	{"planning", "sixty tables, any order", "SELECT COUNT(*) FROM " + repeated(60, ", ", "connections f%d") + " WHERE " + repeated(59, " AND ", "f%d.conn_id = f0.conn_id AND f%[1]d.client_port + f%[2]d.client_port > 5")},
+	{"planning", "long list", "SELECT COUNT(*) FROM flows WHERE " + repeated(9, " OR ", "src_port + %d IN ("+repeated(1000, ",", "%d")+")")},
+	{"planning", "many arms", "SELECT COUNT(*) FROM (" + repeated(60, " UNION ALL ", "SELECT src_port + %d x, ts FROM flows") + ") t"},
+	{"planning", "many windows", "SELECT " + repeated(200, ", ", "SUM(src_port) OVER (ORDER BY src_port + %d)") + " FROM flows"},
+	{"planning", "many aggregates", "SELECT " + repeated(900, ", ", "SUM(src_port + %d)") + ", " + repeated(100, ", ", "COUNT(DISTINCT src_port + %d)") + " FROM flows"},
+	{"planning", "correlated in depth", nestedExists(30)},
+	{"planning", "correlated in breadth", "SELECT " + repeated(55, ", ", "(SELECT COUNT(*) FROM flows f WHERE f.conn_id = c.conn_id AND f.src_port > %d)") + " FROM connections c"},
+	{"planning", "outer joins", "SELECT COUNT(*) FROM connections f0 " + repeated(58, " ", "LEFT JOIN connections g%d ON g%[1]d.conn_id = f0.conn_id AND g%[1]d.client_port > %d")},
+	{"planning", "rollup", "SELECT COUNT(*) FROM (SELECT " + repeated(60, ", ", "src_port + %d y%[1]d") + ", COUNT(*) FROM flows GROUP BY " + repeated(60, ", ", "y%d") + " WITH ROLLUP) t"},
+	{"planning", "texts", "SELECT COUNT(*) FROM packets WHERE " + repeated(300, " OR ", "CONCAT(info, src_ip, LOWER(info)) LIKE '%%%d%%x_'")},
+	{"scan", "LIKE", "SELECT COUNT(*) FROM packets WHERE info LIKE '%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_\\_y'"},
+	{"scan", "LIKE of columns", "SELECT COUNT(*) FROM packets a, packets b WHERE CONCAT(a.info, a.info) LIKE CONCAT('%', LEFT(b.info, 1), '%_%_%_%_%_%_%_%_%_%_%_%_%_%_%_%_%_%_%_%_%_%_%_%_%_%_%_%_%_%y')"},
+	{"scan", "reverse", "SELECT SUM(LENGTH(REVERSE(CONCAT(a.info, 'ä', b.info)))) FROM packets a, packets b, packets c"},
+	{"scan", "regexp", "SELECT COUNT(*) FROM packets a, packets b, packets c WHERE CONCAT(a.info, b.info) REGEXP '(a|b)*x[a-z]{1,100}y{3,90}'"},
+	{"scan", "bytes LIKE", "SELECT COUNT(*) FROM packet_bytes WHERE frame LIKE '%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_%%_\\_y'"},
+	{"scan", "one row", "SELECT LENGTH(REPEAT(REPEAT(REPEAT('ab', 1000), 500), 100000))"},
+	{"scan", "one row of LIKE", "SELECT REPEAT('ab', 100000) LIKE '%a_%_%_%_%_%_%_%_%_%_%_%_%c'"},
+	{"scan", "one row of regexp", "SELECT REPEAT('ab', 500000) REGEXP '(a|b|ab)*(a|b)*c{0,900}d'"},
+	{"scan", "one row of replace", "SELECT LENGTH(REGEXP_REPLACE(REPEAT('ab', 500000), '(a|b|ab)+?b', 'x'))"},
+	{"scan", "cross join", "SELECT COUNT(*) FROM flows a, flows b, flows c, flows d WHERE a.src_port + b.src_port + c.src_port + d.src_port = 1"},
+	{"scan", "cross join that matches", "SELECT SUM(a.src_port * b.src_port) FROM flows a, flows b, flows c, flows d"},
+	{"scan", "nested loops", "SELECT COUNT(*) FROM flows a JOIN flows b ON a.src_port < b.dst_port OR a.ts > b.ts JOIN flows c ON a.src_port < c.dst_port + b.src_port JOIN flows d ON d.src_port < c.dst_port + b.src_port"},
+	{"scan", "hash join", "SELECT COUNT(*) FROM packets a JOIN packets b USING (protocol) JOIN packets c USING (protocol) JOIN packets d USING (protocol) WHERE a.length + b.length + c.length + d.length = 3"},
+	{"scan", "correlated", "SELECT COUNT(*) FROM packets a WHERE (SELECT COUNT(*) FROM packets b, packets c, packets d WHERE b.length + c.length + d.length < a.length) > 5"},
+	{"sort", "sort", "SELECT a.info, b.info FROM packets a, packets b, packets c ORDER BY CONCAT(a.length, b.length, c.length, a.info, b.info) LIMIT 1000000, 5"},
+	{"sort", "group", "SELECT COUNT(*) FROM (SELECT a.packet_id x, b.packet_id y, c.packet_id z, COUNT(*) FROM packets a, packets b, packets c GROUP BY 1, 2, 3) t"},
+	{"sort", "distinct", "SELECT COUNT(DISTINCT a.packet_id, b.packet_id, c.packet_id) FROM packets a, packets b, packets c"},
+	{"sort", "GROUP_CONCAT", "SELECT LENGTH(GROUP_CONCAT(DISTINCT a.info, b.info ORDER BY a.length, b.length)) FROM packets a, packets b, packets c"},
+	{"window", "rows frame", "SELECT MAX(x) FROM (SELECT MIN(a.length + b.length) OVER (ORDER BY a.length ROWS BETWEEN 100000000 PRECEDING AND 1 PRECEDING) x FROM packets a, packets b) t"},
+	{"window", "range frame", "SELECT MAX(x) FROM (SELECT SUM(a.length) OVER (ORDER BY a.length RANGE BETWEEN 5 PRECEDING AND 1 PRECEDING) x FROM packets a, packets b) t"},
+	{"window", "whole", "SELECT MIN(a.segment + 0.25) OVER () FROM packets a, packets b, packets c ORDER BY a.packet_id LIMIT 2"},
+	{"window", "ranks", "SELECT MAX(x) FROM (SELECT NTILE(7) OVER (PARTITION BY a.protocol ORDER BY a.length, b.length) + ROW_NUMBER() OVER (ORDER BY b.info) x FROM packets a, packets b) t"},
+	{"window", "nth value", "SELECT MAX(x) FROM (SELECT NTH_VALUE(a.info, 3) OVER (ORDER BY a.length, b.length ROWS BETWEEN 1000 PRECEDING AND 1000 FOLLOWING) x FROM packets a, packets b) t"},
+	{"window", "rows frame of many", "SELECT MAX(x) FROM (SELECT MIN(a.length + b.length) OVER (ORDER BY a.length ROWS BETWEEN 100000000 PRECEDING AND 1 PRECEDING) x FROM packets a, (SELECT * FROM packets LIMIT 300) b) t"},
+	{"window", "range frame of many", "SELECT MAX(x) FROM (SELECT SUM(a.length) OVER (ORDER BY a.length RANGE BETWEEN 5 PRECEDING AND 1 PRECEDING) x FROM packets a, (SELECT * FROM packets LIMIT 300) b) t"},
+	{"window", "nth value of many", "SELECT MAX(x) FROM (SELECT NTH_VALUE(a.info, 3) OVER (ORDER BY a.length, b.length ROWS BETWEEN 1000 PRECEDING AND 1000 FOLLOWING) x FROM packets a, (SELECT * FROM packets LIMIT 300) b) t"},
+	{"window", "bits of many", "SELECT MAX(x) FROM (SELECT BIT_XOR(a.length) OVER (ORDER BY a.length ROWS BETWEEN 100000 PRECEDING AND 5 PRECEDING) x FROM packets a, (SELECT * FROM packets LIMIT 300) b) t"},
+	{"window", "deviation of many", "SELECT MAX(x) FROM (SELECT STDDEV(a.length) OVER (ORDER BY a.length ROWS BETWEEN 100000 PRECEDING AND 5 PRECEDING) x FROM packets a, (SELECT * FROM packets LIMIT 300) b) t"},
+	{"window", "texts of many", "SELECT MAX(x) FROM (SELECT MAX(a.info) OVER (ORDER BY a.length ROWS BETWEEN 100000 PRECEDING AND 5 PRECEDING) x FROM packets a, (SELECT * FROM packets LIMIT 300) b) t"},
+	{"window", "decimals of many", "SELECT MAX(x) FROM (SELECT AVG(a.length) OVER (PARTITION BY b.protocol ORDER BY a.length ROWS BETWEEN 100000 PRECEDING AND 5 PRECEDING) x FROM packets a, (SELECT * FROM packets LIMIT 300) b) t"},
+	{"window", "last values of many", "SELECT MAX(x) FROM (SELECT LAST_VALUE(a.info) OVER (ORDER BY a.length ROWS BETWEEN 100000 PRECEDING AND 5 FOLLOWING) x FROM packets a, (SELECT * FROM packets LIMIT 300) b) t"},
+	{"recursion", "tree", "WITH RECURSIVE t AS (SELECT 1 n UNION ALL SELECT n+1 FROM t UNION ALL SELECT n+2 FROM t WHERE n < 1000000) SELECT COUNT(*) FROM t"},
+	{"recursion", "doubling", "WITH RECURSIVE t AS (SELECT 1 n UNION ALL SELECT n+1 FROM t, (SELECT 1 UNION ALL SELECT 2) two) SELECT COUNT(*) FROM t"},
+	{"recursion", "distinct", "WITH RECURSIVE t AS (SELECT 1 n UNION SELECT n+1 FROM t) SELECT COUNT(*) FROM t"},
+	{"recursion", "cross", "WITH RECURSIVE t AS (SELECT 1 n UNION ALL SELECT n+1 FROM t, packets a, packets b WHERE n < 900) SELECT COUNT(*) FROM t"},
+	{"callback", "regexp", "SELECT COUNT(*) FROM packets a, packets b, packets c WHERE REGEXP_REPLACE(CONCAT(a.info, b.info, c.info), '[a-z]+([0-9]*)', 'x') = 'y'"},
+	{"callback", "long texts", "SELECT COUNT(*) FROM packets a, packets b WHERE REGEXP_REPLACE(REPEAT(CONCAT(a.info, b.info, '1'), 5000), '([a-z]+)(.?)', 'x') = 'y'"},
+	{"callback", "weights", "SELECT COUNT(*) FROM packets a, packets b, packets c WHERE SHA2(CONCAT(a.info, b.info, c.info), 512) = STRCMP(a.info, c.info)"},
+	{"callback", "repeat", "SELECT SUM(LENGTH(REPLACE(REPEAT(CONCAT('a', a.length), 100000), 'a', REPEAT(b.info, 3)))) FROM packets a, packets b"},
+	{"callback", "lpad", "SELECT SUM(LENGTH(LPAD(a.info, 1000000, b.info))) FROM packets a, packets b"},
+	{"callback", "like", "SELECT COUNT(*) FROM packets a, packets b WHERE REPEAT(a.info, 10000) LIKE CONCAT('%', LEFT(b.info, 3), '%a%b%c%d%e%f%')"},
+	{"callback", "json", "SELECT SUM(LENGTH(JSON_EXTRACT(JSON_ARRAY(REPEAT(a.info, 1000), b.info), '$[1]'))) FROM packets a, packets b"},
+	{"fetch", "payloads", "SELECT SUM(LENGTH(REGEXP_REPLACE(HEX(a.frame), '([0-9]+)', 'xx'))) FROM packet_bytes a, packets b"},
+	{"streaming", "cross join", "SELECT a.*, b.* FROM packets a, packets b"},
+}
+
+// refusals are statements that never begin, or end themselves.
+var refusals = []struct {
+	number     uint16
+	name, text string
+}{
+	{1116, "chain of joins", chained(11, "SELECT a.* FROM %s a JOIN %[1]s b USING (conn_id)")},
+	{1116, "chain of unions", chained(16, "SELECT * FROM %s UNION ALL SELECT * FROM %[1]s")},
+	{1116, "chain of subqueries", chained(14, "SELECT * FROM %s WHERE conn_id IN (SELECT conn_id FROM %[1]s)")},
+	{1116, "chain of lateral counts", chained(12, "SELECT a.*, (SELECT COUNT(*) FROM %s b WHERE b.conn_id = a.conn_id) x%d FROM %[1]s a")},
+	{1064, "sums", "SELECT COUNT(*) FROM flows WHERE src_port = " + repeated(900, " + ", "dst_port * %d")},
+	{1041, "texts of a chunk", "SELECT SUM(LENGTH(a)) FROM (SELECT REPEAT(info, 1000000 / (1 + LENGTH(info))) a FROM packets) t"},
+	{1406, "texts of a recursion", "WITH RECURSIVE t AS (SELECT CAST('ab' AS CHAR(1000000)) s UNION ALL SELECT CONCAT(s, s) FROM t) SELECT MAX(LENGTH(s)) FROM t"},
+	{3636, "recursion", "WITH RECURSIVE t AS (SELECT 1 n UNION ALL SELECT n + 1 FROM t) SELECT COUNT(*) FROM t"},
+	{1064, "parentheses", "SELECT " + strings.Repeat("(", 300) + "1" + strings.Repeat(")", 300)},
+	{1064, "bytes", "SELECT '" + strings.Repeat("x", 300<<10) + "'"},
+}
+
+// chained is a chain of common table expressions, each over the one before.
+func chained(n int, of string) string {
+	var b strings.Builder
+	b.WriteString("WITH c0 AS (SELECT * FROM connections)")
+	for i := 1; i <= n; i++ {
+		fmt.Fprintf(&b, ", c%d AS (%s)", i, strings.SplitN(fmt.Sprintf(of+"\x00", fmt.Sprintf("c%d", i-1), i), "\x00", 2)[0])
+	}
+	fmt.Fprintf(&b, " SELECT COUNT(*) FROM c%d", n)
+	return b.String()
+}
+
+// doubling is a chain of tables whose column is twice the text of the one before.
+func doubling(n int) string {
+	q := "SELECT src_port + dst_port x FROM flows"
+	for i := range n {
+		q = fmt.Sprintf("SELECT x + x x FROM (%s) t%d", q, i)
+	}
+	return "SELECT SUM(x) FROM (" + q + ") t"
+}
+
+// nestedExists is a query within a query, each about the one before.
+func nestedExists(n int) string {
+	q := fmt.Sprintf("SELECT 1 FROM flows f%d WHERE f%[1]d.conn_id = f%d.conn_id", n, n-1)
+	for i := n - 1; i > 0; i-- {
+		q = fmt.Sprintf("SELECT 1 FROM flows f%d WHERE f%[1]d.src_port = f%[2]d.src_port + 1 AND (SELECT COUNT(*) FROM flows g WHERE g.src_port < f%[1]d.src_port) > 3 AND EXISTS (%[3]s)", i, i-1, q)
+	}
+	return "SELECT COUNT(*) FROM flows f0 WHERE EXISTS (" + q + ")"
+}
+
+func repeated(n int, between, of string) string {
+	parts := make([]string, n)
+	for i := range parts {
+		parts[i] = strings.SplitN(fmt.Sprintf(of+"\x00", i, i+1), "\x00", 2)[0]
+	}
+	return strings.Join(parts, between)
+}
+
+// served is a server that is a process of its own.
+type served struct {
+	*daemon
+	pid      int
+	address  string
+	password string
+	second   *sql.DB // of a client that does nothing out of the way
+}
+
+var allRunaways = flag.Bool("run-all", false, "end each runaway statement in every way")
+
+func serveProcess(t *testing.T, dir string, args ...string) *served {
+	t.Helper()
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", append([]string{"-c", `ulimit -v 8000000; exec "$0" "$@"`, binary, "serve", "--data", dir, "--listen", "127.0.0.1:0"}, args...)...)
+	cmd.Env = append(os.Environ(), runAsProgram+"=1", "GOTRACEBACK=all")
+	s := &served{daemon: launch(t, cmd)}
+	s.pid = cmd.Process.Pid
+	s.address = "127.0.0.1:" + s.says(`serving .* -P (\d+) `)
+	password, err := os.ReadFile(filepath.Join(dir, "serve", "password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.password = strings.TrimSpace(string(password))
+	s.second = s.open(t, nil)
+	return s
+}
+
+var dialers atomic.Int32
+
+// open opens a pool of clients. dialed, when not nil, gets the sockets.
+func (s *served) open(t *testing.T, dialed func(net.Conn)) *sql.DB {
+	t.Helper()
+	name := fmt.Sprintf("runaway%d", dialers.Add(1))
+	mysql.RegisterDialContext(name, func(ctx context.Context, address string) (net.Conn, error) {
+		var d net.Dialer
+		c, err := d.DialContext(ctx, "tcp", address)
+		if err == nil && dialed != nil {
+			dialed(c)
+		}
+		return c, err
+	})
+	cfg := mysql.NewConfig()
+	cfg.Net, cfg.Addr, cfg.User, cfg.Passwd, cfg.DBName = name, s.address, "wiresql", s.password, "wiresql"
+	cfg.TLS = &tls.Config{InsecureSkipVerify: true}
+	cfg.Logger = log.New(io.Discard, "", 0)
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(connector)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// ways are how a statement is ended.
+var ways = []struct {
+	name   string
+	number uint16 // of the error; 0: the connection is lost
+	end    func(s *served, r *running)
+}{
+	{"KILL QUERY", 1317, func(s *served, r *running) { s.exec(fmt.Sprintf("KILL QUERY %d", r.id)) }},
+	{"limit", 3024, nil},
+	{"closed", 0, func(_ *served, r *running) { r.leave() }}, // TLS says good-bye
+	{"KILL", 0, func(s *served, r *running) { s.exec(fmt.Sprintf("KILL %d", r.id)) }},
+	{"reset", 0, func(s *served, r *running) { // as when a machine dies: the socket, below TLS
+		// An error is that the client closed it.
+		_ = r.socket.(*net.TCPConn).SetLinger(0)
+		_ = r.socket.Close()
+	}},
+}
+
+// running is a statement that runs.
+type running struct {
+	id     int
+	db     *sql.DB
+	conn   *sql.Conn
+	socket net.Conn
+	leave  context.CancelFunc
+	done   chan error
+}
+
+// run begins a statement on a connection of its own. A client that is stalled
+// reads a row and no more.
+func (s *served) run(text string, limit time.Duration, stalled bool) *running {
+	s.t.Helper()
+	r := &running{done: make(chan error, 1)}
+	db := s.open(s.t, func(c net.Conn) { r.socket = c })
+	ctx, leave := context.WithCancel(context.Background())
+	r.leave = leave
+	r.db = db
+	var err error
+	if r.conn, err = db.Conn(ctx); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := r.conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&r.id); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, set := range []string{"SET cte_max_recursion_depth = 4000000000", fmt.Sprintf("SET max_execution_time = %d", limit.Milliseconds())} {
+		if _, err := r.conn.ExecContext(ctx, set); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.t.Cleanup(leave)
+	go func() {
+		rows, err := r.conn.QueryContext(ctx, text)
+		if err == nil {
+			for rows.Next() {
+				if stalled {
+					<-ctx.Done()
+				}
+			}
+			err = rows.Err()
+			rows.Close()
+		}
+		r.done <- err
+	}()
+	return r
+}
+
+// close gives the connection up.
+func (r *running) close() {
+	r.leave()
+	r.conn.Close()
+	r.db.Close()
+}
+
+// exec runs a statement of the second client.
+func (s *served) exec(text string) {
+	s.t.Helper()
+	if _, err := s.second.Exec(text); err != nil {
+		s.t.Fatalf("%s: %v", text, err)
+	}
+}
+
+// listed tells what the list of processes has of a connection.
+func (s *served) listed(id int) (command string) {
+	s.t.Helper()
+	err := s.second.QueryRow("SELECT command FROM information_schema.processlist WHERE id = ?", id).Scan(&command)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		s.t.Fatal(err)
+	}
+	return command
+}
+
+// Limits are generous: what is measured stands in the log, and in testdata/bench.
+const endsWithin = 5 * time.Second
+
+// TestRunaways ends each statement in several ways. The whole of statements times
+// ways runs with -run-all.
+func TestRunaways(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("reads /proc")
+	}
+	dir, err := demoArchive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	spill := t.TempDir()
+	s := serveProcess(t, dir, "--memory-limit", strconv.Itoa(1<<30), "--spill-directory", spill)
+	s.answers()
+	opened := s.descriptors()
+	var took []time.Duration
+	n := 0
+	for i, r := range runaways {
+		for w, way := range ways {
+			if !*allRunaways && w != i%len(ways) {
+				continue
+			}
+			n++
+			t.Run(r.kind+"/"+r.name+"/"+way.name, func(t *testing.T) {
+				s.t = t
+				took = append(took, s.ends(r.text, r.kind == "streaming", time.Duration(200+137*n%900)*time.Millisecond, way.number, way.end)...)
+			})
+			s.t = t
+		}
+	}
+	for _, r := range refusals {
+		began := time.Now()
+		_, err := s.second.Exec(r.text)
+		var e *mysql.MySQLError
+		if !errors.As(err, &e) || e.Number != r.number || time.Since(began) > endsWithin {
+			t.Errorf("%s: %v, not %d, after %v", r.name, err, r.number, time.Since(began))
+		}
+	}
+	slices.Sort(took)
+	if len(took) > 0 {
+		t.Logf("%d statements ended: median %v, p99 %v, at most %v", len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
+	}
+	s.settled(opened, spill)
+	if code := s.stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// ends runs a statement, ends it, and returns how long that took; nothing for one
+// that came to its own end before.
+func (s *served) ends(text string, stalled bool, after time.Duration, number uint16, end func(*served, *running)) []time.Duration {
+	t := s.t
+	t.Helper()
+	limit := time.Duration(0)
+	if end == nil {
+		limit = after
+	}
+	r := s.run(text, limit, stalled)
+	defer r.close()
+	select {
+	case err := <-r.done:
+		var e *mysql.MySQLError
+		if err != nil && !(errors.As(err, &e) && (e.Number == number || e.Number == 1041)) {
+			t.Errorf("before its end: %v", err)
+		}
+		return nil
+	case <-time.After(after):
+	}
+	began := time.Now()
+	if end != nil {
+		end(s, r)
+	}
+	if !stalled && number != 0 {
+		select {
+		case err := <-r.done:
+			var e *mysql.MySQLError
+			if err != nil && !(errors.As(err, &e) && (e.Number == number || e.Number == 1041)) {
+				t.Errorf("%v, not %d", err, number)
+			}
+		case <-time.After(endsWithin):
+			t.Fatalf("it still runs after %v", endsWithin)
+		}
+	}
+	for ; ; time.Sleep(5 * time.Millisecond) {
+		if command := s.listed(r.id); command == "" || command == "Sleep" {
+			break
+		}
+		if time.Since(began) > endsWithin {
+			t.Fatalf("it is still listed after %v", endsWithin)
+		}
+	}
+	return []time.Duration{time.Since(began)}
+}
+
+// answers asks what any client may ask, and how long that takes.
+func (s *served) answers() time.Duration {
+	s.t.Helper()
+	began := time.Now()
+	var n int
+	if err := s.second.QueryRow("SELECT COUNT(*) FROM flows WHERE src_port = 53").Scan(&n); err != nil {
+		s.t.Fatalf("the second client: %v", err)
+	}
+	return time.Since(began)
+}
+
+// settled checks that nothing is left of statements that were ended.
+func (s *served) settled(descriptors int, spill string) {
+	t := s.t
+	t.Helper()
+	s.answers()
+	await(t, 20*time.Second, "an idle processor", func() bool {
+		used := s.cpu()
+		time.Sleep(200 * time.Millisecond)
+		return s.cpu()-used < 100*time.Millisecond
+	})
+	await(t, 10*time.Second, "descriptors that are closed", func() bool { return s.descriptors() <= descriptors+4 })
+	left, err := filepath.Glob(filepath.Join(spill, "*", "*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("temporary files are left: %v, %v", left, err)
+	}
+	if rss := s.rss(); rss > 500<<20 {
+		t.Errorf("%d MB of memory are held by nobody", rss>>20)
+	}
+}
+
+// descriptors are how many files and sockets the process has open.
+func (s *served) descriptors() int {
+	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.pid))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return len(list)
+}
+
+// TestRunawaysAtTheEnd: SIGTERM ends a server whatever runs.
+func TestRunawaysAtTheEnd(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("reads /proc")
+	}
+	dir, err := demoArchive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, r := range runaways {
+		if seen[r.kind] && !*allRunaways {
+			continue
+		}
+		seen[r.kind] = true
+		t.Run(r.kind+"/"+r.name, func(t *testing.T) {
+			spill := t.TempDir()
+			s := serveProcess(t, dir, "--spill-directory", spill)
+			running := s.run(r.text, 0, r.kind == "streaming")
+			time.Sleep(700 * time.Millisecond)
+			began := time.Now()
+			if code := s.stop(syscall.SIGTERM); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+			running.leave()
+			t.Logf("ended %v after SIGTERM", time.Since(began))
+			if took := time.Since(began); took > endsWithin {
+				t.Errorf("it took %v", took)
+			}
+			if left, err := os.ReadDir(spill); err != nil || len(left) > 0 {
+				t.Errorf("temporary files are left: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// cpu is the processor time the process has used.
+func (s *served) cpu() time.Duration {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.pid))
+	f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	var u, k int64
+	fmt.Sscan(f[11], &u)
+	fmt.Sscan(f[12], &k)
+	return time.Duration(u+k) * 10 * time.Millisecond
+}
+
+// rss is the process's resident memory, in bytes.
+func (s *served) rss() int64 {
+	statm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.pid))
+	var size, resident int64
+	fmt.Sscan(string(statm), &size, &resident)
+	return resident * int64(os.Getpagesize())
+}
