@@ -68,3 +68,19 @@ func TestNulls(t *testing.T) {
 		}
 	}
 }
+
+// Each text of GROUP_CONCAT that is cut is warned of once.
+func TestCutTexts(t *testing.T) {
+	s := demoEngine(t).NewSession()
+	got := askEngine(s, `SELECT g, LENGTH(GROUP_CONCAT(x)) FROM (SELECT 1 AS g, REPEAT('a', 800) AS x UNION ALL SELECT 1, REPEAT('b', 800)
+		UNION ALL SELECT 2, 'c' UNION ALL SELECT 3, REPEAT('d', 2000) UNION ALL SELECT 4, REPEAT('e', 1500)) t GROUP BY g ORDER BY g`)
+	if rows := strings.Join(got.rows, " "); got.err != "" || rows != "1\t1024 2\t1 3\t1024 4\t1024" {
+		t.Errorf("rows %q, %s", rows, got.err)
+	}
+	warnings := strings.Join(askEngine(s, "SHOW WARNINGS").rows, "\n")
+	for _, n := range []string{"1", "2", "3"} {
+		if want := "1260\tRow " + n + " was cut by GROUP_CONCAT()"; strings.Count(warnings, want) != 1 {
+			t.Errorf("%q is not there once:\n%s", want, warnings)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package pushdown
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -335,7 +336,8 @@ func (c *compiler) groupConcat(e *sqlparser.GroupConcatExpr) (Expr, error) {
 }
 
 // cut shortens a GROUP_CONCAT to so many bytes of whole characters, with
-// warning 1260.
+// warning 1260 for each. They are numbered in the order they are made: groups
+// are built on several threads, so there is no row that MySQL would name.
 func (c *compiler) cut(limit int64) *Func {
 	session := c.fn
 	return &Func{T: longtext, Shape: "cut", Args: []Expr{&Col{}}, Session: session, Made: &functions.Prepared{Type: longtext,
@@ -349,7 +351,7 @@ func (c *compiler) cut(limit int64) *Func {
 				n--
 			}
 			if session.Warn != nil {
-				session.Warn(1260, "Row 1 was cut by GROUP_CONCAT()")
+				session.Warn(1260, fmt.Sprintf("Row %d was cut by GROUP_CONCAT()", c.cuts.Add(1)))
 			}
 			return sqltypes.NewVarChar(s[:n]), nil
 		}}}

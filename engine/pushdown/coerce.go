@@ -252,13 +252,15 @@ func (c *compiler) cast(e sqlparser.Expr, arg sqlparser.Expr, t *sqlparser.Conve
 	}
 	m := meaning(x)
 	p, folded, err := c.prepared(e, []Expr{x})
-	if err != nil || folded != nil {
-		return folded, err
+	if err != nil {
+		return nil, err
 	}
 	k, to := x.Kind(), p.Type
 	switch {
-	case k == Null:
-		return null(), nil
+	case (k == Null || folded != nil && folded.Kind() == Null) && to.Kind != JSON: // no value, but a type
+		return &Cast{Arg: null(), T: to}, nil
+	case folded != nil:
+		return folded, nil
 	case to.Kind == Text && t.Length == nil && t.Charset.Name == "" && !t.Charset.Binary && k != Bytes:
 		y, err := c.text(x)
 		if err != nil {

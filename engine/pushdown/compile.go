@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -181,6 +182,8 @@ type compiler struct {
 	scans   []*Scan
 	scope   *scope
 	ctes    *definition
+	// cuts counts the texts of GROUP_CONCAT that were too long.
+	cuts atomic.Int64
 	// touched, when not nil, collects the scopes that names resolve to.
 	touched *[]*scope
 	// next is the id of the next column.
