@@ -236,3 +236,36 @@ func TestExplainTraditional(t *testing.T) {
 		t.Errorf("rows:\n%s", text)
 	}
 }
+
+var size = regexp.MustCompile(`\d+\.\d KB`)
+
+// TestExplainOfDocs: what the documentation shows is what EXPLAIN says.
+func TestExplainOfDocs(t *testing.T) {
+	s := demoEngine(t).NewSession()
+	for path, of := range map[string]string{"README.md": "EXPLAIN " + strings.Replace(foundingPackets, " LIMIT 12", "", 1), "docs/sql.md": ""} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := 0
+		for _, block := range strings.Split(string(text), "```text\n")[1:] {
+			block, _, _ = strings.Cut(block, "```")
+			statement := of
+			if first, rest, ok := strings.Cut(block, "\n"); ok && strings.HasPrefix(first, "> EXPLAIN ") {
+				statement, block = strings.TrimSuffix(first[2:], ";"), rest
+			}
+			if !strings.HasPrefix(block, "reads  ") {
+				continue
+			}
+			shown++
+			block, _, _ = strings.Cut(strings.TrimSpace(block), "\n         …")
+			// Row files hold the time of the import: their size is never quite the same.
+			if got := explained(t, s, statement); !strings.HasPrefix(size.ReplaceAllString(got, "… KB"), size.ReplaceAllString(block, "… KB")) {
+				t.Errorf("%s shows\n%s\nEXPLAIN says\n%s", path, block, got)
+			}
+		}
+		if shown != 1 {
+			t.Errorf("%s shows %d plans", path, shown)
+		}
+	}
+}
