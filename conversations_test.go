@@ -58,7 +58,7 @@ func conversationPrograms(t *testing.T) map[string][]string {
 	t.Helper()
 	programs := map[string][]string{}
 	for driver, need := range map[string]string{
-		"mysqlclient": "MySQLdb", "pymysql": "pymysql", "pyodbc": "pyodbc",
+		"mysqlclient": "MySQLdb", "pymysql": "pymysql", "pyodbc": "pyodbc", "odbc catalogue": "pyodbc",
 		"sqlalchemy+pymysql": "sqlalchemy, pymysql", "sqlalchemy+mysqldb": "sqlalchemy, MySQLdb",
 	} {
 		if exec.Command("/usr/bin/python3", "-c", "import "+need).Run() != nil {

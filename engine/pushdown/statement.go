@@ -197,7 +197,11 @@ func (c *compiler) fields(sel *sqlparser.Select, s *scope) error {
 	titles := c.titlesOf(sel)
 	s.clause, s.mayAggregate, s.mayWindow = inFields, true, true
 	defer func() { s.mayAggregate, s.mayWindow = false, false }()
-	for i, se := range sel.SelectExprs.Exprs {
+	list, err := unassigned(sel)
+	if err != nil {
+		return err
+	}
+	for i, se := range list {
 		switch se := se.(type) {
 		case *sqlparser.StarExpr:
 			cols, err := c.star(s, se.TableName)
@@ -219,7 +223,7 @@ func (c *compiler) fields(sel *sqlparser.Select, s *scope) error {
 				if i < len(titles) {
 					typed = titles[i]
 				}
-				if name, ok := plainTitle(se.Expr, typed); ok {
+				if name, ok := plainTitle(sel.SelectExprs.Exprs[i].(*sqlparser.AliasedExpr).Expr, typed); ok {
 					it.name = name
 					if col, ok := e.(*Col); ok && col.Column.Meaning != nil && col.Column.Meaning.Titled && strings.EqualFold(col.Column.Name, name) {
 						it.name = col.Column.Name
@@ -533,6 +537,8 @@ func (c *compiler) rows(e sqlparser.Expr) (int64, error) {
 type setOperator struct {
 	word string // UNION, INTERSECT, EXCEPT
 	all  bool
+	// drops tells that an operator behind it drops what is double.
+	drops bool
 	// level is the depth of parentheses it stands at.
 	level int
 }
@@ -600,6 +606,13 @@ func (c *compiler) fold(arms []sqlparser.TableStatement, ops []setOperator) (*bl
 		blocks = append(blocks, b)
 	}
 	ops = slices.Clone(ops)
+	// Of a chain of UNIONs the last that is DISTINCT makes the rows before it
+	// distinct, once.
+	for i := len(ops) - 1; i > 0; i-- {
+		if last, before := ops[i], &ops[i-1]; last.word == "UNION" && before.word == "UNION" && (!last.all || last.drops) {
+			before.all, before.drops = true, true
+		}
+	}
 	for pass := range 2 {
 		for i := 0; i < len(ops); {
 			if pass == 0 && ops[i].word != "INTERSECT" {
@@ -656,22 +669,37 @@ func (c *compiler) combined(op setOperator, l, r *block) (*block, error) {
 }
 
 // firstOfEach is UNION where texts that differ in case are equal: those of the
-// left side are shown.
+// first arm that has them are shown.
 func (c *compiler) firstOfEach(s *SetOp, b *block) *block {
 	s.All = true
-	side := Column{ID: c.identity(), Name: "side", Type: bigint}
-	for i, p := range []*Project{s.L.(*Project), s.R.(*Project)} {
-		p.Exprs = append(p.Exprs, Named{Column{ID: c.identity(), Name: "side", Type: bigint}, lit(Integer, int64(i))})
-	}
-	s.Out = append(slices.Clone(s.Out), side)
+	arms := int64(0)
+	arm := c.numbered(s, &arms)
 	b = c.deduplicated(&block{s, b.out})
 	if g, ok := b.rel.(*Group); ok {
 		for i := range g.Aggs {
 			a := g.Aggs[i].Expr.(*Aggregate)
-			g.Aggs[i].Expr = &Aggregate{Name: "min", Args: []Expr{a.Args[0], &Col{side}}, T: a.T}
+			g.Aggs[i].Expr = &Aggregate{Name: "min", Args: []Expr{a.Args[0], &Col{arm}}, T: a.T}
 		}
 	}
 	return b
+}
+
+// numbered gives a UNION ALL a column that tells from which arm a row is.
+func (c *compiler) numbered(s *SetOp, next *int64) Column {
+	arm := Column{ID: c.identity(), Name: "side", Type: bigint}
+	for _, side := range []Rel{s.L, s.R} {
+		p := side.(*Project)
+		var number Expr
+		if inner, ok := p.Child.(*SetOp); ok && inner.Op == "UNION" && inner.All {
+			number = &Col{c.numbered(inner, next)}
+		} else {
+			number = lit(Integer, *next)
+			*next++
+		}
+		p.Exprs = append(p.Exprs, Named{Column{ID: c.identity(), Name: arm.Name, Type: bigint}, number})
+	}
+	s.Out = append(slices.Clone(s.Out), arm)
+	return arm
 }
 
 // foldedSet is INTERSECT or EXCEPT where texts that differ in case are equal:
