@@ -170,8 +170,8 @@ func TestLogin(t *testing.T) {
 		"no password":    {"", nil, "ERROR 1045"},
 		"unknown user":   {r.password, []string{"-unobody"}, "ERROR 1045"},
 		"empty user":     {r.password, []string{"-u", ""}, "ERROR 1045"},
-		"without tls":    {r.password, []string{"--skip-ssl"}, "ERROR"},
-		"native":         {r.password, []string{"--skip-ssl", "--default-auth=mysql_native_password"}, "ERROR"},
+		"without tls":    {r.password, []string{"--skip-ssl"}, "ERROR 3159"},
+		"native":         {r.password, []string{"--skip-ssl", "--default-auth=mysql_native_password"}, "Connect with TLS"},
 	} {
 		out, err := r.shell(c.password, "SELECT 1;", c.options...)
 		if err == nil || !strings.Contains(out, c.want) {
@@ -254,11 +254,11 @@ func TestRequestCap(t *testing.T) {
 		"query":   func() error { return db.QueryRow("SELECT '" + strings.Repeat("x", 3<<20) + "'").Scan(&got) },
 		"prepare": func() error { _, err := db.Prepare("SELECT " + strings.Repeat("NOT ", 3<<20) + "1"); return err },
 		"long data": func() error {
-			return db.QueryRow("SELECT ?", bytes.Repeat([]byte("x"), 8<<20)).Scan(&got)
+			return db.QueryRow("SELECT ?", bytes.Repeat([]byte("x"), 40<<20)).Scan(&got)
 		},
 	} {
-		if err := run(); err == nil {
-			t.Errorf("%s: a request over the cap was answered", name)
+		if err, want := run(), map[bool]int{false: 1153, true: 1105}[name == "long data"]; number(err) != want {
+			t.Errorf("%s: a request over the cap: %v, want %d", name, err, want)
 		}
 	}
 	if err := db.QueryRow("SELECT 'alive'").Scan(&got); err != nil {
@@ -539,7 +539,12 @@ func TestRefusedStatements(t *testing.T) {
 // What goes wrong after the first row still arrives as an error.
 func TestErrorAfterRows(t *testing.T) {
 	r := start(t, newFakeEngine(), nil)
-	rows, err := r.open("").Query("SELECT * FROM broken")
+	conn, err := r.open("").Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	rows, err := conn.QueryContext(t.Context(), "SELECT * FROM broken")
 	n := 0
 	for err == nil && rows.Next() {
 		n++
@@ -549,6 +554,10 @@ func TestErrorAfterRows(t *testing.T) {
 	}
 	if n == 0 || number(err) != 1105 || !strings.Contains(err.Error(), "packets were evicted meanwhile") {
 		t.Errorf("after %d rows: %v", n, err)
+	}
+	var alive int
+	if err := conn.QueryRowContext(t.Context(), "SELECT 7").Scan(&alive); err != nil || alive != 7 {
+		t.Errorf("the connection after an error among rows: %d, %v", alive, err)
 	}
 	if out, err := r.shell(r.password, "SELECT * FROM wiresql.broken", "--quick", "-N"); err == nil || !strings.Contains(out, "packets were evicted meanwhile") {
 		t.Errorf("by the client: %v, %q", err, out[max(0, len(out)-200):])
