@@ -146,6 +146,7 @@ func TestWarningCounts(t *testing.T) {
 	asks := map[string]int{
 		"SELECT 1":                       0,
 		"SELECT 1 / 0":                   1,
+		"SELECT 'a' + 1, 1 < 'b'":        2,
 		"SELECT CAST('12abc' AS SIGNED)": 1,
 		"SELECT CAST('a' AS SIGNED), CAST('b' AS SIGNED)": 2,
 		"SELECT GROUP_CONCAT(conn_id) FROM connections":   1,

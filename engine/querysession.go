@@ -79,6 +79,18 @@ func (s *querySession) Functions() *functions.Session { return s.functions }
 // Variable implements pushdown.Session.
 func (s *querySession) Variable(scope, name string) (any, error) {
 	name = strings.ToLower(name)
+	switch name {
+	case "warning_count":
+		return int64(s.ctx.Session.WarningCount()), nil
+	case "error_count":
+		n := int64(0)
+		for _, w := range s.ctx.Session.Warnings() {
+			if w.Level == "Error" {
+				n++
+			}
+		}
+		return n, nil
+	}
 	var v any
 	var err error
 	if scope == "global" {

@@ -44,8 +44,8 @@ func checkSetting(name string, value sqlparser.Expr) error {
 	if !ok {
 		return &functions.SQLError{Number: 1193, State: "HY000", Message: fmt.Sprintf("Unknown system variable '%s'", name)}
 	}
-	if literal == nil {
-		return nil
+	if v, ok := known.(*sql.MysqlSystemVariable); literal == nil || ok && !v.Dynamic {
+		return nil // what can't be set is go-mysql-server's to say
 	}
 	if !fits(known.GetType(), literal.Type) {
 		return &functions.SQLError{Number: 1232, State: "42000", Message: fmt.Sprintf("Incorrect argument type to variable '%s'", name)}

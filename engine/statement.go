@@ -309,9 +309,14 @@ func (e *Engine) prepareNamed(ctx *sql.Context, p *sqlparser.PrepareStmt) error 
 		if err != nil {
 			return err
 		}
-		text = fmt.Sprint(v)
+		if text = fmt.Sprint(v); v == nil {
+			text = "NULL"
+		}
 	default:
 		return userError("PREPARE takes a text")
+	}
+	if strings.TrimSpace(text) == "" {
+		return &functions.SQLError{Number: 1065, State: "42000", Message: "Query was empty"}
 	}
 	if len(s.prepared) >= maxPrepared {
 		return userError("more than %d prepared statements: DEALLOCATE PREPARE some", maxPrepared)

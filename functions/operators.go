@@ -267,7 +267,7 @@ func evalZero(c *call) (evaluator, error) {
 }
 
 func (c *call) divisionByZero() {
-	if c.s.SQLMode == "" || strings.Contains(c.s.SQLMode, "ERROR_FOR_DIVISION_BY_ZERO") {
+	if strings.Contains(c.s.SQLMode, "ERROR_FOR_DIVISION_BY_ZERO") || strings.Contains(c.s.SQLMode, "TRADITIONAL") {
 		c.s.warn(1365, "Division by 0")
 	}
 }

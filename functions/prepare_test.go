@@ -168,6 +168,9 @@ func TestErrors(t *testing.T) {
 		"CAST('2020-01-01 a' AS DATETIME)":       1292,
 		"CAST('x' AS DATE)":                      1292,
 		"1 / 0":                                  1365,
+		"'a' + 1":                                1292,
+		"'12b' * 2":                              1292,
+		"1 < 'x'":                                1292,
 		"1 % 0":                                  1365,
 		"5 DIV 0":                                1365,
 		"LN(0)":                                  3020,
@@ -176,12 +179,16 @@ func TestErrors(t *testing.T) {
 		"DATE_ADD('9999-12-31', INTERVAL 1 DAY)": 1441,
 		"YEAR('x')":                              1292,
 	} {
-		s := session()
-		var codes []int
-		s.Warn = func(code int, _ string) { codes = append(codes, code) }
-		answer(t, expression, s)
-		if !slices.Contains(codes, want) {
-			t.Errorf("%s warns of %v, not of %d", expression, codes, want)
+		// Without a mode that asks for it a division by zero is no warning.
+		for _, mode := range []string{"ERROR_FOR_DIVISION_BY_ZERO", ""} {
+			s := session()
+			s.SQLMode = mode
+			var codes []int
+			s.Warn = func(code int, _ string) { codes = append(codes, code) }
+			answer(t, expression, s)
+			if slices.Contains(codes, want) != (mode != "" || want != 1365) {
+				t.Errorf("sql_mode '%s': %s warns of %v, want %d", mode, expression, codes, want)
+			}
 		}
 	}
 }

@@ -306,6 +306,7 @@ func (c *call) prepare() (*Prepared, error) {
 	if err != nil {
 		return nil, mysqlError(err)
 	}
+	eval = c.tellingOfTexts(eval)
 	result := c.result
 	shown := c.shown()
 	return &Prepared{Type: result, Eval: func(row []sqltypes.Value) (sqltypes.Value, error) {

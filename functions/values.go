@@ -122,6 +122,40 @@ func (c *call) float(i int) func(v sqltypes.Value) float64 {
 	}
 }
 
+// countsOfTexts are the operators that take a text for the number it begins
+// with; a comparison does beside a number.
+var countsOfTexts = map[string]bool{"+": true, "-": true, "*": true, "/": true, "%": true,
+	"=": false, "<>": false, "<": false, "<=": false, ">": false, ">=": false, "<=>": false}
+
+// tellingOfTexts gives warning 1292 for a text that is no number where one is
+// computed with.
+func (c *call) tellingOfTexts(eval evaluator) evaluator {
+	always, known := countsOfTexts[c.name]
+	var texts []int
+	for i, a := range c.args {
+		switch {
+		case a.Type.Kind == Text:
+			texts = append(texts, i)
+		case a.Type.Kind.Numeric():
+			always = true
+		}
+	}
+	if !known || !always || len(texts) == 0 || c.s.Warn == nil {
+		return eval
+	}
+	return func(row []sqltypes.Value) (sqltypes.Value, error) {
+		for _, i := range texts {
+			if row[i].IsNull() {
+				continue
+			}
+			if _, whole := numericPrefix(strings.TrimRight(row[i].ToString(), " "), true); !whole {
+				c.s.warn(1292, "Truncated incorrect DOUBLE value: '"+clip(row[i])+"'")
+			}
+		}
+		return eval(row)
+	}
+}
+
 // decimal reads an argument that is a number or a time.
 func (c *call) decimal(i int) func(v sqltypes.Value) decimal.Decimal {
 	t := c.args[i].Type

@@ -154,7 +154,7 @@ func (c *compiler) extreme(e *sqlparser.FuncExpr, name string, args []Expr) (Exp
 		return nil, false, err
 	}
 	switch {
-	case t.Kind == Text && slices.ContainsFunc(values, func(v Expr) bool { return c.key(v) != v && !isLiteral(v) }),
+	case t.Kind == Text && slices.ContainsFunc(values, func(v Expr) bool { return !bytewise(TypeOf(v)) && !isLiteral(v) }),
 		t.Kind == Community, t.Kind == Bytes, t.Kind == JSON, t.Kind == Null:
 		return nil, false, nil
 	case t.Kind == Text && slices.ContainsFunc(args, func(v Expr) bool { return v.Kind() != Text && v.Kind() != Null }):
@@ -224,7 +224,8 @@ func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (p *functions.Prepare
 	values := make([]sqltypes.Value, len(args))
 	for i, a := range args {
 		list[i] = argument(a)
-		if t := &list[i].Type; t.Kind == Text && winner.Coercibility > 0 {
+		// An explicit one wins whatever the others are among themselves.
+		if t := &list[i].Type; t.Kind == Text && (winner.Coercibility > 0 || t.Coercibility > 0) {
 			t.Collation = orBin(winner)
 		}
 		constant = constant && list[i].Literal

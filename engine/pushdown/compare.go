@@ -271,6 +271,13 @@ func (c *compiler) comparable(a, b Expr) (x, y Expr, ok bool, err error) {
 	ka, kb := a.Kind(), b.Kind()
 	switch {
 	case ka == Null || kb == Null:
+		// What is always NULL has no type that DuckDB could compare.
+		if ka == Null {
+			a = null()
+		}
+		if kb == Null {
+			b = null()
+		}
 		return a, b, true, nil
 	case ka == Text && kb == Text:
 		return c.collated(a, b, false)
