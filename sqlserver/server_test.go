@@ -686,6 +686,22 @@ func TestShell(t *testing.T) {
 	}
 }
 
+// What mariadb-admin sends are commands of their own.
+func TestAdmin(t *testing.T) {
+	r := start(t, newFakeEngine(), nil)
+	host, port, _ := net.SplitHostPort(r.Addr().String())
+	for command, want := range map[string]string{
+		"ping": "mysqld is alive", "status": "Uptime: ", "processlist": "show processlist", "version": "8.0.33-wiresql",
+		"kill 999999": "Unknown thread id", "refresh": "RELOAD privilege", "debug": "SUPER privilege", "shutdown": "Unknown command",
+	} {
+		cmd := exec.Command("mariadb-admin", append([]string{"--no-defaults", "-h", host, "-P", port, "-uwiresql", "--ssl"}, strings.Fields(command)...)...)
+		cmd.Env = append(os.Environ(), "MYSQL_PWD="+r.password)
+		if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), want) {
+			t.Errorf("%s: %s, want %s", command, out, want)
+		}
+	}
+}
+
 func TestCloseEndsEverything(t *testing.T) {
 	f := newFakeEngine()
 	r := start(t, f, nil)
