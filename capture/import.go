@@ -117,11 +117,14 @@ func (im *importer) run() error {
 	if im.cfg.Logger == nil {
 		im.cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := im.readKnown(); err != nil {
+	err := im.readKnown()
+	if err != nil {
 		return err
 	}
 	list := im.list()
-	im.rows = newRowBuffers()
+	if im.rows, err = newRowBuffers(); err != nil {
+		return err
+	}
 	mc := im.cfg.Meter
 	mc.Sensor, mc.Site = im.cfg.Sensor, im.cfg.Site
 	im.meter = NewMeter(mc, im.rows, observe.New(im.rows))

@@ -280,6 +280,148 @@ func (v *vector) store(c *column, from, n int, base unsafe.Pointer, stride uintp
 	}
 }
 
+// gather appends rows of another block of the same codec, in the order named.
+func (b *block) gather(from *block, rows []int32) {
+	for i := range b.codec.columns {
+		c, v, w := &b.codec.columns[i], &b.vectors[i], &from.vectors[i]
+		if !w.seen {
+			if v.seen {
+				v.skip(c, len(rows))
+			}
+			continue
+		}
+		if !v.seen {
+			v.begin(c, b.rows)
+		}
+		if c.optional {
+			nulls := v.nulls
+			v.set = pick(v.set, w.set, rows)
+			if w.nulls > 0 {
+				for _, there := range v.set[b.rows:] {
+					nulls += 1 - int(there)
+				}
+			}
+			v.nulls = nulls
+		}
+		switch c.shape {
+		case shape64:
+			v.wide = pick(v.wide, w.wide, rows)
+		case shape32, shapeBool:
+			v.narrow = pick(v.narrow, w.narrow, rows)
+		case shapeText:
+			to := make([]int32, len(w.texts)) // a text's index here, from 1
+			for _, r := range rows {
+				x := int32(0)
+				if w.set[r] == 1 {
+					k := w.narrow[r]
+					if to[k] == 0 {
+						to[k] = 1 + v.text(w.texts[k])
+					}
+					x = to[k] - 1
+				}
+				v.narrow = append(v.narrow, x)
+			}
+		case shapeList:
+			for _, r := range rows {
+				first, last := w.span(int(r))
+				v.items = append(v.items, w.items[first:last]...)
+				v.ends = append(v.ends, len(v.items))
+			}
+		case shapeBytes:
+			before := len(v.bytes)
+			for _, r := range rows {
+				first, last := w.span(int(r))
+				v.bytes = append(v.bytes, w.bytes[first:last]...)
+				v.ends = append(v.ends, len(v.bytes))
+			}
+			b.blobs += len(v.bytes) - before
+		}
+	}
+	b.rows += len(rows)
+}
+
+// pick appends values of rows.
+func pick[T any](dst, from []T, rows []int32) []T {
+	at := len(dst)
+	dst = slices.Grow(dst, len(rows))[:at+len(rows)]
+	out := dst[at:]
+	for i, r := range rows {
+		out[i] = from[r]
+	}
+	return dst
+}
+
+// keep drops all rows but those named, which ascend.
+func (b *block) keep(rows []int32) {
+	b.blobs = 0
+	for i := range b.codec.columns {
+		c, v := &b.codec.columns[i], &b.vectors[i]
+		if !v.seen {
+			continue
+		}
+		if c.optional {
+			v.set = pick(v.set[:0], v.set, rows)
+			v.nulls = 0
+			for _, there := range v.set {
+				v.nulls += 1 - int(there)
+			}
+		}
+		switch c.shape {
+		case shape64:
+			v.wide = pick(v.wide[:0], v.wide, rows)
+		case shape32, shapeBool:
+			v.narrow = pick(v.narrow[:0], v.narrow, rows)
+		case shapeText:
+			v.narrow = pick(v.narrow[:0], v.narrow, rows)
+			v.forget()
+		case shapeList:
+			v.items = moveSpans(v, v.items, rows)
+		case shapeBytes:
+			v.bytes = moveSpans(v, v.bytes, rows)
+			b.blobs += len(v.bytes)
+		}
+	}
+	b.rows = len(rows)
+}
+
+// moveSpans moves what rows have of items, or bytes, to their front.
+func moveSpans[T any](v *vector, items []T, rows []int32) []T {
+	n := 0
+	for i, r := range rows {
+		first, last := v.span(int(r))
+		n += copy(items[n:], items[first:last])
+		v.ends[i] = n
+	}
+	v.ends = v.ends[:len(rows)]
+	return items[:n]
+}
+
+// forget drops the texts that no row has.
+func (v *vector) forget() {
+	to := make([]int32, len(v.texts)) // a text's new index, from 1
+	n := int32(0)
+	clear(v.index)
+	for i, x := range v.narrow {
+		if v.set[i] == 0 {
+			v.narrow[i] = 0
+			continue
+		}
+		if to[x] == 0 {
+			n++
+			to[x] = n
+		}
+		v.narrow[i] = to[x] - 1
+	}
+	kept := make([]string, n)
+	for x, k := range to {
+		if k > 0 {
+			kept[k-1] = v.texts[x]
+			v.index[v.texts[x]] = k - 1
+		}
+	}
+	v.texts, v.last = kept, 0
+}
+
 // times are the rows' times, of families that have one.
 func (b *block) times() []int64 {
 	for i := range b.codec.columns {

@@ -37,6 +37,7 @@ type RowFile[T any] struct {
 	block   *block // fills
 	other   *block // is written, or waits to be filled
 	writing chan error
+	rows    int64
 	err     error
 }
 
@@ -83,11 +84,18 @@ func (f *RowFile[T]) Write(rows []T) error {
 	for len(rows) > 0 && f.err == nil {
 		n := min(len(rows), batchRows, groupRows-f.block.rows)
 		f.block.add(unsafe.Pointer(&rows[0]), n)
-		if rows = rows[n:]; f.block.rows == groupRows || f.block.blobs >= groupBlobs {
-			f.err = f.turn()
-		}
+		f.rows += int64(n)
+		rows = rows[n:]
+		f.turnFull()
 	}
 	return f.err
+}
+
+// turnFull turns once the rows that wait are a row group.
+func (f *RowFile[T]) turnFull() {
+	if f.block.rows == groupRows || f.block.blobs >= groupBlobs {
+		f.err = f.turn()
+	}
 }
 
 // turn has the rows that wait written as a row group while others come.

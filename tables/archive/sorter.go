@@ -1,0 +1,145 @@
+package archive
+
+import (
+	"slices"
+	"unsafe"
+)
+
+// SorterOptions bound a Sorter and the files it writes.
+type SorterOptions struct {
+	Rows  int // that wait, at most
+	Blobs int // bytes of their []byte values, at most
+	// FileRows ends a file.
+	FileRows int64
+}
+
+// Sorter brings rows that come in the order they end into the order of their
+// time, in bounded memory: whenever it is full the older half of what it holds is
+// written. As rows are at most a few minutes old when they end, the files then
+// follow each other in time, and merging them is hardly more than appending. A
+// row older than what the open file ends with starts a new file.
+//
+// Rows wait on their side, as they are written: a quarter of their memory, and
+// none of it moves while they are sorted. T's family has times.
+type Sorter[T any] struct {
+	o     SorterOptions
+	level string
+	tx    *Tx
+	codec *codec
+	some  []T    // the rows that came last
+	block *block // those before
+	file  *RowFile[T]
+	last  int64 // time that the file ends with
+	total int64
+}
+
+// someRows are turned on their side together, while they are in the cache.
+const someRows = 32
+
+// NewSorter makes a Sorter of files of a level; Begin says in which transaction.
+func NewSorter[T any](level string, o SorterOptions) (*Sorter[T], error) {
+	c, err := codecOf[T]()
+	if err != nil {
+		return nil, err
+	}
+	return &Sorter[T]{o: o, level: level, codec: c, some: make([]T, 0, someRows), block: newBlock(c)}, nil
+}
+
+// Begin says which transaction the rows to come belong to.
+func (s *Sorter[T]) Begin(tx *Tx) { s.tx, s.total = tx, 0 }
+
+// Add takes a row. It keeps nothing of it.
+func (s *Sorter[T]) Add(row *T) error {
+	if s.some = append(s.some, *row); len(s.some) < cap(s.some) {
+		return nil
+	}
+	s.take()
+	if s.block.rows >= s.o.Rows || s.block.blobs >= s.o.Blobs {
+		return s.write(s.block.rows/2 + 1)
+	}
+	return nil
+}
+
+// take adds the rows that came last to the block.
+func (s *Sorter[T]) take() {
+	if len(s.some) > 0 {
+		s.block.add(unsafe.Pointer(&s.some[0]), len(s.some))
+	}
+	clear(s.some)
+	s.some = s.some[:0]
+}
+
+// write writes the n oldest rows.
+func (s *Sorter[T]) write(n int) error {
+	b := s.block
+	order, times := make([]int32, b.rows), b.times()
+	for i := range order {
+		order[i] = int32(i)
+	}
+	b.order(order, times)
+	n = min(n, len(order))
+	for rows := order[:n]; len(rows) > 0; {
+		if s.file != nil && (s.file.rows >= s.o.FileRows || times[rows[0]] < s.last) {
+			if err := s.closeFile(); err != nil {
+				return err
+			}
+		}
+		if s.file == nil {
+			f, err := NewRowFile[T](s.tx, s.level)
+			if err != nil {
+				return err
+			}
+			s.file = f
+		}
+		k := int(min(int64(len(rows)), s.o.FileRows-s.file.rows))
+		if err := s.file.gather(b, rows[:k]); err != nil {
+			return err
+		}
+		s.last = times[rows[k-1]]
+		s.total += int64(k)
+		rows = rows[k:]
+	}
+	left := order[n:]
+	slices.Sort(left)
+	b.keep(left)
+	return nil
+}
+
+// Flush writes all rows and closes the file; it returns how many rows there were
+// since Begin. Begin may follow.
+func (s *Sorter[T]) Flush() (int64, error) {
+	s.take()
+	if s.block.rows > 0 {
+		if err := s.write(s.block.rows); err != nil {
+			return s.total, err
+		}
+	}
+	return s.total, s.closeFile()
+}
+
+func (s *Sorter[T]) closeFile() error {
+	if s.file == nil {
+		return nil
+	}
+	_, err := s.file.Close()
+	s.file = nil
+	return err
+}
+
+// gather appends rows of a block, which must come in the order of their time.
+func (f *RowFile[T]) gather(from *block, rows []int32) error {
+	for len(rows) > 0 && f.err == nil {
+		n := min(len(rows), groupRows-f.block.rows)
+		if from.blobs > 0 {
+			n = min(n, gatherRows) // to notice how large they are
+		}
+		f.block.gather(from, rows[:n])
+		f.rows += int64(n)
+		rows = rows[n:]
+		f.turnFull()
+	}
+	return f.err
+}
+
+// gatherRows of blobs are looked at at a time.
+const gatherRows = 16_384
