@@ -149,7 +149,7 @@ func byteValue(v any) ([]byte, error) {
 	case string:
 		return []byte(v), nil
 	}
-	return nil, fmt.Errorf("%v (%T) is neither text nor bytes", v, v)
+	return nil, fmt.Errorf("%v is neither text nor bytes", v)
 }
 
 // bytesUDF translates a function of bytes to the UDF of that name.

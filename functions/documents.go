@@ -1,6 +1,8 @@
 package functions
 
 import (
+	stdjson "encoding/json"
+	"errors"
 	"strings"
 
 	"vitess.io/vitess/go/mysql/decimal"
@@ -84,9 +86,22 @@ func (c *call) document(i int, v sqltypes.Value) (*json.Value, error) {
 	var p json.Parser
 	d, err := p.Parse(v.ToString())
 	if err != nil {
-		return nil, sqlErrorf(3141, "22032", "Invalid JSON text in argument %d to function %s: %q", i+1, c.name, err.Error())
+		return nil, c.invalidJSON(i, v.ToString())
 	}
 	return d, nil
+}
+
+// invalidJSON is error 3141 of a text that is no document, as MySQL words it.
+func (c *call) invalidJSON(i int, text string) error {
+	reason, at := "The document is empty.", 0
+	if strings.TrimSpace(text) != "" {
+		var syntax *stdjson.SyntaxError
+		reason = "Invalid value."
+		if errors.As(stdjson.Unmarshal([]byte(text), new(any)), &syntax) {
+			at = max(0, int(syntax.Offset)-1)
+		}
+	}
+	return sqlErrorf(3141, "22032", "Invalid JSON text in argument %d to function %s: \"%s\" at position %d.", i+1, c.name, reason, at)
 }
 
 // element reads an argument as a value to put into a document.

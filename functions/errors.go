@@ -21,6 +21,9 @@ func sqlErrorf(number int, state, format string, args ...any) *SQLError {
 	return &SQLError{number, state, fmt.Sprintf(format, args...)}
 }
 
+// errNoJSON is that of evalengine, which does not say what it read.
+var errNoJSON = &SQLError{3141, "22032", "Invalid JSON text."}
+
 // mysqlError gives an error of evalengine its MySQL number.
 func mysqlError(err error) error {
 	var own *SQLError
@@ -40,7 +43,7 @@ func mysqlError(err error) error {
 	case strings.Contains(message, "Invalid data type for JSON data"):
 		return &SQLError{3146, "22032", message}
 	case strings.HasPrefix(message, "cannot parse JSON") || strings.HasPrefix(message, "unexpected tail"):
-		return &SQLError{3141, "22032", "Invalid JSON text: " + message}
+		return errNoJSON
 	}
 	return &SQLError{1105, "HY000", err.Error()}
 }

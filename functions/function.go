@@ -2,9 +2,11 @@ package functions
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
 )
 
 // Function is an SQL function that MySQL does not have, defined once for its
@@ -145,6 +147,9 @@ func (f *Function) convert(arg int, v any) (any, error) {
 	if t == nil || v == nil {
 		return v, nil
 	}
-	v, _, err := t.Convert(context.Background(), v)
-	return v, err
+	out, _, err := t.Convert(context.Background(), v)
+	if err != nil && types.IsNumber(t) {
+		return nil, fmt.Errorf("%.60q is not a number", fmt.Sprint(v))
+	}
+	return out, err
 }

@@ -73,6 +73,8 @@ type Entry struct {
 	Name, Args, Doc string
 	// Aliases are other names of the same.
 	Aliases []string
+	// Least is the number of arguments it wants.
+	Least int
 	// Native tells that DuckDB computes it for some types of arguments.
 	Native bool
 }
@@ -82,6 +84,7 @@ func Entries() []Entry {
 	var out []Entry
 	for _, b := range table() {
 		e := Entry{Name: b.name, Args: b.args, Doc: b.doc, Native: translations()[b.name] != nil || strings.Contains(byCompiler, " "+b.name+" ")}
+		e.Least, _ = b.arity()
 		for alias, name := range aliases {
 			if name == b.name {
 				e.Aliases = append(e.Aliases, alias)
@@ -326,7 +329,10 @@ func (c *call) prepare() (*Prepared, error) {
 		}
 		v, err := eval(row)
 		if err != nil {
-			return sqltypes.NULL, mysqlError(err)
+			if err = mysqlError(err); err == error(errNoJSON) && len(row) > 0 {
+				err = c.invalidJSON(0, row[0].ToString()) // the document comes first
+			}
+			return sqltypes.NULL, err
 		}
 		if v.Len() > c.s.maxText() {
 			return c.tooLong()

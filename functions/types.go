@@ -153,7 +153,7 @@ func (t scalarType) text(v any) (any, error) {
 	case tables.ID:
 		return v.String(), nil
 	}
-	return nil, fmt.Errorf("%v (%T) is not text", v, v)
+	return nil, fmt.Errorf("%v is not text", v)
 }
 
 // Convert returns the canonical text.
