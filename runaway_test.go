@@ -424,6 +424,91 @@ func (s *served) descriptors() int {
 	return len(list)
 }
 
+// TestNothingIsLeft: of many statements that were ended nothing stays: no
+// descriptor, no goroutine, no file.
+func TestNothingIsLeft(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("reads /proc")
+	}
+	dir, err := demoArchive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 60
+	if *allRunaways {
+		count = 500
+	}
+	spill := t.TempDir()
+	s := serveProcess(t, dir, "--memory-limit", strconv.Itoa(1<<30), "--spill-directory", spill)
+	s.answers()
+	opened := s.descriptors()
+	var slow []time.Duration
+	for i := range count {
+		r := runaways[i*7%len(runaways)]
+		running := s.run(r.text, time.Minute, r.kind == "streaming")
+		time.Sleep(time.Duration(i*37%211) * time.Millisecond)
+		running.close()
+		if i%10 == 0 {
+			slow = append(slow, s.answers())
+		}
+	}
+	slices.Sort(slow)
+	t.Logf("the second client waited %v, at most %v", slow[len(slow)/2], slow[len(slow)-1])
+	s.settled(opened, spill)
+	// The stacks of all goroutines are what the runtime says at this signal.
+	if err := s.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	<-s.end
+	if n := strings.Count(s.out.String(), "\ngoroutine "); n == 0 || n > 40 {
+		t.Errorf("%d goroutines are left:\n%s", n, s.out)
+	}
+}
+
+// TestHint: MAX_EXECUTION_TIME in the statement.
+func TestHint(t *testing.T) {
+	dir, err := demoArchive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serveProcess(t, dir)
+	began := time.Now()
+	_, err = s.second.Exec("SELECT /*+ MAX_EXECUTION_TIME(300) */ COUNT(*) FROM packets a, packets b, packets c, packets d WHERE a.length + b.length + c.length + d.length = 3")
+	var e *mysql.MySQLError
+	if !errors.As(err, &e) || e.Number != 3024 || time.Since(began) > endsWithin {
+		t.Errorf("%v after %v", err, time.Since(began))
+	}
+}
+
+// TestInterruptedQuery: Ctrl-C ends wiresql query, whatever it does, and leaves
+// no file.
+func TestInterruptedQuery(t *testing.T) {
+	dir, err := demoArchive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, r := range runaways {
+		if seen[r.kind] {
+			continue
+		}
+		seen[r.kind] = true
+		spill := t.TempDir()
+		d := start(t, "query", "--data", dir, "--spill-directory", spill, r.text)
+		time.Sleep(time.Second)
+		began := time.Now()
+		if d.stop(os.Interrupt) == 0 && r.kind != "planning" {
+			t.Errorf("%s: exit code 0", r.name)
+		}
+		if took := time.Since(began); took > endsWithin {
+			t.Errorf("%s took %v", r.name, took)
+		}
+		if left, err := os.ReadDir(spill); err != nil || len(left) > 0 {
+			t.Errorf("%s: temporary files are left: %v, %v", r.name, left, err)
+		}
+	}
+}
+
 // TestRunawaysAtTheEnd: SIGTERM ends a server whatever runs.
 func TestRunawaysAtTheEnd(t *testing.T) {
 	if runtime.GOOS != "linux" {

@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+
+	"github.com/wiresql/wiresql/functions"
+)
+
+// The statement that ran while the memory grew ends, not the one that came
+// later; and the process when that does not help.
+func TestCeiling(t *testing.T) {
+	used, reason := int64(100<<20), ""
+	c := &ceiling{limit: 1000 << 20, read: func() int64 { return used }, fatal: func(why string) { reason = why }, running: map[*charge]struct{}{}}
+	now := time.Now()
+	step := func(d time.Duration, bytes int64) {
+		now, used = now.Add(d), bytes<<20
+		c.sample(now)
+	}
+	step(0, 100)
+	large, endLarge := c.begin(sql.NewEmptyContext())
+	defer endLarge()
+	step(sampleEvery, 800)
+	small, endSmall := c.begin(sql.NewEmptyContext())
+	defer endSmall()
+	step(sampleEvery, 1000)
+	if large.Err() != nil || small.Err() != nil {
+		t.Fatal("ended at the ceiling, not above it")
+	}
+	step(sampleEvery, 1001)
+	var e *functions.SQLError
+	if !errors.As(context.Cause(large), &e) || e.Number != 1041 {
+		t.Errorf("the large statement: %v", context.Cause(large))
+	}
+	if small.Err() != nil {
+		t.Errorf("the small statement: %v", context.Cause(small))
+	}
+	step(sampleEvery, 1200)
+	if small.Err() != nil {
+		t.Error("the next one was ended before the first could give back anything")
+	}
+	step(time.Second, 900)
+	step(5*time.Second, 900)
+	if reason != "" {
+		t.Errorf("the process ends though it helped: %s", reason)
+	}
+	step(sampleEvery, 1100)
+	if small.Err() == nil {
+		t.Error("above it again, nothing was ended")
+	}
+	step(time.Second, 1100)
+	if reason != "" {
+		t.Errorf("after a second: %s", reason)
+	}
+	step(2*time.Second, 1100)
+	if reason == "" {
+		t.Error("nothing helps, and the process goes on")
+	}
+}
+
+func TestCeilingOfTheMachine(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+		want  int64
+	}{
+		{"nothing known", nil, 4 << 30},
+		{"the machine's", map[string]string{"proc/meminfo": "MemFree: 5 kB\nMemTotal:       10485760 kB\n"}, 6 << 30},
+		{"of a group", map[string]string{"proc/meminfo": "MemTotal: 10485760 kB\n", "proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/memory.max": "1073741824\n",
+			"sys/fs/cgroup/a/b/memory.max": "max\n"}, 1 << 30 / 5 * 3},
+		{"of a group of the first version", map[string]string{"proc/self/cgroup": "9:cpu:/\n4:memory:/x\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "2147483648\n"}, 2 << 30 / 5 * 3},
+		{"hardly any", map[string]string{"proc/meminfo": "MemTotal: 65536 kB\n"}, LeastMemory},
+	} {
+		root := t.TempDir()
+		for name, text := range c.files {
+			name = filepath.Join(root, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(text), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := ceilingOf(root); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+}
