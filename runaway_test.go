@@ -400,7 +400,7 @@ func (s *served) settled(descriptors int, spill string) {
 	t := s.t
 	t.Helper()
 	s.answers()
-	await(t, 20*time.Second, "an idle processor", func() bool {
+	await(t, 3*time.Minute, "an idle processor", func() bool {
 		used := s.cpu()
 		time.Sleep(200 * time.Millisecond)
 		return s.cpu()-used < 100*time.Millisecond

@@ -36,7 +36,7 @@ const (
 	// was ended before it is left to itself.
 	patience = 300 * time.Millisecond
 	// lost is how long it may then take before the process must end.
-	lost = 30 * time.Second
+	lost = 2 * time.Minute
 )
 
 // within waits for a channel to be closed.
