@@ -15,7 +15,8 @@ import (
 // The statements that programs send as they start and as their users browse, a
 // page for each program, taken from its source. They are sent over the wire, in
 // order, in one session: none may fail where MySQL 8 gives an answer, and each
-// must have the columns that MySQL 8's has.
+// must have the columns that MySQL 8's has; those that answer with rows, also
+// when they are prepared.
 func TestClientPages(t *testing.T) {
 	wire := wireDB(t, demoEngine(t))
 	total := 0
@@ -30,6 +31,11 @@ func TestClientPages(t *testing.T) {
 			defer session.Close()
 			for _, c := range p.cases {
 				got := clientAnswer(session, c)
+				if c.kind == "columns" && len(got) > 0 {
+					if prepared := preparedColumns(session, c.statement); prepared != got[0] {
+						t.Errorf("%s:%d: %s\nprepared: %s\nnot prepared: %s", path, c.line, c.statement, prepared, got[0])
+					}
+				}
 				if *rewrite {
 					c.want = got
 				} else if strings.Join(got, "\n") != strings.Join(c.want, "\n") {
@@ -44,6 +50,27 @@ func TestClientPages(t *testing.T) {
 	if total < 600 {
 		t.Errorf("%d statements, at least 600 wanted", total)
 	}
+}
+
+// preparedColumns are the columns of a statement that is prepared.
+func preparedColumns(session *sql.Conn, statement string) string {
+	prepared, err := session.PrepareContext(context.Background(), statement)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	defer prepared.Close()
+	rows, err := prepared.QueryContext(context.Background())
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	for err == nil && rows.Next() {
+	}
+	if err = errors.Join(err, rows.Err()); err != nil {
+		return "error: " + err.Error()
+	}
+	return strings.Join(names, "\t")
 }
 
 // clientAnswer is what a page holds of an answer: its columns, or the error.

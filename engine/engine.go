@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	sqle "github.com/dolthub/go-mysql-server"
 	"github.com/dolthub/go-mysql-server/sql"
@@ -50,6 +51,7 @@ type Engine struct {
 	unguard   context.CancelFunc
 
 	sessions atomic.Uint32 // numbers given to sessions in-process
+	started  time.Time
 
 	snapMu sync.Mutex
 	names  nameStore
@@ -89,7 +91,7 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("archive directory: %w", err)
 	}
-	e := &Engine{cfg: cfg, archive: a, log: log, recentTurn: make(chan struct{}, 1),
+	e := &Engine{started: time.Now(), cfg: cfg, archive: a, log: log, recentTurn: make(chan struct{}, 1),
 		admission: newAdmission(Limits{cfg.MaxStatements, cfg.MaxRows, cfg.MaxBytes}),
 		ceiling:   ceiling{running: map[*charge]struct{}{}}, unguard: func() {}}
 	if e.duck, err = openDuck(cfg, []string{root}); err != nil {
@@ -148,6 +150,7 @@ func (e *Engine) setVariables() error {
 		// them through: an empty value would mean any file.
 		"secure_file_priv": filepath.Join(e.duck.spill, "nothing"),
 		"local_infile":     int8(0),
+		"query_cache_size": int64(0),
 		"max_connections":  int64(1000),
 	})
 }

@@ -287,6 +287,8 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 		return "", sqlError(err)
 	}
 	h.asked.Add(1)
+	sql.IncrementStatusVariable(sqlCtx, "Questions", 1)
+	sql.IncrementStatusVariable(sqlCtx, "Queries", 1)
 	if decode := decoderOf(sqlCtx); decode != nil && !st.prepared {
 		st.text = decode(st.text)
 	}

@@ -18,6 +18,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -136,6 +137,15 @@ func (s *Server) Start() error {
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
+	host, _ := os.Hostname()
+	port := 0
+	if a, ok := raw.Addr().(*net.TCPAddr); ok {
+		port = a.Port
+	}
+	if err := sql.SystemVariables.AssignValues(map[string]interface{}{"port": int64(port), "hostname": host}); err != nil {
+		raw.Close()
+		return fmt.Errorf("serve: %w", err)
+	}
 	s.listener = newListener(raw, s.cfg.MaxConnections, s.log)
 	sessions := server.NewSessionManager(sql.NewContext, s.session, sql.NoopTracer,
 		s.engine.Analyzer.Catalog.Database, s.engine.MemoryManager, s.engine.ProcessList, raw.Addr().String())
@@ -188,7 +198,35 @@ func (s *Server) Close() error {
 func (s *Server) session(_ context.Context, c *mysql.Conn, addr string) (sql.Session, error) {
 	user, _ := c.UserData.(sql.MysqlConnectionUser)
 	client := sql.Client{User: user.User, Address: user.Host, Capabilities: c.Capabilities}
-	return s.backend.Session(sql.NewBaseSessionWithClientServer(addr, client, c.ConnectionID)), nil
+	base := sql.NewBaseSessionWithClientServer(addr, client, c.ConnectionID)
+	if state, ok := tlsState(c); ok {
+		// Clients show their users whether, and how, a connection is encrypted.
+		for name, value := range map[string]string{
+			"Ssl_cipher":  tls.CipherSuiteName(state.CipherSuite),
+			"Ssl_version": strings.Replace(tls.VersionName(state.Version), "TLS ", "TLSv", 1),
+		} {
+			if err := base.SetStatusVariable(nil, name, value); err != nil {
+				return nil, err
+			}
+		}
+	}
+	sql.StatusVariables.IncrementGlobal("Connections", 1)
+	return s.backend.Session(base), nil
+}
+
+// tlsState is how a connection is encrypted.
+func tlsState(c *mysql.Conn) (tls.ConnectionState, bool) {
+	for under := c.Conn; under != nil; {
+		if t, ok := under.(*tls.Conn); ok {
+			return t.ConnectionState(), true
+		}
+		wrapped, ok := under.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		under = wrapped.NetConn()
+	}
+	return tls.ConnectionState{}, false
 }
 
 // certificate loads the configured certificate, or the generated one, or makes

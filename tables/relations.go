@@ -49,6 +49,9 @@ type Column struct {
 	// Titled tells that a field of a result is named as the column is here, in
 	// whatever case it was typed, as MySQL names those of its own views.
 	Titled bool
+	// Loose columns hold texts that may be numbers, such as the values of
+	// variables: a number beside one is compared with it as a number.
+	Loose bool
 }
 
 // Relation is a table as SQL users see it.

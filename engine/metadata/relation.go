@@ -135,7 +135,7 @@ func (d *definition) add(column string) {
 		c.Kind = tables.Bytes
 	default:
 		// What can be told apart by case alone never stands here.
-		c.Kind, c.NoCase = tables.Text, true
+		c.Kind, c.NoCase, c.Loose = tables.Text, true, true
 	}
 	d.Columns, d.types = append(d.Columns, c), append(d.types, typ)
 }

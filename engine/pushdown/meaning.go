@@ -231,6 +231,9 @@ func numberAs(l *Literal, m *tables.Column) (Expr, error) {
 		}
 		return nil, syntaxError("%s is a time, not the number %s: use FROM_UNIXTIME(%s) or '2026-06-12 10:15:00'", m.Name, n, n)
 	case tables.Text:
+		if m.Loose {
+			return l, nil
+		}
 		if v, ok := l.Value.(int64); ok && m.Name == "protocol" && v >= 0 && v < 256 {
 			return nil, syntaxError("protocol is a name: use protocol = '%s'", tables.ProtocolName(uint8(v)))
 		}
