@@ -90,12 +90,11 @@ func (s *querySession) Variable(scope, name string) (any, error) {
 			}
 		}
 		return n, nil
+	case "identity", "last_insert_id", "insert_id":
+		return int64(0), nil // nothing is inserted
 	}
 	var v any
 	var err error
-	if v, ok := s.counted(name); ok && scope != "global" {
-		return v, nil
-	}
 	if scope == "global" {
 		_, v, _ = sql.SystemVariables.GetGlobal(name)
 		if v == nil {
@@ -108,25 +107,6 @@ func (s *querySession) Variable(scope, name string) (any, error) {
 		return nil, &functions.SQLError{Number: 1193, State: "HY000", Message: fmt.Sprintf("Unknown system variable '%s'", name)}
 	}
 	return v, nil
-}
-
-// counted are the variables that tell of the statement before.
-func (s *querySession) counted(name string) (int64, bool) {
-	switch name {
-	case "warning_count":
-		return int64(s.ctx.Session.WarningCount()), true
-	case "error_count":
-		n := int64(0)
-		for _, w := range s.ctx.Session.Warnings() {
-			if w.Level == "Error" {
-				n++
-			}
-		}
-		return n, true
-	case "identity", "last_insert_id", "insert_id":
-		return 0, true // nothing is inserted
-	}
-	return 0, false
 }
 
 // SetUserVariable implements pushdown.Session.
