@@ -131,6 +131,10 @@ func (e *Engine) setVariables() error {
 	sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{
 		&sql.MysqlSystemVariable{Name: "time_zone", Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
 			Type: zoneType{types.NewSystemStringType("time_zone")}, Default: "+00:00"},
+		&sql.MysqlSystemVariable{Name: "sql_mode", Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
+			Type: modeType{types.NewSystemStringType("sql_mode")}, Default: ""},
+		&sql.MysqlSystemVariable{Name: "timestamp", Scope: sql.GetMysqlScope(sql.SystemVariableScope_Session), Dynamic: true,
+			Type: types.NewSystemDoubleType("timestamp", 0, 32536771199.999999), Default: 0.0},
 		&sql.MysqlSystemVariable{Name: varPushdown, Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
 			Type: types.NewSystemBoolType(varPushdown), Default: int8(1)},
 		&sql.MysqlSystemVariable{Name: varScanLimit, Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
@@ -142,6 +146,7 @@ func (e *Engine) setVariables() error {
 		// The server's zone is UTC, whatever the machine's is.
 		"time_zone":        "+00:00",
 		"system_time_zone": "UTC",
+		"lc_time_names":    "en_US",
 		// MySQL's own; go-mysql-server's compares by bytes.
 		"collation_connection": "utf8mb4_0900_ai_ci",
 		// MySQL 8's default; go-mysql-server's has half of it.
@@ -182,10 +187,10 @@ type Rows struct {
 
 // Query runs one statement. The rows must be closed.
 func (s *Session) Query(ctx context.Context, text string) (*Rows, error) {
-	text = OpenComments(text)
 	ctx, end := context.WithCancel(ctx)
 	cancel := func() { s.engine.ended(s.session.ID()); end() }
 	c := sql.NewContext(ctx, sql.WithSession(s.session), sql.WithQuery(text), sql.WithPid(uint64(s.session.ID())))
+	text, _, _ = Restate(c, text, false)
 	schema, iter, handled, err := s.engine.Answer(c, text, nil)
 	if !handled && err == nil {
 		schema, iter, _, err = s.engine.sql.Query(c, text)

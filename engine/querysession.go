@@ -3,9 +3,11 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"vitess.io/vitess/go/sqltypes"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -29,12 +31,33 @@ type querySession struct {
 
 var _ pushdown.Session = (*querySession)(nil)
 
-// maxWarnings is how many warnings one statement gives: more are counted by
-// nobody and hold memory.
-const maxWarnings = 64
+// maxWarnings is how many warnings one statement keeps at most, whatever
+// max_error_count says: they hold memory.
+const maxWarnings = 1024
+
+// wholeNumber reads a variable that is a whole number.
+func wholeNumber(v any) (int64, bool) {
+	switch n := v.(type) {
+	case int64:
+		return n, true
+	case uint64:
+		return int64(min(n, math.MaxInt64)), true
+	case int8:
+		return int64(n), true
+	case int32:
+		return int64(n), true
+	case uint32:
+		return int64(n), true
+	}
+	return 0, false
+}
 
 func newQuerySession(ctx *sql.Context, e *Engine, params Parameters, preparing bool) *querySession {
 	s := &querySession{ctx: ctx, engine: e, params: params, preparing: preparing}
+	limit := maxWarnings
+	if n, ok := wholeNumber(variable(ctx, "max_error_count")); ok {
+		limit = int(min(n, maxWarnings))
+	}
 	var mu sync.Mutex
 	warned := map[string]bool{}
 	s.functions = &functions.Session{
@@ -45,7 +68,7 @@ func newQuerySession(ctx *sql.Context, e *Engine, params Parameters, preparing b
 			if ctx.Err() != nil {
 				return // it may be another statement's session by now
 			}
-			if key := strconv.Itoa(code) + message; len(warned) < maxWarnings && !warned[key] {
+			if key := strconv.Itoa(code) + message; len(warned) < limit && !warned[key] {
 				warned[key] = true
 				ctx.Session.Warn(&sql.Warning{Level: "Warning", Code: code, Message: message})
 			}
@@ -57,7 +80,18 @@ func newQuerySession(ctx *sql.Context, e *Engine, params Parameters, preparing b
 		}
 	}
 	if mode, ok := variable(ctx, "sql_mode").(string); ok {
-		s.functions.SQLMode = mode
+		s.functions.SQLMode = mode + "," // empty means the default there
+	}
+	if n, ok := wholeNumber(variable(ctx, "div_precision_increment")); ok {
+		if s.functions.DivPrecision = int(n); n == 0 {
+			s.functions.DivPrecision = -1
+		}
+	}
+	if n, ok := wholeNumber(variable(ctx, "default_week_format")); ok {
+		s.functions.WeekMode = int(n)
+	}
+	if n, ok := variable(ctx, "timestamp").(float64); ok && n > 0 {
+		s.functions.Now = time.UnixMicro(int64(math.Round(n * 1e6))).UTC()
 	}
 	if n, ok := variable(ctx, "max_allowed_packet").(int64); ok {
 		s.functions.MaxText = int(n)
@@ -105,6 +139,10 @@ func (s *querySession) Variable(scope, name string) (any, error) {
 	}
 	if err != nil {
 		return nil, &functions.SQLError{Number: 1193, State: "HY000", Message: fmt.Sprintf("Unknown system variable '%s'", name)}
+	}
+	if name == "timestamp" && v == 0.0 {
+		now := s.functions.Now
+		v = float64(now.UnixMicro()) / 1e6
 	}
 	return v, nil
 }
@@ -172,7 +210,8 @@ func (s *querySession) Info(name string) (any, bool) {
 	case "row_count":
 		return s.ctx.GetLastQueryInfoInt(sql.RowCount), true
 	case "last_insert_id":
-		return uint64(0), true
+		n, _ := wholeNumber(variable(s.ctx, "last_insert_id"))
+		return uint64(n), true
 	case "current_role":
 		return "NONE", true
 	}

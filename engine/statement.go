@@ -34,6 +34,25 @@ type (
 // CountParameters counts the ? of a statement.
 func CountParameters(text string) int { return pushdown.CountParameters(text) }
 
+// Restate writes a text in the grammar that everything else here reads: with the
+// comments opened that MySQL runs and, if the session's sql_mode has another
+// grammar, its first statement in the default one; rest is what follows that.
+// changed is false when it has the default one. Where no more
+// may follow, what does is a mistake for the parser to find.
+func Restate(ctx *sql.Context, text string, more bool) (first, rest string, changed bool) {
+	mode, _ := variable(ctx, "sql_mode").(string)
+	m := pushdown.ModeOf(mode)
+	if m == (pushdown.Mode{}) || len(text) > maxStatement {
+		return OpenComments(text), "", false
+	}
+	if first, rest = m.Restate(text); strings.TrimSpace(rest) == "" {
+		rest = ""
+	} else if !more {
+		first, rest = first+";"+rest, ""
+	}
+	return OpenComments(first), rest, true
+}
+
 // statement is a query of ours that is compiled.
 type statement struct {
 	engine *Engine
@@ -318,6 +337,7 @@ func (e *Engine) prepareNamed(ctx *sql.Context, p *sqlparser.PrepareStmt) error 
 	if strings.TrimSpace(text) == "" {
 		return &functions.SQLError{Number: 1065, State: "42000", Message: "Query was empty"}
 	}
+	text, _, _ = Restate(ctx, text, false)
 	if len(s.prepared) >= maxPrepared {
 		return userError("more than %d prepared statements: DEALLOCATE PREPARE some", maxPrepared)
 	}

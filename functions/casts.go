@@ -49,6 +49,9 @@ func castType(c *call) (Type, error) {
 		}
 		return Type{Kind: Decimal, Precision: max(length, 1), Scale: scale, Nullable: nullable}, nil
 	case "double", "real":
+		if name == "real" && strings.Contains(c.s.SQLMode, "REAL_AS_FLOAT") {
+			break // which is not supported
+		}
 		return Type{Kind: Double, Nullable: nullable}, nil
 	case "char", "nchar":
 		if length == 0 && to.Length == nil {

@@ -93,7 +93,12 @@ func (m moment) weekOf(mode int) (week, year int) {
 // evalWeek is WEEK and YEARWEEK.
 func evalWeek(c *call) (evaluator, error) {
 	at := c.moment(0)
-	mode := func(sqltypes.Value) int64 { return 0 }
+	mode := func(sqltypes.Value) int64 {
+		if c.name == "week" {
+			return int64(c.s.WeekMode)
+		}
+		return 0
+	}
 	if len(c.args) == 2 {
 		mode = c.integer(1)
 	}

@@ -2,6 +2,7 @@ package functions
 
 import (
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 
@@ -238,6 +239,16 @@ func decimalText(d decimal.Decimal) sqltypes.Value {
 
 // evalArithmetic refuses a DOUBLE that is none any more.
 func evalArithmetic(c *call) (evaluator, error) {
+	if c.name == "-" && c.result.Kind == Integer && (c.args[0].Type.Kind == Unsigned || c.args[1].Type.Kind == Unsigned) {
+		return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) { // NO_UNSIGNED_SUBTRACTION
+			a, okA := new(big.Int).SetString(row[0].ToString(), 10)
+			b, okB := new(big.Int).SetString(row[1].ToString(), 10)
+			if !okA || !okB || !a.Sub(a, b).IsInt64() {
+				return sqltypes.NULL, outOfRange("BIGINT", "("+clip(row[0])+" - "+clip(row[1])+")")
+			}
+			return intValue(a.Int64()), nil
+		}), nil
+	}
 	eval, err := c.bySQL()
 	if err != nil || c.result.Kind != Double {
 		return eval, err

@@ -21,6 +21,8 @@ type Session struct {
 	// DivPrecision is div_precision_increment; 0 means MySQL's default, 4.
 	// (An increment of 0 digits is written as -1.)
 	DivPrecision int
+	// WeekMode is default_week_format: the mode of a WEEK that has none.
+	WeekMode int
 	// MaxText is max_allowed_packet: a longer text is NULL with warning 1301;
 	// 0 means 64 MiB.
 	MaxText int

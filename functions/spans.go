@@ -197,6 +197,10 @@ func evalExtract(c *call) (evaluator, error) {
 			}
 			m.micros = us
 		}
+		if unit == sqlparser.IntervalWeek {
+			week, _ := m.weekOf(c.s.WeekMode & 7)
+			return intValue(int64(week)), nil
+		}
 		return intValue(sign * m.part(unit)), nil
 	}), nil
 }
@@ -215,9 +219,6 @@ func (m moment) part(unit sqlparser.IntervalType) int64 {
 		return int64(m.month+2) / 3
 	case sqlparser.IntervalMonth:
 		return int64(m.month)
-	case sqlparser.IntervalWeek:
-		week, _ := m.weekOf(0)
-		return int64(week)
 	case sqlparser.IntervalDay:
 		return day
 	case sqlparser.IntervalDayHour:

@@ -33,7 +33,7 @@ var dateTranslations = map[string]translator{
 	"datediff":      duckDays("(%1 - %2)"),
 	"timestampdiff": duckTimestampDiff,
 	"week": func(d *translation) (string, bool) {
-		return d.weekOf(0, func(date string, mode int) (string, bool) { return weekText(date, mode), true })
+		return d.weekOf(d.s.WeekMode, func(date string, mode int) (string, bool) { return weekText(date, mode), true })
 	},
 	"yearweek": func(d *translation) (string, bool) {
 		return d.weekOf(0, func(date string, mode int) (string, bool) { return yearWeekText(date, mode|2), true })
@@ -125,15 +125,15 @@ func monthsText(a, b string) string {
 }
 
 // weekOf translates a call of a time and a literal mode.
-func (d *translation) weekOf(arg int, text func(date string, mode int) (string, bool)) (string, bool) {
-	mode := int64(0)
-	if len(d.args) > arg+1 {
+func (d *translation) weekOf(otherwise int, text func(date string, mode int) (string, bool)) (string, bool) {
+	mode := int64(otherwise)
+	if len(d.args) > 1 {
 		var ok bool
-		if mode, ok = d.literalInt(arg + 1); !ok {
+		if mode, ok = d.literalInt(1); !ok {
 			return "", false
 		}
 	}
-	date, ok := d.date(arg)
+	date, ok := d.date(0)
 	if !ok {
 		return "", false
 	}
@@ -330,7 +330,7 @@ func duckExtract(d *translation) (string, bool) {
 		sqlparser.IntervalYearMonth:         "(year(%1) * 100 + month(%1))",
 		sqlparser.IntervalQuarter:           "quarter(%1)",
 		sqlparser.IntervalMonth:             "month(%1)",
-		sqlparser.IntervalWeek:              weekText("%1", 0),
+		sqlparser.IntervalWeek:              weekText("%1", d.s.WeekMode&7),
 		sqlparser.IntervalDay:               "day(%1)",
 		sqlparser.IntervalDayHour:           "(day(%1) * 100 + hour(%1))",
 		sqlparser.IntervalDayMinute:         "(day(%1) * 10000 + hour(%1) * 100 + minute(%1))",

@@ -141,10 +141,6 @@ func (h *handler) prepare(ctx context.Context, c *mysql.Conn, text string) (_ st
 	if decode := h.decoder(c); decode != nil {
 		text = decode(text)
 	}
-	text = engine.OpenComments(text)
-	if n := engine.CountParameters(text); n > maxParameters {
-		return "", nil, newError(1390, "HY000", "Prepared statement contains too many placeholders")
-	}
 	defer func() {
 		if v := recover(); v != nil {
 			h.log.Error("panic while preparing", "panic", v, "stack", string(debug.Stack()))
@@ -162,6 +158,10 @@ func (h *handler) prepare(ctx context.Context, c *mysql.Conn, text string) (_ st
 			h.backend.Log(sqlCtx, logged(text, started, 0, err))
 		}
 	}()
+	text, _, _ = engine.Restate(sqlCtx, text, false)
+	if n := engine.CountParameters(text); n > maxParameters {
+		return "", nil, newError(1390, "HY000", "Prepared statement contains too many placeholders")
+	}
 	schema, handled, err := h.backend.Prepare(sqlCtx, text)
 	if err != nil {
 		return "", nil, sqlError(ended(sqlCtx, err))
@@ -292,7 +292,6 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 	if decode := decoderOf(sqlCtx); decode != nil && !st.prepared {
 		st.text = decode(st.text)
 	}
-	st.text = engine.OpenComments(st.text)
 	out := &spooler{ctx: sqlCtx, to: to}
 	defer func() {
 		if v := recover(); v != nil {
@@ -310,7 +309,11 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 		stop()
 	}()
 
-	if st.multi {
+	restated := false
+	if !st.prepared {
+		st.text, rest, restated = engine.Restate(sqlCtx, st.text, st.multi)
+	}
+	if st.multi && !restated {
 		st.text, rest = firstStatement(st.text)
 	}
 	st.text = inTheirGrammar(st.text)

@@ -251,13 +251,13 @@ func (c *compiler) sum(name string, distinct bool, x Expr) (Expr, error) {
 			digits = 19
 		}
 	}
-	if t.Scale+divScale > maxScale {
+	if t.Scale+c.divScale() > maxScale {
 		return nil, refuse(nil, "%s of a decimal with %d digits behind the point", strings.ToUpper(name), t.Scale)
 	}
 	if name == "sum" {
 		a.T = Type{Kind: Decimal, Precision: min(65, digits+22), Scale: t.Scale, Nullable: true}
 	} else {
-		a.T = Type{Kind: Decimal, Precision: min(65, digits+divScale), Scale: min(30, t.Scale+divScale), Nullable: true}
+		a.T = Type{Kind: Decimal, Precision: min(65, digits+c.divScale()), Scale: min(30, t.Scale+c.divScale()), Nullable: true}
 	}
 	return a, nil
 }

@@ -184,7 +184,8 @@ func (r *renderer) digits(e Expr) (text string, frac int) {
 func (r *renderer) quotient(e *Call) (text string, frac int) {
 	a, fa := r.digits(e.Args[0])
 	b, fb := r.digits(e.Args[1])
-	frac = max(fa, scaleOf(e), min((fa+fb+divScale+8)/9*9, maxDigits))
+	increment := max(0, scaleOf(e)-scaleOf(e.Args[0]))
+	frac = max(fa, scaleOf(e), min((fa+fb+increment+8)/9*9, maxDigits))
 	return fmt.Sprintf("(%s // %s)", times(a, frac-fa+fb), nonzero(e.Args[1], b)), frac
 }
 

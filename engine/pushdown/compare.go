@@ -576,6 +576,9 @@ func (c *compiler) like(e *sqlparser.ComparisonExpr) (Expr, error) {
 	}
 	v, p := args[0], args[1]
 	escape := `\`
+	if c.sqlMode("NO_BACKSLASH_ESCAPES") {
+		escape = ""
+	}
 	if e.Escape != nil {
 		x, err := c.expr(e.Escape)
 		if err != nil {

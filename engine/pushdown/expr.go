@@ -384,6 +384,9 @@ func (c *compiler) is(e *sqlparser.IsExpr) (Expr, error) {
 
 // binary binds the operators on numbers and bits.
 func (c *compiler) binary(e *sqlparser.BinaryExpr) (Expr, error) {
+	if l, ok := e.Left.(*sqlparser.BinaryExpr); ok && isJoin(l.Right) {
+		return c.expr(&sqlparser.FuncExpr{Name: sqlparser.NewIdentifierCI("concat"), Exprs: []sqlparser.Expr{l.Left, e.Right}})
+	}
 	args, err := c.exprs([]sqlparser.Expr{e.Left, e.Right})
 	if err != nil {
 		return nil, err

@@ -182,7 +182,13 @@ func (s *Statement) mark(text string) string {
 	last := 0
 	closeField := func() {
 		f := &stack[len(stack)-1]
-		s.titles[f.number] = append(s.titles[f.number], text[f.from:max(last, f.from)])
+		from := f.from
+		for _, mark := range []string{quotedName, plainText} {
+			if strings.HasSuffix(text[:from], mark) {
+				from -= len(mark)
+			}
+		}
+		s.titles[f.number] = append(s.titles[f.number], asTyped(text[from:max(last, from)]))
 	}
 	reading := func() bool { return len(stack) > 0 && stack[len(stack)-1].level == level }
 	end := func() {

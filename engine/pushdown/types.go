@@ -126,7 +126,7 @@ func scaleOf(e Expr) int {
 		return scaleOf(e.Call)
 	case *Aggregate:
 		if e.Name == "avg" {
-			return min(scaleOf(e.Args[0])+divScale, 30)
+			return e.T.Scale
 		}
 		return widest(e.Args)
 	case *Subquery:
@@ -144,8 +144,6 @@ func scaleOf(e Expr) int {
 		switch e.Op {
 		case "*":
 			return min(scaleOf(e.Args[0])+scaleOf(e.Args[1]), 30)
-		case "/":
-			return min(scaleOf(e.Args[0])+divScale, 30)
 		case "unix_timestamp":
 			return 6
 		case "round":
@@ -161,8 +159,15 @@ func scaleOf(e Expr) int {
 	return 0
 }
 
-// divScale is MySQL's div_precision_increment. Sessions can't change it.
-const divScale = 4
+// divScale is div_precision_increment.
+func (c *compiler) divScale() int {
+	switch n := c.fn.DivPrecision; {
+	case n == 0:
+		return 4
+	default:
+		return max(n, 0)
+	}
+}
 
 func intLiteral(e Expr) (int64, bool) {
 	l, ok := e.(*Literal)

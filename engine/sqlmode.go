@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
+)
+
+// modeWord is a word of sql_mode.
+type modeWord struct {
+	word, does string
+	refused    bool
+}
+
+// modeWords are the words of sql_mode in MySQL's order, and what they do here.
+// One that is refused says what to do instead.
+var modeWords = []modeWord{
+	{"REAL_AS_FLOAT", "`CAST(x AS REAL)` is that of FLOAT, which is not supported", false},
+	{"PIPES_AS_CONCAT", "`||` joins texts", false},
+	{"ANSI_QUOTES", "`\"…\"` is a name", false},
+	{"IGNORE_SPACE", "nothing: a space may always stand before `(`", false},
+	{"ONLY_FULL_GROUP_BY", "error 1055 for a column that groups have several of; without it any of them", false},
+	{"NO_UNSIGNED_SUBTRACTION", "a difference is signed", false},
+	{"NO_DIR_IN_CREATE", "nothing: it is about writing", false},
+	{"ANSI", "`REAL_AS_FLOAT`, `PIPES_AS_CONCAT`, `ANSI_QUOTES`, `IGNORE_SPACE`, `ONLY_FULL_GROUP_BY`", false},
+	{"NO_AUTO_VALUE_ON_ZERO", "nothing: it is about writing", false},
+	{"NO_BACKSLASH_ESCAPES", "a backslash is a letter, also to `LIKE`", false},
+	{"STRICT_TRANS_TABLES", "nothing: it is about writing", false},
+	{"STRICT_ALL_TABLES", "nothing: it is about writing", false},
+	{"NO_ZERO_IN_DATE", "nothing: a day that does not exist is NULL with or without it", false},
+	{"NO_ZERO_DATE", "nothing: a day that does not exist is NULL with or without it", false},
+	{"ALLOW_INVALID_DATES", "a day that does not exist is NULL", true},
+	{"ERROR_FOR_DIVISION_BY_ZERO", "a division by zero gives warning 1365", false},
+	{"TRADITIONAL", "the `STRICT_…`, `NO_ZERO_…`, `ERROR_FOR_DIVISION_BY_ZERO` and `NO_ENGINE_SUBSTITUTION`", false},
+	{"NO_AUTO_CREATE_USER", "nothing: it is about writing", false},
+	{"HIGH_NOT_PRECEDENCE", "`NOT` binds as `!` does", false},
+	{"NO_ENGINE_SUBSTITUTION", "nothing: it is about writing", false},
+	{"PAD_CHAR_TO_FULL_LENGTH", "nothing: no column is a CHAR", false},
+	{"TIME_TRUNCATE_FRACTIONAL", "fractions of seconds are rounded", true},
+}
+
+// combined are words that stand for others.
+var combined = map[string]string{
+	"ANSI": "REAL_AS_FLOAT,PIPES_AS_CONCAT,ANSI_QUOTES,IGNORE_SPACE,ONLY_FULL_GROUP_BY,ANSI",
+	"TRADITIONAL": "STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO," +
+		"TRADITIONAL,NO_ENGINE_SUBSTITUTION",
+}
+
+// modeType is the type of sql_mode: words, once each, in order.
+type modeType struct{ sql.SystemVariableType }
+
+// Convert implements sql.Type.
+func (t modeType) Convert(_ context.Context, v any) (any, sql.ConvertInRange, error) {
+	var text string
+	switch v := v.(type) {
+	case string:
+		text = v
+	case int8, int16, int32, int64, uint8, uint16, uint32, uint64:
+		if text = fmt.Sprint(v); text == "0" {
+			text = ""
+		}
+	default:
+		return nil, sql.OutOfRange, wrongValue("sql_mode", "NULL", "")
+	}
+	set := map[string]bool{}
+	for _, word := range strings.Split(strings.ToUpper(text), ",") {
+		word = strings.TrimSpace(word)
+		if all := combined[word]; all != "" {
+			for _, w := range strings.Split(all, ",") {
+				set[w] = true
+			}
+			continue
+		}
+		at := slices.IndexFunc(modeWords, func(m modeWord) bool { return m.word == word })
+		switch {
+		case word == "":
+		case at < 0:
+			return nil, sql.OutOfRange, wrongValue("sql_mode", word, "")
+		case modeWords[at].refused:
+			return nil, sql.OutOfRange, wrongValue("sql_mode", word, modeWords[at].does+" here")
+		default:
+			set[word] = true
+		}
+	}
+	var out []string
+	for _, m := range modeWords {
+		if set[m.word] {
+			out = append(out, m.word)
+		}
+	}
+	return strings.Join(out, ","), sql.InRange, nil
+}
+
+// wrongValue is MySQL's error of a value that a variable does not take.
+func wrongValue(name, value, why string) error {
+	if why != "" {
+		why = ": " + why
+	}
+	return mysql.NewSQLError(1231, "42000", "Variable '%s' can't be set to the value of '%s'%s", name, value, why)
+}
