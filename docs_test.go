@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -66,9 +67,16 @@ quotes (networks go to ` + "`ip_in`" + `); *id* columns are 13 characters. NULL 
 	return b.String()
 }
 
-func TestDocsOfTablesAreCurrent(t *testing.T) {
-	const path = "docs/tables.md"
-	want := tablesPage()
+func TestDocsOfTablesAreCurrent(t *testing.T) { currentPage(t, "docs/tables.md", tablesPage()) }
+
+func TestDocsOfSettingsAreCurrent(t *testing.T) {
+	demoEngine(t) // which registers those of our own
+	currentPage(t, "docs/settings.md", engine.SettingsPage())
+}
+
+// currentPage compares a page with what the code says of it.
+func currentPage(t *testing.T, path, want string) {
+	t.Helper()
 	if *rewrite {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)

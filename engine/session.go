@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"sync"
 
@@ -48,7 +49,11 @@ var unobeyed = map[string]func(v any) error{
 // guardSettings makes SET refuse what would be ignored. The variables are the
 // process's.
 var guardSettings = sync.OnceFunc(func() {
-	for name, check := range unobeyed {
+	checks := maps.Clone(unobeyed)
+	for name := range onlyValues {
+		checks[name] = checkOnly(name)
+	}
+	for name, check := range checks {
 		known, _, _ := sql.SystemVariables.GetGlobal(name)
 		v, ok := known.(*sql.MysqlSystemVariable)
 		if !ok {

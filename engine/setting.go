@@ -47,7 +47,7 @@ func checkSetting(name string, value sqlparser.Expr) error {
 	if v, ok := known.(*sql.MysqlSystemVariable); literal == nil || ok && !v.Dynamic {
 		return nil // what can't be set is go-mysql-server's to say
 	}
-	if !fits(known.GetType(), literal.Type) {
+	if name != "sql_mode" && !fits(known.GetType(), literal.Type) { // which may be a number of bits
 		return &functions.SQLError{Number: 1232, State: "42000", Message: fmt.Sprintf("Incorrect argument type to variable '%s'", name)}
 	}
 	switch {

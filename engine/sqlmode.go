@@ -20,7 +20,7 @@ type modeWord struct {
 // One that is refused says what to do instead.
 var modeWords = []modeWord{
 	{"REAL_AS_FLOAT", "`CAST(x AS REAL)` is that of FLOAT, which is not supported", false},
-	{"PIPES_AS_CONCAT", "`||` joins texts", false},
+	{"PIPES_AS_CONCAT", "two pipes join texts", false},
 	{"ANSI_QUOTES", "`\"…\"` is a name", false},
 	{"IGNORE_SPACE", "nothing: a space may always stand before `(`", false},
 	{"ONLY_FULL_GROUP_BY", "error 1055 for a column that groups have several of; without it any of them", false},

@@ -56,8 +56,8 @@ const (
 // what follows its semicolon.
 func (m Mode) Restate(text string) (first, rest string) {
 	var b strings.Builder
-	last := ""              // word before, in capitals
-	var ends []int          // of the patterns that are being written
+	last := ""             // word before, in capitals
+	var ends []int         // of the patterns that are being written
 	looks := 4 * len(text) // bytes that may be looked ahead over
 	for i := 0; i < len(text); {
 		end := lexeme(text, i, m.NoBackslash)
