@@ -110,8 +110,11 @@ func SettingsPage() string {
 	row := func(name, what string) {
 		_, value, _ := sql.SystemVariables.GetGlobal(name)
 		text := fmt.Sprint(value)
-		if name == "sql_mode" {
+		switch name {
+		case "sql_mode":
 			text = strings.ReplaceAll(text, ",", "`, `")
+		case "max_allowed_packet":
+			text = "--max-request-bytes"
 		}
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", name, text, what)
 	}

@@ -53,6 +53,9 @@ func Restate(ctx *sql.Context, text string, more bool) (first, rest string, chan
 	return OpenComments(first), rest, true
 }
 
+// AsTyped is a restated text as its author wrote it.
+func AsTyped(text string) string { return pushdown.AsTyped(text) }
+
 // statement is a query of ours that is compiled.
 type statement struct {
 	engine *Engine

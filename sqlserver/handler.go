@@ -354,7 +354,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 
 // logged is a statement that is over, for the log of them.
 func logged(text string, started time.Time, rows int, err error) engine.Logged {
-	l := engine.Logged{Start: started, Duration: time.Since(started), Text: text, Rows: rows}
+	l := engine.Logged{Start: started, Duration: time.Since(started), Text: engine.AsTyped(text), Rows: rows}
 	if err != nil {
 		l.Error = sqlError(err).Num
 		l.Cancelled = l.Error == mysql.ERQueryInterrupted || l.Error == mysql.ERQueryTimeout

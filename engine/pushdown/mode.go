@@ -235,8 +235,8 @@ var (
 	restatedText = regexp.MustCompile(`/\*\\\*/('(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*")`)
 )
 
-// asTyped is a piece of a restated text as its author wrote it.
-func asTyped(text string) string {
+// AsTyped is a piece of a restated text as its author wrote it.
+func AsTyped(text string) string {
 	if !strings.Contains(text, "*/") && !strings.Contains(text, joined) { // no mark
 		return text
 	}

@@ -32,8 +32,8 @@ func TestRestate(t *testing.T) {
 		}
 	}
 	for _, text := range []string{`"a""b" || 'c\d'`, `x LIKE 'a' || "b"`, `1 + 2`, "NOT x"} {
-		if first, _ := all.Restate(text); asTyped(first) != text {
-			t.Errorf("%s is told as %s", text, asTyped(first))
+		if first, _ := all.Restate(text); AsTyped(first) != text {
+			t.Errorf("%s is told as %s", text, AsTyped(first))
 		}
 	}
 	for _, piece := range []string{"LIKE || ", "LIKE (", "a.", "\"", "'\\", "/*", "@"} {

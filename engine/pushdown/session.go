@@ -106,7 +106,7 @@ var marks = regexp.MustCompile(`/\*#\d+\*/ `)
 
 // written is the start of an expression's text, for errors.
 func written(node sqlparser.SQLNode) string {
-	s := asTyped(marks.ReplaceAllString(sqlparser.String(node), ""))
+	s := AsTyped(marks.ReplaceAllString(sqlparser.String(node), ""))
 	for i, r := range s {
 		if r == '\n' || i >= 120 {
 			return s[:i]

@@ -188,7 +188,7 @@ func (s *Statement) mark(text string) string {
 				from -= len(mark)
 			}
 		}
-		s.titles[f.number] = append(s.titles[f.number], asTyped(text[from:max(last, from)]))
+		s.titles[f.number] = append(s.titles[f.number], AsTyped(text[from:max(last, from)]))
 	}
 	reading := func() bool { return len(stack) > 0 && stack[len(stack)-1].level == level }
 	end := func() {
