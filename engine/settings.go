@@ -59,7 +59,8 @@ var unused = []struct{ about, names string }{
 		foreign_key_checks generated_random_password_length keep_files_on_create low_priority_updates max_delayed_threads
 		max_insert_delayed_threads max_points_in_geometry max_sp_recursion_depth old_alter_table require_row_format select_into_buffer_size
 		select_into_disk_sync select_into_disk_sync_delay sql_safe_updates strict_mysql_compatibility transaction_isolation
-		transaction_read_only tx_isolation tx_read_only unique_checks updatable_views_with_limit`},
+		transaction_read_only transaction_write_set_extraction tx_isolation tx_read_only unique_checks updatable_views_with_limit
+		xa_detach_on_prepare`},
 	{"how MySQL computes, which is done otherwise here with the same answer", `big_tables disable_merge_join end_markers_in_json
 		eq_range_index_dive_limit histogram_generation_max_mem_size information_schema_stats_expiry inmemory_joins
 		internal_tmp_mem_storage_engine join_buffer_size join_complexity_limit max_heap_table_size max_length_for_sort_data
