@@ -39,6 +39,7 @@ var obeyed = map[string]string{
 // since it would change what statements mean.
 var onlyValues = map[string]struct{ value, why string }{
 	"default_collation_for_utf8mb4": {"utf8mb4_0900_ai_ci", "name the collation, as in SET NAMES utf8mb4 COLLATE …"},
+	"explain_format":                {"TRADITIONAL", "name the format, as in EXPLAIN FORMAT=JSON …"},
 	"lc_messages":                   {"en_US", "messages are English"},
 	"max_join_size":                 {"18446744073709551615", "rows are not counted ahead; use wiresql_packet_scan_limit or max_execution_time"},
 	"pseudo_thread_id":              {"0", "a connection has the number it has"},
@@ -60,8 +61,13 @@ var unused = []struct{ about, names string }{
 		max_insert_delayed_threads max_points_in_geometry max_sp_recursion_depth old_alter_table require_row_format select_into_buffer_size
 		select_into_disk_sync select_into_disk_sync_delay sql_safe_updates strict_mysql_compatibility transaction_isolation
 		transaction_read_only transaction_write_set_extraction tx_isolation tx_read_only unique_checks updatable_views_with_limit
-		xa_detach_on_prepare`},
-	{"how MySQL computes, which is done otherwise here with the same answer", `big_tables disable_merge_join end_markers_in_json
+		keyring_operations show_gipk_in_create_table_and_information_schema sql_generate_invisible_primary_key xa_detach_on_prepare`},
+	{"how MySQL computes, which is done otherwise here with the same answer", `innodb_adaptive_hash_index
+		innodb_buffer_pool_instances innodb_default_row_format innodb_fast_shutdown innodb_file_per_table innodb_flush_log_at_trx_commit
+		innodb_flush_method innodb_log_buffer_size innodb_log_file_size innodb_redo_log_capacity innodb_rollback_on_timeout
+		innodb_stats_persistent innodb_strict_mode innodb_table_locks innodb_temp_data_file_path innodb_thread_concurrency
+		optimizer_max_subgraph_pairs optimizer_switch query_alloc_block_size query_cache_limit query_prealloc_size
+		range_alloc_block_size transaction_alloc_block_size transaction_allow_batching big_tables disable_merge_join end_markers_in_json
 		eq_range_index_dive_limit histogram_generation_max_mem_size information_schema_stats_expiry inmemory_joins
 		internal_tmp_mem_storage_engine join_buffer_size join_complexity_limit max_heap_table_size max_length_for_sort_data
 		max_seeks_for_key max_sort_length myisam_repair_threads myisam_sort_buffer_size myisam_stats_method new optimizer_prune_level
@@ -69,11 +75,15 @@ var unused = []struct{ about, names string }{
 		optimizer_trace_offset parser_max_mem_size preload_buffer_size query_cache_type range_optimizer_max_mem_size read_buffer_size
 		read_rnd_buffer_size secondary_engine_cost_threshold sort_buffer_size sql_buffer_result thread_pool_high_priority_connection
 		tmp_table_size transaction_prealloc_size use_secondary_engine windowing_use_high_precision`},
-	{"replication and logs, which there are none of", `debug_sync gtid_next immediate_server_version log_bin long_query_time
+	{"replication and logs, which there are none of", `binlog_cache_size binlog_transaction_compression expire_logs_days init_replica
+		init_slave log_bin_trust_function_creators log_replica_updates log_slave_updates max_relay_log_size profiling
+		profiling_history_size pseudo_replica_mode relay_log relay_log_basename replica_net_timeout report_host report_port rpl_read_size
+		server_id_bits slave_net_timeout source_verify_checksum sql_replica_skip_counter sync_binlog debug_sync gtid_next immediate_server_version log_bin long_query_time
 		min_examined_row_limit original_server_version print_identified_with_as_hex pseudo_slave_mode rbr_exec_mode server_id server_uuid
 		show_create_table_skip_secondary_engine show_create_table_verbosity show_external_procedures show_old_temporals sql_log_bin
 		sql_log_off sql_notes sql_warnings`},
-	{"connections, whose limits are the server's", `interactive_timeout lock_wait_timeout max_user_connections net_buffer_length
+	{"connections, whose limits are the server's", `authentication_policy connection_memory_chunk_size
+		global_connection_memory_tracking ssl_session_cache_mode interactive_timeout lock_wait_timeout max_user_connections net_buffer_length
 		net_read_timeout net_retry_count net_write_timeout session_track_gtids session_track_schema session_track_state_change
 		session_track_system_variables session_track_transaction_info wait_timeout`},
 }
