@@ -126,8 +126,8 @@ func (e *Engine) Session(base *sql.BaseSession) sql.Session { return &session{Ba
 // setVariables registers our session variables and fixes those whose defaults
 // are unsafe or give wrong answers. go-mysql-server keeps them per process.
 func (e *Engine) setVariables() error {
-	guardSettings()
 	sql.SystemVariables.AddSystemVariables(lackingVariables())
+	guardSettings()
 	sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{
 		&sql.MysqlSystemVariable{Name: "time_zone", Scope: sql.GetMysqlScope(sql.SystemVariableScope_Both), Dynamic: true,
 			Type: zoneType{types.NewSystemStringType("time_zone")}, Default: "+00:00"},
