@@ -350,6 +350,7 @@ func (im *importer) file(s *source) error {
 		return nil
 	}
 	defer r.Close()
+	r.Ahead()
 	if im.cfg.InPlace && r.Compressed() {
 		im.baseBytes += s.size
 		im.refuse(s, fmt.Errorf("%s: a compressed file can't be read in place: import it by copy", s.path))

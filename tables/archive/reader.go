@@ -86,6 +86,7 @@ type Reader struct {
 	path   string
 	file   *os.File
 	in     stream
+	ahead  *readAhead
 	closer func()
 	size   int64
 
@@ -149,6 +150,17 @@ func (r *Reader) open() error {
 	}
 	r.in.buf = make([]byte, readBuffer)
 	return r.header()
+}
+
+// Ahead has the file read in a goroutine of its own from here on, ahead of what is
+// asked for: for who reads all of it.
+func (r *Reader) Ahead() {
+	var hash *xxh3.Hasher128
+	if !r.in.unhashed {
+		hash = &r.in.hash
+	}
+	r.ahead = newReadAhead(r.in.src, hash)
+	r.in.src, r.in.unhashed = r.ahead, true
 }
 
 // header tells the format and reads what every record depends on.
@@ -264,6 +276,10 @@ func (r *Reader) readError() error {
 
 // Close releases the file.
 func (r *Reader) Close() error {
+	if r.ahead != nil {
+		r.ahead.close()
+		r.ahead = nil
+	}
 	if r.closer != nil {
 		r.closer()
 		r.closer = nil

@@ -46,6 +46,8 @@ type SegmentWriter struct {
 	last   int64
 	offset int64 // of the next record
 	buf    []byte
+	spare  []byte     // the buffer that is being written, or nil
+	writes chan error // of that one's writing
 	synced int64
 	when   time.Time
 	syncer *syncer
@@ -170,16 +172,44 @@ func (w *SegmentWriter) rotate() error {
 	return nil
 }
 
-// flush hands the buffer to the kernel, and now and then asks for it to reach
-// the disk.
+// flush has the buffer handed to the kernel while another one fills, and now and
+// then asks for it to reach the disk.
 func (w *SegmentWriter) flush() error {
-	if _, err := w.file.Write(w.buf); err != nil {
-		return fmt.Errorf("write packets: %w", err)
+	if err := w.wait(); err != nil {
+		return err
 	}
-	w.buf = w.buf[:0]
-	if w.syncer != nil && (w.offset-w.synced >= syncBytes || time.Since(w.when) >= syncTime) {
+	full, file, syncer := w.buf, w.file, w.syncer
+	if w.spare == nil {
+		w.spare = make([]byte, 0, cap(full))
+	}
+	w.buf, w.spare = w.spare[:0], full
+	if syncer != nil && w.offset-w.synced < syncBytes && time.Since(w.when) < syncTime {
+		syncer = nil
+	}
+	if syncer != nil {
 		w.synced, w.when = w.offset, time.Now()
-		w.syncer.ask()
+	}
+	writes := make(chan error, 1)
+	w.writes = writes
+	go func() {
+		_, err := file.Write(full)
+		if err == nil && syncer != nil {
+			syncer.ask()
+		}
+		writes <- err
+	}()
+	return nil
+}
+
+// wait waits for the buffer that is being written.
+func (w *SegmentWriter) wait() error {
+	if w.writes == nil {
+		return nil
+	}
+	err := <-w.writes
+	w.writes = nil
+	if err != nil {
+		return fmt.Errorf("write packets: %w", err)
 	}
 	return nil
 }
@@ -190,6 +220,9 @@ func (w *SegmentWriter) finish() error {
 		return nil
 	}
 	err := w.flush()
+	if err == nil {
+		err = w.wait()
+	}
 	if w.syncer != nil {
 		err = errors.Join(err, w.syncer.stop())
 		w.syncer = nil
@@ -217,8 +250,9 @@ func (w *SegmentWriter) finish() error {
 
 // abandon closes the open segment of a batch that is aborted.
 func (w *SegmentWriter) abandon() {
+	_ = w.wait() // the file goes anyway
 	if w.syncer != nil {
-		_ = w.syncer.stop() // the file goes anyway
+		_ = w.syncer.stop()
 		w.syncer = nil
 	}
 	if w.file != nil {

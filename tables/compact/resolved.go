@@ -36,10 +36,9 @@ type resolutions struct {
 	count int
 	sweep int // count at which expired ones are looked for
 
-	next func() (tables.DNS, error, bool) // the rows not read yet
+	next func() ([]tables.DNS, error, bool) // the rows not read yet, some at a time
 	stop func()
-	row  tables.DNS // the next of them
-	more bool
+	rows []tables.DNS // the next of them; none at the end
 	err  error
 }
 
@@ -69,17 +68,15 @@ func resolvedNames(ctx context.Context, cat *archive.Catalog, files []archive.Fi
 			}
 		}
 	}
-	r.next, r.stop = iter.Pull2(func(yield func(tables.DNS, error) bool) {
+	r.next, r.stop = iter.Pull2(func(yield func([]tables.DNS, error) bool) {
 		_, err := mergeRows(ctx, from, func(d *tables.DNS) tables.Time { return d.TS }, func(rows []tables.DNS) error {
-			for i := range rows {
-				if !yield(rows[i], nil) {
-					return errStopped
-				}
+			if !yield(rows, nil) {
+				return errStopped
 			}
 			return nil
 		}, resolvedColumns...)
 		if err != nil && !errors.Is(err, errStopped) {
-			yield(tables.DNS{}, err)
+			yield(nil, err)
 		}
 	})
 	r.read()
@@ -93,15 +90,17 @@ var errStopped = errors.New("stopped")
 var resolvedColumns = []string{"ts", "site", "client_hi", "client_lo", "query", "qtype", "answers", "ttl"}
 
 func (r *resolutions) read() {
-	row, err, more := r.next()
-	r.row, r.more, r.err = row, more && err == nil, errors.Join(r.err, err)
+	rows, err, _ := r.next()
+	r.rows, r.err = rows, errors.Join(r.err, err)
 }
 
 // advance takes in the answers up to now.
 func (r *resolutions) advance(now tables.Time) {
-	for r.more && r.row.TS <= now+resolvedSkew {
-		r.add(&r.row)
-		r.read()
+	for len(r.rows) > 0 && r.rows[0].TS <= now+resolvedSkew {
+		r.add(&r.rows[0])
+		if r.rows = r.rows[1:]; len(r.rows) == 0 {
+			r.read()
+		}
 	}
 	if r.count >= r.sweep {
 		r.forget(now)
