@@ -13,8 +13,9 @@ import (
 )
 
 // The statements that programs send as they start and as their users browse, a
-// page for each program, taken from its source. They are sent over the wire, in
-// order, in one session: none may fail where MySQL 8 gives an answer, and each
+// page for each program, after its public sources and logs as far as they are
+// known: not each was checked with the version it names. They are sent over the
+// wire, in order, in one session: none may fail where MySQL 8 gives an answer, and each
 // must have the columns that MySQL 8's has; those that answer with rows, also
 // when they are prepared.
 func TestClientPages(t *testing.T) {
