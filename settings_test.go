@@ -44,6 +44,7 @@ func TestSettings(t *testing.T) {
 		{"SET time_zone = '+14:01'", "", "error 1298"},
 		{"SET time_zone = 'Mars/Olympus'", "", "error 1298"},
 		{"SET time_zone = NULL", "", "error 1231"},
+		{"SET PASSWORD = 'x'", "", "refused"},
 		{"SET time_zone = 'Asia/Kolkata'", "SELECT COUNT(*) FROM connections WHERE ts >= '2026-06-12T12:15+02:00'", "191"},
 		{"SET time_zone = 'Asia/Kolkata'", "SELECT COUNT(*) FROM connections WHERE ts >= '2026-06-12 15:45'", "191"},
 		{"SET time_zone = 'Asia/Kolkata'", "SELECT TIMESTAMP '2026-06-12T12:15:00+02:00'", "2026-06-12 15:45:00"},

@@ -246,6 +246,9 @@ func (x *explanation) text() string {
 		lines = append(lines, "  "+t.String())
 	}
 	for _, k := range x.Packets {
+		if k.FoundBy == "" {
+			continue
+		}
 		lines = append(lines, fmt.Sprintf("  %s: found by %s; in %s, limit %s", k.Table, k.FoundBy, quantity(int64(k.Ranges), "range"), byteText(k.Limit)))
 	}
 	p.fact("reads", lines...)
@@ -256,8 +259,8 @@ func (x *explanation) text() string {
 			label = "slow"
 		}
 		p.fact(label, s.What)
-		if s.Add != "" {
-			p.fact("", "add "+s.Add)
+		if s.Advice != "" {
+			p.fact("", s.Advice)
 		}
 	}
 	p.fact("note", x.Notes...)

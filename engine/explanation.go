@@ -42,7 +42,7 @@ type filesRead struct {
 // packetsRead is a scan of packets.
 type packetsRead struct {
 	Table    string   `json:"table"`
-	FoundBy  string   `json:"found_by"`
+	FoundBy  string   `json:"found_by,omitempty"` // empty: not looked for, the statement is refused
 	FlowRows int      `json:"flow_rows"`
 	Packets  int64    `json:"packets"`
 	Segments int      `json:"segments"`
@@ -70,8 +70,8 @@ type tableRead struct {
 
 // slowness is what takes long, and what would help.
 type slowness struct {
-	What string `json:"what"`
-	Add  string `json:"add,omitempty"`
+	What   string `json:"what"`
+	Advice string `json:"advice,omitempty"`
 }
 
 // What is worth a word: below, a statement is over before its EXPLAIN is read.
@@ -118,10 +118,10 @@ func (r *run) describe() (*explanation, error) {
 		}
 	}
 	for _, k := range r.packets {
-		p := packetsRead{Table: k.plan.Relation.Name, Keys: lines("of " + k.plan.Relation.Name + ": " + k.shown), FlowRows: k.rows, Packets: k.fetch.Packets, Segments: k.fetch.Segments,
+		p := packetsRead{Table: k.plan.Relation.Name, FlowRows: k.rows, Packets: k.fetch.Packets, Segments: k.fetch.Segments,
 			Ranges: k.fetch.Ranges, Bytes: k.fetch.Bytes, OfBytes: all, Limit: r.engine.scanLimit(r.ctx), scan: k.plan.ID}
 		if k.by != nil {
-			p.FoundBy = k.by.String()
+			p.FoundBy, p.Keys = k.by.String(), lines("of "+k.plan.Relation.Name+": "+k.shown)
 		}
 		if !k.plan.Narrow && !k.looked && (p.Bytes >= slowBytes || k.by == nil) {
 			x.Slow = append(x.Slow, slowness{"every packet is read: nothing says which", advice(k.plan)})
@@ -192,11 +192,11 @@ func (r *reading) slow(t tableRead, e *Engine) *slowness {
 	name := r.relation.Name
 	if r.scan.Bounds.Timeless() {
 		return &slowness{fmt.Sprintf("every file of %s is read: nothing bounds its time", name),
-			"ts >= '…' AND ts < '…', or overlaps(ts, ts_end, '…', '…')"}
+			"add ts >= '…' AND ts < '…', or overlaps(ts, ts_end, '…', '…')"}
 	}
 	if len(r.scan.Bounds.Equal) == 0 {
 		return &slowness{fmt.Sprintf("no file of %s can be left out: all of them touch the time asked for", name),
-			"a shorter time, an address, or an id"}
+			"narrow the time range, or add an address or an id"}
 	}
 	return nil
 }
@@ -220,7 +220,7 @@ func (r *run) costs(x *explanation) (out []slowness) {
 		if c.Calls != nil {
 			if most >= slowCalls {
 				out = append(out, slowness{fmt.Sprintf("%s is computed a row at a time, for up to %s rows", strings.Join(c.Calls, ", "), grouped(most)),
-					"conditions that leave fewer rows to it"})
+					"add conditions that leave fewer rows to it"})
 			}
 			continue
 		}
@@ -229,7 +229,7 @@ func (r *run) costs(x *explanation) (out []slowness) {
 			continue
 		}
 		s := slowness{fmt.Sprintf("each of up to %s rows of %s meets each of up to %s rows of %s", grouped(l), name[c.Left], grouped(r), name[c.Right]),
-			"a condition with = between the two"}
+			"add a condition with = between the two"}
 		if c.Crossed {
 			s.What += ": nothing joins them"
 		}
@@ -242,6 +242,10 @@ func (r *run) costs(x *explanation) (out []slowness) {
 func (x *explanation) summary() []string {
 	var parts []string
 	for _, p := range x.Packets {
+		if p.FoundBy == "" {
+			parts = append(parts, "no packets: refused before any were looked for")
+			continue
+		}
 		parts = append(parts, fmt.Sprintf("%s → %s in %s, %s of %s", quantity(int64(p.FlowRows), "flow row"), quantity(p.Packets, "packet"),
 			quantity(int64(p.Segments), "segment"), byteText(p.Bytes), byteText(p.OfBytes)))
 	}

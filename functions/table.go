@@ -2,12 +2,15 @@ package functions
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 
 	"vitess.io/vitess/go/sqltypes"
 	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/wiresql/wiresql/tables"
 )
 
 // builtin is a function or an operator of MySQL: the one place that says what
@@ -131,7 +134,7 @@ func find(node sqlparser.Expr, n int) (string, *builtin, error) {
 			return "", nil, sqlErrorf(1235, "42000", "This version of wiresql doesn't yet support '%s'", sqlparser.String(node))
 		}
 		message := "FUNCTION " + name + " does not exist"
-		if near := nearest(name); near != "" {
+		if near := tables.Nearest(name, names()); near != "" {
 			message += ": did you mean " + near + "?"
 		}
 		return name, nil, &SQLError{1305, "42000", message}
@@ -144,54 +147,22 @@ func find(node sqlparser.Expr, n int) (string, *builtin, error) {
 	return name, b, nil
 }
 
-// nearest is the function whose name differs least from one that does not
-// exist; "" where none is near.
-func nearest(name string) string {
-	best, least := "", max(1, len(name)/3)+1
-	names := slices.Collect(func(yield func(string) bool) {
-		for n := range table() {
-			if !yield(n) {
-				return
-			}
-		}
-		for n := range aliases {
-			if !yield(n) {
-				return
-			}
-		}
-	})
-	slices.Sort(names)
-	for _, n := range names {
-		if n[0] < 'a' || n[0] > 'z' {
-			continue
-		}
-		if d := distance(strings.ReplaceAll(name, "_", ""), strings.ReplaceAll(n, "_", "")); d < least {
-			best, least = n, d
-		}
-	}
-	return best
-}
+// aggregates are the grammar's, asked for more than any function.
+var aggregates = []string{"count", "sum", "max", "min", "avg", "group_concat", "std", "stddev", "stddev_pop", "stddev_samp",
+	"var_pop", "var_samp", "variance", "bit_and", "bit_or", "bit_xor"}
 
-// distance counts the letters to insert, delete or change.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+// names are those of aggregates, then of all functions and their aliases,
+// sorted. Operators are none.
+var names = sync.OnceValue(func() (names []string) {
+	for name := range maps.Keys(table()) {
+		if name[0] >= 'a' && name[0] <= 'z' {
+			names = append(names, name)
 		}
 	}
-	return row[len(b)]
-}
+	names = slices.AppendSeq(names, maps.Keys(aliases))
+	slices.Sort(names)
+	return slices.Concat(aggregates, names)
+})
 
 // nameOf is the table's name of a node; "" for what is no scalar function or
 // operator.

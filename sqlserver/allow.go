@@ -30,6 +30,9 @@ func (h *handler) allow(ctx *sql.Context, parsed sqlparser.Statement, text strin
 		return h.allow(ctx, s.Statement, engine.Explained(text))
 	case *sqlparser.Set:
 		for _, e := range s.Exprs {
+			if strings.EqualFold(e.Name.Name.String(), "password") {
+				return refused("SET PASSWORD")
+			}
 			scope := e.Scope
 			if _, inName, _, err := sqlparser.VarScopeForColName(e.Name); err == nil && inName != sqlparser.SetScope_None {
 				scope = inName

@@ -76,7 +76,8 @@ func init() {
 	readers = map[string]func(*reader, Server) (Statement, error){
 		"SHOW": show, "DESC": describe, "DESCRIBE": describe, "EXPLAIN": describe, "HELP": help, "DO": do, "XA": xa,
 		"LOCK": lock, "UNLOCK": lock, "CHECK": maintain, "CHECKSUM": maintain, "ANALYZE": maintain, "OPTIMIZE": maintain, "REPAIR": maintain,
-		"FLUSH": reload, "HANDLER": handler,
+		"FLUSH": lacking("RELOAD or FLUSH_TABLES"), "RESET": lacking("RELOAD"), "SHUTDOWN": lacking("SHUTDOWN"), "RESTART": lacking("SHUTDOWN"),
+		"HANDLER": handler,
 	}
 }
 
@@ -254,9 +255,11 @@ func maintain(r *reader, s Server) (Statement, error) {
 	return asked(r, strings.Join(rows, " UNION ALL "))
 }
 
-// reload is FLUSH, which takes a right that no account has.
-func reload(*reader, Server) (Statement, error) {
-	return Statement{}, mistake(1227, "42000", "Access denied; you need (at least one of) the RELOAD or FLUSH_TABLES privilege(s) for this operation")
+// lacking is a statement that takes a right no account has.
+func lacking(right string) func(*reader, Server) (Statement, error) {
+	return func(*reader, Server) (Statement, error) {
+		return Statement{}, mistake(1227, "42000", "Access denied; you need (at least one of) the %s privilege(s) for this operation", right)
+	}
 }
 
 func handler(*reader, Server) (Statement, error) {
