@@ -31,7 +31,8 @@ func tablesPage() string {
 	var b strings.Builder
 	b.WriteString(`# Tables
 
-What SQL sees, written from the definitions in package tables (` + "`make docs`" + ` writes it again). Times are UTC.
+What SQL sees, written from the definitions in package tables (` + "`make docs`" + ` writes it again). Times are points
+of time, shown in the session's ` + "`time_zone`" + `: UTC until it is set ([sql.md](sql.md#times)).
 Columns marked *name* compare without regard to case; *address* columns compare as numbers and take one address in
 quotes (networks go to ` + "`ip_in`" + `); *id* columns are 13 characters. NULL means not reported; zero means zero.
 

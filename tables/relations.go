@@ -107,8 +107,8 @@ func columns(parts ...[]Column) []Column {
 }
 
 var (
-	colTS        = Column{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of the first packet, UTC", Source: "IPFIX flowStartMicroseconds (154)"}
-	colTSEnd     = Column{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "last instant of the last packet's resolution, UTC; 9999-12-31 while open", Source: "IPFIX flowEndMicroseconds (155)"}
+	colTS        = Column{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of the first packet", Source: "IPFIX flowStartMicroseconds (154)"}
+	colTSEnd     = Column{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "last instant of the last packet's resolution; 9999-12-31 while open", Source: "IPFIX flowEndMicroseconds (155)"}
 	colDuration  = Column{Name: "duration", Kind: Double, NotNull: true, Unit: "seconds", Doc: "from first to last packet, as reported"}
 	colSensor    = Column{Name: "sensor", Kind: Text, Size: 64, Doc: "where the packets were seen"}
 	colProtocol  = Column{Name: "protocol", Kind: Text, Size: 32, Known: knownProtocols, NoCase: true, Fold: "lower", Doc: "protocol over IP by name: tcp, udp, icmp, icmp6, …; the number where it has no name", Source: "IPFIX protocolIdentifier (4)"}
@@ -238,7 +238,7 @@ var exportedColumns = []Column{
 }
 
 var packetsColumns = []Column{
-	{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of capture, UTC"},
+	{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of capture"},
 	colSensor,
 	{Name: "src_ip", Kind: Address, Doc: "source address; NULL for packets that are not IP"},
 	{Name: "src_port", Kind: Int, Doc: "source port; 0 for protocols without ports"},
@@ -325,7 +325,7 @@ var Hosts = &Relation{Schema: Main, Name: "hosts",
 		{Name: "name", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", NotNull: true, Doc: "host name, lower case"},
 		{Name: "ip", Kind: Address, NotNull: true, Doc: "its address"},
 		{Name: "mac", Kind: MAC, Doc: "its MAC, where DHCP said"},
-		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "from when the name holds, UTC"},
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "from when the name holds"},
 		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "until when, exclusive; 9999-12-31 while open"},
 		{Name: "source", Kind: Text, Size: 16, NotNull: true, Values: nameSources, NoCase: true, Doc: "dhcp or dns"},
 	}}
@@ -334,7 +334,7 @@ var Hosts = &Relation{Schema: Main, Name: "hosts",
 var DNSRelation = &Relation{Schema: Main, Name: "dns",
 	Doc: "DNS queries with their answers",
 	Columns: []Column{
-		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of the query, UTC (of the answer when the query was not seen)"},
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of the query (of the answer when the query was not seen)"},
 		{Name: "client_ip", Kind: Address, NotNull: true, Doc: "who asked"},
 		{Name: "client_host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the client's address had at ts"},
 		{Name: "server_ip", Kind: Address, NotNull: true, Doc: "who was asked"},
@@ -406,8 +406,8 @@ var OpsExporters = &Relation{Schema: Ops, Name: "exporters",
 		{Name: "site", Kind: Text, Size: 64, Doc: "its site; NULL for the default one"},
 		{Name: "source_type", Kind: Text, Size: 16, NotNull: true, Values: sourceTypes, NoCase: true, Doc: "netflow5, netflow9, ipfix, sflow5"},
 		{Name: "observation_domain_id", Kind: BigInt, Doc: "v9's source id, v5's engine type · 256 + engine id, sFlow's sub-agent", Source: "IPFIX observationDomainId (149)"},
-		{Name: "first_seen", Kind: Timestamp, NotNull: true, Doc: "start of its first account, UTC"},
-		{Name: "last_seen", Kind: Timestamp, NotNull: true, Doc: "end of its last account, UTC"},
+		{Name: "first_seen", Kind: Timestamp, NotNull: true, Doc: "start of its first account"},
+		{Name: "last_seen", Kind: Timestamp, NotNull: true, Doc: "end of its last account"},
 		{Name: "datagrams", Kind: BigInt, NotNull: true, Unit: "datagrams", Doc: "that came, IPFIX messages over TCP included"},
 		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "their payload"},
 		{Name: "records", Kind: BigInt, NotNull: true, Unit: "records", Doc: "flow records stored"},
@@ -440,7 +440,7 @@ var OpsExporters = &Relation{Schema: Ops, Name: "exporters",
 var OpsSockets = &Relation{Schema: Ops, Name: "sockets",
 	Doc: "what became of the datagrams sent to each socket, by the minute: sent = decoded + undecodable + waited + refused + queue_drops + kernel_drops",
 	Columns: []Column{
-		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "start of the minute, UTC"},
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "start of the minute"},
 		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "end of the last account in it"},
 		{Name: "socket", Kind: Text, Size: 255, NotNull: true, Doc: "transport and address it listens on"},
 		{Name: "sent", Kind: BigInt, NotNull: true, Unit: "datagrams", Doc: "that reached this machine: received + kernel_drops"},
@@ -459,7 +459,7 @@ var OpsSockets = &Relation{Schema: Ops, Name: "sockets",
 var OpsCaptureLoss = &Relation{Schema: Ops, Name: "capture_loss",
 	Doc: "what was lost on the way: one row per interval, source and reason",
 	Columns: []Column{
-		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "from, UTC"},
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "from"},
 		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "to"},
 		{Name: "observer", Kind: Text, Size: 64, Doc: "the exporter or the sensor; NULL where only the socket is known"},
 		{Name: "source_type", Kind: Text, Size: 16, Values: sourceTypes, NoCase: true, Doc: "packets for a sensor, the protocol for an exporter; NULL for a socket"},
@@ -475,7 +475,7 @@ var OpsCaptureLoss = &Relation{Schema: Ops, Name: "capture_loss",
 var OpsQueryLog = &Relation{Schema: Ops, Name: "query_log",
 	Doc: "the last 10,000 statements since the server was started: one's own, or everyone's for an account whose select names ops.query_log itself",
 	Columns: []Column{
-		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "when it began, UTC"},
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "when it began"},
 		{Name: "duration", Kind: Double, NotNull: true, Unit: "seconds", Doc: "until its last row was sent"},
 		{Name: "account", Kind: Text, Size: 64, NotNull: true, Doc: "who asked"},
 		{Name: "client", Kind: Text, Size: 255, NotNull: true, Doc: "address it came from"},
