@@ -166,6 +166,9 @@ func (p *program) summary(ctx context.Context, a *archive.Archive, r capture.Rep
 	if r.Damaged > 0 {
 		fmt.Fprintf(p.stdout, "%d files are damaged; everything before the damage is imported: SELECT file, damage_offset, damage FROM ops.imports WHERE state = 'damaged'\n", r.Damaged)
 	}
+	if r.Packets > 0 && r.Conversations == 0 {
+		fmt.Fprintln(p.stdout, "no packet of them is IP that can be read: SELECT ether_type, error, COUNT(*) FROM packets_wide GROUP BY ether_type, error")
+	}
 	rows, err := queryText(ctx, e, `SELECT host, ip, COUNT(*) AS connections, SUM(bytes_out) AS bytes_out, SUM(bytes_in) AS bytes_in
 FROM host_flows WHERE host IS NOT NULL GROUP BY host, ip ORDER BY connections DESC, host LIMIT 5`)
 	if err != nil {
