@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -80,11 +81,16 @@ func (c *call) compile(id collations.ID) (evaluator, error) {
 		}
 	}
 	id = unicodeCollation(id)
+	counted := c.counted()
 	node := replaceArguments(c.node, func(i int) sqlparser.Expr {
 		if i >= len(c.args) {
 			return &sqlparser.NullVal{}
 		}
-		if lit := literalNode(c.args[i], id); lit != nil {
+		a := c.args[i]
+		if a.Literal && slices.Contains(counted, i) {
+			a.Value = number(a.Value)
+		}
+		if lit := literalNode(a, id); lit != nil {
 			return lit
 		}
 		return sqlparser.NewColName(fmt.Sprintf("a%d", i))
@@ -128,6 +134,12 @@ func (c *call) compile(id collations.ID) (evaluator, error) {
 			}
 			pool.Put(env)
 		}()
+		if len(counted) > 0 {
+			row = slices.Clone(row)
+			for _, i := range counted {
+				row[i] = number(row[i])
+			}
+		}
 		env.Row = row
 		r, err := env.Evaluate(expr)
 		if err != nil {

@@ -1,6 +1,7 @@
 package pushdown
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -192,7 +193,7 @@ func (c *compiler) key(e Expr) Expr {
 	}
 	t := TypeOf(e)
 	coll := orBin(t)
-	if coll == functions.Bin || isLiteral(e) || t.Coercibility >= 4 {
+	if coll == functions.Bin || isLiteral(e) || patterned(e) || ordered(choices(e), coll) {
 		return e
 	}
 	if fold := foldOf(e); fold != "" && coll == functions.NoCase {
@@ -205,6 +206,74 @@ func (c *compiler) key(e Expr) Expr {
 		return c.folded(e, coll, "weight")
 	}
 	return c.folded(e, coll, "lower")
+}
+
+// patterned tells of a text that it is made of no text of rows, and of one
+// pattern: its letters are in the same places in the same case, so that bytes
+// tell what a collation tells.
+func patterned(e Expr) bool {
+	switch e := e.(type) {
+	case *Cast:
+		return e.Arg.Kind() != Text && e.Arg.Kind() != Bytes && e.Arg.Kind() != JSON
+	case *Call:
+		return e.Op == "concat" && onePattern(e.Args)
+	case *Func:
+		n, ok := e.Node.(*sqlparser.FuncExpr)
+		if !ok {
+			return false
+		}
+		switch n.Name.Lowered() {
+		case "concat", "concat_ws", "date_format", "time_format", "from_unixtime", "lpad", "rpad":
+			return onePattern(e.Args)
+		case "hex", "bin", "oct", "conv", "md5", "sha1", "sha", "sha2", "inet_ntoa", "inet6_ntoa", "dayname", "monthname", "format":
+			return true
+		}
+	}
+	return false
+}
+
+func onePattern(args []Expr) bool {
+	return !slices.ContainsFunc(args, func(a Expr) bool {
+		return !isLiteral(a) && (a.Kind() == Text || a.Kind() == Bytes || a.Kind() == JSON) && !patterned(a)
+	})
+}
+
+// choices are the texts that a CASE of constants can be; nil for others.
+func choices(e Expr) []string {
+	n, ok := e.(*Case)
+	if !ok {
+		return nil
+	}
+	var out []string
+	for _, w := range append(n.Whens[:len(n.Whens):len(n.Whens)], When{Then: n.Else}) {
+		if w.Then == nil || w.Then.Kind() == Null {
+			continue
+		}
+		if s, ok := textLiteral(w.Then); ok {
+			out = append(out, s)
+			continue
+		}
+		more := choices(w.Then)
+		if more == nil {
+			return nil
+		}
+		out = append(out, more...)
+	}
+	return out
+}
+
+// ordered tells of texts that a collation tells them apart and orders them as
+// their bytes do.
+func ordered(texts []string, coll collationID) bool {
+	texts = slices.Clone(texts)
+	slices.Sort(texts)
+	texts = slices.Compact(texts)
+	for i := range texts {
+		if i > 0 && bytes.Compare(functions.Weight(texts[i-1], coll), functions.Weight(texts[i], coll)) >= 0 {
+			return false
+		}
+	}
+	return len(texts) > 0
 }
 
 // collate binds COLLATE.
