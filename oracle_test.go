@@ -58,6 +58,9 @@ func newOracle(t *testing.T, archive string) *oracle {
 		t.Fatal(err)
 	}
 	o := &oracle{db: db, engine: e, served: wireDB(t, e)}
+	// What a page sets stays in its sessions.
+	o.db.SetMaxIdleConns(-1)
+	o.served.SetMaxIdleConns(-1)
 	o.begin(t)
 	for _, r := range tables.Relations {
 		o.load(t, e, r)
