@@ -34,6 +34,7 @@ type vector struct {
 	texts  []string
 	index  map[string]int32
 	last   int32
+	recent [16]int32 // texts by where they lie: most are constants
 }
 
 func newBlock(c *codec) *block {
@@ -82,29 +83,31 @@ func (b *block) add(base unsafe.Pointer, n int) {
 		switch c.shape {
 		case shape64:
 			at := len(v.wide)
-			v.wide = slices.Grow(v.wide, n)[:at+n]
+			v.wide = longer(v.wide, n)
 			out := v.wide[at:]
 			for k := range out {
 				out[k] = *(*int64)(unsafe.Add(base, uintptr(k)*stride+c.at))
 			}
 		case shape32:
 			at := len(v.narrow)
-			v.narrow = slices.Grow(v.narrow, n)[:at+n]
+			v.narrow = longer(v.narrow, n)
 			out := v.narrow[at:]
 			for k := range out {
 				out[k] = *(*int32)(unsafe.Add(base, uintptr(k)*stride+c.at))
 			}
 		case shapeBool:
-			for k := range n {
-				var x int32
-				if *(*bool)(unsafe.Add(base, uintptr(k)*stride+c.at)) {
-					x = 1
-				}
-				v.narrow = append(v.narrow, x)
+			at := len(v.narrow)
+			v.narrow = longer(v.narrow, n)
+			out := v.narrow[at:]
+			for k := range out { // a bool is a byte, 0 or 1
+				out[k] = int32(*(*uint8)(unsafe.Add(base, uintptr(k)*stride+c.at)))
 			}
 		case shapeText:
-			for k := range n {
-				v.narrow = append(v.narrow, v.text(*(*string)(unsafe.Add(base, uintptr(k)*stride+c.at))))
+			at := len(v.narrow)
+			v.narrow = longer(v.narrow, n)
+			out := v.narrow[at:]
+			for k := range out {
+				out[k] = v.text(*(*string)(unsafe.Add(base, uintptr(k)*stride+c.at)))
 			}
 		case shapeList:
 			for k := range n {
@@ -121,6 +124,15 @@ func (b *block) add(base unsafe.Pointer, n int) {
 		}
 	}
 	b.rows += n
+}
+
+// longer makes a slice n longer, and where it must grow twice as large: append
+// does so by a quarter, and half a million rows would move five times.
+func longer[T any](s []T, n int) []T {
+	if n += len(s); n > cap(s) {
+		s = append(make([]T, 0, max(n, 2*cap(s))), s...)
+	}
+	return s[:n]
 }
 
 // anySet tells whether a column has a value in any of n rows.
@@ -172,7 +184,7 @@ func (v *vector) begin(c *column, rows int) {
 
 func (v *vector) addSet(c *column, base unsafe.Pointer, stride uintptr, n int) {
 	at := len(v.set)
-	v.set = slices.Grow(v.set, n)[:at+n]
+	v.set = longer(v.set, n)
 	out := v.set[at:]
 	sum := 0
 	if c.set != none {
@@ -200,6 +212,11 @@ func (v *vector) text(s string) int32 {
 	if s == "" { // NULL: any index will do
 		return 0
 	}
+	at := &v.recent[(uintptr(unsafe.Pointer(unsafe.StringData(s)))>>3^uintptr(len(s)))%uintptr(len(v.recent))]
+	if i := *at; int(i) < len(v.texts) && v.texts[i] == s {
+		v.last = i
+		return i
+	}
 	i, ok := v.index[s]
 	if !ok {
 		if v.index == nil {
@@ -209,7 +226,7 @@ func (v *vector) text(s string) int32 {
 		v.texts = append(v.texts, s)
 		v.index[s] = i
 	}
-	v.last = i
+	v.last, *at = i, i
 	return i
 }
 
@@ -343,7 +360,7 @@ func (b *block) gather(from *block, rows []int32) {
 // pick appends values of rows.
 func pick[T any](dst, from []T, rows []int32) []T {
 	at := len(dst)
-	dst = slices.Grow(dst, len(rows))[:at+len(rows)]
+	dst = longer(dst, len(rows))
 	out := dst[at:]
 	for i, r := range rows {
 		out[i] = from[r]
