@@ -123,8 +123,8 @@ type exportImport struct {
 	start    time.Time
 
 	tx        *archive.Tx
-	rows      chunk[tables.Export]
-	exporters chunk[tables.Exporter]
+	rows      *archive.Sorter[tables.Export]
+	exporters *archive.Sorter[tables.Exporter]
 
 	file     *exportFile // being read
 	stream   uint64      // upper bits of its flow ids
@@ -143,58 +143,15 @@ type exportImport struct {
 	first, last       tables.Time
 }
 
-// chunk collects rows and writes them, in the order of their time, a file at
-// a time.
-type chunk[T any] struct {
-	time  func(*T) tables.Time
-	limit int
-	rows  []T
-}
-
-func (c *chunk[T]) add(tx *archive.Tx, rows ...T) error {
-	c.rows = append(c.rows, rows...)
-	if len(c.rows) < c.limit {
-		return nil
-	}
-	return c.write(tx)
-}
-
-func (c *chunk[T]) write(tx *archive.Tx) error {
-	if len(c.rows) == 0 {
-		return nil
-	}
-	order := make([]int32, len(c.rows))
-	for i := range order {
-		order[i] = int32(i)
-	}
-	slices.SortStableFunc(order, func(x, y int32) int { return cmp.Compare(c.time(&c.rows[x]), c.time(&c.rows[y])) })
-	f, err := archive.NewRowFile[T](tx, "e")
-	if err != nil {
-		return err
-	}
-	out := make([]T, 0, 1024)
-	for i, at := range order {
-		if out = append(out, c.rows[at]); len(out) == cap(out) || i == len(order)-1 {
-			if err := f.Write(out); err != nil {
-				return err
-			}
-			out = out[:0]
-		}
-	}
-	clear(c.rows)
-	c.rows = c.rows[:0]
-	_, err = f.Close()
-	return err
-}
+// exportRows wait to be brought into order; a file has half as many.
+var exportRows = archive.SorterOptions{Rows: 1 << 18, Blobs: 64 << 20, FileRows: 1 << 18}
 
 // importExports imports files of export datagrams, merges, and says what came
 // of it; the error is an exit code when only the files are to blame.
 func (p *program) importExports(ctx context.Context, a *archive.Archive, paths []string, o exportOptions) error {
 	im := &exportImport{
 		ctx: ctx, p: p, a: a, o: o, start: time.Now(),
-		rows:      chunk[tables.Export]{time: func(r *tables.Export) tables.Time { return r.TS }, limit: 1 << 17},
-		exporters: chunk[tables.Exporter]{time: func(r *tables.Exporter) tables.Time { return r.TS }, limit: 1 << 16},
-		waiting:   map[exportStream][]*exportFile{}, records: map[exportStream]int64{},
+		waiting: map[exportStream][]*exportFile{}, records: map[exportStream]int64{},
 		bySource: map[string]int64{}, who: map[tables.Addr]bool{}, missing: map[string]int64{},
 	}
 	defer func() {
@@ -202,11 +159,17 @@ func (p *program) importExports(ctx context.Context, a *archive.Archive, paths [
 			im.tx.Abort()
 		}
 	}()
+	var err error
+	if im.rows, err = archive.NewSorter[tables.Export]("e", exportRows); err != nil {
+		return err
+	}
+	if im.exporters, err = archive.NewSorter[tables.Exporter]("e", exportRows); err != nil {
+		return err
+	}
 	cfg := p.config.Collector
 	cfg.Exporters = namesOnly(cfg.Exporters)
 	cfg.WaitTime, cfg.TemplateTTL = 1<<62, 1<<62 // the time between files means nothing
 	cfg.WaitBytes = 64 << 20
-	var err error
 	if im.decoder, err = collector.NewDecoder(cfg, im, nil); err != nil {
 		return err
 	}
@@ -446,6 +409,8 @@ func (im *exportImport) read(f *exportFile) error {
 			return err
 		}
 		im.tx = tx
+		im.rows.Begin(tx)
+		im.exporters.Begin(tx)
 	}
 	id, err := hex.DecodeString(f.id)
 	if err != nil || len(id) < 3 {
@@ -588,7 +553,16 @@ func (im *exportImport) Exports(rows []tables.Export) error {
 		im.flowed++
 		im.first, im.last = min(im.first, r.TS), max(im.last, r.TSEnd)
 	}
-	return im.rows.add(im.tx, rows...)
+	return addAll(im.rows, rows)
+}
+
+func addAll[T any](to *archive.Sorter[T], rows []T) error {
+	for i := range rows {
+		if err := to.Add(&rows[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Exporter takes the account of a stream. Its interval is brought within the
@@ -626,7 +600,7 @@ func (im *exportImport) release(f *exportFile) error {
 			im.missing[r.SequenceUnit] += r.Missing
 		}
 	}
-	err := im.exporters.add(im.tx, f.accounts...)
+	err := addAll(im.exporters, f.accounts)
 	f.accounts = nil
 	return err
 }
@@ -644,7 +618,11 @@ func (im *exportImport) commit() error {
 			return err
 		}
 	}
-	if err := errors.Join(im.rows.write(im.tx), im.exporters.write(im.tx)); err != nil {
+	_, err := im.rows.Flush()
+	if err == nil {
+		_, err = im.exporters.Flush()
+	}
+	if err != nil {
 		return err
 	}
 	now := tables.Time(time.Now().UnixMicro())
@@ -667,7 +645,7 @@ func (im *exportImport) commit() error {
 	if _, err := archive.WriteRows(im.tx, "e", imports); err != nil {
 		return err
 	}
-	err := im.tx.Commit()
+	err = im.tx.Commit()
 	im.tx = nil
 	return err
 }
