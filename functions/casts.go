@@ -21,6 +21,11 @@ func castType(c *call) (Type, error) {
 	case *sqlparser.ConvertExpr:
 		to = n.Type
 	}
+	return c.castTo(to)
+}
+
+// castTo is the type of the first argument as a type that is written.
+func (c *call) castTo(to *sqlparser.ConvertType) (Type, error) {
 	length, scale := 0, 0
 	if to.Length != nil {
 		length = *to.Length

@@ -3,6 +3,8 @@ package functions
 import (
 	stdjson "encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	"vitess.io/vitess/go/mysql/decimal"
@@ -15,6 +17,7 @@ import (
 var documents = []builtin{
 	{name: "json_array", args: "a, …", typed: of(Type{Kind: JSON}).never(), eval: evalArray, doc: "An array of the values."},
 	{name: "json_array_append", args: "document, path, value, …", typed: jsonResult, eval: evalModify, doc: "The document with values behind the arrays at the paths."},
+	{name: "json_array_insert", args: "document, path, value, …", typed: jsonResult, eval: evalModify, doc: "The document with values before the elements at the paths."},
 	{name: "json_contains", args: "document, candidate[, path]", typed: maybeInt, eval: evalContains, doc: "Whether the document has the candidate in it."},
 	{name: "json_contains_path", args: "document, one_or_all, path, …", typed: maybeInt, doc: "Whether paths exist."},
 	{name: "json_depth", args: "document", typed: maybeInt, eval: evalAttribute, doc: "How deep it is."},
@@ -26,13 +29,16 @@ var documents = []builtin{
 	{name: "json_merge_preserve", args: "document, document, …", typed: jsonResult, eval: evalMerge, doc: "The documents merged, arrays of what both have."},
 	{name: "json_object", args: "key, value, …", typed: of(Type{Kind: JSON}).never(), eval: evalObject, doc: "An object of keys and values."},
 	{name: "json_overlaps", args: "document, document", typed: maybeInt, eval: evalOverlaps, doc: "Whether both have an element in common."},
+	{name: "json_pretty", args: "document", typed: plainText(0), eval: evalPretty, doc: "The document with a line for each element."},
 	{name: "json_quote", args: "text", typed: plainText(0), eval: evalJSONQuote, doc: "The text as a JSON string."},
 	{name: "json_remove", args: "document, path, …", typed: jsonResult, doc: "The document without what is at the paths."},
 	{name: "json_replace", args: "document, path, value, …", typed: jsonResult, eval: evalModify, doc: "The document with values where there are some."},
+	{name: "json_search", args: "document, one_or_all, text[, escape[, path, …]]", typed: jsonResult, eval: evalSearch, doc: "The paths of texts that are LIKE one."},
 	{name: "json_set", args: "document, path, value, …", typed: jsonResult, eval: evalModify, doc: "The document with values at the paths."},
 	{name: "json_type", args: "value", typed: plainText(51), eval: evalAttribute, doc: "The name of its type."},
 	{name: "json_unquote", args: "value", typed: of(Type{Kind: Text, Collation: Bin, Coercibility: 2, Nullable: true}), doc: "A JSON text as text; also document->>path."},
 	{name: "json_valid", args: "text", typed: maybeInt, eval: evalAttribute, doc: "Whether the text is JSON."},
+	{name: "json_value", args: "document, path [RETURNING type] [… ON EMPTY] [… ON ERROR]", typed: valueType, eval: evalJSONValue, doc: "The scalar at the path as a text, or as the type."},
 	{name: "member of", args: "value, array", typed: maybeInt, eval: evalContains, doc: "value MEMBER OF(array): whether it is an element."},
 }
 
@@ -232,8 +238,39 @@ func evalObject(c *call) (evaluator, error) {
 	}, nil
 }
 
-// evalModify is JSON_SET, INSERT, REPLACE and ARRAY_APPEND: NULL where the
-// document or a path is.
+// Joined finishes the text of JSON_ARRAYAGG or JSON_OBJECTAGG: members stand in
+// the order of their names, of those with one name the last. A document longer
+// than a packet is NULL with warning 1301.
+func Joined(name string, s *Session) *Prepared {
+	t := Type{Kind: JSON, Nullable: true}
+	c := &call{builtin: &builtin{}, name: name, s: s, result: t}
+	return &Prepared{Type: t, Eval: func(row []sqltypes.Value) (sqltypes.Value, error) {
+		text := row[0].Raw()
+		switch {
+		case row[0].IsNull():
+			return sqltypes.NULL, nil
+		case len(text) > s.maxText():
+			return c.tooLong()
+		case name == "json_objectagg":
+			members := map[string]stdjson.RawMessage{} // which keeps the digits of numbers
+			if err := stdjson.Unmarshal(text, &members); err != nil {
+				return sqltypes.NULL, sqlErrorf(3141, "22032", "Invalid JSON text in %s: %v", name, err)
+			}
+			text = []byte{'{'}
+			for i, key := range slices.Sorted(maps.Keys(members)) {
+				if i > 0 {
+					text = append(text, ", "...)
+				}
+				text = append(append(json.NewString(key).MarshalTo(text), ": "...), members[key]...)
+			}
+			text = append(text, '}')
+		}
+		return sqltypes.MakeTrusted(sqltypes.TypeJSON, text), nil
+	}}
+}
+
+// evalModify is JSON_SET, INSERT, REPLACE, ARRAY_APPEND and ARRAY_INSERT: NULL
+// where the document or a path is.
 func evalModify(c *call) (evaluator, error) {
 	if len(c.args)%2 == 0 {
 		return nil, sqlErrorf(1582, "42000", "Incorrect parameter count in the call to native function '%s'", c.name)
@@ -261,6 +298,12 @@ func evalModify(c *call) (evaluator, error) {
 			value, err := c.element(i+1, row[i+1])
 			if err != nil {
 				return sqltypes.NULL, err
+			}
+			if c.name == "json_array_insert" {
+				if d, err = insertElement(d, path, value); err != nil {
+					return sqltypes.NULL, err
+				}
+				continue
 			}
 			if c.name == "json_array_append" {
 				old := at(d, path)

@@ -141,6 +141,10 @@ func (c *compiler) aggregateOf(e sqlparser.AggrFunc) (Expr, error) {
 		return &Aggregate{Name: "count", Distinct: e.Distinct, Args: args, T: Type{Kind: Integer}}, nil
 	case *sqlparser.GroupConcatExpr:
 		return c.groupConcat(e)
+	case *sqlparser.JSONArrayAgg:
+		return c.documentOf("json_arrayagg", &sqlparser.JSONArrayExpr{Params: []sqlparser.Expr{placeholder(0)}}, e.Expr)
+	case *sqlparser.JSONObjectAgg:
+		return c.documentOf("json_objectagg", &sqlparser.JSONObjectExpr{Params: []*sqlparser.JSONObjectParam{{Key: placeholder(0), Value: placeholder(1)}}}, e.Key, e.Value)
 	}
 	name := strings.ToLower(e.AggrName())
 	distinct := false
@@ -328,11 +332,27 @@ func (c *compiler) groupConcat(e *sqlparser.GroupConcatExpr) (Expr, error) {
 	}
 	limit := c.variableNumber("group_concat_max_len", 1024)
 	a.Args = []Expr{v, lit(Text, separator), lit(Integer, limit)}
-	a.Cut = c.cut(limit)
+	a.Finish = c.cut(limit)
 	if c.key(v) != v && e.Distinct {
 		a.Args = append(a.Args, c.key(v))
 	}
 	return a, nil
+}
+
+// documentOf is JSON_ARRAYAGG or JSON_OBJECTAGG: documents of one row each,
+// joined within their brackets. What is longer than a packet is NULL.
+func (c *compiler) documentOf(name string, one sqlparser.Expr, of ...sqlparser.Expr) (Expr, error) {
+	args, err := c.exprs(of)
+	if err != nil {
+		return nil, err
+	}
+	x, err := c.functionOf(one, args)
+	if err != nil {
+		return nil, err
+	}
+	t := Type{Kind: JSON, Nullable: true}
+	return &Aggregate{Name: name, T: t, Args: []Expr{x},
+		Finish: &Func{T: t, Shape: name, Args: []Expr{&Col{}}, Session: c.fn, Made: functions.Joined(name, c.fn)}}, nil
 }
 
 // cut shortens a GROUP_CONCAT to so many bytes of whole characters, with

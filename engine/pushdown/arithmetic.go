@@ -447,6 +447,8 @@ func (r *renderer) aggregateText(a *Aggregate) string {
 		return r.count(a)
 	case "group_concat":
 		return r.groupConcatText(a)
+	case "json_arrayagg", "json_objectagg":
+		return r.documentText(a)
 	case "sum":
 		if inexact(a.Args[0]) {
 			return scaled(r.digits(a)) // once for a group, not for each row

@@ -284,7 +284,7 @@ type Aggregate struct {
 	Args     []Expr
 	T        Type
 	Order    []SortKey // of group_concat, whose further Args are separator and length
-	Cut      *Func     // of group_concat: what shortens a text that is too long
+	Finish   *Func     // of joined texts: what shortens one, or puts its members in order
 }
 
 // Over is a window function: Call is an Aggregate, or a Call of row_number,
