@@ -2,8 +2,10 @@ package functions
 
 import (
 	"math"
+	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync"
 
 	"vitess.io/vitess/go/sqltypes"
 )
@@ -35,6 +37,7 @@ var numbers = []builtin{
 	{name: "pi", args: "", typed: of(Type{Kind: Double}), doc: "3.141592653589793; MySQL shows 3.141593."},
 	{name: "pow", args: "x, y", typed: maybeDouble, eval: finite, whole: true, doc: "x to the power of y."},
 	{name: "radians", args: "x", typed: maybeDouble, whole: true, doc: "Degrees in radians."},
+	{name: "rand", args: "[seed]", typed: of(Type{Kind: Double}).never(), eval: evalRand, doc: "A number from 0 to less than 1; with a constant seed MySQL's sequence, a number for each row."},
 	{name: "round", args: "x[, digits]", typed: roundType, eval: evalRound, whole: true, doc: "x rounded, half away from zero; a DOUBLE half to even."},
 	{name: "sign", args: "x", typed: maybeInteger, whole: true, doc: "-1, 0 or 1."},
 	{name: "sin", args: "x", typed: maybeDouble, whole: true, doc: "The sine."},
@@ -257,4 +260,48 @@ func separators(locale string) (thousands, point string) {
 		return " ", ","
 	}
 	return ",", "."
+}
+
+// evalRand is RAND. A constant seed begins a sequence, which gives each row its
+// next number in the order rows are computed; a seed that changes gives the
+// first number of its own. The generator is MySQL's, so the numbers are too.
+func evalRand(c *call) (evaluator, error) {
+	if len(c.args) == 0 {
+		return func([]sqltypes.Value) (sqltypes.Value, error) { return sqltypes.NewFloat64(rand.Float64()), nil }, nil
+	}
+	seed := c.integer(0)
+	begin := func(v sqltypes.Value) generator {
+		if v.IsNull() {
+			return newGenerator(0)
+		}
+		return newGenerator(uint32(seed(v)))
+	}
+	if !c.args[0].Literal {
+		return func(row []sqltypes.Value) (sqltypes.Value, error) {
+			g := begin(row[0])
+			return sqltypes.NewFloat64(g.next()), nil
+		}, nil
+	}
+	var mu sync.Mutex
+	g := begin(c.args[0].Value)
+	return func([]sqltypes.Value) (sqltypes.Value, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return sqltypes.NewFloat64(g.next()), nil
+	}, nil
+}
+
+// generator makes the numbers of RAND(seed) (mysys/my_rnd.cc).
+type generator struct{ seed1, seed2 uint32 }
+
+const generatorMax = 0x3FFFFFFF
+
+func newGenerator(seed uint32) generator {
+	return generator{(seed*0x10001 + 55555555) % generatorMax, (seed * 0x10000001) % generatorMax}
+}
+
+func (g *generator) next() float64 {
+	g.seed1 = (g.seed1*3 + g.seed2) % generatorMax
+	g.seed2 = (g.seed1 + g.seed2 + 33) % generatorMax
+	return float64(g.seed1) / generatorMax
 }

@@ -2,6 +2,8 @@ package pushdown
 
 import (
 	"slices"
+
+	"github.com/wiresql/wiresql/functions"
 )
 
 // Counting packets without reading any. A flow row knows how many packets and
@@ -102,7 +104,21 @@ func (u *tally) use(e Expr) {
 		}
 		u.failed = u.failed || !found
 	}
-	u.failed = u.failed || hasSubquery(e)
+	u.failed = u.failed || hasSubquery(e) || volatile(e)
+}
+
+// volatile tells whether an expression is another for each row whatever is in
+// it, as RAND().
+func volatile(e Expr) (found bool) {
+	walk(e, func(e Expr) {
+		switch x := e.(type) {
+		case *Call:
+			found = found || x.Op == "rand" || x.Op == "uuid"
+		case *Func:
+			found = found || functions.Volatile(x.Node)
+		}
+	})
+	return found
 }
 
 // aggregates restates aggregates over packets as aggregates over directions.
