@@ -274,7 +274,7 @@ func theirs(st sqlparser.SQLNode) bool {
 
 // serverFunctions do something to the connection or the server.
 var serverFunctions = map[string]bool{"sleep": true, "get_lock": true, "release_lock": true, "is_free_lock": true, "is_used_lock": true,
-	"release_all_locks": true, "benchmark": true}
+	"release_all_locks": true}
 
 // compile translates a statement over the archive as it is now.
 func (e *Engine) compile(ctx *sql.Context, st *pushdown.Statement, params Parameters) (*statement, error) {

@@ -39,7 +39,9 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 		return typed("uuid", Type{Kind: Text, Length: 36}), nil
 	case "load_file":
 		return nil, mistake(1290, "HY000", "wiresql answers questions only: LOAD_FILE is refused")
-	case "sleep", "benchmark", "get_lock", "release_lock", "is_free_lock", "is_used_lock", "release_all_locks", "master_pos_wait":
+	case "benchmark":
+		return nil, refuse(e, "nothing is computed for its time alone: EXPLAIN ANALYZE says what a statement takes")
+	case "sleep", "get_lock", "release_lock", "is_free_lock", "is_used_lock", "release_all_locks", "master_pos_wait":
 		return nil, refuse(e, "%s works in statements without tables only", strings.ToUpper(name))
 	}
 	if f := functions.Lookup(name); f != nil {
