@@ -258,6 +258,10 @@ func watch(ctx context.Context, c *conn, cancel context.CancelCauseFunc) {
 
 var timeHint = regexp.MustCompile(`(?i)^\s*SELECT\s*/\*\+[^*]*\bMAX_EXECUTION_TIME\s*\(\s*(\d{1,10})\s*\)`)
 
+// limited are the statements that the session's max_execution_time is about:
+// those that read rows. SHOW WARNINGS must be able to tell of the one before.
+var limited = regexp.MustCompile(`(?is)^(\s|\(|/\*.*?\*/|--[^\n]*\n|#[^\n]*\n)*(SELECT|WITH|TABLE|VALUES|EXECUTE|EXPLAIN|DO)\b`)
+
 // timeLimit is the shortest of the server's limit, the session's and the
 // statement's hint; 0 for none.
 func (h *handler) timeLimit(ctx *sql.Context, query string) time.Duration {
@@ -267,7 +271,7 @@ func (h *handler) timeLimit(ctx *sql.Context, query string) time.Duration {
 			limit = d
 		}
 	}
-	if v, err := ctx.GetSessionVariable(ctx, "max_execution_time"); err == nil {
+	if v, err := ctx.GetSessionVariable(ctx, "max_execution_time"); err == nil && limited.MatchString(query) {
 		if ms, ok := v.(int64); ok {
 			shorten(ms)
 		}
