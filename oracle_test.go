@@ -517,6 +517,9 @@ func sameCell(want, got sql.NullString, double bool) bool {
 func TestOracleHoldsTheRows(t *testing.T) {
 	o := newOracle(t, "observers")
 	for _, r := range tables.Relations {
+		if r == tables.OpsQueryLog {
+			continue // it grows by being asked for
+		}
 		statement := fmt.Sprintf("SELECT * FROM %s.%s", r.Schema, r.Name)
 		want, got := ask(o.maria, statement), ask(o.wire, statement)
 		if want.err != nil || len(want.rows) == 0 && !slices.Contains([]string{"sockets", "capture_loss"}, r.Name) {
