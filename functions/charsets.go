@@ -205,3 +205,14 @@ func (c *call) encodings() map[int]func(sqltypes.Value) sqltypes.Value {
 	}
 	return out
 }
+
+// evalCollation is COLLATION. evalengine knows texts by the collation of UTF-8
+// that compares them, not by that of their character set.
+func evalCollation(c *call) (evaluator, error) {
+	if t := c.args[0].Type; t.Kind == Text && t.inCharset() {
+		return func([]sqltypes.Value) (sqltypes.Value, error) {
+			return textValue([]byte(CollationName(t.Collation))), nil
+		}, nil
+	}
+	return c.bySQL()
+}

@@ -19,7 +19,7 @@ var texts = []builtin{
 	{name: "bit_length", args: "text", typed: maybeInteger, stored: true, doc: "The length in bits."},
 	{name: "char", args: "n, …", typed: charType, doc: "The bytes with these numbers: CHAR(n, … [USING charset])."},
 	{name: "char_length", args: "text", typed: maybeInteger, doc: "The number of characters."},
-	{name: "collation", args: "text", typed: plainText(64), doc: "The name of the collation."},
+	{name: "collation", args: "text", typed: plainText(64), eval: evalCollation, doc: "The name of the collation."},
 	{name: "concat", args: "a, …", typed: textOf(total), eval: evalConcat, doc: "The arguments joined; NULL where one is."},
 	{name: "concat_ws", args: "separator, a, …", typed: textOf(joined), eval: evalConcatWS, doc: "The arguments but NULLs, with a separator between."},
 	{name: "elt", args: "n, a, …", typed: eltType, doc: "The n-th of the texts."},
