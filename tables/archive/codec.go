@@ -228,14 +228,6 @@ func (c *column) store(row unsafe.Pointer, v *parquet.Value, names *interned) {
 	}
 }
 
-// time returns a time column's value, if the row has one.
-func (c *column) time(row unsafe.Pointer) (t tables.Time, ok bool) {
-	if c.at == none || c.set != none && !*(*bool)(unsafe.Add(row, c.set)) {
-		return 0, false
-	}
-	return *(*tables.Time)(unsafe.Add(row, c.at)), true
-}
-
 // interned keeps the texts that come again and again, which is most of them:
 // an allocation for each would cost more than all else of reading a row.
 type interned struct {
