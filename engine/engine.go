@@ -193,7 +193,7 @@ func (s *Session) Query(ctx context.Context, text string) (*Rows, error) {
 	text, _, _ = Restate(c, text, false)
 	schema, iter, handled, err := s.engine.Answer(c, text, nil)
 	if !handled && err == nil {
-		schema, iter, _, err = s.engine.sql.Query(c, text)
+		schema, iter, err = s.engine.others(c, text)
 	}
 	if err != nil {
 		cancel()

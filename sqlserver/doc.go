@@ -14,7 +14,6 @@
 //     caching_sha2_password, only over TLS, never without a password.
 //   - client.go: commands. prepared.go, parameter.go: those of prepared
 //     statements; cursor.go: their rows, kept until they are fetched.
-//   - allow.go: the statements that are answered at all.
 //   - handler.go, spool.go, rows.go: a statement from its text to its rows.
 //     Results of queries are copied from DuckDB's columns straight into messages,
 //     in a buffer of bounded size.

@@ -440,7 +440,7 @@ func (h *handler) parse(ctx *sql.Context, st *statement) (parsed sqlparser.State
 		}
 		return nil, "", newError(mysql.ERParseError, "42000", err.Error())
 	}
-	if err := h.allow(ctx, parsed, st.text); err != nil {
+	if err := engine.Allow(h.engine.Parser, parsed, st.text); err != nil {
 		return nil, "", err
 	}
 	return parsed, rest, nil

@@ -155,7 +155,7 @@ func describe(r *reader, s Server) (Statement, error) {
 
 // notTables are words behind EXPLAIN that are no table.
 var notTables = map[string]bool{"SELECT": true, "FORMAT": true, "ANALYZE": true, "EXTENDED": true, "PARTITIONS": true, "TABLE": true,
-	"WITH": true, "VALUES": true, "FOR": true, "INSERT": true, "UPDATE": true, "DELETE": true, "REPLACE": true, "INTO": true}
+	"WITH": true, "VALUES": true, "FOR": true, "SHOW": true, "SET": true, "CALL": true, "INSERT": true, "UPDATE": true, "DELETE": true, "REPLACE": true, "INTO": true}
 
 // help is HELP, which has no texts here.
 func help(r *reader, _ Server) (Statement, error) {

@@ -1,23 +1,23 @@
-package sqlserver
+package engine
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/vt/sqlparser"
 
-	"github.com/wiresql/wiresql/engine"
+	"github.com/wiresql/wiresql/functions"
 )
 
-// What clients may send is listed here; the rest is refused whatever rights an
+// What may be asked of go-mysql-server is listed here; the rest is refused whatever rights an
 // account has. go-mysql-server lets an account with SELECT on one table read
 // files (LOAD_FILE), write them (INTO OUTFILE, INTO DUMPFILE) and change the
 // server for everybody (SET GLOBAL).
 
-// allow refuses a statement that does more than ask. text is what it was
+// Allow refuses a statement that does more than ask. text is what parser made
 // parsed from.
-func (h *handler) allow(ctx *sql.Context, parsed sqlparser.Statement, text string) error {
+func Allow(parser sql.Parser, parsed sqlparser.Statement, text string) error {
 	if word := fileAccess(text); word != "" {
 		return refused(word)
 	}
@@ -27,7 +27,7 @@ func (h *handler) allow(ctx *sql.Context, parsed sqlparser.Statement, text strin
 		*sqlparser.Savepoint, *sqlparser.RollbackSavepoint, *sqlparser.ReleaseSavepoint, *sqlparser.UnlockTables:
 		return nil
 	case *sqlparser.Explain:
-		return h.allow(ctx, s.Statement, engine.Explained(text))
+		return Allow(parser, s.Statement, Explained(text))
 	case *sqlparser.Set:
 		for _, e := range s.Exprs {
 			if strings.EqualFold(e.Name.Name.String(), "password") {
@@ -47,18 +47,18 @@ func (h *handler) allow(ctx *sql.Context, parsed sqlparser.Statement, text strin
 		if strings.HasPrefix(strings.TrimSpace(s.Expr), "@") {
 			return refused("PREPARE from a variable")
 		}
-		inner, err := h.engine.Parser.ParseSimple(s.Expr)
+		inner, err := parser.ParseSimple(s.Expr)
 		if err != nil {
 			return err
 		}
-		return h.allow(ctx, inner, s.Expr)
+		return Allow(parser, inner, s.Expr)
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(text), " ")
 	return refused(strings.ToUpper(first))
 }
 
 func refused(what string) error {
-	return newError(mysql.EROptionPreventsStatement, "HY000", "wiresql answers questions only: "+what+" is refused")
+	return &functions.SQLError{Number: 1290, State: "HY000", Message: "wiresql answers questions only: " + what + " is refused"}
 }
 
 // fileAccess finds a word that reads or writes files on the server. It looks
@@ -87,4 +87,20 @@ func fileAccess(text string) string {
 			last = word
 		}
 	}
+}
+
+// others has go-mysql-server run a statement that changes the session.
+func (e *Engine) others(ctx *sql.Context, text string) (sql.Schema, sql.RowIter, error) {
+	parsed, err := e.sql.Parser.ParseSimple(text)
+	if errors.Is(err, sqlparser.ErrEmpty) {
+		return nil, sql.RowsToRowIter(), nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := Allow(e.sql.Parser, parsed, text); err != nil {
+		return nil, nil, err
+	}
+	schema, iter, _, err := e.sql.Query(ctx, text)
+	return schema, iter, err
 }
