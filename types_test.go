@@ -105,7 +105,8 @@ var askedOf = map[string][]string{
 	"json_array_append": {"JSON_ARRAY_APPEND('[1]', '$', {})"}, "json_contains": {"JSON_CONTAINS('{\"a\": 1}', '1', '$.a')"}, "json_insert": {"JSON_INSERT('{\"a\": 1}', '$.b', {})"},
 	"json_merge_patch": {"JSON_MERGE_PATCH('{\"a\": 1}', '{\"b\": 2}')"}, "json_merge_preserve": {"JSON_MERGE_PRESERVE('[1]', '[2]')"}, "json_overlaps": {"JSON_OVERLAPS('[1, 2]', '[2]')"},
 	"json_quote": {"JSON_QUOTE(word)"}, "json_replace": {"JSON_REPLACE('{\"a\": 1}', '$.a', {})"}, "json_set": {"JSON_SET('{\"a\": 1}', '$.a', {})"}, "json_type": {"JSON_TYPE(doc)"},
-	"json_valid": {"JSON_VALID({})"}, "member of": {"1 MEMBER OF ('[1, 2]')"},
+	"json_valid": {"JSON_VALID({})"}, "json_array_insert": {"JSON_ARRAY_INSERT('[1]', '$[0]', {})"}, "json_pretty": {"JSON_PRETTY('1')"},
+	"json_search": {"JSON_SEARCH('{\"a\": \"1\"}', 'one', {})"}, "json_value": {"JSON_VALUE('{\"a\": 1}', '$.a')", "JSON_VALUE('[12]', '$[0]' RETURNING SIGNED)"}, "rand": {"RAND(1) < 2", "RAND() >= 0"}, "member of": {"1 MEMBER OF ('[1, 2]')"},
 	// Of ours alone.
 	"contains": {"CONTAINS({}, '1')"}, "hexdump": {"HEXDUMP({})"}, "printable": {"PRINTABLE({})"}, "ip_in": {"IP_IN({}, '10.0.0.0/8')"}, "ip_network": {"IP_NETWORK({}, 24)"}, "is_private": {"IS_PRIVATE({})"},
 	"overlaps": {"OVERLAPS({}, {}, '2026-06-12', '2026-06-13')"}, "protocol_name": {"PROTOCOL_NAME({})"}, "service_name": {"SERVICE_NAME({})"}, "tcp_flags_text": {"TCP_FLAGS_TEXT({})"}, "time_bucket": {"TIME_BUCKET('1 hour', {})"},
