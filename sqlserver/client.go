@@ -292,6 +292,11 @@ func (c *client) header(fields []*querypb.Field) error {
 	if err := c.end(); err != nil {
 		return err
 	}
+	return c.describe(fields)
+}
+
+// describe writes a message for each column.
+func (c *client) describe(fields []*querypb.Field) error {
 	for _, f := range fields {
 		c.begin()
 		c.out = appendField(c.out, f)

@@ -105,12 +105,8 @@ func (c *client) prepare(ctx context.Context, text string) error {
 			return err
 		}
 	}
-	for _, f := range fields {
-		c.begin()
-		c.out = appendField(c.out, f)
-		if err := c.end(); err != nil {
-			return err
-		}
+	if err := c.describe(fields); err != nil {
+		return err
 	}
 	if len(fields) > 0 {
 		return c.middle()
