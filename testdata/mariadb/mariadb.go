@@ -166,6 +166,10 @@ func loadZones(db *sql.DB) error {
 	if _, err := db.Exec("USE mysql"); err != nil {
 		return err
 	}
+	var known int
+	if err := db.QueryRow("SELECT COUNT(*) FROM mysql.time_zone_name").Scan(&known); err != nil || known > 0 {
+		return err // a data folder that has served before
+	}
 	for _, z := range zones {
 		file := filepath.Join("/usr/share/zoneinfo", z)
 		if _, err := os.Stat(file); err != nil {
