@@ -38,7 +38,8 @@ var traditionalSchema = func() sql.Schema {
 }()
 
 // access is how a table is read, in MySQL's words: ALL of it, a range of its
-// files, or the packets that flow rows refer to (ref).
+// files, or what refers to it (ref): rows an address or an id tells the pages
+// of, packets that flow rows refer to.
 type access struct {
 	pushdown.Block
 	table, kind, key string
@@ -55,7 +56,10 @@ func (x *explanation) accesses() []access {
 			t := x.Tables[i]
 			a.rows = t.Rows
 			a.table = t.Table[strings.LastIndex(t.Table, ".")+1:]
-			if t.Files < t.AllFiles {
+			switch {
+			case t.Looked:
+				a.kind, a.key = "ref", "pages"
+			case t.Files < t.AllFiles:
 				a.kind, a.key = "range", "files"
 			}
 			if !t.InMemory {

@@ -98,7 +98,7 @@ func (r *run) describe() (*explanation, error) {
 		if err != nil {
 			return nil, err
 		}
-		if one.why == "" {
+		if one.why == "" || one.lookup != nil && one.scan != nil {
 			x.scans[one.scan.ID] = len(x.Tables)
 			if s := one.slow(t, r.engine); s != nil {
 				x.Slow = append(x.Slow, *s)

@@ -18,6 +18,9 @@ type reading struct {
 	families []*familyReading
 	// lookup says what looking rows up has read.
 	lookup *archive.LookupStats
+	// allLooked tells that rows are looked up in all of its files: by a step
+	// of its own.
+	allLooked bool
 }
 
 // familyReading is the files of a family that are read.
@@ -51,6 +54,17 @@ func (r *reading) count(f archive.File, read bool) bool {
 	return read
 }
 
+// leave takes back the files of which rows are looked up.
+func (r *reading) leave(files []archive.File) {
+	r.allLooked = true
+	for _, f := range r.families {
+		f.read = slices.DeleteFunc(f.read, func(one *archive.File) bool {
+			return slices.ContainsFunc(files, func(f archive.File) bool { return f.Path == one.Path })
+		})
+		r.allLooked = r.allLooked && len(f.read) == 0
+	}
+}
+
 // column notes which stored columns are read.
 func (r *reading) column(family string, columns []string) {
 	one := r.of(archive.Family(family))
@@ -58,9 +72,10 @@ func (r *reading) column(family string, columns []string) {
 }
 
 // looked notes a lookup in some of a family's files, once it is over.
-func (r *run) looked(rel *tables.Relation, why string, all, files []archive.File, stats *archive.LookupStats) {
+func (r *run) looked(rel *tables.Relation, why string, all, files []archive.File, stats *archive.LookupStats) *reading {
+	step := &reading{relation: rel, why: why, lookup: stats}
 	if len(all) == 0 {
-		return
+		return step
 	}
 	one := &familyReading{family: all[0].Family, files: len(all)}
 	for i := range files {
@@ -68,9 +83,10 @@ func (r *run) looked(rel *tables.Relation, why string, all, files []archive.File
 			one.read = append(one.read, &files[i])
 		}
 	}
-	step := &reading{relation: rel, why: why, families: []*familyReading{one}, lookup: stats}
+	step.families = []*familyReading{one}
 	r.reads = append(r.reads, step)
 	workOf(r.ctx).reads(step)
+	return step
 }
 
 // rows is how many rows the files have.

@@ -11,23 +11,30 @@ import (
 
 // Relations as they are read: the SQL over their files, the packets there are.
 
-// relationText is the SQL of a relation over its files; keep, when not nil,
-// picks them; reads, when not nil, is told of the stored columns.
-func (e *Engine) relationText(snap *snapshot, rel *tables.Relation, columns []string, keep func(archive.File) bool, reads func(family string, columns []string)) (string, error) {
+// relationText is the SQL of a relation over all of its files.
+func (e *Engine) relationText(snap *snapshot, rel *tables.Relation, columns []string) (string, error) {
+	src, _, err := e.sourceOf(snap, rel, columns, func(archive.File) bool { return true })
+	if err != nil {
+		return "", err
+	}
+	return pushdown.RelationSQL(rel, columns, src)
+}
+
+// sourceOf is what columns of a relation are read from: the files that keep
+// picks, which are returned too.
+func (e *Engine) sourceOf(snap *snapshot, rel *tables.Relation, columns []string, keep func(archive.File) bool) (pushdown.Source, []archive.File, error) {
 	var files []archive.File
 	for _, family := range pushdown.Families(rel) {
 		for _, f := range snap.catalog.Files(archive.Family(family)) {
-			if keep == nil || keep(f) {
+			if keep(f) {
 				files = append(files, f)
 			}
 		}
 	}
 	if err := snap.loadHosts(context.Background(), e.duck, rel, columns); err != nil {
-		return "", err
+		return pushdown.Source{}, nil, err
 	}
-	src := snap.source(files)
-	src.Reads = reads
-	return pushdown.RelationSQL(rel, columns, src)
+	return snap.source(files), files, nil
 }
 
 // boxed is the cell as rows of go-mysql-server hold it.

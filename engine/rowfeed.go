@@ -53,13 +53,34 @@ func (f *listFeed) cell(field reflect.StructField, name string) func(unsafe.Poin
 		return sometimes[int64](n, offset)
 	case stored == tables.StoredInt32 && optional:
 		return sometimes[int32](n, offset)
-	case optional:
+	case stored == tables.StoredTime && optional:
+		return sometimes[tables.Time](n, offset)
+	case stored == tables.StoredUint64 && optional:
+		return sometimes[uint64](n, offset)
+	case stored == tables.StoredBool && optional:
+		return sometimes[bool](n, offset)
+	case stored == tables.StoredAddr && optional:
+		return func(p unsafe.Pointer, to func(int) *vectorWriter, at int) {
+			a := (*tables.Opt[tables.Addr])(unsafe.Add(p, offset))
+			putOpt(to(n), at, tables.Opt[uint64]{V: a.V.Hi, Set: a.Set})
+			putOpt(to(n+1), at, tables.Opt[uint64]{V: a.V.Lo, Set: a.Set})
+		}
 	case stored == tables.StoredTime, stored == tables.StoredInt64:
 		return plain[int64](n, offset)
 	case stored == tables.StoredUint64:
 		return plain[uint64](n, offset)
 	case stored == tables.StoredInt32:
 		return plain[int32](n, offset)
+	case stored == tables.StoredBool:
+		return plain[bool](n, offset)
+	case stored == tables.StoredBytes:
+		return func(p unsafe.Pointer, to func(int) *vectorWriter, at int) {
+			if b := *(*[]byte)(unsafe.Add(p, offset)); b == nil {
+				to(n).setNull(at)
+			} else {
+				to(n).setBytes(at, b)
+			}
+		}
 	case stored == tables.StoredAddr:
 		return func(p unsafe.Pointer, to func(int) *vectorWriter, at int) {
 			a := (*tables.Addr)(unsafe.Add(p, offset))

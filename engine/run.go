@@ -282,12 +282,12 @@ func (r *run) bind(b *binding, scans []*pushdown.ScanPlan, why string) error {
 			continue
 		}
 		one := &reading{relation: s.Relation, why: why, scan: s}
-		r.reads = append(r.reads, one)
-		from, err := r.engine.relationText(r.snap, s.Relation, s.Columns, func(f archive.File) bool {
-			return one.count(f, r.snap.matters(f, s.Bounds))
-		}, one.column)
+		from, err := r.scanText(s, one)
 		if err != nil {
 			return err
+		}
+		if !one.allLooked {
+			r.reads = append(r.reads, one)
 		}
 		if why != "" { // else it is not read yet
 			workOf(r.ctx).reads(one)
@@ -295,6 +295,30 @@ func (r *run) bind(b *binding, scans []*pushdown.ScanPlan, why string) error {
 		b.scans[s.ID] = "(" + from + ")"
 	}
 	return nil
+}
+
+// scanText is the SQL of a scan over what can hold rows of it.
+func (r *run) scanText(s *pushdown.ScanPlan, one *reading) (string, error) {
+	src, files, err := r.engine.sourceOf(r.snap, s.Relation, s.Columns, func(f archive.File) bool {
+		return one.count(f, r.snap.matters(f, s.Bounds))
+	})
+	if err != nil {
+		return "", err
+	}
+	columns := map[string][]string{}
+	src.Reads = func(family string, names []string) { columns[family] = append(columns[family], names...) }
+	text, err := pushdown.RelationSQL(s.Relation, s.Columns, src)
+	for family, names := range columns {
+		one.column(family, names)
+	}
+	if err != nil || len(s.Bounds.Equal) == 0 {
+		return text, err
+	}
+	if err := r.lookUp(s, &src, files, columns, one); err != nil {
+		return "", err
+	}
+	src.Reads = nil
+	return pushdown.RelationSQL(s.Relation, s.Columns, src)
 }
 
 // matters tells whether a file can hold rows within the bounds. DuckDB opens

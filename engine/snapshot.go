@@ -151,7 +151,7 @@ func (s *snapshot) source(files []archive.File) pushdown.Source {
 		src.Files[family] = append(src.Files[family], ref)
 	}
 	if s.recent != nil && s.recent.connections != "" {
-		src.Tables = map[string]string{string(archive.Connections): s.recent.connections}
+		src.Tables = map[string][]string{string(archive.Connections): {s.recent.connections}}
 	}
 	return src
 }

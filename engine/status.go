@@ -30,7 +30,7 @@ func (e *Engine) counters(ctx context.Context, into map[string]string) error {
 		return err
 	}
 	for _, s := range statusCounters {
-		from, err := e.relationText(snap, s.relation, s.columns, nil, nil)
+		from, err := e.relationText(snap, s.relation, s.columns)
 		if err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ func everyPacket(s *pushdown.ScanPlan) *pushdown.PacketPlan {
 
 // allKeys are the packets of all flow and other rows.
 func (e *Engine) allKeys(ctx context.Context, snap *snapshot) (*keySet, error) {
-	flows, err := e.relationText(snap, pushdown.FlowIndex, []string{"flow_id", "conn_id", "src_ip", "src_port", "dst_port", "postings"}, nil, nil)
+	flows, err := e.relationText(snap, pushdown.FlowIndex, []string{"flow_id", "conn_id", "src_ip", "src_port", "dst_port", "postings"})
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (e *Engine) allKeys(ctx context.Context, snap *snapshot) (*keySet, error) {
 	if err != nil {
 		return nil, err
 	}
-	other, err := e.relationText(snap, pushdown.OtherIndex, []string{"postings"}, nil, nil)
+	other, err := e.relationText(snap, pushdown.OtherIndex, []string{"postings"})
 	if err != nil {
 		return nil, err
 	}

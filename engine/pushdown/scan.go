@@ -38,9 +38,9 @@ var settledColumns = []string{"conn_id", "segments", "cut_packets"}
 type Source struct {
 	// Files are the row files of the relation's families (Families), pruned.
 	Files map[string][]FileRef
-	// Tables are DuckDB tables with rows of a family that are in none of its
-	// files, by family; they have all of its stored columns.
-	Tables map[string]string
+	// Tables are relations of DuckDB with rows of a family that are in none of
+	// Files, by family; they have all of its stored columns.
+	Tables map[string][]string
 	// Missing tells that packets of some segment are gone, Lossy that some
 	// sensor lost packets. Which and when answer the functions
 	// wiresql_gone(segments), 0 for none of them, 1 for some, 2 for all, and
@@ -71,7 +71,9 @@ func (s Source) rows(family string, needed []Field) string {
 }
 
 // has tells whether there are rows of a family.
-func (s Source) has(family string) bool { return len(s.Files[family]) > 0 || s.Tables[family] != "" }
+func (s Source) has(family string) bool {
+	return len(s.Files[family]) > 0 || len(s.Tables[family]) > 0
+}
 
 // FlowIndex and OtherIndex are flow rows and rows of packets without a flow as
 // index entries of their packets: what a key plan selects from and a roll-up
@@ -217,14 +219,18 @@ func tableSQL(fields []Field, table string) string {
 	if table == "" {
 		return "SELECT " + nulls(fields) + " WHERE false"
 	}
+	return "SELECT " + fieldNames(fields) + " FROM " + quoteIdent(table)
+}
+
+func fieldNames(fields []Field) string {
+	if len(fields) == 0 {
+		return "1 AS one"
+	}
 	names := make([]string, len(fields))
 	for i, f := range fields {
 		names[i] = quoteIdent(f.Name)
 	}
-	if len(names) == 0 {
-		names = []string{"1 AS one"}
-	}
-	return "SELECT " + strings.Join(names, ", ") + " FROM " + quoteIdent(table)
+	return strings.Join(names, ", ")
 }
 
 // text writes the SELECT of one view.
@@ -298,7 +304,7 @@ func (v *view) text(fields []Field, src Source) string {
 // the same of the needed columns, the others appended with typed NULLs, then
 // the rows of a table. DuckDB's union_by_name does the same at 1.5 times the
 // cost.
-func rowsSQL(files []FileRef, table string, needed []Field) string {
+func rowsSQL(files []FileRef, tables []string, needed []Field) string {
 	type group struct {
 		missing         map[string]bool
 		except, settled string
@@ -325,7 +331,7 @@ func rowsSQL(files []FileRef, table string, needed []Field) string {
 		}
 		groups[key].paths = append(groups[key].paths, quoteText(f.Path))
 	}
-	if len(files) == 0 && table == "" {
+	if len(files) == 0 && len(tables) == 0 {
 		return "(SELECT " + nulls(needed) + " WHERE false)"
 	}
 	var parts []string
@@ -333,7 +339,7 @@ func rowsSQL(files []FileRef, table string, needed []Field) string {
 		g := groups[key]
 		// Folders named a=b must not become columns.
 		list := "read_parquet([" + strings.Join(g.paths, ", ") + "], hive_partitioning = false)"
-		if len(order) == 1 && len(g.missing) == 0 && table == "" && g.except == "" && g.settled == "" {
+		if len(order) == 1 && len(g.missing) == 0 && len(tables) == 0 && g.except == "" && g.settled == "" {
 			return list
 		}
 		cols := make([]string, len(needed))
@@ -358,8 +364,8 @@ func rowsSQL(files []FileRef, table string, needed []Field) string {
 		}
 		parts = append(parts, part)
 	}
-	if table != "" {
-		parts = append(parts, tableSQL(needed, table))
+	for _, t := range tables {
+		parts = append(parts, "SELECT "+fieldNames(needed)+" FROM "+t)
 	}
 	return "(" + strings.Join(parts, " UNION ALL ") + ")"
 }

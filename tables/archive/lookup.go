@@ -25,6 +25,18 @@ type LookupStats struct {
 	Paths         []string // of the files read
 }
 
+// Add adds what another lookup read.
+func (s *LookupStats) Add(o LookupStats) {
+	for _, path := range o.Paths {
+		if !slices.Contains(s.Paths, path) {
+			s.Paths, s.Files = append(s.Paths, path), s.Files+1
+		}
+	}
+	s.Groups += o.Groups
+	s.Bytes += o.Bytes
+	s.Rows += o.Rows
+}
+
 const (
 	// metadataBudget bounds the footers and page indexes kept in memory. When
 	// it is used up, all go, and those still asked for come back.
