@@ -59,6 +59,8 @@ var importRules = []importRule{
 		"it is handed a FlowSink and needs nothing else"},
 	{module + "/tables/archive", []string{".", "engine", "tables/compact", "capture/..."},
 		"the collector and the wire know nothing of files"},
+	{module + "/tables/archive/disk", []string{"tables/archive/...", "tables/compact", "collector", "sqlserver", ". tests"},
+		"who asks for rows or packets asks the archive, not for files"},
 	{module + "/tables/compact", []string{".", "engine"},
 		"merging is a program of its own; the engine asks it for what is not settled yet, so that one rule decides both"},
 }
