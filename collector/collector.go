@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 )
 
 // Collector listens for exporters and hands their records, their accounts and
@@ -17,6 +18,7 @@ type Collector struct {
 	cfg       Config
 	sink      tables.ExportSink
 	state     string // folder
+	disk      disk.Disk
 	log       *slog.Logger
 	decoder   *Decoder
 	listeners []listener
@@ -42,7 +44,7 @@ func New(cfg Config, sink tables.ExportSink, state string, log *slog.Logger) *Co
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Collector{cfg: cfg, sink: sink, state: state, log: log, stop: make(chan struct{})}
+	return &Collector{cfg: cfg, sink: sink, state: state, disk: disk.Real{}, log: log, stop: make(chan struct{})}
 }
 
 // Start takes up the templates of the last run and listens on all configured
@@ -50,7 +52,7 @@ func New(cfg Config, sink tables.ExportSink, state string, log *slog.Logger) *Co
 func (c *Collector) Start() error {
 	cfg := c.cfg
 	var err error
-	if cfg.Stream, err = nextRun(filepath.Join(c.state, runFile)); err != nil {
+	if cfg.Stream, err = nextRun(c.disk, filepath.Join(c.state, runFile)); err != nil {
 		return fmt.Errorf("collector: number this run: %w", err)
 	}
 	if c.decoder, err = c.decoderOf(cfg); err != nil {

@@ -5,16 +5,19 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/wiresql/wiresql/tables/archive/disk"
 )
 
 // What is kept from one run to the next, in the state folder.
 const (
 	templatesFile = "collector.json"
 	runFile       = "collector.run"
+	// maxKept bounds what is read of either.
+	maxKept = 256 << 20
 )
 
 // maxRun is the largest number of a run: the lower half of the streams that
@@ -25,8 +28,11 @@ const maxRun = maxStream / 2
 // nextRun gives this run its number, one more than the last one's, and keeps
 // it before any flow id is made of it. A folder without a number begins
 // anywhere: whoever removed it should not get the ids of the past again.
-func nextRun(path string) (uint32, error) {
-	text, err := os.ReadFile(path)
+func nextRun(d disk.Disk, path string) (uint32, error) {
+	if err := disk.MakeDir(d, filepath.Dir(path), 0o750); err != nil {
+		return 0, err
+	}
+	text, err := disk.ReadFile(d, path, maxKept)
 	run := 1 + rand.Uint32N(maxRun)
 	switch {
 	case err == nil:
@@ -37,7 +43,7 @@ func nextRun(path string) (uint32, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return 0, err
 	}
-	return run, replaceFile(path, []byte(strconv.FormatUint(uint64(run), 10)+"\n"))
+	return run, disk.Replace(d, path, []byte(strconv.FormatUint(uint64(run), 10)+"\n"), 0o640)
 }
 
 // decoderOf makes the decoder, with the templates of the last run. Templates
@@ -45,7 +51,7 @@ func nextRun(path string) (uint32, error) {
 // refused to start would lose what they send meanwhile.
 func (c *Collector) decoderOf(cfg Config) (*Decoder, error) {
 	path := filepath.Join(c.state, templatesFile)
-	state, err := os.ReadFile(path)
+	state, err := disk.ReadFile(c.disk, path, maxKept)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		c.log.Error("templates of the last run", "error", err)
 	}
@@ -61,7 +67,6 @@ func (c *Collector) decoderOf(cfg Config) (*Decoder, error) {
 }
 
 // keepTemplates replaces the file of templates and options when they changed.
-// A reader finds the old one or the new one, whole.
 func (c *Collector) keepTemplates() error {
 	if data, changed := c.decoder.State(); changed {
 		c.unsaved = data
@@ -69,35 +74,9 @@ func (c *Collector) keepTemplates() error {
 	if c.unsaved == nil {
 		return nil
 	}
-	if err := replaceFile(filepath.Join(c.state, templatesFile), c.unsaved); err != nil {
+	if err := disk.Replace(c.disk, filepath.Join(c.state, templatesFile), c.unsaved, 0o640); err != nil {
 		return fmt.Errorf("keep templates: %w", err)
 	}
 	c.unsaved = nil
 	return nil
-}
-
-func replaceFile(path string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return err
-	}
-	part := path + ".part"
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(part, path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

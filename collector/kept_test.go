@@ -11,13 +11,14 @@ import (
 	"testing"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 )
 
 // TestRunsAreNumbered: each has a number of its own, and a file nobody can
 // read is no reason not to record.
 func TestRunsAreNumbered(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state", runFile)
-	first, err := nextRun(path)
+	first, err := nextRun(disk.Real{}, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +33,7 @@ func TestRunsAreNumbered(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := nextRun(path)
+		got, err := nextRun(disk.Real{}, path)
 		if err != nil || got < 1 || got > maxRun || c.want != 0 && got != c.want {
 			t.Errorf("after %q: run %d, want %d (%v)", c.kept, got, c.want, err)
 		}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 )
 
 const (
@@ -94,10 +95,10 @@ func firstAccounts(dir string) (password string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := writeFile(filepath.Join(dir, passwordFile), []byte(password+"\n"), 0o600); err != nil {
+	if err := disk.Replace(disk.Real{}, filepath.Join(dir, passwordFile), []byte(password+"\n"), 0o600); err != nil {
 		return "", err
 	}
-	return password, writeFile(filepath.Join(dir, accountsFile), append(data, '\n'), 0o600)
+	return password, disk.Replace(disk.Real{}, filepath.Join(dir, accountsFile), append(data, '\n'), 0o600)
 }
 
 func hashPassword(password string) (string, error) {

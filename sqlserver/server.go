@@ -30,6 +30,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/wiresql/wiresql/engine"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 )
 
 // Config is what can be set about serving.
@@ -106,7 +107,7 @@ func New(cfg Config, backend Backend, log *slog.Logger) *Server {
 // the background.
 func (s *Server) Start() error {
 	quietLibraries(s.log)
-	if err := os.MkdirAll(s.cfg.Dir, 0o755); err != nil {
+	if err := disk.MakeDir(disk.Real{}, s.cfg.Dir, 0o755); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	certificate, err := s.certificate()
@@ -289,37 +290,14 @@ func generateCertificate(certFile, keyFile string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(certFile), 0o755); err != nil {
+	if err := disk.MakeDir(disk.Real{}, filepath.Dir(certFile), 0o755); err != nil {
 		return err
 	}
 	// The key first: a certificate without its key would be taken as made.
-	if err := writeFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), 0o600); err != nil {
+	if err := disk.Replace(disk.Real{}, keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), 0o600); err != nil {
 		return err
 	}
-	return writeFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
-}
-
-// writeFile writes a file whole or not at all.
-func writeFile(name string, data []byte, mode fs.FileMode) error {
-	part := name + ".part"
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(part, name)
-	}
-	if err != nil {
-		os.Remove(part)
-	}
-	return err
+	return disk.Replace(disk.Real{}, certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
 }
 
 var quiet sync.Once
