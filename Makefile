@@ -56,7 +56,7 @@ unit:
 
 # The packages where goroutines meet; the rest has no concurrency to race.
 race:
-	$(GO) test -race -short -timeout 40m ./tables/archive ./tables/compact ./capture/... ./collector ./engine ./sqlserver
+	$(GO) test -race -short -timeout 40m ./tables/archive/... ./tables/compact ./capture/... ./collector ./engine ./sqlserver
 
 fuzz:
 	@set -e; for pkg in $$($(GO) list ./... | grep -v /testdata); do \

@@ -17,7 +17,7 @@ import (
 
 	"github.com/wiresql/wiresql/collector"
 	"github.com/wiresql/wiresql/tables"
-	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
 )
 
 // Exports of other makers' devices, those with the templates first, give as
@@ -68,12 +68,12 @@ func exportsIn(t *testing.T, path string) (all [][]byte) {
 		}
 		return all
 	}
-	r, err := archive.OpenCapture(path)
+	r, err := pcap.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	var rec archive.Record
+	var rec pcap.Record
 	var h tables.Header
 	for {
 		if err := r.Next(&rec); errors.Is(err, io.EOF) {

@@ -21,6 +21,8 @@ import (
 	"github.com/wiresql/wiresql/collector"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 	"github.com/wiresql/wiresql/tables/compact"
 )
 
@@ -72,7 +74,7 @@ type exportFile struct {
 	expired     int64 // data sets there was no room to keep
 	first, last tables.Time
 	waits       []exportStream // on which data sets of it still wait
-	damage      *archive.DamageError
+	damage      *pcap.DamageError
 	// accounts of exporters are kept back until the file has a row: it may be
 	// left out, and be imported again.
 	accounts []tables.Exporter
@@ -123,8 +125,8 @@ type exportImport struct {
 	start    time.Time
 
 	tx        *archive.Tx
-	rows      *archive.Sorter[tables.Export]
-	exporters *archive.Sorter[tables.Exporter]
+	rows      *rows.Sorter[tables.Export]
+	exporters *rows.Sorter[tables.Exporter]
 
 	file     *exportFile // being read
 	stream   uint64      // upper bits of its flow ids
@@ -144,7 +146,7 @@ type exportImport struct {
 }
 
 // exportRows wait to be brought into order; a file has half as many.
-var exportRows = archive.SorterOptions{Rows: 1 << 18, Blobs: 64 << 20, FileRows: 1 << 18}
+var exportRows = rows.SorterOptions{Rows: 1 << 18, Blobs: 64 << 20, FileRows: 1 << 18}
 
 // importExports imports files of export datagrams, merges, and says what came
 // of it; the error is an exit code when only the files are to blame.
@@ -160,10 +162,10 @@ func (p *program) importExports(ctx context.Context, a *archive.Archive, paths [
 		}
 	}()
 	var err error
-	if im.rows, err = archive.NewSorter[tables.Export]("e", exportRows); err != nil {
+	if im.rows, err = rows.NewSorter[tables.Export](exportRows); err != nil {
 		return err
 	}
-	if im.exporters, err = archive.NewSorter[tables.Exporter]("e", exportRows); err != nil {
+	if im.exporters, err = rows.NewSorter[tables.Exporter](exportRows); err != nil {
 		return err
 	}
 	cfg := p.config.Collector
@@ -222,7 +224,7 @@ func (im *exportImport) knownFiles() (map[string]tables.Import, error) {
 		return nil, err
 	}
 	for _, f := range c.Files(archive.Imports) {
-		r, err := archive.ReadRows[tables.Import](f.Path)
+		r, err := rows.Open[tables.Import](f.Path)
 		if err != nil {
 			return nil, err
 		}
@@ -343,11 +345,11 @@ func expand(paths []string) (out []*exportFile) {
 
 // open tells a capture from a raw file, which it reads.
 func (f *exportFile) open() error {
-	r, err := archive.OpenCapture(f.path)
+	r, err := pcap.Open(f.path)
 	if err == nil {
 		return r.Close()
 	}
-	var damage *archive.DamageError
+	var damage *pcap.DamageError
 	if !errors.As(err, &damage) {
 		return err
 	}
@@ -388,7 +390,7 @@ func (f *exportFile) identify() error {
 		f.id = fmt.Sprintf("%x", h[:])
 		return nil
 	}
-	r, err := archive.OpenCapture(f.path)
+	r, err := pcap.Open(f.path)
 	if err != nil {
 		return err
 	}
@@ -409,8 +411,8 @@ func (im *exportImport) read(f *exportFile) error {
 			return err
 		}
 		im.tx = tx
-		im.rows.Begin(tx)
-		im.exporters.Begin(tx)
+		im.rows.Begin(archive.NewRowFiles[tables.Export](tx, "e"))
+		im.exporters.Begin(archive.NewRowFiles[tables.Exporter](tx, "e"))
 	}
 	id, err := hex.DecodeString(f.id)
 	if err != nil || len(id) < 3 {
@@ -465,12 +467,12 @@ func (im *exportImport) readRaw(f *exportFile) error {
 
 // readCapture decodes the export datagrams in a capture.
 func (im *exportImport) readCapture(f *exportFile) error {
-	r, err := archive.OpenCapture(f.path)
+	r, err := pcap.Open(f.path)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	var rec archive.Record
+	var rec pcap.Record
 	var h tables.Header
 	var frags fragments
 	for n := 1; ; n++ {
@@ -556,7 +558,7 @@ func (im *exportImport) Exports(rows []tables.Export) error {
 	return addAll(im.rows, rows)
 }
 
-func addAll[T any](to *archive.Sorter[T], rows []T) error {
+func addAll[T any](to *rows.Sorter[T], rows []T) error {
 	for i := range rows {
 		if err := to.Add(&rows[i]); err != nil {
 			return err

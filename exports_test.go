@@ -14,7 +14,7 @@ import (
 
 	"github.com/wiresql/wiresql/collector"
 	"github.com/wiresql/wiresql/tables"
-	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
 )
 
 // exportsOf is a recording of softflowd's exports, see testdata/exports.
@@ -37,12 +37,12 @@ func TestImportExportsHasAllPackets(t *testing.T) {
 	type sums struct{ packets, bytes int64 }
 	var four, all, dmz sums
 	count := func(path string, four, all *sums) {
-		r, err := archive.OpenCapture(path)
+		r, err := pcap.Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer r.Close()
-		var rec archive.Record
+		var rec pcap.Record
 		var h tables.Header
 		for err = r.Next(&rec); err == nil; err = r.Next(&rec) {
 			tables.Decode(rec.Link, rec.Data, rec.Length, &h)
@@ -138,12 +138,12 @@ func gzipped(t *testing.T, from, to string) {
 // payloads are the export datagrams of a recording.
 func payloads(t *testing.T, name string) (list [][]byte) {
 	t.Helper()
-	r, err := archive.OpenCapture(exportsOf(name))
+	r, err := pcap.Open(exportsOf(name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	var rec archive.Record
+	var rec pcap.Record
 	var h tables.Header
 	for r.Next(&rec) == nil {
 		tables.Decode(rec.Link, rec.Data, rec.Length, &h)

@@ -10,6 +10,7 @@ import (
 	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // observersArchive is the archive of the demo as if exporters had been there
@@ -85,7 +86,7 @@ func observe(a *archive.Archive) (*observed, error) {
 		return nil, err
 	}
 	for _, f := range c.Files(archive.Connections) {
-		r, err := archive.ReadRows[tables.Connection](f.Path)
+		r, err := rows.Open[tables.Connection](f.Path)
 		if err != nil {
 			return nil, err
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/wiresql/wiresql/collector"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // runAsProgram in the environment makes the test binary be wiresql (TestMain;
@@ -166,7 +167,7 @@ func storedRows[T any](t *testing.T, dir string, family archive.Family) []T {
 	}
 	var all []T
 	for _, f := range catalog.Files(family) {
-		r, err := archive.ReadRows[T](f.Path)
+		r, err := rows.Open[T](f.Path)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 	"github.com/wiresql/wiresql/tables/compact"
 )
 
@@ -402,7 +403,7 @@ func tcpdumpFrames(t *testing.T, path, filter string) [][]byte {
 // otherPackets sums up the packets of a file of rows about packets of no flow.
 func otherPackets(t *testing.T, path string) (n int64) {
 	t.Helper()
-	r, err := archive.ReadRows[tables.Other](path)
+	r, err := rows.Open[tables.Other](path)
 	if err != nil {
 		t.Fatal(err)
 	}

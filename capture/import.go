@@ -15,6 +15,8 @@ import (
 	"github.com/wiresql/wiresql/capture/observe"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // ImportConfig says what Import does.
@@ -102,7 +104,7 @@ type imported struct {
 	row      tables.Import
 	coverage []tables.Coverage
 	report   FileReport
-	stats    archive.ReaderStats
+	stats    pcap.Stats
 }
 
 func (im *importer) run() error {
@@ -208,7 +210,7 @@ func (im *importer) readKnown() error {
 		return err
 	}
 	for _, f := range c.Files(archive.Imports) {
-		r, err := archive.ReadRows[tables.Import](f.Path)
+		r, err := rows.Open[tables.Import](f.Path)
 		if err != nil {
 			return err
 		}
@@ -282,7 +284,7 @@ func (im *importer) nextUnknown(list []*source) (next *source, rest []*source, e
 		im.cfg.Logger.Info("capture file is known", "file", s.path, "as", row.File)
 		known := FileReport{Path: s.path, State: FileKnown, Packets: row.Packets}
 		if row.Damage != "" {
-			known.Err = &archive.DamageError{File: s.path, Offset: row.DamageOffset.V, Reason: row.Damage}
+			known.Err = &pcap.DamageError{File: s.path, Offset: row.DamageOffset.V, Reason: row.Damage}
 		}
 		im.report.add(known)
 		im.baseBytes += s.size
@@ -305,14 +307,14 @@ func (im *importer) replay(next *source) error {
 		if err := im.setSource(s); err != nil {
 			return err
 		}
-		r, err := archive.OpenCapture(s.path)
+		r, err := pcap.Open(s.path)
 		if err != nil {
 			return err
 		}
-		err = im.packets(r, s, func(*archive.Record) (tables.ID, error) { return 0, nil })
+		err = im.packets(r, s, func(*pcap.Record) (tables.ID, error) { return 0, nil })
 		im.report.Replayed += r.Stats().Packets
 		r.Close()
-		var damage *archive.DamageError
+		var damage *pcap.DamageError
 		if err != nil && !errors.As(err, &damage) {
 			return fmt.Errorf("import %s: %w", s.path, err)
 		}
@@ -344,7 +346,7 @@ func (im *importer) setSource(s *source) error {
 // file reads one file into the batch. An error means that nothing more can be
 // imported.
 func (im *importer) file(s *source) error {
-	r, err := archive.OpenCapture(s.path)
+	r, err := pcap.Open(s.path)
 	if err != nil {
 		im.refuse(s, err)
 		return nil
@@ -377,19 +379,19 @@ func (im *importer) file(s *source) error {
 		if adopted, err = im.tx.Adopt(s.path, im.cfg.Sensor, im.cfg.Site); err != nil {
 			return fmt.Errorf("import %s: %w", s.path, err)
 		}
-		place = func(rec *archive.Record) (tables.ID, error) {
+		place = func(rec *pcap.Record) (tables.ID, error) {
 			if rec.Offset >= maxOffset {
-				return 0, &archive.DamageError{File: s.path, Offset: rec.Offset, Reason: "beyond the 64 GiB of a file that can be read in place"}
+				return 0, &pcap.DamageError{File: s.path, Offset: rec.Offset, Reason: "beyond the 64 GiB of a file that can be read in place"}
 			}
 			return tables.PacketID(adopted.Segment, rec.Offset), nil
 		}
 	}
 	cover := coverage{sensor: im.cfg.Sensor}
-	err = im.packets(r, s, func(rec *archive.Record) (tables.ID, error) {
+	err = im.packets(r, s, func(rec *pcap.Record) (tables.ID, error) {
 		cover.add(rec)
 		return place(rec)
 	})
-	var damage *archive.DamageError
+	var damage *pcap.DamageError
 	if err != nil && !errors.As(err, &damage) {
 		return fmt.Errorf("import %s: %w", s.path, err)
 	}
@@ -430,11 +432,11 @@ func (im *importer) file(s *source) error {
 
 // copyTo returns what appends packets to the batch's segments: one open
 // segment for each link type and resolution.
-func (im *importer) copyTo() func(*archive.Record) (tables.ID, error) {
+func (im *importer) copyTo() func(*pcap.Record) (tables.ID, error) {
 	var w *archive.SegmentWriter
 	var link tables.LinkType
 	var nano bool
-	return func(rec *archive.Record) (tables.ID, error) {
+	return func(rec *pcap.Record) (tables.ID, error) {
 		if w == nil || rec.Link != link || rec.Nano != nano {
 			var err error
 			if w, err = im.tx.Packets(im.cfg.Sensor, im.cfg.Site, rec.Link, rec.Nano); err != nil {
@@ -452,8 +454,8 @@ func (im *importer) copyTo() func(*archive.Record) (tables.ID, error) {
 
 // packets meters the packets of a file; place says where each is kept. It
 // returns nil at the file's end, or why it stopped before.
-func (im *importer) packets(r *archive.Reader, s *source, place func(*archive.Record) (tables.ID, error)) error {
-	var rec archive.Record
+func (im *importer) packets(r *pcap.Reader, s *source, place func(*pcap.Record) (tables.ID, error)) error {
+	var rec pcap.Record
 	p, h := &im.packet, &im.header
 	im.progress.File = s.path
 	for n := 1; ; n++ {

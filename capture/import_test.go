@@ -21,6 +21,8 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // TestMain doubles as the import that TestImportKilled kills.
@@ -62,7 +64,7 @@ func readAll[T any](t testing.TB, a *archive.Archive, family archive.Family) []T
 	}
 	var out []T
 	for _, f := range c.Files(family) {
-		r, err := archive.ReadRows[T](f.Path)
+		r, err := rows.Open[T](f.Path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +95,7 @@ func checkArchive(t testing.TB, a *archive.Archive) (packets int64) {
 	posted := map[tables.ID]bool{}
 	post := func(b []byte, want int64) {
 		before := len(posted)
-		if err := archive.DecodePostings(b, func(id tables.ID) bool { posted[id] = true; return true }); err != nil {
+		if err := rows.DecodePostings(b, func(id tables.ID) bool { posted[id] = true; return true }); err != nil {
 			t.Fatal(err)
 		}
 		if int64(len(posted)-before) != want {
@@ -116,7 +118,7 @@ func checkArchive(t testing.TB, a *archive.Archive) (packets int64) {
 	}
 	var walked int64
 	for _, s := range c.Segments() {
-		err := a.Walk(context.Background(), c, uint32(s.Segment.Segment), func(rec *archive.Record) error {
+		err := a.Walk(context.Background(), c, uint32(s.Segment.Segment), func(rec *pcap.Record) error {
 			if !posted[tables.PacketID(uint32(s.Segment.Segment), rec.Offset)] {
 				t.Fatalf("packet at %d of segment %d is in no row", rec.Offset, s.Segment.Segment)
 			}

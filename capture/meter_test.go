@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
-	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what the meter does into testdata/meter")
@@ -92,7 +92,7 @@ func timeText(t tables.Time) string {
 
 func positionsText(b []byte) string {
 	var out []string
-	err := archive.DecodePostings(b, func(id tables.ID) bool {
+	err := rows.DecodePostings(b, func(id tables.ID) bool {
 		out = append(out, strconv.FormatInt(id.Offset(), 10))
 		return true
 	})
@@ -280,7 +280,7 @@ func TestMeterPostsEveryPacketOnce(t *testing.T) {
 		collect := func(postings []byte, want int64, segments []int32) {
 			before := len(seen)
 			var in []int32
-			if err := archive.DecodePostings(postings, func(id tables.ID) bool {
+			if err := rows.DecodePostings(postings, func(id tables.ID) bool {
 				seen = append(seen, id.Offset())
 				in = append(in, int32(id.Segment()))
 				return true

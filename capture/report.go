@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
-	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
 )
 
 // Progress of an Import.
@@ -32,7 +32,7 @@ type FileReport struct {
 	Path    string
 	State   string
 	Packets int64
-	Err     error // *archive.DamageError when damaged, also when known before; why when refused
+	Err     error // *pcap.DamageError when damaged, also when known before; why when refused
 }
 
 // Report sums up an Import.
@@ -82,7 +82,7 @@ type coverage struct {
 // packets of the others count for the last.
 const maxCoverage = 1024
 
-func (c *coverage) add(rec *archive.Record) {
+func (c *coverage) add(rec *pcap.Record) {
 	i := min(rec.Interface, maxCoverage-1)
 	for len(c.of) <= i {
 		c.of = append(c.of, tables.Coverage{Sensor: c.sensor})
@@ -97,7 +97,7 @@ func (c *coverage) add(rec *archive.Record) {
 	row.Bytes += int64(rec.Length)
 }
 
-func (c *coverage) rows(interfaces []archive.Interface) []tables.Coverage {
+func (c *coverage) rows(interfaces []pcap.Interface) []tables.Coverage {
 	var out []tables.Coverage
 	for i, row := range c.of {
 		if row.Packets == 0 {

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/wiresql/wiresql/tables"
-	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // emit writes the current piece as a flow row and makes way for the next.
@@ -85,7 +85,7 @@ func (m *Meter) postings(p *positions) (postings []byte, segments []int32) {
 	if len(m.ids) == 0 {
 		return nil, nil
 	}
-	m.text = archive.AppendPostings(m.text[:0], m.ids)
+	m.text = rows.AppendPostings(m.text[:0], m.ids)
 	if len(m.text) > arenaSize/4 {
 		postings = slices.Clone(m.text)
 	} else {

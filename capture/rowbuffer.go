@@ -3,6 +3,7 @@ package capture
 import (
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // importLevel is the level of an import's files: rows in packet-time order, as
@@ -15,34 +16,34 @@ const maxFileRows = 1_000_000
 // rowBuffers are the rows of an import on their way into a transaction: the
 // sink of the meter and of the observer. While replaying it drops them.
 type rowBuffers struct {
-	flows     *archive.Sorter[tables.Flow]
-	others    *archive.Sorter[tables.Other]
-	dns       *archive.Sorter[tables.DNS]
-	names     *archive.Sorter[tables.Name]
+	flows     *rows.Sorter[tables.Flow]
+	others    *rows.Sorter[tables.Other]
+	dns       *rows.Sorter[tables.DNS]
+	names     *rows.Sorter[tables.Name]
 	replaying bool
 }
 
 func newRowBuffers() (b *rowBuffers, err error) {
 	b = &rowBuffers{}
-	if b.flows, err = archive.NewSorter[tables.Flow](importLevel, archive.SorterOptions{Rows: 500_000, Blobs: 64 << 20, FileRows: maxFileRows}); err != nil {
+	if b.flows, err = rows.NewSorter[tables.Flow](rows.SorterOptions{Rows: 500_000, Blobs: 64 << 20, FileRows: maxFileRows}); err != nil {
 		return nil, err
 	}
-	few := archive.SorterOptions{Rows: 50_000, Blobs: 32 << 20, FileRows: maxFileRows}
-	if b.others, err = archive.NewSorter[tables.Other](importLevel, few); err != nil {
+	few := rows.SorterOptions{Rows: 50_000, Blobs: 32 << 20, FileRows: maxFileRows}
+	if b.others, err = rows.NewSorter[tables.Other](few); err != nil {
 		return nil, err
 	}
-	if b.dns, err = archive.NewSorter[tables.DNS](importLevel, few); err != nil {
+	if b.dns, err = rows.NewSorter[tables.DNS](few); err != nil {
 		return nil, err
 	}
-	b.names, err = archive.NewSorter[tables.Name](importLevel, few)
+	b.names, err = rows.NewSorter[tables.Name](few)
 	return b, err
 }
 
 func (b *rowBuffers) begin(tx *archive.Tx) {
-	b.flows.Begin(tx)
-	b.others.Begin(tx)
-	b.dns.Begin(tx)
-	b.names.Begin(tx)
+	b.flows.Begin(archive.NewRowFiles[tables.Flow](tx, importLevel))
+	b.others.Begin(archive.NewRowFiles[tables.Other](tx, importLevel))
+	b.dns.Begin(archive.NewRowFiles[tables.DNS](tx, importLevel))
+	b.names.Begin(archive.NewRowFiles[tables.Name](tx, importLevel))
 }
 
 // flush writes all rows of the batch; it returns how many of them were flows.

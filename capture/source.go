@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
 )
 
 // source is a capture file to be imported.
@@ -100,7 +100,7 @@ func starts(path string) bool {
 		return false
 	}
 	if e := strings.ToLower(filepath.Ext(path)); e == ".gz" || e == ".zst" {
-		r, err := archive.OpenCapture(path)
+		r, err := pcap.Open(path)
 		if err == nil {
 			r.Close()
 		}
@@ -134,14 +134,14 @@ func (s *source) probe() {
 		return
 	}
 	s.size = st.Size()
-	r, err := archive.OpenCapture(s.path)
+	r, err := pcap.Open(s.path)
 	if err != nil {
 		s.err = err
 		return
 	}
 	defer r.Close()
-	var rec archive.Record
-	var damage *archive.DamageError
+	var rec pcap.Record
+	var damage *pcap.DamageError
 	switch err := r.Next(&rec); {
 	case err == nil:
 		s.first = rec.TS
@@ -159,7 +159,7 @@ func (s *source) identify() error {
 	if s.id != "" {
 		return nil
 	}
-	r, err := archive.OpenCapture(s.path)
+	r, err := pcap.Open(s.path)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/wiresql/wiresql/capture/observe"
 	"github.com/wiresql/wiresql/tables"
-	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
 )
 
 // collected keeps the rows of a capture.
@@ -28,12 +28,12 @@ func meterFile(t *testing.T, path string) *collected {
 	t.Helper()
 	out := &collected{}
 	m := NewMeter(Config{}, out, observe.New(out))
-	r, err := archive.OpenCapture(path)
+	r, err := pcap.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	var rec archive.Record
+	var rec pcap.Record
 	var h tables.Header
 	for r.Next(&rec) == nil {
 		tables.Decode(rec.Link, rec.Data, rec.Length, &h)

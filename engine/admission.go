@@ -14,6 +14,7 @@ import (
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // Which statement runs when: each account has so many at a time, the processors
@@ -224,7 +225,7 @@ func shareRead(f archive.File, b pushdown.Bounds) float64 {
 	for _, values := range b.Equal {
 		one := 0.0
 		for _, v := range values {
-			one += archive.ShareOf(f, v.Column, v.Value)
+			one += rows.ShareOf(f.File, v.Column, v.Value)
 		}
 		least = min(least, one)
 	}

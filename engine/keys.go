@@ -9,6 +9,7 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // Which packets a statement reads, and whose they are: what a key plan finds
@@ -102,7 +103,7 @@ func collectKeys(ctx context.Context, d *duck, text string) (*keySet, error) {
 func (s *keySet) add(o owner, postings []byte) error {
 	index := int32(len(s.owners))
 	s.owners = append(s.owners, o)
-	err := archive.DecodePostings(postings, func(p tables.ID) bool {
+	err := rows.DecodePostings(postings, func(p tables.ID) bool {
 		s.refs = append(s.refs, archive.Ref{ID: p, Owner: index})
 		return len(s.refs) <= maxPackets
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
 )
 
 // packet is one packet as the packets relations see it.
@@ -40,7 +41,7 @@ type owner struct {
 }
 
 // set takes over a record. The bytes stay the record's.
-func (p *packet) set(id tables.ID, o *owner, sensor string, rec *archive.Record) {
+func (p *packet) set(id tables.ID, o *owner, sensor string, rec *pcap.Record) {
 	p.owner, p.id, p.sensor = o, id, sensor
 	p.ts, p.length, p.caplen = rec.TS, rec.Length, len(rec.Data)
 	p.iface, p.link = rec.InterfaceName, rec.Link
@@ -353,7 +354,7 @@ func (r *packetRun) produce(ctx context.Context, info, keepBytes bool) error {
 	completed := map[int32]*owner{}
 	untold := int64(0) // packets read that the work does not know of
 	segment, sensor := ^uint32(0), ""
-	stats, err := f.archive.Fetch(ctx, f.catalog, f.keys.refs, func(ref archive.Ref, rec *archive.Record) error {
+	stats, err := f.archive.Fetch(ctx, f.catalog, f.keys.refs, func(ref archive.Ref, rec *pcap.Record) error {
 		if untold++; untold == tellEvery {
 			f.work.packets.Add(untold)
 			untold = 0

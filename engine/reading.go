@@ -6,6 +6,7 @@ import (
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // reading is a step of a run that reads row files: what EXPLAIN tells of.
@@ -17,7 +18,7 @@ type reading struct {
 	scan     *pushdown.ScanPlan
 	families []*familyReading
 	// lookup says what looking rows up has read.
-	lookup *archive.LookupStats
+	lookup *rows.LookupStats
 	// allLooked tells that rows are looked up in all of its files: by a step
 	// of its own.
 	allLooked bool
@@ -72,7 +73,7 @@ func (r *reading) column(family string, columns []string) {
 }
 
 // looked notes a lookup in some of a family's files, once it is over.
-func (r *run) looked(rel *tables.Relation, why string, all, files []archive.File, stats *archive.LookupStats) *reading {
+func (r *run) looked(rel *tables.Relation, why string, all, files []archive.File, stats *rows.LookupStats) *reading {
 	step := &reading{relation: rel, why: why, lookup: stats}
 	if len(all) == 0 {
 		return step
@@ -122,7 +123,7 @@ func (r *reading) bytes() (n int64, err error) {
 		slices.Sort(f.columns)
 		f.columns = slices.Compact(f.columns)
 		for _, file := range f.read {
-			one, err := archive.ColumnBytes(*file, f.columns)
+			one, err := rows.ColumnBytes(file.File, f.columns)
 			if err != nil {
 				return 0, err
 			}

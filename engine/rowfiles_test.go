@@ -13,6 +13,7 @@ import (
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 func testEngine(t *testing.T) (*Engine, *archive.Archive) {
@@ -102,13 +103,13 @@ func TestRoundTrip(t *testing.T) {
 	}
 
 	// The same through SQL and the lookup of rows.
-	rows, err := e.Query(t.Context(), "SELECT conn_id, reverse_bytes, vlan, sensor IS NULL, sensor = '' FROM flows_wide ORDER BY ts")
+	answer, err := e.Query(t.Context(), "SELECT conn_id, reverse_bytes, vlan, sensor IS NULL, sensor = '' FROM flows_wide ORDER BY ts")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rows.Close()
+	defer answer.Close()
 	for _, want := range [][]string{{tables.ID(1 << 63).String(), "0", "0", "1", "NULL"}, {tables.ID(0).String(), "NULL", "NULL", "0", "0"}} {
-		got, err := rows.Text()
+		got, err := answer.Text()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +120,7 @@ func TestRoundTrip(t *testing.T) {
 		}
 	}
 	n := 0
-	_, err = archive.Lookup(t.Context(), snap.catalog.Files(archive.Flows), []archive.Values{{Column: "conn_id", Any: []uint64{1 << 63}}}, []string{"postings", "vlan", "sensor"},
+	_, err = rows.Lookup(t.Context(), archive.RowFiles(snap.catalog.Files(archive.Flows)), []rows.Values{{Column: "conn_id", Any: []uint64{1 << 63}}}, []string{"postings", "vlan", "sensor"},
 		func(f *tables.Flow) error {
 			if n++; f.Postings == nil || len(f.Postings) != 0 || !f.VLAN.Set || f.Sensor != "" {
 				t.Errorf("looked up: %+v", f)

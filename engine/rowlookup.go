@@ -10,10 +10,11 @@ import (
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // Few rows of many, told by an address or an id: a scan of them is answered
-// from the pages that hold them (archive.Lookup), which DuckDB then reads as a
+// from the pages that hold them (rows.Lookup), which DuckDB then reads as a
 // relation beside the files that are left. DuckDB itself has no use for a page
 // index and would decode the whole column first. What is found may be more than
 // the statement asks for, never less: its conditions are asked again.
@@ -28,7 +29,7 @@ var errScan = errors.New("rows are read by a scan")
 // lookups look rows of a family up. They return errScan when there are more
 // than most, or when a column has lists or blobs. Files of exports have no
 // pages to choose from.
-var lookups = map[archive.Family]func(ctx context.Context, files []archive.File, any [][]archive.Values, columns []string, most int) (*listFeed, archive.LookupStats, error){
+var lookups = map[archive.Family]func(ctx context.Context, files []archive.File, any [][]rows.Values, columns []string, most int) (*listFeed, rows.LookupStats, error){
 	archive.Flows:       lookupRows[tables.Flow],
 	archive.Connections: lookupRows[tables.Connection],
 	archive.DNS:         lookupRows[tables.DNS],
@@ -92,28 +93,28 @@ func (r *run) lookUp(s *pushdown.ScanPlan, src *pushdown.Source, files []archive
 
 // alternatives are the lookups that find all rows equalities allow: of one of
 // them all columns must hold a value. The list with the fewest values leads.
-func alternatives(equal [][]pushdown.Equality) (any [][]archive.Values) {
+func alternatives(equal [][]pushdown.Equality) (any [][]rows.Values) {
 	if len(equal) == 0 {
 		return nil
 	}
 	lead := slices.MinFunc(equal, func(a, b []pushdown.Equality) int { return len(a) - len(b) })
-	var more []archive.Values
+	var more []rows.Values
 	for _, list := range equal {
 		if one := byColumn(list); len(one) == 1 && &list[0] != &lead[0] {
 			more = append(more, one[0])
 		}
 	}
 	for _, v := range byColumn(lead) {
-		any = append(any, append([]archive.Values{v}, more...))
+		any = append(any, append([]rows.Values{v}, more...))
 	}
 	return any
 }
 
-func byColumn(list []pushdown.Equality) (out []archive.Values) {
+func byColumn(list []pushdown.Equality) (out []rows.Values) {
 	for _, e := range list {
-		i := slices.IndexFunc(out, func(v archive.Values) bool { return v.Column == e.Column })
+		i := slices.IndexFunc(out, func(v rows.Values) bool { return v.Column == e.Column })
 		if i < 0 {
-			i, out = len(out), append(out, archive.Values{Column: e.Column})
+			i, out = len(out), append(out, rows.Values{Column: e.Column})
 		}
 		out[i].Any = append(out[i].Any, e.Value)
 	}
@@ -121,7 +122,7 @@ func byColumn(list []pushdown.Equality) (out []archive.Values) {
 }
 
 // lookedBy names the columns of a lookup as people know them.
-func lookedBy(any [][]archive.Values) string {
+func lookedBy(any [][]rows.Values) string {
 	var names []string
 	for _, all := range any {
 		name := strings.TrimSuffix(all[0].Column, "_lo")
@@ -136,9 +137,9 @@ func lookedBy(any [][]archive.Values) string {
 	return strings.Join(names, " or ")
 }
 
-func lookupRows[T any](ctx context.Context, files []archive.File, any [][]archive.Values, columns []string, most int) (*listFeed, archive.LookupStats, error) {
-	var rows []T
-	var total archive.LookupStats
+func lookupRows[T any](ctx context.Context, files []archive.File, any [][]rows.Values, columns []string, most int) (*listFeed, rows.LookupStats, error) {
+	var found []T
+	var total rows.LookupStats
 	for _, c := range tables.StoredColumns(reflect.TypeFor[T]()) {
 		if slices.Contains(columns, c.Name) && (c.Type == tables.StoredList || c.Type == tables.StoredBytes) {
 			return nil, total, errScan
@@ -149,16 +150,16 @@ func lookupRows[T any](ctx context.Context, files []archive.File, any [][]archiv
 		for k := range earlier {
 			earlier[k] = holds[T](any[k][0])
 		}
-		stats, err := archive.Lookup(ctx, files, where, columns, func(row *T) error {
+		stats, err := rows.Lookup(ctx, archive.RowFiles(files), where, columns, func(row *T) error {
 			for _, seen := range earlier {
 				if seen(row) {
 					return nil
 				}
 			}
-			if len(rows) == most {
+			if len(found) == most {
 				return errScan
 			}
-			rows = append(rows, *row)
+			found = append(found, *row)
 			return nil
 		})
 		if err != nil {
@@ -166,13 +167,13 @@ func lookupRows[T any](ctx context.Context, files []archive.File, any [][]archiv
 		}
 		total.Add(stats)
 	}
-	feed, _ := rowsFeed(rows)
+	feed, _ := rowsFeed(found)
 	return feed, total, nil
 }
 
 // holds tells whether a row holds one of the values, of a column of numbers
 // that is never NULL.
-func holds[T any](v archive.Values) func(*T) bool {
+func holds[T any](v rows.Values) func(*T) bool {
 	typ := reflect.TypeFor[T]()
 	for i := range typ.NumField() {
 		field := typ.Field(i)

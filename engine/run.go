@@ -14,6 +14,7 @@ import (
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 	"github.com/wiresql/wiresql/tables/compact"
 )
 
@@ -348,7 +349,7 @@ func (s *snapshot) mayContain(f archive.File, v pushdown.Equality) bool {
 		return false
 	}
 	// Micro files have no filters, and there is always a new one to look into.
-	return f.Level == "m" || archive.MayContain(f, v.Column, v.Value)
+	return f.Level == "m" || rows.MayContain(f.File, v.Column, v.Value)
 }
 
 // byteText writes a number of bytes for people.

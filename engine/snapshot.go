@@ -10,6 +10,7 @@ import (
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 	"github.com/wiresql/wiresql/tables/compact"
 )
 
@@ -104,7 +105,7 @@ func readFamily[T any](c *archive.Catalog, family archive.Family, fn func(*T)) e
 
 // readFile reads all rows of a file, of them the columns that are named.
 func readFile[T any](path string, fn func(*T), columns ...string) error {
-	r, err := archive.ReadRows[T](path, columns...)
+	r, err := rows.Open[T](path, columns...)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}

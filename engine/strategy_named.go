@@ -9,6 +9,8 @@ import (
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // namedPackets is the strategy of packets that a statement names by their ids.
@@ -34,7 +36,7 @@ func (namedPackets) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error
 	wanted, flows := map[tables.ID]bool{}, map[tables.ID]bool{}
 	var cids []uint64
 	bounds := pushdown.Bounds{From: pushdown.MaxTime, To: pushdown.MinTime}
-	stats, err := r.engine.archive.Fetch(ctx, r.snap.catalog, refs, func(ref archive.Ref, rec *archive.Record) error {
+	stats, err := r.engine.archive.Fetch(ctx, r.snap.catalog, refs, func(ref archive.Ref, rec *pcap.Record) error {
 		p.set(ref.ID, nil, "", rec)
 		ts := tables.Time(floorDiv(rec.TS, 1000))
 		bounds.From, bounds.To = min(bounds.From, ts), max(bounds.To, ts+1)
@@ -52,7 +54,7 @@ func (namedPackets) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error
 	if err != nil || len(stats.Missing) > 0 || len(cids) == 0 {
 		return nil, err // what can't be read is for the key plan to say
 	}
-	var read archive.LookupStats
+	var read rows.LookupStats
 	var files []archive.File
 	all := r.snap.catalog.Files(archive.Flows)
 	for _, f := range all {
@@ -63,12 +65,12 @@ func (namedPackets) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error
 	defer r.looked(pushdown.FlowIndex, "rows of the packets named", all, files, &read)
 	set := &keySet{}
 	columns := []string{"postings", "ts", "ts_end", "flow_id", "conn_id", "src_hi", "src_lo", "src_port", "dst_port"}
-	read, err = archive.Lookup(ctx, files, []archive.Values{{Column: "cid", Any: cids}}, columns, func(f *tables.Flow) error {
+	read, err = rows.Lookup(ctx, archive.RowFiles(files), []rows.Values{{Column: "cid", Any: cids}}, columns, func(f *tables.Flow) error {
 		if f.Postings == nil || f.TS >= bounds.To || f.TSEnd < bounds.From {
 			return nil
 		}
 		owner := owner{flow: f.FlowID, conn: f.ConnID, ok: true, src: f.Src, srcPort: uint16(f.SrcPort), dstPort: uint16(f.DstPort), ports: true}
-		return archive.DecodePostings(f.Postings, func(id tables.ID) bool {
+		return rows.DecodePostings(f.Postings, func(id tables.ID) bool {
 			if wanted[id] {
 				flows[f.FlowID] = true
 				set.refs = append(set.refs, archive.Ref{ID: id, Owner: int32(len(set.owners))})

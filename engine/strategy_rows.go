@@ -10,6 +10,7 @@ import (
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // rowLookup is the strategy of few flow rows that a key says all of: they come
@@ -45,10 +46,10 @@ func (rowLookup) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error) {
 	if !bounds.Timeless() {
 		columns = append(columns, "ts", "ts_end")
 	}
-	var stats archive.LookupStats
+	var stats rows.LookupStats
 	defer r.looked(pushdown.FlowIndex, "rows whose packets they are", all, files, &stats)
 	set := &keySet{}
-	stats, err = archive.Lookup(ctx, files, []archive.Values{{Column: p.KeyColumn, Any: values}}, columns, func(f *tables.Flow) error {
+	stats, err = rows.Lookup(ctx, archive.RowFiles(files), []rows.Values{{Column: p.KeyColumn, Any: values}}, columns, func(f *tables.Flow) error {
 		if f.Postings == nil || !bounds.Timeless() && (f.TS >= bounds.To || f.TSEnd < bounds.From) {
 			return nil
 		}
@@ -74,7 +75,7 @@ func (rowLookup) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error) {
 // All rows of a conversation have the same.
 func findPorts(ctx context.Context, files []archive.File, key string, value tables.ID, o *owner) error {
 	columns := []string{"src_hi", "src_lo", "src_port", "dst_port"}
-	_, err := archive.Lookup(ctx, files, []archive.Values{{Column: key, Any: []uint64{uint64(value)}}}, columns, func(f *tables.Flow) error {
+	_, err := rows.Lookup(ctx, archive.RowFiles(files), []rows.Values{{Column: key, Any: []uint64{uint64(value)}}}, columns, func(f *tables.Flow) error {
 		o.src, o.srcPort, o.dstPort, o.ports = f.Src, uint16(f.SrcPort), uint16(f.DstPort), true
 		return nil
 	})

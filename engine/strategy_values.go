@@ -9,6 +9,7 @@ import (
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // The values of a key that say which flow rows matter: what the strategies are
@@ -100,15 +101,15 @@ func (r *run) storedValues(ctx context.Context, p *pushdown.PacketPlan) (values 
 			files = append(files, f)
 		}
 	}
-	where := make([]archive.Values, len(p.Stored.Where))
+	where := make([]rows.Values, len(p.Stored.Where))
 	for i, v := range p.Stored.Where {
-		where[i] = archive.Values(v)
+		where[i] = rows.Values(v)
 	}
-	var stats archive.LookupStats
+	var stats rows.LookupStats
 	defer r.looked(tables.Connections, "which "+p.KeyColumn, all, files, &stats)
 	seen := map[tables.ID]bool{}
 	errEnough := errors.New("enough")
-	stats, err = archive.Lookup(ctx, files, where, []string{p.Stored.Column}, func(c *tables.Connection) error {
+	stats, err = rows.Lookup(ctx, archive.RowFiles(files), where, []string{p.Stored.Column}, func(c *tables.Connection) error {
 		if seen[c.ConnID] {
 			repeated = true
 			return nil

@@ -59,14 +59,21 @@ func crockfordValue(c byte) int {
 	return -1
 }
 
+// MaxSegment and MaxOffset are the largest segment number and offset that a
+// packet id holds.
+const (
+	MaxSegment = 1<<28 - 1
+	MaxOffset  = 1<<36 - 1 // files up to 64 GiB
+)
+
 // PacketID packs a segment number (28 bits) and the offset of a packet's
-// record in that segment's file (36 bits: files up to 64 GiB).
+// record in that segment's file (36 bits).
 func PacketID(segment uint32, offset int64) ID {
-	return ID(segment)<<36 | ID(offset)&(1<<36-1)
+	return ID(segment)<<36 | ID(offset)&MaxOffset
 }
 
 // Segment and Offset take a PacketID apart.
 func (id ID) Segment() uint32 { return uint32(id >> 36) }
 
 // Offset is the position of the packet's record in its segment file, bytes.
-func (id ID) Offset() int64 { return int64(id & (1<<36 - 1)) }
+func (id ID) Offset() int64 { return int64(id & MaxOffset) }

@@ -98,7 +98,7 @@ type Flow struct {
 	// CutPackets how many of them have a caplen below their length.
 	Segments   []int32    `col:"segments"`
 	CutPackets Opt[int64] `col:"cut_packets"`
-	// Postings are the packets' positions; see archive.Postings.
+	// Postings are the packets' positions; see rows.AppendPostings.
 	Postings []byte `col:"postings"`
 }
 
@@ -241,7 +241,7 @@ type Segment struct {
 	MTime   Time      `col:"mtime"` // in-place: what the file must still be
 	Check   string    `col:"check"` // in-place: XXH3-128 of the first and last 64 KiB, hex
 	// Layout is what a reader that starts in the middle needs: byte orders,
-	// link types and time resolutions per section; see archive.Layout.
+	// link types and time resolutions per section; see pcap.Layout.
 	Layout []byte `col:"layout"`
 }
 

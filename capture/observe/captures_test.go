@@ -16,7 +16,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 
 	"github.com/wiresql/wiresql/tables"
-	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
 )
 
 const captures = "../../../shared/captures"
@@ -41,7 +41,7 @@ type seen struct {
 // observeFile hands a capture's packets to an Observer the way the meter does:
 // conversations by five-tuple, oriented by SYN, else by the lower port.
 func observeFile(t *testing.T, path string) (s seen, ethernet bool, stats Stats) {
-	in, err := archive.OpenCapture(path)
+	in, err := pcap.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func observeFile(t *testing.T, path string) (s seen, ethernet bool, stats Stats)
 	o := New(sink)
 	conversations := map[tuple]*half{}
 	for {
-		var rec archive.Record
+		var rec pcap.Record
 		if err := in.Next(&rec); err != nil {
 			if !errors.Is(err, io.EOF) {
 				t.Log(err)

@@ -11,7 +11,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 
 	"github.com/wiresql/wiresql/tables"
-	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
 )
 
 // asked returns the row of a query for a name of these labels.
@@ -71,7 +71,7 @@ func TestNamesOfQueries(t *testing.T) {
 // TestTunnel reads the names of a tunnel, whose bytes are its payload, and
 // compares each with gopacket's, byte by byte.
 func TestTunnel(t *testing.T) {
-	in, err := archive.OpenCapture(filepath.Join(captures, "ndpi/dns-tunnel-iodine.pcap"))
+	in, err := pcap.Open(filepath.Join(captures, "ndpi/dns-tunnel-iodine.pcap"))
 	if err != nil {
 		t.Skip("the shared captures are not here: ", err)
 	}
@@ -80,7 +80,7 @@ func TestTunnel(t *testing.T) {
 	o := New(sink)
 	want := map[string]int{}
 	for {
-		var rec archive.Record
+		var rec pcap.Record
 		if err := in.Next(&rec); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/wiresql/wiresql/tables"
 )
 
 // Names at the archive's root.
@@ -244,8 +246,8 @@ func (a *Archive) claimSegment() (uint32, error) {
 	if known := c.segments; len(known) > 0 {
 		n = max(n, uint64(known[len(known)-1].Segment.Segment)+1)
 	}
-	if n > maxSegment {
-		return 0, fmt.Errorf("all %d segment numbers are used", maxSegment)
+	if n > tables.MaxSegment {
+		return 0, fmt.Errorf("all %d segment numbers are used", tables.MaxSegment)
 	}
 	if _, err := f.WriteAt(fmt.Appendf(nil, "%010d\n", n+1), 0); err != nil {
 		return 0, err

@@ -13,15 +13,59 @@ import (
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
+func testArchive(t testing.TB) *Archive {
+	t.Helper()
+	a, err := Open(t.TempDir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	return a
+}
+
+func begin(t testing.TB, a *Archive) *Tx {
+	t.Helper()
+	tx, err := a.Begin("import")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tx
+}
+
+func commit(t testing.TB, tx *Tx) {
+	t.Helper()
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func catalog(t testing.TB, a *Archive) *Catalog {
+	t.Helper()
+	c, err := a.Catalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func write[T any](t testing.TB, tx *Tx, level string, rows []T) {
+	t.Helper()
+	if _, err := WriteRows(tx, level, rows); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // packetRecord makes a record of n bytes that tell its number.
-func packetRecord(i, n int) *Record {
+func packetRecord(i, n int) *pcap.Record {
 	data := make([]byte, n)
 	for k := range data {
 		data[k] = byte(i + k)
 	}
-	return &Record{TS: 1_700_000_000_000_000_000 + int64(i)*1_000_000, Length: n + 4, Link: tables.LinkEthernet, Data: data}
+	return &pcap.Record{TS: 1_700_000_000_000_000_000 + int64(i)*1_000_000, Length: n + 4, Link: tables.LinkEthernet, Data: data}
 }
 
 // batch writes n packets, with a flow row for each ten of them, and one row of
@@ -51,7 +95,7 @@ func fillBatch(tx *Tx, n int) ([]tables.ID, error) {
 		ids = append(ids, tables.PacketID(s, off))
 		if i%10 == 9 {
 			flows = append(flows, tables.Flow{TS: tables.Time(i), TSEnd: tables.Time(i + 1), Packets: 10, FlowID: tables.ID(i),
-				CID: uint64(i), Postings: AppendPostings(nil, ids[i-9:])})
+				CID: uint64(i), Postings: rows.AppendPostings(nil, ids[i-9:])})
 		}
 	}
 	if _, err := WriteRows(tx, "e", flows); err != nil {
@@ -130,7 +174,7 @@ func checkFetch(t testing.TB, a *Archive, all, want []tables.ID) FetchStats {
 		refs = append(refs, Ref{id, int32(i)})
 	}
 	n := 0
-	stats, err := a.Fetch(context.Background(), catalog(t, a), refs, func(r Ref, rec *Record) error {
+	stats, err := a.Fetch(context.Background(), catalog(t, a), refs, func(r Ref, rec *pcap.Record) error {
 		i := slices.Index(all, r.ID)
 		p := packetRecord(i, 60+i%1400)
 		if r != refs[n] || rec.TS != p.TS || rec.Length != p.Length || string(rec.Data) != string(p.Data) || rec.Link != p.Link || rec.Offset != r.ID.Offset() {
@@ -538,75 +582,9 @@ func TestDamagedRowFilesAreSkipped(t *testing.T) {
 	}
 }
 
-// No flipped bit of a row file takes the process along or makes it allocate
-// without bound; what is read are rows or an error.
-func TestFlippedBits(t *testing.T) {
-	a := testArchive(t)
-	tx := begin(t, a)
-	write(t, tx, "e", generateFlows(300))
-	commit(t, tx)
-	path := catalog(t, a).Files(Flows)[0].Path
-	good, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bad := filepath.Join(t.TempDir(), "bad.parquet")
-	rows := make([]tables.Flow, 400)
-	for i := range 600 {
-		b := slices.Clone(good)
-		if i%3 == 0 {
-			b = b[:len(b)*i/600]
-		} else {
-			at := (i * 7919) % len(b)
-			if i%2 == 0 { // the footer is a tenth of it
-				at = len(b) - 1 - at/8
-			}
-			b[at] ^= 1 << (i % 8)
-		}
-		if err := os.WriteFile(bad, b, 0o640); err != nil {
-			t.Fatal(err)
-		}
-		MayContain(File{Path: bad, Bytes: int64(i)}, "cid", 7)
-		r, err := ReadRows[tables.Flow](bad)
-		if err != nil {
-			continue
-		}
-		for range 10 {
-			if n, err := r.Read(rows); n == 0 || err != nil {
-				break
-			}
-		}
-		r.Close()
-	}
-}
-
-func TestBlooms(t *testing.T) {
-	a := testArchive(t)
-	tx := begin(t, a)
-	flows := generateFlows(3000)
-	write(t, tx, "e", flows)
-	commit(t, tx)
-	f := catalog(t, a).Files(Flows)[0]
-	wrong := 0
-	for i := range flows {
-		if !MayContain(f, "cid", flows[i].CID) || !MayContain(f, "flow_id", uint64(flows[i].FlowID)) ||
-			!MayContain(f, "conn_id", uint64(flows[i].ConnID)) || !MayContain(f, "src_lo", flows[i].Src.Lo) || !MayContain(f, "dst_lo", flows[i].Dst.Lo) {
-			t.Fatal("a value is denied")
-		}
-		if MayContain(f, "cid", flows[i].CID+1) {
-			wrong++
-		}
-	}
-	if wrong > len(flows)/20 {
-		t.Errorf("%d of %d absent values may be there", wrong, len(flows))
-	}
-	if !MayContain(f, "bytes", 1) || !MayContain(f, "absent", 1) || !MayContain(File{Path: "/absent"}, "cid", 1) {
-		t.Error("without a filter the answer must be true")
-	}
-}
-
 func TestFileNames(t *testing.T) {
-	f := File{Family: Flows, Schema: 1, Writer: "meter_dmz", Lane: "late", Level: "h", First: 12, Last: 9999999999, MinTS: -5, MaxTS: 1<<62 + 3}
+	f := File{Family: Flows, Schema: 1, Writer: "meter_dmz", Lane: "late", Level: "h", First: 12, Last: 9999999999,
+		File: rows.File{MinTS: -5, MaxTS: 1<<62 + 3}}
 	got, batch, ok := parseName(Flows, f.name())
 	if !ok || batch != "" || !reflect.DeepEqual(got, f) {
 		t.Errorf("%v %q %+v", ok, batch, got)
@@ -626,7 +604,7 @@ func TestFileNames(t *testing.T) {
 
 func TestSplit(t *testing.T) {
 	file := func(level string, first, last uint64, ts tables.Time) *listed {
-		f := File{Family: Flows, Schema: 1, Writer: "import", Lane: "main", Level: level, First: first, Last: last, MinTS: ts}
+		f := File{Family: Flows, Schema: 1, Writer: "import", Lane: "main", Level: level, First: first, Last: last, File: rows.File{MinTS: ts}}
 		return &listed{File: f, base: f.name()}
 	}
 	twice := file("e", 4, 4, 0)
@@ -642,33 +620,5 @@ func TestSplit(t *testing.T) {
 	})
 	if len(live) != 3 || len(dead) != 6 {
 		t.Errorf("live %+v\ndead %+v", live, dead)
-	}
-}
-
-func TestPostings(t *testing.T) {
-	var ids []tables.ID
-	for s := range uint32(5) {
-		for i := range int64(50) {
-			ids = append(ids, tables.PacketID(s*s, 24+i*i*i*(1+int64(s)*1000)))
-		}
-	}
-	ids = append(ids, tables.PacketID(maxSegment, 0), tables.PacketID(maxSegment, maxOffset))
-	b := AppendPostings(nil, ids)
-	var got []tables.ID
-	if err := DecodePostings(b, func(id tables.ID) bool { got = append(got, id); return true }); err != nil || !slices.Equal(got, ids) {
-		t.Fatal(err, len(got))
-	}
-	n := 0
-	if err := DecodePostings(b, func(tables.ID) bool { n++; return n < 7 }); err != nil || n != 7 {
-		t.Fatal(err, n)
-	}
-	for i := range b {
-		_ = DecodePostings(b[:i], func(tables.ID) bool { return true })
-	}
-	for _, bad := range [][]byte{{1}, {1, 0}, {1, 2, 5}, {1, 2, 5, 0}, {1, 1, 5, 1, 1, 5}, {2, 1, 5, 1, 1, 5}, {0x80}, {1, 255, 255, 255, 255, 15, 1},
-		{1, 1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1}} {
-		if err := DecodePostings(bad, func(tables.ID) bool { return true }); err == nil {
-			t.Errorf("%v is taken", bad)
-		}
 	}
 }

@@ -3,7 +3,6 @@ package archive
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // States of a segment.
@@ -217,7 +217,7 @@ func loadFamily(files []*listed) (out []File, bad []Quarantine) {
 			bad = append(bad, Quarantine{f.Path, f.foot.bad})
 			continue
 		}
-		f.Rows, f.Bytes, f.Columns = f.foot.rows, f.foot.size, f.foot.columns
+		f.Rows, f.Bytes, f.Columns = f.foot.Rows, f.foot.Bytes, f.foot.Columns
 		good = append(good, f)
 	}
 	live, _ := split(good)
@@ -242,7 +242,7 @@ func (a *Archive) loadSegments(c *Catalog) {
 		live[f.Path] = true
 		got, ok := a.segments[f.Path]
 		if !ok {
-			got.rows, got.err = readAll[tables.Segment](f.Path)
+			got.rows, got.err = rows.ReadAll[tables.Segment](f.Path)
 			a.segments[f.Path] = got
 		}
 		if got.err != nil {
@@ -277,27 +277,6 @@ func (a *Archive) loadSegments(c *Catalog) {
 	bad := slices.Clone(c.quarantined[before:])
 	a.watched = watch(c, folders)
 	a.watched.bad = bad
-}
-
-// readAll reads a whole row file; for small families.
-func readAll[T any](path string) ([]T, error) {
-	r, err := ReadRows[T](path)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	var out []T
-	buf := make([]T, batchRows)
-	for {
-		n, err := r.Read(buf)
-		out = append(out, buf[:n]...)
-		if n == 0 || err != nil {
-			if err == io.EOF {
-				err = nil
-			}
-			return out, err
-		}
-	}
 }
 
 // state looks at a segment's file without reading it.

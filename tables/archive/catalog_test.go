@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/samples"
 )
 
 // BenchmarkRefresh is what a micro batch costs those who read an archive of
@@ -62,11 +63,11 @@ func BenchmarkRefresh(b *testing.B) {
 		time.Sleep(2 * settled)
 		n++
 		b.StartTimer()
-		cpu := cpuTime()
+		cpu := samples.CPUTime()
 		if got := len(catalog(b, reader).Files(Exports)); got != files/4+1+n {
 			b.Fatal(got, n)
 		}
-		spent += cpuTime() - cpu
+		spent += samples.CPUTime() - cpu
 	}
 	b.ReportMetric(float64(spent.Microseconds())/float64(n), "cpu-µs/refresh")
 }

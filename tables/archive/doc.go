@@ -36,7 +36,7 @@
 // holds their positions; a position is a segment number and an offset in that
 // segment's file, packed into a packet id (tables.PacketID):
 //
-//	postings ─ DecodePostings ─► packet ids ─ sort, Fetch ─► records
+//	postings ─ rows.DecodePostings ─► packet ids ─ sort, Fetch ─► records
 //
 //	bytes:  02        03     18      4c         e8 07
 //	        segment 2 count  +24     +76        +1000      → 2:24, 2:100, 2:1100
@@ -75,16 +75,19 @@
 //
 // A Recorder takes the rows of a collector and writes a batch of micro files
 // every two seconds. Files of exports have the columns that are not NULL in all
-// of their rows, so they are written by code of our own, column by column
-// (block, blockFile).
+// of their rows.
 //
 // # Captures in place
 //
 // Adopt indexes a pcap or pcapng file where it lies: it gets a segment number
 // and a row in the family segments, with all it takes to read a record in its
-// middle (Layout) and to know the file again: size, time of change, and a hash
+// middle (pcap.Layout) and to know the file again: size, time of change, and a hash
 // of its first and last 64 KiB. When any of them differs, its packets are gone
 // with the reason "source file changed"; wrong bytes are never returned.
 //
-// docs/archive-format.md describes the bytes.
+// # Rooms
+//
+// What is in a capture file is the matter of package pcap, what is in a row file
+// of package rows; here files get their names, places and numbers. Begin with
+// archive.go, tx.go and listing.go; docs/archive-format.md describes the bytes.
 package archive

@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 const (
@@ -138,7 +140,7 @@ func EstimateFetch(c *Catalog, refs []Ref) FetchStats {
 // Fetch reads the packets of refs, which are sorted by ID, and calls fn for
 // each in that order; rec is valid during the call. Packets that are gone or
 // damaged are counted, not an error. An error of fn, or of ctx, ends it.
-func (a *Archive) Fetch(ctx context.Context, c *Catalog, refs []Ref, fn func(r Ref, rec *Record) error) (FetchStats, error) {
+func (a *Archive) Fetch(ctx context.Context, c *Catalog, refs []Ref, fn func(r Ref, rec *pcap.Record) error) (FetchStats, error) {
 	stats := FetchStats{Missing: map[uint32]int64{}}
 	f := fetcher{ctx: ctx, fn: fn, stats: &stats}
 	err := bySegment(refs, func(number uint32, refs []Ref) error {
@@ -151,7 +153,7 @@ func (a *Archive) Fetch(ctx context.Context, c *Catalog, refs []Ref, fn func(r R
 			stats.Missing[number] += int64(len(refs))
 			return nil
 		}
-		layout, err := DecodeLayout(s.Layout)
+		layout, err := pcap.DecodeLayout(s.Layout)
 		if err != nil {
 			a.log.Warn("packets can't be read", "segment", number, "error", err)
 			stats.Missing[number] += int64(len(refs))
@@ -173,10 +175,10 @@ func (a *Archive) Fetch(ctx context.Context, c *Catalog, refs []Ref, fn func(r R
 // fetcher reads one segment's packets after the other.
 type fetcher struct {
 	ctx     context.Context
-	fn      func(Ref, *Record) error
+	fn      func(Ref, *pcap.Record) error
 	stats   *FetchStats
 	file    *os.File
-	layout  *Layout
+	layout  *pcap.Layout
 	segment uint32
 
 	list []span
@@ -185,7 +187,7 @@ type fetcher struct {
 
 	buf   []byte
 	start int64 // buf holds the file from here
-	rec   Record
+	rec   pcap.Record
 }
 
 func (f *fetcher) read(refs []Ref) error {
@@ -225,24 +227,18 @@ func (f *fetcher) read(refs []Ref) error {
 // than its bytes, within the file.
 func (f *fetcher) packet(ref Ref, end int64) error {
 	off := ref.ID.Offset()
-	s := f.layout.at(off)
-	size, bad := 0, ""
-	for need := pcapRecordHeader; s != nil; {
+	for need := pcap.RecordHeader; ; {
 		b := f.window(off, need, end)
-		var more int
-		if size, more, bad = s.record(b, &f.rec); more <= len(b) {
+		more, bad := f.layout.Record(off, b, &f.rec)
+		if bad == "" && more <= len(b) {
 			break
 		}
-		if size = 0; len(b) < need {
-			break // the file ends here
+		if bad != "" || len(b) < need { // or the file ends here
+			f.stats.Missing[f.segment]++
+			return nil
 		}
 		need = more
 	}
-	if size == 0 || bad != "" {
-		f.stats.Missing[f.segment]++
-		return nil
-	}
-	f.rec.Offset = off
 	f.stats.Packets++
 	return f.fn(ref, &f.rec)
 }
@@ -270,7 +266,7 @@ func (f *fetcher) window(off int64, n int, end int64) []byte {
 func (f *fetcher) readAt(b []byte, off int64) int {
 	got := 0
 	if f.told == 0 && len(f.list) > 1 {
-		if got = readNow(f.file, b, off); got == len(b) {
+		if got = rows.ReadNow(f.file, b, off); got == len(b) {
 			return got
 		}
 		f.tell()
@@ -287,18 +283,9 @@ func (f *fetcher) tell() {
 	}
 }
 
-// readNow reads what is in memory already.
-func readNow(file *os.File, b []byte, off int64) int {
-	n, err := unix.Preadv2(int(file.Fd()), [][]byte{b}, off, unix.RWF_NOWAIT)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
 // Walk reads a whole segment in file order. It is an error when its packets
 // are gone, or damaged since they were recorded.
-func (a *Archive) Walk(ctx context.Context, c *Catalog, segment uint32, fn func(rec *Record) error) error {
+func (a *Archive) Walk(ctx context.Context, c *Catalog, segment uint32, fn func(rec *pcap.Record) error) error {
 	s, ok := c.Segment(segment)
 	if !ok {
 		return fmt.Errorf("segment %d: %w", segment, os.ErrNotExist)
@@ -307,16 +294,15 @@ func (a *Archive) Walk(ctx context.Context, c *Catalog, segment uint32, fn func(
 	if err != nil {
 		return fmt.Errorf("segment %d: %w", segment, err)
 	}
-	r := &Reader{path: s.AbsPath, file: file}
-	defer r.Close()
-	r.in.unhashed = true
 	if s.Packets == 0 {
-		return nil
+		return file.Close()
 	}
-	if err := r.open(); err != nil {
+	r, err := pcap.Packets(file)
+	if err != nil {
 		return fmt.Errorf("segment %d: %w", segment, err)
 	}
-	var rec Record
+	defer r.Close()
+	var rec pcap.Record
 	// Behind the last packet an in-place capture may be damaged; its import
 	// said so.
 	for n := range s.Packets {
@@ -326,8 +312,8 @@ func (a *Archive) Walk(ctx context.Context, c *Catalog, segment uint32, fn func(
 			}
 		}
 		if err := r.Next(&rec); errors.Is(err, io.EOF) {
-			return fmt.Errorf("segment %d: %w", segment, &DamageError{s.AbsPath, r.in.base + int64(r.in.r),
-				fmt.Sprintf("the file ends after %d of %d packets", n, s.Packets)})
+			return fmt.Errorf("segment %d: %w", segment, &pcap.DamageError{File: s.AbsPath, Offset: r.Offset(),
+				Reason: fmt.Sprintf("the file ends after %d of %d packets", n, s.Packets)})
 		} else if err != nil {
 			return fmt.Errorf("segment %d: %w", segment, err)
 		}

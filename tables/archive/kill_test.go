@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // A process TestKilledProcesses starts knows by these what it is.
@@ -205,21 +206,21 @@ func (w *watcher) rowsOf(dir string) map[int][]int {
 	if q := c.Quarantined(); len(q) > 0 {
 		w.t.Errorf("quarantined: %+v", q)
 	}
-	rows := map[int][]int{}
+	byRun := map[int][]int{}
 	for _, f := range c.Files(Exports) {
-		list, err := readAll[tables.Export](f.Path)
+		list, err := rows.ReadAll[tables.Export](f.Path)
 		if err != nil {
 			w.t.Error(err)
 		}
 		for i := range list {
 			run := int(list[i].FlowID / runIDs)
-			rows[run] = append(rows[run], int(list[i].FlowID%runIDs))
+			byRun[run] = append(byRun[run], int(list[i].FlowID%runIDs))
 		}
 	}
-	for _, list := range rows {
+	for _, list := range byRun {
 		slices.Sort(list)
 	}
-	return rows
+	return byRun
 }
 
 // look holds the archive to having all that was durable when it looked, and
@@ -357,24 +358,24 @@ func childMerges(a *Archive, run int) error {
 			continue
 		}
 		rank := 0
-		var rows []tables.Export
+		var merged []tables.Export
 		for _, f := range files {
 			rank = max(rank, levelRank(f.Level))
-			list, err := readAll[tables.Export](f.Path)
+			list, err := rows.ReadAll[tables.Export](f.Path)
 			if err != nil {
 				return err
 			}
-			rows = append(rows, list...)
+			merged = append(merged, list...)
 		}
-		slices.SortFunc(rows, func(x, y tables.Export) int { return int(x.TS - y.TS) })
+		slices.SortFunc(merged, func(x, y tables.Export) int { return int(x.TS - y.TS) })
 		tx, err := a.Begin("compact")
 		if err != nil {
 			return err
 		}
 		tx.Supersede(files)
-		half := len(rows) / (1 + r.IntN(2)) // one file or two
+		half := len(merged) / (1 + r.IntN(2)) // one file or two
 		level := levels[min(rank+1, len(levels)-1):][:1]
-		for _, part := range [][]tables.Export{rows[:half], rows[half:]} {
+		for _, part := range [][]tables.Export{merged[:half], merged[half:]} {
 			if _, err := WriteRows(tx, level, part); err != nil {
 				return err
 			}

@@ -11,10 +11,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/parquet-go/parquet-go"
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // listing is what the folders showed at one time.
@@ -235,65 +235,19 @@ func (f *folder) fill(family Family, dir string, was *folder) error {
 	return nil
 }
 
-// footer is what a Parquet file's end told.
+// footer is what a file's end told.
 type footer struct {
-	size, rows int64
-	columns    []string
-	bad        string // why the file is skipped
+	rows.File
+	bad string // why the file is skipped
 }
 
 func readFooter(f *listed) *footer {
 	if f.Schema > schemaVersion {
 		return &footer{bad: fmt.Sprintf("schema version %d is newer than this program", f.Schema)}
 	}
-	file, pf, err := openParquet(f.Path)
+	foot, err := rows.Stat(f.Path, tables.FamilyNamed(string(f.Family)))
 	if err != nil {
 		return &footer{bad: err.Error()}
 	}
-	defer file.Close()
-	foot := &footer{size: pf.Size(), rows: pf.NumRows()}
-	foot.columns = columnNames(pf)
-	if !subsets(f.Family) && hasAll(foot.columns, f.Family) {
-		foot.columns = nil
-	}
-	return foot
-}
-
-// hasAll tells whether the columns are all that a family has today; a file of
-// an earlier version may lack some.
-func hasAll(columns []string, f Family) bool {
-	for t, known := range families {
-		if known.family != f {
-			continue
-		}
-		c, err := codecFor(t)
-		if err != nil {
-			return false
-		}
-		for i := range c.columns {
-			if !slices.Contains(columns, c.columns[i].name) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// subsets tells whether files of the family lack the columns nobody filled.
-func subsets(f Family) bool { return f == Exports }
-
-// columnLists holds each list of columns once: thousands of files have a few.
-var columnLists sync.Map // names joined → []string
-
-func columnNames(pf *parquet.File) []string {
-	var names []string
-	for _, f := range pf.Schema().Fields() {
-		names = append(names, f.Name())
-	}
-	return sharedNames(names)
-}
-
-func sharedNames(names []string) []string {
-	got, _ := columnLists.LoadOrStore(strings.Join(names, ","), names)
-	return got.([]string)
+	return &footer{File: foot}
 }

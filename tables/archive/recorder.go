@@ -11,9 +11,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 const (
@@ -74,14 +74,13 @@ type RecorderStats struct {
 // what it drops. A batch that can't be written, because the disk is full, is
 // tried again until it can be; so memory is bounded by three batches.
 type Recorder struct {
-	a     *Archive
-	o     RecorderOptions
-	log   *slog.Logger
-	codec *codec
+	a   *Archive
+	o   RecorderOptions
+	log *slog.Logger
 
 	mu      sync.Mutex
 	filling *recording
-	spare   []*block
+	spare   []*rows.Block[tables.Export]
 	closing bool
 	waiting int         // callers with rows in no batch yet
 	since   tables.Time // one of them waits at the longest
@@ -100,7 +99,7 @@ type Recorder struct {
 
 // recording is a batch of a Recorder.
 type recording struct {
-	exports   *block
+	exports   *rows.Block[tables.Export]
 	exporters []tables.Exporter
 	sockets   []tables.Socket
 	until     tables.Time   // all that came before is in this batch or an earlier one
@@ -112,18 +111,14 @@ type recording struct {
 // NewRecorder takes the lock of the writer collector: there is one Recorder for
 // an archive.
 func NewRecorder(a *Archive, o RecorderOptions) (*Recorder, error) {
-	c, err := codecOf[tables.Export]()
-	if err != nil {
-		return nil, err
-	}
 	if o.Interval <= 0 {
 		o.Interval = defaultInterval
 	}
 	if o.Rows <= 0 {
 		o.Rows = defaultRows
 	}
-	o.Rows = min(o.Rows, groupRows)
-	r := &Recorder{a: a, o: o, log: o.Logger, codec: c, slots: make(chan struct{}, inFlight),
+	o.Rows = min(o.Rows, rows.GroupRows)
+	r := &Recorder{a: a, o: o, log: o.Logger, slots: make(chan struct{}, inFlight),
 		stop: make(chan struct{}), done: make(chan struct{}), tidied: time.Now()}
 	if r.log == nil {
 		r.log = discardLog
@@ -131,6 +126,7 @@ func NewRecorder(a *Archive, o RecorderOptions) (*Recorder, error) {
 	if err := a.Lock(recorderName); err != nil {
 		return nil, err
 	}
+	var err error
 	if r.mark, err = a.openWatermark(recorderName); err != nil {
 		a.Unlock(recorderName)
 		return nil, err
@@ -145,7 +141,7 @@ func (r *Recorder) next() *recording {
 	if k := len(r.spare); k > 0 {
 		n.exports, r.spare = r.spare[k-1], r.spare[:k-1]
 	} else {
-		n.exports = newBlock(r.codec)
+		n.exports = rows.NewBlock[tables.Export]()
 	}
 	return n
 }
@@ -154,34 +150,34 @@ var errRecorderClosed = errors.New("the recorder is closed")
 
 // Exports copies the rows. It waits while two batches are being written and a
 // third is full.
-func (r *Recorder) Exports(rows []tables.Export) error {
+func (r *Recorder) Exports(list []tables.Export) error {
 	waits := false // noted: there are rows in no batch yet
-	for len(rows) > 0 {
+	for len(list) > 0 {
 		r.mu.Lock()
 		if r.closing {
 			r.mu.Unlock()
-			r.lost.Add(int64(len(rows)))
+			r.lost.Add(int64(len(list)))
 			return errRecorderClosed
 		}
 		b := r.filling.exports
 		// When it is full already, another caller waits for a slot for it.
-		n := min(len(rows), r.o.Rows-b.rows)
+		n := min(len(list), r.o.Rows-b.Rows())
 		if n > 0 {
-			b.add(unsafe.Pointer(&rows[0]), n)
-			rows = rows[n:]
+			b.Add(list[:n])
+			list = list[n:]
 		}
-		switch rest := len(rows) > 0; {
+		switch rest := len(list) > 0; {
 		case rest && !waits:
 			r.wait()
 		case !rest && waits:
 			r.waiting--
 		}
-		waits = len(rows) > 0
-		full := b.rows >= r.o.Rows
+		waits = len(list) > 0
+		full := b.Rows() >= r.o.Rows
 		r.mu.Unlock()
 		if full {
 			if err := r.hand(); err != nil {
-				r.lost.Add(int64(len(rows)))
+				r.lost.Add(int64(len(list)))
 				return err
 			}
 		}
@@ -253,7 +249,7 @@ func (r *Recorder) hand() error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.filling.exports.rows < r.o.Rows {
+	if r.filling.exports.Rows() < r.o.Rows {
 		<-r.slots
 		return nil
 	}
@@ -265,7 +261,7 @@ func (r *Recorder) hand() error {
 // caller holds the lock and a slot.
 func (r *Recorder) swap() *recording {
 	b := r.filling
-	if b.exports.rows == 0 && len(b.exporters) == 0 && len(b.sockets) == 0 {
+	if b.exports.Rows() == 0 && len(b.exporters) == 0 && len(b.sockets) == 0 {
 		<-r.slots
 		return nil
 	}
@@ -394,7 +390,7 @@ func (r *Recorder) keep(b *recording) {
 			continue
 		}
 		b.err = err
-		r.lost.Add(int64(b.exports.rows))
+		r.lost.Add(int64(b.exports.Rows()))
 		r.lostAccounts.Add(int64(len(b.exporters) + len(b.sockets)))
 		break
 	}
@@ -402,7 +398,7 @@ func (r *Recorder) keep(b *recording) {
 		if r.troubled.CompareAndSwap(true, false) {
 			r.log.Warn("flow records are written again", "failures", r.failed.Load())
 		}
-		r.rows.Add(int64(b.exports.rows))
+		r.rows.Add(int64(b.exports.Rows()))
 		r.batches.Add(1)
 	}
 	// What came before this batch is in the one before it.
@@ -415,7 +411,7 @@ func (r *Recorder) keep(b *recording) {
 	if r.last == b {
 		r.last = nil
 	}
-	b.exports.reset()
+	b.exports.Reset()
 	r.spare = append(r.spare, b.exports)
 	b.exports = nil
 	r.mu.Unlock()
@@ -449,29 +445,22 @@ func (r *Recorder) write(b *recording) (err error) {
 }
 
 func (r *Recorder) fill(tx *Tx, b *recording) error {
-	rows := make([]int32, b.exports.rows)
-	for i := range rows {
-		rows[i] = int32(i)
-	}
-	if len(rows) > 0 {
-		times := b.exports.times()
-		b.exports.order(rows, times)
-		// Those that began long ago come first.
-		late, _ := slices.BinarySearchFunc(rows, int64(b.until-lateAfter), func(row int32, t int64) int {
-			if times[row] < t {
-				return -1
-			}
-			return 1
-		})
-		for _, hour := range lateGroups(rows[:late], times) {
-			if err := tx.writeBlock(b.exports, hour, RowOptions{Lane: "late"}); err != nil {
-				return err
-			}
+	order, times := b.exports.ByTime()
+	// Those that began long ago come first.
+	late, _ := slices.BinarySearchFunc(order, int64(b.until-lateAfter), func(row int32, t int64) int {
+		if times[row] < t {
+			return -1
 		}
-		if late < len(rows) {
-			if err := tx.writeBlock(b.exports, rows[late:], RowOptions{}); err != nil {
-				return err
-			}
+		return 1
+	})
+	for _, hour := range lateGroups(order[:late], times) {
+		if err := tx.writeBlock(b.exports, hour, RowOptions{Lane: "late"}); err != nil {
+			return err
+		}
+	}
+	if late < len(order) {
+		if err := tx.writeBlock(b.exports, order[late:], RowOptions{}); err != nil {
+			return err
 		}
 	}
 	slices.SortStableFunc(b.exporters, func(x, y tables.Exporter) int { return cmp.Compare(x.TS, y.TS) })
@@ -485,38 +474,33 @@ func (r *Recorder) fill(tx *Tx, b *recording) error {
 
 // lateGroups divides rows in time order by the hour; those of the oldest hours
 // stay together when there are too many.
-func lateGroups(rows []int32, times []int64) (groups [][]int32) {
-	for len(rows) > 0 {
+func lateGroups(order []int32, times []int64) (groups [][]int32) {
+	for len(order) > 0 {
 		if len(groups) == lateFiles-1 {
-			groups = append(groups, rows)
+			groups = append(groups, order)
 			break
 		}
-		first := times[rows[len(rows)-1]]
+		first := times[order[len(order)-1]]
 		first -= first % int64(lateHour)
-		i := len(rows) - 1
-		for i > 0 && times[rows[i-1]] >= first {
+		i := len(order) - 1
+		for i > 0 && times[order[i-1]] >= first {
 			i--
 		}
-		groups = append(groups, rows[i:])
-		rows = rows[:i]
+		groups = append(groups, order[i:])
+		order = order[:i]
 	}
 	return groups
 }
 
 // writeBlock writes rows of a block as a micro file.
-func (tx *Tx) writeBlock(b *block, rows []int32, o RowOptions) error {
-	s, file, err := tx.stage(b.codec.family, "m")
+func (tx *Tx) writeBlock(b *rows.Block[tables.Export], order []int32, o RowOptions) error {
+	s, err := tx.stage(Exports, "m")
 	if err != nil {
 		return err
 	}
 	s.place(o)
-	w := newBlockFile(b.codec, file, true)
-	err = s.group(w, b, rows)
-	if err == nil {
-		err = w.close()
-	}
-	s.file.Columns = w.names()
-	return s.finish(tx.a, file, err)
+	_, err = b.WriteFile(s, order, writing("m"))
+	return err
 }
 
 // openWatermark opens the file of a writer's durable watermark.

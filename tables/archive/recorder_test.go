@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/rows"
+	"github.com/wiresql/wiresql/tables/archive/samples"
 )
 
 // recorder on an archive of its own; nothing is written but when asked.
@@ -35,7 +37,7 @@ func exportIDs(t testing.TB, c *Catalog) []tables.ID {
 	t.Helper()
 	var ids []tables.ID
 	for _, f := range c.Files(Exports) {
-		rows, err := readAll[tables.Export](f.Path)
+		rows, err := rows.ReadAll[tables.Export](f.Path)
 		if err != nil && err != io.EOF {
 			t.Fatal(err)
 		}
@@ -280,7 +282,7 @@ func TestRecorderConcurrently(t *testing.T) {
 // BenchmarkRecorder is the whole way of a v5 row from the decoder's hands to
 // the disk, files synced.
 func BenchmarkRecorder(b *testing.B) {
-	rows := exportRows(30_000, 1)
+	rows := samples.Exports(30_000, 1)
 	a := testArchive(b)
 	r, err := NewRecorder(a, RecorderOptions{})
 	if err != nil {
@@ -289,7 +291,7 @@ func BenchmarkRecorder(b *testing.B) {
 	datagram := slices.Clone(rows[:30])
 	n := 0
 	b.ResetTimer()
-	cpu := cpuTime()
+	cpu := samples.CPUTime()
 	for b.Loop() {
 		for range 100 {
 			at := now()
@@ -307,7 +309,7 @@ func BenchmarkRecorder(b *testing.B) {
 	if err := r.Close(); err != nil {
 		b.Fatal(err)
 	}
-	b.ReportMetric(float64(cpuTime()-cpu)/float64(n), "cpu-ns/row")
+	b.ReportMetric(float64(samples.CPUTime()-cpu)/float64(n), "cpu-ns/row")
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "rows/s")
 	b.ReportMetric(float64(n)/float64(r.Stats().Batches), "rows/batch")
 }
@@ -318,7 +320,7 @@ func BenchmarkSmallBatch(b *testing.B) {
 	a.o.NoSync = false
 	rows := numbered(0, 30)
 	b.ResetTimer()
-	cpu := cpuTime()
+	cpu := samples.CPUTime()
 	n := 0
 	for b.Loop() {
 		if err := errors.Join(r.Exports(rows), r.Exporter(&tables.Exporter{TS: now()}), r.Flush()); err != nil {
@@ -326,7 +328,7 @@ func BenchmarkSmallBatch(b *testing.B) {
 		}
 		n++
 	}
-	b.ReportMetric(float64(cpuTime()-cpu)/float64(n)/1000, "cpu-µs/batch")
+	b.ReportMetric(float64(samples.CPUTime()-cpu)/float64(n)/1000, "cpu-µs/batch")
 	if err := r.Close(); err != nil {
 		b.Fatal(err)
 	}

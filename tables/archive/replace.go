@@ -3,6 +3,8 @@ package archive
 import (
 	"fmt"
 	"slices"
+
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // Replacement is a range of one sequence whose rows a batch writes anew: a
@@ -46,12 +48,12 @@ func (tx *Tx) Replace(files []File, level string) (*Replacement, error) {
 }
 
 // NewReplacingFile starts a file of the replacement.
-func NewReplacingFile[T any](tx *Tx, r *Replacement) (*RowFile[T], error) {
+func NewReplacingFile[T any](tx *Tx, r *Replacement) (*rows.Writer[T], error) {
 	f, err := NewRowFile[T](tx, r.at.Level)
 	if err != nil {
 		return nil, err
 	}
-	r.take(f.staged)
+	r.take(tx.rows[len(tx.rows)-1])
 	return f, nil
 }
 
@@ -72,14 +74,14 @@ func (r *Replacement) take(s *stagedRows) {
 
 // check holds a replacement to replacing exactly the files it names, and gives
 // a file left without rows the times of those before.
-func (r *Replacement) check(rows []*stagedRows, live []*listed) error {
+func (r *Replacement) check(staged []*stagedRows, live []*listed) error {
 	files := 0
-	for _, s := range rows {
+	for _, s := range staged {
 		if s.replaces != r {
 			continue
 		}
 		files++
-		if !s.timed {
+		if s.file.Rows == 0 {
 			s.file.MinTS, s.file.MaxTS = r.at.MinTS, r.at.MaxTS
 		}
 	}

@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
 )
 
 const (
@@ -89,8 +89,8 @@ func folderName(sensor string) string {
 }
 
 // Append writes one packet and returns the position of its record.
-func (w *SegmentWriter) Append(rec *Record) (segment uint32, offset int64, err error) {
-	size := int64(pcapRecordHeader + len(rec.Data))
+func (w *SegmentWriter) Append(rec *pcap.Record) (segment uint32, offset int64, err error) {
+	size := int64(pcap.RecordHeader + len(rec.Data))
 	if w.file == nil || w.offset+size > w.tx.a.o.SegmentBytes && w.row.Packets > 0 {
 		if err := w.rotate(); err != nil {
 			return 0, 0, err
@@ -101,18 +101,7 @@ func (w *SegmentWriter) Append(rec *Record) (segment uint32, offset int64, err e
 			return 0, 0, err
 		}
 	}
-	// The reader keeps times within what 32 bits of seconds hold.
-	sec, frac := rec.TS/1e9, rec.TS%1e9
-	if !w.key.nano {
-		frac /= 1000
-	}
-	var h [pcapRecordHeader]byte
-	binary.LittleEndian.PutUint32(h[:], uint32(sec))
-	binary.LittleEndian.PutUint32(h[4:], uint32(frac))
-	binary.LittleEndian.PutUint32(h[8:], uint32(len(rec.Data)))
-	binary.LittleEndian.PutUint32(h[12:], uint32(rec.Length))
-	w.buf = append(append(w.buf, h[:]...), rec.Data...)
-
+	w.buf = pcap.AppendRecord(w.buf, rec, w.key.nano)
 	if w.row.Packets == 0 {
 		w.first, w.last = rec.TS, rec.TS
 	}
@@ -155,17 +144,13 @@ func (w *SegmentWriter) rotate() error {
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
-	i := Interface{Link: w.key.link, Snaplen: usualRecord, Resol: 6}
-	if w.key.nano {
-		i.Resol = 9
-	}
-	layout := Layout{sections: []*section{{header: pcapRecordHeader, interfaces: []Interface{i}}}}
-	w.file, w.offset, w.synced, w.when = f, pcapHeader, 0, time.Now()
-	w.row = tables.Segment{Segment: int32(n), Kind: "pcap", Sensor: w.key.sensor, Site: w.key.site, Path: rel, Layout: layout.Encode()}
+	w.file, w.offset, w.synced, w.when = f, pcap.FileHeader, 0, time.Now()
+	w.row = tables.Segment{Segment: int32(n), Kind: "pcap", Sensor: w.key.sensor, Site: w.key.site, Path: rel,
+		Layout: pcap.LayoutOf(w.key.link, w.key.nano).Encode()}
 	if w.buf == nil {
 		w.buf = make([]byte, 0, writeBuffer+(64<<10))
 	}
-	w.buf = appendPcapHeader(w.buf[:0], w.key.link, w.key.nano)
+	w.buf = pcap.AppendHeader(w.buf[:0], w.key.link, w.key.nano)
 	if !a.o.NoSync {
 		w.syncer = newSyncer(f)
 	}
@@ -312,20 +297,26 @@ func (tx *Tx) Adopt(path, sensor, site string) (*Adoption, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := OpenCapture(abs)
+	f, err := os.Open(abs)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	r, err := pcap.Packets(f)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	st, err := r.file.Stat()
 	switch {
-	case err != nil:
-		return nil, err
 	case !st.Mode().IsRegular():
 		return nil, fmt.Errorf("%s: only regular files can be read in place", path)
 	case r.Compressed():
 		return nil, fmt.Errorf("%s: compressed files can't be read in place; import it by copy (without --in-place)", path)
-	case st.Size() > maxOffset:
+	case st.Size() > tables.MaxOffset:
 		return nil, fmt.Errorf("%s: files above 64 GiB can't be read in place", path)
 	}
 	n, err := tx.a.claimSegment()
@@ -338,7 +329,7 @@ func (tx *Tx) Adopt(path, sensor, site string) (*Adoption, error) {
 
 // Finish records the capture in the batch, once r has read it to its end or to
 // its damage.
-func (ad *Adoption) Finish(r *Reader) error {
+func (ad *Adoption) Finish(r *pcap.Reader) error {
 	f, err := os.Open(ad.path)
 	if err != nil {
 		return err

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // microNames is how long micro files keep the name that bears their batch's id:
@@ -229,10 +232,8 @@ func intact(f *File, live []*listed, readable map[string]bool) bool {
 		}
 		good, known := readable[g.Path]
 		if !known {
-			file, _, err := openParquet(g.Path)
-			if good = err == nil; good {
-				file.Close()
-			}
+			_, err := rows.Stat(g.Path, tables.FamilyNamed(string(g.Family)))
+			good = err == nil
 			readable[g.Path] = good
 		}
 		if !good {

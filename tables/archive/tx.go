@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // openMark ends the name of a batch that is not committed.
@@ -43,8 +44,9 @@ type Tx struct {
 type stagedRows struct {
 	file  File
 	path  string // .part
+	out   *os.File
+	tx    *Tx
 	whole bool
-	timed bool
 	// placed: it was said which sequence the file belongs to.
 	placed bool
 	// replaces is the replacement the file is part of.
@@ -108,23 +110,26 @@ func (tx *Tx) day(root ...string) string {
 }
 
 // stage makes the file of a row file.
-func (tx *Tx) stage(family Family, level string) (*stagedRows, *os.File, error) {
+func (tx *Tx) stage(family Family, level string) (*stagedRows, error) {
 	if tx.ended {
-		return nil, nil, errEnded
+		return nil, errEnded
+	}
+	if levelRank(level) < 0 {
+		return nil, fmt.Errorf("level %q of %s: no such level", level, family)
 	}
 	dir := tx.day(string(family))
 	if err := tx.a.mkdir(dir); err != nil {
-		return nil, nil, fmt.Errorf("write %s: %w", family, err)
+		return nil, fmt.Errorf("write %s: %w", family, err)
 	}
 	tx.dirs[dir] = true
-	s := &stagedRows{path: filepath.Join(dir, fmt.Sprintf("%s-%s-%d.part", family, tx.id, len(tx.rows)))}
-	s.file = File{Family: family, Path: s.path, Schema: schemaVersion, Writer: tx.writer, Lane: "main", Level: level}
-	f, err := tx.a.create(s.path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("write %s: %w", family, err)
+	s := &stagedRows{tx: tx, path: filepath.Join(dir, fmt.Sprintf("%s-%s-%d.part", family, tx.id, len(tx.rows)))}
+	s.file = File{File: rows.File{Path: s.path}, Family: family, Schema: schemaVersion, Writer: tx.writer, Lane: "main", Level: level}
+	var err error
+	if s.out, err = tx.a.create(s.path); err != nil {
+		return nil, fmt.Errorf("write %s: %w", family, err)
 	}
 	tx.rows = append(tx.rows, s)
-	return s, f, nil
+	return s, nil
 }
 
 // place puts the file into the sequence that was asked for.
@@ -142,17 +147,11 @@ func (s *stagedRows) place(o RowOptions) {
 // name for the same bytes. A merge does so with files that gain nothing from
 // being written again, and supersedes the old name.
 func (tx *Tx) Keep(f File, level string) error {
-	if tx.ended {
-		return errEnded
-	}
-	if levelRank(level) < 0 {
-		return fmt.Errorf("level %q of %s: no such level", level, f.Family)
-	}
-	s, file, err := tx.stage(f.Family, level)
+	s, err := tx.stage(f.Family, level)
 	if err != nil {
 		return err
 	}
-	err = errors.Join(file.Close(), tx.a.remove(s.path))
+	err = errors.Join(s.out.Close(), tx.a.remove(s.path))
 	if err == nil {
 		err = tx.a.link(f.Path, s.path)
 		if base, id, ok := strings.Cut(f.Path, batchMark); ok && validID(id) && errors.Is(err, fs.ErrNotExist) {
@@ -162,10 +161,9 @@ func (tx *Tx) Keep(f File, level string) error {
 	if err != nil {
 		return fmt.Errorf("keep %s: %w", f.Path, err)
 	}
-	s.file.MinTS, s.file.MaxTS, s.file.Rows, s.file.Bytes = f.MinTS, f.MaxTS, f.Rows, f.Bytes
-	s.file.Columns = f.Columns
+	s.holds(f.File)
 	s.place(RowOptions{Writer: f.Writer, Lane: f.Lane})
-	s.timed, s.whole = true, true
+	s.whole = true
 	return nil
 }
 

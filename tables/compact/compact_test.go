@@ -14,6 +14,7 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 const second = tables.Time(1e6)
@@ -71,15 +72,15 @@ func open(t *testing.T) *archive.Archive {
 	return a
 }
 
-// rows reads all live rows of a family, and holds each file to time order.
-func rows[T any](t *testing.T, a *archive.Archive, family archive.Family, ts func(*T) tables.Time) (out []T) {
+// rowsOf reads all live rows of a family, and holds each file to time order.
+func rowsOf[T any](t *testing.T, a *archive.Archive, family archive.Family, ts func(*T) tables.Time) (out []T) {
 	t.Helper()
 	cat, err := a.Catalog()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range cat.Files(family) {
-		in, err := archive.ReadRows[T](f.Path)
+		in, err := rows.Open[T](f.Path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +108,7 @@ func rows[T any](t *testing.T, a *archive.Archive, family archive.Family, ts fun
 
 func connections(t *testing.T, a *archive.Archive) []tables.Connection {
 	t.Helper()
-	out := rows(t, a, archive.Connections, func(c *tables.Connection) tables.Time { return c.TS })
+	out := rowsOf(t, a, archive.Connections, func(c *tables.Connection) tables.Time { return c.TS })
 	slices.SortStableFunc(out, func(x, y tables.Connection) int {
 		return cmp.Or(cmp.Compare(x.TS, y.TS), cmp.Compare(x.ConnID, y.ConnID), cmp.Compare(x.Site, y.Site))
 	})
@@ -305,7 +306,7 @@ func TestSums(t *testing.T) {
 		if got != want || len(list) != n || len(ids) != n {
 			t.Fatalf("%d connections, %d ids, sums %v; want %d, %v", len(list), len(ids), got, n, want)
 		}
-		if all := rows(t, a, archive.Flows, flowTime); len(all) != len(flows) {
+		if all := rowsOf(t, a, archive.Flows, flowTime); len(all) != len(flows) {
 			t.Fatalf("%d flow rows of %d", len(all), len(flows))
 		}
 	}
@@ -323,7 +324,7 @@ func TestSmallFilesAreMerged(t *testing.T) {
 		t.Fatal(s, err)
 	}
 	got := ""
-	for _, d := range rows(t, a, archive.DNS, func(d *tables.DNS) tables.Time { return d.TS }) {
+	for _, d := range rowsOf(t, a, archive.DNS, func(d *tables.DNS) tables.Time { return d.TS }) {
 		got += d.Query + " "
 	}
 	if got != "q3 q2 q1 q0 " {

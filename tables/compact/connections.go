@@ -8,6 +8,7 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 const (
@@ -50,7 +51,7 @@ type builder struct {
 	names   *resolutions
 	step    *step
 	twins   []uint64 // cids exporters' conversations have, ascending
-	singles *archive.RowFile[tables.Connection]
+	singles *rows.Writer[tables.Connection]
 	buffer  []tables.Connection // singles not written yet
 	open    map[key]*conversation
 	limit   int                 // of open: see openLimit
@@ -245,7 +246,7 @@ func (b *builder) expire(now tables.Time) error {
 func (b *builder) leave(id key, c *conversation) error {
 	delete(b.open, id)
 	for _, f := range b.step.cat.Files(archive.Connections) {
-		if archive.MayContain(f, "conn_id", uint64(id.id)) {
+		if rows.MayContain(f.File, "conn_id", uint64(id.id)) {
 			b.step.resume(id, c)
 			return nil
 		}

@@ -67,8 +67,8 @@ func TestKill(t *testing.T) {
 		}
 		defer a.Close()
 		connectionRows = text(connections(t, a))
-		flows := rows(t, a, archive.Flows, flowTime)
-		dns := rows(t, a, archive.DNS, func(d *tables.DNS) tables.Time { return d.TS })
+		flows := rowsOf(t, a, archive.Flows, flowTime)
+		dns := rowsOf(t, a, archive.DNS, func(d *tables.DNS) tables.Time { return d.TS })
 		return connectionRows, fmt.Sprint(len(flows), " ", len(dns))
 	}
 
@@ -165,7 +165,7 @@ func TestKillSettling(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer a.Close()
-		list := rows(t, a, archive.Exports, func(x *tables.Export) tables.Time { return x.TS })
+		list := rowsOf(t, a, archive.Exports, func(x *tables.Export) tables.Time { return x.TS })
 		conns := connections(t, a)
 		ids := map[key]bool{}
 		for _, c := range conns {
@@ -174,7 +174,7 @@ func TestKillSettling(t *testing.T) {
 			}
 			ids[key{c.ConnID, c.Site}] = true
 		}
-		for _, c := range rows(t, a, archive.Carried, func(c *tables.Carried) tables.Time { return 0 }) {
+		for _, c := range rowsOf(t, a, archive.Carried, func(c *tables.Carried) tables.Time { return 0 }) {
 			ids[key{c.ConnID, c.Site}] = true
 		}
 		for _, x := range list {
@@ -182,7 +182,7 @@ func TestKillSettling(t *testing.T) {
 				t.Errorf("row %d of %s: its conversation is nowhere", x.FlowID, x.Site)
 			}
 		}
-		if flows := rows(t, a, archive.Flows, flowTime); len(list) != len(w.exports) || len(flows) != len(w.flows) {
+		if flows := rowsOf(t, a, archive.Flows, flowTime); len(list) != len(w.exports) || len(flows) != len(w.flows) {
 			t.Errorf("%d exports of %d, %d flows of %d", len(list), len(w.exports), len(flows), len(w.flows))
 		}
 		slices.SortFunc(conns, func(x, y tables.Connection) int {

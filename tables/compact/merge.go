@@ -11,12 +11,13 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // cursor is a file being merged: its rows in memory and the next of them.
 type cursor[T any] struct {
 	file archive.File
-	in   *archive.RowReader[T]
+	in   *rows.Reader[T]
 	rows []T
 	at   int
 }
@@ -126,7 +127,7 @@ func mergeRows[T any](ctx context.Context, files []archive.File, ts func(*T) tab
 
 // openCursor opens a file at its first row; nil when it has none.
 func openCursor[T any](f archive.File, columns []string) (*cursor[T], error) {
-	in, err := archive.ReadRows[T](f.Path, columns...)
+	in, err := rows.Open[T](f.Path, columns...)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", f.Path, err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // What a recorder writes is merged on its way up the levels, so that a query
@@ -226,10 +227,9 @@ type rewriter func(ctx context.Context, tx *archive.Tx, files []archive.File, le
 func rewriteOf[T any](ts func(*T) tables.Time) rewriter {
 	return func(ctx context.Context, tx *archive.Tx, files []archive.File, level string, width tables.Time) error {
 		if width == 0 {
-			_, err := archive.Merge[T](ctx, tx, files, level)
-			return err
+			return archive.Merge[T](ctx, tx, files, level)
 		}
-		var out *archive.RowFile[T]
+		var out *rows.Writer[T]
 		var until tables.Time
 		end := func() error {
 			if out == nil {

@@ -381,7 +381,7 @@ func withYoung(t *testing.T, a *archive.Archive) ([]tables.Connection, map[table
 	})
 	list = append(list, y.Connections...)
 	of, settled := map[tables.ID]tables.ID{}, false
-	for _, x := range rows(t, a, archive.Exports, func(x *tables.Export) tables.Time { return x.TS }) {
+	for _, x := range rowsOf(t, a, archive.Exports, func(x *tables.Export) tables.Time { return x.TS }) {
 		if x.ConnID.Set {
 			of[x.FlowID], settled = x.ConnID.V, true
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // stored is a conversation an earlier run wrote or carried, which rows of this
@@ -66,7 +67,7 @@ func (st *step) subject(e *ends) *subject {
 
 // scan reads files of one family batch by batch.
 func scan[T any](ctx context.Context, f archive.File, fn func([]T) error, columns ...string) error {
-	in, err := archive.ReadRows[T](f.Path, columns...)
+	in, err := rows.Open[T](f.Path, columns...)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", f.Path, err)
 	}
@@ -252,7 +253,7 @@ func find[T any](ctx context.Context, f archive.File, column string, values []ui
 		return nil
 	}
 	if int64(len(values)) < f.Rows/findRatio {
-		_, err := archive.Lookup(ctx, []archive.File{f}, []archive.Values{{Column: column, Any: values}}, columns, fn)
+		_, err := rows.Lookup(ctx, []rows.File{f.File}, []rows.Values{{Column: column, Any: values}}, columns, fn)
 		return err
 	}
 	return scan(ctx, f, func(rows []T) error {
@@ -420,7 +421,7 @@ func (st *step) reread() error {
 	}
 	for _, f := range st.cat.Files(archive.Flows) {
 		near := st.near(f)
-		if !slices.ContainsFunc(near, func(o *stored) bool { return archive.MayContain(f, "conn_id", uint64(o.id)) }) {
+		if !slices.ContainsFunc(near, func(o *stored) bool { return rows.MayContain(f.File, "conn_id", uint64(o.id)) }) {
 			continue
 		}
 		if err := scan(st.ctx, f, func(rows []tables.Flow) error {

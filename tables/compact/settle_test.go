@@ -119,10 +119,10 @@ func settledExports(t *testing.T, a *archive.Archive) []tables.Export {
 		}
 		ids[key{c.ConnID, c.Site}] = true
 	}
-	for _, c := range rows(t, a, archive.Carried, func(c *tables.Carried) tables.Time { return c.TS }) {
+	for _, c := range rowsOf(t, a, archive.Carried, func(c *tables.Carried) tables.Time { return c.TS }) {
 		ids[key{c.ConnID, c.Site}] = true
 	}
-	list := rows(t, a, archive.Exports, func(x *tables.Export) tables.Time { return x.TS })
+	list := rowsOf(t, a, archive.Exports, func(x *tables.Export) tables.Time { return x.TS })
 	for _, x := range list {
 		if !x.ConnID.Set || !ids[key{x.ConnID.V, x.Site}] {
 			t.Errorf("row %s of %s at %d: conversation %v is nowhere", x.Src, x.Observer, x.TS, x.ConnID)

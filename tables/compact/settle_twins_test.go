@@ -184,7 +184,7 @@ func TestCarry(t *testing.T) {
 		if at > 1119 {
 			settledExports(t, a)
 		}
-		return len(connections(t, a)), len(rows(t, a, archive.Carried, func(c *tables.Carried) tables.Time { return c.TS })), s
+		return len(connections(t, a)), len(rowsOf(t, a, archive.Carried, func(c *tables.Carried) tables.Time { return c.TS })), s
 	}
 	for _, c := range []struct {
 		at            tables.Time

@@ -6,6 +6,7 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // carryLimit bounds the rows of the family carried: pieces of conversations
@@ -103,7 +104,7 @@ func (st *step) connections(over []closing, emit func(r *tables.Connection, at *
 	if len(over) == 0 {
 		return nil
 	}
-	names := resolvedNames(st.ctx, st.cat, []archive.File{{MinTS: over[0].ts, MaxTS: over[len(over)-1].ts}})
+	names := resolvedNames(st.ctx, st.cat, []archive.File{{File: rows.File{MinTS: over[0].ts, MaxTS: over[len(over)-1].ts}}})
 	defer names.stop()
 	for _, c := range over {
 		r := c.row
@@ -136,7 +137,7 @@ func (st *step) write(tx *archive.Tx, news []archive.File, cutoff tables.Time, l
 	moved := st.moved()
 	over, open, forced := st.divide(cutoff, limit)
 	places := map[string][]tables.Connection{}
-	var out *archive.RowFile[tables.Connection]
+	var out *rows.Writer[tables.Connection]
 	var buffer []tables.Connection
 	flush := func() (err error) {
 		if len(buffer) > 0 && out == nil {
@@ -355,7 +356,7 @@ func (st *step) writeCarried(tx *archive.Tx, open []closing) error {
 	if len(before) == 0 && len(open) == 0 {
 		return nil
 	}
-	var out *archive.RowFile[tables.Carried]
+	var out *rows.Writer[tables.Carried]
 	var err error
 	if len(before) == 0 {
 		out, err = archive.NewRowFile[tables.Carried](tx, merged)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // Rows for the measurements of SQL are made straight into an archive, with the
@@ -198,7 +199,7 @@ func (t *traffic) file(tx *archive.Tx, first, end int, connections bool) error {
 	if err != nil {
 		return err
 	}
-	var conns *archive.RowFile[tables.Connection]
+	var conns *rows.Writer[tables.Connection]
 	if connections {
 		if conns, err = archive.NewRowFile[tables.Connection](tx, "h"); err != nil {
 			return err

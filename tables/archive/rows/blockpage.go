@@ -1,4 +1,4 @@
-package archive
+package rows
 
 import (
 	"encoding/binary"
@@ -246,7 +246,7 @@ var encoders = sync.Pool{New: func() any {
 
 // blooms tells whether a column gets a filter.
 func (f *blockFile) blooms(c *column) bool {
-	return !f.cheap && slices.Contains(f.codec.bloomed, c.name)
+	return !f.o.Cheap && slices.Contains(f.codec.family.Blooms, c.name)
 }
 
 func hash64(x int64) uint64       { return xxhash.Sum64Uint64(uint64(x)) }

@@ -1,4 +1,4 @@
-package archive
+package pcap
 
 import (
 	"encoding/binary"
@@ -15,8 +15,10 @@ import (
 //
 // in the byte order of the magic, which also says what the fraction counts.
 const (
-	pcapHeader       = 24
-	pcapRecordHeader = 16
+	// FileHeader and RecordHeader are the bytes of the headers, of all but
+	// old, patched files.
+	FileHeader   = 24
+	RecordHeader = 16
 
 	magicMicro = 0xa1b2c3d4
 	magicNano  = 0xa1b23c4d
@@ -27,7 +29,7 @@ const (
 
 // pcapSection tells the byte order, resolution and header size from a magic.
 func pcapSection(b []byte) (*section, bool) {
-	s := &section{header: pcapRecordHeader}
+	s := &section{header: RecordHeader}
 	m := binary.LittleEndian.Uint32(b)
 	switch m {
 	case magicMicro, magicNano, magicPatched:
@@ -55,20 +57,6 @@ func (s *section) readHeader(b []byte) {
 	// The upper half holds the length of a frame check sequence, if any.
 	i.Link = tables.LinkType(s.u32(b[20:]) & 0xffff)
 	s.prepare(0)
-}
-
-// appendPcapHeader writes a little-endian file header.
-func appendPcapHeader(b []byte, link tables.LinkType, nano bool) []byte {
-	magic := uint32(magicMicro)
-	if nano {
-		magic = magicNano
-	}
-	b = binary.LittleEndian.AppendUint32(b, magic)
-	b = binary.LittleEndian.AppendUint16(b, 2)
-	b = binary.LittleEndian.AppendUint16(b, 4)
-	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)
-	b = binary.LittleEndian.AppendUint32(b, usualRecord)
-	return binary.LittleEndian.AppendUint32(b, uint32(link))
 }
 
 // pcapRecord decodes the record at the head of b; see section.record.

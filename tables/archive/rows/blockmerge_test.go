@@ -1,4 +1,4 @@
-package archive
+package rows
 
 import (
 	"cmp"
@@ -53,57 +53,36 @@ func oddExports(r *rand.Rand, n, kind int) []tables.Export {
 
 // TestMerge compares with sorting.
 func TestMerge(t *testing.T) {
-	a := testArchive(t)
-	a.o.NoSync = true
+	var files []File
 	r := rand.New(rand.NewPCG(3, 4))
 	var want []tables.Export
 	kinds := []int{0, 1, 2, 3, 4, 5}
 	for i, kind := range kinds {
 		n := 1 + r.IntN(3000)
 		if i == 1 { // several row groups, and more than one slab with the next
-			n = groupRows + 17
+			n = GroupRows + 17
 		} else if i == 4 {
-			n = 3 * groupRows
+			n = 3 * GroupRows
 		}
 		if testing.Short() {
 			n = n/100 + 1
 		}
 		rows := oddExports(r, n, kind)
-		level := "e"
-		if i%2 == 0 {
-			level = "m"
-		}
-		tx := begin(t, a)
-		write(t, tx, level, rows)
-		commit(t, tx)
+		files = append(files, write(t, Options{Cheap: i%2 == 0}, rows))
 		want = append(want, rows...)
 	}
-	tx := begin(t, a) // a file without rows
-	f, err := NewRowFile[tables.Export](tx, "e")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	commit(t, tx)
+	files = append(files, write(t, Options{}, []tables.Export{}))
 
 	slices.SortStableFunc(want, func(a, b tables.Export) int { return cmp.Compare(a.TS, b.TS) })
-	tx = begin(t, a)
-	files := catalog(t, a).Files(Exports)
-	if len(files) != len(kinds)+1 {
-		t.Fatal(len(files))
-	}
-	tx.Supersede(files)
-	if _, err := Merge[tables.Export](context.Background(), tx, files, "t"); err != nil {
+	to := newTarget(t)
+	if _, err := Merge[tables.Export](context.Background(), to, files, Options{}); err != nil {
 		t.Fatal(err)
 	}
-	commit(t, tx)
-	files = catalog(t, a).Files(Exports)
-	if len(files) != 1 || files[0].Rows != int64(len(want)) || files[0].MinTS != want[0].TS {
-		t.Fatalf("%+v", files)
+	merged := to.holds
+	if merged.Rows != int64(len(want)) || merged.MinTS != want[0].TS {
+		t.Fatalf("%+v", merged)
 	}
-	got, err := readAll[tables.Export](files[0].Path)
+	got, err := ReadAll[tables.Export](merged.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,16 +95,16 @@ func TestMerge(t *testing.T) {
 		}
 		last = max(last, got[i].TSEnd)
 	}
-	if files[0].MaxTS != last {
-		t.Errorf("until %d, want %d", files[0].MaxTS, last)
+	if merged.MaxTS != last {
+		t.Errorf("until %d, want %d", merged.MaxTS, last)
 	}
 	for _, name := range []string{"extra", "vlan", "src_nat_hi", "segments", "conn_id"} {
-		if !slices.Contains(files[0].Columns, name) {
+		if !slices.Contains(merged.Columns, name) {
 			t.Errorf("no column %s", name)
 		}
 	}
 	for i := range got {
-		if i%1000 == 0 && !MayContain(files[0], "cid", got[i].CID) {
+		if i%1000 == 0 && !MayContain(merged, "cid", got[i].CID) {
 			t.Error("a value is denied")
 		}
 	}
@@ -133,12 +112,7 @@ func TestMerge(t *testing.T) {
 
 // Damaged files are an error, whatever bit is wrong, and never a panic.
 func TestMergeOfFlippedBits(t *testing.T) {
-	a := testArchive(t)
-	a.o.NoSync = true
-	tx := begin(t, a)
-	write(t, tx, "e", oddExports(rand.New(rand.NewPCG(3, 4)), 300, 3))
-	commit(t, tx)
-	f := catalog(t, a).Files(Exports)[0]
+	f := write(t, Options{}, oddExports(rand.New(rand.NewPCG(3, 4)), 300, 3))
 	good, err := os.ReadFile(f.Path)
 	if err != nil {
 		t.Fatal(err)
@@ -158,14 +132,10 @@ func TestMergeOfFlippedBits(t *testing.T) {
 		if err := os.WriteFile(bad, b, 0o640); err != nil {
 			t.Fatal(err)
 		}
-		tx := begin(t, a)
 		damaged := f
 		damaged.Path = bad
-		if _, err := Merge[tables.Export](context.Background(), tx, []File{damaged}, "t"); err != nil {
+		if _, err := Merge[tables.Export](context.Background(), newTarget(t), []File{damaged}, Options{}); err != nil {
 			refused++
-		}
-		if err := tx.Abort(); err != nil {
-			t.Fatal(err)
 		}
 	}
 	if refused < files/6 {

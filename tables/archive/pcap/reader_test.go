@@ -1,4 +1,4 @@
-package archive
+package pcap
 
 import (
 	"bufio"
@@ -19,11 +19,12 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/samples"
 )
 
 // captures is a collection of real and damaged capture files with facts about
 // them computed by tshark; it is not part of the repository.
-const captures = "../../../shared/captures"
+const captures = "../../../../shared/captures"
 
 type expected struct {
 	File     string
@@ -82,7 +83,7 @@ var untimed = map[string]bool{
 func TestReaderAgreesWithTshark(t *testing.T) {
 	for _, e := range expectations(t) {
 		t.Run(e.File, func(t *testing.T) {
-			r, err := OpenCapture(filepath.Join(captures, e.File))
+			r, err := Open(filepath.Join(captures, e.File))
 			if err != nil {
 				var d *DamageError
 				if e.Damaged != nil && e.Packets == 0 && errors.As(err, &d) {
@@ -133,7 +134,7 @@ func TestReaderAgreesWithTshark(t *testing.T) {
 
 // pcapOf makes a capture of n packets of 60 bytes, one a second.
 func pcapOf(n int) []byte {
-	b := appendPcapHeader(nil, tables.LinkEthernet, false)
+	b := AppendHeader(nil, tables.LinkEthernet, false)
 	for i := range n {
 		b = binary.LittleEndian.AppendUint32(b, uint32(1_700_000_000+i))
 		b = append(b, 0, 0, 0, 0, 60, 0, 0, 0, 60, 0, 0, 0)
@@ -171,8 +172,8 @@ func writeCompressed(t testing.TB, name string, b []byte) string {
 }
 
 // readCapture reads a file to whatever ends it.
-func readCapture(path string) (stats ReaderStats, id string, err error) {
-	r, err := OpenCapture(path)
+func readCapture(path string) (stats Stats, id string, err error) {
+	r, err := Open(path)
 	if err != nil {
 		return stats, "", err
 	}
@@ -267,7 +268,7 @@ func TestBadCaptures(t *testing.T) {
 			t.Errorf("%s: %v, want offset %d, %s", c.name, err, c.offset, c.reason)
 		}
 	}
-	if _, err := OpenCapture(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is a directory") {
+	if _, err := Open(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is a directory") {
 		t.Error(err)
 	}
 }
@@ -307,7 +308,7 @@ func TestTimes(t *testing.T) {
 }
 
 func TestDrops(t *testing.T) {
-	r, err := OpenCapture(filepath.Join(captures, "gopacket/le-test102.pcapng"))
+	r, err := Open(filepath.Join(captures, "gopacket/le-test102.pcapng"))
 	if err != nil {
 		t.Skip("the shared captures are not here: ", err)
 	}
@@ -323,8 +324,16 @@ func TestDrops(t *testing.T) {
 	}
 }
 
+func sameRecord(t testing.TB, got, want *Record) {
+	t.Helper()
+	if got.Offset != want.Offset || got.TS != want.TS || got.Length != want.Length || got.Interface != want.Interface ||
+		got.InterfaceName != want.InterfaceName || got.Link != want.Link || got.Nano != want.Nano || string(got.Data) != string(want.Data) {
+		t.Fatalf("got %+v\nwant %+v", got, want)
+	}
+}
+
 func BenchmarkReader(b *testing.B) {
-	data := appendPcapHeader(nil, tables.LinkEthernet, false)
+	data := AppendHeader(nil, tables.LinkEthernet, false)
 	const packets = 100_000
 	for i := range packets {
 		n := uint32(60 + (i*997)%1400)
@@ -337,11 +346,11 @@ func BenchmarkReader(b *testing.B) {
 	path := writeFile(b, "x.pcap", data)
 	b.SetBytes(int64(len(data)))
 	b.ResetTimer()
-	cpu := cpuTime()
+	cpu := samples.CPUTime()
 	for b.Loop() {
 		if s, _, err := readCapture(path); err != io.EOF || s.Packets != packets {
 			b.Fatal(s, err)
 		}
 	}
-	b.ReportMetric(float64(cpuTime()-cpu)/float64(b.N)/packets, "cpu-ns/packet")
+	b.ReportMetric(float64(samples.CPUTime()-cpu)/float64(b.N)/packets, "cpu-ns/packet")
 }

@@ -1,4 +1,4 @@
-package archive
+package pcap
 
 import (
 	"bytes"
@@ -69,8 +69,8 @@ func (e *DamageError) Error() string {
 	return fmt.Sprintf("%s: at offset %d: %s", e.File, e.Offset, e.Reason)
 }
 
-// ReaderStats sums up the records read so far.
-type ReaderStats struct {
+// Stats sums up the records read so far.
+type Stats struct {
 	Packets  int64
 	Bytes    int64 // sum of the lengths on the wire
 	Cut      int64 // packets captured shorter than they were
@@ -94,18 +94,27 @@ type Reader struct {
 	compressed bool
 	layout     Layout
 	sec        *section // the one being read
-	stats      ReaderStats
+	stats      Stats
 	err        error // sticky
 }
 
-// OpenCapture opens a capture file and reads its header. A file that is no
+// Open opens a capture file and reads its header. A file that is no
 // capture gives a *DamageError at offset 0.
-func OpenCapture(path string) (*Reader, error) {
+func Open(path string) (*Reader, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{path: path, file: f}
+	return begin(&Reader{path: path, file: f})
+}
+
+// Packets is Open of a file that is open already, to be read for its packets
+// alone: it gets no ContentID. The Reader closes the file, also when it fails.
+func Packets(file *os.File) (*Reader, error) {
+	return begin(&Reader{path: file.Name(), file: file, in: stream{unhashed: true}})
+}
+
+func begin(r *Reader) (*Reader, error) {
 	if err := r.open(); err != nil {
 		r.Close()
 		return nil, err
@@ -180,14 +189,14 @@ func (r *Reader) header() error {
 	if !known {
 		return &DamageError{r.path, 0, fmt.Sprintf("not a pcap or pcapng capture: it starts with 0x%x", b[:4])}
 	}
-	if b = r.in.need(pcapHeader); len(b) < pcapHeader {
+	if b = r.in.need(FileHeader); len(b) < FileHeader {
 		if err := r.readError(); err != nil {
 			return err
 		}
-		return &DamageError{r.path, 0, fmt.Sprintf("file header truncated: %d of %d bytes", len(b), pcapHeader)}
+		return &DamageError{r.path, 0, fmt.Sprintf("file header truncated: %d of %d bytes", len(b), FileHeader)}
 	}
 	sec.readHeader(b)
-	r.in.skip(pcapHeader)
+	r.in.skip(FileHeader)
 	r.layout.sections = append(r.layout.sections, sec)
 	r.sec = sec
 	return nil
@@ -200,7 +209,7 @@ func (r *Reader) Next(rec *Record) error {
 		return r.err
 	}
 	for {
-		off := r.in.base + int64(r.in.r)
+		off := r.Offset()
 		b := r.in.buf[r.in.r:r.in.w]
 		size, need, bad := r.sec.record(b, rec)
 		if need > len(b) {
@@ -310,7 +319,10 @@ func (r *Reader) Consumed() int64 {
 }
 
 // Stats sums up the records read so far.
-func (r *Reader) Stats() ReaderStats { return r.stats }
+func (r *Reader) Stats() Stats { return r.stats }
+
+// Offset is where what Next reads begins, in the decompressed file.
+func (r *Reader) Offset() int64 { return r.in.base + int64(r.in.r) }
 
 // ContentID is the XXH3-128 of all decompressed bytes in hex: X.pcap and
 // X.pcap.gz have one id. Call it after Next has returned an error; what lies

@@ -1,59 +1,56 @@
-package archive
+package rows
 
 import (
+	"errors"
 	"io"
 	"math"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
-	"syscall"
 	"testing"
-	"time"
-	"unsafe"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/samples"
 )
 
-func testArchive(t testing.TB) *Archive {
+// target is a file in a folder of the test's.
+type target struct {
+	*os.File
+	holds File
+}
+
+func newTarget(t testing.TB) *target {
 	t.Helper()
-	a, err := Open(t.TempDir(), Options{})
+	f, err := os.CreateTemp(t.TempDir(), "*.parquet")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { a.Close() })
-	return a
+	return &target{File: f}
 }
 
-func begin(t testing.TB, a *Archive) *Tx {
+// Finish implements Target.
+func (f *target) Finish(holds File, err error) error {
+	f.holds = holds
+	f.holds.Path = f.Name()
+	return errors.Join(err, f.Close())
+}
+
+// write writes a file of rows.
+func write[T any](t testing.TB, o Options, rows []T) File {
 	t.Helper()
-	tx, err := a.Begin("import")
+	to := newTarget(t)
+	f, err := NewWriter[T](to, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tx
-}
-
-func commit(t testing.TB, tx *Tx) {
-	t.Helper()
-	if err := tx.Commit(); err != nil {
+	if err := f.Write(rows); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func catalog(t testing.TB, a *Archive) *Catalog {
-	t.Helper()
-	c, err := a.Catalog()
-	if err != nil {
+	if _, err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return c
-}
-
-func write[T any](t testing.TB, tx *Tx, level string, rows []T) {
-	t.Helper()
-	if _, err := WriteRows(tx, level, rows); err != nil {
-		t.Fatal(err)
-	}
+	return to.holds
 }
 
 // fill sets every field of a row to a value of its own, or to its NULL.
@@ -95,16 +92,11 @@ func fill(v reflect.Value, n *int, null bool) {
 
 func roundTrip[T any](t *testing.T, want []T) {
 	t.Helper()
-	a := testArchive(t)
-	tx := begin(t, a)
-	write(t, tx, "e", want)
-	commit(t, tx)
-	c, _ := codecOf[T]()
-	files := catalog(t, a).Files(c.family)
-	if len(files) != 1 || files[0].Rows != int64(len(want)) {
-		t.Fatalf("files: %+v", files)
+	f := write(t, Options{}, want)
+	if st, err := os.Stat(f.Path); err != nil || st.Size() != f.Bytes || f.Rows != int64(len(want)) {
+		t.Fatalf("%+v, %v, %v", f, st, err)
 	}
-	r, err := ReadRows[T](files[0].Path)
+	r, err := Open[T](f.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +146,7 @@ func TestRowsSurvive(t *testing.T) {
 }
 
 func TestManyRowGroups(t *testing.T) {
-	want := generateFlows(groupRows + 7)
+	want := generateFlows(GroupRows + 7)
 	for i := range want {
 		f := &want[i]
 		for k := range i % 4 {
@@ -236,37 +228,26 @@ func generateFlows(n int) []tables.Flow {
 }
 
 func BenchmarkWriteFlows(b *testing.B) {
-	flows := generateFlows(4 * groupRows)
-	a := testArchive(b)
-	a.o.NoSync = true
-	tx := begin(b, a)
+	flows := generateFlows(4 * GroupRows)
 	b.ResetTimer()
-	cpu := cpuTime()
+	cpu := samples.CPUTime()
 	var size, rows int64
 	for b.Loop() {
-		f, err := WriteRows(tx, "e", flows)
-		if err != nil {
-			b.Fatal(err)
-		}
+		f := write(b, Options{}, flows)
 		size, rows = size+f.Bytes, rows+f.Rows
 	}
-	b.ReportMetric(float64(cpuTime()-cpu)/float64(rows), "cpu-ns/row")
+	b.ReportMetric(float64(samples.CPUTime()-cpu)/float64(rows), "cpu-ns/row")
 	b.ReportMetric(float64(size)/float64(rows), "B/row")
-	tx.Abort()
 }
 
 func BenchmarkReadFlows(b *testing.B) {
-	flows := generateFlows(2 * groupRows)
-	a := testArchive(b)
-	tx := begin(b, a)
-	write(b, tx, "e", flows)
-	commit(b, tx)
-	path := catalog(b, a).Files(Flows)[0].Path
+	flows := generateFlows(2 * GroupRows)
+	path := write(b, Options{}, flows).Path
 	b.ResetTimer()
-	cpu := cpuTime()
+	cpu := samples.CPUTime()
 	var rows int64
 	for b.Loop() {
-		r, err := ReadRows[tables.Flow](path)
+		r, err := Open[tables.Flow](path)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -282,95 +263,33 @@ func BenchmarkReadFlows(b *testing.B) {
 		}
 		r.Close()
 	}
-	b.ReportMetric(float64(cpuTime()-cpu)/float64(rows), "cpu-ns/row")
-}
-
-// cpuTime is the process's user and system time: other programs on the machine
-// do not count.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// exportRows are rows like those of NetFlow v5, the widest of which is 22
-// columns, from a router with 2000 clients inside. Each is a flow of its own.
-func exportRows(n int, seed uint64) []tables.Export {
-	rng := rand.New(rand.NewPCG(seed, 2))
-	rows := make([]tables.Export, n)
-	at := int64(1_750_000_000_000_000) + int64(seed)*2_000_000
-	for i := range rows {
-		r := &rows[i]
-		if i%30 == 0 {
-			at += rng.Int64N(600) // 100,000 a second, 30 a datagram
-		}
-		received := at
-		length := int64(rng.ExpFloat64()*8000) * 1000
-		r.TSEnd = tables.Time(at/1000*1000 - rng.Int64N(15_000)*1000 + 999)
-		r.TS = r.TSEnd - 999 - tables.Time(min(length, 60_000_000))
-		r.Resolution, r.SourceType, r.Observer = 1000, "netflow5", "192.0.2.1"
-		r.Exporter = tables.AddrFrom4([]byte{192, 0, 2, 1})
-		r.Domain = tables.Some[int64](0)
-		r.Src = tables.Addr{Lo: 0xffff_0a00_0000 | uint64(rng.IntN(2000))}
-		r.Dst = tables.Addr{Lo: 0xffff_0000_0000 | uint64(rng.Uint32())}
-		r.SrcPort, r.DstPort = 32768+rng.Int32N(28000), []int32{443, 443, 443, 80, 53, 22, 8080, 123}[rng.IntN(8)]
-		r.Protocol = 6
-		if r.DstPort == 53 || r.DstPort == 123 {
-			r.Protocol = 17
-		}
-		if rng.IntN(2) == 0 {
-			r.Src, r.Dst, r.SrcPort, r.DstPort = r.Dst, r.Src, r.DstPort, r.SrcPort
-		}
-		r.Packets = 1 + int64(min(math.Pow(1-rng.Float64(), -1/1.3), 4000))
-		r.Bytes = r.Packets*40 + rng.Int64N(1000*r.Packets)
-		r.TCPFlags, r.TOS = tables.Some([]int32{0x1b, 0x1f, 0x02, 0x12}[rng.IntN(4)]), tables.Some[int32](0)
-		r.InIf, r.OutIf = tables.Some(int64(1+rng.IntN(4))), tables.Some(int64(1+rng.IntN(4)))
-		r.NextHop = tables.Some(tables.AddrFrom4([]byte{192, 0, 2, byte(rng.IntN(4))}))
-		r.SrcAS, r.DstAS = tables.Some(int64(rng.IntN(3000))), tables.Some(int64(rng.IntN(3000)))
-		r.SrcMask, r.DstMask = tables.Some(8+rng.Int32N(17)), tables.Some(8+rng.Int32N(17))
-		r.TimeReceived, r.TimeQuality = tables.Some(tables.Time(received)), "ok"
-		r.CID, r.FlowID = rng.Uint64(), tables.ID(7<<40+uint64(i))
-	}
-	return rows
+	b.ReportMetric(float64(samples.CPUTime()-cpu)/float64(rows), "cpu-ns/row")
 }
 
 // BenchmarkWriteExports writes what a second of v5 brings, as the recorder does
 // and as compaction does.
 func BenchmarkWriteExports(b *testing.B) {
-	rows := exportRows(100_000, 1)
-	a := testArchive(b)
-	a.o.NoSync = true
-	for _, level := range []string{"m", "t"} {
-		b.Run(level, func(b *testing.B) {
-			tx := begin(b, a)
-			c, err := codecOf[tables.Export]()
-			if err != nil {
-				b.Fatal(err)
-			}
-			blk := newBlock(c)
-			order := make([]int32, len(rows))
+	rows := samples.Exports(100_000, 1)
+	for _, cheap := range []bool{true, false} {
+		b.Run(map[bool]string{true: "m", false: "t"}[cheap], func(b *testing.B) {
+			block := NewBlock[tables.Export]()
 			datagram := slices.Clone(rows[:30])
-			if level == "t" { // settled: in order, with conversations
+			if !cheap { // settled: in order, with conversations
 				slices.SortStableFunc(rows, func(x, y tables.Export) int { return int(x.TS - y.TS) })
 				for i := range rows {
 					rows[i].ConnID = tables.Some(rows[i].FlowID)
 				}
 			}
 			b.ResetTimer()
-			cpu := cpuTime()
+			cpu := samples.CPUTime()
 			var size, n int64
 			for b.Loop() {
-				if level == "t" {
-					f, err := WriteRows(tx, level, rows)
-					if err != nil {
-						b.Fatal(err)
-					}
+				if !cheap {
+					f := write(b, Options{}, rows)
 					size, n = size+f.Bytes, n+f.Rows
 					continue
 				}
-				blk.reset()
+				block.Reset()
 				for i := 0; i < len(rows); i += 30 {
 					// A datagram's rows come hot from the decoder, in memory that
 					// is used again and again.
@@ -380,28 +299,17 @@ func BenchmarkWriteExports(b *testing.B) {
 						d.TS, d.TSEnd, d.Src, d.Dst, d.SrcPort, d.DstPort = f.TS, f.TSEnd, f.Src, f.Dst, f.SrcPort, f.DstPort
 						d.Bytes, d.Packets, d.CID, d.FlowID = f.Bytes, f.Packets, f.CID, f.FlowID
 					}
-					blk.add(unsafe.Pointer(&datagram[0]), n)
+					block.Add(datagram[:n])
 				}
-				for i := range order {
-					order[i] = int32(i)
-				}
-				blk.order(order, blk.times())
-				s, file, err := tx.stage(Exports, level)
+				order, _ := block.ByTime()
+				f, err := block.WriteFile(newTarget(b), order, Options{Cheap: true})
 				if err != nil {
 					b.Fatal(err)
 				}
-				w := newBlockFile(c, file, true)
-				if err := s.group(w, blk, order); err != nil {
-					b.Fatal(err)
-				}
-				if err := s.finish(a, file, w.close()); err != nil {
-					b.Fatal(err)
-				}
-				size, n = size+s.file.Bytes, n+s.file.Rows
+				size, n = size+f.Bytes, n+f.Rows
 			}
-			b.ReportMetric(float64(cpuTime()-cpu)/float64(n), "cpu-ns/row")
+			b.ReportMetric(float64(samples.CPUTime()-cpu)/float64(n), "cpu-ns/row")
 			b.ReportMetric(float64(size)/float64(n), "B/row")
-			tx.Abort()
 		})
 	}
 }

@@ -1,4 +1,4 @@
-package archive
+package rows
 
 import (
 	"context"
@@ -44,6 +44,9 @@ const (
 	// metadataFactor is about how many bytes a parsed footer takes for one of
 	// the file.
 	metadataFactor = 6
+	// coalesce is the gap between two wanted pages that is read rather than
+	// skipped.
+	coalesce = 16 << 10
 	// pageBuffer is what is read of a page to find its end; a larger page
 	// takes a second read.
 	pageBuffer = 16 << 10
@@ -334,10 +337,19 @@ func (o *lookedUp) advise(groups map[int][]uint64) {
 // byte.
 func (o *lookedUp) willNeed(from, to int64) {
 	var b [1]byte
-	if from == to || readNow(o.File, b[:], from) == 1 {
+	if from == to || ReadNow(o.File, b[:], from) == 1 {
 		return
 	}
 	_ = unix.Fadvise(int(o.Fd()), from, to-from, unix.FADV_WILLNEED)
+}
+
+// ReadNow reads what is in memory already and returns how much that is.
+func ReadNow(file *os.File, b []byte, off int64) int {
+	n, err := unix.Preadv2(int(file.Fd()), [][]byte{b}, off, unix.RWF_NOWAIT)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // group looks into one row group.

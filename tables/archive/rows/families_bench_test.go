@@ -1,4 +1,4 @@
-package archive
+package rows
 
 import (
 	"context"
@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/samples"
 )
 
 // BenchmarkFamilies writes rows of the families that have many, reads them and
 // merges two files of them whose rows lie between each other.
 func BenchmarkFamilies(b *testing.B) {
-	flows := generateFlows(groupRows)
+	flows := generateFlows(GroupRows)
 	var connections []tables.Connection
 	var dns []tables.DNS
 	for i := range flows {
@@ -27,47 +28,34 @@ func BenchmarkFamilies(b *testing.B) {
 	benchmarkFamily(b, "flows", flows)
 	benchmarkFamily(b, "connections", connections)
 	benchmarkFamily(b, "dns", dns)
-	benchmarkFamily(b, "exports", exportRows(groupRows, 1))
+	benchmarkFamily(b, "exports", samples.Exports(GroupRows, 1))
 }
 
 func benchmarkFamily[T any](b *testing.B, name string, rows []T) {
-	a := testArchive(b)
-	a.o.NoSync = true
-	tx := begin(b, a)
 	var halves [2][]T
 	for i := range rows {
 		halves[i%2] = append(halves[i%2], rows[i])
 	}
-	for _, half := range halves {
-		write(b, tx, "e", half)
-	}
-	commit(b, tx)
-	c, err := codecOf[T]()
-	if err != nil {
-		b.Fatal(err)
-	}
-	files := catalog(b, a).Files(c.family)
-	run := func(what string, do func(*Tx) error) {
+	files := []File{write(b, Options{}, halves[0]), write(b, Options{}, halves[1])}
+	run := func(what string, do func() error) {
 		b.Run(name+"/"+what, func(b *testing.B) {
-			tx := begin(b, a)
-			cpu := cpuTime()
+			cpu := samples.CPUTime()
 			for b.Loop() {
-				if err := do(tx); err != nil {
+				if err := do(); err != nil {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(cpuTime()-cpu)/float64(b.N)/float64(len(rows)), "cpu-ns/row")
-			tx.Abort()
+			b.ReportMetric(float64(samples.CPUTime()-cpu)/float64(b.N)/float64(len(rows)), "cpu-ns/row")
 		})
 	}
-	run("write", func(tx *Tx) error {
-		_, err := WriteRows(tx, "e", rows)
-		return err
+	run("write", func() error {
+		write(b, Options{}, rows)
+		return nil
 	})
-	run("read", func(*Tx) error {
+	run("read", func() error {
 		buf := make([]T, 4096)
 		for _, f := range files {
-			r, err := ReadRows[T](f.Path)
+			r, err := Open[T](f.Path)
 			if err != nil {
 				return err
 			}
@@ -80,8 +68,8 @@ func benchmarkFamily[T any](b *testing.B, name string, rows []T) {
 		}
 		return nil
 	})
-	run("merge", func(tx *Tx) error {
-		_, err := Merge[T](context.Background(), tx, files, "t")
+	run("merge", func() error {
+		_, err := Merge[T](context.Background(), newTarget(b), files, Options{})
 		return err
 	})
 }

@@ -1,4 +1,4 @@
-package archive
+package rows
 
 import (
 	"cmp"
@@ -35,6 +35,49 @@ type vector struct {
 	index  map[string]int32
 	last   int32
 	recent [16]int32 // texts by where they lie: most are constants
+}
+
+// Block is rows that wait to be written: on their side they take a fifth of the
+// memory.
+type Block[T any] struct{ block *block }
+
+// NewBlock makes a block without rows. T must be the rows of a family.
+func NewBlock[T any]() *Block[T] {
+	c, err := codecOf[T]()
+	if err != nil {
+		panic(err)
+	}
+	return &Block[T]{newBlock(c)}
+}
+
+// Rows is how many rows there are.
+func (b *Block[T]) Rows() int { return b.block.rows }
+
+// Add appends rows; it keeps nothing of them.
+func (b *Block[T]) Add(rows []T) {
+	if len(rows) > 0 {
+		b.block.add(unsafe.Pointer(&rows[0]), len(rows))
+	}
+}
+
+// Reset empties the block and keeps its memory.
+func (b *Block[T]) Reset() { b.block.reset() }
+
+// ByTime returns the numbers of the rows in the order of their time, and the
+// time of each row by its number. T's family has times.
+func (b *Block[T]) ByTime() (rows []int32, times []int64) {
+	rows, times = make([]int32, b.block.rows), b.block.times()
+	for i := range rows {
+		rows[i] = int32(i)
+	}
+	b.block.order(rows, times)
+	return rows, times
+}
+
+// WriteFile writes the rows named, at most GroupRows, in that order as a file.
+func (b *Block[T]) WriteFile(to Target, rows []int32, o Options) (File, error) {
+	f := newBlockFile(b.block.codec, to, o)
+	return f.finish(f.group(b.block, rows))
 }
 
 func newBlock(c *codec) *block {

@@ -1,4 +1,4 @@
-package archive
+package rows
 
 import (
 	"cmp"
@@ -44,16 +44,8 @@ func byFlowID(a, b tables.Flow) int { return cmp.Compare(a.FlowID, b.FlowID) }
 
 // What Lookup finds is what reading everything finds.
 func TestLookup(t *testing.T) {
-	a := testArchive(t)
-	rows := lookupRows(2*groupRows + 10_000)
-	tx := begin(t, a)
-	write(t, tx, "e", rows[:groupRows+20_000])
-	write(t, tx, "e", rows[groupRows+20_000:])
-	commit(t, tx)
-	files := catalog(t, a).Files(Flows)
-	if len(files) != 2 {
-		t.Fatalf("%d files", len(files))
-	}
+	rows := lookupRows(2*GroupRows + 10_000)
+	files := []File{write(t, Options{}, rows[:GroupRows+20_000]), write(t, Options{}, rows[GroupRows+20_000:])}
 	columns := []string{"conn_id", "flow_id", "src_hi", "src_lo", "src_port", "postings", "wire_bytes"}
 	for _, test := range []struct {
 		column string
@@ -62,11 +54,11 @@ func TestLookup(t *testing.T) {
 	}{
 		{"conn_id", []uint64{uint64(rows[17].ConnID)}, func(f *tables.Flow) uint64 { return uint64(f.ConnID) }},
 		{"conn_id", []uint64{uint64(rows[0].ConnID), uint64(rows[1].ConnID), uint64(rows[len(rows)-1].ConnID), 99}, func(f *tables.Flow) uint64 { return uint64(f.ConnID) }},
-		{"flow_id", []uint64{uint64(rows[groupRows].FlowID)}, func(f *tables.Flow) uint64 { return uint64(f.FlowID) }},
+		{"flow_id", []uint64{uint64(rows[GroupRows].FlowID)}, func(f *tables.Flow) uint64 { return uint64(f.FlowID) }},
 		{"conn_id", []uint64{99}, func(f *tables.Flow) uint64 { return uint64(f.ConnID) }},
 		{"src_lo", []uint64{7, 50}, func(f *tables.Flow) uint64 { return f.Src.Lo }},
-		{"dst_lo", []uint64{rows[5].Dst.Lo, rows[groupRows+5].Dst.Lo}, func(f *tables.Flow) uint64 { return f.Dst.Lo }},
-		{"ts", []uint64{5, groupRows + 9}, func(f *tables.Flow) uint64 { return uint64(f.TS) }}, // no bloom filter
+		{"dst_lo", []uint64{rows[5].Dst.Lo, rows[GroupRows+5].Dst.Lo}, func(f *tables.Flow) uint64 { return f.Dst.Lo }},
+		{"ts", []uint64{5, GroupRows + 9}, func(f *tables.Flow) uint64 { return uint64(f.TS) }}, // no bloom filter
 	} {
 		var got, want []tables.Flow
 		stats, err := Lookup(t.Context(), files, []Values{{test.column, test.values}}, columns, func(f *tables.Flow) error {
@@ -102,32 +94,24 @@ func TestLookup(t *testing.T) {
 
 // One row of a large file costs pages, not columns.
 func TestLookupReadsPages(t *testing.T) {
-	a := testArchive(t)
-	rows := lookupRows(groupRows)
+	rows := lookupRows(GroupRows)
 	for i := range rows {
 		rows[i].Postings = make([]byte, 500)
 	}
-	tx := begin(t, a)
-	write(t, tx, "e", rows)
-	commit(t, tx)
-	files := catalog(t, a).Files(Flows)
+	files := []File{write(t, Options{}, rows)}
 	stats, err := Lookup(t.Context(), files, []Values{{"flow_id", []uint64{uint64(rows[60_000].FlowID)}}}, []string{"conn_id", "postings"}, func(*tables.Flow) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The compared column, and a page of each of the others.
-	if limit := int64(groupRows*8 + pageRows*8 + 512<<10); stats.Rows != 1 || stats.Bytes > limit {
+	if limit := int64(GroupRows*8 + pageRows*8 + 512<<10); stats.Rows != 1 || stats.Bytes > limit {
 		t.Errorf("%d rows, %d bytes of %d, want one and at most %d", stats.Rows, stats.Bytes, files[0].Bytes, limit)
 	}
 }
 
 func TestLookupEnds(t *testing.T) {
-	a := testArchive(t)
 	rows := lookupRows(5000)
-	tx := begin(t, a)
-	write(t, tx, "e", rows)
-	commit(t, tx)
-	files := catalog(t, a).Files(Flows)
+	files := []File{write(t, Options{}, rows)}
 	conn := []uint64{uint64(rows[0].ConnID)}
 	some := func(*tables.Flow) error { return nil }
 
@@ -156,12 +140,8 @@ func TestLookupEnds(t *testing.T) {
 
 // Whatever happens to a file's bytes, a lookup ends with rows or an error.
 func TestLookupInDamage(t *testing.T) {
-	a := testArchive(t)
 	rows := lookupRows(3000)
-	tx := begin(t, a)
-	write(t, tx, "e", rows)
-	commit(t, tx)
-	whole, err := os.ReadFile(catalog(t, a).Files(Flows)[0].Path)
+	whole, err := os.ReadFile(write(t, Options{}, rows).Path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,16 +184,12 @@ func TestLookupInDamage(t *testing.T) {
 // Several columns leave the rows that meet all of them, whichever comes first
 // and however many the first one leaves.
 func TestLookupOfSeveral(t *testing.T) {
-	a := testArchive(t)
-	rows := lookupRows(groupRows + 5000)
+	rows := lookupRows(GroupRows + 5000)
 	for i := range rows {
 		rows[i].DstPort, rows[i].Protocol = int32(i%7), int32(6+11*(i%2))
 	}
-	tx := begin(t, a)
-	write(t, tx, "e", rows)
-	commit(t, tx)
-	files := catalog(t, a).Files(Flows)
-	one := &rows[groupRows+77]
+	files := []File{write(t, Options{}, rows)}
+	one := &rows[GroupRows+77]
 	for _, test := range []struct {
 		where []Values
 		is    func(*tables.Flow) bool

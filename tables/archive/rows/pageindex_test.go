@@ -1,4 +1,4 @@
-package archive
+package rows
 
 import (
 	"bytes"
@@ -12,13 +12,14 @@ import (
 	"github.com/parquet-go/parquet-go/bloom/xxhash"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/samples"
 )
 
 // TestOtherReader: another reader of Parquet finds in our files the rows that
 // were written, page by page where the page index says they are, and each value
 // within its page's and chunk's bounds and in the bloom filter.
 func TestOtherReader(t *testing.T) {
-	flows := generateFlows(groupRows + pageRows + 7)
+	flows := generateFlows(GroupRows + pageRows + 7)
 	for i := range flows {
 		for k := range i % 4 {
 			flows[i].Segments = append(flows[i].Segments, int32(i+k))
@@ -26,7 +27,7 @@ func TestOtherReader(t *testing.T) {
 		if i/1000%3 == 0 { // whole pages of blobs without any
 			flows[i].Postings, flows[i].Segments, flows[i].Service = nil, nil, ""
 		}
-		if i >= groupRows { // a row group without any
+		if i >= GroupRows { // a row group without any
 			flows[i].ServerName, flows[i].VLAN = "", tables.Opt[int32]{}
 		}
 	}
@@ -34,18 +35,12 @@ func TestOtherReader(t *testing.T) {
 	otherReader(t, manyNames())
 	otherReader(t, rowsOf[tables.Connection]())
 	otherReader(t, rowsOf[tables.Segment]())
-	otherReader(t, exportRows(1000, 1))
+	otherReader(t, samples.Exports(1000, 1))
 }
 
 func otherReader[T any](t *testing.T, rows []T) {
 	t.Helper()
-	tx := begin(t, testArchive(t))
-	defer tx.Abort()
-	file, err := WriteRows(tx, "e", rows)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(file.Path)
+	b, err := os.ReadFile(write(t, Options{}, rows).Path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +61,7 @@ func otherReader[T any](t *testing.T, rows []T) {
 		}
 		if !ok {
 			if want[i].seen {
-				t.Fatalf("%s lacks %s", c.family, col.name)
+				t.Fatalf("%s lacks %s", c.family.Name, col.name)
 			}
 			continue
 		}
@@ -76,7 +71,7 @@ func otherReader[T any](t *testing.T, rows []T) {
 			item = checkChunk(t, col, &want[i], chunk, &row, item)
 		}
 		if row != len(rows) {
-			t.Fatalf("%s.%s has %d rows", c.family, col.name, row)
+			t.Fatalf("%s.%s has %d rows", c.family.Name, col.name, row)
 		}
 	}
 }

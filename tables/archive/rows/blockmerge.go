@@ -1,4 +1,4 @@
-package archive
+package rows
 
 import (
 	"cmp"
@@ -22,39 +22,30 @@ const (
 )
 
 // Merge writes the rows of files of a family that has times, each of which is in
-// the order of time, as one file in that order. It does not look at rows: the
-// times decide the order, and each column is brought into it.
+// the order of time, as one file in that order; among rows of one time those of
+// an earlier file come first. It does not look at rows: the times decide the
+// order, and each column is brought into it.
 //
 // Memory grows with the number of files that lie over each other in time, by
 // two row groups' column each, not with their rows.
-func Merge[T any](ctx context.Context, tx *Tx, files []File, level string) (File, error) {
+func Merge[T any](ctx context.Context, to Target, files []File, o Options) (File, error) {
 	c, err := codecOf[T]()
+	if err == nil && (c.start.at == none || c.start.optional) {
+		err = fmt.Errorf("%s have no time to merge by", c.family.Name)
+	}
 	if err != nil {
-		return File{}, err
+		return File{}, to.Finish(File{}, err)
 	}
-	if c.start.at == none || c.start.optional || levelRank(level) < 0 {
-		return File{}, fmt.Errorf("%s are not merged to level %q", c.family, level)
-	}
-	staged, file, err := tx.stage(c.family, level)
-	if err != nil {
-		return File{}, err
-	}
-	m := &blockMerge{codec: c, staged: staged, out: newBlockFile(c, file, level == "m")}
+	m := &blockMerge{codec: c, out: newBlockFile(c, to, o)}
 	err = m.run(ctx, files)
-	if err == nil {
-		err = m.out.close()
-	}
-	staged.file.Columns = m.out.names()
-	err = staged.finish(tx.a, file, errors.Join(err, m.closeAll()))
-	return staged.file, err
+	return m.out.finish(errors.Join(err, m.closeAll()))
 }
 
 // blockMerge is a merge at work.
 type blockMerge struct {
 	codec   *codec
-	staged  *stagedRows
 	out     *blockFile
-	waiting []File         // not opened yet, by their first time
+	waiting []numbered     // not opened yet, by their first time
 	inputs  []*mergeInput  // a heap by the time of the next row
 	opened  []*blockReader // to be closed
 	slab    []mergeSource
@@ -68,11 +59,17 @@ type blockMerge struct {
 // mergeInput is a file being merged and its open row group.
 type mergeInput struct {
 	in     *blockReader
-	number uint64
+	number int
 	group  int
 	times  []int64
 	at     int // next row
 	base   int // of the row group in the slab; -1 when it is not part of it
+}
+
+// numbered is a file and its place among those that are merged.
+type numbered struct {
+	File
+	number int
 }
 
 // blockReader reads whole column chunks of a file that is merged.
@@ -185,8 +182,10 @@ func (m *blockMerge) closeAll() error {
 }
 
 func (m *blockMerge) run(ctx context.Context, files []File) error {
-	m.waiting = slices.Clone(files)
-	slices.SortStableFunc(m.waiting, func(a, b File) int { return cmp.Compare(a.MinTS, b.MinTS) })
+	for i, f := range files {
+		m.waiting = append(m.waiting, numbered{f, i})
+	}
+	slices.SortStableFunc(m.waiting, func(a, b numbered) int { return cmp.Compare(a.MinTS, b.MinTS) })
 	for {
 		if err := m.fill(); err != nil {
 			return err
@@ -206,7 +205,7 @@ func (m *blockMerge) run(ctx context.Context, files []File) error {
 
 // fill chooses the rows of the next slab.
 func (m *blockMerge) fill() error {
-	for len(m.order) < slabGroups*groupRows && m.bytes < slabBytes {
+	for len(m.order) < slabGroups*GroupRows && m.bytes < slabBytes {
 		for len(m.waiting) > 0 && (len(m.inputs) == 0 || int64(m.waiting[0].MinTS) <= m.inputs[0].next()) {
 			if err := m.open(m.waiting[0]); err != nil {
 				return err
@@ -224,7 +223,7 @@ func (m *blockMerge) fill() error {
 			m.slab = append(m.slab, mergeSource{in.in, in.group, len(in.times)})
 		}
 		// Rows of this file for as long as it stays the first.
-		end := min(len(in.times), in.at+slabGroups*groupRows-len(m.order))
+		end := min(len(in.times), in.at+slabGroups*GroupRows-len(m.order))
 		stop := end
 		if len(m.inputs) > 1 {
 			stop = in.until(m.runnerUp(), stop)
@@ -265,13 +264,13 @@ func (in *mergeInput) until(t int64, end int) int {
 }
 
 // open adds a file to the heap.
-func (m *blockMerge) open(f File) error {
+func (m *blockMerge) open(f numbered) error {
 	r, err := openBlocks(m.codec, f.Path, &m.reading)
 	if err != nil {
 		return err
 	}
 	m.opened = append(m.opened, r)
-	in := &mergeInput{in: r, number: f.First}
+	in := &mergeInput{in: r, number: f.number}
 	more, err := m.load(in)
 	if err != nil || !more {
 		return err
@@ -333,8 +332,8 @@ func (m *blockMerge) runnerUp() int64 {
 // write writes the slab, column by column.
 func (m *blockMerge) write(ctx context.Context) error {
 	var groups []*blockGroup
-	for at := 0; at < len(m.order); at += groupRows {
-		groups = append(groups, m.out.begin(min(groupRows, len(m.order)-at)))
+	for at := 0; at < len(m.order); at += GroupRows {
+		groups = append(groups, m.out.begin(min(GroupRows, len(m.order)-at)))
 	}
 	for i := range m.codec.columns {
 		if err := ctx.Err(); err != nil {
@@ -351,7 +350,7 @@ func (m *blockMerge) write(ctx context.Context) error {
 			before += s.rows
 		}
 		for k, g := range groups {
-			if err := m.out.column(g, i, v, m.order[k*groupRows:][:g.rows]); err != nil {
+			if err := m.out.column(g, i, v, m.order[k*GroupRows:][:g.rows]); err != nil {
 				return err
 			}
 		}
@@ -360,7 +359,6 @@ func (m *blockMerge) write(ctx context.Context) error {
 		if err := m.out.end(g); err != nil {
 			return err
 		}
-		m.staged.note(g)
 	}
 	return nil
 }

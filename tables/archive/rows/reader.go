@@ -1,4 +1,4 @@
-package archive
+package rows
 
 import (
 	"errors"
@@ -14,10 +14,10 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// RowReader reads the rows of a Parquet file back, in file order. Columns the
+// Reader reads the rows of a Parquet file back, in file order. Columns the
 // file lacks stay zero, columns T lacks are skipped. It holds one page of each
 // column.
-type RowReader[T any] struct {
+type Reader[T any] struct {
 	path   string
 	codec  *codec
 	file   *os.File
@@ -40,10 +40,10 @@ type columnReader struct {
 // readWindow is how much of a column is read at a time.
 const readWindow = 16 << 10
 
-// ReadRows opens a file of T's family. With columns, only those (as the file
+// Open opens a file of T's family. With columns, only those (as the file
 // names them) are read and the others stay zero: who needs no postings does
 // not pay for them.
-func ReadRows[T any](path string, columns ...string) (*RowReader[T], error) {
+func Open[T any](path string, columns ...string) (*Reader[T], error) {
 	c, err := codecOf[T]()
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func ReadRows[T any](path string, columns ...string) (*RowReader[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &RowReader[T]{path: path, codec: c, file: file, rows: pf.NumRows(), groups: pf.Metadata().RowGroups}
+	r := &Reader[T]{path: path, codec: c, file: file, rows: pf.NumRows(), groups: pf.Metadata().RowGroups}
 	scratch := new(readScratch)
 	for i := range c.columns {
 		col := &c.columns[i]
@@ -108,13 +108,15 @@ func isKind(t parquet.Type, k parquet.Kind) (is bool) {
 	return t.Kind() == k
 }
 
+// ext ends the lasting name of a row file. What is younger has more behind it.
+const ext = ".parquet"
+
 // openParquet opens a file and reads its footer; a file that isn't Parquet is
 // an error, never a panic.
 func openParquet(path string) (file *os.File, pf *parquet.File, err error) {
 	file, err = os.Open(path)
-	if base, id, ok := strings.Cut(path, batchMark); ok && validID(id) && errors.Is(err, fs.ErrNotExist) {
-		// It got its lasting name since it was listed.
-		file, err = os.Open(base + ".parquet")
+	if base, _, ok := strings.Cut(path, ext+"."); ok && errors.Is(err, fs.ErrNotExist) {
+		file, err = os.Open(base + ext) // it got its lasting name since it was listed
 	}
 	if err != nil {
 		return nil, nil, err
@@ -160,11 +162,11 @@ func sound(pf *parquet.File) error {
 }
 
 // Rows is the number of rows in the file.
-func (r *RowReader[T]) Rows() int64 { return r.rows }
+func (r *Reader[T]) Rows() int64 { return r.rows }
 
 // Read fills dst from its start and returns how many rows it got; io.EOF
 // comes with none. The rows own their memory.
-func (r *RowReader[T]) Read(dst []T) (n int, err error) {
+func (r *Reader[T]) Read(dst []T) (n int, err error) {
 	// Pages that were damaged on disk can make the decoders panic; a bad
 	// file must not take the process along.
 	defer func() {
@@ -200,7 +202,7 @@ func (r *RowReader[T]) Read(dst []T) (n int, err error) {
 }
 
 // group opens the next row group.
-func (r *RowReader[T]) group() error {
+func (r *Reader[T]) group() error {
 	g := &r.groups[0]
 	r.groups = r.groups[1:]
 	r.left = g.NumRows
@@ -243,4 +245,4 @@ func (c *columnReader) read(base unsafe.Pointer, stride uintptr, n int) (err err
 }
 
 // Close releases the file.
-func (r *RowReader[T]) Close() error { return r.file.Close() }
+func (r *Reader[T]) Close() error { return r.file.Close() }

@@ -1,4 +1,4 @@
-package archive
+package pcap
 
 import (
 	"bytes"
@@ -101,7 +101,7 @@ func (s *section) ngRecord(b []byte, rec *Record) (size, need int, bad string) {
 
 // ngBlock consumes one block that is no packet.
 func (r *Reader) ngBlock() error {
-	off := r.in.base + int64(r.in.r)
+	off := r.Offset()
 	b := r.in.need(blockFrame)
 	if len(b) < blockFrame {
 		return r.end(off, len(b), blockFrame)
@@ -157,7 +157,7 @@ func (r *Reader) ngBlock() error {
 
 // ngSection consumes a section header block and starts its section.
 func (r *Reader) ngSection() error {
-	off := r.in.base + int64(r.in.r)
+	off := r.Offset()
 	const fixed = 28
 	b := r.in.need(fixed)
 	if len(b) < fixed {

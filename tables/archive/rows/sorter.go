@@ -1,4 +1,4 @@
-package archive
+package rows
 
 import (
 	"slices"
@@ -22,31 +22,30 @@ type SorterOptions struct {
 // Rows wait on their side, as they are written: a quarter of their memory, and
 // none of it moves while they are sorted. T's family has times.
 type Sorter[T any] struct {
-	o     SorterOptions
-	level string
-	tx    *Tx
-	codec *codec
-	some  []T    // the rows that came last
-	block *block // those before
-	file  *RowFile[T]
-	last  int64 // time that the file ends with
-	total int64
+	o      SorterOptions
+	create func() (*Writer[T], error)
+	codec  *codec
+	some   []T    // the rows that came last
+	block  *block // those before
+	file   *Writer[T]
+	last   int64 // time that the file ends with
+	total  int64
 }
 
 // someRows are turned on their side together, while they are in the cache.
 const someRows = 32
 
-// NewSorter makes a Sorter of files of a level; Begin says in which transaction.
-func NewSorter[T any](level string, o SorterOptions) (*Sorter[T], error) {
+// NewSorter makes a Sorter; Begin says where its files go.
+func NewSorter[T any](o SorterOptions) (*Sorter[T], error) {
 	c, err := codecOf[T]()
 	if err != nil {
 		return nil, err
 	}
-	return &Sorter[T]{o: o, level: level, codec: c, some: make([]T, 0, someRows), block: newBlock(c)}, nil
+	return &Sorter[T]{o: o, codec: c, some: make([]T, 0, someRows), block: newBlock(c)}, nil
 }
 
-// Begin says which transaction the rows to come belong to.
-func (s *Sorter[T]) Begin(tx *Tx) { s.tx, s.total = tx, 0 }
+// Begin says how the files of the rows to come are made.
+func (s *Sorter[T]) Begin(create func() (*Writer[T], error)) { s.create, s.total = create, 0 }
 
 // Add takes a row. It keeps nothing of it.
 func (s *Sorter[T]) Add(row *T) error {
@@ -85,7 +84,7 @@ func (s *Sorter[T]) write(n int) error {
 			}
 		}
 		if s.file == nil {
-			f, err := NewRowFile[T](s.tx, s.level)
+			f, err := s.create()
 			if err != nil {
 				return err
 			}
@@ -127,9 +126,9 @@ func (s *Sorter[T]) closeFile() error {
 }
 
 // gather appends rows of a block, which must come in the order of their time.
-func (f *RowFile[T]) gather(from *block, rows []int32) error {
+func (f *Writer[T]) gather(from *block, rows []int32) error {
 	for len(rows) > 0 && f.err == nil {
-		n := min(len(rows), groupRows-f.block.rows)
+		n := min(len(rows), GroupRows-f.block.rows)
 		if from.blobs > 0 {
 			n = min(n, gatherRows) // to notice how large they are
 		}

@@ -1,4 +1,4 @@
-package archive
+package rows
 
 import (
 	"encoding/binary"
@@ -117,7 +117,7 @@ func (f *blockFile) encode64(c *column, w *writtenChunk, values []int64) (extent
 	few := 0
 	if s.min == s.max {
 		few = 1
-	} else if !f.cheap {
+	} else if !f.o.Cheap {
 		few = f.dict.index(values)
 	}
 	hash := bits.Len64(uint64(s.max)-uint64(s.min)) > hashBits
@@ -214,7 +214,7 @@ func (f *blockFile) encode32(c *column, w *writtenChunk, values []int32) error {
 		return f.writeDictionary(w, binary.LittleEndian.AppendUint32(nil, uint32(lo)), 1, nil, bounds)
 	}
 	few := 0
-	if !f.cheap {
+	if !f.o.Cheap {
 		f.wide = f.wide[:0]
 		for _, x := range values {
 			f.wide = append(f.wide, int64(x))

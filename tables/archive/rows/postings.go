@@ -1,15 +1,10 @@
-package archive
+package rows
 
 import (
 	"encoding/binary"
 	"errors"
 
 	"github.com/wiresql/wiresql/tables"
-)
-
-const (
-	maxSegment = 1<<28 - 1 // a segment number has 28 bits in a packet id
-	maxOffset  = 1<<36 - 1 // an offset 36
 )
 
 var errPostings = errors.New("postings are damaged")
@@ -47,7 +42,7 @@ func DecodePostings(b []byte, fn func(tables.ID) bool) error {
 	last := int64(-1)
 	for len(b) > 0 {
 		segment, k := binary.Uvarint(b)
-		if k <= 0 || segment > maxSegment || int64(segment) <= last {
+		if k <= 0 || segment > tables.MaxSegment || int64(segment) <= last {
 			return errPostings
 		}
 		last = int64(segment)
@@ -60,10 +55,10 @@ func DecodePostings(b []byte, fn func(tables.ID) bool) error {
 		var offset uint64
 		for i := range count {
 			delta, k := binary.Uvarint(b)
-			if k <= 0 || delta > maxOffset || i > 0 && delta == 0 {
+			if k <= 0 || delta > tables.MaxOffset || i > 0 && delta == 0 {
 				return errPostings
 			}
-			if offset += delta; offset > maxOffset {
+			if offset += delta; offset > tables.MaxOffset {
 				return errPostings
 			}
 			b = b[k:]

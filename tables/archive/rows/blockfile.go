@@ -1,15 +1,16 @@
-package archive
+package rows
 
 import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"os"
 	"sync"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/wiresql/wiresql/tables"
 )
 
 // blockFile writes blocks as the row groups of a Parquet file. How a column
@@ -25,8 +26,10 @@ import (
 // writes a row in a tenth of the time.
 type blockFile struct {
 	codec *codec
-	file  *os.File
-	cheap bool
+	to    Target
+	o     Options
+	sum   File // what it holds so far
+	timed bool // a row with a time was there
 
 	at     int64 // file's length
 	groups []*blockGroup
@@ -73,11 +76,11 @@ type blockGroup struct {
 // magic begins and ends a Parquet file.
 const magic = "PAR1"
 
-func newBlockFile(c *codec, file *os.File, cheap bool) *blockFile {
-	f := &blockFile{codec: c, file: file, cheap: cheap, seen: make([]bool, len(c.columns)), squeeze: make([]squeezing, len(c.columns)),
+func newBlockFile(c *codec, to Target, o Options) *blockFile {
+	f := &blockFile{codec: c, to: to, o: o, seen: make([]bool, len(c.columns)), squeeze: make([]squeezing, len(c.columns)),
 		blockScratch: blockScratches.Get().(*blockScratch)}
 	for i := range f.seen {
-		f.seen[i] = !c.columns[i].optional || !subsets(c.family)
+		f.seen[i] = !c.columns[i].optional || !c.family.Sparse
 	}
 	return f
 }
@@ -86,8 +89,8 @@ func newBlockFile(c *codec, file *os.File, cheap bool) *blockFile {
 type extent struct{ min, max int64 }
 
 // group writes the rows named, in that order, as a row group; nil names all of
-// them in theirs. At most groupRows.
-func (f *blockFile) group(b *block, rows []int32) (*blockGroup, error) {
+// them in theirs. At most GroupRows.
+func (f *blockFile) group(b *block, rows []int32) error {
 	n := b.rows
 	if rows != nil {
 		n = len(rows)
@@ -95,10 +98,10 @@ func (f *blockFile) group(b *block, rows []int32) (*blockGroup, error) {
 	g := f.begin(n)
 	for i := range f.codec.columns {
 		if err := f.column(g, i, &b.vectors[i], rows); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return g, f.end(g)
+	return f.end(g)
 }
 
 // begin starts a row group. Several may be open at a time and get their columns
@@ -120,7 +123,7 @@ func (f *blockFile) column(g *blockGroup, i int, v *vector, rows []int32) error 
 	c := &f.codec.columns[i]
 	f.buf = g.buf
 	f.now = f.squeeze[i]
-	if f.cheap || c.shape == shapeBytes {
+	if f.o.Cheap || c.shape == shapeBytes {
 		f.now = unsqueezed
 	}
 	chunk, bounds, err := f.chunk(c, v, rows, g.rows)
@@ -154,7 +157,34 @@ func (f *blockFile) end(g *blockGroup) error {
 	f.spare = append(f.spare, g.buf)
 	g.buf = nil
 	f.groups = append(f.groups, g)
+	f.note(g)
 	return err
+}
+
+// note takes note of a row group's rows and times.
+func (f *blockFile) note(g *blockGroup) {
+	s := &f.sum
+	s.Rows += int64(g.rows)
+	if g.start == nil {
+		return
+	}
+	lo, hi := tables.Time(g.start.min), tables.Time(g.start.max)
+	if g.end != nil {
+		hi = max(hi, tables.Time(g.end.max))
+	}
+	if !f.timed {
+		f.timed, s.MinTS, s.MaxTS = true, lo, hi
+	}
+	s.MinTS, s.MaxTS = min(s.MinTS, lo), max(s.MaxTS, hi)
+}
+
+// finish ends the file, unless writing it failed, and tells its target.
+func (f *blockFile) finish(err error) (File, error) {
+	if err == nil {
+		err = f.close()
+	}
+	f.sum.Bytes, f.sum.Columns = f.at, f.names()
+	return f.sum, f.to.Finish(f.sum, err)
 }
 
 // shift is how far behind its place in a buffer something lies in the file.
@@ -165,7 +195,7 @@ func (f *blockFile) write(buf []byte) error {
 	if f.at > 0 {
 		buf = buf[len(magic):]
 	}
-	n, err := f.file.Write(buf)
+	n, err := f.to.Write(buf)
 	f.at += int64(n)
 	return err
 }
@@ -287,7 +317,7 @@ func (f *blockFile) nullChunk(c *column, rows int, squeeze squeezing) (*writtenC
 
 // names lists the columns the file has; nil when files of its family have all.
 func (f *blockFile) names() []string {
-	if !subsets(f.codec.family) {
+	if !f.codec.family.Sparse {
 		return nil
 	}
 	var names []string

@@ -1,4 +1,4 @@
-package archive
+package pcap
 
 import (
 	"encoding/binary"
@@ -159,6 +159,23 @@ func (l *Layout) at(offset int64) *section {
 		return nil
 	}
 	return l.sections[n-1]
+}
+
+// Record decodes the record whose header stands at offset in its file and at
+// the head of b; rec.Data is within b. It returns need > len(b), the bytes it
+// takes to tell more, or what is wrong: a position that no reader gave may be in
+// the middle of anything.
+func (l *Layout) Record(offset int64, b []byte, rec *Record) (need int, bad string) {
+	s := l.at(offset)
+	if s == nil {
+		return 0, "no section of the file begins before it"
+	}
+	size, need, bad := s.record(b, rec)
+	if size == 0 && need == 0 && bad == "" {
+		bad = "a block that is no packet"
+	}
+	rec.Offset = offset
+	return need, bad
 }
 
 // Encode returns the stored form.

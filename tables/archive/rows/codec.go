@@ -1,4 +1,4 @@
-package archive
+package rows
 
 import (
 	"fmt"
@@ -11,35 +11,6 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 )
-
-// schemaVersion stands in every file's name; it grows when a column of
-// tables/rows.go becomes another one, so that no program misreads it. Added
-// columns need no new version: older programs don't ask for them, and where an
-// older file lacks them File.Columns says so. Files written today have all
-// columns of their family, exports aside: DuckDB reads a list of equal files
-// 1.5 times faster than one it has to unite by name, and a column of NULLs costs
-// 100 bytes a row group.
-const schemaVersion = 1
-
-// families ties the row structs to their families. Column names are bloomed
-// where people look up single values.
-var families = map[reflect.Type]struct {
-	family Family
-	blooms []string
-}{
-	reflect.TypeFor[tables.Flow]():       {Flows, []string{"cid", "flow_id", "conn_id", "src_lo", "dst_lo"}},
-	reflect.TypeFor[tables.Connection](): {Connections, []string{"cid", "conn_id", "client_lo", "server_lo"}},
-	reflect.TypeFor[tables.Other]():      {Other, nil},
-	reflect.TypeFor[tables.DNS]():        {DNS, []string{"flow_id", "conn_id", "client_lo", "server_lo", "query"}},
-	reflect.TypeFor[tables.Name]():       {Names, nil},
-	reflect.TypeFor[tables.Import]():     {Imports, nil},
-	reflect.TypeFor[tables.Segment]():    {Segments, nil},
-	reflect.TypeFor[tables.Coverage]():   {Coverage, nil},
-	reflect.TypeFor[tables.Export]():     {Exports, []string{"cid", "conn_id", "src_lo", "dst_lo"}},
-	reflect.TypeFor[tables.Exporter]():   {Exporters, nil},
-	reflect.TypeFor[tables.Socket]():     {Sockets, nil},
-	reflect.TypeFor[tables.Carried]():    {Carried, nil},
-}
 
 // shape is how values of a column rest in the row struct.
 type shape uint8
@@ -72,12 +43,11 @@ const none = ^uintptr(0)
 
 // codec is the plan of one row struct, made once.
 type codec struct {
-	family  Family
+	family  *tables.Family
 	size    uintptr // of the struct
 	columns []column
 	schema  *parquet.Schema
-	bloomed []string // columns that have bloom filters
-	// bloomBits is the filters' cost a distinct value and row group: 10 give 1 %
+	// bloomBits is the bloom filters' cost a distinct value and row group: 10 give 1 %
 	// false positives, 8 give 3 %.
 	bloomBits uint
 	pageRows  int // rows of a page, but of blobs
@@ -108,19 +78,18 @@ func (c *codec) freeBlock(b *block) {
 	}
 }
 
-// codecOf returns the plan of T, which must be one of families; codecFor that
-// of a type.
+// codecOf returns the plan of T, the rows of a family; codecFor that of a type.
 func codecOf[T any]() (*codec, error) { return codecFor(reflect.TypeFor[T]()) }
 
 func codecFor(t reflect.Type) (*codec, error) {
 	if c, ok := codecs.Load(t); ok {
 		return c.(*codec), nil
 	}
-	f, ok := families[t]
-	if !ok {
+	f := tables.FamilyOf(t)
+	if f == nil {
 		return nil, fmt.Errorf("%s is no row of the archive", t)
 	}
-	c := &codec{family: f.family, size: t.Size()}
+	c := &codec{family: f, size: t.Size()}
 	c.start.at, c.end.at = none, none
 	for i := range t.NumField() {
 		field := t.Field(i)
@@ -132,10 +101,10 @@ func codecFor(t reflect.Type) (*codec, error) {
 	for _, col := range c.columns {
 		fields = append(fields, namedNode{col.node, col.name})
 	}
-	c.schema = parquet.NewSchema(string(c.family), orderedGroup{fields: fields})
-	c.bloomed, c.bloomBits, c.pageRows = f.blooms, 10, pageRows
-	if subsets(f.family) {
-		c.bloomBits, c.pageRows = 8, groupRows
+	c.schema = parquet.NewSchema(f.Name, orderedGroup{fields: fields})
+	c.bloomBits, c.pageRows = 10, pageRows
+	if f.Sparse {
+		c.bloomBits, c.pageRows = 8, GroupRows
 	}
 	got, _ := codecs.LoadOrStore(t, c)
 	return got.(*codec), nil

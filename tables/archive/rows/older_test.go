@@ -1,0 +1,89 @@
+package rows
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+// manyFlows are rows for more than a page of each column, which compress well.
+func manyFlows() []tables.Flow {
+	rows := make([]tables.Flow, pageRows+300)
+	for i := range rows {
+		f := &rows[i]
+		f.TS, f.TSEnd, f.Sensor = tables.Time(1000*i), tables.Time(1000*i+500), "dmz"
+		f.Src, f.Dst, f.DstPort, f.Bytes, f.Packets = tables.Addr{Lo: uint64(i % 7)}, tables.Addr{Hi: 1, Lo: uint64(i % 11)}, int32(i%3), int64(i), 1
+		f.FlowID, f.ConnID, f.CID = tables.ID(i), tables.ID(i/2), uint64(i%5)
+		if i%3 == 0 {
+			f.LastPiece, f.ReverseBytes, f.Service = tables.Some(i%2 == 0), tables.Some(int64(i%100)), "http"
+		}
+		for k := range i % 3 {
+			f.Segments = append(f.Segments, int32(1+k))
+		}
+		if i%4 > 0 {
+			f.Postings = bytes.Repeat([]byte{byte(i % 2)}, i%4)
+		}
+	}
+	return rows
+}
+
+// manyNames are rows whose texts are more than a dictionary of theirs held.
+func manyNames() []tables.DNS {
+	rows := make([]tables.DNS, pageRows+300)
+	for i := range rows {
+		rows[i] = tables.DNS{TS: tables.Time(i), Query: fmt.Sprintf("%0200d", i), QType: "A"}
+	}
+	return rows
+}
+
+// olderStack tells of a file of another program's pages that its rows are read
+// as they were written.
+func olderStack[T any](t *testing.T, name string, want []T) {
+	t.Helper()
+	r, err := Open[T](filepath.Join("testdata", "older", name+".parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got := make([]T, len(want)+1)
+	n := 0
+	for n < len(got) {
+		k, err := r.Read(got[n:min(n+1000, len(got))])
+		if n += k; err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n != len(want) {
+		t.Fatalf("%s: %d rows, not %d", name, n, len(want))
+	}
+	for i := range want {
+		if !reflect.DeepEqual(got[i], want[i]) {
+			t.Fatalf("%s: row %d is %+v, not %+v", name, i, got[i], want[i])
+		}
+	}
+}
+
+// TestOlderStack: files were written by parquet-go once, whose pages are of
+// another version; testdata/older keeps one of each family.
+func TestOlderStack(t *testing.T) {
+	olderStack(t, "flows", manyFlows())
+	olderStack(t, "dns", manyNames())
+	olderStack(t, "connections", rowsOf[tables.Connection]())
+	olderStack(t, "other", rowsOf[tables.Other]())
+	olderStack(t, "names", rowsOf[tables.Name]())
+	olderStack(t, "imports", rowsOf[tables.Import]())
+	olderStack(t, "segments", rowsOf[tables.Segment]())
+	olderStack(t, "coverage", rowsOf[tables.Coverage]())
+	olderStack(t, "exports", rowsOf[tables.Export]())
+	olderStack(t, "exporters", rowsOf[tables.Exporter]())
+	olderStack(t, "sockets", rowsOf[tables.Socket]())
+	olderStack(t, "carried", rowsOf[tables.Carried]())
+}
