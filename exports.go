@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -60,25 +59,16 @@ const maxRawFile = 256 << 20
 
 // exportFile is a file and what came of it.
 type exportFile struct {
+	*collector.ReplayFile
 	path string
 	id   string // content id
 	raw  []byte // of a raw file
 	size int64
 	when tables.Time // a raw file's last change
 
-	datagrams   int64
-	bytes       int64 // of them
-	outcomes    [4]int64
-	rows        int64
-	fragments   int64 // datagrams of which a piece is missing
-	expired     int64 // data sets there was no room to keep
-	first, last tables.Time
-	waits       []exportStream // on which data sets of it still wait
-	damage      *pcap.DamageError
-	// accounts of exporters are kept back until the file has a row: it may be
-	// left out, and be imported again.
-	accounts []tables.Exporter
-	found    bool // in a folder, not named
+	incomplete int64 // datagrams of which a fragment is missing
+	damage     *pcap.DamageError
+	found      bool // in a folder, not named
 }
 
 // stands tells what is wrong with a file; nothing if all of it became rows.
@@ -87,39 +77,20 @@ func (f *exportFile) stands() string {
 	if f.damage != nil {
 		all = append(all, f.damage.Reason)
 	}
-	for _, c := range []struct {
-		n    int64
-		what string
-	}{
-		{f.outcomes[collector.Undecodable], "datagrams not decoded whole"},
-		{f.outcomes[collector.Refused], "datagrams of too many exporters"},
-		{f.fragments, "datagrams of which a fragment is missing"},
-		{f.expired, "data sets dropped, waiting for a template"},
-	} {
-		if c.n > 0 {
-			all = append(all, fmt.Sprintf("%d %s", c.n, c.what))
-		}
-	}
-	if len(f.waits) > 0 {
-		all = append(all, "data sets whose template is in none of the files")
+	all = append(all, f.Faults()...)
+	if f.incomplete > 0 {
+		all = append(all, fmt.Sprintf("%d datagrams of which a fragment is missing", f.incomplete))
 	}
 	return strings.Join(all, "; ")
 }
 
-// exportStream is what sequence numbers and templates belong to.
-type exportStream struct {
-	exporter tables.Addr
-	source   string
-	domain   tables.Opt[int64]
-}
-
-// exportImport is one import --exports.
+// exportImport is one import --exports. It is the sink of the rows.
 type exportImport struct {
 	ctx      context.Context
 	p        *program
 	a        *archive.Archive
 	o        exportOptions
-	decoder  *collector.Decoder
+	replay   *collector.Replay
 	progress capture.Progress
 	tell     func(capture.Progress)
 	start    time.Time
@@ -127,14 +98,8 @@ type exportImport struct {
 	tx        *archive.Tx
 	rows      *rows.Sorter[tables.Export]
 	exporters *rows.Sorter[tables.Exporter]
-
-	file     *exportFile // being read
-	stream   uint64      // upper bits of its flow ids
-	ticked   tables.Time
-	waiting  map[exportStream][]*exportFile // files with data sets that wait
-	records  map[exportStream]int64
-	bySource map[string]int64
-	who      map[tables.Addr]bool
+	bySource  map[string]int64
+	who       map[tables.Addr]bool
 
 	files             []*exportFile // in the batch
 	known, refused    int
@@ -153,7 +118,6 @@ var exportRows = rows.SorterOptions{Rows: 1 << 18, Blobs: 64 << 20, FileRows: 1 
 func (p *program) importExports(ctx context.Context, a *archive.Archive, paths []string, o exportOptions) error {
 	im := &exportImport{
 		ctx: ctx, p: p, a: a, o: o, start: time.Now(),
-		waiting: map[exportStream][]*exportFile{}, records: map[exportStream]int64{},
 		bySource: map[string]int64{}, who: map[tables.Addr]bool{}, missing: map[string]int64{},
 	}
 	defer func() {
@@ -168,11 +132,7 @@ func (p *program) importExports(ctx context.Context, a *archive.Archive, paths [
 	if im.exporters, err = rows.NewSorter[tables.Exporter](exportRows); err != nil {
 		return err
 	}
-	cfg := p.config.Collector
-	cfg.Exporters = namesOnly(cfg.Exporters)
-	cfg.WaitTime, cfg.TemplateTTL = 1<<62, 1<<62 // the time between files means nothing
-	cfg.WaitBytes = 64 << 20
-	if im.decoder, err = collector.NewDecoder(cfg, im, nil); err != nil {
+	if im.replay, err = collector.NewReplay(p.config.Collector, o.site, im); err != nil {
 		return err
 	}
 	known, err := im.knownFiles()
@@ -204,51 +164,18 @@ func (p *program) importExports(ctx context.Context, a *archive.Archive, paths [
 	return nil
 }
 
-// namesOnly makes the list of exporters one that names them and refuses
-// nobody: who imports a file wants what is in it.
-func namesOnly(entries []string) []string {
-	const all = "::/0"
-	if len(entries) == 0 || slices.ContainsFunc(entries, func(e string) bool { return strings.HasPrefix(e, all) }) {
-		return entries
-	}
-	return append(slices.Clone(entries), all)
-}
-
 // knownFiles returns the files of export datagrams imported before, by
 // content id. Their rows have no sensor; a capture imported for its packets
 // has, and may be imported for the datagrams in it as well.
 func (im *exportImport) knownFiles() (map[string]tables.Import, error) {
 	known := map[string]tables.Import{}
-	c, err := im.a.Catalog()
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range c.Files(archive.Imports) {
-		r, err := rows.Open[tables.Import](f.Path)
-		if err != nil {
-			return nil, err
-		}
-		buf := make([]tables.Import, 64)
-		for {
-			n, err := r.Read(buf)
-			for _, row := range buf[:n] {
-				if row.Sensor == "" {
-					known[row.ContentID] = row
-				}
-			}
-			if errors.Is(err, io.EOF) || err == nil && n == 0 {
-				break
-			}
-			if err != nil {
-				r.Close()
-				return nil, fmt.Errorf("%s: %w", f.Path, err)
-			}
-		}
-		if err := r.Close(); err != nil {
-			return nil, err
+	list, err := capture.Imports(im.a)
+	for _, row := range list {
+		if row.Sensor == "" {
+			known[row.ContentID] = row
 		}
 	}
-	return known, nil
+	return known, err
 }
 
 func (im *exportImport) refuse(err error) {
@@ -297,21 +224,17 @@ func (im *exportImport) readAll(paths []string, known map[string]tables.Import) 
 		if err := im.read(f); err != nil {
 			return err
 		}
-		if f.datagrams > 0 {
+		if f.Datagrams > 0 {
 			known[f.id] = tables.Import{}
 		}
 		im.progress.Files++
 		im.progress.Bytes += f.size
 	}
-	// Now it is known which data sets never got their template. A file of
-	// nothing else is left out: it can be imported again with its template.
-	for stream, waiting := range im.waiting {
-		for _, f := range waiting {
-			f.waits = append(f.waits, stream)
-		}
-	}
+	// A file of nothing but data sets without their template is left out: it can
+	// be imported again with its template.
+	im.replay.Finish()
 	im.files = slices.DeleteFunc(im.files, func(f *exportFile) bool {
-		if len(f.waits) == 0 || f.rows > 0 || slices.ContainsFunc(f.waits, func(s exportStream) bool { return im.records[s] > 0 }) {
+		if !im.replay.Vain(f.ReplayFile) {
 			return false
 		}
 		im.refuse(fmt.Errorf("%s: its data sets need a template that is in none of the files: name the file that has it first", f.path))
@@ -399,10 +322,6 @@ func (f *exportFile) identify() error {
 	return nil
 }
 
-// importStream marks the flow ids of imports; the lower half of all streams
-// is the collector's own.
-const importStream = 1 << 23
-
 // read decodes the datagrams of a file into the batch.
 func (im *exportImport) read(f *exportFile) error {
 	if im.tx == nil {
@@ -414,33 +333,32 @@ func (im *exportImport) read(f *exportFile) error {
 		im.rows.Begin(archive.NewRowFiles[tables.Export](tx, "e"))
 		im.exporters.Begin(archive.NewRowFiles[tables.Exporter](tx, "e"))
 	}
-	id, err := hex.DecodeString(f.id)
-	if err != nil || len(id) < 3 {
-		return fmt.Errorf("import %s: content id %q is not 32 hexadecimal digits", f.path, f.id)
+	replay, err := im.replay.Begin(f.id)
+	if err != nil {
+		return fmt.Errorf("import %s: %w", f.path, err)
 	}
-	im.stream = importStream | uint64(id[0])<<16&(importStream-1) | uint64(id[1])<<8 | uint64(id[2])
-	im.file = f
+	f.ReplayFile = replay
 	im.progress.File = f.path
-	im.ticked = 0
 	if f.raw != nil {
-		err = im.readRaw(f)
+		err = im.replay.Raw(im.o.exporter, f.when, f.raw)
 	} else {
 		err = im.readCapture(f)
 	}
 	if err == nil {
-		err = im.decoder.Close(f.last)
+		err = im.replay.End()
 	}
+	im.progress.Packets += f.Datagrams
 	f.raw = nil
 	switch {
 	case err != nil:
 		return fmt.Errorf("import %s: %w", f.path, err)
-	case f.datagrams == 0 && f.damage != nil:
+	case f.Datagrams == 0 && f.damage != nil:
 		im.refuse(f.damage)
 		return nil
-	case f.datagrams == 0 && f.found:
+	case f.Datagrams == 0 && f.found:
 		im.without++
 		return nil
-	case f.datagrams == 0:
+	case f.Datagrams == 0:
 		im.refuse(fmt.Errorf("%s: no export datagrams in it", f.path))
 		return nil
 	}
@@ -448,163 +366,47 @@ func (im *exportImport) read(f *exportFile) error {
 	return nil
 }
 
-// readRaw decodes a raw file. A datagram's time is the exporter's own of
-// sending; sFlow has none, and is as old as the file.
-func (im *exportImport) readRaw(f *exportFile) error {
-	for rest := f.raw; len(rest) > 0; {
-		var data []byte
-		data, rest = collector.NextDatagram(rest)
-		at, ok := collector.ExportTime(data)
-		if !ok || at <= 0 {
-			at = f.when
-		}
-		if err := im.datagram(netip.AddrPortFrom(im.o.exporter, 0), at, data); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // readCapture decodes the export datagrams in a capture.
 func (im *exportImport) readCapture(f *exportFile) error {
-	r, err := pcap.Open(f.path)
-	if err != nil {
-		return err
+	report, err := capture.Datagrams(f.path, collector.IsExport, func(d capture.Datagram) error {
+		return im.replay.Datagram(d.From, d.TS, d.Data)
+	}, func(consumed int64) error {
+		s := im.progress
+		s.Bytes, s.Packets, s.Elapsed = s.Bytes+consumed, s.Packets+f.Datagrams, time.Since(im.start)
+		im.tell(s)
+		return im.ctx.Err()
+	})
+	f.incomplete, f.damage = report.Incomplete, report.Damage
+	if err == nil && report.ContentID != f.id {
+		err = errors.New("the file changed while it was imported")
 	}
-	defer r.Close()
-	var rec pcap.Record
-	var h tables.Header
-	var frags fragments
-	for n := 1; ; n++ {
-		if n%4096 == 0 {
-			if err := im.ctx.Err(); err != nil {
-				return err
-			}
-			s := im.progress
-			s.Bytes, s.Elapsed = s.Bytes+r.Consumed(), time.Since(im.start)
-			im.tell(s)
-		}
-		err := r.Next(&rec)
-		if errors.As(err, &f.damage) || errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		tables.Decode(rec.Link, rec.Data, rec.Length, &h)
-		if !h.IP || h.Protocol != tables.ProtocolUDP {
-			continue
-		}
-		first, data := &h, []byte(nil)
-		switch {
-		case h.Fragment:
-			data, first = frags.add(&h, rec.Data[min(h.L3Offset, len(rec.Data)):], collector.IsExport)
-		case h.PayloadOffset > 0 && h.PayloadOffset < len(rec.Data):
-			data = rec.Data[h.PayloadOffset:min(h.PayloadOffset+h.PayloadLength, len(rec.Data))]
-		}
-		if data == nil || !collector.IsExport(first.DstPort, data) {
-			continue
-		}
-		if err := im.datagram(netip.AddrPortFrom(first.Src.Netip(), first.SrcPort), tables.Time(rec.TS/1000), data); err != nil {
-			return err
-		}
-	}
-	frags.end()
-	f.fragments = frags.incomplete
-	if id := r.ContentID(); id != f.id {
-		return errors.New("the file changed while it was imported")
-	}
-	return nil
-}
-
-// tickEvery is how much of the datagrams' time passes between two accounts of
-// the exporters.
-const tickEvery = 10_000_000
-
-func (im *exportImport) datagram(from netip.AddrPort, at tables.Time, data []byte) error {
-	f := im.file
-	if f.datagrams == 0 {
-		f.first, f.last, im.ticked = at, at, at
-	}
-	f.first, f.last = min(f.first, at), max(f.last, at)
-	f.datagrams++
-	f.bytes += int64(len(data))
-	im.progress.Packets++
-	f.outcomes[im.decoder.Datagram(from, at, data)]++
-	if at-im.ticked < tickEvery {
-		return nil
-	}
-	err := im.decoder.Tick(at)
-	im.ticked = at
 	return err
 }
 
-// Exports takes rows of the decoder and numbers them by their file.
-func (im *exportImport) Exports(rows []tables.Export) error {
-	im.bySource[rows[0].SourceType] += int64(len(rows))
-	for i := range rows {
-		r := &rows[i]
-		r.FlowID = tables.ID(im.stream<<40 | uint64(im.file.rows))
-		im.file.rows++
-		if r.Site == "" {
-			r.Site = im.o.site
-		}
+// Exports takes rows of the replay.
+func (im *exportImport) Exports(list []tables.Export) error {
+	im.bySource[list[0].SourceType] += int64(len(list))
+	for i := range list {
+		r := &list[i]
 		if im.flowed == 0 {
 			im.first, im.last = r.TS, r.TSEnd
 		}
 		im.flowed++
 		im.first, im.last = min(im.first, r.TS), max(im.last, r.TSEnd)
-	}
-	return addAll(im.rows, rows)
-}
-
-func addAll[T any](to *rows.Sorter[T], rows []T) error {
-	for i := range rows {
-		if err := to.Add(&rows[i]); err != nil {
+		if err := im.rows.Add(r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Exporter takes the account of a stream. Its interval is brought within the
-// file: times do not go on from one file to the next.
+// Exporter takes the account of a stream.
 func (im *exportImport) Exporter(r *tables.Exporter) error {
-	f := im.file
-	row := *r
-	row.TS = min(max(row.TS, f.first), f.last)
-	row.TSEnd = max(row.TS, row.TSEnd)
-	if row.Site == "" {
-		row.Site = im.o.site
+	im.who[r.Exporter] = true
+	if r.Missing > 0 {
+		im.missing[r.SequenceUnit] += r.Missing
 	}
-	key := exportStream{row.Exporter, row.SourceType, row.Domain}
-	im.records[key] += row.Records
-	f.expired += row.Expired
-	if list := im.waiting[key]; row.Waited > 0 && (len(list) == 0 || list[len(list)-1] != f) {
-		im.waiting[key] = append(list, f)
-	}
-	if row.Waiting == 0 {
-		delete(im.waiting, key)
-	}
-	f.accounts = append(f.accounts, row)
-	if f.rows == 0 {
-		return nil
-	}
-	return im.release(f)
-}
-
-// release hands on the accounts kept back.
-func (im *exportImport) release(f *exportFile) error {
-	for i := range f.accounts {
-		r := &f.accounts[i]
-		im.who[r.Exporter] = true
-		if r.Missing > 0 {
-			im.missing[r.SequenceUnit] += r.Missing
-		}
-	}
-	err := addAll(im.exporters, f.accounts)
-	f.accounts = nil
-	return err
+	return im.exporters.Add(r)
 }
 
 // Socket is not called: there are none.
@@ -616,7 +418,7 @@ func (im *exportImport) commit() error {
 		return nil // the batch, if there is one, holds nothing but accounts
 	}
 	for _, f := range im.files {
-		if err := im.release(f); err != nil {
+		if err := im.replay.Release(f.ReplayFile); err != nil {
 			return err
 		}
 	}
@@ -631,8 +433,8 @@ func (im *exportImport) commit() error {
 	var imports []tables.Import
 	for _, f := range im.files {
 		row := tables.Import{
-			File: f.path, ContentID: f.id, Site: im.o.site, State: tables.ImportComplete, TS: tables.Some(f.first), TSEnd: tables.Some(f.last),
-			Packets: f.datagrams, Bytes: f.bytes, Rows: f.rows, ImportedAt: now,
+			File: f.path, ContentID: f.id, Site: im.o.site, State: tables.ImportComplete, TS: tables.Some(f.First), TSEnd: tables.Some(f.Last),
+			Packets: f.Datagrams, Bytes: f.Bytes, Rows: f.Rows, ImportedAt: now,
 		}
 		if row.Damage = f.stands(); row.Damage != "" {
 			row.State = tables.ImportDamaged
@@ -641,7 +443,7 @@ func (im *exportImport) commit() error {
 			row.DamageOffset = tables.Some(f.damage.Offset)
 		}
 		imports = append(imports, row)
-		im.datagrams += f.datagrams
+		im.datagrams += f.Datagrams
 	}
 	slices.SortStableFunc(imports, func(x, y tables.Import) int { return cmp.Compare(x.TS.V, y.TS.V) })
 	if _, err := archive.WriteRows(im.tx, "e", imports); err != nil {

@@ -205,39 +205,33 @@ func (im *importer) refuse(s *source, err error) {
 func (im *importer) readKnown() error {
 	im.known = make(map[string]*tables.Import)
 	im.newest = make(map[string]tables.Time)
-	c, err := im.archive.Catalog()
+	list, err := Imports(im.archive)
+	for i := range list {
+		row := &list[i]
+		if row.Sensor == "" {
+			continue // imported for the export datagrams in it, not for its packets
+		}
+		im.known[row.ContentID] = row
+		im.newest[row.Stream] = max(im.newest[row.Stream], row.ImportedAt)
+	}
+	return err
+}
+
+// Imports reads what was imported before, for its packets or, in rows without
+// a sensor, for the export datagrams in it.
+func Imports(a *archive.Archive) (list []tables.Import, err error) {
+	c, err := a.Catalog()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, f := range c.Files(archive.Imports) {
-		r, err := rows.Open[tables.Import](f.Path)
+		one, err := rows.ReadAll[tables.Import](f.Path)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		buf := make([]tables.Import, 64)
-		for {
-			n, err := r.Read(buf)
-			for i := range buf[:n] {
-				row := buf[i]
-				if row.Sensor == "" {
-					continue // imported for the export datagrams in it, not for its packets
-				}
-				im.known[row.ContentID] = &row
-				im.newest[row.Stream] = max(im.newest[row.Stream], row.ImportedAt)
-			}
-			if errors.Is(err, io.EOF) || err == nil && n == 0 {
-				break
-			}
-			if err != nil {
-				r.Close()
-				return fmt.Errorf("%s: %w", f.Path, err)
-			}
-		}
-		if err := r.Close(); err != nil {
-			return err
-		}
+		list = append(list, one...)
 	}
-	return nil
+	return list, nil
 }
 
 // interrupted tells whether a known file belongs to a stream that was to go on

@@ -37,5 +37,6 @@
 //
 // collector.go listens: socket.go (UDP, one socket for each worker), tcp.go
 // (IPFIX), account.go (where each datagram went), metrics.go, kept.go (what a
-// run leaves for the next). datagram.go tells export datagrams in captures.
+// run leaves for the next). datagram.go tells export datagrams from others;
+// replay.go decodes those of files.
 package collector

@@ -1,4 +1,4 @@
-package main
+package capture
 
 import (
 	"encoding/binary"
@@ -7,40 +7,40 @@ import (
 	"github.com/wiresql/wiresql/tables"
 )
 
-// fragments puts UDP datagrams together whose IP packets came in pieces: an
+// assembly puts UDP datagrams together whose IP packets came in pieces: an
 // exporter with a small MTU on its way sends IPFIX and sFlow so.
-type fragments struct {
-	open  map[fragmentKey]*pieces
-	order []fragmentKey // as begun
-	// incomplete counts datagrams given up that began like an export datagram,
+type assembly struct {
+	open  map[pieceKey]*pieces
+	order []pieceKey // as begun
+	// incomplete counts datagrams given up that began like one that is wanted,
 	// as far as their first piece is known.
 	incomplete int64
 }
 
-type fragmentKey struct {
+type pieceKey struct {
 	src, dst tables.Addr
 	id       uint32
 }
 
 // pieces is a datagram being put together: from its UDP header on.
 type pieces struct {
-	data     []byte
-	have     [][2]int // ranges of data, sorted, disjoint
-	length   int      // 0 until the last piece came
-	exporter bool     // the first piece looks like one of an export datagram
-	header   tables.Header
+	data   []byte
+	have   [][2]int // ranges of data, sorted, disjoint
+	length int      // 0 until the last piece came
+	wanted bool     // the first piece looks like one of a datagram that is
+	header tables.Header
 }
 
 // What is kept of datagrams in pieces.
 const (
-	maxFragmented = 256
-	maxPieces     = 64
+	maxAssembled = 256
+	maxPieces    = 64
 )
 
 // add takes a fragment of a UDP datagram; packet is its IP packet as captured.
 // When it is the last one missing, add returns the datagram's payload and the
 // header of its first piece.
-func (f *fragments) add(h *tables.Header, packet []byte, isExport func(port uint16, data []byte) bool) ([]byte, *tables.Header) {
+func (f *assembly) add(h *tables.Header, packet []byte, wanted func(port uint16, data []byte) bool) ([]byte, *tables.Header) {
 	start := fragmentStart(packet)
 	end := min(h.L3Length, len(packet))
 	if start == 0 || start > end || end < h.L3Length {
@@ -51,13 +51,13 @@ func (f *fragments) add(h *tables.Header, packet []byte, isExport func(port uint
 	if at+len(body) > 65535 {
 		return nil, nil
 	}
-	key := fragmentKey{h.Src, h.Dst, h.IPID}
+	key := pieceKey{h.Src, h.Dst, h.IPID}
 	p := f.open[key]
 	if p == nil {
 		if f.open == nil {
-			f.open = map[fragmentKey]*pieces{}
+			f.open = map[pieceKey]*pieces{}
 		}
-		if len(f.order) == maxFragmented {
+		if len(f.order) == maxAssembled {
 			f.drop(f.order[0])
 		}
 		p = &pieces{}
@@ -66,7 +66,7 @@ func (f *fragments) add(h *tables.Header, packet []byte, isExport func(port uint
 	}
 	if at == 0 && len(body) >= 8 {
 		p.header = *h
-		p.exporter = isExport(h.DstPort, body[8:])
+		p.wanted = wanted(h.DstPort, body[8:])
 	}
 	if !h.MoreFragments {
 		p.length = at + len(body)
@@ -83,7 +83,7 @@ func (f *fragments) add(h *tables.Header, packet []byte, isExport func(port uint
 	if p.length < 8 || len(p.have) != 1 || p.have[0] != [2]int{0, p.length} {
 		return nil, nil
 	}
-	p.exporter = false // complete: dropping it loses nothing
+	p.wanted = false // complete: dropping it loses nothing
 	f.drop(key)
 	data := p.data[:p.length]
 	return data[8 : 8+udpLength(data)], &p.header
@@ -104,16 +104,16 @@ func (p *pieces) cover(from, to int) {
 	p.have = out
 }
 
-func (f *fragments) drop(key fragmentKey) {
-	if f.open[key].exporter {
+func (f *assembly) drop(key pieceKey) {
+	if f.open[key].wanted {
 		f.incomplete++
 	}
 	delete(f.open, key)
-	f.order = slices.DeleteFunc(f.order, func(k fragmentKey) bool { return k == key })
+	f.order = slices.DeleteFunc(f.order, func(k pieceKey) bool { return k == key })
 }
 
 // end gives up what is still in pieces.
-func (f *fragments) end() {
+func (f *assembly) end() {
 	for len(f.order) > 0 {
 		f.drop(f.order[0])
 	}
