@@ -44,7 +44,8 @@
 // explain.go shows what a statement reads without reading packets, from facts
 // that explanation.go gathers of the steps reading.go keeps; explain_rows.go is
 // for tools. work.go keeps what a statement that runs has done, for the list of
-// processes; querylog.go keeps those that are over, as ops.query_log; gaps.go, losses.go and absent.go say what an answer lacks.
+// processes; querylog.go keeps those that are over, as ops.query_log; gaps.go, losses.go,
+// damage.go and absent.go say what an answer lacks.
 // recent.go computes the connections that compaction has not written yet,
 // names.go holds the leases of host names, rowfeed.go hands rows of Go's to DuckDB. guard.go bounds text
 // before it is parsed, session.go refuses settings that would not be obeyed,

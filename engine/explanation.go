@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -292,11 +291,11 @@ func (r *run) lacks() ([]string, error) {
 	}
 	out := append(r.snap.outside(r.plan), r.snap.holes(r.plan)...)
 	out = append(append(out, lost...), r.gone()...)
-	damaged, err := r.snap.damaged(r.plan)
+	cut, err := r.snap.cutShort(r.plan)
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(out, damaged, r.plan.Warnings), nil
+	return slices.Concat(out, r.snap.damaged(r.plan.AllScans(), false), cut, r.plan.Warnings), nil
 }
 
 // holes lists the times between what was recorded that a plan asks about.
@@ -331,9 +330,8 @@ func (s *snapshot) holes(p *pushdown.Plan) []string {
 // some: nothing says how long it went on.
 const lostBehind = tables.Time(time.Hour / time.Microsecond)
 
-// damaged names imported captures of the time asked about that were damaged,
-// and row files that can't be read.
-func (s *snapshot) damaged(p *pushdown.Plan) ([]string, error) {
+// cutShort names imported captures of the time asked about that were damaged.
+func (s *snapshot) cutShort(p *pushdown.Plan) ([]string, error) {
 	if !slices.ContainsFunc(p.Scans, func(s *pushdown.ScanPlan) bool { return captured(s.Relation) }) {
 		return nil, nil
 	}
@@ -346,13 +344,7 @@ func (s *snapshot) damaged(p *pushdown.Plan) ([]string, error) {
 		out = append(out, fmt.Sprintf("%s is damaged at byte %d, what is behind was not imported", i.File, i.DamageOffset.V))
 	})
 	slices.Sort(out)
-	out = atMost(slices.Compact(out), "damaged captures: see ops.imports")
-	var bad []string
-	for _, q := range s.catalog.Quarantined() {
-		bad = append(bad, q.Path+" is left out: "+q.Reason)
-	}
-	slices.SortFunc(bad, cmp.Compare[string])
-	return append(out, atMost(bad, "files that are left out")...), err
+	return atMost(slices.Compact(out), "damaged captures: see ops.imports"), err
 }
 
 // atMost keeps the first few of a list and counts the others.

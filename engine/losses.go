@@ -19,13 +19,13 @@ import (
 
 // missing says what an answer lacks and how it misleads, as far as that is
 // known before it is computed.
-func (e *Engine) missing(ctx *sql.Context, snap *snapshot, p *pushdown.Plan) error {
-	found := snap.outside(p)
-	lost, err := e.lost(snap, p.Scans)
+func (e *Engine) missing(ctx *sql.Context, s *statement) error {
+	found := s.snap.outside(s.plan)
+	lost, err := e.lost(s.snap, s.plan.Scans)
 	if err != nil {
 		return err
 	}
-	return e.gaps(ctx, append(found, lost...))
+	return e.gaps(ctx, slices.Concat(found, lost, s.snap.damaged(s.plan.AllScans(), s.named)))
 }
 
 // loss is what one source lost for one reason in a time.

@@ -112,9 +112,16 @@ func (r *run) seesAll() bool {
 		rights.Database(tables.Ops).Table(tables.OpsQueryLog.Name).Has(sql.PrivilegeType_Select)
 }
 
-// logText feeds the log to a statement.
-func (r *run) logText() string {
-	return r.published(logFeed(r.engine.statements.of(r.ctx.Session.Client().User, r.seesAll())))
+// memoryText feeds a relation that rests in memory to a statement; "" for
+// others.
+func (r *run) memoryText(rel *tables.Relation) string {
+	switch rel {
+	case tables.OpsQueryLog:
+		return r.published(logFeed(r.engine.statements.of(r.ctx.Session.Client().User, r.seesAll())))
+	case tables.OpsDamage:
+		return r.published(damageFeed(r.snap.catalog.Damage()))
+	}
+	return ""
 }
 
 func logFeed(list []entry) feed {

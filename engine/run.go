@@ -12,7 +12,6 @@ import (
 
 	"github.com/wiresql/wiresql/engine/metadata"
 	"github.com/wiresql/wiresql/engine/pushdown"
-	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/archive/rows"
 	"github.com/wiresql/wiresql/tables/compact"
@@ -70,7 +69,7 @@ func (e *Engine) execute(ctx *sql.Context, s *statement) (Columnar, *run, error)
 
 func (e *Engine) attempt(ctx *sql.Context, s *statement) (Columnar, *run, error) {
 	warn(ctx, s.plan.Warnings)
-	if err := e.missing(ctx, s.snap, s.plan); err != nil {
+	if err := e.missing(ctx, s); err != nil {
 		return nil, nil, err
 	}
 	workOf(ctx).at(stageWaiting)
@@ -277,8 +276,8 @@ func (r *run) bind(b *binding, scans []*pushdown.ScanPlan, why string) error {
 			r.reads = append(r.reads, &reading{relation: s.Relation, why: why, scan: s})
 			continue
 		}
-		if s.Relation == tables.OpsQueryLog {
-			b.scans[s.ID] = r.logText()
+		if text := r.memoryText(s.Relation); text != "" {
+			b.scans[s.ID] = text
 			r.reads = append(r.reads, &reading{relation: s.Relation, why: why, scan: s})
 			continue
 		}

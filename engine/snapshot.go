@@ -125,12 +125,18 @@ func readFile[T any](path string, fn func(*T), columns ...string) error {
 	}
 }
 
-// env is what the compiler may ask.
-func (s *snapshot) env() pushdown.Env {
+// env is what the compiler may ask; named becomes true when it asks for names.
+func (s *snapshot) env(named *bool) pushdown.Env {
 	return pushdown.Env{
 		AllPackets: len(s.missing) == 0,
-		Hosts:      s.names.named,
-		HostsLike:  s.names.like,
+		Hosts: func(name string) []tables.Lease {
+			*named = true
+			return s.names.named(name)
+		},
+		HostsLike: func(match func(string) bool) []tables.Lease {
+			*named = true
+			return s.names.like(match)
+		},
 	}
 }
 

@@ -63,6 +63,7 @@ type statement struct {
 	plan   *pushdown.Plan
 	snap   *snapshot
 	params Parameters
+	named  bool // names of hosts decided what it reads
 }
 
 // Answer runs a statement of ours; handled is false for one of
@@ -290,7 +291,8 @@ func (e *Engine) compileFor(ctx *sql.Context, st *pushdown.Statement, params Par
 }
 
 func (e *Engine) compileOver(ctx *sql.Context, st *pushdown.Statement, params Parameters, preparing bool, snap *snapshot) (*statement, error) {
-	env := snap.env()
+	named := false
+	env := snap.env(&named)
 	env.Session = newQuerySession(ctx, e, params, preparing)
 	env.Plain = pushdownOff(ctx)
 	var plan *pushdown.Plan
@@ -301,7 +303,7 @@ func (e *Engine) compileOver(ctx *sql.Context, st *pushdown.Statement, params Pa
 	if err != nil {
 		return nil, err
 	}
-	return &statement{engine: e, parsed: st, plan: plan, snap: snap, params: params}, nil
+	return &statement{engine: e, parsed: st, plan: plan, snap: snap, params: params, named: named}, nil
 }
 
 // schemaOf describes results to the wire.

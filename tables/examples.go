@@ -195,6 +195,12 @@ WHERE overlaps(ts, ts_end, '2026-06-12 10:15', '2026-06-12 10:30') ORDER BY ts`}
 			`SELECT socket, MIN(ts) AS since, SUM(lost) AS datagrams FROM ops.capture_loss
 WHERE reason = 'refused' GROUP BY socket`},
 	},
+	"ops.damage": {
+		{"What is missing, of when?",
+			`SELECT family, ts, ts_end, lost, reason, file FROM ops.damage ORDER BY family, ts`},
+		{"Are the connections of that morning complete?",
+			`SELECT COUNT(*) AS damages FROM ops.damage WHERE family = 'connections' AND (ts IS NULL OR overlaps(ts, ts_end, '2026-06-12 06:00', '2026-06-12 12:00'))`},
+	},
 	"ops.query_log": {
 		{"What took longest?",
 			`SELECT ts, account, duration, packets, packet_bytes, statement FROM ops.query_log ORDER BY duration DESC LIMIT 10`},

@@ -95,7 +95,7 @@ func Lookup(schema, name string) *Relation {
 var Relations = []*Relation{
 	Connections, Flows, FlowsWide, Packets, PacketsWide, PacketBytes,
 	HostFlows, Hosts, DNSRelation, OpsImports, OpsSegments, OpsCoverage,
-	OpsExporters, OpsSockets, OpsCaptureLoss, OpsQueryLog,
+	OpsExporters, OpsSockets, OpsCaptureLoss, OpsDamage, OpsQueryLog,
 }
 
 func columns(parts ...[]Column) []Column {
@@ -469,6 +469,18 @@ var OpsCaptureLoss = &Relation{Schema: Ops, Name: "capture_loss",
 		{Name: "reason", Kind: Text, Size: 32, NotNull: true, Values: lossReasons, NoCase: true, Doc: "sequence (numbers missing in the exporter's sequence: lost before us), kernel (socket buffer full), queue (we were too slow), undecodable (at a socket, whole or in part), malformed (the same by exporter, where it is known), expired_waiting (its template never came), samples_lost and samples_dropped (of sFlow; dropped by the agent itself), refused (sender not on the list), capture (a sensor's interface dropped packets)"},
 		{Name: "unit", Kind: Text, Size: 16, NotNull: true, Values: lossUnits, NoCase: true, Doc: "what is counted: datagrams, sets, flows, records, samples, packets"},
 		{Name: "lost", Kind: BigInt, NotNull: true, Doc: "how many"},
+	}}
+
+// OpsDamage is what was recorded and is gone, or not as it was written.
+var OpsDamage = &Relation{Schema: Ops, Name: "damage",
+	Doc: "what was recorded and is gone or can't be read: answers that lack it say so",
+	Columns: []Column{
+		{Name: "family", Kind: Text, Size: 64, Doc: "kind of the rows: the folder they lie in, or packets; NULL for a file that belongs to nothing"},
+		{Name: "file", Kind: Text, Size: 4096, Doc: "the file; only its name when it is gone, NULL when that is not known either"},
+		{Name: "ts", Kind: Timestamp, Doc: "first of its rows; NULL when it is not known of when they are"},
+		{Name: "ts_end", Kind: Timestamp, Doc: "last of its rows"},
+		{Name: "lost", Kind: BigInt, Unit: "rows", Doc: "how many of its rows; NULL when it is not known"},
+		{Name: "reason", Kind: Text, Size: 1024, NotNull: true, Doc: "what is wrong, and where in the file"},
 	}}
 
 // OpsQueryLog is the last statements of the server.

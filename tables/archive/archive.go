@@ -60,7 +60,10 @@ type Archive struct {
 	next   map[sequence]uint64 // of the writers whose locks are held
 	closed bool
 
+	books map[string]*openLedger // of the writers whose locks are held
+
 	listMu   sync.Mutex
+	ledgers  ledgers
 	folders  map[string]*folder // what was listed, see list
 	readings uint64
 
@@ -93,7 +96,8 @@ func Open(dir string, o Options) (*Archive, error) {
 	}
 	o.SegmentBytes = min(o.SegmentBytes, maxSegmentFile)
 	a := &Archive{dir: abs, o: o, log: o.Logger, locks: map[string]*os.File{}, next: map[sequence]uint64{},
-		folders: map[string]*folder{}, segments: map[string]segmentRows{}, warned: map[string]bool{}}
+		folders: map[string]*folder{}, segments: map[string]segmentRows{}, warned: map[string]bool{},
+		books: map[string]*openLedger{}, ledgers: ledgers{serial: map[Family]uint64{}, known: map[Family]map[string]*written{}}}
 	if a.log == nil {
 		a.log = discardLog
 	}

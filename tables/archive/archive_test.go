@@ -145,7 +145,7 @@ func TestBatchIsVisibleAfterCommit(t *testing.T) {
 	}
 	commit(t, tx)
 	c := catalog(t, reader)
-	if rowsIn(c, Flows) != 10 || rowsIn(c, Connections) != 1 || len(c.Segments()) != 1 || len(c.Quarantined()) != 0 {
+	if rowsIn(c, Flows) != 10 || rowsIn(c, Connections) != 1 || len(c.Segments()) != 1 || len(c.Damage()) != 0 {
 		t.Fatalf("%+v", c)
 	}
 	s := c.Segments()[0]
@@ -432,14 +432,16 @@ func TestStopAnywhere(t *testing.T) {
 		default:
 			t.Fatalf("stop %d after %q: %d flows, %d segments, %+v", stop, last, flows, segments, c.Files(Flows))
 		}
-		if len(c.Missing())+len(c.Quarantined()) > 0 {
+		if len(c.Missing())+len(c.Damage()) > 0 {
 			t.Fatalf("stop %d after %q: %+v", stop, last, c)
 		}
 		want := 3 + segments // FORMAT, readers, counter
 		for _, f := range allFamilies {
 			want += len(c.Files(f))
 		}
-		got := slices.DeleteFunc(filesBelow(t, dir), func(f string) bool { return strings.HasPrefix(f, lockFolder+"/") })
+		got := slices.DeleteFunc(filesBelow(t, dir), func(f string) bool {
+			return strings.HasPrefix(f, lockFolder+"/") || strings.HasPrefix(f, stateFolder+"/")
+		})
 		if len(got) != want {
 			t.Fatalf("stop %d after %q: %d files, want %d: %v", stop, last, len(got), want, got)
 		}
@@ -577,8 +579,8 @@ func TestDamagedRowFilesAreSkipped(t *testing.T) {
 	}
 	a.forget()
 	c := catalog(t, a)
-	if len(c.Files(Flows)) != 1 || len(c.Quarantined()) != 3 {
-		t.Fatalf("%+v\n%+v", c.Files(Flows), c.Quarantined())
+	if len(c.Files(Flows)) != 1 || len(c.Damage()) != 3 {
+		t.Fatalf("%+v\n%+v", c.Files(Flows), c.Damage())
 	}
 }
 

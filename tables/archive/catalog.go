@@ -32,17 +32,16 @@ type SegmentInfo struct {
 // Number is the segment's number as packet ids hold it.
 func (s *SegmentInfo) Number() uint32 { return uint32(s.Segment.Segment) }
 
-// Quarantine names a file that is skipped, and why.
-type Quarantine struct{ Path, Reason string }
-
 // Catalog is an immutable snapshot of what the archive holds.
 type Catalog struct {
-	version     uint64
-	files       map[Family][]File
-	segments    []SegmentInfo // ascending
-	missing     []uint32
-	unsound     map[Family][]Quarantine
-	quarantined []Quarantine
+	version  uint64
+	files    map[Family][]File
+	segments []SegmentInfo // ascending
+	missing  []uint32
+	wrong    map[Family][]Damage
+	damage   []Damage
+	// vanished: a file that was listed was not there when it was opened.
+	vanished bool
 }
 
 // Version changes when the content does.
@@ -66,9 +65,9 @@ func (c *Catalog) Segment(n uint32) (*SegmentInfo, bool) {
 // Missing lists the segments whose packets can't be read, ascending.
 func (c *Catalog) Missing() []uint32 { return c.missing }
 
-// Quarantined lists the files that are skipped: damaged, or not of this
-// archive.
-func (c *Catalog) Quarantined() []Quarantine { return c.quarantined }
+// Damage lists what of the archive is gone or can't be read, as far as the
+// names and ends of files tell.
+func (c *Catalog) Damage() []Damage { return c.damage }
 
 // Bounds returns the time of the first and the last row of flows.
 func (c *Catalog) Bounds() (first, last tables.Time, ok bool) {
@@ -101,11 +100,17 @@ func (a *Archive) Catalog() (*Catalog, error) {
 	if a.current != nil && !a.changed() {
 		return a.current, nil
 	}
-	l, err := a.list()
-	if err != nil {
-		return nil, fmt.Errorf("archive %s: %w", a.dir, err)
+	var l listing
+	var c *Catalog
+	for range 5 {
+		var err error
+		if l, err = a.list(); err != nil {
+			return nil, fmt.Errorf("archive %s: %w", a.dir, err)
+		}
+		if c = a.load(l); !c.vanished {
+			break
+		}
 	}
-	c := a.load(l)
 	if a.current != nil && c.equal(a.current) {
 		c.version = a.current.version
 	} else if a.current != nil {
@@ -167,7 +172,7 @@ func sameFiles(x, y []File) bool {
 
 func (c *Catalog) equal(d *Catalog) bool {
 	return maps.EqualFunc(c.files, d.files, sameFiles) && slices.Equal(c.missing, d.missing) &&
-		slices.Equal(c.quarantined, d.quarantined) &&
+		slices.Equal(c.damage, d.damage) &&
 		slices.EqualFunc(c.segments, d.segments, func(x, y SegmentInfo) bool {
 			return x.Number() == y.Number() && x.State == y.State && x.AbsPath == y.AbsPath
 		})
@@ -182,47 +187,39 @@ type segmentRows struct {
 // load makes a snapshot of what was listed. What did not change since the last
 // one is taken from there.
 func (a *Archive) load(l listing) *Catalog {
-	c := &Catalog{version: 1, files: map[Family][]File{}, unsound: map[Family][]Quarantine{}, quarantined: l.odd}
+	c := &Catalog{version: 1, files: map[Family][]File{}, wrong: map[Family][]Damage{}, damage: slices.Clip(l.odd)}
 	for _, family := range allFamilies {
 		if a.current != nil && a.listed.stamps[family] == l.stamps[family] {
-			c.files[family], c.unsound[family] = a.current.files[family], a.current.unsound[family]
+			c.files[family], c.wrong[family] = a.current.files[family], a.current.wrong[family]
 		} else {
-			c.files[family], c.unsound[family] = loadFamily(l.family(family))
+			c.files[family], c.wrong[family] = loadFamily(l.family(family), l.entries[family])
+			for _, d := range c.wrong[family] {
+				c.vanished = c.vanished || d.vanished
+			}
 		}
-		c.quarantined = append(c.quarantined, c.unsound[family]...)
+		c.damage = append(c.damage, c.wrong[family]...)
 	}
 	if a.current != nil && a.listed.stamps[Segments] == l.stamps[Segments] && !a.segmentsChanged() {
 		c.segments, c.missing = a.current.segments, a.current.missing
-		c.quarantined = append(c.quarantined, a.watched.bad...)
+		c.damage = append(c.damage, a.watched.bad...)
 	} else {
 		a.loadSegments(c)
 	}
-	for _, q := range c.quarantined {
-		if !a.warned[q.Path] {
-			a.warned[q.Path] = true
-			a.log.Warn("file skipped", "file", q.Path, "reason", q.Reason)
+	for _, d := range c.damage {
+		if what := d.File + ": " + d.Reason; !a.warned[what] {
+			a.warned[what] = true
+			a.log.Warn("damage", "family", d.Family, "file", d.File, "reason", d.Reason)
 		}
 	}
 	return c
 }
 
-// loadFamily returns the live files of a family, and those that are skipped.
-func loadFamily(files []*listed) (out []File, bad []Quarantine) {
-	good := make([]*listed, 0, len(files))
-	for _, f := range files {
-		if f.foot == nil {
-			f.foot = readFooter(f)
-		}
-		if f.foot.bad != "" {
-			bad = append(bad, Quarantine{f.Path, f.foot.bad})
-			continue
-		}
-		f.Rows, f.Bytes, f.Columns = f.foot.Rows, f.foot.Bytes, f.foot.Columns
-		good = append(good, f)
-	}
-	live, _ := split(good)
+// loadFamily returns the live files of a family, and what is wrong with it.
+func loadFamily(files []*listed, known map[string]*written) (out []File, wrong []Damage) {
+	live, wrong := sortOut(files, known)
 	out = make([]File, 0, len(live))
 	for _, f := range live {
+		f.Rows, f.Bytes, f.Footer, f.Columns = f.foot.Rows, f.foot.Bytes, f.foot.Footer, f.foot.Columns
 		out = append(out, f.File)
 	}
 	slices.SortFunc(out, func(x, y File) int {
@@ -231,12 +228,12 @@ func loadFamily(files []*listed) (out []File, bad []Quarantine) {
 		}
 		return cmp.Or(cmp.Compare(x.MaxTS, y.MaxTS), cmp.Compare(x.Path, y.Path))
 	})
-	return out, bad
+	return out, wrong
 }
 
 // loadSegments reads the rows of segments, and looks at their files.
 func (a *Archive) loadSegments(c *Catalog) {
-	before, folders := len(c.quarantined), map[string]*watchedFolder{}
+	before, folders := len(c.damage), map[string]*watchedFolder{}
 	live := map[string]bool{}
 	for _, f := range c.files[Segments] {
 		live[f.Path] = true
@@ -246,14 +243,16 @@ func (a *Archive) loadSegments(c *Catalog) {
 			a.segments[f.Path] = got
 		}
 		if got.err != nil {
-			c.quarantined = append(c.quarantined, Quarantine{f.Path, got.err.Error()})
+			d := damageOf(&f, f.Path, got.err.Error())
+			d.Rows = f.Rows
+			c.damage = append(c.damage, d)
 			continue
 		}
 		for _, s := range got.rows {
 			info := SegmentInfo{Segment: s, AbsPath: s.Path}
 			if !s.InPlace {
 				if !filepath.IsLocal(s.Path) {
-					c.quarantined = append(c.quarantined, Quarantine{f.Path, fmt.Sprintf("segment %d lies outside of the archive: %q", s.Segment, s.Path)})
+					c.damage = append(c.damage, damageOf(&f, f.Path, fmt.Sprintf("segment %d lies outside of the archive: %q", s.Segment, s.Path)))
 					continue
 				}
 				info.AbsPath = filepath.Join(a.dir, s.Path)
@@ -274,7 +273,7 @@ func (a *Archive) loadSegments(c *Catalog) {
 			c.missing = append(c.missing, c.segments[i].Number())
 		}
 	}
-	bad := slices.Clone(c.quarantined[before:])
+	bad := slices.Clone(c.damage[before:])
 	a.watched = watch(c, folders)
 	a.watched.bad = bad
 }

@@ -1,10 +1,10 @@
 // Package archive keeps rows and packets on disk and finds them again.
 //
 // Everything in an archive is a file that was written once, renamed into place
-// and never changed: rows are Parquet, packets are pcap. No file lists the
-// others. What belongs to the archive, and what replaces what, stands in the
-// names, so that there is nothing to corrupt and a lost file takes only its own
-// content along.
+// and never changed: rows are Parquet, packets are pcap. What belongs to the
+// archive, and what replaces what, stands in the names, so that there is nothing
+// to corrupt and a lost file takes only its own content along. That it is lost,
+// its writer's ledger tells (ledger.go, damage.go).
 //
 //	ARCHIVE/
 //	├── FORMAT                          "wiresql archive 1"
@@ -17,6 +17,7 @@
 //	│   ├── 5f0c…e1.open                a batch being written; lists its segments
 //	│   └── 77ab…09                     a committed batch whose names are not final yet
 //	├── state/collector.watermark       all that came before is durable
+//	├── state/collector.files           the row files it committed: tells which are gone
 //	├── packets/<sensor>/YYYY/MM/DD/
 //	│   └── 0000000042.pcap             a segment: packets as they came
 //	└── flows/YYYY/MM/DD/               and so each family; the day of arrival, UTC

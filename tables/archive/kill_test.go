@@ -203,7 +203,7 @@ func (w *watcher) rowsOf(dir string) map[int][]int {
 		w.t.Error(err)
 		return nil
 	}
-	if q := c.Quarantined(); len(q) > 0 {
+	if q := c.Damage(); len(q) > 0 {
 		w.t.Errorf("quarantined: %+v", q)
 	}
 	byRun := map[int][]int{}

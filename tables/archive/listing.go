@@ -22,9 +22,10 @@ type listing struct {
 	files   []*listed           // committed, superseded ones included; by family
 	strays  map[string][]string // files of batches that are not committed, by batch
 	batches map[string]bool
-	odd     []Quarantine
-	dirs    map[string]time.Time // folders and when they changed
-	racy    bool                 // one changed just now: look again
+	odd     []Damage
+	entries map[Family]map[string]*written // of the ledgers, as they were before
+	dirs    map[string]time.Time           // folders and when they changed
+	racy    bool                           // one changed just now: look again
 	stamps  map[Family]stamp
 }
 
@@ -32,6 +33,7 @@ type listing struct {
 type stamp struct {
 	reads   uint64 // of all its folders, summed
 	batches uint64 // the committed ones its files are of, summed
+	ledger  uint64 // changes of what the ledgers say of it
 }
 
 // family returns the files of one.
@@ -60,7 +62,7 @@ type folder struct {
 	dirs          []string
 	files         []*listed         // row files, with or without a batch's id
 	parts         map[string]string // files being written, path to batch
-	odd           []Quarantine
+	odd           []Damage
 }
 
 // list reads the folders that changed, again while batches come and go: a
@@ -70,8 +72,11 @@ func (a *Archive) list() (listing, error) {
 	a.listMu.Lock()
 	defer a.listMu.Unlock()
 	batches := filepath.Join(a.dir, batchFolder)
+	// Before the folders: what a ledger names was committed by then.
+	a.ledgers.update(filepath.Join(a.dir, stateFolder))
 	for try := range 50 {
-		l := listing{dirs: map[string]time.Time{}, strays: map[string][]string{}, stamps: map[Family]stamp{}}
+		l := listing{dirs: map[string]time.Time{}, strays: map[string][]string{}, stamps: map[Family]stamp{},
+			entries: maps.Clone(a.ledgers.known)}
 		before, changed, err := readBatches(batches)
 		if err != nil {
 			return l, err
@@ -89,6 +94,7 @@ func (a *Archive) list() (listing, error) {
 					s.batches += id
 				}
 			}
+			s.ledger = a.ledgers.serial[family]
 			l.stamps[family] = s
 		}
 		// Packets have no rows: only that something changed matters.
@@ -213,7 +219,7 @@ func (f *folder) fill(family Family, dir string, was *folder) error {
 		}
 		file, batch, ok := parseName(family, name)
 		if !ok {
-			f.odd = append(f.odd, Quarantine{path, "its name is none of this family's"})
+			f.odd = append(f.odd, Damage{File: path, Reason: "its name is none of this family's", From: minTime, To: tables.OpenEnd, Rows: -1, Stray: true})
 			continue
 		}
 		base := name
@@ -238,7 +244,8 @@ func (f *folder) fill(family Family, dir string, was *folder) error {
 // footer is what a file's end told.
 type footer struct {
 	rows.File
-	bad string // why the file is skipped
+	bad  string // why the file is skipped
+	gone bool   // it is not there
 }
 
 func readFooter(f *listed) *footer {
@@ -246,6 +253,9 @@ func readFooter(f *listed) *footer {
 		return &footer{bad: fmt.Sprintf("schema version %d is newer than this program", f.Schema)}
 	}
 	foot, err := rows.Stat(f.Path, tables.FamilyNamed(string(f.Family)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return &footer{bad: "the file is gone", gone: true}
+	}
 	if err != nil {
 		return &footer{bad: err.Error()}
 	}

@@ -68,13 +68,21 @@ func (a *Archive) acquire(writer string) error {
 			a.next[s] = max(a.next[s], f.Last+1)
 		}
 	}
+	for _, of := range l.entries { // numbers of files that are gone are not given again
+		for _, e := range of {
+			if s := e.sequence(); s.writer == writer {
+				a.next[s] = max(a.next[s], e.Last+1)
+			}
+		}
+	}
 	return nil
 }
 
 // release gives all writers' locks up.
 func (a *Archive) release() {
-	for _, f := range a.locks {
+	for writer, f := range a.locks {
 		f.Close()
+		a.closeLedger(writer)
 	}
 	clear(a.locks)
 	clear(a.next)
@@ -98,6 +106,7 @@ func (a *Archive) Unlock(writer string) {
 	if f := a.locks[writer]; f != nil {
 		f.Close()
 		delete(a.locks, writer)
+		a.closeLedger(writer)
 	}
 }
 

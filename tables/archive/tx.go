@@ -261,6 +261,7 @@ func (a *Archive) commit(tx *Tx) error {
 			a.next[seq] = max(a.next[seq], s.file.Last+1)
 		}
 	}
+	a.record(tx)
 	return nil
 }
 

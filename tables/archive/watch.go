@@ -19,7 +19,7 @@ type segmentWatch struct {
 	folders map[string]*watchedFolder // of our own
 	inPlace []int                     // segments that are not ours, by their place in the catalogue
 	next    int                       // of inPlace
-	bad     []Quarantine              // rows of segments that are skipped
+	bad     []Damage                  // rows of segments that are skipped
 }
 
 // watchedFolder is a folder with segments.

@@ -130,13 +130,20 @@ func mergePending(ctx context.Context, a *archive.Archive, stats *Stats) error {
 }
 
 // sequences groups the files of a level by the sequence they are numbered in:
-// a merged file can only stand for files of one.
-func sequences(files []archive.File, level string) map[[2]string][]archive.File {
-	out := map[[2]string][]archive.File{}
-	for _, f := range files {
-		if f.Level == level {
-			key := [2]string{f.Writer, f.Lane}
-			out[key] = append(out[key], f)
+// a merged file can only stand for files of one, that follow each other.
+func sequences(files []archive.File, level string) (out [][]archive.File) {
+	for _, units := range unitsOf(files) {
+		var run []archive.File
+		for _, u := range units {
+			if u.level != level && len(run) > 0 {
+				out, run = append(out, run), nil
+			}
+			if u.level == level {
+				run = append(run, u.files...)
+			}
+		}
+		if len(run) > 0 {
+			out = append(out, run)
 		}
 	}
 	return out

@@ -281,6 +281,8 @@ type unit struct {
 }
 
 // unitsOf divides files by their sequence and orders them by their numbers.
+// Where numbers are missing, because a file is gone or can't be read, a list
+// ends: a file merged over them would stand for what it does not have.
 func unitsOf(files []archive.File) (out [][]unit) {
 	files = slices.Clone(files)
 	slices.SortFunc(files, func(x, y archive.File) int {
@@ -288,7 +290,7 @@ func unitsOf(files []archive.File) (out [][]unit) {
 	})
 	for i := range files {
 		f := &files[i]
-		if i == 0 || files[i-1].Writer != f.Writer || files[i-1].Lane != f.Lane {
+		if i == 0 || files[i-1].Writer != f.Writer || files[i-1].Lane != f.Lane || files[i-1].Last+1 < f.First {
 			out = append(out, nil)
 		}
 		list := &out[len(out)-1]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"sync"
 
 	"github.com/parquet-go/parquet-go"
@@ -247,9 +248,11 @@ func (f *blockFile) close() error {
 	if err != nil {
 		return err
 	}
+	at := len(f.buf)
 	f.buf = append(f.buf, footer...)
 	f.buf = binary.LittleEndian.AppendUint32(f.buf, uint32(len(footer)))
 	f.buf = append(f.buf, magic...)
+	f.sum.Footer = crc32.Checksum(f.buf[at:], castagnoli)
 	err = f.write(f.buf)
 	blockScratches.Put(f.blockScratch)
 	f.blockScratch = nil

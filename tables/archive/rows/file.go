@@ -1,6 +1,10 @@
 package rows
 
 import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
 	"io"
 	"slices"
 	"strings"
@@ -18,6 +22,9 @@ type File struct {
 	// no end). Both 0 when no row has a time.
 	MinTS, MaxTS tables.Time
 	Rows, Bytes  int64
+	// Footer is the CRC-32C of the file's last bytes: the footer, its length and
+	// the mark behind it.
+	Footer uint32
 	// Columns are the columns the file has; nil means all its family has. In
 	// sparse families files lack those nobody filled, elsewhere those added
 	// since they were written. Files with the same columns share the list.
@@ -33,6 +40,9 @@ func Stat(path string, family *tables.Family) (File, error) {
 	}
 	defer file.Close()
 	f := File{Path: path, Bytes: pf.Size(), Rows: pf.NumRows(), Columns: columnNames(pf)}
+	if f.Footer, err = footerSum(file, f.Bytes); err != nil {
+		return File{}, fmt.Errorf("%s: %w", path, err)
+	}
 	if !family.Sparse && hasAll(f.Columns, family) {
 		f.Columns = nil
 	}
@@ -89,4 +99,27 @@ func ReadAll[T any](path string) ([]T, error) {
 			return out, err
 		}
 	}
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// maxFooter bounds what of a file's end is read to know it again.
+const maxFooter = 256 << 20
+
+// footerSum is the CRC-32C of a Parquet file's footer, its length and the mark
+// behind it.
+func footerSum(file io.ReaderAt, size int64) (uint32, error) {
+	var tail [8]byte
+	if _, err := file.ReadAt(tail[:], size-8); err != nil {
+		return 0, err
+	}
+	n := int64(binary.LittleEndian.Uint32(tail[:])) + 8
+	if n > min(size, maxFooter) {
+		return 0, errors.New("the footer is longer than the file")
+	}
+	b := make([]byte, n)
+	if _, err := file.ReadAt(b, size-n); err != nil {
+		return 0, err
+	}
+	return crc32.Checksum(b, castagnoli), nil
 }

@@ -1,0 +1,136 @@
+package archive
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+// Damage is something that was recorded and is not there any more, or not as it
+// was written: rows that answers lack.
+type Damage struct {
+	Family Family // "" where it has none
+	// File is the file's path; of files that are gone, its name. "" where
+	// nothing tells it.
+	File   string
+	Reason string
+	// Rows lie between From and To, both included; all of time where nothing
+	// tells it.
+	From, To tables.Time
+	Rows     int64 // -1: not known
+	// Level is the file's; "" where nothing tells it.
+	Level string
+	// Stray tells that no rows are known to be missing: a file that belongs to
+	// nothing, or whose rows are in others as well.
+	Stray bool
+
+	vanished bool // it was there when it was listed
+}
+
+// Times tells whether it is known when the rows are of.
+func (d *Damage) Times() bool { return d.From != minTime }
+
+// minTime stands for no bound.
+const minTime = tables.Time(-1 << 63)
+
+// damageOf is damage of a file whose name can be read.
+func damageOf(f *File, where, reason string) Damage {
+	d := Damage{Family: f.Family, File: where, Reason: reason, From: f.MinTS, To: f.MaxTS, Rows: -1, Level: f.Level}
+	if f.MinTS == 0 && f.MaxTS == 0 {
+		d.From, d.To = minTime, tables.OpenEnd // rows without times
+	}
+	return d
+}
+
+// sortOut divides the files of a family that were listed: those that are live,
+// and what is wrong. known is what the ledgers say of it.
+func sortOut(files []*listed, known map[string]*written) (live []*listed, wrong []Damage) {
+	all := slices.Clone(files)
+	shown := make(map[string]bool, len(files))
+	for _, f := range files {
+		shown[f.base] = true
+		if f.foot == nil || f.foot.gone {
+			f.foot = readFooter(f)
+		}
+	}
+	for base, e := range known {
+		if !shown[base] {
+			all = append(all, &e.listed)
+		}
+	}
+	good := make([]*listed, 0, len(files))
+	for _, f := range files {
+		if f.foot.bad == "" && f.foot.unlike(known[f.base]) == "" {
+			good = append(good, f)
+		}
+	}
+	live, _ = split(good)
+	// What would be live if all were there and whole, and is not.
+	should, _ := split(all)
+	for _, f := range should {
+		e, reason, where := known[f.base], "", f.Path
+		switch {
+		case !shown[f.base]:
+			reason, where = "the file is gone", f.base
+		case f.foot.bad != "":
+			reason = f.foot.bad
+		default:
+			reason = f.foot.unlike(e)
+		}
+		if reason == "" {
+			continue
+		}
+		d := damageOf(&f.File, where, reason)
+		if e != nil {
+			d.Rows = e.Rows
+		}
+		d.Stray = stoodFor(f, live)
+		d.vanished = shown[f.base] && f.foot.gone
+		wrong = append(wrong, d)
+	}
+	slices.SortFunc(wrong, func(x, y Damage) int { return cmp.Or(cmp.Compare(x.From, y.From), cmp.Compare(x.File, y.File)) })
+	return live, append(wrong, gaps(should)...)
+}
+
+// unlike says how a file is not the one that was written; "" when it is.
+func (f *footer) unlike(e *written) string {
+	switch {
+	case e == nil:
+		return ""
+	case f.Bytes != e.Bytes:
+		return fmt.Sprintf("it has %d bytes, of %d that were written", f.Bytes, e.Bytes)
+	case f.Footer != e.Footer:
+		return "its footer is not the one that was written"
+	}
+	return ""
+}
+
+// stoodFor tells whether the rows of a file that can't be read are still in
+// those that it was merged from.
+func stoodFor(f *listed, live []*listed) bool {
+	next := f.First
+	for _, g := range live { // in the order of their numbers within a sequence
+		if f.supersedes(&g.File) && g.First <= next {
+			next = max(next, g.Last+1)
+		}
+	}
+	return next > f.Last
+}
+
+// gaps finds the numbers that no file stands for, in files as split sorts them.
+func gaps(files []*listed) (out []Damage) {
+	for i := 0; i < len(files); {
+		seq, next := files[i].sequence(), uint64(1)
+		for ; i < len(files) && files[i].sequence() == seq; i++ {
+			f := &files[i].File
+			if f.First > next {
+				out = append(out, Damage{Family: f.Family, Rows: -1, From: minTime, To: tables.OpenEnd,
+					Reason: fmt.Sprintf("files %d to %d of %s-%s are gone", next, f.First-1, f.Writer, f.Lane)})
+			}
+			next = max(next, f.Last+1)
+		}
+	}
+	return out
+}
