@@ -52,13 +52,10 @@ var dates = []builtin{
 }
 
 func convertTZType(c *call) (Type, error) {
-	t := Type{Kind: Time, Scale: 6, Nullable: true}
-	if c.args[0].Type.Kind.Temporal() {
-		t.Scale = c.args[0].Type.Scale
-	} else if text, ok := c.literalText(0); ok {
-		t.Scale = fractionOf(text)
+	if c.args[0].Type.Kind.Numeric() {
+		return Type{Kind: Time, Scale: 6, Nullable: true}, nil
 	}
-	return t, nil
+	return Type{Kind: Time, Scale: c.fraction(0), Nullable: true}, nil
 }
 
 // fractionOf is how many digits a literal time has behind its seconds.
@@ -99,7 +96,7 @@ func fromUnixType(c *call) (Type, error) {
 		return c.connect(Type{Kind: Text, Nullable: true}), nil
 	}
 	t := Type{Kind: Time, Nullable: true, Scale: 6}
-	if n := c.args[0].Type; n.Kind.Numeric() && n.Kind != Double {
+	if n := c.args[0].Type; shows(n) && !n.Kind.Temporal() {
 		t.Scale = min(scaleOf(n), 6)
 	}
 	return t, nil
@@ -107,7 +104,7 @@ func fromUnixType(c *call) (Type, error) {
 
 func makeTimeType(c *call) (Type, error) {
 	t := Type{Kind: Clock, Nullable: true, Scale: 6}
-	if n := c.args[2].Type; n.Kind.Numeric() && n.Kind != Double {
+	if n := c.args[2].Type; shows(n) && !n.Kind.Temporal() {
 		t.Scale = min(scaleOf(n), 6)
 	}
 	return t, nil
@@ -115,7 +112,7 @@ func makeTimeType(c *call) (Type, error) {
 
 func secToTimeType(c *call) (Type, error) {
 	t := Type{Kind: Clock, Nullable: true, Scale: 6}
-	if n := c.args[0].Type; n.Kind.Numeric() && n.Kind != Double || n.Kind.Temporal() {
+	if n := c.args[0].Type; shows(n) {
 		t.Scale = min(scaleOf(n), 6)
 	} else if f, ok := c.node.(*sqlparser.FuncExpr); ok && rounds(f.Exprs[0]) {
 		t.Scale = 0
@@ -130,13 +127,7 @@ func rounds(e sqlparser.Expr) bool {
 }
 
 func clockType(c *call) (Type, error) {
-	t := Type{Kind: Clock, Nullable: true, Scale: 6}
-	if n := c.args[0].Type; n.Kind.Numeric() && n.Kind != Double || n.Kind.Temporal() {
-		t.Scale = min(scaleOf(n), 6)
-	} else if text, ok := c.literalText(0); ok {
-		t.Scale = fractionOf(text)
-	}
-	return t, nil
+	return Type{Kind: Clock, Scale: c.fraction(0), Nullable: true}, nil
 }
 
 // unixType is BIGINT for whole seconds, otherwise a decimal.

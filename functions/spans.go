@@ -26,13 +26,19 @@ var spans = []builtin{
 // read as a time.
 func (c *call) fraction(i int) int {
 	t := c.args[i].Type
-	if t.Kind.Temporal() || t.Kind.Numeric() && t.Kind != Double {
+	if shows(t) {
 		return min(scaleOf(t), 6)
 	}
 	if text, ok := c.literalText(i); ok {
 		return fractionOf(text)
 	}
 	return 6
+}
+
+// shows tells whether a type says how many digits its values have behind the
+// point; NULL has none.
+func shows(t Type) bool {
+	return t.Kind == Null || t.Kind.Temporal() || t.Kind.Numeric() && t.Kind != Double
 }
 
 func addTimeType(c *call) (Type, error) {

@@ -66,13 +66,13 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 			if err != nil {
 				return nil, err
 			}
+			t := TypeOf(args[0])
 			if l, ok := eq.(*Literal); ok {
 				if v, _ := l.Value.(bool); v {
-					return null(), nil
+					return noValue(t), nil
 				}
 				return args[0], nil
 			}
-			t := TypeOf(args[0])
 			t.Nullable = true
 			return &Case{Whens: []When{{eq, null()}}, Else: args[0], T: t}, nil
 		}
@@ -122,7 +122,7 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 func (c *compiler) coalesce(args []Expr) (Expr, error) {
 	var kept []Expr
 	for _, a := range args {
-		if l, ok := a.(*Literal); ok && l.Value == nil {
+		if isNull(a) {
 			continue
 		}
 		kept = append(kept, a)
@@ -135,7 +135,7 @@ func (c *compiler) coalesce(args []Expr) (Expr, error) {
 		return nil, err
 	}
 	if len(kept) == 0 {
-		return null(), nil
+		return noValue(t), nil
 	}
 	if isLiteral(kept[0]) {
 		return lengthened(values[slices.Index(args, kept[0])], t), nil
@@ -245,6 +245,9 @@ func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (p *functions.Prepare
 	l, err := valueLiteral(v, p.Type)
 	if err != nil {
 		return nil, nil, err
+	}
+	if l.Value == nil {
+		return p, noValue(p.Type), nil
 	}
 	return p, l, nil
 }

@@ -588,6 +588,9 @@ func (c *compiler) choice(conds, values []Expr) (Expr, error) {
 				continue // never
 			}
 			if len(out.Whens) == 0 {
+				if isNull(values[i]) {
+					return noValue(t), nil
+				}
 				return lengthened(values[i], t), nil
 			}
 			out.Else = values[i]
@@ -599,8 +602,8 @@ func (c *compiler) choice(conds, values []Expr) (Expr, error) {
 		out.Else = values[len(conds)]
 	}
 	if len(out.Whens) == 0 {
-		if out.Else == nil {
-			return null(), nil
+		if out.Else == nil || isNull(out.Else) {
+			return noValue(t), nil
 		}
 		return lengthened(out.Else, t), nil
 	}

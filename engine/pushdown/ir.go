@@ -212,6 +212,25 @@ func lit(k Kind, value any) *Literal { return &Literal{T: Type{Kind: k}, Value: 
 
 func null() *Literal { return &Literal{T: Type{Nullable: true}} }
 
+// noValue is the NULL that an expression of a type comes to: its type counts
+// where it meets others.
+func noValue(t Type) Expr {
+	if t.Kind == Null || t.Kind == JSON { // JSON has nothing to add
+		return null()
+	}
+	t.Nullable = true
+	return &Cast{Arg: null(), T: t}
+}
+
+// isNull tells whether an expression is NULL in every row, whatever its type.
+func isNull(e Expr) bool {
+	if c, ok := e.(*Cast); ok {
+		e = c.Arg
+	}
+	l, ok := e.(*Literal)
+	return ok && l.Value == nil
+}
+
 // Call applies an operator or function known to the renderer, by the
 // renderer's own name. Operators: = <> < <= > >= <=> and or not xor, is null,
 // is true, is false, in (value, then the list), like (value, pattern, escape),
