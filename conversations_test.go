@@ -80,11 +80,23 @@ func conversationPrograms(t *testing.T) map[string][]string {
 	return programs
 }
 
+// driverSessions are those that are had with what TestTypesOnTheWire asks, too.
+func driverSessions(t *testing.T) map[string][]string {
+	clients := typeClients(t)
+	return map[string][]string{
+		"mysql2":      {"node", filepath.Join(filepath.Dir(clients["mysql2"][1]), "session.js")},
+		"Connector/J": append(clients["Connector/J"][:3:3], "testdata/clients/connectorj/Session.java"),
+	}
+}
+
 // ownLines is what a client says about the tables.
 var ownLines = map[string]func() []string{
 	"C API": func() []string {
 		return []string{"LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE wiresql.connections: error 1290 HY000"}
 	},
+	"mysql2":             ownWidth,
+	"Connector/J":        ownMetadata,
+	"Go":                 ownWidth,
 	"mysqlclient":        ownWidth,
 	"pymysql":            ownWidth,
 	"pyodbc":             ownWidth,
@@ -95,6 +107,20 @@ var ownLines = map[string]func() []string{
 
 func ownWidth() []string {
 	return []string{fmt.Sprintf("columns: %d", len(tables.Connections.Columns))}
+}
+
+func ownMetadata() []string {
+	var relations, names []string
+	for _, r := range tables.Relations {
+		if r.Schema == tables.Main {
+			relations = append(relations, r.Name)
+		}
+	}
+	for _, c := range tables.Connections.Columns {
+		names = append(names, c.Name)
+	}
+	slices.Sort(relations)
+	return []string{"tables: " + strings.Join(relations, " "), "columns: " + strings.Join(names, " "), "keys: "}
 }
 
 func ownReflection() (out []string) {
@@ -137,10 +163,17 @@ func TestConversations(t *testing.T) {
 		t.Skip("starts a dozen clients")
 	}
 	wire, maria := conversationServers(t)
-	for name, command := range conversationPrograms(t) {
+	programs := conversationPrograms(t)
+	maps.Copy(programs, driverSessions(t))
+	programs["Go"] = nil
+	for name, command := range programs {
 		t.Run(name, func(t *testing.T) {
 			own := func(line string) bool { return strings.HasPrefix(line, "own ") }
-			g, w := converse(t, wire, command...), converse(t, maria, command...)
+			talk := func(s *target) []string { return converse(t, s, command...) }
+			if command == nil {
+				talk = func(s *target) []string { return goSession(t, s) }
+			}
+			g, w := talk(wire), talk(maria)
 			var about []string
 			for _, line := range g {
 				if own(line) {

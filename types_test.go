@@ -537,7 +537,7 @@ func one(s *target, list []question, client func([]string) []told) map[question]
 func typeClients(t *testing.T) map[string][]string {
 	t.Helper()
 	dir, source := t.TempDir(), "testdata/clients/mysql2"
-	for _, name := range []string{"client.js", "package.json", "package-lock.json"} {
+	for _, name := range []string{"client.js", "session.js", "package.json", "package-lock.json"} {
 		text, err := os.ReadFile(filepath.Join(source, name))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, name), text, 0o644)

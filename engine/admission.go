@@ -50,8 +50,8 @@ const (
 	// turnsPerCore is how many statements a processor works for at a time: one
 	// waits for the disk while another computes.
 	turnsPerCore = 2
-	// littleBytes is up to what a statement is short: for these there are turns
-	// of their own.
+	// littleBytes is up to what a statement is short: these may take as many
+	// turns again, and never those that longer ones wait for.
 	littleBytes = 16 << 20
 	// longWait is after how long what reads much is no longer passed over.
 	longWait = 3 * time.Second
@@ -64,8 +64,9 @@ type admission struct {
 	mu      sync.Mutex
 	limits  map[string]Limits
 	all     Limits
-	turns   int            // that may be taken at a time
-	taken   int            // turns
+	turns   int            // that long statements may take at a time
+	long    int            // turns they have
+	short   int            // turns that short ones have
 	running map[string]int // statements of each account
 	waiting []*waiter      // in the order they came
 }
@@ -82,11 +83,11 @@ func newAdmission(all Limits) *admission {
 	return &admission{limits: map[string]Limits{}, all: all, turns: turnsPerCore * runtime.GOMAXPROCS(0), running: map[string]int{}}
 }
 
-// Limit sets what an account may take.
+// Limit sets what an account may take, also for those of its statements that
+// wait already.
 func (e *Engine) Limit(account string, l Limits) {
-	e.admission.mu.Lock()
-	defer e.admission.mu.Unlock()
-	e.admission.limits[account] = l.over(e.admission.all)
+	a := e.admission
+	a.leave(func() { a.limits[account] = l.over(a.all) })
 }
 
 // of are an account's limits.
@@ -127,7 +128,7 @@ func (a *admission) enter(ctx context.Context, account string, bytes int64) (adm
 	a.waiting = append(a.waiting, w)
 	a.next()
 	a.mu.Unlock()
-	out := admitted{turn: sync.OnceFunc(func() { a.leave(func() { a.taken-- }) }),
+	out := admitted{turn: sync.OnceFunc(func() { a.leave(func() { *a.turnsOf(w)-- }) }),
 		place: sync.OnceFunc(func() {
 			a.leave(func() {
 				if a.running[account]--; a.running[account] == 0 {
@@ -160,6 +161,15 @@ func (a admitted) end() {
 	}
 }
 
+// turnsOf are the turns of statements as short or as long.
+func (a *admission) turnsOf(w *waiter) *int {
+	if w.bytes <= littleBytes {
+		return &a.short
+	}
+	return &a.long
+}
+
+// leave changes what is taken, and gives turns to those who may have them now.
 func (a *admission) leave(give func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -173,9 +183,9 @@ func (a *admission) next() {
 		best := -1
 		now := time.Now()
 		for i, w := range a.waiting {
-			free := a.turns - a.taken
+			free := a.turns - a.long
 			if w.bytes <= littleBytes {
-				free += a.turns
+				free += a.turns - a.short
 			}
 			if most := a.ofLocked(w.account).Statements; free <= 0 || most > 0 && a.running[w.account] >= most {
 				continue
@@ -193,7 +203,7 @@ func (a *admission) next() {
 		}
 		w := a.waiting[best]
 		a.waiting = slices.Delete(a.waiting, best, best+1)
-		a.taken++
+		*a.turnsOf(w)++
 		a.running[w.account]++
 		close(w.turn)
 	}

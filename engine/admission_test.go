@@ -72,8 +72,79 @@ func TestAdmissionOrder(t *testing.T) {
 		if !slices.Equal(order, []int64{5, 1}) {
 			t.Error(order)
 		}
-		if a.taken != 0 || len(a.running) != 0 || len(a.waiting) != 0 {
-			t.Errorf("%d turns, %v, %d waiting", a.taken, a.running, len(a.waiting))
+		if a.long+a.short != 0 || len(a.running) != 0 || len(a.waiting) != 0 {
+			t.Errorf("%d turns, %v, %d waiting", a.long+a.short, a.running, len(a.waiting))
+		}
+	})
+}
+
+// However many short statements come, a long one gets its turn.
+func TestAdmissionOfLongOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdmission(Limits{})
+		a.turns = 2
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				for ctx.Err() == nil {
+					p, err := a.enter(ctx, "x", 1000)
+					if err != nil {
+						return
+					}
+					time.Sleep(time.Millisecond)
+					p.end()
+				}
+			})
+		}
+		synctest.Wait()
+		waits, done := context.WithTimeout(t.Context(), 2*longWait)
+		defer done()
+		p, err := a.enter(waits, "y", 1<<30)
+		if err != nil {
+			t.Error(err)
+		}
+		p.end()
+		cancel()
+		all.Wait()
+		if a.long+a.short != 0 || len(a.waiting) != 0 {
+			t.Errorf("%d turns, %d waiting", a.long+a.short, len(a.waiting))
+		}
+	})
+}
+
+// A limit that changes is that of the statements that wait for it.
+func TestAdmissionOfChangedLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &Engine{admission: newAdmission(Limits{Statements: 1})}
+		a := e.admission
+		a.turns = 100
+		var running, most atomic.Int32
+		var all sync.WaitGroup
+		release := make(chan struct{})
+		for range 50 {
+			all.Go(func() {
+				p, err := a.enter(t.Context(), "x", 1<<30)
+				if err != nil {
+					t.Error(err)
+				}
+				most.Store(max(most.Load(), running.Add(1)))
+				<-release
+				running.Add(-1)
+				p.end()
+			})
+		}
+		for _, limit := range []int{20, 5, 30} {
+			e.Limit("x", Limits{Statements: limit})
+			synctest.Wait()
+			if n := int(running.Load()); n != max(limit, 20) {
+				t.Errorf("%d run at a limit of %d", n, limit)
+			}
+		}
+		close(release)
+		all.Wait()
+		if a.long+a.short != 0 || len(a.running) != 0 || len(a.waiting) != 0 {
+			t.Errorf("%d turns, %v, %d waiting", a.long+a.short, a.running, len(a.waiting))
 		}
 	})
 }
@@ -155,8 +226,8 @@ func TestAdmissionAtRandom(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if a.taken != 0 || len(a.running) != 0 || len(a.waiting) != 0 {
-		t.Errorf("%d turns, %v, %d waiting", a.taken, a.running, len(a.waiting))
+	if a.long+a.short != 0 || len(a.running) != 0 || len(a.waiting) != 0 {
+		t.Errorf("%d turns, %v, %d waiting", a.long+a.short, a.running, len(a.waiting))
 	}
 }
 
@@ -199,7 +270,7 @@ func TestLimits(t *testing.T) {
 	if n, err := run("SELECT flow_id FROM flows"); n != len(rows) || err != nil {
 		t.Errorf("%d rows, %v", n, err)
 	}
-	if a := e.admission; a.taken != 0 || len(a.running) != 0 {
-		t.Errorf("%d turns, %v", a.taken, a.running)
+	if a := e.admission; a.long+a.short != 0 || len(a.running) != 0 {
+		t.Errorf("%d turns, %v", a.long+a.short, a.running)
 	}
 }

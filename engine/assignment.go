@@ -14,46 +14,83 @@ import (
 // SET @since = (SELECT MIN(ts) FROM …): variables that take a value of the
 // archive, which go-mysql-server has no rows of.
 
-// asks tells whether a SET is of user variables alone, and asks for rows.
+// asks tells whether a SET gives a user variable what a query comes to, or sets
+// something else too, which must not see it yet.
 func asks(s *sqlparser.Set) bool {
-	subquery := false
+	users, subquery := false, false
 	for _, x := range s.Exprs {
 		if x.Var.Scope != sqlparser.VariableScope {
-			return false
+			continue
 		}
+		users = true
 		_ = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
 			_, is := n.(*sqlparser.Subquery)
 			subquery = subquery || is
 			return !subquery, nil
 		}, x.Expr)
 	}
-	return subquery
+	return users && (subquery || len(s.Exprs) > 1)
 }
 
-// assign runs such a SET, one variable after the other: a later one may use an
-// earlier one.
+// assign runs such a SET. As in MySQL all values are known before the first
+// variable has one, and none has if one can't. What is no variable of the user,
+// go-mysql-server sets.
 func (e *Engine) assign(ctx *sql.Context, s *sqlparser.Set, params Parameters) error {
+	type value struct {
+		name string
+		typ  sql.Type
+		v    any
+	}
+	var values []value
+	var settings sqlparser.SetExprs
 	for _, x := range s.Exprs {
-		schema, rows, handled, err := e.Answer(ctx, "SELECT "+sqlparser.String(x.Expr), params)
+		if x.Var.Scope != sqlparser.VariableScope {
+			settings = append(settings, x)
+			continue
+		}
+		t, v, err := e.valueOf(ctx, x.Expr, params)
 		if err != nil {
 			return err
 		}
-		if !handled {
-			return userError("a variable can't take this value")
+		values = append(values, value{x.Var.Name.Lowered(), t, v})
+	}
+	if settings != nil {
+		inner := ctx.WithContext(ctx.Context)
+		inner.ProcessList = sql.EmptyProcessList{} // in which no statement ends
+		_, rows, err := e.others(inner, sqlparser.String(&sqlparser.Set{Exprs: settings}))
+		if err == nil {
+			_, err = sql.RowIterToRows(inner, rows)
 		}
-		row, err := rows.Next(ctx)
-		if err != nil && !errors.Is(err, io.EOF) {
-			rows.Close(ctx)
+		if err != nil {
 			return err
 		}
-		if err := rows.Close(ctx); err != nil {
-			return err
-		}
-		if err := e.assignValue(ctx, x.Var.Name.Lowered(), schema[0].Type, row[0]); err != nil {
+	}
+	for _, x := range values {
+		if err := e.assignValue(ctx, x.name, x.typ, x.v); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// valueOf is what an expression comes to.
+func (e *Engine) valueOf(ctx *sql.Context, x sqlparser.Expr, params Parameters) (sql.Type, any, error) {
+	schema, rows, handled, err := e.Answer(ctx, "SELECT "+sqlparser.String(x), params)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !handled {
+		return nil, nil, userError("a variable can't take this value")
+	}
+	row, err := rows.Next(ctx)
+	if err != nil && !errors.Is(err, io.EOF) {
+		rows.Close(ctx)
+		return nil, nil, err
+	}
+	if err := rows.Close(ctx); err != nil {
+		return nil, nil, err
+	}
+	return schema[0].Type, row[0], nil
 }
 
 // assignValue gives a variable one of the types it can have (MySQL manual 11.4):

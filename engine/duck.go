@@ -22,7 +22,8 @@ import (
 // result, and because only raw vectors are fast enough for packets.
 type duck struct {
 	db    duckdb.Database
-	spill string // temporary directory, removed by close
+	spill string   // temporary directory, removed by close
+	lock  *os.File // of it
 
 	mu     sync.Mutex
 	idle   []duckdb.Connection
@@ -46,14 +47,15 @@ const maxIdleConnections = 16
 // openDuck opens the database and locks it down: readable are the Parquet
 // files under roots and nothing else, and no statement can widen that.
 func openDuck(cfg Config, roots []string) (*duck, error) {
-	spill, err := os.MkdirTemp(cfg.SpillDirectory, "wiresql-spill-")
+	spill, lock, err := newSpill(cfg.SpillDirectory)
 	if err != nil {
-		return nil, fmt.Errorf("create spill directory: %w", err)
+		return nil, err
 	}
-	d := &duck{spill: spill}
+	d := &duck{spill: spill, lock: lock}
 	d.absent.Store(&absence{})
 	if duckdb.Open(":memory:", &d.db) == duckdb.StateError {
 		os.RemoveAll(spill)
+		lock.Close()
 		return nil, errors.New("open in-memory duckdb")
 	}
 	if err := d.registerFunctions(); err != nil {
@@ -105,6 +107,7 @@ func (d *duck) close() {
 	for i := range idle {
 		duckdb.Disconnect(&idle[i])
 	}
+	defer d.lock.Close()
 	defer os.RemoveAll(d.spill)
 	ended := make(chan struct{})
 	go func() {

@@ -47,7 +47,6 @@ func Explained(text string) string {
 // explain answers EXPLAIN; handled is false when it is about a statement that
 // is no query.
 func (e *Engine) explain(ctx *sql.Context, x *pushdown.Explain, params Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error) {
-	ctx.Session.ClearWarnings()
 	if x.Analyze && x.Format == "TRADITIONAL" {
 		return nil, nil, true, &functions.SQLError{Number: 1235, State: "42000",
 			Message: "This version of wiresql doesn't yet support 'EXPLAIN ANALYZE with TRADITIONAL format'"}

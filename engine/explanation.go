@@ -88,6 +88,12 @@ func (r *run) describe() (*explanation, error) {
 	x.Tree, x.SQL = lines(r.plan.Outline()), lines(r.plan.SQL)
 	var reads []*reading
 	var sum filesRead
+	direct := map[*tables.Relation]int{} // scans that only what found the packets stands for
+	for _, one := range r.reads {
+		if one.why == "" && r.isDirect() {
+			direct[one.relation] = one.scan.ID
+		}
+	}
 	for _, one := range r.reads {
 		if one.why == "" && r.isDirect() {
 			continue // the packets found are the answer
@@ -102,6 +108,9 @@ func (r *run) describe() (*explanation, error) {
 			if s := one.slow(t, r.engine); s != nil {
 				x.Slow = append(x.Slow, *s)
 			}
+		}
+		if scan, ok := direct[one.relation]; ok {
+			x.scans[scan] = len(x.Tables)
 		}
 		x.Tables = append(x.Tables, t)
 		sum.Bytes += t.Bytes

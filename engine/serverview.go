@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -146,9 +147,9 @@ func (v serverView) Processes() (out []metadata.Process) {
 	return out
 }
 
-// Warnings implements metadata.Server.
+// Warnings implements metadata.Server: in the order they came in.
 func (v serverView) Warnings() (out []metadata.Warning) {
-	for _, w := range v.ctx.Session.Warnings() {
+	for _, w := range slices.Backward(v.ctx.Session.Warnings()) {
 		out = append(out, metadata.Warning{Level: w.Level, Code: w.Code, Message: w.Message})
 	}
 	return out

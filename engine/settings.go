@@ -30,6 +30,8 @@ var obeyed = map[string]string{
 	"sql_select_limit":         "rows of a statement without a `LIMIT` of its own",
 	"time_zone":                "the zone of times: `SYSTEM` (UTC), an offset, or a name; another is error 1298",
 	"timestamp":                "seconds since 1970: the time that `NOW()` gives; 0 is the clock's",
+	"net_read_timeout":         "seconds that each piece of a command may take to come",
+	"wait_timeout":             "seconds that a connection may do nothing; then it is closed with error 4031",
 	varPushdown:                "`off`: plain plans, and every packet is read. A second opinion, slow",
 	varScanLimit:               "bytes of packets that a statement may read",
 	varGaps:                    "`warn` or `error`: what an incomplete answer is",
@@ -40,7 +42,6 @@ var obeyed = map[string]string{
 var onlyValues = map[string]struct{ value, why string }{
 	"default_collation_for_utf8mb4": {"utf8mb4_0900_ai_ci", "name the collation, as in SET NAMES utf8mb4 COLLATE …"},
 	"explain_format":                {"TRADITIONAL", "name the format, as in EXPLAIN FORMAT=JSON …"},
-	"lc_messages":                   {"en_US", "messages are English"},
 	"max_join_size":                 {"18446744073709551615", "rows are not counted ahead; use wiresql_packet_scan_limit or max_execution_time"},
 	"pseudo_thread_id":              {"0", "a connection has the number it has"},
 	"rand_seed1":                    {"0", "RAND() takes no seed"},
@@ -82,10 +83,11 @@ var unused = []struct{ about, names string }{
 		min_examined_row_limit original_server_version print_identified_with_as_hex pseudo_slave_mode rbr_exec_mode server_id server_uuid
 		show_create_table_skip_secondary_engine show_create_table_verbosity show_external_procedures show_old_temporals sql_log_bin
 		sql_log_off sql_notes sql_warnings`},
+	{"the language of messages, which is English", "lc_messages"},
 	{"connections, whose limits are the server's", `authentication_policy connection_memory_chunk_size
 		global_connection_memory_tracking ssl_session_cache_mode interactive_timeout lock_wait_timeout max_user_connections net_buffer_length
-		net_read_timeout net_retry_count net_write_timeout session_track_gtids session_track_schema session_track_state_change
-		session_track_system_variables session_track_transaction_info wait_timeout`},
+		net_retry_count net_write_timeout session_track_gtids session_track_schema session_track_state_change
+		session_track_system_variables session_track_transaction_info`},
 }
 
 // checkOnly refuses another value than the one that is obeyed.

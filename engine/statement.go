@@ -81,6 +81,9 @@ func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schem
 
 func (e *Engine) answer(ctx *sql.Context, text string, params Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error) {
 	about, err := e.translate(ctx, text)
+	if !about.Warnings && !asksForWarnings(text) {
+		ctx.Session.ClearWarnings()
+	}
 	if err != nil {
 		return nil, nil, true, err
 	}
@@ -94,7 +97,6 @@ func (e *Engine) answer(ctx *sql.Context, text string, params Parameters) (schem
 		text = about.Text
 	}
 	if about.Kind == metadata.Evaluate || about.Kind == metadata.Done {
-		ctx.Session.ClearWarnings()
 		if about.Kind == metadata.Evaluate {
 			err = e.evaluate(ctx, about.Text, params)
 		}
@@ -103,9 +105,6 @@ func (e *Engine) answer(ctx *sql.Context, text string, params Parameters) (schem
 	st, err := e.parse(text)
 	if st == nil || err != nil {
 		return nil, nil, err != nil, err
-	}
-	if !about.Warnings && !asksForWarnings(text) {
-		ctx.Session.ClearWarnings()
 	}
 	switch ast := st.AST.(type) {
 	case *sqlparser.PrepareStmt:
@@ -179,8 +178,8 @@ func (e *Engine) Prepare(ctx *sql.Context, text string) (schema sql.Schema, hand
 	}
 	switch st.AST.(type) {
 	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt:
-		return nil, true, userError("a statement about prepared statements can't be prepared")
-	case *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release:
+		return nil, true, &functions.SQLError{Number: 1295, State: "HY000", Message: "This command is not supported in the prepared statement protocol yet"}
+	case *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release, *sqlparser.Set:
 		return nil, true, nil
 	case *sqlparser.Begin, *sqlparser.Commit, *sqlparser.Rollback:
 		return nil, false, nil

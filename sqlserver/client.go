@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"strings"
 
@@ -40,8 +41,13 @@ const (
 	comChangeUser  = 0x11
 )
 
-// errQuit is the end of a conversation.
-var errQuit = errors.New("the client has left")
+// errQuit is the end of a conversation. By errKilled the client ended it itself
+// and is told.
+var (
+	errQuit   = errors.New("the client has left")
+	errKilled = newError(1317, "70100", "Query execution was interrupted")
+	errIdle   = newError(4031, "HY000", "The client was disconnected by the server because of inactivity. See wait_timeout and interactive_timeout for configuring this behavior.")
+)
 
 // serve speaks with a client until one of the two has enough.
 func (s *Server) serve(raw *conn, id uint32) {
@@ -62,14 +68,18 @@ func (s *Server) serve(raw *conn, id uint32) {
 		c.leave(err)
 		return
 	}
-	raw.loggedIn()
 	c.skips = true
 	if c.ok(0, 0, 0, false) != nil || c.flush() != nil {
 		return
 	}
 	for {
 		c.sequence = 0
+		raw.await(s.handler.patience(c.wire))
 		m, err := c.read(s.cfg.MaxRequestBytes)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			c.sequence = 0 // nobody has asked
+			err = errIdle
+		}
 		if err == nil {
 			err = c.command(&m)
 		} else if err == errTooLarge && len(m.rest) > 0 {
@@ -188,13 +198,21 @@ func (c *client) query(ctx context.Context, text string, multi bool) error {
 		to := &answer{client: c}
 		rest, err := c.handler.run(ctx, c.wire, &statement{text: text, multi: multi}, to)
 		if err != nil {
-			return c.fail(err)
+			return c.failed(err)
 		}
 		if err := to.finish(rest != ""); err != nil || rest == "" {
 			return err
 		}
 		text = rest
 	}
+}
+
+// failed answers a statement that failed.
+func (c *client) failed(err error) error {
+	if err == errKilled {
+		return err
+	}
+	return c.fail(err)
 }
 
 // fieldList describes the columns of a table whose names are LIKE a pattern.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"regexp"
 	"runtime/debug"
 	"strconv"
@@ -19,7 +20,6 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
-	"github.com/dolthub/vitess/go/sqltypes"
 	querypb "github.com/dolthub/vitess/go/vt/proto/query"
 	"github.com/dolthub/vitess/go/vt/sqlparser"
 
@@ -116,6 +116,21 @@ func (h *handler) reset(c *mysql.Conn) error {
 	return h.newSession(c, schema)
 }
 
+// patience is how long a session waits for a client's next command, and for each
+// piece of one.
+func (h *handler) patience(c *mysql.Conn) (command, piece time.Duration) {
+	ctx, err := h.sessions.NewContextWithQuery(context.Background(), c, "")
+	seconds := func(name string) time.Duration {
+		n := int64(1)
+		if err == nil {
+			v, _ := ctx.GetSessionVariable(ctx, name)
+			n, _ = v.(int64)
+		}
+		return time.Duration(min(max(n, 1), math.MaxInt32)) * time.Second
+	}
+	return seconds("wait_timeout"), seconds("net_read_timeout")
+}
+
 // warningCount is what the end of a result tells of warnings.
 func (h *handler) warningCount(c *mysql.Conn) uint16 {
 	ctx, err := h.sessions.NewContextWithQuery(context.Background(), c, "")
@@ -156,6 +171,8 @@ func (h *handler) prepare(ctx context.Context, c *mysql.Conn, text string) (_ st
 	defer func() {
 		if err != nil { // what can be prepared is told of when it runs
 			h.backend.Log(sqlCtx, logged(text, started, 0, err))
+			sqlCtx.Session.ClearWarnings()
+			keep(sqlCtx, err)
 		}
 	}()
 	text, _, _ = engine.Restate(sqlCtx, text, false)
@@ -168,6 +185,9 @@ func (h *handler) prepare(ctx context.Context, c *mysql.Conn, text string) (_ st
 	}
 	if handled {
 		return text, schemaFields(sqlCtx, schema), nil
+	}
+	if kills.MatchString(text) {
+		return text, nil, nil
 	}
 	// What is prepared is run as it was prepared: it is judged here.
 	if _, _, err := h.parse(sqlCtx, &statement{text: text}); err != nil {
@@ -309,6 +329,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 		}
 		h.log.Debug("statement", "connection", c.ConnectionID, "rows", out.total, "duration", time.Since(started))
 		h.backend.Log(sqlCtx, logged(st.text, started, out.total, err))
+		keep(sqlCtx, err)
 		c.StatusFlags = status(sqlCtx)
 		stop()
 	}()
@@ -321,6 +342,10 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 		st.text, rest = firstStatement(st.text)
 	}
 	st.text = inTheirGrammar(st.text)
+	if kill := kills.FindStringSubmatch(st.text); kill != nil {
+		sqlCtx.Session.ClearWarnings()
+		return rest, h.kill(sqlCtx, !strings.EqualFold(kill[1], "query"), kill[2], st.params)
+	}
 	schema, iter, handled, err := h.backend.Answer(sqlCtx, st.text, st.params)
 	if err != nil {
 		return "", ended(sqlCtx, err)
@@ -335,15 +360,8 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 	if err != nil {
 		return "", err
 	}
-	sqlCtx.Session.ClearWarnings()
 	if parsed == nil && !st.prepared {
 		return rest, nil // a comment
-	}
-	if kill, ok := parsed.(*sqlparser.Kill); ok {
-		if err := h.kill(sqlCtx, kill); err != nil {
-			return "", err
-		}
-		return rest, nil
 	}
 	values, err := expressions(st.params)
 	if err != nil {
@@ -354,6 +372,13 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 		return "", ended(sqlCtx, err)
 	}
 	return rest, out.result(schema, iter)
+}
+
+// keep makes the error of a statement one that SHOW ERRORS tells of.
+func keep(ctx *sql.Context, err error) {
+	if known := sqlError(err); known != nil {
+		ctx.Session.Warn(&sql.Warning{Level: "Error", Code: known.Num, Message: known.Message})
+	}
 }
 
 // logged is a statement that is over, for the log of them.
@@ -446,28 +471,56 @@ func (h *handler) parse(ctx *sql.Context, st *statement) (parsed sqlparser.State
 	return parsed, rest, nil
 }
 
-// kill ends a statement or a connection of the same user.
-func (h *handler) kill(ctx *sql.Context, k *sqlparser.Kill) error {
-	v, err := sqltypes.Value{}, error(nil)
-	text := sqlparser.String(k.ConnID)
-	if v, err = sqltypes.NewIntegral(text); err != nil {
-		return newError(mysql.ERParseError, "42000", "KILL takes a connection's number, not "+text)
+// kills reads KILL: what is ended, and the expression of its number.
+var kills = regexp.MustCompile(`(?is)^(?:\s|/\*.*?\*/|--[^\n]*\n|#[^\n]*\n)*KILL\s+(?:(CONNECTION|QUERY)\s+)?(.+?)[\s;]*$`)
+
+// kill ends a statement or a connection of the same user. One's own statement
+// ends too: it is this one.
+func (h *handler) kill(ctx *sql.Context, connection bool, expression string, params engine.Parameters) error {
+	text := expression
+	if _, err := strconv.ParseUint(text, 10, 64); err != nil {
+		if text, err = h.value(ctx, expression, params); err != nil {
+			return err
+		}
 	}
-	id, err := strconv.ParseUint(v.ToString(), 10, 32)
+	id, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
-		return newError(mysql.ERParseError, "42000", "KILL takes a connection's number, not "+text)
+		return newError(1094, "HY000", "Unknown thread id: "+text)
 	}
 	for _, p := range ctx.ProcessList.Processes() {
-		if p.Connection != uint32(id) {
-			continue
+		switch {
+		case p.Connection != uint32(id):
+		case p.Connection != ctx.Session.ID():
+			ctx.ProcessList.Kill(p.Connection)
+			if connection {
+				return ctx.KillConnection(p.Connection)
+			}
+			return nil
+		case connection:
+			return errKilled
+		default:
+			return newError(mysql.ERQueryInterrupted, mysql.SSQueryInterrupted, "Query execution was interrupted")
 		}
-		ctx.ProcessList.Kill(p.Connection)
-		if k.Connection {
-			return ctx.KillConnection(p.Connection)
-		}
-		return nil
 	}
 	return newError(1094, "HY000", "Unknown thread id: "+text)
+}
+
+// value is what an expression comes to, as text.
+func (h *handler) value(ctx *sql.Context, expression string, params engine.Parameters) (string, error) {
+	schema, rows, handled, err := h.backend.Answer(ctx, "SELECT "+expression, params)
+	if err != nil {
+		return "", err
+	}
+	if !handled {
+		return "", newError(mysql.ERParseError, "42000", "KILL takes a connection's number, not "+expression)
+	}
+	defer rows.Close(ctx)
+	row, err := rows.Next(ctx)
+	if err != nil || len(row) != 1 || row[0] == nil {
+		return "NULL", nil
+	}
+	v, err := schema[0].Type.SQL(ctx, nil, row[0])
+	return v.ToString(), err
 }
 
 // ownProcesses shows a user the own connections only: statements contain what

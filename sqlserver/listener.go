@@ -103,6 +103,11 @@ type conn struct {
 	mu      sync.Mutex
 	number  int       // of statements begun and ended
 	hurried time.Time // until when may be written; zero for writeTime each
+
+	// Of the goroutine that serves: a command is waited for until quiet, and
+	// when it has begun, for each of its pieces so long.
+	quiet time.Time
+	piece time.Duration
 }
 
 // statement begins or ends a statement: a hurry of one before is over.
@@ -143,8 +148,25 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// loggedIn ends the time limit of the login.
-func (c *conn) loggedIn() { c.Conn.SetReadDeadline(time.Time{}) }
+// await begins to wait for the next command.
+func (c *conn) await(command, piece time.Duration) {
+	c.quiet, c.piece = time.Now().Add(command), piece
+}
+
+// Read reads, for as long as a command may take to come.
+func (c *conn) Read(p []byte) (int, error) {
+	switch {
+	case !c.quiet.IsZero():
+		c.Conn.SetReadDeadline(c.quiet)
+	case c.piece > 0: // else it is logging in
+		c.Conn.SetReadDeadline(time.Now().Add(c.piece))
+	}
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.quiet = time.Time{}
+	}
+	return n, err
+}
 
 func (c *conn) Close() error {
 	c.once.Do(func() {

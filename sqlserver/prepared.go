@@ -134,7 +134,7 @@ func (c *client) execute(ctx context.Context, m *message) error {
 	if flags&readOnlyCursor == 0 {
 		to := &answer{client: c, isBinary: true}
 		if _, err := c.handler.run(ctx, c.wire, run, to); err != nil {
-			return c.fail(err)
+			return c.failed(err)
 		}
 		return to.finish(false)
 	}
@@ -145,7 +145,7 @@ func (c *client) execute(ctx context.Context, m *message) error {
 	}
 	if err != nil {
 		cur.close()
-		return c.fail(err)
+		return c.failed(err)
 	}
 	warnings := c.handler.warningCount(c.wire)
 	if !cur.isOpen {

@@ -65,3 +65,26 @@ func distance(a, b string, limit int) int {
 	}
 	return min(row[len(b)], limit)
 }
+
+// DidYouMean ends the error of a table that does not exist: the one that may be
+// meant, of another schema or with another spelling. It is empty if there is none.
+func DidYouMean(schema, table string) string {
+	var names []string
+	near := ""
+	for _, r := range Relations {
+		name := r.Name
+		if r.Schema != schema {
+			name = r.Schema + "." + name
+		}
+		if names = append(names, name); near == "" && strings.EqualFold(r.Name, table) {
+			near = name
+		}
+	}
+	if near == "" {
+		near = Nearest(table, names)
+	}
+	if near == "" {
+		return ""
+	}
+	return ": did you mean " + near + "?"
+}

@@ -293,7 +293,7 @@ func readable(s Server, schema, table string) (*tables.Relation, error) {
 	if _, err := schemaOr(s, schema); err != nil {
 		return nil, err
 	}
-	return nil, mistake(1146, "42S02", "Table '%s.%s' doesn't exist", schema, table)
+	return nil, mistake(1146, "42S02", "Table '%s.%s' doesn't exist%s", schema, table, tables.DidYouMean(schema, table))
 }
 
 // tableFrom takes FROM or IN, a table, and perhaps its schema behind it.

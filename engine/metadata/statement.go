@@ -70,14 +70,15 @@ func firstWord(text string) string {
 	return ""
 }
 
-var readers map[string]func(*reader, Server) (Statement, error)
+var readers = map[string]func(*reader, Server) (Statement, error){}
 
 func init() {
-	readers = map[string]func(*reader, Server) (Statement, error){
+	for word, read := range map[string]func(*reader, Server) (Statement, error){
 		"SHOW": show, "DESC": describe, "DESCRIBE": describe, "EXPLAIN": describe, "HELP": help, "DO": do, "XA": xa,
 		"LOCK": lock, "UNLOCK": lock, "CHECK": maintain, "CHECKSUM": maintain, "ANALYZE": maintain, "OPTIMIZE": maintain, "REPAIR": maintain,
-		"FLUSH": lacking("RELOAD or FLUSH_TABLES"), "RESET": lacking("RELOAD"), "SHUTDOWN": lacking("SHUTDOWN"), "RESTART": lacking("SHUTDOWN"),
-		"HANDLER": handler,
+		"TABLE": table,
+	} {
+		readers[word] = read
 	}
 }
 
@@ -134,6 +135,9 @@ func schemaOr(s Server, schema string) (string, error) {
 // describe is DESCRIBE and EXPLAIN of a table; of a statement it is none of ours.
 func describe(r *reader, s Server) (Statement, error) {
 	first := r.peek(0)
+	if r.is("INSERT") || r.is("UPDATE") || r.is("DELETE") || r.is("REPLACE") {
+		return Statement{}, onlyAnswers(strings.ToUpper(first.text))
+	}
 	if first.kind == wordToken && notTables[strings.ToUpper(first.text)] {
 		return Statement{}, nil
 	}
@@ -155,7 +159,7 @@ func describe(r *reader, s Server) (Statement, error) {
 
 // notTables are words behind EXPLAIN that are no table.
 var notTables = map[string]bool{"SELECT": true, "FORMAT": true, "ANALYZE": true, "EXTENDED": true, "PARTITIONS": true, "TABLE": true,
-	"WITH": true, "VALUES": true, "FOR": true, "SHOW": true, "SET": true, "CALL": true, "INSERT": true, "UPDATE": true, "DELETE": true, "REPLACE": true, "INTO": true}
+	"WITH": true, "VALUES": true, "FOR": true, "SHOW": true, "SET": true, "CALL": true, "INTO": true}
 
 // help is HELP, which has no texts here.
 func help(r *reader, _ Server) (Statement, error) {
@@ -171,12 +175,24 @@ func do(r *reader, _ Server) (Statement, error) {
 	return Statement{Kind: Evaluate, Text: "SELECT " + r.text[r.peek(0).start:]}, nil
 }
 
+// table is TABLE: all columns and rows of one, perhaps in an order.
+func table(r *reader, _ Server) (Statement, error) {
+	from := r.peek(0).start
+	if _, _, ok := r.table(); !ok {
+		return Statement{}, r.syntax()
+	}
+	if !r.ended() && !r.is("ORDER") && !r.is("LIMIT") && !r.is("UNION") && !r.is("INTERSECT") && !r.is("EXCEPT") {
+		return Statement{}, r.syntax()
+	}
+	return Statement{Kind: Query, Text: "SELECT * FROM " + r.text[from:]}, nil
+}
+
 // xa lists distributed transactions, of which there are none.
 func xa(r *reader, _ Server) (Statement, error) {
 	if r.take("RECOVER CONVERT XID", "RECOVER") {
 		return asked(r, "SELECT 0 AS formatID, 0 AS gtrid_length, 0 AS bqual_length, '' AS data FROM mysql.help_topic LIMIT 0")
 	}
-	return Statement{}, mistake(1290, "HY000", "wiresql answers questions only: XA is refused")
+	return Statement{}, onlyAnswers("XA")
 }
 
 // lock is LOCK TABLES, which programs that copy tables send: nobody writes what
@@ -203,7 +219,7 @@ func lock(r *reader, s Server) (Statement, error) {
 			}
 		}
 		if r.take("WRITE", "LOW_PRIORITY WRITE") {
-			return Statement{}, mistake(1290, "HY000", "wiresql answers questions only: LOCK TABLES … WRITE is refused")
+			return Statement{}, onlyAnswers("LOCK TABLES … WRITE")
 		}
 		if !r.take("READ LOCAL", "READ") {
 			return Statement{}, r.syntax()
@@ -253,15 +269,4 @@ func maintain(r *reader, s Server) (Statement, error) {
 	for r.take("QUICK", "EXTENDED", "FAST", "MEDIUM", "CHANGED", "FOR UPGRADE") {
 	}
 	return asked(r, strings.Join(rows, " UNION ALL "))
-}
-
-// lacking is a statement that takes a right no account has.
-func lacking(right string) func(*reader, Server) (Statement, error) {
-	return func(*reader, Server) (Statement, error) {
-		return Statement{}, mistake(1227, "42000", "Access denied; you need (at least one of) the %s privilege(s) for this operation", right)
-	}
-}
-
-func handler(*reader, Server) (Statement, error) {
-	return Statement{}, mistake(1031, "HY000", "Table storage engine for '%s' doesn't have this option", Engine)
 }

@@ -193,22 +193,7 @@ func (c *compiler) unknownTable(schema, name string) error {
 	if !slices.Contains(c.session.Schemas(), schema) {
 		return mistake(1049, "42000", "Unknown database '%s'", schema)
 	}
-	var names []string
-	for _, r := range tables.Relations {
-		n := r.Name
-		if r.Schema != schema {
-			n = r.Schema + "." + n
-		}
-		names = append(names, n)
-		if strings.EqualFold(r.Name, name) {
-			return mistake(1146, "42S02", "Table '%s.%s' doesn't exist: did you mean %s?", schema, name, n)
-		}
-	}
-	hint := ""
-	if near := tables.Nearest(strings.ToLower(name), names); near != "" {
-		hint = ": did you mean " + near + "?"
-	}
-	return mistake(1146, "42S02", "Table '%s.%s' doesn't exist%s", schema, name, hint)
+	return mistake(1146, "42S02", "Table '%s.%s' doesn't exist%s", schema, name, tables.DidYouMean(schema, name))
 }
 
 // scan adds a scan of a relation to the plan.

@@ -42,8 +42,8 @@ const (
 	// stands between two of them is no name anybody gives a variable.
 	joined     = " ^ @`||` ^ "
 	joinedName = "||"
-	// patternBegins and patternEnds stand around a pattern of LIKE that is
-	// joined, which has to be in parentheses with ^.
+	// patternBegins and patternEnds stand around what is joined behind LIKE or a
+	// ^ of its own: || binds more than these.
 	patternBegins, patternEnds = "(/*||*/", "/*||*/)"
 	// highNot stands for NOT that binds as ! does.
 	highNot = "!/*NOT*/ "
@@ -82,7 +82,7 @@ func (m Mode) Restate(text string) (first, rest string) {
 			b.WriteString(highNot)
 			last = ""
 		default:
-			if m.PipesAsConcat && strings.EqualFold(word, "like") && looks > 0 {
+			if m.PipesAsConcat && (word == "^" || strings.EqualFold(word, "like")) && looks > 0 {
 				at, joins := m.joinedEnd(text, end)
 				if looks -= at - end; joins {
 					word, ends = word+" "+patternBegins, append(ends, at)
