@@ -122,6 +122,8 @@ func (p *program) importExports(ctx context.Context, a *archive.Archive, paths [
 	}
 	defer func() {
 		if im.tx != nil {
+			im.rows.Stop()
+			im.exporters.Stop()
 			im.tx.Abort()
 		}
 	}()

@@ -52,6 +52,11 @@ type conversation struct {
 	base       [2]total // of the pieces before this one
 }
 
+// touch reads of each cache line that a packet needs.
+func (c *conversation) touch() uint64 {
+	return c.low.Lo + uint64(c.first) + uint64(c.positions.first) + uint64(c.positions.tail)
+}
+
 type total struct{ packets, bytes int64 }
 
 // facts are what a row takes from its first packet.

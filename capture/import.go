@@ -95,8 +95,9 @@ type importer struct {
 	reported  time.Time
 	baseBytes int64 // of the files before the one being read
 
-	header tables.Header
-	packet Packet
+	records [Batch]pcap.Record
+	headers [Batch]tables.Header
+	batched [Batch]Packet
 }
 
 // imported is a file of the batch being filled.
@@ -130,9 +131,9 @@ func (im *importer) run() error {
 	mc := im.cfg.Meter
 	mc.Sensor, mc.Site = im.cfg.Sensor, im.cfg.Site
 	im.meter = NewMeter(mc, im.rows, observe.New(im.rows))
-	im.packet.Header = &im.header
 	defer func() {
 		if im.tx != nil {
+			im.rows.stop()
 			im.tx.Abort()
 		}
 	}()
@@ -449,32 +450,39 @@ func (im *importer) copyTo() func(*pcap.Record) (tables.ID, error) {
 // packets meters the packets of a file; place says where each is kept. It
 // returns nil at the file's end, or why it stopped before.
 func (im *importer) packets(r *pcap.Reader, s *source, place func(*pcap.Record) (tables.ID, error)) error {
-	var rec pcap.Record
-	p, h := &im.packet, &im.header
 	im.progress.File = s.path
-	for n := 1; ; n++ {
-		if n%checkEvery == 0 {
+	for n := 0; ; {
+		if n >= checkEvery {
+			n = 0
 			if err := im.ctx.Err(); err != nil {
 				return err
 			}
 			im.tell(r.Consumed(), false)
 		}
-		if err := r.Next(&rec); err != nil {
+		k, err := r.Batch(im.records[:])
+		if err != nil {
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return err
 		}
-		id, err := place(&rec)
-		if err != nil {
+		var failed error
+		for i := range k {
+			rec, p := &im.records[i], &im.batched[i]
+			if p.ID, failed = place(rec); failed != nil {
+				k = i
+				break
+			}
+			p.TS, p.Data, p.Length, p.Header = rec.TS, rec.Data, rec.Length, &im.headers[i]
+			tables.Decode(rec.Link, rec.Data, rec.Length, p.Header)
+		}
+		if err := im.meter.Packets(im.batched[:k]); err != nil {
 			return err
 		}
-		tables.Decode(rec.Link, rec.Data, rec.Length, h)
-		p.TS, p.Data, p.Length, p.ID = rec.TS, rec.Data, rec.Length, id
-		if err := im.meter.Packet(p); err != nil {
-			return err
+		if n += k; failed != nil {
+			return failed
 		}
-		im.progress.Packets++
+		im.progress.Packets += int64(k)
 	}
 }
 

@@ -106,6 +106,9 @@ type Meter struct {
 
 	row      tables.Flow
 	handed   observe.Packet
+	cids     *tables.CIDHash
+	ahead    [Batch]uint32 // of the packets to come: the conversation each may belong to
+	touched  uint64        // so that what Packets looks at is looked at
 	ids      []tables.ID
 	text     []byte // postings being encoded
 	arena    []byte // postings of rows handed out
@@ -122,6 +125,7 @@ func NewMeter(cfg Config, sink Sink, observer *observe.Observer) *Meter {
 		sink:     sink,
 		observer: observer,
 		secret:   rand.Uint64(),
+		cids:     tables.NewCIDHash(),
 		table:    newTable(),
 		blocks:   newBlocks(int(cfg.MaxPositions / blockSize)),
 		names:    make(map[uint32]string),
@@ -134,6 +138,41 @@ func (m *Meter) Source(id SourceID) { m.source, m.ordinal = id, 0 }
 
 // Stats returns the counters so far.
 func (m *Meter) Stats() Stats { return m.stats }
+
+// Batch is how many packets Packets takes at most.
+const Batch = 64
+
+// Packets meters up to Batch packets, as Packet does one after the other. What
+// they need of the table is asked of memory for all of them first: conversations
+// are more than the processor's cache holds, and so the waits overlap.
+func (m *Meter) Packets(list []Packet) error {
+	t := m.table
+	for i := range list {
+		h := list[i].Header
+		m.ahead[i] = 0
+		if !h.IP || h.Fragment {
+			continue
+		}
+		srcPort, dstPort := h.SrcPort, h.DstPort
+		if h.Protocol == tables.ProtocolICMP || h.Protocol == tables.ProtocolICMPv6 {
+			srcPort, dstPort = icmpPorts(h.Protocol, h.ICMPType, h.ICMPCode)
+		}
+		k, _ := makeKey(h, srcPort, dstPort)
+		hash := k.hash(m.secret)
+		m.ahead[i] = t.index[hash&t.mask].number
+	}
+	for i := range list {
+		if n := m.ahead[i]; n != 0 {
+			m.touched += t.at(n).touch()
+		}
+	}
+	for i := range list {
+		if err := m.Packet(&list[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Packet meters a packet. The error is the sink's; after one, nothing more is
 // written.

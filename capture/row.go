@@ -15,7 +15,7 @@ func (m *Meter) emit(n uint32, c *conversation, reason endReason, last bool) {
 		if c.hasICMP {
 			a, b = uint16(c.icmpType), uint16(c.icmpCode)
 		}
-		c.cid, c.cidIsKnown = tables.CID(client, server, a, b, c.protocol), true
+		c.cid, c.cidIsKnown = m.cids.CID(client, server, a, b, c.protocol), true
 	}
 	r := &m.row
 	*r = tables.Flow{
@@ -31,8 +31,11 @@ func (m *Meter) emit(n uint32, c *conversation, reason endReason, last bool) {
 		Service:   tables.ServiceName(serverPort, c.protocol), ConnState: c.state(),
 		OrientedBy: orientedBy[c.orientedBy], EndReason: reason.String(), Sampling: tables.Some(int64(1)),
 		Piece: tables.Some(c.number), LastPiece: tables.Some(last), ConnTS: tables.Some(microseconds(c.begin)),
-		Encrypted: tables.Some(c.encrypted), ServerName: m.names[n],
-		CID: c.cid, FlowID: c.id, ConnID: c.conn, CutPackets: tables.Some(int64(c.cut)),
+		Encrypted: tables.Some(c.encrypted),
+		CID:       c.cid, FlowID: c.id, ConnID: c.conn, CutPackets: tables.Some(int64(c.cut)),
+	}
+	if c.named {
+		r.ServerName = m.names[n]
 	}
 	if c.hasICMP {
 		r.ICMPType, r.ICMPCode = tables.Some(int32(c.icmpType)), tables.Some(int32(c.icmpCode))

@@ -46,6 +46,14 @@ func (b *rowBuffers) begin(tx *archive.Tx) {
 	b.names.Begin(archive.NewRowFiles[tables.Name](tx, importLevel))
 }
 
+// stop gives up what was not flushed.
+func (b *rowBuffers) stop() {
+	b.flows.Stop()
+	b.others.Stop()
+	b.dns.Stop()
+	b.names.Stop()
+}
+
 // flush writes all rows of the batch; it returns how many of them were flows.
 func (b *rowBuffers) flush() (flows int64, err error) {
 	for _, f := range []func() (int64, error){b.others.Flush, b.dns.Flush, b.names.Flush, b.flows.Flush} {

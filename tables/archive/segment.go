@@ -125,10 +125,12 @@ func (w *SegmentWriter) rotate() error {
 		return fmt.Errorf("new segment: %w", err)
 	}
 	dir := w.tx.day(packets, folderName(w.key.sensor))
-	if err := a.mkdir(dir); err != nil {
+	w.tx.mu.Lock()
+	err = w.tx.folder(dir)
+	w.tx.mu.Unlock()
+	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
-	w.tx.dirs[dir] = true
 	path := filepath.Join(dir, fmt.Sprintf("%010d.pcap", n))
 	rel, err := filepath.Rel(a.dir, path)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
@@ -29,15 +30,17 @@ type Tx struct {
 	began  time.Time
 	intent *os.File
 
-	rows       []*stagedRows
 	superseded []File
 	replaced   []*Replacement
 	writers    map[segmentKey]*SegmentWriter
 	done       []tables.Segment // finished segments and adoptions
-	dirs       map[string]bool  // whose names must be durable
 	listed     bool             // the intent's own name is durable
 	untidy     bool             // leave the names to whoever tidies next
 	ended      bool
+
+	mu   sync.Mutex // row files are made by several goroutines
+	rows []*stagedRows
+	dirs map[string]bool // whose names must be durable
 }
 
 // stagedRows is a row file of an open batch.
@@ -109,6 +112,13 @@ func (tx *Tx) day(root ...string) string {
 	return filepath.Join(append(append([]string{tx.a.dir}, root...), tx.began.Format("2006/01/02"))...)
 }
 
+// folder makes a folder whose names must be durable when the batch is.
+func (tx *Tx) folder(dir string) error {
+	err := tx.a.mkdir(dir)
+	tx.dirs[dir] = true
+	return err
+}
+
 // stage makes the file of a row file.
 func (tx *Tx) stage(family Family, level string) (*stagedRows, error) {
 	if tx.ended {
@@ -117,11 +127,12 @@ func (tx *Tx) stage(family Family, level string) (*stagedRows, error) {
 	if levelRank(level) < 0 {
 		return nil, fmt.Errorf("level %q of %s: no such level", level, family)
 	}
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
 	dir := tx.day(string(family))
-	if err := tx.a.mkdir(dir); err != nil {
+	if err := tx.folder(dir); err != nil {
 		return nil, fmt.Errorf("write %s: %w", family, err)
 	}
-	tx.dirs[dir] = true
 	s := &stagedRows{tx: tx, path: filepath.Join(dir, fmt.Sprintf("%s-%s-%d.part", family, tx.id, len(tx.rows)))}
 	s.file = File{File: rows.File{Path: s.path}, Family: family, Schema: schemaVersion, Writer: tx.writer, Lane: "main", Level: level}
 	var err error

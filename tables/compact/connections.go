@@ -180,10 +180,14 @@ func (c *conversation) add(f *tables.Flow) {
 	if f.ServerName != "" && (r.ServerName == "" || piece < c.named) {
 		r.ServerName, c.named = f.ServerName, piece
 	}
-	if !slices.Contains(strings.Split(r.SeenBy, ","), f.Sensor) {
+	if r.SeenBy != f.Sensor && !slices.Contains(strings.Split(r.SeenBy, ","), f.Sensor) {
 		names := append(strings.Split(r.SeenBy, ","), f.Sensor)
 		slices.Sort(names)
 		r.SeenBy = strings.Join(names, ",")
+	}
+	if r.Segments == nil && len(f.Segments) > 0 {
+		r.Segments = slices.Clip(f.Segments) // the row's own: to insert into it makes another
+		return
 	}
 	for _, s := range f.Segments {
 		if i, found := slices.BinarySearch(r.Segments, s); !found {

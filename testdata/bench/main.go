@@ -14,6 +14,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -50,7 +51,7 @@ func main() {
 	flag.IntVar(&sql.flows, "rows", 20_000_000, "with -sql: flows beside DuckDB")
 	flag.IntVar(&sql.table, "table", 20_000_000, "with -sql: flows beside MariaDB")
 	flag.IntVar(&sql.calls, "calls", 5_000_000, "with -sql: rows of functions and of the stream")
-	only := flag.String("only", "", "comma-joined parts to run: import, needle, thousand, size, ports, aggregates (default all)")
+	only := flag.String("only", "", "comma-joined parts to run: import, many, size, needle, thousand, ports, aggregates, files (default all)")
 	out := flag.String("o", "", "write the table to this file too")
 	flag.Parse()
 	run := b.run
@@ -79,6 +80,23 @@ func (b *bench) run(only string) error {
 	}
 	if err := os.MkdirAll(b.dir, 0o755); err != nil {
 		return err
+	}
+	if want("files") {
+		if err := b.manyFiles(); err != nil {
+			return err
+		}
+	}
+	if want("many") {
+		many, err := b.corpus("many", 0, manyFlows)
+		if err != nil {
+			return err
+		}
+		if err := b.manyFlows(many); err != nil {
+			return err
+		}
+	}
+	if !slices.ContainsFunc([]string{"import", "size", "needle", "thousand", "ports", "aggregates"}, want) {
+		return nil
 	}
 	large, err := b.corpus("large", b.large, 0)
 	if err != nil {

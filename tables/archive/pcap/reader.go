@@ -228,26 +228,49 @@ func (r *Reader) Next(rec *Record) error {
 			}
 			continue
 		}
-		r.in.r += size
-		rec.Offset = off
-		s := &r.stats
-		if s.Packets == 0 {
-			s.First, s.Last = rec.TS, rec.TS
-		} else if rec.TS < s.First {
-			s.First = rec.TS
-		} else if rec.TS > s.Last {
-			s.Last = rec.TS
-		}
-		s.Packets++
-		s.Bytes += int64(rec.Length)
-		if len(rec.Data) != rec.Length {
-			if len(rec.Data) < rec.Length {
-				s.Cut++
-			} else {
-				s.Overlong++
-			}
-		}
+		r.count(rec, off, size)
 		return nil
+	}
+}
+
+// Batch reads the next packet as Next does, and of those that follow as many as
+// are in memory already, up to len(recs). Their Data is valid until the next
+// call of either.
+func (r *Reader) Batch(recs []Record) (n int, err error) {
+	if err := r.Next(&recs[0]); err != nil {
+		return 0, err
+	}
+	for n = 1; n < len(recs); n++ {
+		b := r.in.buf[r.in.r:r.in.w]
+		size, need, bad := r.sec.record(b, &recs[n])
+		if size == 0 || need > len(b) || bad != "" {
+			break
+		}
+		r.count(&recs[n], r.in.base+int64(r.in.r), size)
+	}
+	return n, nil
+}
+
+// count takes a packet that was decoded.
+func (r *Reader) count(rec *Record, off int64, size int) {
+	r.in.r += size
+	rec.Offset = off
+	s := &r.stats
+	if s.Packets == 0 {
+		s.First, s.Last = rec.TS, rec.TS
+	} else if rec.TS < s.First {
+		s.First = rec.TS
+	} else if rec.TS > s.Last {
+		s.Last = rec.TS
+	}
+	s.Packets++
+	s.Bytes += int64(rec.Length)
+	if len(rec.Data) != rec.Length {
+		if len(rec.Data) < rec.Length {
+			s.Cut++
+		} else {
+			s.Overlong++
+		}
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
@@ -90,20 +92,72 @@ func newBlockFile(c *codec, to Target, o Options) *blockFile {
 type extent struct{ min, max int64 }
 
 // group writes the rows named, in that order, as a row group; nil names all of
-// them in theirs. At most GroupRows.
+// them in theirs. At most GroupRows. Where they are many, goroutines encode a
+// column each: nothing ties columns but their places in the file.
 func (f *blockFile) group(b *block, rows []int32) error {
 	n := b.rows
 	if rows != nil {
 		n = len(rows)
 	}
 	g := f.begin(n)
-	for i := range f.codec.columns {
-		if err := f.column(g, i, &b.vectors[i], rows); err != nil {
-			return err
+	workers := min(runtime.GOMAXPROCS(0), n/workerRows, maxWorkers)
+	if workers < 2 {
+		for i := range f.codec.columns {
+			if err := f.column(g, i, &b.vectors[i], rows); err != nil {
+				return err
+			}
 		}
+		return f.end(g)
+	}
+	var next atomic.Int32
+	var wait sync.WaitGroup
+	parts, errs := make([]*blockGroup, workers), make([]error, workers)
+	scratches := make([]*blockScratch, workers)
+	type place struct{ part, from, to int }
+	places := make([]place, len(f.codec.columns))
+	for k := range parts {
+		wait.Go(func() {
+			w := *f // shares what is kept of each column
+			w.blockScratch = blockScratches.Get().(*blockScratch)
+			part := w.begin(n)
+			part.chunks, parts[k], scratches[k] = g.chunks, part, w.blockScratch
+			for i := int(next.Add(1)) - 1; i < len(places) && errs[k] == nil; i = int(next.Add(1)) - 1 {
+				from := len(part.buf)
+				errs[k] = w.column(part, i, &b.vectors[i], rows)
+				places[i] = place{k, from, len(part.buf)}
+			}
+		})
+	}
+	wait.Wait()
+	for k, part := range parts {
+		if errs[k] != nil {
+			return errs[k]
+		}
+		if part.start != nil {
+			g.start = part.start
+		}
+		if part.end != nil {
+			g.end = part.end
+		}
+	}
+	for i, c := range g.chunks {
+		if p := places[i]; c != nil {
+			c.move(int64(len(g.buf) - p.from))
+			g.buf = append(g.buf, parts[p.part].buf[p.from:p.to]...)
+		}
+	}
+	for k, w := range scratches {
+		w.spare = append(w.spare, parts[k].buf)
+		blockScratches.Put(w)
 	}
 	return f.end(g)
 }
+
+const (
+	// workerRows of a row group are worth a goroutine that encodes.
+	workerRows = 10_000
+	maxWorkers = 4
+)
 
 // begin starts a row group. Several may be open at a time and get their columns
 // in turn; they end in the order they begin.

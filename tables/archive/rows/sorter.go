@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"errors"
 	"slices"
 	"unsafe"
 )
@@ -20,20 +21,30 @@ type SorterOptions struct {
 // row older than what the open file ends with starts a new file.
 //
 // Rows wait on their side, as they are written: a quarter of their memory, and
-// none of it moves while they are sorted. T's family has times.
+// none of it moves while they are sorted. They are sorted and written in a
+// goroutine of their own, while others come. T's family has times.
 type Sorter[T any] struct {
-	o      SorterOptions
-	create func() (*Writer[T], error)
-	codec  *codec
-	some   []T    // the rows that came last
-	block  *block // those before
-	file   *Writer[T]
-	last   int64 // time that the file ends with
-	total  int64
+	o       SorterOptions
+	create  func() (*Writer[T], error)
+	codec   *codec
+	some    []T    // the rows that came last
+	fresh   *block // those before
+	taken   *block // is taken over by the goroutine, or is empty
+	working chan error
+
+	// The goroutine's, while it works:
+	block *block // all that wait before fresh
+	file  *Writer[T]
+	last  int64 // time that the file ends with
+	total int64
 }
 
-// someRows are turned on their side together, while they are in the cache.
-const someRows = 32
+const (
+	// someRows are turned on their side together, while they are in the cache.
+	someRows = 32
+	// freshShare of the rows that may wait are taken over at a time.
+	freshShare = 4
+)
 
 // NewSorter makes a Sorter; Begin says where its files go.
 func NewSorter[T any](o SorterOptions) (*Sorter[T], error) {
@@ -41,7 +52,8 @@ func NewSorter[T any](o SorterOptions) (*Sorter[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sorter[T]{o: o, codec: c, some: make([]T, 0, someRows), block: newBlock(c)}, nil
+	return &Sorter[T]{o: o, codec: c, some: make([]T, 0, someRows),
+		fresh: newBlock(c), taken: newBlock(c), block: newBlock(c)}, nil
 }
 
 // Begin says how the files of the rows to come are made.
@@ -52,29 +64,79 @@ func (s *Sorter[T]) Add(row *T) error {
 	if s.some = append(s.some, *row); len(s.some) < cap(s.some) {
 		return nil
 	}
-	s.take()
-	if s.block.rows >= s.o.Rows || s.block.blobs >= s.o.Blobs {
-		return s.write(s.block.rows/2 + 1)
+	s.turn()
+	if s.fresh.rows >= s.o.Rows/freshShare || s.fresh.blobs >= s.o.Blobs/freshShare {
+		return s.hand(false)
 	}
 	return nil
 }
 
-// take adds the rows that came last to the block.
-func (s *Sorter[T]) take() {
+// turn adds the rows that came last to the fresh ones.
+func (s *Sorter[T]) turn() {
 	if len(s.some) > 0 {
-		s.block.add(unsafe.Pointer(&s.some[0]), len(s.some))
+		s.fresh.add(unsafe.Pointer(&s.some[0]), len(s.some))
 	}
 	clear(s.some)
 	s.some = s.some[:0]
 }
 
+// hand has the fresh rows taken over, and with all everything written.
+func (s *Sorter[T]) hand(all bool) error {
+	if err := s.wait(); err != nil {
+		return err
+	}
+	fresh, working := s.fresh, make(chan error, 1)
+	s.fresh, s.taken, s.working = s.taken, fresh, working
+	go func() { working <- s.take(fresh, all) }()
+	return nil
+}
+
+// wait waits for the goroutine.
+func (s *Sorter[T]) wait() error {
+	if s.working == nil {
+		return nil
+	}
+	err := <-s.working
+	s.working = nil
+	return err
+}
+
+// take takes rows over and writes the older half when they are too many.
+func (s *Sorter[T]) take(fresh *block, all bool) error {
+	if s.block.rows == 0 {
+		s.block, s.taken = fresh, s.block
+	} else {
+		s.block.gather(fresh, ascending(fresh.rows))
+		fresh.reset()
+	}
+	switch {
+	case all:
+		if s.block.rows > 0 {
+			return s.write(s.block.rows)
+		}
+	case s.block.rows >= s.o.Rows || s.block.blobs >= s.o.Blobs:
+		n := s.block.rows/2 + 1
+		if n > GroupRows {
+			n -= n % GroupRows
+		}
+		return s.write(n)
+	}
+	return nil
+}
+
+// ascending are the numbers of n rows.
+func ascending(n int) []int32 {
+	rows := make([]int32, n)
+	for i := range rows {
+		rows[i] = int32(i)
+	}
+	return rows
+}
+
 // write writes the n oldest rows.
 func (s *Sorter[T]) write(n int) error {
 	b := s.block
-	order, times := make([]int32, b.rows), b.times()
-	for i := range order {
-		order[i] = int32(i)
-	}
+	order, times := ascending(b.rows), b.times()
 	b.order(order, times)
 	n = min(n, len(order))
 	for rows := order[:n]; len(rows) > 0; {
@@ -98,6 +160,10 @@ func (s *Sorter[T]) write(n int) error {
 		s.total += int64(k)
 		rows = rows[k:]
 	}
+	if n == len(order) {
+		b.reset()
+		return nil
+	}
 	left := order[n:]
 	slices.Sort(left)
 	b.keep(left)
@@ -107,13 +173,18 @@ func (s *Sorter[T]) write(n int) error {
 // Flush writes all rows and closes the file; it returns how many rows there were
 // since Begin. Begin may follow.
 func (s *Sorter[T]) Flush() (int64, error) {
-	s.take()
-	if s.block.rows > 0 {
-		if err := s.write(s.block.rows); err != nil {
-			return s.total, err
-		}
+	s.turn()
+	err := s.hand(true)
+	if err == nil {
+		err = s.wait()
 	}
-	return s.total, s.closeFile()
+	return s.total, errors.Join(err, s.closeFile())
+}
+
+// Stop gives up what was not flushed, before the transaction is aborted.
+func (s *Sorter[T]) Stop() {
+	_ = s.wait() // the files go anyway
+	_ = s.closeFile()
 }
 
 func (s *Sorter[T]) closeFile() error {
@@ -126,9 +197,18 @@ func (s *Sorter[T]) closeFile() error {
 }
 
 // gather appends rows of a block, which must come in the order of their time.
+// Whole row groups are written from where they stand.
 func (f *Writer[T]) gather(from *block, rows []int32) error {
 	for len(rows) > 0 && f.err == nil {
 		n := min(len(rows), GroupRows-f.block.rows)
+		if n == GroupRows && from.blobs < groupBlobs {
+			if f.err = f.wait(); f.err == nil {
+				f.err = f.out.group(from, rows[:n])
+			}
+			f.rows += int64(n)
+			rows = rows[n:]
+			continue
+		}
 		if from.blobs > 0 {
 			n = min(n, gatherRows) // to notice how large they are
 		}
