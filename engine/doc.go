@@ -19,6 +19,7 @@
 //	run.go           one execution: files left out by time and blooms, packets
 //	                 found, the limit on what is read
 //	strategy*.go     how packets are found, a file for each way
+//	rowlookup.go     few rows that an address or an id tells, page by page
 //	binding.go       the text gets its files, packets, keys and functions
 //	duck.go          DuckDB runs it
 //	result.go        chunks of columns stream back; addresses, ids and times
