@@ -219,7 +219,9 @@ func loadFamily(files []*listed, known map[string]*written) (out []File, wrong [
 	live, wrong := sortOut(files, known)
 	out = make([]File, 0, len(live))
 	for _, f := range live {
-		f.Rows, f.Bytes, f.Footer, f.Columns = f.foot.Rows, f.foot.Bytes, f.foot.Footer, f.foot.Columns
+		path, lo, hi := f.Path, f.MinTS, f.MaxTS
+		f.File.File = f.foot.File
+		f.Path, f.MinTS, f.MaxTS = path, lo, hi
 		out = append(out, f.File)
 	}
 	slices.SortFunc(out, func(x, y File) int {

@@ -68,6 +68,9 @@
 // range larger; that is all a merge has to say. A merge takes over the writer
 // and lane of its inputs, and may write several files of one range.
 //
+// When rows arrived, and which part of the program wrote their file, stands in
+// its footer (rows.Origin), and goes on through all merges.
+//
 // A reader lists the batches, then all folders, then the batches again, until
 // nothing changed in between: it sees each batch whole or not at all, and of a
 // merge either its inputs or its result.

@@ -259,5 +259,9 @@ func readFooter(f *listed) *footer {
 	if err != nil {
 		return &footer{bad: err.Error()}
 	}
+	if foot.Origin.Schema > schemaVersion {
+		return &footer{bad: fmt.Sprintf("schema version %d is newer than this program", foot.Origin.Schema)}
+	}
+	arrival(f.Path, &foot.Origin)
 	return &footer{File: foot}
 }

@@ -102,7 +102,9 @@ type recording struct {
 	exports   *rows.Block[tables.Export]
 	exporters []tables.Exporter
 	sockets   []tables.Socket
+	began     tables.Time   // no row came before
 	until     tables.Time   // all that came before is in this batch or an earlier one
+	ended     tables.Time   // no row came behind
 	before    *recording    // until that is through
 	through   chan struct{} // closed when it is durable, or given up
 	err       error
@@ -137,7 +139,7 @@ func NewRecorder(a *Archive, o RecorderOptions) (*Recorder, error) {
 }
 
 func (r *Recorder) next() *recording {
-	n := &recording{through: make(chan struct{})}
+	n := &recording{began: now(), through: make(chan struct{})}
 	if k := len(r.spare); k > 0 {
 		n.exports, r.spare = r.spare[k-1], r.spare[:k-1]
 	} else {
@@ -265,7 +267,7 @@ func (r *Recorder) swap() *recording {
 		<-r.slots
 		return nil
 	}
-	b.until = r.until()
+	b.until, b.ended = r.until(), now()
 	b.before, r.last = r.last, b
 	r.filling = r.next()
 	go r.keep(b)
@@ -437,7 +439,7 @@ func (r *Recorder) write(b *recording) (err error) {
 	if err != nil {
 		return err
 	}
-	tx.untidy = true
+	tx.untidy, tx.first, tx.last = true, b.began, max(b.began, b.ended)
 	if err := r.fill(tx, b); err != nil {
 		return errors.Join(err, tx.Abort())
 	}
@@ -494,12 +496,11 @@ func lateGroups(order []int32, times []int64) (groups [][]int32) {
 
 // writeBlock writes rows of a block as a micro file.
 func (tx *Tx) writeBlock(b *rows.Block[tables.Export], order []int32, o RowOptions) error {
-	s, err := tx.stage(Exports, "m")
+	s, err := tx.stage(Exports, "m", o)
 	if err != nil {
 		return err
 	}
-	s.place(o)
-	_, err = b.WriteFile(s, order, writing("m"))
+	_, err = b.WriteFile(s, order, s.options())
 	return err
 }
 

@@ -49,7 +49,7 @@ func (tx *Tx) Replace(files []File, level string) (*Replacement, error) {
 
 // NewReplacingFile starts a file of the replacement.
 func NewReplacingFile[T any](tx *Tx, r *Replacement) (*rows.Writer[T], error) {
-	f, err := NewRowFile[T](tx, r.at.Level)
+	f, err := NewRowFileWith[T](tx, r.at.Level, RowOptions{from: r.old})
 	if err != nil {
 		return nil, err
 	}

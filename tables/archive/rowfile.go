@@ -19,6 +19,8 @@ type RowOptions struct {
 	// batch. By default that is the only one replaced, or else the batch's own
 	// writer and the lane main.
 	Writer, Lane string
+	// from are the files it stands for, by default those superseded.
+	from []File
 }
 
 // NewRowFile starts a file of T's family; level is one letter, see levels. It
@@ -40,26 +42,27 @@ func NewRowFileWith[T any](tx *Tx, level string, o RowOptions) (*rows.Writer[T],
 			return nil, fmt.Errorf("%q: only a-z, 0-9 and _ may stand in a name", label)
 		}
 	}
-	s, err := stageOf[T](tx, level)
+	s, err := stageOf[T](tx, level, o)
 	if err != nil {
 		return nil, err
 	}
-	s.place(o)
-	return rows.NewWriter[T](s, writing(level))
+	return rows.NewWriter[T](s, s.options())
 }
 
 // stageOf makes the file of T's family.
-func stageOf[T any](tx *Tx, level string) (*stagedRows, error) {
+func stageOf[T any](tx *Tx, level string, o RowOptions) (*stagedRows, error) {
 	t := reflect.TypeFor[T]()
 	f := tables.FamilyOf(t)
 	if f == nil {
 		return nil, fmt.Errorf("%s is no row of the archive", t)
 	}
-	return tx.stage(Family(f.Name), level)
+	return tx.stage(Family(f.Name), level, o)
 }
 
-// writing says how files of a level are written.
-func writing(level string) rows.Options { return rows.Options{Cheap: level == "m"} }
+// options say how the file is written.
+func (s *stagedRows) options() rows.Options {
+	return rows.Options{Cheap: s.file.Level == "m", Origin: s.file.Origin}
+}
 
 // Write implements rows.Target.
 func (s *stagedRows) Write(b []byte) (int, error) { return s.out.Write(b) }
@@ -103,12 +106,12 @@ func WriteRows[T any](tx *Tx, level string, list []T) (rows.File, error) {
 // Merge writes the rows of files of a family that has times as one file of a
 // level, in the order of time; see rows.Merge.
 func Merge[T any](ctx context.Context, tx *Tx, files []File, level string) error {
-	s, err := stageOf[T](tx, level)
+	s, err := stageOf[T](tx, level, RowOptions{})
 	if err != nil {
 		return err
 	}
 	files = slices.Clone(files)
 	slices.SortStableFunc(files, func(a, b File) int { return cmp.Compare(a.First, b.First) })
-	_, err = rows.Merge[T](ctx, s, RowFiles(files), writing(level))
+	_, err = rows.Merge[T](ctx, s, RowFiles(files), s.options())
 	return err
 }

@@ -124,7 +124,7 @@ func (w *SegmentWriter) rotate() error {
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
-	dir := w.tx.day(packets, folderName(w.key.sensor))
+	dir := a.day(w.tx.began, packets, folderName(w.key.sensor))
 	w.tx.mu.Lock()
 	err = w.tx.folder(dir)
 	w.tx.mu.Unlock()

@@ -28,7 +28,10 @@ type Tx struct {
 	id     string
 	writer string
 	began  time.Time
-	intent *os.File
+	// first and last are when the rows arrived that come from outside: since
+	// the batch began, and until their file is finished, unless it is known.
+	first, last tables.Time
+	intent      *os.File
 
 	superseded []File
 	replaced   []*Replacement
@@ -72,7 +75,8 @@ func (a *Archive) Begin(writer string) (*Tx, error) {
 	if err := a.acquire(writer); err != nil {
 		return nil, err
 	}
-	tx := &Tx{a: a, writer: writer, began: time.Now().UTC(),
+	began := time.Now().UTC()
+	tx := &Tx{a: a, writer: writer, began: began, first: tables.Time(began.UnixMicro()),
 		writers: map[segmentKey]*SegmentWriter{}, dirs: map[string]bool{}}
 	for {
 		var b [8]byte
@@ -107,9 +111,9 @@ func (tx *Tx) syncIntent() error {
 	return tx.a.syncDir(filepath.Dir(tx.intent.Name()))
 }
 
-// day is the folder of the batch's arrival below a root.
-func (tx *Tx) day(root ...string) string {
-	return filepath.Join(append(append([]string{tx.a.dir}, root...), tx.began.Format("2006/01/02"))...)
+// day is the folder of a day below a root.
+func (a *Archive) day(t time.Time, root ...string) string {
+	return filepath.Join(append(append([]string{a.dir}, root...), t.Format(dayForm))...)
 }
 
 // folder makes a folder whose names must be durable when the batch is.
@@ -119,22 +123,29 @@ func (tx *Tx) folder(dir string) error {
 	return err
 }
 
-// stage makes the file of a row file.
-func (tx *Tx) stage(family Family, level string) (*stagedRows, error) {
+// stage makes the file of a row file, in the folder of the day on which the last
+// of its rows arrived.
+func (tx *Tx) stage(family Family, level string, o RowOptions) (*stagedRows, error) {
 	if tx.ended {
 		return nil, errEnded
 	}
 	if levelRank(level) < 0 {
 		return nil, fmt.Errorf("level %q of %s: no such level", level, family)
 	}
+	origin := tx.origin(family, o)
+	arrived := tx.began
+	if origin.Last > 0 {
+		arrived = time.UnixMicro(int64(origin.Last)).UTC()
+	}
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
-	dir := tx.day(string(family))
+	dir := tx.a.day(arrived, string(family))
 	if err := tx.folder(dir); err != nil {
 		return nil, fmt.Errorf("write %s: %w", family, err)
 	}
 	s := &stagedRows{tx: tx, path: filepath.Join(dir, fmt.Sprintf("%s-%s-%d.part", family, tx.id, len(tx.rows)))}
-	s.file = File{File: rows.File{Path: s.path}, Family: family, Schema: schemaVersion, Writer: tx.writer, Lane: "main", Level: level}
+	s.file = File{File: rows.File{Path: s.path, Origin: origin}, Family: family, Schema: schemaVersion, Writer: tx.writer, Lane: "main", Level: level}
+	s.place(o)
 	var err error
 	if s.out, err = tx.a.create(s.path); err != nil {
 		return nil, fmt.Errorf("write %s: %w", family, err)
@@ -158,7 +169,7 @@ func (s *stagedRows) place(o RowOptions) {
 // name for the same bytes. A merge does so with files that gain nothing from
 // being written again, and supersedes the old name.
 func (tx *Tx) Keep(f File, level string) error {
-	s, err := tx.stage(f.Family, level)
+	s, err := tx.stage(f.Family, level, RowOptions{Writer: f.Writer, Lane: f.Lane, from: []File{f}})
 	if err != nil {
 		return err
 	}
@@ -173,7 +184,6 @@ func (tx *Tx) Keep(f File, level string) error {
 		return fmt.Errorf("keep %s: %w", f.Path, err)
 	}
 	s.holds(f.File)
-	s.place(RowOptions{Writer: f.Writer, Lane: f.Lane})
 	s.whole = true
 	return nil
 }

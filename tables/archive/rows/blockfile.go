@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
@@ -298,6 +299,11 @@ func (f *blockFile) close() error {
 	if err := f.index(meta.RowGroups, columns); err != nil {
 		return err
 	}
+	origin := &f.sum.Origin
+	if *origin = f.o.Origin; origin.First > 0 && origin.Last == 0 {
+		origin.Last = max(origin.First, tables.Time(time.Now().UnixMicro()))
+	}
+	meta.KeyValueMetadata = origin.keys()
 	footer, err := thrift.Marshal(new(thrift.CompactProtocol), &meta)
 	if err != nil {
 		return err

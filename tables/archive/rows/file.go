@@ -29,17 +29,18 @@ type File struct {
 	// sparse families files lack those nobody filled, elsewhere those added
 	// since they were written. Files with the same columns share the list.
 	Columns []string
+	Origin  Origin
 }
 
 // Stat reads the footer of a file of a family: how many bytes and rows the file
-// has, and its columns. It does not look for the times.
+// has, its columns and its origin. It does not look for the times.
 func Stat(path string, family *tables.Family) (File, error) {
 	file, pf, err := openParquet(path)
 	if err != nil {
 		return File{}, err
 	}
 	defer file.Close()
-	f := File{Path: path, Bytes: pf.Size(), Rows: pf.NumRows(), Columns: columnNames(pf)}
+	f := File{Path: path, Bytes: pf.Size(), Rows: pf.NumRows(), Columns: columnNames(pf), Origin: originOf(pf)}
 	if f.Footer, err = footerSum(file, f.Bytes); err != nil {
 		return File{}, fmt.Errorf("%s: %w", path, err)
 	}
