@@ -159,7 +159,11 @@ func watermark(t *testing.T, dir string) time.Time {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return time.UnixMicro(number(t, strings.TrimLeft(strings.TrimSpace(string(text)), "0")))
+	lines := strings.Fields(string(text))
+	if len(lines) != 2 || lines[0] != lines[1] {
+		t.Fatalf("watermark %q", text)
+	}
+	return time.UnixMicro(number(t, strings.TrimLeft(lines[0], "0")))
 }
 
 // Killing the server, again and again, loses no datagram: the recorder is

@@ -86,7 +86,7 @@ func observe(a *archive.Archive) (*observed, error) {
 		return nil, err
 	}
 	for _, f := range c.Files(archive.Connections) {
-		r, err := rows.Open[tables.Connection](f.Path)
+		r, err := rows.Open[tables.Connection](f.File)
 		if err != nil {
 			return nil, err
 		}

@@ -167,7 +167,7 @@ func storedRows[T any](t *testing.T, dir string, family archive.Family) []T {
 	}
 	var all []T
 	for _, f := range catalog.Files(family) {
-		r, err := rows.Open[T](f.Path)
+		r, err := rows.Open[T](f.File)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -307,7 +307,7 @@ func checkTotals(t *testing.T, e *engine.Engine, a *archive.Archive, f *facts) {
 		t.Fatal(err)
 	}
 	for _, file := range c.Files("other") {
-		other += otherPackets(t, file.Path)
+		other += otherPackets(t, file.File)
 	}
 	if other != rest {
 		t.Errorf("%d packets of no connection, their rows count %d", rest, other)
@@ -401,9 +401,9 @@ func tcpdumpFrames(t *testing.T, path, filter string) [][]byte {
 }
 
 // otherPackets sums up the packets of a file of rows about packets of no flow.
-func otherPackets(t *testing.T, path string) (n int64) {
+func otherPackets(t *testing.T, f rows.File) (n int64) {
 	t.Helper()
-	r, err := rows.Open[tables.Other](path)
+	r, err := rows.Open[tables.Other](f)
 	if err != nil {
 		t.Fatal(err)
 	}

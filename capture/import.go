@@ -226,7 +226,7 @@ func Imports(a *archive.Archive) (list []tables.Import, err error) {
 		return nil, err
 	}
 	for _, f := range c.Files(archive.Imports) {
-		one, err := rows.ReadAll[tables.Import](f.Path)
+		one, err := rows.ReadAll[tables.Import](f.File)
 		if err != nil {
 			return nil, err
 		}

@@ -64,7 +64,7 @@ func readAll[T any](t testing.TB, a *archive.Archive, family archive.Family) []T
 	}
 	var out []T
 	for _, f := range c.Files(family) {
-		r, err := rows.Open[T](f.Path)
+		r, err := rows.Open[T](f.File)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -101,12 +101,12 @@ func readLosses(f archive.File) ([]loss, error) {
 	}
 	var err error
 	if f.Family == archive.Sockets {
-		err = readFile(f.Path, func(s *tables.Socket) {
+		err = readFile(f.File, func(s *tables.Socket) {
 			add("the socket "+s.Socket, "the kernel's buffer was full", "datagrams", s.TS, s.TSEnd, s.KernelDrops)
 			add("the socket "+s.Socket, "the collector was too slow", "datagrams", s.TS, s.TSEnd, s.QueueDrops)
 		}, socketLossColumns...)
 	} else {
-		err = readFile(f.Path, func(x *tables.Exporter) {
+		err = readFile(f.File, func(x *tables.Exporter) {
 			add("exporter "+x.Observer, "its sequence numbers have gaps", x.SequenceUnit, x.TS, x.TSEnd, x.Missing)
 			add("exporter "+x.Observer, "their template did not come", "sets of records", x.TS, x.TSEnd, x.Expired)
 		}, exporterLossColumns...)

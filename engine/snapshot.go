@@ -96,7 +96,7 @@ func (s *snapshot) loadCoverage() error {
 // readFamily reads all rows of a small family.
 func readFamily[T any](c *archive.Catalog, family archive.Family, fn func(*T)) error {
 	for _, f := range c.Files(family) {
-		if err := readFile(f.Path, fn); err != nil {
+		if err := readFile(f.File, fn); err != nil {
 			return err
 		}
 	}
@@ -104,10 +104,10 @@ func readFamily[T any](c *archive.Catalog, family archive.Family, fn func(*T)) e
 }
 
 // readFile reads all rows of a file, of them the columns that are named.
-func readFile[T any](path string, fn func(*T), columns ...string) error {
-	r, err := rows.Open[T](path, columns...)
+func readFile[T any](f rows.File, fn func(*T), columns ...string) error {
+	r, err := rows.Open[T](f, columns...)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
+		return fmt.Errorf("read %s: %w", f.Path, err)
 	}
 	defer r.Close()
 	buf := make([]T, min(max(r.Rows(), 1), 1024))
@@ -120,7 +120,7 @@ func readFile[T any](path string, fn func(*T), columns ...string) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("read %s: %w", path, err)
+			return fmt.Errorf("read %s: %w", f.Path, err)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"os"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -14,9 +14,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 )
 
 // Names at the archive's root.
@@ -41,7 +40,9 @@ type Options struct {
 	Logger *slog.Logger
 	// ReadOnly archives write nothing at all; Begin fails.
 	ReadOnly bool
-	// NoSync skips every fsync: for benchmarks and tests.
+	// Disk is where the folder lies; nil is the machine's file system.
+	Disk disk.Disk
+	// NoSync, without a Disk, skips every fsync: for benchmarks and tests.
 	NoSync bool
 	// SegmentBytes is the size at which packet segments rotate; 0 is 1 GiB.
 	SegmentBytes int64
@@ -52,12 +53,14 @@ type Options struct {
 type Archive struct {
 	dir  string
 	o    Options
+	disk disk.Disk
 	log  *slog.Logger
-	read *os.File // shared lock on readersFile of a read-only archive
+	read disk.File // shared lock on readersFile of a read-only archive
+	made sync.Map  // folders that are known to be durable
 
 	mu     sync.Mutex
-	locks  map[string]*os.File // by writer, from its first Begin to Close
-	next   map[sequence]uint64 // of the writers whose locks are held
+	locks  map[string]disk.File // by writer, from its first Begin to Close
+	next   map[sequence]uint64  // of the writers whose locks are held
 	closed bool
 
 	books map[string]*openLedger // of the writers whose locks are held
@@ -76,10 +79,6 @@ type Archive struct {
 	warned   map[string]bool
 
 	verified sync.Map // segment number → verification of an in-place file
-
-	// fault, set by tests, is asked before each change of a name and each
-	// sync; its error is the operation's.
-	fault func(op, path string) error
 }
 
 var discardLog = slog.New(slog.DiscardHandler)
@@ -95,7 +94,10 @@ func Open(dir string, o Options) (*Archive, error) {
 		o.SegmentBytes = defaultSegment
 	}
 	o.SegmentBytes = min(o.SegmentBytes, maxSegmentFile)
-	a := &Archive{dir: abs, o: o, log: o.Logger, locks: map[string]*os.File{}, next: map[sequence]uint64{},
+	if o.Disk == nil {
+		o.Disk = disk.Real{NoSync: o.NoSync}
+	}
+	a := &Archive{dir: abs, o: o, disk: o.Disk, log: o.Logger, locks: map[string]disk.File{}, next: map[sequence]uint64{},
 		folders: map[string]*folder{}, segments: map[string]segmentRows{}, warned: map[string]bool{},
 		books: map[string]*openLedger{}, ledgers: ledgers{serial: map[Family]uint64{}, known: map[Family]map[string]*written{}}}
 	if a.log == nil {
@@ -107,9 +109,9 @@ func Open(dir string, o Options) (*Archive, error) {
 	if o.ReadOnly {
 		// Without the file, or without the right to lock it, reading works
 		// as well; only the writer won't wait for this reader.
-		if f, err := os.Open(filepath.Join(abs, readersFile)); err == nil {
+		if f, err := a.disk.Open(filepath.Join(abs, readersFile)); err == nil {
 			// Who tidies up while nobody reads holds it for a moment.
-			if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); err != nil {
+			if err := f.RLock(); err != nil {
 				a.log.Debug("readers lock", "error", err)
 			}
 			a.read = f
@@ -126,7 +128,7 @@ func Open(dir string, o Options) (*Archive, error) {
 // one if it may.
 func (a *Archive) identify() error {
 	path := filepath.Join(a.dir, formatFile)
-	b, err := readSmall(path)
+	b, err := disk.ReadFile(a.disk, path, 1<<20)
 	switch {
 	case err == nil:
 		if string(b) != formatText {
@@ -136,26 +138,33 @@ func (a *Archive) identify() error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("archive %s: %w", a.dir, err)
 	case a.o.ReadOnly:
-		if _, err := os.Stat(a.dir); err != nil {
+		if _, err := a.disk.Stat(a.dir); err != nil {
 			return fmt.Errorf("archive %s: %w", a.dir, err)
 		}
 		return fmt.Errorf("archive %s: no archive: it has no file %s", a.dir, formatFile)
 	}
 	// Making an archive out of somebody's folder by a slip of the keyboard
 	// would be hard to undo.
-	entries, err := os.ReadDir(a.dir)
+	entries, err := a.disk.ReadDir(a.dir)
 	if err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !mayHold(e.Name()) }) {
 		return fmt.Errorf("archive %s: the folder is neither empty nor an archive", a.dir)
 	}
-	if err := os.MkdirAll(filepath.Join(a.dir, batchFolder), 0o750); err != nil {
+	if err := disk.MakeDir(a.disk, a.dir, 0o750); err != nil {
 		return fmt.Errorf("archive %s: %w", a.dir, err)
 	}
-	f, err := os.OpenFile(filepath.Join(a.dir, readersFile), os.O_RDWR|os.O_CREATE, 0o640)
+	// Who made it may have died before it was durable.
+	if err := a.disk.SyncDir(filepath.Dir(a.dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("archive %s: %w", a.dir, err)
+	}
+	if err := a.mkdir(filepath.Join(a.dir, batchFolder)); err != nil {
+		return fmt.Errorf("archive %s: %w", a.dir, err)
+	}
+	f, err := disk.Obtain(a.disk, filepath.Join(a.dir, readersFile), 0o640)
 	if err != nil {
 		return fmt.Errorf("archive %s: %w", a.dir, err)
 	}
 	f.Close()
-	if err := a.writeFile(path, formatText); err != nil {
+	if err := disk.Replace(a.disk, path, []byte(formatText), 0o640); err != nil {
 		return fmt.Errorf("archive %s: %w", a.dir, err)
 	}
 	return nil
@@ -165,39 +174,10 @@ func (a *Archive) identify() error {
 // archive: hidden ones, and what an Open that was interrupted leaves.
 func mayHold(name string) bool {
 	switch name {
-	case "lost+found", "serve", batchFolder, lockFolder, readersFile, formatFile + ".part":
+	case "lost+found", "serve", batchFolder, lockFolder, readersFile, formatFile + disk.Part:
 		return true
 	}
 	return strings.HasPrefix(name, ".")
-}
-
-// writeFile replaces a small file.
-func (a *Archive) writeFile(path, text string) error {
-	f, err := os.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	if err == nil {
-		err = a.sync(f)
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".part", path); err != nil {
-		return err
-	}
-	return a.syncDir(filepath.Dir(path))
-}
-
-// readSmall reads a file of a few lines.
-func readSmall(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, 1<<20))
 }
 
 // Close gives up the locks. Batches must have ended.
@@ -230,13 +210,13 @@ func (a *Archive) claimSegment() (uint32, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	f, err := os.OpenFile(filepath.Join(a.dir, counterFile), os.O_RDWR|os.O_CREATE, 0o640)
+	f, err := disk.Obtain(a.disk, filepath.Join(a.dir, counterFile), 0o640)
 	if err != nil {
 		return 0, err
 	}
 	defer f.Close()
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		return 0, fmt.Errorf("lock %s: %w", f.Name(), err)
+	if err := f.Lock(); err != nil {
+		return 0, err
 	}
 	b, err := io.ReadAll(io.LimitReader(f, 64))
 	if err != nil {
@@ -256,102 +236,39 @@ func (a *Archive) claimSegment() (uint32, error) {
 	if _, err := f.WriteAt(fmt.Appendf(nil, "%010d\n", n+1), 0); err != nil {
 		return 0, err
 	}
-	return uint32(n), a.sync(f)
+	return uint32(n), f.Sync()
 }
 
-// Every change of a name and every sync goes through the following, so that a
-// test can stop the archive before any of them and see the order of all.
-
-func (a *Archive) may(op, path string) error {
-	if a.fault == nil {
-		return nil
-	}
-	return a.fault(op, path)
-}
-
-// sync makes a file's bytes durable.
-func (a *Archive) sync(f *os.File) error {
-	if err := a.may("sync", f.Name()); err != nil || a.o.NoSync {
-		return err
-	}
-	return f.Sync()
-}
-
-// syncDir makes the names in a folder durable.
-func (a *Archive) syncDir(dir string) error {
-	if err := a.may("sync folder", dir); err != nil || a.o.NoSync {
-		return err
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
-
-// create makes a file that does not exist yet.
-func (a *Archive) create(path string) (*os.File, error) {
-	if err := a.may("create", path); err != nil {
-		return nil, err
-	}
-	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
-}
-
-// rename never replaces a file.
-func (a *Archive) rename(from, to string) error {
-	if err := a.may("rename", to); err != nil {
-		return err
-	}
-	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
-	if errors.Is(err, unix.EINVAL) { // a file system that can't say so
-		if _, err := os.Lstat(to); err == nil {
-			return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrExist}
-		}
-		return os.Rename(from, to)
-	}
-	if err != nil {
-		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
-	}
-	return nil
-}
-
-func (a *Archive) link(from, to string) error {
-	if err := a.may("link", to); err != nil {
-		return err
-	}
-	return os.Link(from, to)
-}
-
-// remove removes a file that may be gone already.
-func (a *Archive) remove(path string) error {
-	if err := a.may("remove", path); err != nil {
-		return err
-	}
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// mkdir makes a folder below the archive's root, durably.
+// mkdir makes a folder below the archive's root, durably. One that is there may
+// be of a process that died before it was, so the first to use it makes sure.
 func (a *Archive) mkdir(dir string) error {
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
-	var made []string
-	for d := dir; len(d) > len(a.dir); d = filepath.Dir(d) {
-		if _, err := os.Stat(d); err == nil {
-			break
-		}
-		made = append(made, filepath.Dir(d))
-	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	_, known := a.made.Load(dir)
+	if _, err := a.disk.Stat(dir); known && err == nil || dir == a.dir {
 		return err
 	}
-	for _, d := range slices.Backward(made) {
-		if err := a.syncDir(d); err != nil {
+	above := filepath.Dir(dir)
+	if err := a.mkdir(above); err != nil {
+		return err
+	}
+	if err := a.disk.Mkdir(dir, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := a.disk.SyncDir(above); err != nil {
+		return err
+	}
+	a.made.Store(dir, true)
+	return nil
+}
+
+// syncDirs makes the names in folders durable.
+func (a *Archive) syncDirs(dirs map[string]bool) error {
+	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
+		if err := a.disk.SyncDir(dir); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// remove removes a file that may be gone already.
+func (a *Archive) remove(path string) error { return disk.Remove(a.disk, path) }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 	"github.com/wiresql/wiresql/tables/archive/pcap"
 	"github.com/wiresql/wiresql/tables/archive/rows"
 )
@@ -372,134 +373,11 @@ func TestReadersKeepTheirFiles(t *testing.T) {
 	}
 }
 
-var errStopped = errors.New("stopped")
-
-// Stopping before any change of a name or sync, the next writer finds the
-// batch whole or nothing of it, and no trace but that.
-func TestStopAnywhere(t *testing.T) {
-	for stop := 1; ; stop++ {
-		dir := t.TempDir()
-		a, err := Open(dir, Options{NoSync: true, SegmentBytes: 20_000})
-		if err != nil {
-			t.Fatal(err)
-		}
-		tx, _, err := batch(t, a, 20) // a file to supersede
-		if err != nil {
-			t.Fatal(err)
-		}
-		commit(t, tx)
-		old := catalog(t, a)
-
-		ops, last := 0, ""
-		a.fault = func(op, path string) error {
-			if ops++; ops >= stop {
-				return errStopped
-			}
-			last = op + " " + path
-			return nil
-		}
-		run := func() error {
-			tx, err := a.Begin("compact")
-			if err != nil {
-				return err
-			}
-			defer tx.intent.Close() // as the kernel does for a process that is gone
-			tx.Supersede(append(slices.Clone(old.Files(Flows)), old.Files(Connections)...))
-			if _, err := fillBatch(tx, 200); err != nil {
-				return err
-			}
-			for _, s := range tx.rows {
-				s.file.Level = "h"
-			}
-			return tx.Commit()
-		}
-		err = run()
-		whole := ops < stop
-		a.release()
-
-		b, openErr := Open(dir, Options{NoSync: true})
-		if openErr != nil {
-			t.Fatal(openErr)
-		}
-		c := catalog(t, b)
-		flows, segments := rowsIn(c, Flows), len(c.Segments())
-		switch {
-		case flows == 2 && segments == 1 && rowsIn(c, Connections) == 1:
-			if err == nil {
-				t.Fatalf("stop %d after %q: committed, and nothing is there", stop, last)
-			}
-		case flows == 20 && segments > 1 && rowsIn(c, Connections) == 1:
-		default:
-			t.Fatalf("stop %d after %q: %d flows, %d segments, %+v", stop, last, flows, segments, c.Files(Flows))
-		}
-		if len(c.Missing())+len(c.Damage()) > 0 {
-			t.Fatalf("stop %d after %q: %+v", stop, last, c)
-		}
-		want := 3 + segments // FORMAT, readers, counter
-		for _, f := range allFamilies {
-			want += len(c.Files(f))
-		}
-		got := slices.DeleteFunc(filesBelow(t, dir), func(f string) bool {
-			return strings.HasPrefix(f, lockFolder+"/") || strings.HasPrefix(f, stateFolder+"/")
-		})
-		if len(got) != want {
-			t.Fatalf("stop %d after %q: %d files, want %d: %v", stop, last, len(got), want, got)
-		}
-		// And the archive can be written.
-		tx, _, err = batch(t, b, 10)
-		if err != nil {
-			t.Fatal(err)
-		}
-		commit(t, tx)
-		if rowsIn(catalog(t, b), Flows) != flows+1 {
-			t.Fatal("a batch after the stop is lost")
-		}
-		b.Close()
-		if whole {
-			t.Logf("%d operations", ops)
-			return
-		}
-	}
-}
-
-// What is named must be durable before its name, the names before the commit,
-// and the commit before the end of Commit.
-func TestOrderOfPublishing(t *testing.T) {
-	a := testArchive(t)
-	tx := begin(t, a)
-	var ops []string
-	a.fault = func(op, path string) error {
-		path, _ = filepath.Rel(a.Dir(), path)
-		path = strings.ReplaceAll(path, tx.ID(), "ID")
-		ops = append(ops, op+" "+strings.ReplaceAll(path, time.Now().UTC().Format("2006/01/02"), "DAY"))
-		return nil
-	}
-	if _, err := fillBatch(tx, 10); err != nil {
-		t.Fatal(err)
-	}
-	commit(t, tx)
-	for _, order := range [][]string{
-		{"sync segments.next", "sync batches/ID.open", "sync folder batches", "create packets/dmz/DAY/0000000001.pcap.part", "sync packets/dmz/DAY/0000000001.pcap.part",
-			"rename packets/dmz/DAY/0000000001.pcap", "sync folder packets/dmz/DAY", "rename batches/ID"},
-		{"create flows/DAY/flows-ID-0.part", "sync flows/DAY/flows-ID-0.part", "rename flows/DAY/flows-v1-import-main-e-0000000001-0000000001-",
-			"sync folder flows/DAY", "rename batches/ID", "sync folder batches", "link flows/DAY/flows-v1-", "remove flows/DAY/flows-v1-", "remove batches/ID"},
-	} {
-		at := 0
-		for i, text := range order {
-			next := slices.IndexFunc(ops[at:], func(s string) bool { return strings.HasPrefix(s, text) })
-			if next < 0 {
-				t.Fatalf("no %q after %q in\n%s", text, order[max(i-1, 0)], strings.Join(ops, "\n"))
-			}
-			at += next + 1
-		}
-	}
-}
-
 // A reader never sees half a batch, however often it lists while batches are
 // committed and merged.
 func TestReadersSeeWholeBatches(t *testing.T) {
 	a := testArchive(t)
-	a.o.NoSync = true
+	a.disk = disk.Real{NoSync: true}
 	reader, err := Open(a.Dir(), Options{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)

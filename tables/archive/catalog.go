@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -143,7 +142,7 @@ func (a *Archive) changed() bool {
 		return true
 	}
 	same := func(dir string, was time.Time) bool {
-		st, err := os.Stat(dir)
+		st, err := a.disk.Stat(dir)
 		return err == nil && st.ModTime().Equal(was) || err != nil && was.IsZero()
 	}
 	batches := filepath.Join(a.dir, batchFolder)
@@ -241,7 +240,7 @@ func (a *Archive) loadSegments(c *Catalog) {
 		live[f.Path] = true
 		got, ok := a.segments[f.Path]
 		if !ok {
-			got.rows, got.err = rows.ReadAll[tables.Segment](f.Path)
+			got.rows, got.err = rows.ReadAll[tables.Segment](f.File)
 			a.segments[f.Path] = got
 		}
 		if got.err != nil {
@@ -282,7 +281,7 @@ func (a *Archive) loadSegments(c *Catalog) {
 
 // state looks at a segment's file without reading it.
 func (a *Archive) state(s *SegmentInfo) string {
-	st, err := os.Stat(s.AbsPath)
+	st, err := a.disk.Stat(s.AbsPath)
 	if err != nil || !st.Mode().IsRegular() {
 		return StateMissing
 	}

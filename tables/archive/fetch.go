@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
-	"os"
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 	"github.com/wiresql/wiresql/tables/archive/pcap"
-	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 const (
@@ -177,7 +175,7 @@ type fetcher struct {
 	ctx     context.Context
 	fn      func(Ref, *pcap.Record) error
 	stats   *FetchStats
-	file    *os.File
+	file    disk.File
 	layout  *pcap.Layout
 	segment uint32
 
@@ -194,11 +192,10 @@ func (f *fetcher) read(refs []Ref) error {
 	list := spans(refs)
 	f.list, f.told = list, 0
 	f.stats.Ranges += len(list)
-	fd := int(f.file.Fd())
 	if len(list) == 1 && list[0].end-list[0].start > readChunk {
-		_ = unix.Fadvise(fd, list[0].start, list[0].end-list[0].start, unix.FADV_SEQUENTIAL)
+		f.file.Advise(list[0].start, list[0].end-list[0].start, disk.Sequential)
 	} else {
-		_ = unix.Fadvise(fd, 0, 0, unix.FADV_RANDOM) // no read-ahead beyond what is asked for
+		f.file.Advise(0, 0, disk.Random) // no read-ahead beyond what is asked for
 	}
 	f.buf, f.start = f.buf[:0], 0
 	for i := range list {
@@ -266,7 +263,7 @@ func (f *fetcher) window(off int64, n int, end int64) []byte {
 func (f *fetcher) readAt(b []byte, off int64) int {
 	got := 0
 	if f.told == 0 && len(f.list) > 1 {
-		if got = rows.ReadNow(f.file, b, off); got == len(b) {
+		if got = f.file.ReadNow(b, off); got == len(b) {
 			return got
 		}
 		f.tell()
@@ -277,9 +274,8 @@ func (f *fetcher) readAt(b []byte, off int64) int {
 
 // tell makes the kernel read the ranges ahead.
 func (f *fetcher) tell() {
-	fd := int(f.file.Fd())
 	for f.told = max(f.told, f.at); f.told < min(len(f.list), f.at+ahead); f.told++ {
-		_ = unix.Fadvise(fd, f.list[f.told].start, f.list[f.told].end-f.list[f.told].start, unix.FADV_WILLNEED)
+		f.file.Advise(f.list[f.told].start, f.list[f.told].end-f.list[f.told].start, disk.WillNeed)
 	}
 }
 
@@ -288,7 +284,7 @@ func (f *fetcher) tell() {
 func (a *Archive) Walk(ctx context.Context, c *Catalog, segment uint32, fn func(rec *pcap.Record) error) error {
 	s, ok := c.Segment(segment)
 	if !ok {
-		return fmt.Errorf("segment %d: %w", segment, os.ErrNotExist)
+		return fmt.Errorf("segment %d: %w", segment, fs.ErrNotExist)
 	}
 	file, err := a.openSegment(s)
 	if err != nil {

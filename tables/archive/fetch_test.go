@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 	"github.com/wiresql/wiresql/tables/archive/pcap"
 )
 
@@ -199,7 +200,7 @@ func adopt(t testing.TB, a *Archive, path string) (ids []tables.ID, packets []pc
 // lies, and read through, is the packet the reader saw.
 func TestPacketsInPlace(t *testing.T) {
 	a := testArchive(t)
-	a.o.NoSync = true
+	a.disk = disk.Real{NoSync: true}
 	paths, err := filepath.Glob("../../../shared/captures/*/*") // not part of the repository
 	if err != nil {
 		t.Fatal(err)

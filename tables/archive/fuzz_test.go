@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 	"github.com/wiresql/wiresql/tables/archive/pcap"
 )
 
@@ -29,7 +30,7 @@ func FuzzFetch(f *testing.F) {
 			t.Fatal(err)
 		}
 		c := &Catalog{segments: []SegmentInfo{{Segment: tables.Segment{Segment: 1, Layout: pcap.LayoutOf(tables.LinkEthernet, false).Encode()}, AbsPath: path}}}
-		a := &Archive{log: discardLog}
+		a := &Archive{disk: disk.Real{}, log: discardLog}
 		stats, err := a.Fetch(context.Background(), c, []Ref{{ID: tables.PacketID(1, at&tables.MaxOffset)}}, func(Ref, *pcap.Record) error { return nil })
 		if err != nil || stats.Packets+stats.Missing[1] != 1 {
 			t.Fatal(stats, err)

@@ -167,10 +167,10 @@ func (w *watcher) process(role, dir string, run int, after time.Duration) {
 // afterKill compares what a recorder was given with what there is of it.
 func (w *watcher) afterKill(dir string, run int, killed tables.Time) {
 	text, err := os.ReadFile(filepath.Join(dir, stateFolder, recorderName+".watermark"))
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) || len(text) == 0 { // it died before
 		return
 	}
-	mark, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	mark, err := readMark(text)
 	if err != nil {
 		w.t.Errorf("watermark %q: %v", text, err)
 		return
@@ -182,7 +182,7 @@ func (w *watcher) afterKill(dir string, run int, killed tables.Time) {
 		if _, ok := slices.BinarySearch(have, i); ok {
 			continue
 		}
-		if at < tables.Time(mark) {
+		if at < mark {
 			w.t.Errorf("run %d: row %d, handed over at %d, is missing; the watermark is %d", run, i, at, mark)
 		}
 		w.lost++
@@ -208,7 +208,7 @@ func (w *watcher) rowsOf(dir string) map[int][]int {
 	}
 	byRun := map[int][]int{}
 	for _, f := range c.Files(Exports) {
-		list, err := rows.ReadAll[tables.Export](f.Path)
+		list, err := rows.ReadAll[tables.Export](f.File)
 		if err != nil {
 			w.t.Error(err)
 		}
@@ -361,7 +361,7 @@ func childMerges(a *Archive, run int) error {
 		var merged []tables.Export
 		for _, f := range files {
 			rank = max(rank, levelRank(f.Level))
-			list, err := rows.ReadAll[tables.Export](f.Path)
+			list, err := rows.ReadAll[tables.Export](f.File)
 			if err != nil {
 				return err
 			}

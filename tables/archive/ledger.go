@@ -8,11 +8,12 @@ import (
 	"hash/crc32"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/wiresql/wiresql/tables/archive/disk"
 )
 
 // What a file says of itself can't tell that it is gone. So each writer keeps a
@@ -89,8 +90,8 @@ type ledgers struct {
 }
 
 // update reads what was added. One that can't be read says nothing.
-func (l *ledgers) update(folder string) {
-	names, err := os.ReadDir(folder)
+func (l *ledgers) update(d disk.Disk, folder string) {
+	names, err := d.ReadDir(folder)
 	if err != nil {
 		return
 	}
@@ -103,7 +104,7 @@ func (l *ledgers) update(folder string) {
 			continue
 		}
 		was := l.of[writer]
-		now := was.follow(filepath.Join(folder, n.Name()), writer)
+		now := was.follow(d, filepath.Join(folder, n.Name()), writer)
 		if now == nil {
 			continue
 		}
@@ -144,8 +145,8 @@ func (l *ledgers) update(folder string) {
 }
 
 // follow reads on. Where nothing was added it returns l itself.
-func (l *ledger) follow(path, writer string) *ledger {
-	f, err := os.Open(path)
+func (l *ledger) follow(d disk.Disk, path, writer string) *ledger {
+	f, err := d.Open(path)
 	if err != nil {
 		return l
 	}
@@ -175,7 +176,8 @@ func (l *ledger) follow(path, writer string) *ledger {
 
 // openLedger is the one a writer appends to.
 type openLedger struct {
-	file  *os.File
+	file  disk.File
+	size  int64
 	lines int // appended since it was written anew
 }
 
@@ -193,9 +195,12 @@ func (a *Archive) record(tx *Tx) {
 		e := written{listed: listed{File: s.file, base: s.file.name()}}
 		text = append(text, e.line()...)
 	}
-	if _, err := l.file.Write(text); err != nil {
+	if _, err := l.file.WriteAt(text, l.size); err != nil {
 		a.log.Warn("ledger", "file", l.file.Name(), "error", err)
+		l.lines += maxOutdated // the next one begins it anew
+		return
 	}
+	l.size += int64(len(text))
 	l.lines += len(tx.rows)
 }
 
@@ -236,7 +241,7 @@ func (a *Archive) startLedger(writer string) error {
 		}
 	}
 	dir := filepath.Join(a.dir, stateFolder)
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := a.mkdir(dir); err != nil {
 		return err
 	}
 	path := filepath.Join(dir, writer+ledgerMark)
@@ -244,20 +249,18 @@ func (a *Archive) startLedger(writer string) error {
 	if _, err := rand.Read(id[:]); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path+".part", fmt.Appendf(nil, "%s%x\n%s", ledgerTitle, id, text), 0o640); err != nil {
+	text = fmt.Appendf(nil, "%s%x\n%s", ledgerTitle, id, text)
+	if err := disk.Replace(a.disk, path, text, 0o640); err != nil {
 		return err
 	}
-	if err := os.Rename(path+".part", path); err != nil {
-		return err
-	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	file, err := a.disk.Edit(path)
 	if err != nil {
 		return err
 	}
 	if old := a.books[writer]; old != nil {
 		old.file.Close()
 	}
-	a.books[writer] = &openLedger{file: file}
+	a.books[writer] = &openLedger{file: file, size: int64(len(text))}
 	return nil
 }
 

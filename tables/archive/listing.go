@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
@@ -73,11 +73,11 @@ func (a *Archive) list() (listing, error) {
 	defer a.listMu.Unlock()
 	batches := filepath.Join(a.dir, batchFolder)
 	// Before the folders: what a ledger names was committed by then.
-	a.ledgers.update(filepath.Join(a.dir, stateFolder))
+	a.ledgers.update(a.disk, filepath.Join(a.dir, stateFolder))
 	for try := range 50 {
 		l := listing{dirs: map[string]time.Time{}, strays: map[string][]string{}, stamps: map[Family]stamp{},
 			entries: maps.Clone(a.ledgers.known)}
-		before, changed, err := readBatches(batches)
+		before, changed, err := a.readBatches(batches)
 		if err != nil {
 			return l, err
 		}
@@ -101,7 +101,7 @@ func (a *Archive) list() (listing, error) {
 		if err := a.listFolder(&l, "", filepath.Join(a.dir, packets), 0); err != nil {
 			return l, err
 		}
-		again, since, err := readBatches(batches)
+		again, since, err := a.readBatches(batches)
 		if err != nil {
 			return l, err
 		}
@@ -119,9 +119,9 @@ func (a *Archive) list() (listing, error) {
 }
 
 // readBatches lists the committed batches, and when the folder changed before.
-func readBatches(dir string) (map[string]bool, time.Time, error) {
-	changed := changedAt(dir)
-	entries, err := os.ReadDir(dir)
+func (a *Archive) readBatches(dir string) (map[string]bool, time.Time, error) {
+	changed := a.changedAt(dir)
+	entries, err := a.disk.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, changed, err
 	}
@@ -135,8 +135,8 @@ func readBatches(dir string) (map[string]bool, time.Time, error) {
 }
 
 // changedAt is when a folder changed; zero when there is none.
-func changedAt(dir string) time.Time {
-	st, err := os.Stat(dir)
+func (a *Archive) changedAt(dir string) time.Time {
+	st, err := a.disk.Stat(dir)
 	if err != nil {
 		return time.Time{}
 	}
@@ -150,13 +150,13 @@ const maxDepth = 5
 // may have changed.
 func (a *Archive) listFolder(l *listing, family Family, dir string, depth int) error {
 	now := time.Now()
-	changed := changedAt(dir)
+	changed := a.changedAt(dir)
 	l.dirs[dir] = changed
 	f := a.folders[dir]
 	if f == nil || !f.changed.Equal(changed) || f.read.Sub(changed) < settled {
 		a.readings++
 		next := &folder{changed: changed, read: now, serial: a.readings}
-		if err := next.fill(family, dir, f); err != nil {
+		if err := next.fill(a.disk, family, dir, f); err != nil {
 			return err
 		}
 		a.folders[dir], f = next, next
@@ -187,8 +187,8 @@ func (a *Archive) listFolder(l *listing, family Family, dir string, depth int) e
 }
 
 // fill reads the folder. What was known of a file stays known.
-func (f *folder) fill(family Family, dir string, was *folder) error {
-	entries, err := os.ReadDir(dir)
+func (f *folder) fill(d disk.Disk, family Family, dir string, was *folder) error {
+	entries, err := d.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -231,7 +231,7 @@ func (f *folder) fill(family Family, dir string, was *folder) error {
 			f.files = append(f.files, old)
 			continue
 		}
-		file.Path = path
+		file.Disk, file.Path = d, path
 		next := &listed{File: file, batch: batch, base: base}
 		if old != nil {
 			next.foot = old.foot
@@ -252,7 +252,7 @@ func readFooter(f *listed) *footer {
 	if f.Schema > schemaVersion {
 		return &footer{bad: fmt.Sprintf("schema version %d is newer than this program", f.Schema)}
 	}
-	foot, err := rows.Stat(f.Path, tables.FamilyNamed(string(f.Family)))
+	foot, err := rows.Stat(f.File.File, tables.FamilyNamed(string(f.Family)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return &footer{bad: "the file is gone", gone: true}
 	}

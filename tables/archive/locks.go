@@ -3,10 +3,10 @@ package archive
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 )
 
 // Files below the folder of locks. Nothing but their flock means anything, and
@@ -22,24 +22,21 @@ const (
 var ErrLocked = errors.New("another process is writing to the archive")
 
 // tryLock takes a lock and returns its file; ErrLocked when it is held.
-func (a *Archive) tryLock(name string) (*os.File, error) {
+func (a *Archive) tryLock(name string) (disk.File, error) {
 	path := filepath.Join(a.dir, lockFolder, name)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
-	if errors.Is(err, os.ErrNotExist) {
-		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-			return nil, err
-		}
-		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
+	if err := a.mkdir(filepath.Dir(path)); err != nil {
+		return nil, err
 	}
+	f, err := disk.Obtain(a.disk, path, 0o640)
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := f.TryLock(); err != nil {
 		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
+		if errors.Is(err, disk.ErrLocked) {
 			return nil, fmt.Errorf("%w (it holds the lock %s)", ErrLocked, path)
 		}
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		return nil, err
 	}
 	return f, nil
 }
@@ -113,24 +110,19 @@ func (a *Archive) Unlock(writer string) {
 // openIntent makes the file of a batch and locks it: for as long as it is
 // locked, the batch is alive. Between the two, another process may take it for
 // one of a dead batch and remove it; then this id is given up.
-func (a *Archive) openIntent(path string) (*os.File, error) {
-	f, err := a.create(path)
+func (a *Archive) openIntent(path string) (disk.File, error) {
+	f, err := a.disk.Create(path, 0o640)
 	if err != nil {
 		return nil, err
 	}
-	var st unix.Stat_t
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
-		err = unix.Fstat(int(f.Fd()), &st)
-	}
-	if err == nil && st.Nlink > 0 {
+	if err = disk.Hold(a.disk, f); err == nil {
 		return f, nil
 	}
 	f.Close()
-	if err == nil || errors.Is(err, unix.EWOULDBLOCK) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, disk.ErrLocked) {
 		return nil, errSwept
 	}
-	return nil, fmt.Errorf("lock %s: %w", path, err)
+	return nil, err
 }
 
 // errSwept: the batch's file was removed before it was locked.
@@ -139,32 +131,28 @@ var errSwept = errors.New("the batch's file was taken for a dead one's")
 // lockDead opens the intent of a batch whose process is gone, locked, so that
 // nobody else removes what the batch left. It returns nil when the batch is
 // alive or has ended.
-func lockDead(path string) *os.File {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+func (a *Archive) lockDead(path string) disk.File {
+	f, err := a.disk.Edit(path)
 	if err != nil {
 		return nil
 	}
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-		// The owner may have renamed it between the two calls.
-		a, err1 := f.Stat()
-		b, err2 := os.Stat(path)
-		if err1 == nil && err2 == nil && os.SameFile(a, b) {
-			return f
-		}
+	// The owner may have renamed it since it was opened.
+	if disk.Hold(a.disk, f) != nil {
+		f.Close()
+		return nil
 	}
-	f.Close()
-	return nil
+	return f
 }
 
 // keepReadersOut takes the lock of those who read; nil when somebody does. Who
 // begins to read waits until it is closed, and then finds no name that goes
 // away under him.
-func (a *Archive) keepReadersOut() *os.File {
-	f, err := os.OpenFile(filepath.Join(a.dir, readersFile), os.O_RDWR|os.O_CREATE, 0o640)
+func (a *Archive) keepReadersOut() disk.File {
+	f, err := disk.Obtain(a.disk, filepath.Join(a.dir, readersFile), 0o640)
 	if err != nil {
 		return nil
 	}
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+	if f.TryLock() != nil {
 		f.Close()
 		return nil
 	}

@@ -62,7 +62,7 @@ func TestOlderFiles(t *testing.T) {
 		t.Errorf("the new file lacks some of its columns: %q", files[1].Columns)
 	}
 	for i, want := range []tables.DNS{{TS: 1, Query: "old.example", QType: "A"}, {TS: 2, Query: "new.example", QueryRaw: "New.example", QType: "A"}} {
-		got, err := rows.ReadAll[tables.DNS](files[i].Path)
+		got, err := rows.ReadAll[tables.DNS](files[i].File)
 		if len(got) != 1 || err != nil || got[0] != want {
 			t.Errorf("%v: %+v", err, got)
 		}

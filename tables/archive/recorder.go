@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
@@ -87,7 +87,7 @@ type Recorder struct {
 
 	slots  chan struct{} // one a batch that is written
 	last   *recording    // handed over last
-	mark   *os.File
+	mark   disk.File
 	marked atomic.Int64
 	stop   chan struct{}
 	done   chan struct{}
@@ -371,12 +371,16 @@ func (r *Recorder) Close() error {
 func (r *Recorder) keep(b *recording) {
 	wait := firstRetry
 	tries := 0
+	write := r.write
 	for {
-		err := r.write(b)
+		err := write(b)
 		if err == nil {
 			break
 		}
 		r.failed.Add(1)
+		if errors.Is(err, errUncertain) { // written again, they would be there twice
+			write = func(*recording) error { return r.a.syncBatches() }
+		}
 		if r.troubled.CompareAndSwap(false, true) {
 			r.log.Error("flow records can't be written; trying again", "error", err)
 		}
@@ -422,13 +426,14 @@ func (r *Recorder) keep(b *recording) {
 }
 
 // publish moves the watermark. Nothing waits for the disk: a power failure
-// leaves an older one, which is true as well.
+// leaves an older one, which is true as well. It stands there twice: if the
+// failure tears the digits apart, the smaller number is true.
 func (r *Recorder) publish(t tables.Time) {
 	if int64(t) <= r.marked.Load() {
 		return
 	}
 	r.marked.Store(int64(t))
-	if _, err := r.mark.WriteAt(fmt.Appendf(nil, "%020d\n", int64(t)), 0); err != nil {
+	if _, err := r.mark.WriteAt(fmt.Appendf(nil, "%020d\n%020[1]d\n", int64(t)), 0); err != nil {
 		r.log.Debug("watermark", "error", err)
 	}
 }
@@ -505,10 +510,10 @@ func (tx *Tx) writeBlock(b *rows.Block[tables.Export], order []int32, o RowOptio
 }
 
 // openWatermark opens the file of a writer's durable watermark.
-func (a *Archive) openWatermark(writer string) (*os.File, error) {
+func (a *Archive) openWatermark(writer string) (disk.File, error) {
 	dir := filepath.Join(a.dir, stateFolder)
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := a.mkdir(dir); err != nil {
 		return nil, err
 	}
-	return os.OpenFile(filepath.Join(dir, writer+".watermark"), os.O_RDWR|os.O_CREATE, 0o640)
+	return disk.Obtain(a.disk, filepath.Join(dir, writer+".watermark"), 0o640)
 }

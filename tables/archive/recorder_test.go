@@ -2,17 +2,19 @@ package archive
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 	"github.com/wiresql/wiresql/tables/archive/rows"
 	"github.com/wiresql/wiresql/tables/archive/samples"
 )
@@ -21,7 +23,7 @@ import (
 func recorder(t testing.TB, o RecorderOptions) (*Archive, *Recorder) {
 	t.Helper()
 	a := testArchive(t)
-	a.o.NoSync = true
+	a.disk = disk.Real{NoSync: true}
 	if o.Interval == 0 {
 		o.Interval = time.Hour
 	}
@@ -37,7 +39,7 @@ func exportIDs(t testing.TB, c *Catalog) []tables.ID {
 	t.Helper()
 	var ids []tables.ID
 	for _, f := range c.Files(Exports) {
-		rows, err := rows.ReadAll[tables.Export](f.Path)
+		rows, err := rows.ReadAll[tables.Export](f.File)
 		if err != nil && err != io.EOF {
 			t.Fatal(err)
 		}
@@ -77,6 +79,14 @@ func wantIDs(t testing.TB, got []tables.ID, n int) {
 	}
 }
 
+// readMark reads the file of a watermark: twice the same, and the smaller one if
+// they differ.
+func readMark(text []byte) (tables.Time, error) {
+	var a, b int64
+	_, err := fmt.Sscanf(string(text), "%d\n%d\n", &a, &b)
+	return tables.Time(min(a, b)), err
+}
+
 func TestRecorder(t *testing.T) {
 	a, r := recorder(t, RecorderOptions{Rows: 100})
 	before := now()
@@ -113,7 +123,7 @@ func TestRecorder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err != nil || tables.Time(n) != r.Watermark() || tables.Time(n) < before || tables.Time(n) > now() {
+	if n, err := readMark(text); err != nil || n != r.Watermark() || n < before || n > now() {
 		t.Errorf("watermark %q, %d", text, r.Watermark())
 	}
 	if s := r.Stats(); s.Rows != 330 || s.Lost != 0 || s.Failed != 0 || s.Batches != 4 {
@@ -201,14 +211,14 @@ func TestRecorderDiskFull(t *testing.T) {
 		full = f
 		mu.Unlock()
 	}
-	a.fault = func(op, path string) error {
+	a.disk = disk.Watch(a.disk, func(o disk.Op) error {
 		mu.Lock()
 		defer mu.Unlock()
-		if full && op == "sync" {
-			return errors.New("no space left on device")
+		if full && o.Kind == disk.OpSync {
+			return syscall.ENOSPC
 		}
 		return nil
-	}
+	})
 	done := make(chan error)
 	go func() {
 		for i := range 8 {
@@ -317,7 +327,7 @@ func BenchmarkRecorder(b *testing.B) {
 // BenchmarkSmallBatch is what a batch costs beside its rows.
 func BenchmarkSmallBatch(b *testing.B) {
 	a, r := recorder(b, RecorderOptions{})
-	a.o.NoSync = false
+	a.disk = disk.Real{}
 	rows := numbered(0, 30)
 	b.ResetTimer()
 	cpu := samples.CPUTime()

@@ -71,7 +71,7 @@ func (s *stagedRows) Write(b []byte) (int, error) { return s.out.Write(b) }
 // failed, and closes it.
 func (s *stagedRows) Finish(f rows.File, err error) error {
 	if err == nil {
-		err = s.tx.a.sync(s.out)
+		err = s.out.Sync()
 	}
 	err = errors.Join(err, s.out.Close())
 	s.holds(f)
@@ -83,7 +83,7 @@ func (s *stagedRows) Finish(f rows.File, err error) error {
 
 // holds notes what is in the file.
 func (s *stagedRows) holds(f rows.File) {
-	f.Path = s.path
+	f.Disk, f.Path = s.tx.a.disk, s.path
 	s.file.File = f
 }
 

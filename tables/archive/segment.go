@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 	"github.com/wiresql/wiresql/tables/archive/pcap"
 )
 
@@ -40,7 +40,7 @@ type SegmentWriter struct {
 	tx  *Tx
 	key segmentKey
 
-	file   *os.File
+	file   disk.File
 	row    tables.Segment
 	first  int64
 	last   int64
@@ -136,13 +136,13 @@ func (w *SegmentWriter) rotate() error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.tx.intent.WriteString(rel + "\n"); err != nil {
+	if _, err := w.tx.intent.Write([]byte(rel + "\n")); err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
 	if err := w.tx.syncIntent(); err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
-	f, err := a.create(path + ".part")
+	f, err := a.disk.Create(path+disk.Part, 0o640)
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
@@ -153,9 +153,7 @@ func (w *SegmentWriter) rotate() error {
 		w.buf = make([]byte, 0, writeBuffer+(64<<10))
 	}
 	w.buf = pcap.AppendHeader(w.buf[:0], w.key.link, w.key.nano)
-	if !a.o.NoSync {
-		w.syncer = newSyncer(f)
-	}
+	w.syncer = newSyncer(f)
 	return nil
 }
 
@@ -170,10 +168,9 @@ func (w *SegmentWriter) flush() error {
 		w.spare = make([]byte, 0, cap(full))
 	}
 	w.buf, w.spare = w.spare[:0], full
-	if syncer != nil && w.offset-w.synced < syncBytes && time.Since(w.when) < syncTime {
+	if w.offset-w.synced < syncBytes && time.Since(w.when) < syncTime {
 		syncer = nil
-	}
-	if syncer != nil {
+	} else {
 		w.synced, w.when = w.offset, time.Now()
 	}
 	writes := make(chan error, 1)
@@ -215,14 +212,14 @@ func (w *SegmentWriter) finish() error {
 		w.syncer = nil
 	}
 	if err == nil {
-		err = w.tx.a.sync(w.file)
+		err = w.file.Sync()
 	}
 	st, e := w.file.Stat()
 	err = errors.Join(err, e, w.file.Close())
 	part := w.file.Name()
 	w.file = nil
 	if err == nil {
-		err = w.tx.a.rename(part, strings.TrimSuffix(part, ".part"))
+		err = w.tx.a.disk.RenameNew(part, strings.TrimSuffix(part, disk.Part))
 	}
 	if err != nil {
 		return fmt.Errorf("finish segment %d: %w", w.row.Segment, err)
@@ -255,7 +252,7 @@ type syncer struct {
 	done  chan error
 }
 
-func newSyncer(f *os.File) *syncer {
+func newSyncer(f disk.File) *syncer {
 	s := &syncer{make(chan struct{}), make(chan error, 1)}
 	go func() {
 		var err error
@@ -299,7 +296,7 @@ func (tx *Tx) Adopt(path, sensor, site string) (*Adoption, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(abs)
+	f, err := tx.a.disk.Open(abs)
 	if err != nil {
 		return nil, err
 	}
@@ -332,7 +329,7 @@ func (tx *Tx) Adopt(path, sensor, site string) (*Adoption, error) {
 // Finish records the capture in the batch, once r has read it to its end or to
 // its damage.
 func (ad *Adoption) Finish(r *pcap.Reader) error {
-	f, err := os.Open(ad.path)
+	f, err := ad.tx.a.disk.Open(ad.path)
 	if err != nil {
 		return err
 	}
@@ -387,8 +384,8 @@ func (v verification) of(st fs.FileInfo) bool {
 
 // openSegment opens a segment for reading. An in-place file must still be what
 // was indexed; its ends are hashed the first time, and whenever it was touched.
-func (a *Archive) openSegment(s *SegmentInfo) (*os.File, error) {
-	f, err := os.Open(s.AbsPath)
+func (a *Archive) openSegment(s *SegmentInfo) (disk.File, error) {
+	f, err := a.disk.Open(s.AbsPath)
 	if err != nil {
 		return nil, err
 	}

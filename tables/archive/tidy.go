@@ -3,19 +3,21 @@ package archive
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // microNames is how long micro files keep the name that bears their batch's id:
 // until then they are merged, and a lasting name would be work for nothing.
 const microNames = 5 * time.Minute
+
+// maxIntent bounds what is read of a batch's file: a line a segment.
+const maxIntent = 256 << 20
 
 // tidy removes what dead batches left, and brings the names of committed ones
 // to their lasting form. Any process may do so; while one does, the others
@@ -28,7 +30,7 @@ const microNames = 5 * time.Minute
 // batches before and after. Failing here loses nothing: the next one tries
 // again.
 func (a *Archive) tidy() error {
-	if err := os.MkdirAll(filepath.Join(a.dir, batchFolder), 0o750); err != nil {
+	if err := a.mkdir(filepath.Join(a.dir, batchFolder)); err != nil {
 		return err
 	}
 	lock, err := a.tryLock(tidyLock)
@@ -58,7 +60,7 @@ func (a *Archive) tidied(err error) {
 // sweep removes what batches left that never committed and whose process is
 // gone.
 func (a *Archive) sweep(l *listing) error {
-	entries, err := os.ReadDir(filepath.Join(a.dir, batchFolder))
+	entries, err := a.disk.ReadDir(filepath.Join(a.dir, batchFolder))
 	if err != nil {
 		return err
 	}
@@ -69,7 +71,7 @@ func (a *Archive) sweep(l *listing) error {
 			continue
 		}
 		path := filepath.Join(a.dir, batchFolder, e.Name())
-		if f := lockDead(path); f != nil {
+		if f := a.lockDead(path); f != nil {
 			defer f.Close()
 			dead[id] = path
 		}
@@ -78,7 +80,7 @@ func (a *Archive) sweep(l *listing) error {
 	for id, paths := range l.strays {
 		// A batch has one of its two files for as long as it has others. A
 		// power failure may take the first and leave the others.
-		if dead[id] == "" && (exists(a.batchFile(id)+openMark) || exists(a.batchFile(id))) {
+		if dead[id] == "" && (a.exists(a.batchFile(id)+openMark) || a.exists(a.batchFile(id))) {
 			continue
 		}
 		for _, path := range paths {
@@ -104,29 +106,34 @@ func (a *Archive) sweep(l *listing) error {
 
 func (a *Archive) batchFile(id string) string { return filepath.Join(a.dir, batchFolder, id) }
 
-func exists(path string) bool {
-	_, err := os.Lstat(path)
+func (a *Archive) exists(path string) bool {
+	_, err := a.disk.Stat(path)
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// removeSegments removes the packet files an open batch lists.
+// removeSegments removes the packet files an open batch lists, durably: without
+// the list nobody would find them.
 func (a *Archive) removeSegments(intent string) error {
-	b, err := os.ReadFile(intent)
+	b, err := disk.ReadFile(a.disk, intent, maxIntent)
 	if err != nil {
 		return err
 	}
+	dirs := map[string]bool{}
 	lines := strings.Split(string(b), "\n")
 	for _, line := range lines[:len(lines)-1] { // behind the last newline is a torn line: its file was not made
 		if !filepath.IsLocal(line) || !strings.HasPrefix(line, packets+"/") {
 			continue
 		}
 		for _, name := range []string{line, line + ".part"} {
-			if err := a.remove(filepath.Join(a.dir, name)); err != nil {
+			path := filepath.Join(a.dir, name)
+			if err := a.disk.Remove(path); err == nil {
+				dirs[filepath.Dir(path)] = true
+			} else if !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}
 	}
-	return nil
+	return a.syncDirs(dirs)
 }
 
 // shelve gives the files of committed batches their lasting names and removes
@@ -142,6 +149,12 @@ func (a *Archive) shelve(l *listing) error {
 	for _, f := range dead {
 		state[f.base] = superseded
 	}
+	if len(l.batches) > 0 {
+		// Their writers may not have got to it, and what they replace goes.
+		if err := a.syncBatches(); err != nil {
+			return err
+		}
+	}
 	now := time.Now()
 	stuck := map[string]bool{} // batches that keep their file
 	dirs := map[string]bool{}
@@ -150,15 +163,15 @@ func (a *Archive) shelve(l *listing) error {
 			continue
 		}
 		if f.Level == "m" {
-			if st, err := os.Stat(f.Path); err == nil && now.Sub(st.ModTime()) < microNames {
+			if st, err := a.disk.Stat(f.Path); err == nil && now.Sub(st.ModTime()) < microNames {
 				stuck[f.batch] = true
 				continue
 			}
 		}
 		plain := strings.TrimSuffix(f.Path, ".i"+f.batch)
-		if err := a.link(f.Path, plain); err == nil {
-			dirs[filepath.Dir(plain)] = true
-		} else if !errors.Is(err, fs.ErrExist) {
+		if err := a.disk.Link(f.Path, plain); err == nil || errors.Is(err, fs.ErrExist) {
+			dirs[filepath.Dir(plain)] = true // also one of a process that did not get to it
+		} else {
 			a.log.Debug("tidy", "error", err)
 			stuck[f.batch] = true
 		}
@@ -172,12 +185,8 @@ func (a *Archive) shelve(l *listing) error {
 		defer alone.Close()
 	}
 	old := func(path string) bool {
-		st, err := os.Stat(path)
-		if err != nil {
-			return false
-		}
-		sys, ok := st.Sys().(*syscall.Stat_t)
-		return alone != nil || ok && now.Sub(time.Unix(sys.Ctim.Unix())) > grace
+		st, err := a.disk.Stat(path)
+		return err == nil && (alone != nil || now.Sub(disk.Changed(st)) > grace)
 	}
 	readable := map[string]bool{}
 	for _, f := range dead {
@@ -214,15 +223,6 @@ func (a *Archive) shelve(l *listing) error {
 	return nil
 }
 
-func (a *Archive) syncDirs(dirs map[string]bool) error {
-	for dir := range dirs {
-		if err := a.syncDir(dir); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // intact tells whether all live files that supersede f can be read: else f may
 // be all there is of some rows.
 func intact(f *File, live []*listed, readable map[string]bool) bool {
@@ -232,7 +232,7 @@ func intact(f *File, live []*listed, readable map[string]bool) bool {
 		}
 		good, known := readable[g.Path]
 		if !known {
-			_, err := rows.Stat(g.Path, tables.FamilyNamed(string(g.Family)))
+			_, err := rows.Stat(g.File.File, tables.FamilyNamed(string(g.Family)))
 			good = err == nil
 			readable[g.Path] = good
 		}

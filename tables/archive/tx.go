@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
@@ -31,7 +31,7 @@ type Tx struct {
 	// first and last are when the rows arrived that come from outside: since
 	// the batch began, and until their file is finished, unless it is known.
 	first, last tables.Time
-	intent      *os.File
+	intent      disk.File
 
 	superseded []File
 	replaced   []*Replacement
@@ -50,7 +50,7 @@ type Tx struct {
 type stagedRows struct {
 	file  File
 	path  string // .part
-	out   *os.File
+	out   disk.File
 	tx    *Tx
 	whole bool
 	// placed: it was said which sequence the file belongs to.
@@ -104,11 +104,12 @@ func (tx *Tx) batch() string { return tx.a.batchFile(tx.id) }
 // syncIntent makes durable which packet files the batch makes. Row files need
 // none of it: their names bear the batch's id.
 func (tx *Tx) syncIntent() error {
-	if err := tx.a.sync(tx.intent); err != nil || tx.listed {
+	if err := tx.intent.Sync(); err != nil || tx.listed {
 		return err
 	}
-	tx.listed = true
-	return tx.a.syncDir(filepath.Dir(tx.intent.Name()))
+	err := tx.a.disk.SyncDir(filepath.Dir(tx.intent.Name()))
+	tx.listed = err == nil
+	return err
 }
 
 // day is the folder of a day below a root.
@@ -147,7 +148,7 @@ func (tx *Tx) stage(family Family, level string, o RowOptions) (*stagedRows, err
 	s.file = File{File: rows.File{Path: s.path, Origin: origin}, Family: family, Schema: schemaVersion, Writer: tx.writer, Lane: "main", Level: level}
 	s.place(o)
 	var err error
-	if s.out, err = tx.a.create(s.path); err != nil {
+	if s.out, err = tx.a.disk.Create(s.path, 0o640); err != nil {
 		return nil, fmt.Errorf("write %s: %w", family, err)
 	}
 	tx.rows = append(tx.rows, s)
@@ -175,9 +176,9 @@ func (tx *Tx) Keep(f File, level string) error {
 	}
 	err = errors.Join(s.out.Close(), tx.a.remove(s.path))
 	if err == nil {
-		err = tx.a.link(f.Path, s.path)
+		err = tx.a.disk.Link(f.Path, s.path)
 		if base, id, ok := strings.Cut(f.Path, batchMark); ok && validID(id) && errors.Is(err, fs.ErrNotExist) {
-			err = tx.a.link(base+".parquet", s.path) // it got its lasting name since
+			err = tx.a.disk.Link(base+".parquet", s.path) // it got its lasting name since
 		}
 	}
 	if err != nil {
@@ -196,8 +197,13 @@ func (tx *Tx) Supersede(files []File) { tx.superseded = append(tx.superseded, fi
 
 var errEnded = errors.New("the batch has ended")
 
-// Commit makes the batch visible. When it returns an error, nothing of the
-// batch is, and it is aborted.
+// errUncertain is wrapped by the error of a Commit that made the batch visible
+// and could not make it durable, as syncBatches may later.
+var errUncertain = errors.New("the batch counts, but may be gone after a power failure")
+
+// Commit makes the batch visible and durable. When it returns an error, nothing
+// of the batch is, and it is aborted; or the error says that it counts and may be
+// gone after a power failure.
 func (tx *Tx) Commit() error {
 	if tx.ended {
 		return errEnded
@@ -258,7 +264,7 @@ func (a *Archive) commit(tx *Tx) error {
 	}
 	for _, s := range tx.rows {
 		path := filepath.Join(filepath.Dir(s.path), s.file.name()+".i"+tx.id)
-		if err := a.rename(s.path, path); err != nil {
+		if err := a.disk.RenameNew(s.path, path); err != nil {
 			return err
 		}
 		s.path, s.file.Path = path, path
@@ -267,24 +273,26 @@ func (a *Archive) commit(tx *Tx) error {
 		return err
 	}
 	// The file stays locked until its name says that the batch counts.
-	if err := a.rename(tx.batch()+openMark, tx.batch()); err != nil {
+	if err := a.disk.RenameNew(tx.batch()+openMark, tx.batch()); err != nil {
 		return err
 	}
-	// Committed. What follows only tidies up, and is done by whoever tidies
-	// next if this one does not get to it.
+	// Committed: others may see it by now. What follows makes it last.
 	tx.ended = true
 	tx.intent.Close()
-	if err := a.syncDir(filepath.Join(a.dir, batchFolder)); err != nil {
-		a.log.Error("commit may not survive a power failure", "batch", tx.id, "error", err)
-	}
 	for _, s := range tx.rows {
 		if seq := s.file.sequence(); a.locks[seq.writer] != nil {
 			a.next[seq] = max(a.next[seq], s.file.Last+1)
 		}
 	}
+	if err := a.syncBatches(); err != nil {
+		return fmt.Errorf("%w: %w", errUncertain, err)
+	}
 	a.record(tx)
 	return nil
 }
+
+// syncBatches makes durable what was committed.
+func (a *Archive) syncBatches() error { return a.disk.SyncDir(filepath.Join(a.dir, batchFolder)) }
 
 // number gives each row file its place in its sequence: the next, or the
 // range of the files it supersedes.

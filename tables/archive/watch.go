@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -55,7 +54,7 @@ func (a *Archive) segmentsChanged() bool {
 	same := func(i int) bool { return a.state(&segments[i]) == segments[i].State }
 	for dir, f := range w.folders {
 		now := time.Now()
-		if !changedAt(dir).Equal(f.changed) {
+		if !a.changedAt(dir).Equal(f.changed) {
 			return true
 		}
 		if f.quiet() {
@@ -83,7 +82,7 @@ func (a *Archive) look(s *SegmentInfo, folders map[string]*watchedFolder) string
 	dir := filepath.Dir(s.AbsPath)
 	f := folders[dir]
 	if f == nil {
-		f = &watchedFolder{read: time.Now(), changed: changedAt(dir)}
+		f = &watchedFolder{read: time.Now(), changed: a.changedAt(dir)}
 		folders[dir] = f
 	}
 	if was := a.watched.folders[dir]; was != nil && was.changed.Equal(f.changed) && was.quiet() && a.current != nil {
@@ -94,7 +93,7 @@ func (a *Archive) look(s *SegmentInfo, folders map[string]*watchedFolder) string
 	if f.changed.IsZero() {
 		return StateMissing
 	}
-	if st, err := os.Stat(s.AbsPath); err != nil || !st.Mode().IsRegular() {
+	if st, err := a.disk.Stat(s.AbsPath); err != nil || !st.Mode().IsRegular() {
 		return StateMissing
 	}
 	return StateAvailable

@@ -80,7 +80,7 @@ func rowsOf[T any](t *testing.T, a *archive.Archive, family archive.Family, ts f
 		t.Fatal(err)
 	}
 	for _, f := range cat.Files(family) {
-		in, err := rows.Open[T](f.Path)
+		in, err := rows.Open[T](f.File)
 		if err != nil {
 			t.Fatal(err)
 		}

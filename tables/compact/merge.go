@@ -127,7 +127,7 @@ func mergeRows[T any](ctx context.Context, files []archive.File, ts func(*T) tab
 
 // openCursor opens a file at its first row; nil when it has none.
 func openCursor[T any](f archive.File, columns []string) (*cursor[T], error) {
-	in, err := rows.Open[T](f.Path, columns...)
+	in, err := rows.Open[T](f.File, columns...)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", f.Path, err)
 	}

@@ -67,7 +67,7 @@ func (st *step) subject(e *ends) *subject {
 
 // scan reads files of one family batch by batch.
 func scan[T any](ctx context.Context, f archive.File, fn func([]T) error, columns ...string) error {
-	in, err := rows.Open[T](f.Path, columns...)
+	in, err := rows.Open[T](f.File, columns...)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", f.Path, err)
 	}

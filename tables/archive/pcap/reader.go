@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/zeebo/xxh3"
-	"golang.org/x/sys/unix"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 )
 
 const (
@@ -84,7 +85,7 @@ type Stats struct {
 // never by its name.
 type Reader struct {
 	path   string
-	file   *os.File
+	file   *countedFile
 	in     stream
 	ahead  *readAhead
 	closer func()
@@ -101,17 +102,30 @@ type Reader struct {
 // Open opens a capture file and reads its header. A file that is no
 // capture gives a *DamageError at offset 0.
 func Open(path string) (*Reader, error) {
-	f, err := os.Open(path)
+	f, err := disk.Real{}.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return begin(&Reader{path: path, file: f})
+	return begin(&Reader{path: path, file: &countedFile{File: f}})
 }
 
 // Packets is Open of a file that is open already, to be read for its packets
 // alone: it gets no ContentID. The Reader closes the file, also when it fails.
-func Packets(file *os.File) (*Reader, error) {
-	return begin(&Reader{path: file.Name(), file: file, in: stream{unhashed: true}})
+func Packets(file disk.File) (*Reader, error) {
+	return begin(&Reader{path: file.Name(), file: &countedFile{File: file}, in: stream{unhashed: true}})
+}
+
+// countedFile counts what is read of a file.
+type countedFile struct {
+	disk.File
+	read atomic.Int64
+}
+
+// Read implements io.Reader.
+func (f *countedFile) Read(b []byte) (int, error) {
+	n, err := f.File.Read(b)
+	f.read.Add(int64(n))
+	return n, err
 }
 
 func begin(r *Reader) (*Reader, error) {
@@ -132,7 +146,7 @@ func (r *Reader) open() error {
 	}
 	r.size = st.Size()
 	// A hint only: a pipe or an odd file system may refuse it.
-	_ = unix.Fadvise(int(r.file.Fd()), 0, 0, unix.FADV_SEQUENTIAL)
+	r.file.Advise(0, 0, disk.Sequential)
 
 	head := make([]byte, 4)
 	n, err := io.ReadFull(r.file, head)
@@ -299,7 +313,7 @@ func (r *Reader) readError() error {
 	if err == nil || err == io.EOF {
 		return nil
 	}
-	var pe *os.PathError
+	var pe *fs.PathError
 	if !r.compressed || errors.As(err, &pe) {
 		return fmt.Errorf("%s: at offset %d: %w", r.path, r.in.base+int64(r.in.w), err)
 	}
@@ -333,13 +347,7 @@ func (r *Reader) Compressed() bool { return r.compressed }
 func (r *Reader) Size() int64 { return r.size }
 
 // Consumed is how much of the file on disk has been read, for progress.
-func (r *Reader) Consumed() int64 {
-	n, err := r.file.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return 0
-	}
-	return n
-}
+func (r *Reader) Consumed() int64 { return r.file.read.Load() }
 
 // Stats sums up the records read so far.
 func (r *Reader) Stats() Stats { return r.stats }

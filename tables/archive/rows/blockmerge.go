@@ -5,10 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/wiresql/wiresql/tables/archive/disk"
 )
 
 const (
@@ -75,24 +76,24 @@ type numbered struct {
 // blockReader reads whole column chunks of a file that is merged.
 type blockReader struct {
 	path   string
-	file   *os.File
+	file   disk.File
 	groups []format.RowGroup
 	leaf   []int // of each column of the codec; -1 when the file lacks it
 	pages  chunkReader
 }
 
-func openBlocks(c *codec, path string, scratch *readScratch) (*blockReader, error) {
-	file, pf, err := openParquet(path)
+func openBlocks(c *codec, f File, scratch *readScratch) (*blockReader, error) {
+	file, pf, err := openParquet(f)
 	if err != nil {
 		return nil, err
 	}
-	r := &blockReader{path: path, file: file, groups: pf.Metadata().RowGroups, leaf: make([]int, len(c.columns)),
+	r := &blockReader{path: f.Path, file: file, groups: pf.Metadata().RowGroups, leaf: make([]int, len(c.columns)),
 		pages: chunkReader{file: file, window: mergeWindow, readScratch: scratch}}
 	for i := range c.columns {
 		leaf, ok, err := c.columns[i].leafOf(pf)
 		if err != nil {
 			file.Close()
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("%s: %w", f.Path, err)
 		}
 		if r.leaf[i] = leaf; !ok {
 			r.leaf[i] = -1
@@ -265,7 +266,7 @@ func (in *mergeInput) until(t int64, end int) int {
 
 // open adds a file to the heap.
 func (m *blockMerge) open(f numbered) error {
-	r, err := openBlocks(m.codec, f.Path, &m.reading)
+	r, err := openBlocks(m.codec, f.File, &m.reading)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func TestMerge(t *testing.T) {
 	if merged.Rows != int64(len(want)) || merged.MinTS != want[0].TS {
 		t.Fatalf("%+v", merged)
 	}
-	got, err := ReadAll[tables.Export](merged.Path)
+	got, err := ReadAll[tables.Export](merged)
 	if err != nil {
 		t.Fatal(err)
 	}

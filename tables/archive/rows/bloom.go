@@ -59,7 +59,7 @@ func filtersOf(f File, column string) []bloom.SplitBlockFilter {
 	if ok {
 		return groups
 	}
-	groups = readFilters(f.Path, column)
+	groups = readFilters(f, column)
 	var size int64
 	for _, g := range groups {
 		size += int64(len(g.Bytes()))
@@ -75,8 +75,8 @@ func filtersOf(f File, column string) []bloom.SplitBlockFilter {
 }
 
 // readFilters returns none unless every row group has a filter for the column.
-func readFilters(path, column string) []bloom.SplitBlockFilter {
-	file, pf, err := openParquet(path)
+func readFilters(f File, column string) []bloom.SplitBlockFilter {
+	file, pf, err := openParquet(f)
 	if err != nil {
 		return nil
 	}

@@ -55,7 +55,7 @@ func benchmarkFamily[T any](b *testing.B, name string, rows []T) {
 	run("read", func() error {
 		buf := make([]T, 4096)
 		for _, f := range files {
-			r, err := Open[T](f.Path)
+			r, err := Open[T](f)
 			if err != nil {
 				return err
 			}

@@ -13,11 +13,13 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 )
 
 // File is a file of rows: where it lies and what it holds.
 type File struct {
-	Path string // absolute
+	Disk disk.Disk // where it lies; nil is the machine's file system
+	Path string    // absolute
 	// MinTS is the smallest ts, MaxTS the largest ts_end (ts where rows have
 	// no end). Both 0 when no row has a time.
 	MinTS, MaxTS tables.Time
@@ -32,17 +34,25 @@ type File struct {
 	Origin  Origin
 }
 
+// open opens the file.
+func (f File) open() (disk.File, error) {
+	if f.Disk == nil {
+		return disk.Real{}.Open(f.Path)
+	}
+	return f.Disk.Open(f.Path)
+}
+
 // Stat reads the footer of a file of a family: how many bytes and rows the file
 // has, its columns and its origin. It does not look for the times.
-func Stat(path string, family *tables.Family) (File, error) {
-	file, pf, err := openParquet(path)
+func Stat(f File, family *tables.Family) (File, error) {
+	file, pf, err := openParquet(f)
 	if err != nil {
 		return File{}, err
 	}
 	defer file.Close()
-	f := File{Path: path, Bytes: pf.Size(), Rows: pf.NumRows(), Columns: columnNames(pf), Origin: originOf(pf)}
+	f.Bytes, f.Rows, f.Columns, f.Origin = pf.Size(), pf.NumRows(), columnNames(pf), originOf(pf)
 	if f.Footer, err = footerSum(file, f.Bytes); err != nil {
-		return File{}, fmt.Errorf("%s: %w", path, err)
+		return File{}, fmt.Errorf("%s: %w", f.Path, err)
 	}
 	if !family.Sparse && hasAll(f.Columns, family) {
 		f.Columns = nil
@@ -82,8 +92,8 @@ func sharedNames(names []string) []string {
 }
 
 // ReadAll reads a whole file; for small ones.
-func ReadAll[T any](path string) ([]T, error) {
-	r, err := Open[T](path)
+func ReadAll[T any](f File) ([]T, error) {
+	r, err := Open[T](f)
 	if err != nil {
 		return nil, err
 	}

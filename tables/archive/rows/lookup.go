@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -14,7 +13,8 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/bloom/xxhash"
-	"golang.org/x/sys/unix"
+
+	"github.com/wiresql/wiresql/tables/archive/disk"
 )
 
 // LookupStats says what a lookup read.
@@ -181,7 +181,7 @@ func candidates(f File, where []Values) map[int][]uint64 {
 
 // lookedUp is a file being looked into.
 type lookedUp struct {
-	*os.File
+	disk.File
 	path   string
 	size   int64
 	groups []parquet.RowGroup
@@ -192,7 +192,7 @@ type lookedUp struct {
 }
 
 func (l *lookup[T]) open(f File) (*lookedUp, error) {
-	file, err := os.Open(f.Path)
+	file, err := f.open()
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +235,7 @@ func (l *lookup[T]) open(f File) (*lookedUp, error) {
 
 // metadataOf returns a file's parsed footer, read from file if it is not in
 // memory.
-func metadataOf(path string, file *os.File) (pf *parquet.File, err error) {
+func metadataOf(path string, file disk.File) (pf *parquet.File, err error) {
 	st, err := file.Stat()
 	if err != nil {
 		return nil, err
@@ -279,7 +279,7 @@ func metadataOf(path string, file *os.File) (pf *parquet.File, err error) {
 // footer: what reading them for all rows reads, but for pages that are left out
 // and what is in memory already.
 func ColumnBytes(f File, columns []string) (int64, error) {
-	file, err := os.Open(f.Path)
+	file, err := f.open()
 	if err != nil {
 		return 0, err
 	}
@@ -337,19 +337,10 @@ func (o *lookedUp) advise(groups map[int][]uint64) {
 // byte.
 func (o *lookedUp) willNeed(from, to int64) {
 	var b [1]byte
-	if from == to || ReadNow(o.File, b[:], from) == 1 {
+	if from == to || o.ReadNow(b[:], from) == 1 {
 		return
 	}
-	_ = unix.Fadvise(int(o.Fd()), from, to-from, unix.FADV_WILLNEED)
-}
-
-// ReadNow reads what is in memory already and returns how much that is.
-func ReadNow(file *os.File, b []byte, off int64) int {
-	n, err := unix.Preadv2(int(file.Fd()), [][]byte{b}, off, unix.RWF_NOWAIT)
-	if err != nil {
-		return 0
-	}
-	return n
+	o.Advise(from, to-from, disk.WillNeed)
 }
 
 // group looks into one row group.
@@ -683,7 +674,7 @@ func (r *valueReader) at(row int64) (parquet.Value, error) {
 
 // countedReader counts what is read, and ends when nobody waits for it.
 type countedReader struct {
-	file  *os.File
+	file  disk.File
 	ctx   context.Context
 	bytes int64
 }

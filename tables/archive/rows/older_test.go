@@ -45,7 +45,7 @@ func manyNames() []tables.DNS {
 // as they were written.
 func olderStack[T any](t *testing.T, name string, want []T) {
 	t.Helper()
-	r, err := Open[T](filepath.Join("testdata", "older", name+".parquet"))
+	r, err := Open[T](File{Path: filepath.Join("testdata", "older", name+".parquet")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/wiresql/wiresql/tables/archive/disk"
 )
 
 // Reader reads the rows of a Parquet file back, in file order. Columns the
@@ -20,7 +21,7 @@ import (
 type Reader[T any] struct {
 	path   string
 	codec  *codec
-	file   *os.File
+	file   disk.File
 	rows   int64
 	groups []format.RowGroup
 	left   int64 // rows left in the open group
@@ -43,16 +44,16 @@ const readWindow = 16 << 10
 // Open opens a file of T's family. With columns, only those (as the file
 // names them) are read and the others stay zero: who needs no postings does
 // not pay for them.
-func Open[T any](path string, columns ...string) (*Reader[T], error) {
+func Open[T any](f File, columns ...string) (*Reader[T], error) {
 	c, err := codecOf[T]()
 	if err != nil {
 		return nil, err
 	}
-	file, pf, err := openParquet(path)
+	file, pf, err := openParquet(f)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader[T]{path: path, codec: c, file: file, rows: pf.NumRows(), groups: pf.Metadata().RowGroups}
+	r := &Reader[T]{path: f.Path, codec: c, file: file, rows: pf.NumRows(), groups: pf.Metadata().RowGroups}
 	scratch := new(readScratch)
 	for i := range c.columns {
 		col := &c.columns[i]
@@ -62,7 +63,7 @@ func Open[T any](path string, columns ...string) (*Reader[T], error) {
 		leaf, ok, err := col.leafOf(pf)
 		if err != nil {
 			r.Close()
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("%s: %w", f.Path, err)
 		}
 		if !ok {
 			continue
@@ -113,10 +114,12 @@ const ext = ".parquet"
 
 // openParquet opens a file and reads its footer; a file that isn't Parquet is
 // an error, never a panic.
-func openParquet(path string) (file *os.File, pf *parquet.File, err error) {
-	file, err = os.Open(path)
+func openParquet(f File) (_ disk.File, pf *parquet.File, err error) {
+	path := f.Path
+	file, err := f.open()
 	if base, _, ok := strings.Cut(path, ext+"."); ok && errors.Is(err, fs.ErrNotExist) {
-		file, err = os.Open(base + ext) // it got its lasting name since it was listed
+		f.Path = base + ext // it got its lasting name since it was listed
+		file, err = f.open()
 	}
 	if err != nil {
 		return nil, nil, err

@@ -34,7 +34,7 @@ func TestFlippedBits(t *testing.T) {
 			t.Fatal(err)
 		}
 		MayContain(File{Path: bad, Bytes: int64(i)}, "cid", 7)
-		r, err := Open[tables.Flow](bad)
+		r, err := Open[tables.Flow](File{Path: bad})
 		if err != nil {
 			continue
 		}

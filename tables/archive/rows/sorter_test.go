@@ -55,7 +55,7 @@ func TestSorter(t *testing.T) {
 		}
 		var got []tables.Flow
 		for _, f := range files {
-			rows, err := ReadAll[tables.Flow](f.holds.Path)
+			rows, err := ReadAll[tables.Flow](f.holds)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -96,7 +96,7 @@ func roundTrip[T any](t *testing.T, want []T) {
 	if st, err := os.Stat(f.Path); err != nil || st.Size() != f.Bytes || f.Rows != int64(len(want)) {
 		t.Fatalf("%+v, %v, %v", f, st, err)
 	}
-	r, err := Open[T](f.Path)
+	r, err := Open[T](f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func BenchmarkReadFlows(b *testing.B) {
 	cpu := samples.CPUTime()
 	var rows int64
 	for b.Loop() {
-		r, err := Open[tables.Flow](path)
+		r, err := Open[tables.Flow](File{Path: path})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -1,0 +1,219 @@
+package archive
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
+)
+
+var rewrite = flag.Bool("rewrite", false, "accept testdata/order.txt as it comes out")
+
+// onDisk opens an archive on a disk; its folder is /data.
+func onDisk(t testing.TB, d disk.Disk) *Archive {
+	t.Helper()
+	a, err := Open("/data", Options{Disk: d, SegmentBytes: 20_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	return a
+}
+
+// filesOn lists the files below a folder of a disk, relative to it; not locks
+// and state.
+func filesOn(t testing.TB, d disk.Disk, dir string) (out []string) {
+	t.Helper()
+	entries, err := d.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			out = append(out, e.Name())
+			continue
+		}
+		if e.Name() == lockFolder || e.Name() == stateFolder {
+			continue
+		}
+		for _, name := range filesOn(t, d, filepath.Join(dir, e.Name())) {
+			out = append(out, e.Name()+"/"+name)
+		}
+	}
+	return out
+}
+
+// mergeFlows supersedes the files of flows and connections of one batch by those
+// of another.
+func mergeFlows(a *Archive, old *Catalog, packets int) error {
+	tx, err := a.Begin("compact")
+	if err != nil {
+		return err
+	}
+	tx.Supersede(append(slices.Clone(old.Files(Flows)), old.Files(Connections)...))
+	if _, err := fillBatch(tx, packets); err != nil {
+		return err
+	}
+	for _, s := range tx.rows {
+		s.file.Level = "h"
+	}
+	return tx.Commit()
+}
+
+// When all processes die before any operation of a merge, the next one finds all
+// of it or nothing, and no trace but that.
+func TestKillAnywhere(t *testing.T) {
+	m := disk.NewMemory()
+	counting := false
+	var kills []*disk.Memory
+	var before []string
+	a := onDisk(t, disk.Watch(m, func(o disk.Op) error {
+		if counting {
+			kills, before = append(kills, m.Kill()), append(before, o.String())
+		}
+		return nil
+	}))
+	tx, _, err := batch(t, a, 20) // a file to supersede
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(t, tx)
+	old := catalog(t, a)
+	counting = true
+	if err := mergeFlows(a, old, 200); err != nil {
+		t.Fatal(err)
+	}
+	counting = false
+	kills, before = append(kills, m.Kill()), append(before, "nothing more")
+	committed := false
+	for i, d := range kills {
+		b := onDisk(t, d)
+		c := catalog(t, b)
+		flows, segments := rowsIn(c, Flows), len(c.Segments())
+		switch {
+		case !committed && flows == 2 && segments == 1 && rowsIn(c, Connections) == 1:
+		case flows == 20 && segments > 1 && rowsIn(c, Connections) == 1:
+			committed = true
+		default:
+			t.Fatalf("before %q: %d flows, %d segments, %+v", before[i], flows, segments, c.Files(Flows))
+		}
+		if len(c.Missing())+len(c.Damage()) > 0 {
+			t.Fatalf("before %q: %+v", before[i], c)
+		}
+		want := 3 + segments // FORMAT, readers, counter
+		for _, f := range allFamilies {
+			want += len(c.Files(f))
+		}
+		if got := filesOn(t, d, "/data"); len(got) != want {
+			t.Fatalf("before %q: %d files, want %d: %v", before[i], len(got), want, got)
+		}
+		// And the archive can be written.
+		tx, _, err = batch(t, b, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commit(t, tx)
+		if rowsIn(catalog(t, b), Flows) != flows+1 {
+			t.Fatal("a batch after the kill is lost")
+		}
+		b.Close()
+	}
+	if !committed {
+		t.Error("never committed")
+	}
+	t.Logf("%d operations", len(before))
+}
+
+// journal writes down what changes a disk.
+type journal struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (j *journal) section(title string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = append(j.lines, "", "# "+title)
+}
+
+func (j *journal) note(o disk.Op) error {
+	switch o.Kind {
+	case disk.OpOpen, disk.OpEdit, disk.OpStat, disk.OpList, disk.OpRead, disk.OpLock, disk.OpClose:
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if line := o.String(); j.lines[len(j.lines)-1] != line {
+		j.lines = append(j.lines, line)
+	}
+	return nil
+}
+
+// The order of what is done to the disk: what a name leads to is durable before
+// the name is, all names before the commit, the commit before the end of Commit,
+// a batch before the watermark, and what stays before anything goes.
+func TestOrder(t *testing.T) {
+	var j journal
+	m := disk.NewMemory()
+	j.section("a new archive")
+	a := onDisk(t, disk.Watch(m, j.note))
+	j.section("an import")
+	tx, _, err := batch(t, a, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(t, tx)
+	j.section("a merge of it")
+	if err := mergeFlows(a, catalog(t, a), 10); err != nil {
+		t.Fatal(err)
+	}
+	j.section("a batch that is given up")
+	if tx, _, err = batch(t, a, 10); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Abort(); err != nil {
+		t.Fatal(err)
+	}
+	j.section("a recorder starts")
+	r, err := NewRecorder(a, RecorderOptions{Interval: 1 << 40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	j.section("a recorded batch and its watermark")
+	rows := []tables.Export{{TS: 0, TSEnd: 1, FlowID: 1}}
+	if err := r.Exports(rows); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.TrimSpace(strings.Join(j.lines, "\n")) + "\n"
+	for _, part := range []struct{ is, becomes string }{
+		{`/data/`, ``},
+		{`/\d{4}/\d\d/\d\d\b`, `/YYYY/MM/DD`}, {`/\d{4}/\d\d\b`, `/YYYY/MM`}, {`/\d{4}\b`, `/YYYY`},
+		{`\b[0-9a-f]{16}(-\d\.part|\.open|\b[^-.]|$)`, `ID$1`}, {`\.i[0-9a-f]{16}`, `.iID`}, {`batches/[0-9a-f]{16}`, `batches/ID`},
+	} {
+		got = regexp.MustCompile("(?m)"+part.is).ReplaceAllString(got, part.becomes)
+	}
+	golden := filepath.Join("testdata", "order.txt")
+	if *rewrite {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("another order than %s says:\n%s", golden, got)
+	}
+}
