@@ -2,7 +2,7 @@
 //
 // The program is a handful of commands, one file each: import.go reads
 // captures into an archive, serve.go answers MySQL clients, query.go answers
-// one statement without a server, demo.go does all of it on the captures that
+// one statement without a server, files.go lists files for others, demo.go does all of it on the captures that
 // come with the source. docs/tour.md walks a packet and a query through them.
 package main
 
@@ -28,6 +28,7 @@ Look at traffic
   import FILE|DIR…   read pcap and pcapng captures (.gz, .zst) into an archive
   serve              answer MySQL clients
   query "SELECT …"   answer one statement, without a server
+  files FAMILY…      list the row files that count now, for other programs
   demo               import the captures shipped with the source, ask the
                      founding question, then serve them
 
@@ -66,6 +67,7 @@ func commands() map[string]*command {
 		"record":  recordCommand(),
 		"compact": compactCommand(),
 		"query":   queryCommand(),
+		"files":   filesCommand(),
 		"demo":    demoCommand(),
 		"config":  configCommand(),
 		"version": versionCommand(),

@@ -25,7 +25,7 @@ type importRule struct {
 }
 
 var importRules = []importRule{
-	{"github.com/duckdb/...", []string{"engine"},
+	{"github.com/duckdb/...", []string{"engine", ". tests"},
 		"one package owns the database handles, its settings and its traps; the compiler writes text"},
 	{"github.com/dolthub/...", []string{"engine/...", "functions", "sqlserver", ". tests"},
 		"the MySQL front end must be replaceable without touching storage or capture"},
