@@ -74,7 +74,7 @@ lint:
 	$(GO) tool staticcheck ./... $(PROGRAMS)
 
 docs:
-	$(GO) test . ./functions -run 'Docs' -rewrite
+	$(GO) test . -run Docs -rewrite
 
 bench: build
 	$(GO) run ./testdata/bench -dir $(BENCHDIR) -wiresql ./wiresql

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -23,7 +24,8 @@ import (
 // Config is every setting of the program. Each package owns its part: the
 // struct, the defaults and the words that explain them. A field's `key` is its
 // name in the file, in the environment (WIRESQL_SECTION_KEY) and, for the
-// sections a command uses, as a flag (--key); `doc` is its help.
+// sections a command uses, as a flag (--section.key, or --key where no other
+// section has it); `doc` is its help.
 type Config struct {
 	Data string `key:"data" doc:"archive directory"`
 	Log  string `key:"log" doc:"least level to log: debug, info, warn, error"`
@@ -49,6 +51,7 @@ func (c Config) logLevel() slog.Level {
 // setting is one leaf of Config.
 type setting struct {
 	key   string // "server.listen"
+	flag  string // "listen", or the key where another section has a "listen"
 	doc   string
 	value reflect.Value
 }
@@ -61,15 +64,19 @@ func (s setting) section() string {
 	return section
 }
 
-func (s setting) flag() string { return s.key[strings.LastIndexByte(s.key, '.')+1:] }
+// name is the setting's within its section.
+func (s setting) name() string { return s.key[strings.LastIndexByte(s.key, '.')+1:] }
 
 func (s setting) variable() string {
 	return "WIRESQL_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(s.key))
 }
 
 // settings lists the leaves of a configuration, in the order of its structs.
-func settings(c *Config) []setting {
+func settings(c *Config) []setting { return leaves(reflect.ValueOf(c).Elem()) }
+
+func leaves(config reflect.Value) []setting {
 	var out []setting
+	named := map[string]int{}
 	var walk func(prefix string, v reflect.Value)
 	walk = func(prefix string, v reflect.Value) {
 		for i := 0; i < v.NumField(); i++ {
@@ -85,10 +92,17 @@ func settings(c *Config) []setting {
 				walk(key, v.Field(i))
 				continue
 			}
-			out = append(out, setting{key, f.Tag.Get("doc"), v.Field(i)})
+			s := setting{key: key, doc: f.Tag.Get("doc"), value: v.Field(i)}
+			named[s.name()]++
+			out = append(out, s)
 		}
 	}
-	walk("", reflect.ValueOf(c).Elem())
+	walk("", config)
+	for i := range out {
+		if out[i].flag = out[i].name(); named[out[i].flag] > 1 {
+			out[i].flag = out[i].key
+		}
+	}
 	return out
 }
 
@@ -97,7 +111,9 @@ func settings(c *Config) []setting {
 func addConfigFlags(flags *pflag.FlagSet, sections []string) {
 	c := DefaultConfig()
 	flags.String("config", "", "configuration file (YAML, TOML or JSON)")
+	short := map[string]string{}
 	for _, s := range settings(&c) {
+		short[s.key] = s.flag
 		in := s.section() == ""
 		for _, name := range sections {
 			in = in || s.section() == name
@@ -107,19 +123,22 @@ func addConfigFlags(flags *pflag.FlagSet, sections []string) {
 		}
 		switch v := s.value.Interface().(type) {
 		case string:
-			flags.String(s.flag(), v, s.doc)
+			flags.String(s.flag, v, s.doc)
 		case bool:
-			flags.Bool(s.flag(), v, s.doc)
+			flags.Bool(s.flag, v, s.doc)
 		case int:
-			flags.Int(s.flag(), v, s.doc)
+			flags.Int(s.flag, v, s.doc)
 		case int64:
-			flags.Int64(s.flag(), v, s.doc)
+			flags.Int64(s.flag, v, s.doc)
 		case time.Duration:
-			flags.Duration(s.flag(), v, s.doc)
+			flags.Duration(s.flag, v, s.doc)
 		case []string:
-			flags.StringSlice(s.flag(), v, s.doc)
+			flags.StringSlice(s.flag, v, s.doc)
 		}
 	}
+	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		return pflag.NormalizedName(cmp.Or(short[name], name))
+	})
 }
 
 // loadConfig puts file, environment and flags together. A key nobody knows is
@@ -158,7 +177,7 @@ func loadConfig(flags *pflag.FlagSet, environ []string) (Config, error) {
 		v.Set(s.key, value)
 	}
 	for _, s := range all {
-		if f := flags.Lookup(s.flag()); f != nil && f.Changed {
+		if f := flags.Lookup(s.flag); f != nil && f.Changed {
 			if list, ok := f.Value.(pflag.SliceValue); ok {
 				v.Set(s.key, list.GetSlice())
 			} else {
@@ -261,7 +280,7 @@ func printConfig(w io.Writer, c Config) error {
 		default:
 			value = fmt.Sprint(v)
 		}
-		fmt.Fprintf(w, "%s# %s (%s)\n%s%s: %s\n", indent, s.doc, s.variable(), indent, s.flag(), value)
+		fmt.Fprintf(w, "%s# %s (%s)\n%s%s: %s\n", indent, s.doc, s.variable(), indent, s.name(), value)
 	}
 	return nil
 }

@@ -83,13 +83,19 @@ func currentPage(t *testing.T, path, want string) {
 			t.Fatal(err)
 		}
 	}
-	got, err := os.ReadFile(path)
+	if fileText(t, path) != want {
+		t.Errorf("%s does not say what the code says: make docs", path)
+	}
+}
+
+// fileText is a file's content.
+func fileText(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(got) != want {
-		t.Errorf("%s does not say what the code says: make docs", path)
-	}
+	return string(b)
 }
 
 // TestDocsExamples runs every SQL example of the README and the docs.

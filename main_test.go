@@ -50,6 +50,7 @@ func TestConfiguration(t *testing.T) {
 		{nil, nil, `listen: "127.0.0.1:1"`},
 		{[]string{"WIRESQL_SERVER_LISTEN=127.0.0.1:2"}, nil, `listen: "127.0.0.1:2"`},
 		{[]string{"WIRESQL_SERVER_LISTEN=127.0.0.1:2"}, []string{"--listen", "127.0.0.1:3"}, `listen: "127.0.0.1:3"`},
+		{nil, []string{"--server.listen", "127.0.0.1:4"}, `listen: "127.0.0.1:4"`},
 	} {
 		_, out, errText := runProgram(t, c.environ, append([]string{"config", "--config", file}, c.args...)...)
 		if !strings.Contains(out, c.want) {

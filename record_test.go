@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wiresql/wiresql/collector"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/archive/rows"
@@ -336,40 +335,5 @@ func TestRecordMetrics(t *testing.T) {
 	}
 	if a := account(t, dir); a.Received != 3 || a.Decoded != 2 || a.Undecodable != 1 {
 		t.Errorf("account %+v", a)
-	}
-}
-
-// TestDocsOfMetricsAreCurrent: the page lists what Prometheus gets, and every
-// name of a loss is explained on it.
-func TestDocsOfMetricsAreCurrent(t *testing.T) {
-	const path, head = "docs/collector.md", "| metric | what it counts |\n|---|---|\n"
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, _, found := strings.Cut(string(b), head)
-	if !found {
-		t.Fatalf("%s has no table of metrics", path)
-	}
-	want := before + head
-	for _, source := range []metricSource{collector.NewTotals(nil), recorderMetrics{}} {
-		for _, q := range source.Quantities() {
-			want += "| `" + q.Name + "` | " + q.Help + " |\n"
-		}
-	}
-	if *rewrite {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if string(b) != want {
-		t.Errorf("%s does not list the metrics there are: make docs", path)
-	}
-	for _, loss := range []string{"kernel_drops", "queue_drops", "undecodable", "waited", "expired", "refused", "missing", "lost_rows"} {
-		if !strings.Contains(before, "\n| `"+loss+"` |") {
-			t.Errorf("%s does not explain %s", path, loss)
-		}
-		if !strings.Contains(want[len(before):], "_"+loss+"_total` |") {
-			t.Errorf("no metric counts %s", loss)
-		}
 	}
 }

@@ -331,17 +331,14 @@ func TestFlagsFor(t *testing.T) {
 	}
 }
 
-// TestSettingsHaveNamesOfTheirOwn: flags are named without their section, so
-// that no two sections may have a setting of the same name, nor one that a
-// command uses for something else.
+// TestSettingsHaveNamesOfTheirOwn: a flag is named without its section where
+// no other has one of that name, and never as one that a command uses for
+// something else.
 func TestSettingsHaveNamesOfTheirOwn(t *testing.T) {
 	c := DefaultConfig()
 	taken := map[string]string{}
 	for _, s := range settings(&c) {
-		if other, twice := taken[s.flag()]; twice {
-			t.Errorf("settings %s and %s have the same flag", s.key, other)
-		}
-		taken[s.flag()] = s.key
+		taken[s.flag] = s.key
 	}
 	for name, cmd := range commands() {
 		bare := newFlagSet(name, &command{flags: cmd.flags})
@@ -353,5 +350,22 @@ func TestSettingsHaveNamesOfTheirOwn(t *testing.T) {
 				t.Errorf("wiresql %s has a flag --%s, which is the setting %s", name, flag, key)
 			}
 		}
+	}
+	type section struct {
+		Workers int `key:"workers"`
+		Listen  int `key:"listen"`
+	}
+	var two struct {
+		One   section `key:"one"`
+		Other struct {
+			Workers int `key:"workers"`
+		} `key:"other"`
+	}
+	var flags []string
+	for _, s := range leaves(reflect.ValueOf(&two).Elem()) {
+		flags = append(flags, s.flag)
+	}
+	if want := []string{"one.workers", "listen", "other.workers"}; !slices.Equal(flags, want) {
+		t.Errorf("flags %q, want %q", flags, want)
 	}
 }

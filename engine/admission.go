@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -211,8 +210,7 @@ func (a *admission) next() {
 
 // exceeded is MySQL's ER_USER_LIMIT_REACHED.
 func exceeded(account, what string, limit int64) error {
-	return &functions.SQLError{Number: 1226, State: "42000",
-		Message: fmt.Sprintf("User '%s' has exceeded the '%s' resource (current value: %d)", account, what, limit)}
+	return functions.Errorf(1226, "User '%s' has exceeded the '%s' resource (current value: %d)", account, what, limit)
 }
 
 // admit waits until a statement may run. What reads no file of the archive runs

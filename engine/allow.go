@@ -58,7 +58,7 @@ func Allow(parser sql.Parser, parsed sqlparser.Statement, text string) error {
 }
 
 func refused(what string) error {
-	return &functions.SQLError{Number: 1290, State: "HY000", Message: "wiresql answers questions only: " + what + " is refused"}
+	return functions.Errorf(1290, "wiresql answers questions only: %s is refused", what)
 }
 
 // fileAccess finds a word that reads or writes files on the server. It looks

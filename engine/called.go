@@ -78,17 +78,17 @@ func wiresqlCalled(p, in, out unsafe.Pointer) {
 	}
 }
 
-// callbackError writes an error so that the number and state of MySQL survive
-// the way through DuckDB, which keeps only text.
+// callbackError writes an error so that MySQL's number survives the
+// way through DuckDB, which keeps only text.
 func callbackError(err error) string {
 	if e, ok := err.(*functions.SQLError); ok {
-		return fmt.Sprintf("\x01%d %s %s", e.Number, e.State, e.Message)
+		return fmt.Sprintf("\x01%d %s", e.Number, e.Message)
 	}
 	// What a function of ours says of its arguments is guidance, and goes out
 	// as such.
 	var misuse *functions.Error
 	if errors.As(err, &misuse) {
-		return fmt.Sprintf("\x01%d %s %s", 1064, "42000", err)
+		return fmt.Sprintf("\x01%d %s", 1064, err)
 	}
 	return err.Error()
 }
@@ -99,13 +99,12 @@ func calledError(text string) error {
 	if !ok {
 		return nil
 	}
-	number, rest, _ := strings.Cut(rest, " ")
-	state, message, _ := strings.Cut(rest, " ")
+	number, message, _ := strings.Cut(rest, " ")
 	n, err := strconv.Atoi(number)
 	if err != nil {
 		return nil
 	}
-	return &functions.SQLError{Number: n, State: state, Message: message}
+	return &functions.SQLError{Number: n, Message: message}
 }
 
 // worker is what evaluates on one thread at a time: buffers, and results it
@@ -235,8 +234,8 @@ func (c *called) evaluate(chunk duckdb.DataChunk, rows int, typ duckdb.Type, out
 		}
 		v, err := c.made.Eval(w.row)
 		if made += v.Len(); made > c.most {
-			err = &functions.SQLError{Number: 1041, State: "HY000", Message: fmt.Sprintf("Out of memory: %s gives more than %s for %d rows; "+
-				"rows are computed %d at a time: make its texts shorter or ask for fewer rows", c.name, byteText(int64(c.most)), r+1, vectorSize)}
+			err = functions.Errorf(1041, "Out of memory: %s gives more than %s for %d rows; "+
+				"rows are computed %d at a time: make its texts shorter or ask for fewer rows", c.name, byteText(int64(c.most)), r+1, vectorSize)
 		}
 		if err == nil {
 			err = writeResult(out, r, typ, v, c.made.Type)
@@ -353,7 +352,7 @@ func writeResult(w *vectorWriter, row int, typ duckdb.Type, v sqltypes.Value, t 
 			}
 			raw = rounded.Raw()
 		} else if !utf8.Valid(raw) {
-			return &functions.SQLError{Number: 1366, State: "HY000", Message: "a function gave bytes that are no UTF-8 text: CAST its argument to text, or its result AS BINARY"}
+			return functions.Errorf(1366, "a function gave bytes that are no UTF-8 text: CAST its argument to text, or its result AS BINARY")
 		}
 		w.setBytes(row, raw)
 	}

@@ -112,9 +112,9 @@ func (c *ceiling) sample(now time.Time) {
 			}
 		}
 		if largest != nil {
-			largest.cancel(&functions.SQLError{Number: 1041, State: "HY000", Message: fmt.Sprintf(
+			largest.cancel(functions.Errorf(1041,
 				"Out of memory: the server holds %s, its ceiling is %s (--memory-limit), and this statement took the most; ask for less at a time",
-				byteText(used), byteText(c.limit))})
+				byteText(used), byteText(c.limit)))
 			delete(c.running, largest)
 			c.ended = now
 			if c.since.IsZero() {

@@ -10,27 +10,27 @@ import (
 
 // duckMistakes are known by what they say.
 var duckMistakes = []struct {
-	text          string
-	number        int
-	state, result string
+	text   string
+	number int
+	result string
 }{
-	{"More than one row returned by a subquery", 1242, "21000", "Subquery returns more than 1 row"},
-	{"for the destination type UINT64", 1690, "22003", "BIGINT UNSIGNED value is out of range"},
-	{"DOUBLE value is out of range", 1690, "22003", "DOUBLE value is out of range"},
-	{"Out of Range Error: STDDEV_", 1690, "22003", "DOUBLE value is out of range"},
-	{"Out of Range Error: VAR", 1690, "22003", "DOUBLE value is out of range"},
-	{"BIGINT value is out of range", 1690, "22003", "BIGINT value is out of range"},
-	{" of DECIMAL(", 1690, "22003", "DECIMAL value is out of range"},
-	{" of INT128 (", 1690, "22003", "DECIMAL value is out of range"},
-	{"Failed to cast decimal value", 1690, "22003", "DECIMAL value is out of range"},
-	{"Overflow in ", 1690, "22003", "BIGINT value is out of range"},
-	{"Overflow on ", 1690, "22003", "BIGINT value is out of range"},
-	{"is out of range for the destination type INT64", 1690, "22003", "BIGINT value is out of range"},
-	{"Could not cast value", 1690, "22003", "DECIMAL value is out of range"},
-	{"Data too long for column", 1406, "22001", ""},
-	{"Out of range value for column", 1264, "22003", ""},
-	{"Recursive query aborted after", 3636, "HY000", ""},
-	{"Out of Memory Error", 1041, "HY000", "Out of memory: this statement holds more than fits and can't go on on disk (--memory-limit, --spill-directory); ask for less at a time"},
+	{"More than one row returned by a subquery", 1242, "Subquery returns more than 1 row"},
+	{"for the destination type UINT64", 1690, "BIGINT UNSIGNED value is out of range"},
+	{"DOUBLE value is out of range", 1690, "DOUBLE value is out of range"},
+	{"Out of Range Error: STDDEV_", 1690, "DOUBLE value is out of range"},
+	{"Out of Range Error: VAR", 1690, "DOUBLE value is out of range"},
+	{"BIGINT value is out of range", 1690, "BIGINT value is out of range"},
+	{" of DECIMAL(", 1690, "DECIMAL value is out of range"},
+	{" of INT128 (", 1690, "DECIMAL value is out of range"},
+	{"Failed to cast decimal value", 1690, "DECIMAL value is out of range"},
+	{"Overflow in ", 1690, "BIGINT value is out of range"},
+	{"Overflow on ", 1690, "BIGINT value is out of range"},
+	{"is out of range for the destination type INT64", 1690, "BIGINT value is out of range"},
+	{"Could not cast value", 1690, "DECIMAL value is out of range"},
+	{"Data too long for column", 1406, ""},
+	{"Out of range value for column", 1264, ""},
+	{"Recursive query aborted after", 3636, ""},
+	{"Out of Memory Error", 1041, "Out of memory: this statement holds more than fits and can't go on on disk (--memory-limit, --spill-directory); ask for less at a time"},
 }
 
 // userMessage makes an error of DuckDB's message.
@@ -47,7 +47,7 @@ func userMessage(message string) error {
 		if text == "" {
 			text = line[max(0, strings.Index(line, m.text)):]
 		}
-		return &functions.SQLError{Number: m.number, State: m.state, Message: text}
+		return &functions.SQLError{Number: m.number, Message: text}
 	}
 	return &duckError{Message: message}
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
-	"github.com/dolthub/vitess/go/mysql"
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/wiresql/wiresql/engine/pushdown"
@@ -48,8 +47,7 @@ func Explained(text string) string {
 // is no query.
 func (e *Engine) explain(ctx *sql.Context, x *pushdown.Explain, params Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error) {
 	if x.Analyze && x.Format == "TRADITIONAL" {
-		return nil, nil, true, &functions.SQLError{Number: 1235, State: "42000",
-			Message: "This version of wiresql doesn't yet support 'EXPLAIN ANALYZE with TRADITIONAL format'"}
+		return nil, nil, true, functions.Errorf(1235, "This version of wiresql doesn't yet support 'EXPLAIN ANALYZE with TRADITIONAL format'")
 	}
 	if x.Connection != nil {
 		if x.Text, err = runningIn(ctx, *x.Connection); err != nil {
@@ -88,7 +86,7 @@ func (e *Engine) explain(ctx *sql.Context, x *pushdown.Explain, params Parameter
 // runningIn is the text of the query that runs in a connection of the same
 // account; empty when none does.
 func runningIn(ctx *sql.Context, id uint64) (string, error) {
-	unknown := &functions.SQLError{Number: 1094, State: "HY000", Message: fmt.Sprintf("Unknown thread id: %d", id)}
+	unknown := functions.Errorf(1094, "Unknown thread id: %d", id)
 	if ctx.ProcessList == nil {
 		return "", unknown
 	}
@@ -104,8 +102,7 @@ func runningIn(ctx *sql.Context, id uint64) (string, error) {
 				return p.Query, nil
 			}
 		}
-		return "", &functions.SQLError{Number: 1889, State: "HY000",
-			Message: "EXPLAIN FOR CONNECTION command is supported only for SELECT/UPDATE/INSERT/DELETE/REPLACE"}
+		return "", functions.Errorf(1889, "EXPLAIN FOR CONNECTION command is supported only for SELECT/UPDATE/INSERT/DELETE/REPLACE")
 	}
 	return "", unknown
 }
@@ -130,8 +127,8 @@ func (e *Engine) explained(ctx *sql.Context, s *statement, analyze bool) (*expla
 	if err == nil {
 		err = r.admit(ctx)
 	}
-	var refused *mysql.SQLError
-	if err != nil && !errors.As(err, &refused) {
+	var refused *functions.SQLError
+	if err != nil && (!errors.As(err, &refused) || refused.Number != 1064) {
 		return nil, err
 	}
 	if refused == nil {

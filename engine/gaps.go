@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/vitess/go/mysql"
 
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
@@ -58,7 +57,7 @@ func warn(ctx *sql.Context, texts []string) {
 		if slices.ContainsFunc(said, func(w *sql.Warning) bool { return w.Message == text }) {
 			continue // a statement may be looked at more than once
 		}
-		ctx.Session.Warn(&sql.Warning{Level: "Warning", Code: mysql.ERUnknownError, Message: text})
+		ctx.Session.Warn(&sql.Warning{Level: "Warning", Code: 1105, Message: text})
 	}
 }
 

@@ -2,11 +2,11 @@ package engine
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/vitess/go/mysql"
 	"github.com/dolthub/vitess/go/vt/sqlparser"
+
+	"github.com/wiresql/wiresql/functions"
 )
 
 // guard stands before the parser, which recurses without a bound and is
@@ -24,7 +24,7 @@ const (
 // userError is an error that dashboards show to their users: they hide all
 // but a few numbers, and 1064 is the one that means "write it differently".
 func userError(format string, args ...any) error {
-	return mysql.NewSQLError(mysql.ERParseError, mysql.SSClientError, "%s", fmt.Sprintf(format, args...))
+	return functions.Errorf(1064, format, args...)
 }
 
 // checkText refuses text that would cost the parser too much.

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -138,7 +137,7 @@ func (s *querySession) Variable(scope, name string) (any, error) {
 		v, err = s.ctx.GetSessionVariable(s.ctx, name)
 	}
 	if err != nil {
-		return nil, &functions.SQLError{Number: 1193, State: "HY000", Message: fmt.Sprintf("Unknown system variable '%s'", name)}
+		return nil, functions.Errorf(1193, "Unknown system variable '%s'", name)
 	}
 	if name == "timestamp" && v == 0.0 {
 		now := s.functions.Now
@@ -224,8 +223,7 @@ func (s *querySession) May(schema, table string) error {
 		return nil
 	}
 	client := s.ctx.Session.Client()
-	return &functions.SQLError{Number: 1142, State: "42000",
-		Message: fmt.Sprintf("SELECT command denied to user '%s'@'%s' for table '%s'", client.User, client.Address, table)}
+	return functions.Errorf(1142, "SELECT command denied to user '%s'@'%s' for table '%s'", client.User, client.Address, table)
 }
 
 // Schemas implements pushdown.Session.

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -24,7 +23,7 @@ func (e *Engine) savepoint(ctx *sql.Context, st sqlparser.Statement) error {
 	named := func(name sqlparser.IdentifierCI) (int, error) {
 		i := slices.Index(s.savepoints, name.Lowered())
 		if i < 0 {
-			return 0, &functions.SQLError{Number: 1305, State: "42000", Message: fmt.Sprintf("SAVEPOINT %s does not exist", name.String())}
+			return 0, functions.Errorf(1305, "SAVEPOINT %s does not exist", name.String())
 		}
 		return i, nil
 	}

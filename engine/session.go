@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/vitess/go/mysql"
 
 	"github.com/wiresql/wiresql/functions"
 )
@@ -23,7 +22,7 @@ func (t zoneType) Convert(ctx context.Context, v any) (any, sql.ConvertInRange, 
 	name, ok := v.(string)
 	zone := functions.FindZone(name)
 	if !ok || zone == nil {
-		return nil, sql.OutOfRange, mysql.NewSQLError(1298, "HY000", "Unknown or incorrect time zone: '%v'", v)
+		return nil, sql.OutOfRange, functions.Errorf(1298, "Unknown or incorrect time zone: '%v'", v)
 	}
 	return zone.Name, sql.InRange, nil
 }
@@ -44,7 +43,7 @@ var unobeyed = map[string]func(v any) error{
 	"collation_connection": func(v any) error {
 		name, _ := v.(string)
 		if _, ok := functions.CollationNamed(strings.ToLower(name)); !ok {
-			return mysql.NewSQLError(1273, "HY000", "Unknown collation: '%s'", name)
+			return functions.Errorf(1273, "Unknown collation: '%s'", name)
 		}
 		return nil
 	},
@@ -65,7 +64,7 @@ func knownLocale(v any) error {
 			return nil
 		}
 	}
-	return mysql.NewSQLError(1649, "HY000", "Unknown locale: '%s'", name)
+	return functions.Errorf(1649, "Unknown locale: '%s'", name)
 }
 
 // guardSettings makes SET refuse what would be ignored. The variables are the

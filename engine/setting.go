@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -42,13 +41,13 @@ func checkSetting(name string, value sqlparser.Expr) error {
 	}
 	known, _, ok := sql.SystemVariables.GetGlobal(name)
 	if !ok {
-		return &functions.SQLError{Number: 1193, State: "HY000", Message: fmt.Sprintf("Unknown system variable '%s'", name)}
+		return functions.Errorf(1193, "Unknown system variable '%s'", name)
 	}
 	if v, ok := known.(*sql.MysqlSystemVariable); literal == nil || ok && !v.Dynamic {
 		return nil // what can't be set is go-mysql-server's to say
 	}
 	if name != "sql_mode" && !fits(known.GetType(), literal.Type) { // which may be a number of bits
-		return &functions.SQLError{Number: 1232, State: "42000", Message: fmt.Sprintf("Incorrect argument type to variable '%s'", name)}
+		return functions.Errorf(1232, "Incorrect argument type to variable '%s'", name)
 	}
 	switch {
 	case text == "":
@@ -56,7 +55,7 @@ func checkSetting(name string, value sqlparser.Expr) error {
 		return knownCharset(text)
 	case strings.HasPrefix(name, "collation_"):
 		if _, ok := functions.CollationNamed(strings.ToLower(text)); !ok {
-			return &functions.SQLError{Number: 1273, State: "HY000", Message: fmt.Sprintf("Unknown collation: '%s'", text)}
+			return functions.Errorf(1273, "Unknown collation: '%s'", text)
 		}
 	default:
 		words, isSet := known.GetType().(sql.SetType)
@@ -64,7 +63,7 @@ func checkSetting(name string, value sqlparser.Expr) error {
 			return nil
 		}
 		if _, _, err := words.Convert(sql.NewEmptyContext(), text); err != nil {
-			return &functions.SQLError{Number: 1231, State: "42000", Message: fmt.Sprintf("Variable '%s' can't be set to the value of '%s'", name, text)}
+			return functions.Errorf(1231, "Variable '%s' can't be set to the value of '%s'", name, text)
 		}
 	}
 	return nil
@@ -72,7 +71,7 @@ func checkSetting(name string, value sqlparser.Expr) error {
 
 func knownCharset(name string) error {
 	if _, err := sql.ParseCharacterSet(name); err != nil {
-		return &functions.SQLError{Number: 1115, State: "42000", Message: fmt.Sprintf("Unknown character set: '%s'", name)}
+		return functions.Errorf(1115, "Unknown character set: '%s'", name)
 	}
 	return nil
 }

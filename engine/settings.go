@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
+
+	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/functions"
 )
 
 // What becomes of the variables that a session can set. Each is in one of these
@@ -112,6 +115,9 @@ func settable() []string {
 	slices.Sort(out)
 	return out
 }
+
+// FunctionsPage is the documentation of the functions SQL has.
+func FunctionsPage() string { return functions.Document() + pushdown.RowsFunctionsPage() }
 
 // SettingsPage is the documentation of the variables that can be set.
 func SettingsPage() string {

@@ -7,7 +7,8 @@ import (
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/vitess/go/mysql"
+
+	"github.com/wiresql/wiresql/functions"
 )
 
 // modeWord is a word of sql_mode.
@@ -100,5 +101,5 @@ func wrongValue(name, value, why string) error {
 	if why != "" {
 		why = ": " + why
 	}
-	return mysql.NewSQLError(1231, "42000", "Variable '%s' can't be set to the value of '%s'%s", name, value, why)
+	return functions.Errorf(1231, "Variable '%s' can't be set to the value of '%s'%s", name, value, why)
 }

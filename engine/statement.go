@@ -137,10 +137,9 @@ func (e *Engine) answer(ctx *sql.Context, text string, params Parameters) (schem
 	}
 	if s.plan.Parameters {
 		if params == nil {
-			return nil, nil, true, &functions.SQLError{Number: 1064, State: "42000",
-				Message: "You have an error in your SQL syntax: a ? stands for a value of a prepared statement, and this one is not prepared"}
+			return nil, nil, true, userError("You have an error in your SQL syntax: a ? stands for a value of a prepared statement, and this one is not prepared")
 		}
-		return nil, nil, true, &functions.SQLError{Number: 1210, State: "HY000", Message: "Incorrect arguments to EXECUTE"}
+		return nil, nil, true, functions.Errorf(1210, "Incorrect arguments to EXECUTE")
 	}
 	out, _, err := e.execute(ctx, s)
 	if err != nil {
@@ -178,7 +177,7 @@ func (e *Engine) Prepare(ctx *sql.Context, text string) (schema sql.Schema, hand
 	}
 	switch st.AST.(type) {
 	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt:
-		return nil, true, &functions.SQLError{Number: 1295, State: "HY000", Message: "This command is not supported in the prepared statement protocol yet"}
+		return nil, true, functions.Errorf(1295, "This command is not supported in the prepared statement protocol yet")
 	case *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release, *sqlparser.Set:
 		return nil, true, nil
 	case *sqlparser.Begin, *sqlparser.Commit, *sqlparser.Rollback:
@@ -339,7 +338,7 @@ func (e *Engine) prepareNamed(ctx *sql.Context, p *sqlparser.PrepareStmt) error 
 		return userError("PREPARE takes a text")
 	}
 	if strings.TrimSpace(text) == "" {
-		return &functions.SQLError{Number: 1065, State: "42000", Message: "Query was empty"}
+		return functions.Errorf(1065, "Query was empty")
 	}
 	text, _, _ = Restate(ctx, text, false)
 	if len(s.prepared) >= maxPrepared {
@@ -377,8 +376,7 @@ func (e *Engine) mayRun(ctx *sql.Context, text string) error {
 func (e *Engine) prepared(ctx *sql.Context, x *sqlparser.ExecuteStmt) (string, Parameters, error) {
 	s, ok := ctx.Session.(*session)
 	if !ok || s.prepared[x.Name.Lowered()] == "" {
-		return "", nil, &functions.SQLError{Number: 1243, State: "HY000",
-			Message: fmt.Sprintf("Unknown prepared statement handler (%s) given to EXECUTE", x.Name.String())}
+		return "", nil, functions.Errorf(1243, "Unknown prepared statement handler (%s) given to EXECUTE", x.Name.String())
 	}
 	params := Parameters{}
 	for _, v := range x.Arguments {
@@ -394,8 +392,7 @@ func (e *Engine) prepared(ctx *sql.Context, x *sqlparser.ExecuteStmt) (string, P
 func (e *Engine) deallocate(ctx *sql.Context, d *sqlparser.DeallocateStmt) error {
 	s, ok := ctx.Session.(*session)
 	if !ok || s.prepared[d.Name.Lowered()] == "" {
-		return &functions.SQLError{Number: 1243, State: "HY000",
-			Message: fmt.Sprintf("Unknown prepared statement handler (%s) given to DEALLOCATE PREPARE", d.Name.String())}
+		return functions.Errorf(1243, "Unknown prepared statement handler (%s) given to DEALLOCATE PREPARE", d.Name.String())
 	}
 	delete(s.prepared, d.Name.Lowered())
 	return nil

@@ -172,7 +172,7 @@ func Like[T byte | rune](s, pattern, escape []T) (bool, error) {
 	i, j, star, mark := 0, 0, -1, 0
 	for steps := 0; i < len(s); steps++ {
 		if steps == maxLikeSteps {
-			return false, sqlErrorf(1105, "HY000", "LIKE with a pattern of %d characters takes too long over a text of %d", len(pattern), len(s))
+			return false, Errorf(1105, "LIKE with a pattern of %d characters takes too long over a text of %d", len(pattern), len(s))
 		}
 		switch {
 		case len(escape) == 1 && j+1 < len(pattern) && pattern[j] == escape[0]:

@@ -44,13 +44,13 @@ func (c *call) castTo(to *sqlparser.ConvertType) (Type, error) {
 			length = 10
 		}
 		if length > maxPrecision {
-			return Type{}, sqlErrorf(1426, "42000", "Too-big precision %d specified for '%s'. Maximum is 65.", length, sqlparser.String(c.node))
+			return Type{}, Errorf(1426, "Too-big precision %d specified for '%s'. Maximum is 65.", length, sqlparser.String(c.node))
 		}
 		if scale > maxScale {
-			return Type{}, sqlErrorf(1425, "42000", "Too big scale %d specified for column '%s'. Maximum is 30.", scale, sqlparser.String(c.node))
+			return Type{}, Errorf(1425, "Too big scale %d specified for column '%s'. Maximum is 30.", scale, sqlparser.String(c.node))
 		}
 		if scale > length {
-			return Type{}, sqlErrorf(1427, "42000", "For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '').")
+			return Type{}, Errorf(1427, "For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '').")
 		}
 		return Type{Kind: Decimal, Precision: max(length, 1), Scale: scale, Nullable: nullable}, nil
 	case "double", "real":
@@ -68,7 +68,7 @@ func (c *call) castTo(to *sqlparser.ConvertType) (Type, error) {
 		t := Type{Kind: Text, Length: length, Collation: c.s.collation(), Coercibility: collations.CoerceImplicit, Nullable: nullable}
 		if set := strings.ToLower(to.Charset.Name); set != "" && set != "utf8mb4" {
 			if t.Collation = environment().CollationEnv().DefaultCollationForCharset(set); t.Collation == collations.Unknown {
-				return Type{}, sqlErrorf(1115, "42000", "Unknown character set: '%s'", set)
+				return Type{}, Errorf(1115, "Unknown character set: '%s'", set)
 			}
 		}
 		if to.Charset.Binary {
@@ -84,7 +84,7 @@ func (c *call) castTo(to *sqlparser.ConvertType) (Type, error) {
 		return Type{Kind: Date, Nullable: true}, nil
 	case "datetime", "time":
 		if length > 6 {
-			return Type{}, sqlErrorf(1426, "42000", "Too-big precision %d specified for '%s'. Maximum is 6.", length, sqlparser.String(c.node))
+			return Type{}, Errorf(1426, "Too-big precision %d specified for '%s'. Maximum is 6.", length, sqlparser.String(c.node))
 		}
 		if name == "time" {
 			return Type{Kind: Clock, Scale: length, Nullable: true}, nil
@@ -95,7 +95,7 @@ func (c *call) castTo(to *sqlparser.ConvertType) (Type, error) {
 	case "year":
 		return Type{Kind: Integer, Bits: 16, Nullable: true}, nil
 	}
-	return Type{}, sqlErrorf(1235, "42000", "This version of wiresql doesn't yet support 'CAST AS %s'", to.Type)
+	return Type{}, Errorf(1235, "This version of wiresql doesn't yet support 'CAST AS %s'", to.Type)
 }
 
 // evalCast is CAST. Numbers and times are read here, for what evalengine gives

@@ -31,7 +31,7 @@ func introduced(c *call) (Type, error) {
 	}
 	id := environment().CollationEnv().DefaultCollationForCharset(set)
 	if id == collations.Unknown {
-		return Type{}, sqlErrorf(1115, "42000", "Unknown character set: '%s'", set)
+		return Type{}, Errorf(1115, "Unknown character set: '%s'", set)
 	}
 	if set == "utf8mb4" {
 		id = c.s.collation()
@@ -76,7 +76,7 @@ func ValidText(s, set string) error {
 }
 
 func invalidText(from, set string) error {
-	return sqlErrorf(1300, "HY000", "Invalid %s character string: '%X'", set, from[:min(3, len(from))])
+	return Errorf(1300, "Invalid %s character string: '%X'", set, from[:min(3, len(from))])
 }
 
 func usingType(c *call) (Type, error) {
@@ -86,7 +86,7 @@ func usingType(c *call) (Type, error) {
 	}
 	id := environment().CollationEnv().DefaultCollationForCharset(set)
 	if id == collations.Unknown {
-		return Type{}, sqlErrorf(1115, "42000", "Unknown character set: '%s'", set)
+		return Type{}, Errorf(1115, "Unknown character set: '%s'", set)
 	}
 	if set == "utf8mb4" {
 		id = c.s.collation()

@@ -83,7 +83,7 @@ func evalStrcmp(c *call) (evaluator, error) {
 // CheckCount is error 1582 for a wrong number of arguments.
 func (f *Function) CheckCount(n int) error {
 	if n < f.required() || n > len(f.Args) {
-		return sqlErrorf(1582, "42000", "Incorrect parameter count in the call to native function '%s': it is %s", f.Name, f.Signature())
+		return Errorf(1582, "Incorrect parameter count in the call to native function '%s': it is %s", f.Name, f.Signature())
 	}
 	return nil
 }

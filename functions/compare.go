@@ -60,7 +60,7 @@ func evalCompare(c *call) (evaluator, error) {
 			c.args[i].Value = read(a.Value)
 			if c.args[i].Value.IsNull() {
 				name := map[Kind]string{Clock: "TIME", Date: "DATE", Time: "DATETIME"}[kind]
-				return nil, sqlErrorf(1525, "HY000", "Incorrect %s value: '%s'", name, clip(a.Value))
+				return nil, Errorf(1525, "Incorrect %s value: '%s'", name, clip(a.Value))
 			}
 		}
 		readings = append(readings, reading{i, read})

@@ -72,7 +72,7 @@ func nowType(kind Kind) rule {
 			n = node.Fsp
 		}
 		if n > 6 {
-			return Type{}, sqlErrorf(1426, "42000", "Too-big precision %d specified for '%s'. Maximum is 6.", n, c.name)
+			return Type{}, Errorf(1426, "Too-big precision %d specified for '%s'. Maximum is 6.", n, c.name)
 		}
 		return Type{Kind: kind, Scale: n}, nil
 	}

@@ -11,8 +11,9 @@ func Document() string {
 	b.WriteString(`# Functions
 
 What wiresql adds to MySQL's own functions. This page is generated from the
-definitions (` + "`go test ./functions -rewrite`" + `), and a test runs every example.
-[MySQL's own](#mysqls-functions-and-operators) are listed at the end.
+definitions (` + "`make docs`" + `), and a test runs every example.
+[MySQL's own](#mysqls-functions-and-operators) are listed at the end, then
+[aggregates and window functions](#aggregates-and-window-functions).
 An argument that is NULL makes the result NULL, unless it says otherwise.
 Every function runs in DuckDB with the rest of the query.
 

@@ -54,11 +54,11 @@ func evalJSONValue(c *call) (evaluator, error) {
 		a := c.args[defaults]
 		defaults++
 		if !a.Literal || a.Value.IsNull() {
-			return nil, sqlErrorf(1067, "42000", "Invalid default value for 'json_value'")
+			return nil, Errorf(1067, "Invalid default value for 'json_value'")
 		}
 		v, err := convert(a.Value.ToString())
 		if err != nil {
-			return nil, sqlErrorf(1067, "42000", "Invalid default value for 'json_value'")
+			return nil, Errorf(1067, "Invalid default value for 'json_value'")
 		}
 		return func(error) (sqltypes.Value, error) { return v, nil }, nil
 	}
@@ -86,9 +86,9 @@ func evalJSONValue(c *call) (evaluator, error) {
 		path.Match(d, true, func(v *json.Value) { found = append(found, v) })
 		switch {
 		case len(found) == 0:
-			return onEmpty(sqlErrorf(3966, "22035", "No value was found by 'json_value' on the specified path."))
+			return onEmpty(Errorf(3966, "No value was found by 'json_value' on the specified path."))
 		case len(found) > 1:
-			return onError(sqlErrorf(3967, "22034", "More than one value was found by 'json_value' on the specified path."))
+			return onError(Errorf(3967, "More than one value was found by 'json_value' on the specified path."))
 		case found[0].Type() == json.TypeNull:
 			return sqltypes.NULL, nil
 		case c.result.Kind == JSON:
@@ -111,14 +111,14 @@ func evalJSONValue(c *call) (evaluator, error) {
 }
 
 func (c *call) noScalar() error {
-	return sqlErrorf(3156, "22018", "Invalid JSON value for CAST to %s from column json_value at row 1", c.result)
+	return Errorf(3156, "Invalid JSON value for CAST to %s from column json_value at row 1", c.result)
 }
 
 // scalarReader reads the text of a scalar as the call's type. What a CAST would
 // cut or shorten is an error.
 func (c *call) scalarReader() (func(text string) (sqltypes.Value, error), error) {
 	t := c.result
-	tooLarge := sqlErrorf(3155, "22003", "Out of range JSON value for CAST to %s from column json_value at row 1", t)
+	tooLarge := Errorf(3155, "Out of range JSON value for CAST to %s from column json_value at row 1", t)
 	switch t.Kind {
 	case Integer, Unsigned, Decimal:
 		low, high := decimal.NewFromInt(math.MinInt64), decimal.NewFromInt(math.MaxInt64)
@@ -183,7 +183,7 @@ func (c *call) scalarReader() (func(text string) (sqltypes.Value, error), error)
 	}
 	return func(text string) (sqltypes.Value, error) {
 		if n := len([]rune(text)); t.Length > 0 && (t.Kind == Text && n > t.Length || t.Kind == Bytes && len(text) > t.Length) {
-			return sqltypes.NULL, sqlErrorf(1406, "22001", "Data too long for column 'json_value' at row 1")
+			return sqltypes.NULL, Errorf(1406, "Data too long for column 'json_value' at row 1")
 		}
 		return textValue([]byte(text)), nil
 	}, nil
@@ -196,7 +196,7 @@ func evalSearch(c *call) (evaluator, error) {
 	if len(c.args) > 3 && c.args[3].Type.Kind != Null {
 		text, ok := c.literalText(3)
 		if chars := []rune(text); !ok && !c.args[3].Literal || len(chars) > 1 {
-			return nil, sqlErrorf(1210, "HY000", "Incorrect arguments to ESCAPE")
+			return nil, Errorf(1210, "Incorrect arguments to ESCAPE")
 		} else if len(chars) == 1 {
 			escape = chars[0]
 		}
@@ -217,7 +217,7 @@ func evalSearch(c *call) (evaluator, error) {
 		}
 		one := strings.EqualFold(row[1].ToString(), "one")
 		if !one && !strings.EqualFold(row[1].ToString(), "all") {
-			return sqltypes.NULL, sqlErrorf(3154, "42000", "The oneOrAll argument to json_search may take these values: 'one' or 'all'.")
+			return sqltypes.NULL, Errorf(3154, "The oneOrAll argument to json_search may take these values: 'one' or 'all'.")
 		}
 		s := documentSearch{pattern: colldata.Lookup(id).Wildcard(row[2].Raw(), 0, 0, escape), one: one}
 		for i := 4; i < len(c.args); i++ {
@@ -294,7 +294,7 @@ func insertElement(d *json.Value, path *json.Path, value *json.Value) (*json.Val
 	text := path.String()
 	open := strings.LastIndexByte(text, '[')
 	if open < 0 || !strings.HasSuffix(text, "]") {
-		return nil, sqlErrorf(3165, "42000", "A path expression is not a path to a cell in an array.")
+		return nil, Errorf(3165, "A path expression is not a path to a cell in an array.")
 	}
 	parent, err := jsonPath(sqltypes.NewVarChar(text[:open]))
 	if err != nil {
@@ -316,7 +316,7 @@ func insertElement(d *json.Value, path *json.Path, value *json.Value) (*json.Val
 		index += len(list) - 1
 	}
 	if err != nil {
-		return nil, sqlErrorf(3143, "42000", "Invalid JSON path expression: %s", text)
+		return nil, Errorf(3143, "Invalid JSON path expression: %s", text)
 	}
 	index = min(max(index, 0), len(list))
 	list = append(list[:index], append([]*json.Value{value}, list[index:]...)...)

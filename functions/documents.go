@@ -87,7 +87,7 @@ func documentName(node sqlparser.Expr) string {
 // document reads an argument as JSON; error 3141 or 3146 tells why it is none.
 func (c *call) document(i int, v sqltypes.Value) (*json.Value, error) {
 	if k := c.args[i].Type.Kind; !k.Textual() {
-		return nil, sqlErrorf(3146, "22032", "Invalid data type for JSON data in argument %d to function %s; a JSON string or JSON type is required.", i+1, c.name)
+		return nil, Errorf(3146, "Invalid data type for JSON data in argument %d to function %s; a JSON string or JSON type is required.", i+1, c.name)
 	}
 	var p json.Parser
 	d, err := p.Parse(v.ToString())
@@ -107,7 +107,7 @@ func (c *call) invalidJSON(i int, text string) error {
 			at = max(0, int(syntax.Offset)-1)
 		}
 	}
-	return sqlErrorf(3141, "22032", "Invalid JSON text in argument %d to function %s: \"%s\" at position %d.", i+1, c.name, reason, at)
+	return Errorf(3141, "Invalid JSON text in argument %d to function %s: \"%s\" at position %d.", i+1, c.name, reason, at)
 }
 
 // element reads an argument as a value to put into a document.
@@ -142,7 +142,7 @@ func jsonPath(v sqltypes.Value) (*json.Path, error) {
 	var p json.PathParser
 	path, err := p.ParseBytes(v.Raw())
 	if err != nil {
-		return nil, sqlErrorf(3143, "42000", "Invalid JSON path expression: %v", err)
+		return nil, Errorf(3143, "Invalid JSON path expression: %v", err)
 	}
 	return path, nil
 }
@@ -226,7 +226,7 @@ func evalObject(c *call) (evaluator, error) {
 		object, _ := d.Object()
 		for i := 0; i+1 < len(c.args); i += 2 {
 			if row[i].IsNull() {
-				return sqltypes.NULL, sqlErrorf(3158, "22032", "JSON documents may not contain NULL member names.")
+				return sqltypes.NULL, Errorf(3158, "JSON documents may not contain NULL member names.")
 			}
 			v, err := c.element(i+1, row[i+1])
 			if err != nil {
@@ -254,7 +254,7 @@ func Joined(name string, s *Session) *Prepared {
 		case name == "json_objectagg":
 			members := map[string]stdjson.RawMessage{} // which keeps the digits of numbers
 			if err := stdjson.Unmarshal(text, &members); err != nil {
-				return sqltypes.NULL, sqlErrorf(3141, "22032", "Invalid JSON text in %s: %v", name, err)
+				return sqltypes.NULL, Errorf(3141, "Invalid JSON text in %s: %v", name, err)
 			}
 			text = []byte{'{'}
 			for i, key := range slices.Sorted(maps.Keys(members)) {
@@ -273,7 +273,7 @@ func Joined(name string, s *Session) *Prepared {
 // where the document or a path is.
 func evalModify(c *call) (evaluator, error) {
 	if len(c.args)%2 == 0 {
-		return nil, sqlErrorf(1582, "42000", "Incorrect parameter count in the call to native function '%s'", c.name)
+		return nil, Errorf(1582, "Incorrect parameter count in the call to native function '%s'", c.name)
 	}
 	how := map[string]json.Transformation{"json_insert": json.Insert, "json_replace": json.Replace, "json_set": json.Set, "json_array_append": json.Replace}[c.name]
 	return func(row []sqltypes.Value) (sqltypes.Value, error) {
@@ -293,7 +293,7 @@ func evalModify(c *call) (evaluator, error) {
 				return sqltypes.NULL, err
 			}
 			if path.ContainsWildcards() {
-				return sqltypes.NULL, sqlErrorf(3149, "42000", "In this situation, path expressions may not contain the * and ** tokens or an array range.")
+				return sqltypes.NULL, Errorf(3149, "In this situation, path expressions may not contain the * and ** tokens or an array range.")
 			}
 			value, err := c.element(i+1, row[i+1])
 			if err != nil {
@@ -399,7 +399,7 @@ func mergePreserve(a, b *json.Value) *json.Value {
 func evalJSONQuote(c *call) (evaluator, error) {
 	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
 		if !c.args[0].Type.Kind.Textual() {
-			return sqltypes.NULL, sqlErrorf(3064, "HY000", "Incorrect type for argument 1 in function json_quote.")
+			return sqltypes.NULL, Errorf(3064, "Incorrect type for argument 1 in function json_quote.")
 		}
 		return textValue(json.NewString(row[0].ToString()).MarshalTo(nil)), nil
 	}), nil

@@ -129,7 +129,7 @@ func (c *call) compile(id collations.ID) (evaluator, error) {
 		env := pool.Get().(*evalengine.ExpressionEnv)
 		defer func() {
 			if p := recover(); p != nil { // and env is not used again
-				value, err = sqltypes.NULL, sqlErrorf(1105, "HY000", "%s failed: %v", c.name, p)
+				value, err = sqltypes.NULL, Errorf(1105, "%s failed: %v", c.name, p)
 				return
 			}
 			pool.Put(env)
@@ -174,7 +174,7 @@ const generalCI collations.ID = 45
 func translate(node sqlparser.Expr, cfg *evalengine.Config) (expr evalengine.Expr, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = sqlErrorf(1235, "42000", "%s can't be evaluated: %v", sqlparser.String(node), p)
+			err = Errorf(1235, "%s can't be evaluated: %v", sqlparser.String(node), p)
 		}
 	}()
 	if expr, err = evalengine.Translate(node, cfg); err != nil {
@@ -315,7 +315,7 @@ func fitFraction(text []byte, scale int) []byte {
 func decimalValue(v sqltypes.Value) (decimal.Decimal, error) {
 	d, err := decimal.NewFromMySQL(v.Raw())
 	if err != nil {
-		return d, sqlErrorf(1292, "22007", "Truncated incorrect DECIMAL value: '%s'", v.ToString())
+		return d, Errorf(1292, "Truncated incorrect DECIMAL value: '%s'", v.ToString())
 	}
 	return d, nil
 }

@@ -1,33 +1,13 @@
 package functions
 
 import (
-	"flag"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write docs/functions.md")
-
-func TestDocsAreCurrent(t *testing.T) {
-	const page = "../docs/functions.md"
-	if *rewrite {
-		if err := os.WriteFile(page, []byte(Document()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != Document() {
-		t.Error("docs/functions.md is not what the definitions say: go test ./functions -rewrite")
-	}
-}
 
 func TestParseTime(t *testing.T) {
 	want := time.Date(2026, 6, 12, 10, 15, 0, 0, time.UTC)

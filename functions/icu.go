@@ -40,7 +40,7 @@ func re2(pattern, flags string, blind, binary, like bool) (string, error) {
 			dotAll = true
 		case 'u':
 		default:
-			return "", sqlErrorf(3900, "HY000", "Invalid match mode flag in regular expression.")
+			return "", Errorf(3900, "Invalid match mode flag in regular expression.")
 		}
 	}
 	var b strings.Builder
@@ -112,7 +112,7 @@ func (t *icu) take() string {
 // escape writes what follows a backslash.
 func (t *icu) escape(inClass bool) error {
 	if t.rest == "" {
-		return sqlErrorf(3689, "HY000", "Unrecognized escape sequence in regular expression.")
+		return Errorf(3689, "Unrecognized escape sequence in regular expression.")
 	}
 	r := t.take()
 	lower := r[0] | 0x20
@@ -123,7 +123,7 @@ func (t *icu) escape(inClass bool) error {
 		switch negated := r[0] != lower; {
 		case inClass && negated:
 			if lower != 'd' || t.binary {
-				return sqlErrorf(3690, "HY000", "Regular expressions are RE2: \\%s can't stand in brackets", r)
+				return Errorf(3690, "Regular expressions are RE2: \\%s can't stand in brackets", r)
 			}
 			t.out.WriteString(`\P{Nd}`)
 		case inClass:
@@ -148,7 +148,7 @@ func (t *icu) escape(inClass bool) error {
 			n = 8
 		}
 		if len(t.rest) < n {
-			return sqlErrorf(3689, "HY000", "Unrecognized escape sequence in regular expression.")
+			return Errorf(3689, "Unrecognized escape sequence in regular expression.")
 		}
 		t.out.WriteString(`\x{` + t.rest[:n] + `}`)
 		t.rest = t.rest[n:]
@@ -184,12 +184,12 @@ func (t *icu) class() error {
 			name, negated := strings.CutPrefix(name, "^")
 			class := posixClasses[name]
 			if !ok || class == "" || negated {
-				return sqlErrorf(3697, "HY000", "Regular expressions are RE2: the class [:%s:] is not known", name)
+				return Errorf(3697, "Regular expressions are RE2: the class [:%s:] is not known", name)
 			}
 			t.out.WriteString(class)
 			t.rest = rest
 		case r == "[", r == "&" && strings.HasPrefix(t.rest, "&"), r == "-" && strings.HasPrefix(t.rest, "-"):
-			return sqlErrorf(3690, "HY000", "Regular expressions are RE2: sets can't stand in sets")
+			return Errorf(3690, "Regular expressions are RE2: sets can't stand in sets")
 		case r == "\\":
 			if err := t.escape(true); err != nil {
 				return err
@@ -201,5 +201,5 @@ func (t *icu) class() error {
 		}
 		first = false
 	}
-	return sqlErrorf(3696, "HY000", "The regular expression contains an unclosed bracket expression.")
+	return Errorf(3696, "The regular expression contains an unclosed bracket expression.")
 }

@@ -27,7 +27,7 @@ func Literal(node sqlparser.Expr, s *Session) (Argument, error) {
 	case *sqlparser.Literal:
 		n = node
 	default:
-		return Argument{}, sqlErrorf(1235, "42000", "'%s' is no literal", sqlparser.String(node))
+		return Argument{}, Errorf(1235, "'%s' is no literal", sqlparser.String(node))
 	}
 	switch n.Type {
 	case sqlparser.IntVal:
@@ -50,12 +50,12 @@ func Literal(node sqlparser.Expr, s *Session) (Argument, error) {
 	case sqlparser.FloatVal:
 		f, err := strconv.ParseFloat(n.Val, 64)
 		if err != nil || math.IsInf(f, 0) {
-			return Argument{}, sqlErrorf(1367, "22007", "Illegal double '%s' value found during parsing", n.Val)
+			return Argument{}, Errorf(1367, "Illegal double '%s' value found during parsing", n.Val)
 		}
 		return fixed(Type{Kind: Double}, floatValue(f))
 	case sqlparser.StrVal:
 		if !utf8.ValidString(n.Val) {
-			return Argument{}, sqlErrorf(1300, "HY000", "Invalid utf8mb4 character string")
+			return Argument{}, Errorf(1300, "Invalid utf8mb4 character string")
 		}
 		return fixed(Type{Kind: Text, Length: utf8.RuneCountInString(n.Val), Collation: s.collation(),
 			Coercibility: collations.CoerceCoercible}, textValue([]byte(n.Val)))
@@ -69,7 +69,7 @@ func Literal(node sqlparser.Expr, s *Session) (Argument, error) {
 		a, _, err := TimeLiteral(n)
 		return a, err
 	}
-	return Argument{}, sqlErrorf(1235, "42000", "'%s' is no literal", sqlparser.String(node))
+	return Argument{}, Errorf(1235, "'%s' is no literal", sqlparser.String(node))
 }
 
 // literalBytes are those of x'…', 0x… and b'…'.
@@ -90,7 +90,7 @@ func literalBytes(n *sqlparser.Literal) ([]byte, error) {
 	}
 	b, err := hex.DecodeString(text)
 	if err != nil {
-		return nil, sqlErrorf(1064, "42000", "'%s' is not hexadecimal", n.Val)
+		return nil, Errorf(1064, "'%s' is not hexadecimal", n.Val)
 	}
 	return b, nil
 }
@@ -132,7 +132,7 @@ func TimeLiteral(n *sqlparser.Literal) (a Argument, offset bool, err error) {
 		a = Argument{Type: t, Literal: true, Value: sqltypes.MakeTrusted(sqltypes.Date, value)}
 	}
 	if value == nil {
-		return Argument{}, false, sqlErrorf(1525, "HY000", "Incorrect %s value: '%s'", name, n.Val)
+		return Argument{}, false, Errorf(1525, "Incorrect %s value: '%s'", name, n.Val)
 	}
 	return a, offset, nil
 }

@@ -330,11 +330,11 @@ func collated(c *call) (Type, error) {
 	name := strings.ToLower(c.node.(*sqlparser.CollateExpr).Collation)
 	id := environment().CollationEnv().LookupByName(name)
 	if id == collations.Unknown {
-		return Type{}, sqlErrorf(1273, "HY000", "Unknown collation: '%s'", name)
+		return Type{}, Errorf(1273, "Unknown collation: '%s'", name)
 	}
 	a := c.args[0]
 	if a.Type.Kind == Bytes && id != collations.CollationBinaryID {
-		return Type{}, sqlErrorf(1253, "42000", "COLLATION '%s' is not valid for CHARACTER SET 'binary'", name)
+		return Type{}, Errorf(1253, "COLLATION '%s' is not valid for CHARACTER SET 'binary'", name)
 	}
 	return Type{Kind: Text, Length: a.chars(), Collation: id, Coercibility: collations.CoerceExplicit, Nullable: c.nullable()}, nil
 }
@@ -364,7 +364,7 @@ func evalLike(c *call) (evaluator, error) {
 	if n.Escape != nil {
 		text, ok := c.literalText(2)
 		if !ok || len([]rune(text)) > 1 {
-			return nil, sqlErrorf(1210, "HY000", "Incorrect arguments to ESCAPE")
+			return nil, Errorf(1210, "Incorrect arguments to ESCAPE")
 		}
 		if text != "" {
 			escape = []rune(text)[0]

@@ -145,7 +145,7 @@ func (s *search) pattern(row []sqltypes.Value) (*compiledPattern, error) {
 
 func (s *search) compile(pattern, flags string) (*compiledPattern, error) {
 	if len(pattern) > maxPattern {
-		return nil, sqlErrorf(3700, "HY000", "The regular expression pattern exceeds limits on size or complexity.")
+		return nil, Errorf(3700, "The regular expression pattern exceeds limits on size or complexity.")
 	}
 	like := s.c.name == "regexp" || s.c.name == "regexp_like"
 	text, err := re2(pattern, flags, s.blind, s.binary, like)
@@ -176,7 +176,7 @@ func looksBack(tree *syntax.Regexp) bool {
 func regexpError(err error) error {
 	var bad *syntax.Error
 	if !errors.As(err, &bad) {
-		return sqlErrorf(3685, "HY000", "Illegal argument to a regular expression: %v", err)
+		return Errorf(3685, "Illegal argument to a regular expression: %v", err)
 	}
 	number := 3688
 	switch bad.Code {
@@ -195,7 +195,7 @@ func regexpError(err error) error {
 	case syntax.ErrLarge, syntax.ErrNestingDepth:
 		number = 3700
 	}
-	return sqlErrorf(number, "HY000", "Regular expressions are RE2, without looking around and back references: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	return Errorf(number, "Regular expressions are RE2, without looking around and back references: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 }
 
 // latin1 makes a character of every byte, so that a pattern of characters
@@ -283,7 +283,7 @@ func (s *search) start(row []sqltypes.Value, text []byte, position func(sqltypes
 	}
 	p := position(row[s.position])
 	if p < 1 || p > int64(utf8.RuneCount(text))+1 {
-		return 0, sqlErrorf(3686, "HY000", "Index out of bounds in regular expression search.")
+		return 0, Errorf(3686, "Index out of bounds in regular expression search.")
 	}
 	at := 0
 	for ; p > 1; p-- {
@@ -347,7 +347,7 @@ func evalRegexpInstr(c *call) (evaluator, error) {
 		case 1:
 			at = m[1]
 		default:
-			return sqltypes.NULL, sqlErrorf(1210, "HY000", "Incorrect arguments to regexp_instr: return_option must be 1 or 0.")
+			return sqltypes.NULL, Errorf(1210, "Incorrect arguments to regexp_instr: return_option must be 1 or 0.")
 		}
 		return intValue(int64(utf8.RuneCount(text[:at]) + 1)), nil
 	}), nil
@@ -414,7 +414,7 @@ func evalRegexpReplace(c *call) (evaluator, error) {
 func expand(out, replacement, text []byte, m []int, re *regexp.Regexp) ([]byte, error) {
 	group := func(n int) error {
 		if 2*n+1 >= len(m) {
-			return sqlErrorf(3686, "HY000", "Index out of bounds in regular expression search.")
+			return Errorf(3686, "Index out of bounds in regular expression search.")
 		}
 		if m[2*n] >= 0 {
 			out = append(out, text[m[2*n]:m[2*n+1]]...)
@@ -443,18 +443,18 @@ func expand(out, replacement, text []byte, m []int, re *regexp.Regexp) ([]byte, 
 		case b == '$' && i+1 < len(replacement) && replacement[i+1] == '{':
 			end := bytes.IndexByte(replacement[i:], '}')
 			if end < 0 {
-				return nil, sqlErrorf(3887, "HY000", "A capture group has an invalid name.")
+				return nil, Errorf(3887, "A capture group has an invalid name.")
 			}
 			n := re.SubexpIndex(string(replacement[i+2 : i+end]))
 			if n < 0 {
-				return nil, sqlErrorf(3887, "HY000", "A capture group has an invalid name.")
+				return nil, Errorf(3887, "A capture group has an invalid name.")
 			}
 			if err := group(n); err != nil {
 				return nil, err
 			}
 			i += end
 		case b == '$':
-			return nil, sqlErrorf(3887, "HY000", "A capture group has an invalid name.")
+			return nil, Errorf(3887, "A capture group has an invalid name.")
 		default:
 			out = append(out, b)
 		}

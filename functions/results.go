@@ -227,8 +227,7 @@ func (c *call) mixed(args []Argument) (collations.ID, collations.Coercibility, e
 		case other == collations.CollationBinaryID:
 			id = other
 		case level == collations.CoerceExplicit || !isBin(id) && !isBin(other):
-			return 0, 0, &SQLError{1267, "HY000", "Illegal mix of collations (" + collationText(id, level) + ") and (" +
-				collationText(other, l) + ") for operation '" + c.name + "'"}
+			return 0, 0, Errorf(1267, "Illegal mix of collations (%s) and (%s) for operation '%s'", collationText(id, level), collationText(other, l), c.name)
 		case isBin(other):
 			id = other
 		}

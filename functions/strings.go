@@ -76,7 +76,7 @@ func charType(c *call) (Type, error) {
 	}
 	id := environment().CollationEnv().DefaultCollationForCharset(set)
 	if id == collations.Unknown {
-		return Type{}, sqlErrorf(1115, "42000", "Unknown character set: '%s'", set)
+		return Type{}, Errorf(1115, "Unknown character set: '%s'", set)
 	}
 	return Type{Kind: Text, Length: 4 * len(c.args), Collation: id, Coercibility: collations.CoerceImplicit, Nullable: true}, nil
 }

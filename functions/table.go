@@ -131,24 +131,25 @@ func find(node sqlparser.Expr, n int) (string, *builtin, error) {
 	b := table()[name]
 	if b == nil {
 		if _, ok := node.(*sqlparser.FuncExpr); !ok && name == "" {
-			return "", nil, sqlErrorf(1235, "42000", "This version of wiresql doesn't yet support '%s'", sqlparser.String(node))
+			return "", nil, Errorf(1235, "This version of wiresql doesn't yet support '%s'", sqlparser.String(node))
 		}
 		message := "FUNCTION " + name + " does not exist"
 		if near := tables.Nearest(name, names()); near != "" {
 			message += ": did you mean " + near + "?"
 		}
-		return name, nil, &SQLError{1305, "42000", message}
+		return name, nil, Errorf(1305, "%s", message)
 	}
 	if fn, ok := node.(*sqlparser.FuncExpr); ok {
 		if least, most := b.arity(); n < least || most >= 0 && n > most {
-			return name, nil, sqlErrorf(1582, "42000", "Incorrect parameter count in the call to native function '%s'", fn.Name.String())
+			return name, nil, Errorf(1582, "Incorrect parameter count in the call to native function '%s'", fn.Name.String())
 		}
 	}
 	return name, b, nil
 }
 
-// aggregates are the grammar's, asked for more than any function.
-var aggregates = []string{"count", "sum", "max", "min", "avg", "group_concat", "std", "stddev", "stddev_pop", "stddev_samp",
+// Aggregates are the grammar's, asked for more than any function: what a
+// misspelt name may have meant.
+var Aggregates = []string{"count", "sum", "max", "min", "avg", "group_concat", "std", "stddev", "stddev_pop", "stddev_samp",
 	"var_pop", "var_samp", "variance", "bit_and", "bit_or", "bit_xor"}
 
 // names are those of aggregates, then of all functions and their aliases,
@@ -161,7 +162,7 @@ var names = sync.OnceValue(func() (names []string) {
 	}
 	names = slices.AppendSeq(names, maps.Keys(aliases))
 	slices.Sort(names)
-	return slices.Concat(aggregates, names)
+	return slices.Concat(Aggregates, names)
 })
 
 // nameOf is the table's name of a node; "" for what is no scalar function or

@@ -171,7 +171,7 @@ var nobody = sync.OnceValue(func() string {
 func (a *accounts) check(user, password string, remote net.Addr) (mysql.Getter, error) {
 	host := hostOf(remote)
 	if wait := a.waitFor(user, host); wait > 0 {
-		return nil, newError(mysql.ERAccessDeniedError, mysql.SSAccessDeniedError,
+		return nil, newError(1045,
 			fmt.Sprintf("Access denied for user '%s': too many wrong passwords, wait %d seconds", user, int(wait.Seconds())+1))
 	}
 	stored, known := nobody(), false
@@ -208,7 +208,7 @@ func accessDenied(user string, remote net.Addr, withPassword bool) error {
 	if withPassword {
 		answer = "YES"
 	}
-	return newError(mysql.ERAccessDeniedError, mysql.SSAccessDeniedError,
+	return newError(1045,
 		fmt.Sprintf("Access denied for user '%s'@'%s' (using password: %s)", user, hostOf(remote), answer))
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/dolthub/vitess/go/mysql"
 	querypb "github.com/dolthub/vitess/go/vt/proto/query"
+
+	"github.com/wiresql/wiresql/functions"
 )
 
 // client is a connection: who is at its other end, and what it has prepared.
@@ -45,8 +47,8 @@ const (
 // and is told.
 var (
 	errQuit   = errors.New("the client has left")
-	errKilled = newError(1317, "70100", "Query execution was interrupted")
-	errIdle   = newError(4031, "HY000", "The client was disconnected by the server because of inactivity. See wait_timeout and interactive_timeout for configuring this behavior.")
+	errKilled = newError(1317, "Query execution was interrupted")
+	errIdle   = newError(4031, "The client was disconnected by the server because of inactivity. See wait_timeout and interactive_timeout for configuring this behavior.")
 )
 
 // serve speaks with a client until one of the two has enough.
@@ -184,12 +186,12 @@ func (c *client) command(m *message) error {
 	return c.unknown()
 }
 
-var errMalformed = newError(1835, "HY000", "Malformed communication packet.")
+var errMalformed = newError(1835, "Malformed communication packet.")
 
-func (c *client) unknown() error { return c.fail(newError(1047, "08S01", "Unknown command")) }
+func (c *client) unknown() error { return c.fail(newError(1047, "Unknown command")) }
 
-func privilege(name string) *mysql.SQLError {
-	return newError(1227, "42000", "Access denied; you need (at least one of) the "+name+" privilege(s) for this operation")
+func privilege(name string) *functions.SQLError {
+	return newError(1227, "Access denied; you need (at least one of) the "+name+" privilege(s) for this operation")
 }
 
 // query runs the statements of a text and sends their results.
@@ -363,12 +365,8 @@ func (c *client) ok(rows, key uint64, warnings uint16, more bool) error {
 func (c *client) fail(err error) error {
 	e := sqlError(err)
 	c.begin()
-	c.out = binary.LittleEndian.AppendUint16(append(c.out, mysql.ErrPacket), uint16(e.Num))
-	state := e.State
-	if len(state) != 5 {
-		state = mysql.SSUnknownSQLState
-	}
-	c.out = append(append(append(c.out, '#'), state...), bytes.ToValidUTF8([]byte(e.Message), []byte("?"))...)
+	c.out = binary.LittleEndian.AppendUint16(append(c.out, mysql.ErrPacket), uint16(e.Number))
+	c.out = append(append(append(c.out, '#'), e.State()...), bytes.ToValidUTF8([]byte(e.Message), []byte("?"))...)
 	return c.end()
 }
 

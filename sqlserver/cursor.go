@@ -86,7 +86,7 @@ func (c *cursor) row(r *rowBuffer) error {
 func (c *cursor) reserve(size int64) error {
 	c.onDisk += size
 	if c.kept.store.used.Add(size) > cursorDisk {
-		return newError(1114, "HY000", fmt.Sprintf("The table 'cursor' is full: open cursors keep %d GiB on disk. Fetch and close them, or ask without a cursor", cursorDisk>>30))
+		return newError(1114, fmt.Sprintf("The table 'cursor' is full: open cursors keep %d GiB on disk. Fetch and close them, or ask without a cursor", cursorDisk>>30))
 	}
 	return nil
 }
@@ -94,7 +94,7 @@ func (c *cursor) reserve(size int64) error {
 // spill moves the rows to a file without a name, which vanishes with us.
 func (c *cursor) spill() error {
 	if c.kept.files >= cursorFiles {
-		return newError(1041, "HY000", fmt.Sprintf("Out of memory: %d cursors of this connection keep more rows than %d MiB. Fetch and close them", cursorFiles, cursorMemory>>20))
+		return newError(1041, fmt.Sprintf("Out of memory: %d cursors of this connection keep more rows than %d MiB. Fetch and close them", cursorFiles, cursorMemory>>20))
 	}
 	f, err := os.CreateTemp(c.kept.store.dir, "cursor-*")
 	if err != nil {

@@ -66,7 +66,7 @@ func TestCursorsKeepRows(t *testing.T) {
 	for n := 0; err == nil && n < rows; n++ {
 		err = full.row(&rowBuffer{buf: row(0, n)})
 	}
-	if sqlError(err) == nil || sqlError(err).Num != 1114 {
+	if sqlError(err) == nil || sqlError(err).Number != 1114 {
 		t.Errorf("a full disk: %v", err)
 	}
 	full.close()

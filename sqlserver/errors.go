@@ -23,45 +23,44 @@ var (
 )
 
 // numbers gives errors of go-mysql-server, which sends 1105 for most, the
-// number and state MySQL gives them. Clients decide by number: Grafana shows
+// number MySQL gives them. Clients decide by number: Grafana shows
 // the text of 1064, 1054 and 1146 only, JDBC drivers reconnect on some.
 var numbers = []struct {
-	kind  *errkind.Kind
-	num   int
-	state string
+	kind *errkind.Kind
+	num  int
 }{
-	{sql.ErrSyntaxError, mysql.ERParseError, "42000"},
-	{sql.ErrInvalidSyntax, mysql.ERParseError, "42000"},
-	{sql.ErrUnsupportedSyntax, mysql.ERParseError, "42000"},
-	{sql.ErrUnsupportedFeature, mysql.ERParseError, "42000"},
-	{sql.ErrTableNotFound, mysql.ERNoSuchTable, "42S02"},
-	{sql.ErrDatabaseNotFound, mysql.ERBadDb, "42000"},
-	{sql.ErrNoDatabaseSelected, mysql.ERNoDb, "3D000"},
-	{sql.ErrColumnNotFound, mysql.ERBadFieldError, "42S22"},
-	{sql.ErrTableColumnNotFound, mysql.ERBadFieldError, "42S22"},
-	{sql.ErrUnknownColumn, mysql.ERBadFieldError, "42S22"},
-	{sql.ErrMisusedAlias, mysql.ERBadFieldError, "42S22"},
-	{sql.ErrAmbiguousColumnName, mysql.ERNonUniq, "23000"},
-	{sql.ErrAmbiguousColumnOrAliasName, mysql.ERNonUniq, "23000"},
-	{sql.ErrAmbiguousColumnInOrderBy, mysql.ERNonUniq, "23000"},
-	{sql.ErrFunctionNotFound, mysql.ERSPDoesNotExist, "42000"},
-	{sql.ErrTableFunctionNotFound, mysql.ERSPDoesNotExist, "42000"},
-	{sql.ErrInvalidArgumentNumber, 1582, "42000"},
-	{sql.ErrColumnNumberDoesNotMatch, 1222, "21000"},
-	{planbuilder.ErrUnionSchemasDifferentLength, 1222, "21000"},
-	{sql.ErrInvalidOperandColumns, mysql.EROperandColumns, "21000"},
-	{sql.ErrExpectedSingleRow, mysql.ERSubqueryNo1Row, "21000"},
-	{sql.ErrNonAggregatedColumnWithoutGroupBy, 1140, "42000"},
-	{sql.ErrUnknownSystemVariable, mysql.ERUnknownSystemVariable, "HY000"},
-	{sql.ErrSystemVariableReadOnly, 1238, "HY000"},
-	{sql.ErrInvalidSystemVariableValue, 1231, "42000"},
-	{sql.ErrUnknownPreparedStatement, 1243, "HY000"},
-	{sql.ErrDatabaseAccessDeniedForUser, mysql.ERDBAccessDenied, "42000"},
-	{sql.ErrTableAccessDeniedForUser, 1142, "42000"},
-	{sql.ErrPrivilegeCheckFailed, 1142, "42000"},
-	{plan.ErrNotView, 1347, "HY000"},
-	{sql.ErrReadOnly, mysql.EROptionPreventsStatement, "HY000"},
-	{sql.ErrReadOnlyTransaction, 1792, "25006"},
+	{sql.ErrSyntaxError, 1064},
+	{sql.ErrInvalidSyntax, 1064},
+	{sql.ErrUnsupportedSyntax, 1064},
+	{sql.ErrUnsupportedFeature, 1064},
+	{sql.ErrTableNotFound, 1146},
+	{sql.ErrDatabaseNotFound, 1049},
+	{sql.ErrNoDatabaseSelected, 1046},
+	{sql.ErrColumnNotFound, 1054},
+	{sql.ErrTableColumnNotFound, 1054},
+	{sql.ErrUnknownColumn, 1054},
+	{sql.ErrMisusedAlias, 1054},
+	{sql.ErrAmbiguousColumnName, 1052},
+	{sql.ErrAmbiguousColumnOrAliasName, 1052},
+	{sql.ErrAmbiguousColumnInOrderBy, 1052},
+	{sql.ErrFunctionNotFound, 1305},
+	{sql.ErrTableFunctionNotFound, 1305},
+	{sql.ErrInvalidArgumentNumber, 1582},
+	{sql.ErrColumnNumberDoesNotMatch, 1222},
+	{planbuilder.ErrUnionSchemasDifferentLength, 1222},
+	{sql.ErrInvalidOperandColumns, 1241},
+	{sql.ErrExpectedSingleRow, 1242},
+	{sql.ErrNonAggregatedColumnWithoutGroupBy, 1140},
+	{sql.ErrUnknownSystemVariable, 1193},
+	{sql.ErrSystemVariableReadOnly, 1238},
+	{sql.ErrInvalidSystemVariableValue, 1231},
+	{sql.ErrUnknownPreparedStatement, 1243},
+	{sql.ErrDatabaseAccessDeniedForUser, 1044},
+	{sql.ErrTableAccessDeniedForUser, 1142},
+	{sql.ErrPrivilegeCheckFailed, 1142},
+	{plan.ErrNotView, 1347},
+	{sql.ErrReadOnly, 1290},
+	{sql.ErrReadOnlyTransaction, 1792},
 }
 
 // wordings are texts of go-mysql-server and how MySQL says it.
@@ -98,44 +97,46 @@ func ended(ctx context.Context, err error) error {
 	}
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errTimeLimit):
-		return newError(mysql.ERQueryTimeout, "HY000", "Query execution was interrupted, "+errTimeLimit.Error())
+		return newError(3024, "Query execution was interrupted, "+errTimeLimit.Error())
 	case errors.Is(cause, errShutdown):
-		return newError(mysql.ERServerShutdown, "08S01", "Server shutdown in progress")
+		return newError(1053, "Server shutdown in progress")
 	}
-	return newError(mysql.ERQueryInterrupted, mysql.SSQueryInterrupted, "Query execution was interrupted")
+	return newError(1317, "Query execution was interrupted")
 }
 
 // sqlError turns an error into what the client gets.
-func sqlError(err error) *mysql.SQLError {
+func sqlError(err error) *functions.SQLError {
 	if err == nil {
 		return nil
 	}
-	var known *mysql.SQLError
-	if errors.As(err, &known) {
-		return known
-	}
 	var own *functions.SQLError
 	if errors.As(err, &own) {
-		return newError(own.Number, own.State, own.Message)
+		return own
+	}
+	var known *mysql.SQLError
+	if errors.As(err, &known) {
+		return functions.Numbered(known.Num, known.Message)
 	}
 	for _, n := range numbers {
 		if n.kind.Is(err) {
-			return newError(n.num, n.state, worded(err.Error()))
+			return newError(n.num, worded(err.Error()))
 		}
 	}
 	// Guidance carries the number that Grafana shows.
 	var misuse *functions.Error
 	if errors.As(err, &misuse) {
-		return newError(mysql.ERParseError, "42000", err.Error())
+		return newError(1064, err.Error())
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return newError(mysql.ERQueryInterrupted, mysql.SSQueryInterrupted, "Query execution was interrupted")
+		return newError(1317, "Query execution was interrupted")
 	}
-	return sql.CastSQLError(err)
+	cast := sql.CastSQLError(err)
+	return functions.Numbered(cast.Num, cast.Message)
 }
 
-func newError(num int, state, text string) *mysql.SQLError {
-	return mysql.NewSQLError(num, state, "%s", text)
+// newError is an error whose text is ready.
+func newError(number int, text string) *functions.SQLError {
+	return functions.Errorf(number, "%s", text)
 }
 
 // panicError is a bug met while answering a statement: the connection lives on.

@@ -177,7 +177,7 @@ func (h *handler) prepare(ctx context.Context, c *mysql.Conn, text string) (_ st
 	}()
 	text, _, _ = engine.Restate(sqlCtx, text, false)
 	if n := engine.CountParameters(text); n > maxParameters {
-		return "", nil, newError(1390, "HY000", "Prepared statement contains too many placeholders")
+		return "", nil, newError(1390, "Prepared statement contains too many placeholders")
 	}
 	schema, handled, err := h.backend.Prepare(sqlCtx, text)
 	if err != nil {
@@ -324,7 +324,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 		}
 		if err != nil {
 			known := sqlError(err)
-			h.log.Debug("statement failed", "connection", c.ConnectionID, "number", known.Num, "error", known.Message)
+			h.log.Debug("statement failed", "connection", c.ConnectionID, "number", known.Number, "error", known.Message)
 			err = known
 		}
 		h.log.Debug("statement", "connection", c.ConnectionID, "rows", out.total, "duration", time.Since(started))
@@ -377,7 +377,7 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 // keep makes the error of a statement one that SHOW ERRORS tells of.
 func keep(ctx *sql.Context, err error) {
 	if known := sqlError(err); known != nil {
-		ctx.Session.Warn(&sql.Warning{Level: "Error", Code: known.Num, Message: known.Message})
+		ctx.Session.Warn(&sql.Warning{Level: "Error", Code: known.Number, Message: known.Message})
 	}
 }
 
@@ -385,8 +385,8 @@ func keep(ctx *sql.Context, err error) {
 func logged(text string, started time.Time, rows int, err error) engine.Logged {
 	l := engine.Logged{Start: started, Duration: time.Since(started), Text: engine.AsTyped(text), Rows: rows}
 	if err != nil {
-		l.Error = sqlError(err).Num
-		l.Cancelled = l.Error == mysql.ERQueryInterrupted || l.Error == mysql.ERQueryTimeout
+		l.Error = sqlError(err).Number
+		l.Cancelled = l.Error == 1317 || l.Error == 3024
 	}
 	return l
 }
@@ -460,10 +460,10 @@ func (h *handler) parse(ctx *sql.Context, st *statement) (parsed sqlparser.State
 		return nil, rest, nil
 	}
 	if err != nil {
-		if known := sqlError(err); known.Num != mysql.ERUnknownError {
+		if known := sqlError(err); known.Number != 1105 {
 			return nil, "", known
 		}
-		return nil, "", newError(mysql.ERParseError, "42000", err.Error())
+		return nil, "", newError(1064, err.Error())
 	}
 	if err := engine.Allow(h.engine.Parser, parsed, st.text); err != nil {
 		return nil, "", err
@@ -485,7 +485,7 @@ func (h *handler) kill(ctx *sql.Context, connection bool, expression string, par
 	}
 	id, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
-		return newError(1094, "HY000", "Unknown thread id: "+text)
+		return newError(1094, "Unknown thread id: "+text)
 	}
 	for _, p := range ctx.ProcessList.Processes() {
 		switch {
@@ -499,10 +499,10 @@ func (h *handler) kill(ctx *sql.Context, connection bool, expression string, par
 		case connection:
 			return errKilled
 		default:
-			return newError(mysql.ERQueryInterrupted, mysql.SSQueryInterrupted, "Query execution was interrupted")
+			return newError(1317, "Query execution was interrupted")
 		}
 	}
-	return newError(1094, "HY000", "Unknown thread id: "+text)
+	return newError(1094, "Unknown thread id: "+text)
 }
 
 // value is what an expression comes to, as text.
@@ -512,7 +512,7 @@ func (h *handler) value(ctx *sql.Context, expression string, params engine.Param
 		return "", err
 	}
 	if !handled {
-		return "", newError(mysql.ERParseError, "42000", "KILL takes a connection's number, not "+expression)
+		return "", newError(1064, "KILL takes a connection's number, not "+expression)
 	}
 	defer rows.Close(ctx)
 	row, err := rows.Next(ctx)

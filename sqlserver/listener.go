@@ -88,7 +88,7 @@ func (l *listener) closeAll() {
 func refuse(c net.Conn, max int) {
 	text := fmt.Sprintf("Too many connections: %d are open", max)
 	p := []byte{byte(3 + len(text)), 0, 0, 0, mysql.ErrPacket}
-	p = binary.LittleEndian.AppendUint16(p, mysql.ERConCount)
+	p = binary.LittleEndian.AppendUint16(p, 1040)
 	c.SetWriteDeadline(time.Now().Add(time.Second))
 	c.Write(append(p, text...))
 	c.Close()

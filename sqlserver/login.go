@@ -8,6 +8,8 @@ import (
 	"errors"
 
 	"github.com/dolthub/vitess/go/mysql"
+
+	"github.com/wiresql/wiresql/functions"
 )
 
 // What the server offers: not compression, local files, query attributes or
@@ -39,9 +41,9 @@ const (
 )
 
 var (
-	errHandshake = newError(1043, "08S01", "Bad handshake")
+	errHandshake = newError(1043, "Bad handshake")
 	// MySQL's text, and what to do.
-	errInsecure = newError(3159, "HY000", "Connections using insecure transport are prohibited while --require_secure_transport=ON: "+
+	errInsecure = newError(3159, "Connections using insecure transport are prohibited while --require_secure_transport=ON: "+
 		"the password would be readable on the network. Connect with TLS: --ssl-mode=REQUIRED (mysql), --ssl (mariadb), sslMode=trust (JDBC), tls=skip-verify (Go), ssl={} (Python, Node.js)")
 )
 
@@ -203,8 +205,8 @@ func newSalt() ([]byte, error) {
 }
 
 // toClient tells what of a login's end the client can be told.
-func toClient(err error) *mysql.SQLError {
-	var known *mysql.SQLError
+func toClient(err error) *functions.SQLError {
+	var known *functions.SQLError
 	if errors.As(err, &known) {
 		return known
 	}

@@ -25,8 +25,8 @@ const (
 
 // How a conversation can break.
 var (
-	errTooLarge   = newError(1153, "08S01", "Got a packet bigger than 'max_allowed_packet' bytes")
-	errOutOfOrder = newError(1156, "08S01", "Got packets out of order")
+	errTooLarge   = newError(1153, "Got a packet bigger than 'max_allowed_packet' bytes")
+	errOutOfOrder = newError(1156, "Got packets out of order")
 )
 
 // packets reads and writes the messages of a connection. They are numbered

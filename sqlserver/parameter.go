@@ -115,7 +115,7 @@ func (t parameterType) date(m *message) (any, error) {
 	}
 	at := time.Date(year, time.Month(month), day, hour, minute, second, us*1000, time.UTC)
 	if at.Day() != day || int(at.Month()) != month || year > 9999 || hour > 23 || minute > 59 || second > 59 || us > 999999 {
-		return nil, newError(1292, "22007", fmt.Sprintf("Incorrect DATETIME value: '%04d-%02d-%02d %02d:%02d:%02d.%06d'", year, month, day, hour, minute, second, us))
+		return nil, newError(1292, fmt.Sprintf("Incorrect DATETIME value: '%04d-%02d-%02d %02d:%02d:%02d.%06d'", year, month, day, hour, minute, second, us))
 	}
 	if t.code == typeDate {
 		return engine.DateValue(time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)), nil
@@ -138,7 +138,7 @@ func clockParameter(m *message) (any, error) {
 	negative, days := p.number(1) == 1, int64(p.number(4))
 	hour, minute, second, us := int64(p.number(1)), int64(p.number(1)), int64(p.number(1)), int64(p.number(4))
 	if minute > 59 || second > 59 || us > 999999 {
-		return nil, newError(1292, "22007", fmt.Sprintf("Incorrect TIME value: '%02d:%02d:%02d.%06d'", 24*days+hour, minute, second, us))
+		return nil, newError(1292, fmt.Sprintf("Incorrect TIME value: '%02d:%02d:%02d.%06d'", 24*days+hour, minute, second, us))
 	}
 	total := min(((24*days+hour)*3600+minute*60+second)*1e6+us, maxClock)
 	if negative {

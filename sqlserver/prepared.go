@@ -68,14 +68,14 @@ func (c *client) statement(m *message, command string) (*prepared, error) {
 	id := uint32(m.number(4))
 	st := c.statements[id]
 	if st == nil {
-		return nil, newError(1243, "HY000", fmt.Sprintf("Unknown prepared statement handler (%d) given to %s", id, command))
+		return nil, newError(1243, fmt.Sprintf("Unknown prepared statement handler (%d) given to %s", id, command))
 	}
 	return st, nil
 }
 
 func (c *client) prepare(ctx context.Context, text string) error {
 	if len(c.statements) >= maxStatements || c.held+len(text) > heldBytes {
-		return c.fail(newError(1461, "42000", fmt.Sprintf("Can't create more than max_prepared_stmt_count statements (current value: %d), or of more than %d MiB", maxStatements, heldBytes>>20)))
+		return c.fail(newError(1461, fmt.Sprintf("Can't create more than max_prepared_stmt_count statements (current value: %d), or of more than %d MiB", maxStatements, heldBytes>>20)))
 	}
 	text, fields, err := c.handler.prepare(ctx, c.wire, text)
 	if err != nil {
@@ -166,7 +166,7 @@ func (st *prepared) parameters(m *message, decode func(string) string) (engine.P
 		return params, nil
 	}
 	if st.tooLong {
-		return nil, newError(1105, "HY000", "Parameter of prepared statement which is set through mysql_send_long_data() is longer than 'max_allowed_packet' bytes")
+		return nil, newError(1105, "Parameter of prepared statement which is set through mysql_send_long_data() is longer than 'max_allowed_packet' bytes")
 	}
 	nulls := m.bytes((len(params) + 7) / 8)
 	if m.number(1) == 1 {
@@ -179,7 +179,7 @@ func (st *prepared) parameters(m *message, decode func(string) string) (engine.P
 		return nil, errMalformed
 	}
 	if !st.bound {
-		return nil, newError(1210, "HY000", "Incorrect arguments to mysqld_stmt_execute")
+		return nil, newError(1210, "Incorrect arguments to mysqld_stmt_execute")
 	}
 	for i, t := range st.types {
 		var err error
@@ -239,7 +239,7 @@ func (c *client) fetch(m *message) error {
 		return c.fail(err)
 	}
 	if st.cursor == nil {
-		return c.fail(newError(1421, "HY000", fmt.Sprintf("The statement (%d) has no open cursor.", id)))
+		return c.fail(newError(1421, fmt.Sprintf("The statement (%d) has no open cursor.", id)))
 	}
 	flags := c.wire.StatusFlags | uint16(mysql.ServerCursorExists)
 	for range m.number(4) {

@@ -16,7 +16,7 @@ func init() {
 	onTable := func(command, table string) func(*reader, Server) error {
 		return func(_ *reader, s Server) error {
 			user, host := s.User()
-			return mistake(1142, "42000", "%s command denied to user '%s'@'%s' for table '%s'", command, user, host, table)
+			return mistake(1142, "%s command denied to user '%s'@'%s' for table '%s'", command, user, host, table)
 		}
 	}
 	replication := needs("SUPER or REPLICATION_SLAVE_ADMIN")
@@ -36,12 +36,12 @@ func init() {
 		"SHUTDOWN":  {{"", needs("SHUTDOWN")}},
 		"RESTART":   {{"", needs("SHUTDOWN")}},
 		"HANDLER": {{"", func(*reader, Server) error {
-			return mistake(1031, "HY000", "Table storage engine for '%s' doesn't have this option", Engine)
+			return mistake(1031, "Table storage engine for '%s' doesn't have this option", Engine)
 		}}},
 		"SIGNAL":   {{"SQLSTATE", unsupported("SIGNAL")}},
-		"RESIGNAL": {{"", func(*reader, Server) error { return mistake(1645, "0K000", "RESIGNAL when handler not active") }}},
+		"RESIGNAL": {{"", func(*reader, Server) error { return mistake(1645, "RESIGNAL when handler not active") }}},
 		"GET": {{"STACKED DIAGNOSTICS", func(*reader, Server) error {
-			return mistake(1887, "0Z002", "GET STACKED DIAGNOSTICS when handler not active")
+			return mistake(1887, "GET STACKED DIAGNOSTICS when handler not active")
 		}}, {"CURRENT DIAGNOSTICS", unsupported("GET DIAGNOSTICS")}, {"DIAGNOSTICS", unsupported("GET DIAGNOSTICS")}},
 	} {
 		readers[first] = func(r *reader, s Server) (Statement, error) {
@@ -63,17 +63,17 @@ type refusal struct {
 }
 
 func denied(right string) error {
-	return mistake(1227, "42000", "Access denied; you need (at least one of) the %s privilege(s) for this operation", right)
+	return mistake(1227, "Access denied; you need (at least one of) the %s privilege(s) for this operation", right)
 }
 
 func unsupported(what string) func(*reader, Server) error {
 	return func(*reader, Server) error {
-		return mistake(1235, "42000", "This version of wiresql doesn't yet support '%s'", what)
+		return mistake(1235, "This version of wiresql doesn't yet support '%s'", what)
 	}
 }
 
 func onlyAnswers(what string) error {
-	return mistake(1290, "HY000", "wiresql answers questions only: %s is refused", what)
+	return mistake(1290, "wiresql answers questions only: %s is refused", what)
 }
 
 func change(r *reader, _ Server) (Statement, error) {
@@ -95,7 +95,7 @@ func unknownProcedure(r *reader, s Server) error {
 	if err != nil {
 		return err
 	}
-	return mistake(1305, "42000", "PROCEDURE %s.%s does not exist", schema, name)
+	return mistake(1305, "PROCEDURE %s.%s does not exist", schema, name)
 }
 
 // set is SET of what is no variable: roles, of which nobody has any.
@@ -119,7 +119,7 @@ func set(r *reader, s Server) (Statement, error) {
 			return Statement{}, r.syntax()
 		}
 		user, _ := s.User()
-		return Statement{}, mistake(3530, "HY000", "`%s`@`%%` is not granted to `%s`@`%%`", role.text, user)
+		return Statement{}, mistake(3530, "`%s`@`%%` is not granted to `%s`@`%%`", role.text, user)
 	}
 	return Statement{}, nil
 }

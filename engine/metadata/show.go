@@ -279,13 +279,13 @@ func showTables(r *reader, s Server) (Statement, error) {
 func readable(s Server, schema, table string) (*tables.Relation, error) {
 	if schema == "" {
 		if schema = s.Database(); schema == "" {
-			return nil, mistake(1046, "3D000", "No database selected")
+			return nil, mistake(1046, "No database selected")
 		}
 	}
 	schema = strings.ToLower(schema)
 	if !May(s, schema, strings.ToLower(table)) {
 		user, host := s.User()
-		return nil, mistake(1142, "42000", "SELECT command denied to user '%s'@'%s' for table '%s'", user, host, table)
+		return nil, mistake(1142, "SELECT command denied to user '%s'@'%s' for table '%s'", user, host, table)
 	}
 	if rel := find(s, schema, strings.ToLower(table)); rel != nil {
 		return rel, nil
@@ -293,7 +293,7 @@ func readable(s Server, schema, table string) (*tables.Relation, error) {
 	if _, err := schemaOr(s, schema); err != nil {
 		return nil, err
 	}
-	return nil, mistake(1146, "42S02", "Table '%s.%s' doesn't exist%s", schema, table, tables.DidYouMean(schema, table))
+	return nil, mistake(1146, "Table '%s.%s' doesn't exist%s", schema, table, tables.DidYouMean(schema, table))
 }
 
 // tableFrom takes FROM or IN, a table, and perhaps its schema behind it.
@@ -381,7 +381,7 @@ func engineStatus(r *reader, _ Server) (Statement, error) {
 		return Statement{}, r.syntax()
 	}
 	if !strings.EqualFold(engine, "innodb") && !strings.EqualFold(engine, Engine) && !strings.EqualFold(engine, "performance_schema") {
-		return Statement{}, mistake(1286, "42000", "Unknown storage engine '%s'", engine)
+		return Statement{}, mistake(1286, "Unknown storage engine '%s'", engine)
 	}
 	return r.nothing("Type", "Name", "Status")
 }
@@ -476,11 +476,11 @@ func grants(r *reader, s Server) (Statement, error) {
 				of = r.next().text
 			}
 			if t.text != user || of != "%" && of != host {
-				return Statement{}, mistake(1142, "42000", "SELECT command denied to user '%s'@'%s' for table 'user'", user, host)
+				return Statement{}, mistake(1142, "SELECT command denied to user '%s'@'%s' for table 'user'", user, host)
 			}
 		}
 		if r.take("USING") {
-			return Statement{}, mistake(3530, "HY000", "`%s`@`%%` is not granted to `%s`@`%%`", r.next().text, user)
+			return Statement{}, mistake(3530, "`%s`@`%%` is not granted to `%s`@`%%`", r.next().text, user)
 		}
 	}
 	return asked(r, "SELECT Grants AS "+name("Grants for "+title)+" FROM "+"`show`.grants")
@@ -519,7 +519,7 @@ func missing(what string, number int) func(*reader, Server) (Statement, error) {
 		if !ok {
 			return Statement{}, r.syntax()
 		}
-		return Statement{}, mistake(number, "42000", "%s %s does not exist", what, table)
+		return Statement{}, mistake(number, "%s %s does not exist", what, table)
 	}
 }
 
@@ -552,20 +552,20 @@ func create(r *reader, s Server) (Statement, error) {
 			return asked(r, "SELECT "+quoted(rel.Name)+" AS `Table`, "+quoted(createTable(rel))+" AS `Create Table`")
 		}
 		if tableType(rel) == "BASE TABLE" {
-			return Statement{}, mistake(1347, "HY000", "'%s.%s' is not VIEW", rel.Schema, rel.Name)
+			return Statement{}, mistake(1347, "'%s.%s' is not VIEW", rel.Schema, rel.Name)
 		}
 		user, host := s.User()
-		return Statement{}, mistake(1142, "42000", "SHOW VIEW command denied to user '%s'@'%s' for table '%s'", user, host, rel.Name)
+		return Statement{}, mistake(1142, "SHOW VIEW command denied to user '%s'@'%s' for table '%s'", user, host, rel.Name)
 	case "FUNCTION", "PROCEDURE":
 		return missing(strings.ToUpper(what.text), 1305)(r, s)
 	case "TRIGGER":
-		return Statement{}, mistake(1360, "HY000", "Trigger does not exist")
+		return Statement{}, mistake(1360, "Trigger does not exist")
 	case "EVENT":
 		_, event, _ := r.table()
-		return Statement{}, mistake(1539, "HY000", "Unknown event '%s'", event)
+		return Statement{}, mistake(1539, "Unknown event '%s'", event)
 	case "USER":
 		user, host := s.User()
-		return Statement{}, mistake(1142, "42000", "SELECT command denied to user '%s'@'%s' for table 'user'", user, host)
+		return Statement{}, mistake(1142, "SELECT command denied to user '%s'@'%s' for table 'user'", user, host)
 	}
 	r.at--
 	return Statement{}, r.syntax()

@@ -1,7 +1,6 @@
 package metadata
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/wiresql/wiresql/functions"
@@ -82,8 +81,8 @@ func init() {
 	}
 }
 
-func mistake(number int, state, format string, args ...any) error {
-	return &functions.SQLError{Number: number, State: state, Message: fmt.Sprintf(format, args...)}
+func mistake(number int, format string, args ...any) error {
+	return functions.Errorf(number, format, args...)
 }
 
 // syntax is MySQL's error of a statement that can't be read from here on.
@@ -93,7 +92,7 @@ func (r *reader) syntax() error {
 		near = near[:80]
 	}
 	line := 1 + strings.Count(r.text[:len(r.text)-len(near)], "\n")
-	return mistake(1064, "42000", "You have an error in your SQL syntax; check the manual for the right syntax to use near '%s' at line %d", near, line)
+	return mistake(1064, "You have an error in your SQL syntax; check the manual for the right syntax to use near '%s' at line %d", near, line)
 }
 
 // asked makes a query of a SELECT.
@@ -115,7 +114,7 @@ func done(r *reader) (Statement, error) {
 func schemaOr(s Server, schema string) (string, error) {
 	if schema == "" {
 		if schema = s.Database(); schema == "" {
-			return "", mistake(1046, "3D000", "No database selected")
+			return "", mistake(1046, "No database selected")
 		}
 	}
 	schema = strings.ToLower(schema)
@@ -125,11 +124,11 @@ func schemaOr(s Server, schema string) (string, error) {
 		}
 		if !mayEnter(s, schema) {
 			user, host := s.User()
-			return "", mistake(1044, "42000", "Access denied for user '%s'@'%s' to database '%s'", user, host, schema)
+			return "", mistake(1044, "Access denied for user '%s'@'%s' to database '%s'", user, host, schema)
 		}
 		return schema, nil
 	}
-	return "", mistake(1049, "42000", "Unknown database '%s'", schema)
+	return "", mistake(1049, "Unknown database '%s'", schema)
 }
 
 // describe is DESCRIBE and EXPLAIN of a table; of a statement it is none of ours.
@@ -260,7 +259,7 @@ func maintain(r *reader, s Server) (Statement, error) {
 			rows = append(rows, "SELECT "+full+" AS `Table`, CAST(NULL AS SIGNED) AS Checksum")
 		default:
 			user, host := s.User()
-			return Statement{}, mistake(1142, "42000", "INSERT command denied to user '%s'@'%s' for table '%s'", user, host, rel.Name)
+			return Statement{}, mistake(1142, "INSERT command denied to user '%s'@'%s' for table '%s'", user, host, rel.Name)
 		}
 		if !r.take(",") {
 			break

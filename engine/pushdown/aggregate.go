@@ -28,8 +28,7 @@ func (c *compiler) aggregateOrWindow(e sqlparser.Expr) (x Expr, ok bool, err err
 	}
 	a, ok := e.(sqlparser.AggrFunc)
 	if !ok {
-		switch e.(type) {
-		case *sqlparser.ArgumentLessWindowExpr, *sqlparser.FirstOrLastValueExpr, *sqlparser.NtileExpr, *sqlparser.NTHValueExpr, *sqlparser.LagLeadExpr:
+		if _, _, window := rowsFunctionOf(e); window {
 			return nil, true, syntaxError("You have an error in your SQL syntax: %s wants OVER (…)", sqlparser.String(e))
 		}
 		return nil, false, nil
@@ -42,7 +41,7 @@ func (c *compiler) aggregateOrWindow(e sqlparser.Expr) (x Expr, ok bool, err err
 func (c *compiler) aggregate(e sqlparser.AggrFunc) (Expr, error) {
 	here := c.scope
 	if here == nil || !here.mayAggregate && !c.outerMayAggregate() {
-		return nil, mistake(1111, "HY000", "Invalid use of group function")
+		return nil, mistake(1111, "Invalid use of group function")
 	}
 	a, owner, err := c.boundAggregate(e)
 	if err != nil {
@@ -52,7 +51,7 @@ func (c *compiler) aggregate(e sqlparser.AggrFunc) (Expr, error) {
 		owner = here
 	}
 	if !owner.mayAggregate {
-		return nil, mistake(1111, "HY000", "Invalid use of group function")
+		return nil, mistake(1111, "Invalid use of group function")
 	}
 	owner.aggregated = true
 	if l, ok := a.(*Literal); ok {
@@ -118,78 +117,74 @@ func (c *compiler) boundAggregate(e sqlparser.AggrFunc) (Expr, *scope, error) {
 
 // aggregateOf builds an aggregate over bound arguments.
 func (c *compiler) aggregateOf(e sqlparser.AggrFunc) (Expr, error) {
-	switch e := e.(type) {
-	case *sqlparser.CountStar:
-		return &Aggregate{Name: "count", T: Type{Kind: Integer}}, nil
-	case *sqlparser.Count:
-		args, err := c.exprs(e.Args)
-		if err != nil {
-			return nil, err
-		}
-		if len(args) > 1 && !e.Distinct {
-			return nil, syntaxError("You have an error in your SQL syntax: COUNT of several expressions wants DISTINCT")
-		}
-		for i, a := range args {
-			if args[i] = instant(a); e.Distinct {
-				args[i] = c.key(distinctly(args[i]))
-			}
-			if l, ok := a.(*Literal); ok && l.Value != nil && !e.Distinct {
-				args = nil // every row
-				break
-			}
-		}
-		return &Aggregate{Name: "count", Distinct: e.Distinct, Args: args, T: Type{Kind: Integer}}, nil
-	case *sqlparser.GroupConcatExpr:
-		return c.groupConcat(e)
-	case *sqlparser.JSONArrayAgg:
-		return c.documentOf("json_arrayagg", &sqlparser.JSONArrayExpr{Params: []sqlparser.Expr{placeholder(0)}}, e.Expr)
-	case *sqlparser.JSONObjectAgg:
-		return c.documentOf("json_objectagg", &sqlparser.JSONObjectExpr{Params: []*sqlparser.JSONObjectParam{{Key: placeholder(0), Value: placeholder(1)}}}, e.Key, e.Value)
-	}
-	name := strings.ToLower(e.AggrName())
-	distinct := false
-	if d, ok := e.(sqlparser.DistinctableAggr); ok {
-		distinct = d.IsDistinct()
-	}
-	args := e.GetArgs()
-	if len(args) != 1 {
+	f, name, ok := rowsFunctionOf(e)
+	if !ok {
 		return nil, refuse(e, "this aggregate is not supported")
 	}
-	x, err := c.expr(args[0])
+	return f.bind(c, name, e)
+}
+
+func (c *compiler) count(name string, e sqlparser.Expr) (Expr, error) {
+	a := &Aggregate{Name: name, T: Type{Kind: Integer}}
+	of, ok := e.(*sqlparser.Count)
+	if !ok {
+		return a, nil // COUNT(*)
+	}
+	args, err := c.exprs(of.Args)
 	if err != nil {
 		return nil, err
 	}
-	switch name {
-	case "min", "max", "any_value":
-		return c.chosen(name, x)
-	case "sum", "avg":
-		return c.sum(name, distinct, x)
-	case "bit_and", "bit_or", "bit_xor":
-		switch k := x.Kind(); {
-		case k == Integer, k == Unsigned, k == Bool, k == Null:
-		case k.Numeric() || k.Temporal(): // what is past BIGINT is its end
-			if x, err = c.functionOf(&sqlparser.CastExpr{Expr: &sqlparser.NullVal{}, Type: &sqlparser.ConvertType{Type: "SIGNED"}}, []Expr{x}); err != nil {
-				return nil, err
-			}
-		default:
-			if x, err = c.coerce(x, Type{Kind: Unsigned}); err != nil {
-				return nil, err
-			}
-		}
-		return &Aggregate{Name: name, Args: []Expr{toNumber(x)}, T: Type{Kind: Unsigned}}, nil
-	case "std", "stddev", "stddev_pop", "variance", "var_pop", "stddev_samp", "var_samp":
-		name = map[string]string{"std": "stddev_pop", "stddev": "stddev_pop", "variance": "var_pop"}[name] + map[bool]string{true: name}[strings.Contains(name, "_")]
-		if x.Kind() == Null {
-			x = nothing(Double)
-		}
-		if x.Kind() != Double {
-			if x, err = c.coerce(x, Type{Kind: Double}); err != nil {
-				return nil, err
-			}
-		}
-		return &Aggregate{Name: name, Args: []Expr{x}, T: Type{Kind: Double, Nullable: true}}, nil
+	if len(args) > 1 && !of.Distinct {
+		return nil, syntaxError("You have an error in your SQL syntax: COUNT of several expressions wants DISTINCT")
 	}
-	return nil, refuse(e, "this aggregate is not supported")
+	for i, x := range args {
+		if args[i] = instant(x); of.Distinct {
+			args[i] = c.key(distinctly(args[i]))
+		}
+		if l, ok := x.(*Literal); ok && l.Value != nil && !of.Distinct {
+			args = nil // every row
+			break
+		}
+	}
+	a.Distinct, a.Args = of.Distinct, args
+	return a, nil
+}
+
+func (c *compiler) jsonArrayOf(name string, e sqlparser.Expr) (Expr, error) {
+	return c.documentOf(name, &sqlparser.JSONArrayExpr{Params: []sqlparser.Expr{placeholder(0)}}, e.(*sqlparser.JSONArrayAgg).Expr)
+}
+
+func (c *compiler) jsonObjectOf(name string, e sqlparser.Expr) (Expr, error) {
+	o := e.(*sqlparser.JSONObjectAgg)
+	return c.documentOf(name, &sqlparser.JSONObjectExpr{Params: []*sqlparser.JSONObjectParam{{Key: placeholder(0), Value: placeholder(1)}}}, o.Key, o.Value)
+}
+
+// bits is BIT_AND, BIT_OR or BIT_XOR.
+func (c *compiler) bits(name string, _ bool, x Expr) (_ Expr, err error) {
+	switch k := x.Kind(); {
+	case k == Integer, k == Unsigned, k == Bool, k == Null:
+	case k.Numeric() || k.Temporal(): // what is past BIGINT is its end
+		x, err = c.functionOf(&sqlparser.CastExpr{Expr: &sqlparser.NullVal{}, Type: &sqlparser.ConvertType{Type: "SIGNED"}}, []Expr{x})
+	default:
+		x, err = c.coerce(x, Type{Kind: Unsigned})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Aggregate{Name: name, Args: []Expr{toNumber(x)}, T: Type{Kind: Unsigned}}, nil
+}
+
+// deviation is STDDEV or VARIANCE, of the population or of a sample.
+func (c *compiler) deviation(name string, _ bool, x Expr) (_ Expr, err error) {
+	if x.Kind() == Null {
+		x = nothing(Double)
+	}
+	if x.Kind() != Double {
+		if x, err = c.coerce(x, Type{Kind: Double}); err != nil {
+			return nil, err
+		}
+	}
+	return &Aggregate{Name: name, Args: []Expr{x}, T: Type{Kind: Double, Nullable: true}}, nil
 }
 
 // nothing is NULL with a type: an aggregate of it is one all the same, and
@@ -197,7 +192,7 @@ func (c *compiler) aggregateOf(e sqlparser.AggrFunc) (Expr, error) {
 func nothing(k Kind) Expr { return &Cast{Arg: null(), T: Type{Kind: k, Nullable: true}} }
 
 // chosen is MIN, MAX or ANY_VALUE.
-func (c *compiler) chosen(name string, x Expr) (Expr, error) {
+func (c *compiler) chosen(name string, _ bool, x Expr) (Expr, error) {
 	x = instant(x)
 	if x.Kind() == Null {
 		x = nothing(Text)
@@ -291,7 +286,8 @@ func (c *compiler) timeNumber(x Expr) (Expr, error) {
 }
 
 // groupConcat binds GROUP_CONCAT.
-func (c *compiler) groupConcat(e *sqlparser.GroupConcatExpr) (Expr, error) {
+func (c *compiler) groupConcat(name string, call sqlparser.Expr) (Expr, error) {
+	e := call.(*sqlparser.GroupConcatExpr)
 	args, err := c.exprs(e.Exprs)
 	if err != nil {
 		return nil, err
@@ -299,7 +295,7 @@ func (c *compiler) groupConcat(e *sqlparser.GroupConcatExpr) (Expr, error) {
 	if e.Limit != nil {
 		return nil, refuse(e, "LIMIT in GROUP_CONCAT")
 	}
-	a := &Aggregate{Name: "group_concat", Distinct: e.Distinct, T: Type{Kind: Text, Collation: functions.Bin, Coercibility: 2, Nullable: true}}
+	a := &Aggregate{Name: name, Distinct: e.Distinct, T: Type{Kind: Text, Collation: functions.Bin, Coercibility: 2, Nullable: true}}
 	var parts []Expr
 	for _, x := range args {
 		t, err := c.text(x)
@@ -400,12 +396,12 @@ func (c *compiler) grouping(e *sqlparser.FuncExpr) (Expr, error) {
 	}
 	s := c.scope
 	if s == nil || !s.mayAggregate || len(args) == 0 {
-		return nil, mistake(1111, "HY000", "Invalid use of group function")
+		return nil, mistake(1111, "Invalid use of group function")
 	}
 	for i, a := range args {
 		args[i] = instant(a)
 		if isLiteral(a) {
-			return nil, mistake(3602, "HY000", "Argument #%d of GROUPING function is not in GROUP BY", i)
+			return nil, mistake(3602, "Argument #%d of GROUPING function is not in GROUP BY", i)
 		}
 	}
 	s.grouping = true
@@ -477,7 +473,7 @@ func (c *compiler) grouped(s *scope, rel Rel, group []Expr) (*Group, func(Expr, 
 		for i, x := range a.Args {
 			at := slices.IndexFunc(group, func(e Expr) bool { return fingerprint(e) == fingerprint(x) })
 			if at < 0 {
-				return nil, nil, mistake(3602, "HY000", "Argument #%d of GROUPING function is not in GROUP BY", i)
+				return nil, nil, mistake(3602, "Argument #%d of GROUPING function is not in GROUP BY", i)
 			}
 			a.Args[i] = c.key(group[at])
 		}
@@ -549,10 +545,10 @@ func (c *compiler) grouped(s *scope, rel Rel, group []Expr) (*Group, func(Expr, 
 			}
 		}
 		if len(group) == 0 {
-			return nil, mistake(1140, "42000", "In aggregated query without GROUP BY, expression #%d of %s contains nonaggregated column '%s'; "+
+			return nil, mistake(1140, "In aggregated query without GROUP BY, expression #%d of %s contains nonaggregated column '%s'; "+
 				"this is incompatible with sql_mode=only_full_group_by", number, where, name)
 		}
-		return nil, mistake(1055, "42000", "Expression #%d of %s is not in GROUP BY clause and contains nonaggregated column '%s' "+
+		return nil, mistake(1055, "Expression #%d of %s is not in GROUP BY clause and contains nonaggregated column '%s' "+
 			"which is not functionally dependent on columns in GROUP BY clause; this is incompatible with sql_mode=only_full_group_by", number, where, name)
 	}
 	return g, lift, nil

@@ -17,7 +17,7 @@ import (
 func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 	name := e.Name.Lowered()
 	if !e.Qualifier.IsEmpty() {
-		return nil, mistake(1305, "42000", "FUNCTION %s.%s does not exist", e.Qualifier.String(), e.Name.String())
+		return nil, mistake(1305, "FUNCTION %s.%s does not exist", e.Qualifier.String(), e.Name.String())
 	}
 	if len(e.Exprs) == 0 || name == "current_user" {
 		if v, ok := c.session.Info(name); ok {
@@ -38,7 +38,7 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 	case "uuid":
 		return typed("uuid", Type{Kind: Text, Length: 36}), nil
 	case "load_file":
-		return nil, mistake(1290, "HY000", "wiresql answers questions only: LOAD_FILE is refused")
+		return nil, mistake(1290, "wiresql answers questions only: LOAD_FILE is refused")
 	case "benchmark":
 		return nil, refuse(e, "nothing is computed for its time alone: EXPLAIN ANALYZE says what a statement takes")
 	case "sleep", "get_lock", "release_lock", "is_free_lock", "is_used_lock", "release_all_locks", "master_pos_wait":
@@ -199,7 +199,7 @@ func (c *compiler) functionOf(e sqlparser.Expr, args []Expr) (Expr, error) {
 func (c *compiler) prepared(e sqlparser.Expr, args []Expr) (p *functions.Prepared, folded Expr, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = mistake(1105, "HY000", "internal error in %s: %v", written(e), r)
+			err = mistake(1105, "internal error in %s: %v", written(e), r)
 		}
 	}()
 	if !functions.Exact(e) {

@@ -44,7 +44,7 @@ func (c *compiler) collated(a, b Expr, pattern bool) (Expr, Expr, bool, error) {
 		winner = tb
 	}
 	if ta.Coercibility == 0 && tb.Coercibility == 0 && ta.Collation != 0 && tb.Collation != 0 && orBin(ta) != orBin(tb) {
-		return nil, nil, false, mistake(1267, "HY000", "Illegal mix of collations for operation '='")
+		return nil, nil, false, mistake(1267, "Illegal mix of collations for operation '='")
 	}
 	coll := orBin(winner)
 	if coll == functions.Bin || coll == functions.PaddedBin && pattern {
@@ -284,7 +284,7 @@ func (c *compiler) collate(e *sqlparser.CollateExpr) (Expr, error) {
 	}
 	id, ok := functions.CollationNamed(e.Collation)
 	if !ok {
-		return nil, mistake(1273, "HY000", "Unknown collation: '%s'", e.Collation)
+		return nil, mistake(1273, "Unknown collation: '%s'", e.Collation)
 	}
 	set := "binary"
 	if x.Kind() != Bytes {
@@ -301,7 +301,7 @@ func (c *compiler) collate(e *sqlparser.CollateExpr) (Expr, error) {
 		}
 	}
 	if functions.CharsetOf(id) != set {
-		return nil, mistake(1253, "42000", "COLLATION '%s' is not valid for CHARACTER SET '%s'", e.Collation, set)
+		return nil, mistake(1253, "COLLATION '%s' is not valid for CHARACTER SET '%s'", e.Collation, set)
 	}
 	t := TypeOf(x)
 	t.Collation, t.Coercibility = id, 0

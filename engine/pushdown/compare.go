@@ -104,7 +104,7 @@ func (c *compiler) rowComparison(op string, l, r row) (Expr, error) {
 		return c.comparison(op, l.value, r.value)
 	}
 	if len(l.parts) != len(r.parts) {
-		return nil, mistake(1241, "21000", "Operand should contain %d column(s)", max(len(l.parts), 1))
+		return nil, mistake(1241, "Operand should contain %d column(s)", max(len(l.parts), 1))
 	}
 	part := func(op string, i int) (Expr, error) { return c.rowComparison(op, l.parts[i], r.parts[i]) }
 	switch op {
@@ -502,7 +502,7 @@ func (c *compiler) compared(args []Expr, sub *sqlparser.Subquery) (*Project, []E
 		return nil, nil, err
 	}
 	if len(b.out) != len(args) {
-		return nil, nil, mistake(1241, "21000", "Operand should contain %d column(s)", len(args))
+		return nil, nil, mistake(1241, "Operand should contain %d column(s)", len(args))
 	}
 	b = c.distinctIDs(b)
 	p := &Project{Child: b.rel}
@@ -586,7 +586,7 @@ func (c *compiler) like(e *sqlparser.ComparisonExpr) (Expr, error) {
 		}
 		s, ok := textLiteral(x)
 		if !ok || len([]rune(s)) > 1 {
-			return nil, mistake(1210, "HY000", "Incorrect arguments to ESCAPE")
+			return nil, mistake(1210, "Incorrect arguments to ESCAPE")
 		}
 		escape = s
 	}

@@ -1,7 +1,6 @@
 package pushdown
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -60,7 +59,7 @@ func ReadExplain(text string) (*Explain, error) {
 			case "TREE", "JSON", "TRADITIONAL":
 				x.Format = name
 			default:
-				return nil, &functions.SQLError{Number: 1791, State: "HY000", Message: fmt.Sprintf("Unknown EXPLAIN format name: '%s'", strings.ToLower(name))}
+				return nil, functions.Errorf(1791, "Unknown EXPLAIN format name: '%s'", strings.ToLower(name))
 			}
 			i += 2
 			continue

@@ -87,7 +87,7 @@ const maxOperators = 2000
 func (c *compiler) expr(e sqlparser.Expr) (Expr, error) {
 	// Operators are bounded before anything is parsed.
 	if c.operators++; c.operators > maxOperators {
-		return nil, mistake(1473, "42000", "expressions nest deeper than %d", maxOperators)
+		return nil, mistake(1473, "expressions nest deeper than %d", maxOperators)
 	}
 	defer func() { c.operators-- }()
 	if err := c.ctx.Err(); err != nil {
@@ -182,7 +182,7 @@ func (c *compiler) operator(e sqlparser.Expr) (Expr, error) {
 	case *sqlparser.CurTimeFuncExpr:
 		return c.function(e)
 	case sqlparser.ValTuple:
-		return nil, mistake(1241, "21000", "Operand should contain 1 column(s)")
+		return nil, mistake(1241, "Operand should contain 1 column(s)")
 	case *sqlparser.FuncExpr:
 		return c.funcExpr(e)
 	}
@@ -630,7 +630,7 @@ func (c *compiler) scalarSubquery(e *sqlparser.Subquery) (Expr, error) {
 		return nil, err
 	}
 	if len(b.out) != 1 {
-		return nil, mistake(1241, "21000", "Operand should contain 1 column(s)")
+		return nil, mistake(1241, "Operand should contain 1 column(s)")
 	}
 	b = c.restricted(b)
 	t := b.out[0].Type

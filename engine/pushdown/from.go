@@ -61,7 +61,7 @@ func onlyOnce(l, r *origin) error {
 }
 
 func notUnique(name string) error {
-	return mistake(1066, "42000", "Not unique table/alias: '%s'", name)
+	return mistake(1066, "Not unique table/alias: '%s'", name)
 }
 
 func lateral(te sqlparser.TableExpr) bool {
@@ -92,12 +92,12 @@ func (c *compiler) aliasedTable(te *sqlparser.AliasedTableExpr, outer *scope, le
 	switch t := te.Expr.(type) {
 	case sqlparser.TableName:
 		if len(te.Partitions) > 0 {
-			return nil, mistake(1747, "HY000", "PARTITION () clause on non partitioned table")
+			return nil, mistake(1747, "PARTITION () clause on non partitioned table")
 		}
 		return c.table(t, alias)
 	case *sqlparser.DerivedTable:
 		if alias == "" {
-			return nil, mistake(1248, "42000", "Every derived table must have its own alias")
+			return nil, mistake(1248, "Every derived table must have its own alias")
 		}
 		around := outer
 		if t.Lateral {
@@ -118,7 +118,7 @@ func (c *compiler) aliasedTable(te *sqlparser.AliasedTableExpr, outer *scope, le
 // named makes a table of a query block.
 func (c *compiler) named(b *block, alias string, names sqlparser.Columns) (*origin, error) {
 	if len(names) > 0 && len(names) != len(b.out) {
-		return nil, mistake(1353, "HY000", "In definition of view, derived table or common table expression, SELECT list and column names list "+
+		return nil, mistake(1353, "In definition of view, derived table or common table expression, SELECT list and column names list "+
 			"have different column counts: %s has %d columns and %d names for them", alias, len(b.out), len(names))
 	}
 	b = c.distinctIDs(b)
@@ -129,7 +129,7 @@ func (c *compiler) named(b *block, alias string, names sqlparser.Columns) (*orig
 			col.Name = names[i].String()
 		}
 		if lower := strings.ToLower(col.Name); seen[lower] {
-			return nil, mistake(1060, "42S21", "Duplicate column name '%s'", col.Name)
+			return nil, mistake(1060, "Duplicate column name '%s'", col.Name)
 		} else {
 			seen[lower] = true
 		}
@@ -160,7 +160,7 @@ func (c *compiler) table(t sqlparser.TableName, alias string) (*origin, error) {
 	schema := t.Qualifier.String()
 	if schema == "" {
 		if schema = c.session.Database(); schema == "" {
-			return nil, mistake(1046, "3D000", "No database selected")
+			return nil, mistake(1046, "No database selected")
 		}
 	}
 	schema, lower := strings.ToLower(schema), strings.ToLower(name)
@@ -184,16 +184,16 @@ func (c *compiler) table(t sqlparser.TableName, alias string) (*origin, error) {
 
 func (c *compiler) countTable() error {
 	if c.tables++; c.tables > maxTables {
-		return mistake(1116, "HY000", "Too many tables; MySQL can only use %d tables in a join", maxTables)
+		return mistake(1116, "Too many tables; MySQL can only use %d tables in a join", maxTables)
 	}
 	return nil
 }
 
 func (c *compiler) unknownTable(schema, name string) error {
 	if !slices.Contains(c.session.Schemas(), schema) {
-		return mistake(1049, "42000", "Unknown database '%s'", schema)
+		return mistake(1049, "Unknown database '%s'", schema)
 	}
-	return mistake(1146, "42S02", "Table '%s.%s' doesn't exist%s", schema, name, tables.DidYouMean(schema, name))
+	return mistake(1146, "Table '%s.%s' doesn't exist%s", schema, name, tables.DidYouMean(schema, name))
 }
 
 // scan adds a scan of a relation to the plan.
@@ -246,7 +246,7 @@ func (c *compiler) join(te *sqlparser.JoinTableExpr, outer *scope) (*origin, err
 	if swapped {
 		j.L, j.R = r.rel, l.rel
 		if j.Lateral {
-			return nil, mistake(1064, "42000", "A LATERAL table can't be the left side of a RIGHT JOIN")
+			return nil, mistake(1064, "A LATERAL table can't be the left side of a RIGHT JOIN")
 		}
 	}
 	out := &origin{rel: j, cols: slices.Concat(l.cols, r.cols)}
@@ -308,12 +308,12 @@ func (c *compiler) using(out, l, r *origin, names []string, swapped bool) ([]Exp
 					continue
 				}
 				if pair[i] != nil {
-					return nil, mistake(1052, "23000", "Column '%s' in from clause is ambiguous", name)
+					return nil, mistake(1052, "Column '%s' in from clause is ambiguous", name)
 				}
 				pair[i] = v
 			}
 			if pair[i] == nil {
-				return nil, mistake(1054, "42S22", "Unknown column '%s' in 'from clause'", name)
+				return nil, mistake(1054, "Unknown column '%s' in 'from clause'", name)
 			}
 		}
 		eq, err := c.comparison("=", &Col{pair[0].col}, &Col{pair[1].col})

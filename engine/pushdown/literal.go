@@ -35,7 +35,7 @@ func (c *compiler) constant(l *sqlparser.Literal) (*Literal, error) {
 	case sqlparser.FloatVal:
 		f, err := strconv.ParseFloat(l.Val, 64)
 		if err != nil {
-			return nil, mistake(1367, "22007", "Illegal double '%s' value found during parsing", l.Val)
+			return nil, mistake(1367, "Illegal double '%s' value found during parsing", l.Val)
 		}
 		return lit(Double, f), nil
 	case sqlparser.StrVal:

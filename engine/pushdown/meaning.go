@@ -72,7 +72,7 @@ func (c *compiler) readAs(l *Literal, beside Expr) (Expr, error) {
 			v, err = t, nil
 		}
 		if err != nil {
-			return nil, mistake(1525, "HY000", "Incorrect DATETIME value: '%s'", s)
+			return nil, mistake(1525, "Incorrect DATETIME value: '%s'", s)
 		}
 		return v, nil
 	case Clock:

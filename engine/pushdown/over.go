@@ -15,7 +15,7 @@ import (
 func (c *compiler) over(e sqlparser.Expr, clause *sqlparser.OverClause) (Expr, error) {
 	s := c.scope
 	if s == nil || !s.mayWindow {
-		return nil, mistake(3593, "HY000", "You cannot use the window function '%s' in this context.", strings.ToLower(sqlparser.String(e)))
+		return nil, mistake(3593, "You cannot use the window function '%s' in this context.", strings.ToLower(sqlparser.String(e)))
 	}
 	// Its own arguments may be aggregates, not window functions.
 	s.mayWindow = false
@@ -58,7 +58,7 @@ func (c *compiler) over(e sqlparser.Expr, clause *sqlparser.OverClause) (Expr, e
 			return x, nil
 		}
 	}
-	if x, ok := o.Call.(*Call); ok && framelessFunctions[x.Op] {
+	if x, ok := o.Call.(*Call); ok && frameless(x) {
 		o.Frame = nil
 	}
 	text := fingerprint(o)
@@ -119,16 +119,17 @@ func overNothing(e Expr) Expr {
 		}
 		return null()
 	case *Call:
-		if !framelessFunctions[x.Op] {
+		if !frameless(x) {
 			return null()
 		}
 	}
 	return nil
 }
 
-// framelessFunctions are computed over the whole partition, whatever frame
-// stands there.
-var framelessFunctions = set("row_number rank dense_rank percent_rank cume_dist ntile lag lead")
+func frameless(x *Call) bool {
+	f, _, _ := rowsFunctionNamed(x.Op)
+	return f.kind == ofPartition
+}
 
 // namedWindows are the windows of a WINDOW clause, by their names in lower case.
 func namedWindows(lists sqlparser.NamedWindows) (map[string]*sqlparser.WindowSpecification, error) {
@@ -137,7 +138,7 @@ func namedWindows(lists sqlparser.NamedWindows) (map[string]*sqlparser.WindowSpe
 		for _, w := range list.Windows {
 			name := w.Name.Lowered()
 			if out[name] != nil {
-				return nil, mistake(3591, "HY000", "Window '%s' is defined twice.", w.Name.String())
+				return nil, mistake(3591, "Window '%s' is defined twice.", w.Name.String())
 			}
 			out[name] = w.WindowSpec
 		}
@@ -159,19 +160,19 @@ func (c *compiler) window(clause *sqlparser.OverClause) (*sqlparser.WindowSpecif
 	for seen := 0; !name.IsEmpty(); seen++ {
 		base := c.scope.named[name.Lowered()]
 		if base == nil {
-			return nil, mistake(3579, "HY000", "Window name '%s' is not defined.", name.String())
+			return nil, mistake(3579, "Window name '%s' is not defined.", name.String())
 		}
 		if seen > 50 {
-			return nil, mistake(3580, "HY000", "There is a circularity in the window dependency graph.")
+			return nil, mistake(3580, "There is a circularity in the window dependency graph.")
 		}
 		if !whole && base.FrameClause != nil {
-			return nil, mistake(3582, "HY000", "Window '%s' has a frame definition, so cannot be referenced by another window.", name.String())
+			return nil, mistake(3582, "Window '%s' has a frame definition, so cannot be referenced by another window.", name.String())
 		}
 		if len(spec.PartitionClause) > 0 && seen >= 0 && !whole {
-			return nil, mistake(3581, "HY000", "A window which depends on another cannot define partitioning.")
+			return nil, mistake(3581, "A window which depends on another cannot define partitioning.")
 		}
 		if len(base.OrderClause) > 0 && len(spec.OrderClause) > 0 {
-			return nil, mistake(3583, "HY000", "Window '<unnamed window>' cannot inherit '%s' since both contain an ORDER BY clause.", name.String())
+			return nil, mistake(3583, "Window '<unnamed window>' cannot inherit '%s' since both contain an ORDER BY clause.", name.String())
 		}
 		spec.PartitionClause = base.PartitionClause
 		if len(base.OrderClause) > 0 {
@@ -206,19 +207,19 @@ func (c *compiler) frame(f *sqlparser.FrameClause, order []SortKey) (*Frame, err
 		}
 	}
 	if f.Start.Type == sqlparser.UnboundedFollowingType {
-		return nil, mistake(3584, "HY000", "Window '<unnamed window>': frame start cannot be UNBOUNDED FOLLOWING.")
+		return nil, mistake(3584, "Window '<unnamed window>': frame start cannot be UNBOUNDED FOLLOWING.")
 	}
 	if f.End == nil {
 		if f.Start.Type == sqlparser.ExprFollowingType {
-			return nil, mistake(3586, "HY000", wrongFrame)
+			return nil, mistake(3586, wrongFrame)
 		}
 		return out, nil
 	}
 	if f.End.Type == sqlparser.UnboundedPrecedingType {
-		return nil, mistake(3585, "HY000", "Window '<unnamed window>': frame end cannot be UNBOUNDED PRECEDING.")
+		return nil, mistake(3585, "Window '<unnamed window>': frame end cannot be UNBOUNDED PRECEDING.")
 	}
 	if at := framePlace; at[f.Start.Type] > at[f.End.Type] {
-		return nil, mistake(3586, "HY000", wrongFrame)
+		return nil, mistake(3586, wrongFrame)
 	}
 	return out, nil
 }
@@ -267,26 +268,26 @@ func (c *compiler) bound(p *sqlparser.FramePoint, unit string, order []SortKey) 
 	}
 	l, ok := x.(*Literal)
 	if !ok || l.Value == nil || !l.T.Kind.Numeric() {
-		return b, mistake(3586, "HY000", wrongFrame)
+		return b, mistake(3586, wrongFrame)
 	}
 	if strings.HasPrefix(l.SQLValue().ToString(), "-") || unit == "ROWS" && l.T.Kind != Integer {
-		return b, mistake(3586, "HY000", wrongFrame)
+		return b, mistake(3586, wrongFrame)
 	}
 	b.Offset = l
 	if unit == "ROWS" {
 		return b, nil
 	}
 	if len(order) != 1 {
-		return b, mistake(3587, "HY000", notOneNumber)
+		return b, mistake(3587, notOneNumber)
 	}
 	k := order[0].Expr.Kind()
 	if !k.Numeric() && !k.Temporal() {
-		return b, mistake(3587, "HY000", notOneNumber)
+		return b, mistake(3587, notOneNumber)
 	}
 	if interval := p.Unit; interval != 0 {
 		b.Unit = strings.ToUpper(interval.ToString())
 		if k != Time && k != Date {
-			return b, mistake(3588, "HY000", "Window '<unnamed window>' with RANGE frame has ORDER BY expression of numeric type, INTERVAL bound value not allowed.")
+			return b, mistake(3588, "Window '<unnamed window>' with RANGE frame has ORDER BY expression of numeric type, INTERVAL bound value not allowed.")
 		}
 		if !units[b.Unit] || l.T.Kind != Integer && b.Unit != "SECOND" {
 			return b, refuse(p.Expr, "an INTERVAL of this kind in a frame")
@@ -294,7 +295,7 @@ func (c *compiler) bound(p *sqlparser.FramePoint, unit string, order []SortKey) 
 		return b, nil
 	}
 	if !k.Numeric() {
-		return b, mistake(3589, "HY000", "Window '<unnamed window>' with RANGE frame has ORDER BY expression of datetime type. Only INTERVAL bound value allowed.")
+		return b, mistake(3589, "Window '<unnamed window>' with RANGE frame has ORDER BY expression of datetime type. Only INTERVAL bound value allowed.")
 	}
 	return b, nil
 }
@@ -320,75 +321,88 @@ func (c *compiler) micros(p *sqlparser.FramePoint) (Expr, error) {
 
 // windowCall binds what a window function computes.
 func (c *compiler) windowCall(e sqlparser.Expr) (Expr, error) {
-	count := Type{Kind: Unsigned, Bits: 64}
-	switch e := e.(type) {
-	case *sqlparser.ArgumentLessWindowExpr:
-		name := strings.ToLower(e.Type.ToString())
-		if name == "percent_rank" || name == "cume_dist" {
-			return typed(name, Type{Kind: Double}), nil
-		}
-		return typed(name, count), nil
-	case *sqlparser.NtileExpr:
-		n, err := c.expr(e.N)
-		if err != nil {
-			return nil, err
-		}
-		if v, ok := intLiteral(n); !ok || v < 1 {
-			return nil, mistake(1210, "HY000", "Incorrect arguments to ntile")
-		}
-		return typed("ntile", count, n), nil
-	case *sqlparser.FirstOrLastValueExpr:
-		if err := onlyRespecting(e.NullTreatmentClause, nil); err != nil {
-			return nil, err
-		}
-		x, err := c.expr(e.Expr)
-		if err != nil {
-			return nil, err
-		}
-		return shifted(strings.ToLower(e.Type.ToString()), x), nil
-	case *sqlparser.NTHValueExpr:
-		if err := onlyRespecting(e.NullTreatmentClause, e.FromFirstLastClause); err != nil {
-			return nil, err
-		}
-		x, err := c.expr(e.Expr)
-		if err != nil {
-			return nil, err
-		}
-		n, err := c.expr(e.N)
-		if err != nil {
-			return nil, err
-		}
-		if v, ok := intLiteral(n); !ok || v < 1 {
-			return nil, mistake(1210, "HY000", "Incorrect arguments to nth_value")
-		}
-		return shifted("nth_value", x, n), nil
-	case *sqlparser.LagLeadExpr:
-		if err := onlyRespecting(e.NullTreatmentClause, nil); err != nil {
-			return nil, err
-		}
-		return c.lagLead(e)
-	case sqlparser.AggrFunc:
-		// Arguments of a window's aggregate may be aggregates of the grouping.
-		s := c.scope
-		s.mayWindow = false
-		x, err := c.aggregateOf(e)
-		if err != nil {
-			return nil, err
-		}
-		if a, ok := x.(*Aggregate); ok {
-			// What a window adds up are columns of a table of its own: rounded.
-			for i, arg := range a.Args {
-				if inexact(arg) {
-					a.Args[i] = &Cast{Arg: arg, T: TypeOf(arg)}
-				}
+	f, name, ok := rowsFunctionOf(e)
+	if !ok {
+		return nil, refuse(e, "it is no window function")
+	}
+	if f.kind >= ofFrame {
+		return f.bind(c, name, e)
+	}
+	// Arguments of a window's aggregate may be aggregates of the grouping.
+	c.scope.mayWindow = false
+	x, err := f.bind(c, name, e)
+	if err != nil {
+		return nil, err
+	}
+	if a, ok := x.(*Aggregate); ok {
+		// What a window adds up are columns of a table of its own: rounded.
+		for i, arg := range a.Args {
+			if inexact(arg) {
+				a.Args[i] = &Cast{Arg: arg, T: TypeOf(arg)}
 			}
 		}
-		if a, ok := x.(*Aggregate); ok && (a.Distinct || a.Name == "group_concat") {
-			return nil, mistake(1235, "42000", "This version of MySQL doesn't yet support '%s over a window'", strings.ToUpper(a.Name))
+		if a.Distinct || f.kind == ofGroupsOnly {
+			return nil, mistake(1235, "This version of wiresql doesn't yet support '%s over a window'", strings.ToUpper(name))
 		}
-		return x, nil
 	}
-	return nil, refuse(e, "it is no window function")
+	return x, nil
+}
+
+// counted is a function that numbers rows.
+func counted(_ *compiler, name string, _ sqlparser.Expr) (Expr, error) {
+	return typed(name, Type{Kind: Unsigned, Bits: 64}), nil
+}
+
+func proportion(_ *compiler, name string, _ sqlparser.Expr) (Expr, error) {
+	return typed(name, Type{Kind: Double}), nil
+}
+
+func (c *compiler) ntile(name string, e sqlparser.Expr) (Expr, error) {
+	n, err := c.ordinal(name, e.(*sqlparser.NtileExpr).N)
+	if err != nil {
+		return nil, err
+	}
+	return typed(name, Type{Kind: Unsigned, Bits: 64}, n), nil
+}
+
+// ordinal is an argument that counts from 1.
+func (c *compiler) ordinal(name string, e sqlparser.Expr) (Expr, error) {
+	n, err := c.expr(e)
+	if err != nil {
+		return nil, err
+	}
+	if v, ok := intLiteral(n); !ok || v < 1 {
+		return nil, mistake(1210, "Incorrect arguments to %s", name)
+	}
+	return n, nil
+}
+
+func (c *compiler) endOfFrame(name string, call sqlparser.Expr) (Expr, error) {
+	e := call.(*sqlparser.FirstOrLastValueExpr)
+	if err := onlyRespecting(e.NullTreatmentClause, nil); err != nil {
+		return nil, err
+	}
+	x, err := c.expr(e.Expr)
+	if err != nil {
+		return nil, err
+	}
+	return shifted(name, x), nil
+}
+
+func (c *compiler) nthValue(name string, call sqlparser.Expr) (Expr, error) {
+	e := call.(*sqlparser.NTHValueExpr)
+	if err := onlyRespecting(e.NullTreatmentClause, e.FromFirstLastClause); err != nil {
+		return nil, err
+	}
+	x, err := c.expr(e.Expr)
+	if err != nil {
+		return nil, err
+	}
+	n, err := c.ordinal(name, e.N)
+	if err != nil {
+		return nil, err
+	}
+	return shifted(name, x, n), nil
 }
 
 // shifted is a function that takes a value from another row.
@@ -401,8 +415,11 @@ func shifted(name string, x Expr, more ...Expr) Expr {
 	return typed(name, t, append([]Expr{x}, more...)...)
 }
 
-func (c *compiler) lagLead(e *sqlparser.LagLeadExpr) (Expr, error) {
-	name := strings.ToLower(e.Type.ToString())
+func (c *compiler) lagLead(name string, call sqlparser.Expr) (Expr, error) {
+	e := call.(*sqlparser.LagLeadExpr)
+	if err := onlyRespecting(e.NullTreatmentClause, nil); err != nil {
+		return nil, err
+	}
 	x, err := c.expr(e.Expr)
 	if err != nil {
 		return nil, err
@@ -413,7 +430,7 @@ func (c *compiler) lagLead(e *sqlparser.LagLeadExpr) (Expr, error) {
 			return nil, err
 		}
 		if v, ok := intLiteral(n); !ok || v < 0 {
-			return nil, mistake(1210, "HY000", "Incorrect arguments to %s", name)
+			return nil, mistake(1210, "Incorrect arguments to %s", name)
 		}
 	}
 	if e.Default == nil {

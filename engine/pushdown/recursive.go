@@ -27,7 +27,7 @@ func (c *compiler) recursive(d *definition) (*block, error) { return c.recursive
 func (c *compiler) recursiveAs(d *definition, asText []int) (*block, error) {
 	u, ok := d.body.(*sqlparser.Union)
 	if !ok {
-		return nil, mistake(3573, "HY000", "Recursive Common Table Expression '%s' should contain a UNION", d.name)
+		return nil, mistake(3573, "Recursive Common Table Expression '%s' should contain a UNION", d.name)
 	}
 	if u.With != nil || len(u.OrderBy) > 0 {
 		return nil, refuse(nil, "%s: WITH and ORDER BY inside a recursive common table expression", d.name)
@@ -43,7 +43,7 @@ func (c *compiler) recursiveAs(d *definition, asText []int) (*block, error) {
 		first++
 	}
 	if first == 0 {
-		return nil, mistake(3574, "HY000", "Recursive Common Table Expression '%s' should have one or more non-recursive query blocks followed by one or more recursive ones", d.name)
+		return nil, mistake(3574, "Recursive Common Table Expression '%s' should have one or more non-recursive query blocks followed by one or more recursive ones", d.name)
 	}
 	all := true
 	for _, op := range ops[first-1:] {
@@ -102,7 +102,7 @@ func (c *compiler) recursiveAs(d *definition, asText []int) (*block, error) {
 			return nil, err
 		}
 		if len(b.out) != len(r.out) {
-			return nil, mistake(1222, "21000", "The used SELECT statements have a different number of columns")
+			return nil, mistake(1222, "The used SELECT statements have a different number of columns")
 		}
 		p := &Project{Child: b.rel}
 		for i, col := range b.out {
@@ -195,11 +195,11 @@ func mayRecur(arm sqlparser.TableStatement, name string) error {
 	case references == 0:
 		return nil
 	case sums:
-		return mistake(3575, "HY000", "Recursive Common Table Expression '%s' can contain neither aggregation nor window functions in recursive query block", name)
+		return mistake(3575, "Recursive Common Table Expression '%s' can contain neither aggregation nor window functions in recursive query block", name)
 	case ordered:
 		return refuse(nil, "%s: ORDER BY, LIMIT and DISTINCT in a recursive query block", name)
 	case references > 1 || inside:
-		return mistake(3577, "HY000", "In recursive query block of Recursive Common Table Expression '%s', the recursive table must be referenced only once, and not in any subquery", name)
+		return mistake(3577, "In recursive query block of Recursive Common Table Expression '%s', the recursive table must be referenced only once, and not in any subquery", name)
 	}
 	return nil
 }

@@ -138,7 +138,7 @@ func (s *scope) aliased(name string) (Expr, error) {
 			continue
 		}
 		if found != nil && fingerprint(found) != fingerprint(it.expr) {
-			return nil, mistake(1052, "23000", "Column '%s' in %s is ambiguous", name, s.clause)
+			return nil, mistake(1052, "Column '%s' in %s is ambiguous", name, s.clause)
 		}
 		found = it.expr
 	}
@@ -154,7 +154,7 @@ func (s *scope) fromColumn(n *sqlparser.ColName) (Expr, error) {
 			continue
 		}
 		if found != nil && found.col.ID != v.col.ID {
-			return nil, mistake(1052, "23000", "Column '%s' in %s is ambiguous", columnText(n), s.clause)
+			return nil, mistake(1052, "Column '%s' in %s is ambiguous", columnText(n), s.clause)
 		}
 		found = v
 	}
@@ -212,7 +212,7 @@ func (c *compiler) unknownColumn(n *sqlparser.ColName) error {
 	case !table && !n.Qualifier.IsEmpty():
 		hint = ": no table here is named " + n.Qualifier.Name.String()
 	}
-	return mistake(1054, "42S22", "Unknown column '%s' in '%s'%s", columnText(n), clause, hint)
+	return mistake(1054, "Unknown column '%s' in '%s'%s", columnText(n), clause, hint)
 }
 
 // star lists the columns of * or of t.*.
@@ -225,9 +225,9 @@ func (c *compiler) star(s *scope, t sqlparser.TableName) ([]visible, error) {
 	}
 	if len(out) == 0 {
 		if t.IsEmpty() {
-			return nil, mistake(1096, "HY000", "No tables used")
+			return nil, mistake(1096, "No tables used")
 		}
-		return nil, mistake(1051, "42S02", "Unknown table '%s'", t.Name.String())
+		return nil, mistake(1051, "Unknown table '%s'", t.Name.String())
 	}
 	if !t.IsEmpty() {
 		slices.SortStableFunc(out, func(a, b visible) int { return a.pos - b.pos })

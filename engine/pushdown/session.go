@@ -78,13 +78,13 @@ func (c *compiler) variableNumber(name string, otherwise int64) int64 {
 }
 
 // mistake is an error with MySQL's number and state.
-func mistake(number int, state, format string, args ...any) error {
-	return &functions.SQLError{Number: number, State: state, Message: fmt.Sprintf(format, args...)}
+func mistake(number int, format string, args ...any) error {
+	return functions.Errorf(number, format, args...)
 }
 
 // syntaxError says how to write it instead: dashboards show the text of 1064
 // to their users, and hide that of most others.
-func syntaxError(format string, args ...any) error { return mistake(1064, "42000", format, args...) }
+func syntaxError(format string, args ...any) error { return mistake(1064, format, args...) }
 
 // syntaxNear is what MySQL's grammar does not have where it stands.
 func syntaxNear(what sqlparser.SQLNode) error {
@@ -98,7 +98,7 @@ func refuse(what sqlparser.SQLNode, format string, args ...any) error {
 	if what != nil {
 		text = written(what) + ": "
 	}
-	return mistake(1235, "42000", "%s%s", text, fmt.Sprintf(format, args...))
+	return mistake(1235, "%s%s", text, fmt.Sprintf(format, args...))
 }
 
 // marks are what titles are found again by.

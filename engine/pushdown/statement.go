@@ -24,7 +24,7 @@ const maxNesting = 100
 
 func (c *compiler) deeper() error {
 	if c.depth++; c.depth > maxNesting {
-		return mistake(1473, "42000", "Too high level of nesting for select")
+		return mistake(1473, "Too high level of nesting for select")
 	}
 	return c.ctx.Err()
 }
@@ -58,7 +58,7 @@ func (c *compiler) selection(sel *sqlparser.Select) (*block, error) {
 		return nil, refuse(nil, "SQL_CALC_FOUND_ROWS counts rows that are not read: ask for COUNT(*)")
 	}
 	if sel.Into != nil {
-		return nil, mistake(1290, "HY000", "wiresql answers questions only: INTO is refused")
+		return nil, mistake(1290, "wiresql answers questions only: INTO is refused")
 	}
 	before := c.scope
 	c.scope = s
@@ -113,7 +113,7 @@ func (c *compiler) selection(sel *sqlparser.Select) (*block, error) {
 	}
 	s.clause = inFields
 	if s.grouping && !s.rollup {
-		return nil, mistake(1111, "HY000", "Invalid use of group function")
+		return nil, mistake(1111, "Invalid use of group function")
 	}
 	items := s.items[:fields]
 	switch {
@@ -239,7 +239,7 @@ func (c *compiler) fields(sel *sqlparser.Select, s *scope) error {
 		}
 	}
 	if n := len(s.items); n > 4096 {
-		return mistake(1117, "HY000", "Too many columns")
+		return mistake(1117, "Too many columns")
 	}
 	return nil
 }
@@ -249,11 +249,11 @@ func (c *compiler) fields(sel *sqlparser.Select, s *scope) error {
 func (c *compiler) groupExpr(e sqlparser.Expr, s *scope) (Expr, error) {
 	if n, ok := position(e); ok {
 		if n < 1 || n > len(s.items) {
-			return nil, mistake(1054, "42S22", "Unknown column '%d' in 'group statement'", n)
+			return nil, mistake(1054, "Unknown column '%d' in 'group statement'", n)
 		}
 		x := s.items[n-1].expr
 		if refersTo(x, ids(namedColumns(s.aggregates))) || refersTo(x, ids(namedColumns(s.windows))) {
-			return nil, mistake(1056, "42000", "Can't group on '%s'", s.items[n-1].name)
+			return nil, mistake(1056, "Can't group on '%s'", s.items[n-1].name)
 		}
 		return x, nil
 	}
@@ -263,7 +263,7 @@ func (c *compiler) groupExpr(e sqlparser.Expr, s *scope) (Expr, error) {
 	}
 	x = instant(x)
 	if refersTo(x, ids(namedColumns(s.aggregates))) {
-		return nil, mistake(1056, "42000", "Can't group on '%s'", sqlparser.String(e))
+		return nil, mistake(1056, "Can't group on '%s'", sqlparser.String(e))
 	}
 	return x, nil
 }
@@ -294,7 +294,7 @@ func (c *compiler) orderKeys(order sqlparser.OrderBy, s *scope) ([]SortKey, erro
 func (c *compiler) orderExpr(e sqlparser.Expr, s *scope) (Expr, error) {
 	if n, ok := position(e); ok {
 		if n < 1 || n > len(s.items) {
-			return nil, mistake(1054, "42S22", "Unknown column '%d' in 'order clause'", n)
+			return nil, mistake(1054, "Unknown column '%d' in 'order clause'", n)
 		}
 		return s.items[n-1].expr, nil
 	}
@@ -402,7 +402,7 @@ func (c *compiler) distinct(b *block, items []item, order []SortKey) (*block, er
 	for i, k := range order {
 		e, err := c.above(k.Expr, by, b)
 		if err != nil {
-			return nil, mistake(3065, "HY000", "Expression #%d of ORDER BY clause is not in SELECT list, references column '%s' "+
+			return nil, mistake(3065, "Expression #%d of ORDER BY clause is not in SELECT list, references column '%s' "+
 				"which is not in SELECT list; this is incompatible with DISTINCT", i+1, err)
 		}
 		keys = append(keys, SortKey{e, k.Desc})
@@ -499,7 +499,7 @@ func (c *compiler) rows(e sqlparser.Expr) (int64, error) {
 			return 0, syntaxNear(e)
 		}
 	case *sqlparser.ColName:
-		return 0, mistake(1327, "42000", "Undeclared variable: %s", e.Name.String())
+		return 0, mistake(1327, "Undeclared variable: %s", e.Name.String())
 	case *sqlparser.Argument:
 	default:
 		return 0, syntaxNear(e)
@@ -530,7 +530,7 @@ func (c *compiler) rows(e sqlparser.Expr) (int64, error) {
 			}
 		}
 	}
-	return 0, mistake(1210, "HY000", "Incorrect arguments to LIMIT")
+	return 0, mistake(1210, "Incorrect arguments to LIMIT")
 }
 
 // values binds VALUES ROW(…), …
@@ -541,10 +541,10 @@ func (c *compiler) values(v *sqlparser.ValuesStatement) (*block, error) {
 	var out *block
 	for n, row := range v.Rows {
 		if len(row) == 0 {
-			return nil, mistake(3942, "HY000", "Each row of a VALUES clause must have at least one column, unless when used as source in an INSERT statement.")
+			return nil, mistake(3942, "Each row of a VALUES clause must have at least one column, unless when used as source in an INSERT statement.")
 		}
 		if len(row) != len(v.Rows[0]) {
-			return nil, mistake(1136, "21S01", "Column count doesn't match value count at row %d", n+1)
+			return nil, mistake(1136, "Column count doesn't match value count at row %d", n+1)
 		}
 		var items []item
 		for i, e := range row {

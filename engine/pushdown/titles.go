@@ -240,7 +240,7 @@ func (s *Statement) mark(text string) string {
 				}
 			}
 			if len(distinct) > 1 {
-				s.usage = mistake(1221, "HY000", "Incorrect usage of ALL and DISTINCT")
+				s.usage = mistake(1221, "Incorrect usage of ALL and DISTINCT")
 			}
 			from := max(t.end, next(k).start)
 			stack = append(stack, open{number, from, level})

@@ -158,7 +158,7 @@ func (c *compiler) alike(blocks []*block) error {
 // combined makes one set operation.
 func (c *compiler) combined(op setOperator, l, r *block) (*block, error) {
 	if len(l.out) != len(r.out) {
-		return nil, mistake(1222, "21000", "The used SELECT statements have a different number of columns")
+		return nil, mistake(1222, "The used SELECT statements have a different number of columns")
 	}
 	s := &SetOp{Op: op.word, All: op.all}
 	left, right := &Project{Child: l.rel}, &Project{Child: r.rel}
