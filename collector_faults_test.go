@@ -72,7 +72,7 @@ func TestHostileSender(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(500 * time.Millisecond)
+	drained(t, int(to.Port()))
 	end, peak := memory(t, recorder, "VmRSS"), memory(t, recorder, "VmHWM")
 	recorder.ends(t)
 

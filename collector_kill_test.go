@@ -19,7 +19,8 @@ import (
 // load sends v5 flows whose byte counts number them, 30 a datagram, until it
 // is stopped, and knows when it sent which.
 type load struct {
-	sentAt []time.Time // of each datagram
+	sentAt []time.Time  // of each datagram
+	sent   atomic.Int64 // datagrams
 	stop   atomic.Bool
 	done   chan error
 }
@@ -56,6 +57,7 @@ func startLoad(t *testing.T, address string, datagramsPerSecond float64) *load {
 						next++
 					}
 					l.sentAt = append(l.sentAt, now)
+					l.sent.Add(1)
 					if err := s.Send(e.Datagram(nil, flows, at)); err != nil {
 						return err
 					}
@@ -103,7 +105,7 @@ func TestKilledRecorder(t *testing.T) {
 	l := startLoad(t, address, 300)
 	var outages []outage
 	for _, after := range []time.Duration{2700 * time.Millisecond, 3300 * time.Millisecond} {
-		time.Sleep(after)
+		time.Sleep(after) // flows that are to be kept
 		killed := time.Now()
 		recorder.stop(syscall.SIGKILL)
 		mark := watermark(t, dir)
@@ -117,9 +119,10 @@ func TestKilledRecorder(t *testing.T) {
 		}
 		outages = append(outages, outage{killed, back, mark})
 	}
-	time.Sleep(500 * time.Millisecond)
+	more := l.sent.Load() + 5 // after the last outage, too
+	await(t, 10*time.Second, "more flows", func() bool { return l.sent.Load() > more })
 	sent := l.end(t)
-	time.Sleep(300 * time.Millisecond)
+	drained(t, int(netip.MustParseAddrPort(address).Port()))
 	recorder.ends(t)
 
 	stored := map[int]bool{}

@@ -202,6 +202,22 @@ func replay(t *testing.T, from, to string, all [][]byte) {
 	}
 }
 
+// drained waits until no datagram lies in the sockets of a port of this
+// machine: whoever has them has read all that was sent.
+func drained(t *testing.T, port int) {
+	t.Helper()
+	await(t, 20*time.Second, "an empty socket", func() bool {
+		sockets := fileText(t, "/proc/net/udp")
+		for _, line := range strings.Split(sockets, "\n")[1:] {
+			// sl local_address rem_address st tx_queue:rx_queue …, in hex
+			if f := strings.Fields(line); len(f) > 4 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) && !strings.HasSuffix(f[4], ":00000000") {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // realisticCapture is the capture of others beside the repository, or else one
 // of ours.
 func realisticCapture(t *testing.T) string {
@@ -246,7 +262,7 @@ func TestExportersAgainstNfcapd(t *testing.T) {
 		out, port := t.TempDir(), freeUDP(t)
 		peer := nfcapd(t, out, port)
 		replay(t, from, fmt.Sprintf("127.0.0.1:%d", port), c.datagrams)
-		time.Sleep(200 * time.Millisecond) // nothing tells that it has read all
+		drained(t, port)
 		peer.ends(t)
 		peers[i] = nfdumpOf(t, out)
 	}

@@ -110,7 +110,7 @@ func TestVendorsAgainstNfcapd(t *testing.T) {
 			port, out := freeUDP(t), t.TempDir()
 			peer := nfcapd(t, out, port)
 			replay(t, "127.0.0.1", fmt.Sprintf("127.0.0.1:%d", port), all)
-			time.Sleep(100 * time.Millisecond) // nothing tells that it has read all
+			drained(t, port)
 			peer.ends(t)
 			if got := nfdumpOf(t, out).all.flows; count.rows != c.flows || got != c.peer {
 				t.Errorf("%d datagrams: %d flows, nfcapd %d; want %d and %d (%s)", len(all), count.rows, got, c.flows, c.peer, c.note)

@@ -162,8 +162,10 @@ func goSession(t *testing.T, s *target) (out []string) {
 	tried("cancelled", func() (string, error) { return shownRows(one.QueryContext(ctx, endless)) })
 	tried("alive", func() (string, error) { return shownRows(one.QueryContext(ctx, "SELECT 1")) })
 	tried("KILL", func() (string, error) { _, err := interpolating.ExecContext(ctx, "KILL ?", id); return "", err })
-	time.Sleep(100 * time.Millisecond)
-	_, err = shownRows(one.QueryContext(ctx, "SELECT 1"))
+	await(t, 10*time.Second, "the end of a killed connection", func() bool {
+		_, err = shownRows(one.QueryContext(ctx, "SELECT 1"))
+		return err != nil
+	})
 	say("killed", "%v", err != nil)
 	tried("KILL of nobody", func() (string, error) { _, err := interpolating.ExecContext(ctx, "KILL 2000000000"); return "", err })
 	// One that ends itself.

@@ -173,7 +173,13 @@ func TestPacketsGone(t *testing.T) {
 	if err := os.Remove(gone.AbsPath); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(300 * time.Millisecond) // the catalogue looks that often
+	await(t, 10*time.Second, "the catalogue to see it", func() bool {
+		c, err := a.Catalog()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(c.Missing()) == 1
+	})
 	e, err := engine.New(engine.DefaultConfig(), a, nil)
 	if err != nil {
 		t.Fatal(err)

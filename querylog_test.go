@@ -141,7 +141,7 @@ func TestQueryLog(t *testing.T) {
 		if log = read(db); log["SELECT SLEEP(20)"].outcome != "" {
 			break
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // until it is noticed
 	}
 	l := log[packets]
 	if l.outcome != "answered" || l.account != "hunter" || l.client != "127.0.0.1" || l.number.Valid || l.rows != int64(seen) || l.packets != int64(seen) ||

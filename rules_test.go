@@ -2,6 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -136,7 +140,7 @@ func TestImports(t *testing.T) {
 		imports = append(imports, p.TestImports...)
 		imports = append(imports, p.XTestImports...)
 		for _, imp := range imports {
-			if why, is := low[self]; is && strings.HasPrefix(imp, module+"/") && imp != module+"/tables" && !strings.HasSuffix(imp, "/samples") {
+			if why, is := low[self]; is && strings.HasPrefix(imp, module+"/") && imp != module+"/tables" && !strings.HasSuffix(imp, "/samples") && imp != module+"/testdata/leaks" {
 				t.Errorf("%s imports %s: %s", self, imp, why)
 			}
 			for _, r := range importRules {
@@ -220,5 +224,74 @@ func TestFileSizes(t *testing.T) {
 				t.Errorf("%s/%s has %d lines", relative(p.ImportPath), f, n)
 			}
 		}
+	}
+}
+
+// TestGoroutinesComeHome: a package that starts goroutines looks, after its
+// tests, for those that stayed.
+func TestGoroutinesComeHome(t *testing.T) {
+	for _, p := range listPackages(t) {
+		starts := false
+		for _, name := range p.GoFiles {
+			file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.GoStmt:
+					starts = true
+				case *ast.SelectorExpr: // sync.WaitGroup's
+					starts = starts || n.Sel.Name == "Go"
+				}
+				return true
+			})
+		}
+		looks := false
+		tests, err := filepath.Glob(filepath.Join(p.Dir, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range tests {
+			looks = looks || strings.Contains(fileText(t, name), "leaks.Main(m)")
+		}
+		if self := relative(p.ImportPath); starts && !looks && !strings.HasPrefix(self, "testdata") {
+			t.Errorf("%s starts goroutines and its tests do not look for those that stay: see testdata/leaks", self)
+		}
+	}
+}
+
+// TestSleepsAreExplained: a test waits for an event, in a loop where nothing
+// tells of it. A sleep of a fixed time says on its line why nothing else will do.
+func TestSleepsAreExplained(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text := fileText(t, path)
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, path, text, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		lines := strings.Split(text, "\n")
+		ast.Inspect(file, func(n ast.Node) bool {
+			if _, loop := n.(*ast.ForStmt); loop {
+				return false
+			}
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			f, ok := call.Fun.(*ast.SelectorExpr)
+			if at := files.Position(call.Pos()); ok && f.Sel.Name == "Sleep" && !strings.Contains(lines[at.Line-1], "//") {
+				t.Errorf("%s: a sleep without a reason; wait for what is to happen", at)
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -402,7 +402,7 @@ func (s *served) settled(descriptors int, spill string) {
 	s.answers()
 	await(t, 3*time.Minute, "an idle processor", func() bool {
 		used := s.cpu()
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond) // what is used in that time
 		return s.cpu()-used < 100*time.Millisecond
 	})
 	await(t, 10*time.Second, "descriptors that are closed", func() bool { return s.descriptors() <= descriptors+4 })
@@ -446,7 +446,7 @@ func TestNothingIsLeft(t *testing.T) {
 	for i := range count {
 		r := runaways[i*7%len(runaways)]
 		running := s.run(r.text, time.Minute, r.kind == "streaming")
-		time.Sleep(time.Duration(i*37%211) * time.Millisecond)
+		time.Sleep(time.Duration(i*37%211) * time.Millisecond) // ended at any moment
 		running.close()
 		if i%10 == 0 {
 			slow = append(slow, s.answers())
@@ -495,7 +495,7 @@ func TestInterruptedQuery(t *testing.T) {
 		seen[r.kind] = true
 		spill := t.TempDir()
 		d := start(t, "query", "--data", dir, "--spill-directory", spill, r.text)
-		time.Sleep(700 * time.Millisecond)
+		time.Sleep(700 * time.Millisecond) // ended in the midst of it
 		began := time.Now()
 		if d.stop(os.Interrupt) == 0 && r.kind != "planning" {
 			t.Errorf("%s: exit code 0", r.name)
@@ -528,7 +528,7 @@ func TestRunawaysAtTheEnd(t *testing.T) {
 			spill := t.TempDir()
 			s := serveProcess(t, dir, "--spill-directory", spill)
 			running := s.run(r.text, 0, r.kind == "streaming")
-			time.Sleep(700 * time.Millisecond)
+			time.Sleep(700 * time.Millisecond) // ended in the midst of it
 			began := time.Now()
 			if code := s.stop(syscall.SIGTERM); code != 0 {
 				t.Errorf("exit code %d", code)

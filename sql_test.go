@@ -22,6 +22,7 @@ import (
 	"github.com/wiresql/wiresql/sqlserver"
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/compact"
+	"github.com/wiresql/wiresql/testdata/leaks"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what is seen into the files of expectations and generated documentation")
@@ -200,7 +201,7 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	flag.Parse()
-	code := m.Run()
+	code := leaks.Main(m)
 	for _, dir := range lasting {
 		os.RemoveAll(dir)
 	}

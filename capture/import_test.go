@@ -23,6 +23,7 @@ import (
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/archive/pcap"
 	"github.com/wiresql/wiresql/tables/archive/rows"
+	"github.com/wiresql/wiresql/testdata/leaks"
 )
 
 // TestMain doubles as the import that TestImportKilled kills.
@@ -39,7 +40,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(leaks.Main(m))
 }
 
 func childConfig(captures string) ImportConfig {
@@ -424,7 +425,7 @@ func TestImportKilled(t *testing.T) {
 				t.Fatal(err)
 			}
 			if attempt < 5 {
-				time.Sleep(time.Duration(rng.Int64N(int64(usual) + 1)))
+				time.Sleep(time.Duration(rng.Int64N(int64(usual) + 1))) // killed at any moment
 				cmd.Process.Kill()
 			}
 			if err := cmd.Wait(); err == nil {

@@ -200,7 +200,7 @@ func TestStreamLimits(t *testing.T) {
 				dripping <- err
 				return
 			}
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(10 * time.Millisecond) // a drip
 		}
 		dripping <- nil
 	}()

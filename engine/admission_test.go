@@ -66,7 +66,7 @@ func TestAdmissionOrder(t *testing.T) {
 			})
 			synctest.Wait()
 		}
-		time.Sleep(2 * longWait)
+		time.Sleep(2 * longWait) // of the bubble
 		first.end()
 		all.Wait()
 		if !slices.Equal(order, []int64{5, 1}) {
@@ -218,9 +218,9 @@ func TestAdmissionAtRandom(t *testing.T) {
 			if n := running[account].Add(1); n > 3 {
 				t.Errorf("%d statements of an account", n)
 			}
-			time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond)
+			time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond) // it works
 			p.turn()
-			time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond)
+			time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond) // it works
 			running[account].Add(-1)
 			p.end()
 		})

@@ -48,7 +48,7 @@ func BenchmarkRefresh(b *testing.B) {
 		b.Fatal(n)
 	}
 	b.Logf("first look: %v", time.Since(begin))
-	time.Sleep(2 * settled)
+	time.Sleep(2 * settled) // what is believed is older than that
 	b.ResetTimer()
 	var spent time.Duration
 	n := 0

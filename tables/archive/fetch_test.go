@@ -115,8 +115,7 @@ func TestFetchCountsWhatIsGone(t *testing.T) {
 		len(stats.Missing) != 3 || stats.Packets+lost != int64(len(refs)) {
 		t.Errorf("%+v", stats)
 	}
-	time.Sleep(recheck + settled)
-	if c := catalog(t, a); !slices.Equal(c.Missing(), []uint32{1}) || c.Segments()[0].State != StateMissing {
+	if c := seen(t, a, 1); c.Segments()[0].State != StateMissing {
 		t.Errorf("%+v", c.Missing())
 	}
 	walked := 0
@@ -279,12 +278,11 @@ func TestAdoptedFileChanges(t *testing.T) {
 			if err != nil || stats.Missing[1] != 1 {
 				t.Error(stats, err)
 			}
-			time.Sleep(recheck + settled)
 			want := StateChanged
 			if name == "gone" {
 				want = StateMissing
 			}
-			if c := catalog(t, a); c.Segments()[0].State != want || len(c.Missing()) != 1 {
+			if c := seen(t, a, 1); c.Segments()[0].State != want {
 				t.Errorf("%+v", c.Segments())
 			}
 		})
@@ -298,6 +296,20 @@ func writeFile(t testing.TB, name string, b []byte) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// seen waits until the catalogue misses these segments and no others.
+func seen(t *testing.T, a *Archive, missing ...uint32) *Catalog {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		c := catalog(t, a)
+		if slices.Equal(c.Missing(), missing) {
+			return c
+		}
+		if time.Now().After(end) {
+			t.Fatalf("missing: %v, want %v", c.Missing(), missing)
+		}
+	}
 }
 
 func TestAdoptRefuses(t *testing.T) {

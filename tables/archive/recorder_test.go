@@ -161,7 +161,7 @@ func TestRecorderWritesInTime(t *testing.T) {
 		if rowsIn(catalog(t, a), Exports) == 5 {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // until it is written
 	}
 	t.Error("nothing was written")
 }

@@ -57,7 +57,7 @@ func TestWatch(t *testing.T) {
 	}
 	missing := func(want ...uint32) {
 		t.Helper()
-		time.Sleep(recheck + settled)
+		time.Sleep(recheck + settled) // it looks again, also when nothing changed
 		c := catalog(t, a)
 		if got := c.Missing(); !slices.Equal(got, want) {
 			t.Errorf("missing: %v, want %v", got, want)

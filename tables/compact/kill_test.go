@@ -91,7 +91,7 @@ func TestKill(t *testing.T) {
 		dir := t.TempDir()
 		fill(dir)
 		c := child(dir)
-		time.Sleep(takes * time.Duration(i+1) / time.Duration(tries))
+		time.Sleep(takes * time.Duration(i+1) / time.Duration(tries)) // killed at any moment
 		c.Process.Kill()
 		c.Wait()
 		got, rest := leaves(dir)
@@ -203,7 +203,7 @@ func TestKillSettling(t *testing.T) {
 		dir := t.TempDir()
 		fill(dir)
 		c := child(dir)
-		time.Sleep(takes * time.Duration(i+1) / tries)
+		time.Sleep(takes * time.Duration(i+1) / tries) // killed at any moment
 		c.Process.Kill()
 		c.Wait()
 		leaves(dir)
