@@ -69,7 +69,6 @@ require (
 	github.com/spf13/afero v1.15.0 // indirect
 	github.com/spf13/cast v1.10.0 // indirect
 	github.com/subosito/gotenv v1.6.0 // indirect
-	github.com/tetratelabs/wazero v1.8.2 // indirect
 	github.com/twpayne/go-geom v1.6.1 // indirect
 	go.opentelemetry.io/otel v1.43.0 // indirect
 	go.opentelemetry.io/otel/trace v1.43.0 // indirect
@@ -90,3 +89,6 @@ require (
 )
 
 tool honnef.co/go/tools/cmd/staticcheck
+
+// See its package comment.
+replace github.com/dolthub/go-icu-regex => ./engine/icuregex

@@ -108,7 +108,8 @@ type Meter struct {
 	handed   observe.Packet
 	cids     *tables.CIDHash
 	ahead    [Batch]uint32 // of the packets to come: the conversation each may belong to
-	touched  uint64        // so that what Packets looks at is looked at
+	slot     []uint32      // the conversations of a slot of the wheel
+	touched  uint64        // so that what is only looked at is looked at
 	ids      []tables.ID
 	text     []byte // postings being encoded
 	arena    []byte // postings of rows handed out
@@ -392,17 +393,25 @@ func (m *Meter) advance(ns int64) {
 func (m *Meter) turn(second int64) {
 	for s := max(m.second+1, second-wheelSlots+1); s <= second; s++ {
 		l := &m.table.wheel[uint64(s)%wheelSlots]
-		next := l.head
+		m.slot = m.slot[:0]
+		for n := l.head; n != 0; n = m.table.at(n).next {
+			m.slot = append(m.slot, n)
+		}
 		*l = list{}
-		for next != 0 {
-			i := next
-			c := m.table.at(i)
-			next = c.next
+		for _, n := range m.slot { // as in Packets
+			c := m.table.at(n)
+			m.touched += c.touch() + uint64(c.cid) + uint64(m.table.index[c.hash&m.table.mask].number)
+			if c.positions.head != 0 {
+				m.touched += uint64(m.blocks.at(c.positions.head).next)
+			}
+		}
+		for _, n := range m.slot {
+			c := m.table.at(n)
 			c.slot, c.prev, c.next = noSlot, 0, 0
 			if reason := c.overAt(&m.cfg, m.clock); reason != endNone {
-				m.end(i, reason)
+				m.end(n, reason)
 			} else {
-				m.schedule(i, c)
+				m.schedule(n, c)
 			}
 		}
 	}

@@ -33,6 +33,7 @@ const (
 // longer hold: what is in memory is what holds at one time.
 type resolutions struct {
 	by    map[resolvedKey][]resolution
+	sieve [sieveWords]uint64 // has a bit of each key: most that is looked up was never resolved
 	count int
 	sweep int // count at which expired ones are looked for
 
@@ -40,6 +41,14 @@ type resolutions struct {
 	stop func()
 	rows []tables.DNS // the next of them; none at the end
 	err  error
+}
+
+const sieveWords = 1 << 16
+
+// hole is a key's bit in the sieve.
+func (k *resolvedKey) hole() (word int, bit uint64) {
+	h := (k.client.Lo*0x9e3779b97f4a7c15 ^ k.server.Lo ^ k.server.Hi) * 0x9e3779b97f4a7c15
+	return int(h >> 48 % sieveWords), 1 << (h >> 40 & 63)
 }
 
 type resolvedKey struct {
@@ -120,11 +129,14 @@ func (r *resolutions) forget(now tables.Time) {
 
 func (r *resolutions) drop(gone func(resolution) bool) {
 	r.count = 0
+	clear(r.sieve[:])
 	for key, list := range r.by {
 		if list = slices.DeleteFunc(list, gone); len(list) == 0 {
 			delete(r.by, key)
 			continue
 		}
+		word, bit := key.hole()
+		r.sieve[word] |= bit
 		r.by[key] = list
 		r.count += len(list)
 	}
@@ -141,6 +153,8 @@ func (r *resolutions) add(d *tables.DNS) {
 			continue
 		}
 		key := resolvedKey{d.Client, a, d.Site}
+		word, bit := key.hole()
+		r.sieve[word] |= bit
 		r.by[key] = append(r.by[key], resolution{d.TS, until, d.Query})
 		r.count++
 	}
@@ -150,7 +164,11 @@ func (r *resolutions) add(d *tables.DNS) {
 // answer first, or "". It must be asked in time order.
 func (r *resolutions) lookup(client, server tables.Addr, site string, ts tables.Time) string {
 	r.advance(ts)
-	list := r.by[resolvedKey{client, server, site}]
+	key := resolvedKey{client, server, site}
+	if word, bit := key.hole(); r.sieve[word]&bit == 0 {
+		return ""
+	}
+	list := r.by[key]
 	n := sort.Search(len(list), func(i int) bool { return list[i].ts > ts+resolvedSkew })
 	if n == 0 || list[n-1].until < ts {
 		return ""

@@ -32,10 +32,21 @@ type vector struct {
 	bytes  []byte  // of shapeBytes, row after row
 	ends   []int   // where each row's items or bytes end
 	texts  []string
-	index  map[string]int32
+	kin    *kin             // who has the same texts under the same numbers, as far as each has them
+	index  map[string]int32 // of texts; of kin one has it, and only that one adds to them
 	last   int32
-	recent [16]int32 // texts by where they lie: most are constants
+	recent []int32 // texts by where they lie: most are constants
 }
+
+// kin is what vectors have in common that got their texts from one.
+type kin struct{ _ byte }
+
+const (
+	// recentTexts is how many places recent has.
+	recentTexts = 2048
+	// kinTexts is how many texts are handed on.
+	kinTexts = 1 << 17
+)
 
 // Block is rows that wait to be written: on their side they take a fifth of the
 // memory.
@@ -98,9 +109,34 @@ func (v *vector) reset() {
 		v.index = nil // texts that never come again
 	}
 	clear(v.index)
-	clear(v.texts)
-	v.texts, v.last, v.seen = v.texts[:0], 0, false
+	v.texts, v.kin, v.last, v.seen = nil, nil, 0, false
 	v.rewind()
+}
+
+// inherit takes over the texts of a block that gets no more rows of its own, and
+// how they are found: so that the next rows' texts have the same numbers.
+func (b *block) inherit(from *block) {
+	for i := range b.vectors {
+		v, w := &b.vectors[i], &from.vectors[i]
+		if w.index != nil && len(w.texts) > 0 && len(w.texts) < kinTexts {
+			v.texts, v.kin, v.index, v.recent, v.last = w.texts, w.kin, w.index, w.recent, w.last
+			w.texts, w.index, w.recent = slices.Clip(w.texts), nil, nil
+		}
+	}
+}
+
+// adopt takes the texts of another vector as they are; false when it has others.
+func (v *vector) adopt(w *vector) bool {
+	if len(v.texts) == 0 {
+		v.kin, v.index = w.kin, nil
+	}
+	if v.kin == nil || v.kin != w.kin || v.index != nil {
+		return false
+	}
+	if len(w.texts) > len(v.texts) {
+		v.texts = slices.Clip(w.texts)
+	}
+	return true
 }
 
 // rewind empties the vector but for the texts it knows.
@@ -255,15 +291,25 @@ func (v *vector) text(s string) int32 {
 	if s == "" { // NULL: any index will do
 		return 0
 	}
-	at := &v.recent[(uintptr(unsafe.Pointer(unsafe.StringData(s)))>>3^uintptr(len(s)))%uintptr(len(v.recent))]
+	if v.recent == nil {
+		v.recent = make([]int32, recentTexts)
+	}
+	at := &v.recent[(uintptr(unsafe.Pointer(unsafe.StringData(s)))>>3^uintptr(len(s)))%recentTexts]
 	if i := *at; int(i) < len(v.texts) && v.texts[i] == s {
 		v.last = i
 		return i
 	}
+	if v.index == nil {
+		v.index = make(map[string]int32, len(v.texts))
+		for i, t := range v.texts {
+			v.index[t] = int32(i)
+		}
+		v.kin = new(kin) // what follows is this one's own
+	}
 	i, ok := v.index[s]
 	if !ok {
-		if v.index == nil {
-			v.index = map[string]int32{}
+		if v.kin == nil {
+			v.kin = new(kin)
 		}
 		i = int32(len(v.texts))
 		v.texts = append(v.texts, s)
@@ -369,6 +415,10 @@ func (b *block) gather(from *block, rows []int32) {
 		case shape32, shapeBool:
 			v.narrow = pick(v.narrow, w.narrow, rows)
 		case shapeText:
+			if v.adopt(w) {
+				v.narrow = pick(v.narrow, w.narrow, rows)
+				break
+			}
 			to := make([]int32, len(w.texts)) // a text's index here, from 1
 			for _, r := range rows {
 				x := int32(0)
@@ -458,6 +508,9 @@ func moveSpans[T any](v *vector, items []T, rows []int32) []T {
 
 // forget drops the texts that no row has.
 func (v *vector) forget() {
+	if v.index == nil {
+		return // they are others' as well
+	}
 	to := make([]int32, len(v.texts)) // a text's new index, from 1
 	n := int32(0)
 	clear(v.index)

@@ -86,6 +86,7 @@ func (s *Sorter[T]) hand(all bool) error {
 		return err
 	}
 	fresh, working := s.fresh, make(chan error, 1)
+	s.taken.inherit(fresh)
 	s.fresh, s.taken, s.working = s.taken, fresh, working
 	go func() { working <- s.take(fresh, all) }()
 	return nil
