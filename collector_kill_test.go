@@ -7,12 +7,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/testdata/exporter/datagrams"
 )
 
@@ -167,6 +169,51 @@ func watermark(t *testing.T, dir string) time.Time {
 		t.Fatalf("watermark %q", text)
 	}
 	return time.UnixMicro(number(t, strings.TrimLeft(lines[0], "0")))
+}
+
+// A server that holds more than its ceiling, and has no statement to end for it,
+// ends itself and is started again; meanwhile no datagram is lost. Here sessions
+// hold it, each no more than it may, in variables.
+func TestCeilingLosesNothing(t *testing.T) {
+	dir := t.TempDir()
+	d, address, ask := up(t, dir, "--memory-limit", strconv.Itoa(engine.LeastMemory))
+	recorder := children(t, d.cmd.Process.Pid)["record"]
+	l := startLoad(t, address, 300)
+	stored := fmt.Sprintf("SELECT COUNT(*) FROM flows WHERE src_port = %d", loadPort)
+	await(t, 30*time.Second, "flows in an answer", func() bool {
+		n, err := ask(stored)
+		return err == nil && n != "0"
+	})
+	password, err := os.ReadFile(filepath.Join(dir, "serve", "password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &served{daemon: d, address: "127.0.0.1:" + d.says(`serving .* -P (\d+) `), password: strings.TrimSpace(string(password))}
+	db := s.open(t, nil)
+	for range 40 {
+		c, err := db.Conn(t.Context())
+		if err != nil {
+			break // the server has ended
+		}
+		defer c.Close()
+		for i := range 15 { // a little at a time: that it is too much is no statement's fault
+			_, _ = c.ExecContext(t.Context(), fmt.Sprintf("SET @v%d = REPEAT('x', 1000000)", i))
+		}
+	}
+	d.says(`wiresql serve: [\d.]+ MB of memory are held, the ceiling is 268\.4 MB, and there is no statement left whose end would help; the process ends`)
+	d.says(`serve died after \S+ \(exit status 4\); starting it again in 1s`)
+	d.says(`serve started again, process (\d+)`)
+	await(t, 30*time.Second, "a server again", func() bool { return strings.Count(d.out.String(), "\nserving ") == 2 })
+	sent := l.end(t)
+	await(t, 20*time.Second, fmt.Sprintf("all %d flows", sent), func() bool { return numbersOf(t, dir, stored)[0] == int64(sent) })
+	if now := children(t, d.cmd.Process.Pid)["record"]; now != recorder {
+		t.Errorf("the recorder was process %d and is %d", recorder, now)
+	}
+	d.ends(t)
+	account := numbersOf(t, dir, "SELECT SUM(sent), SUM(decoded) FROM ops.sockets")
+	if want := int64(sent / loadBatch); account[0] != want || account[1] != want {
+		t.Errorf("sent and decoded: %v of %d datagrams", account, want)
+	}
 }
 
 // Killing the server, again and again, loses no datagram: the recorder is

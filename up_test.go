@@ -48,13 +48,13 @@ func await(t *testing.T, limit time.Duration, what string, holds func() bool) {
 }
 
 // up starts wiresql up and returns where it records, and what asks it.
-func up(t *testing.T, dir string) (d *daemon, address string, ask func(statement string) (string, error)) {
+func up(t *testing.T, dir string, args ...string) (d *daemon, address string, ask func(statement string) (string, error)) {
 	t.Helper()
 	client, err := exec.LookPath("mariadb")
 	if err != nil {
 		t.Fatal("the mariadb client is not installed: make deps")
 	}
-	d = start(t, "up", "--data", dir, "--netflow", "127.0.0.1:0", "--sflow=", "--listen", "127.0.0.1:0")
+	d = start(t, append([]string{"up", "--data", dir, "--netflow", "127.0.0.1:0", "--sflow=", "--listen", "127.0.0.1:0"}, args...)...)
 	address = d.says(`recording udp (\S+) into`)
 	port := d.says(`serving .* -P (\d+) `)
 	password, err := os.ReadFile(filepath.Join(dir, "serve", "password"))

@@ -14,22 +14,27 @@ import (
 // SET @since = (SELECT MIN(ts) FROM …): variables that take a value of the
 // archive, which go-mysql-server has no rows of.
 
-// asks tells whether a SET gives a user variable what a query comes to, or sets
-// something else too, which must not see it yet.
+// asks tells whether a SET is ours: it gives a user variable a value, or computes
+// one that go-mysql-server would, without bounds.
 func asks(s *sqlparser.Set) bool {
-	users, subquery := false, false
 	for _, x := range s.Exprs {
-		if x.Var.Scope != sqlparser.VariableScope {
-			continue
+		if x.Var.Scope == sqlparser.VariableScope || computes(x.Expr) {
+			return true
 		}
-		users = true
-		_ = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
-			_, is := n.(*sqlparser.Subquery)
-			subquery = subquery || is
-			return !subquery, nil
-		}, x.Expr)
 	}
-	return users && (subquery || len(s.Exprs) > 1)
+	return false
+}
+
+// computes tells whether an expression calls a function or asks for rows.
+func computes(x sqlparser.Expr) (found bool) {
+	_ = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
+		switch n.(type) {
+		case sqlparser.Callable, *sqlparser.Subquery:
+			found = true
+		}
+		return !found, nil
+	}, x)
+	return found
 }
 
 // assign runs such a SET. As in MySQL all values are known before the first
@@ -44,13 +49,22 @@ func (e *Engine) assign(ctx *sql.Context, s *sqlparser.Set, params Parameters) e
 	var values []value
 	var settings sqlparser.SetExprs
 	for _, x := range s.Exprs {
-		if x.Var.Scope != sqlparser.VariableScope {
+		ours := x.Var.Scope == sqlparser.VariableScope
+		if !ours && !computes(x.Expr) {
 			settings = append(settings, x)
 			continue
 		}
 		t, v, err := e.valueOf(ctx, x.Expr, params)
 		if err != nil {
 			return err
+		}
+		if !ours {
+			literal, err := literalOf(ctx, t, v)
+			if err != nil {
+				return err
+			}
+			settings = append(settings, &sqlparser.SetExpr{Var: x.Var, Expr: literal})
+			continue
 		}
 		values = append(values, value{x.Var.Name.Lowered(), t, v})
 	}
@@ -91,6 +105,27 @@ func (e *Engine) valueOf(ctx *sql.Context, x sqlparser.Expr, params Parameters) 
 		return nil, nil, err
 	}
 	return schema[0].Type, row[0], nil
+}
+
+// literalOf writes a value as a constant.
+func literalOf(ctx *sql.Context, t sql.Type, v any) (sqlparser.Expr, error) {
+	if v == nil {
+		return &sqlparser.NullVal{}, nil
+	}
+	cell, err := t.SQL(ctx, nil, v)
+	if err != nil {
+		return nil, err
+	}
+	text := cell.ToString()
+	switch {
+	case types.IsInteger(t):
+		return sqlparser.NewIntLiteral(text), nil
+	case types.IsFloat(t):
+		return sqlparser.NewFloatLiteral(text), nil
+	case types.IsDecimal(t):
+		return sqlparser.NewDecimalLiteral(text), nil
+	}
+	return sqlparser.NewStrLiteral(text), nil
 }
 
 // assignValue gives a variable one of the types it can have (MySQL manual 11.4):

@@ -29,8 +29,8 @@ const (
 
 	sampleEvery = 50 * time.Millisecond
 	trimEvery   = 500 * time.Millisecond
-	// helpTime is how long after the first statement was ended the process
-	// may stay above the ceiling.
+	// helpTime is how long after the first statement was ended, or with none
+	// to end, the process may stay above the ceiling.
 	helpTime = 2 * time.Second
 )
 
@@ -104,6 +104,9 @@ func (c *ceiling) sample(now time.Time) {
 		c.since = time.Time{}
 		return
 	}
+	if len(c.running) == 0 && c.since.IsZero() {
+		c.since = now // what holds it is nobody's who could be ended
+	}
 	if now.Sub(c.ended) > trimEvery {
 		var largest *charge
 		for one := range c.running {
@@ -123,7 +126,7 @@ func (c *ceiling) sample(now time.Time) {
 		}
 	}
 	if !c.since.IsZero() && now.Sub(c.since) > helpTime {
-		c.fatal(fmt.Sprintf("%s of memory are held, the ceiling is %s, and ending statements did not help", byteText(used), byteText(c.limit)))
+		c.fatal(fmt.Sprintf("%s of memory are held, the ceiling is %s, and there is no statement left whose end would help", byteText(used), byteText(c.limit)))
 	}
 }
 

@@ -64,6 +64,23 @@ func TestCeiling(t *testing.T) {
 	}
 }
 
+// Memory that no statement holds ends the process too.
+func TestCeilingOfNobody(t *testing.T) {
+	used, reason := int64(900), ""
+	c := &ceiling{limit: 1000, read: func() int64 { return used }, fatal: func(why string) { reason = why }, running: map[*charge]struct{}{}}
+	now := time.Now()
+	for _, s := range []struct {
+		used  int64
+		after time.Duration
+		ends  bool
+	}{{1100, time.Second, false}, {900, time.Second, false}, {1100, 5 * time.Second, false}, {1100, time.Second, false}, {1100, 2 * time.Second, true}} {
+		used, now = s.used, now.Add(s.after)
+		if c.sample(now); (reason != "") != s.ends {
+			t.Errorf("%d bytes: %q", s.used, reason)
+		}
+	}
+}
+
 func TestCeilingOfTheMachine(t *testing.T) {
 	for _, c := range []struct {
 		name  string

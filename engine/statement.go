@@ -351,6 +351,9 @@ func (e *Engine) prepareNamed(ctx *sql.Context, p *sqlparser.PrepareStmt) error 
 			return err
 		}
 	}
+	if err := s.hold(len(text) - len(s.prepared[p.Name.Lowered()])); err != nil {
+		return err
+	}
 	if s.prepared == nil {
 		s.prepared = map[string]string{}
 	}
@@ -394,14 +397,7 @@ func (e *Engine) deallocate(ctx *sql.Context, d *sqlparser.DeallocateStmt) error
 	if !ok || s.prepared[d.Name.Lowered()] == "" {
 		return functions.Errorf(1243, "Unknown prepared statement handler (%s) given to DEALLOCATE PREPARE", d.Name.String())
 	}
+	s.held -= len(s.prepared[d.Name.Lowered()])
 	delete(s.prepared, d.Name.Lowered())
 	return nil
-}
-
-// session is a connection's session, with what we keep beside
-// go-mysql-server's.
-type session struct {
-	*sql.BaseSession
-	prepared   map[string]string // by name
-	savepoints []string          // of the transaction, in lower case
 }

@@ -20,7 +20,7 @@ const (
 	maxStatements = 16382
 	// heldBytes bounds the texts of a connection's prepared statements, and the
 	// parameters that came ahead of their execution.
-	heldBytes = 64 << 20
+	heldBytes = 16 << 20
 	// readOnlyCursor asks for a cursor when a statement is executed.
 	readOnlyCursor = 1
 )

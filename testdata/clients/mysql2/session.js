@@ -5,6 +5,7 @@
 'use strict';
 
 const mysql = require('mysql2');
+const promised = require('mysql2/promise');
 
 const NUMBERS = '(SELECT 0 AS n' + Array.from({ length: 49 }, (_, i) => ` UNION ALL SELECT ${i + 1}`).join('') + ')';
 const LARGE = `SELECT a.n * 2500 + b.n * 50 + c.n AS n, CONCAT('row ', c.n) AS t FROM ${NUMBERS} a CROSS JOIN ${NUMBERS} b CROSS JOIN ${NUMBERS} c`;
@@ -106,8 +107,8 @@ async function main([host, port, user, password, tls]) {
   await tried('KILL of nobody', () => other.query('KILL 2000000000'));
   await other.end();
   await db.end();
-  await tried('wrong password', () => connect({ password: 'wrong' }));
-  await tried('unknown database', () => connect({ database: 'nowhere' }));
+  await tried('wrong password', () => promised.createConnection({ ...options, password: 'wrong' }));
+  await tried('unknown database', () => promised.createConnection({ ...options, database: 'nowhere' }));
 }
 
 main(process.argv.slice(2)).catch((e) => {
