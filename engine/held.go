@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"fmt"
-
 	"github.com/dolthub/go-mysql-server/sql"
 
 	"github.com/wiresql/wiresql/functions"
@@ -29,8 +27,7 @@ const (
 // hold makes room for so many bytes more, or for fewer.
 func (s *session) hold(more int) error {
 	if more > 0 && s.held+more > heldBytes {
-		return &functions.SQLError{Number: 1041, State: "HY000", Message: fmt.Sprintf(
-			"Out of memory: the variables and prepared statements of a session hold at most %s", byteText(heldBytes))}
+		return functions.Errorf(1041, "Out of memory: the variables and prepared statements of a session hold at most %s", byteText(heldBytes))
 	}
 	s.held += more
 	return nil
