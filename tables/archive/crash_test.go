@@ -2,12 +2,15 @@ package archive
 
 import (
 	"flag"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/wiresql/wiresql/tables"
@@ -215,5 +218,116 @@ func TestOrder(t *testing.T) {
 	}
 	if got != string(want) {
 		t.Errorf("another order than %s says:\n%s", golden, got)
+	}
+}
+
+// The power fails at random, or all processes die, while an archive is opened,
+// written, merged and tidied up. Each time what is left holds all that was said
+// to be durable, each batch whole or not at all, and goes on.
+func TestCrashes(t *testing.T) {
+	crashes := 1200
+	if testing.Short() {
+		crashes = 200
+	}
+	modes := []disk.Keep{disk.None, disk.Some, disk.All}
+	done, byStep := 0, map[string]int{} // what was at work
+	for seed := uint64(0); done < crashes; seed++ {
+		m, r := disk.NewMemory(), rand.New(rand.NewPCG(seed, 4))
+		var mu sync.Mutex
+		var w *workload
+		ops, next := 0, 1+r.IntN(30)
+		w = newWorkload(m, disk.Watch(m, func(o disk.Op) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if ops++; ops < next || t.Failed() {
+				return nil
+			}
+			next += 1 + r.IntN(24)
+			batches, step := w.known()
+			names, data := modes[r.IntN(3)], modes[r.IntN(3)]
+			what := fmt.Sprintf("power fails, names %d, data %d", names, data)
+			var left *disk.Memory
+			if r.IntN(5) == 0 {
+				what, left = "all die", m.Kill()
+			} else {
+				left = m.Crash(names, data, r)
+			}
+			done++
+			byStep[step]++
+			if err := holds(t, left, batches, r.IntN(3) == 0); err != nil {
+				t.Errorf("seed %d, operation %d, %s, before %q: %s: %v", seed, ops, step, o, what, err)
+			}
+			return nil
+		}), seed)
+		for range 12 {
+			if err := w.do(); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+		}
+		if err := w.close(); err != nil {
+			t.Fatal(err)
+		}
+		batches, _ := w.known()
+		if err := holds(t, m.Crash(disk.None, disk.None, r), batches, true); err != nil {
+			t.Errorf("seed %d, at the end: %v", seed, err)
+		}
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("%d crashes: %v", done, byStep)
+}
+
+// The first operation of a kind fails, then the second, and so on until none
+// does, outright or half-way. An error stops the step it belongs to at most:
+// what was said to be durable is there when the power fails in the end, each
+// batch whole or not at all, and the archive goes on.
+func TestFailures(t *testing.T) {
+	for _, kind := range disk.Kinds {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			stride := 1
+			if kind == disk.OpStat || kind == disk.OpOpen || kind == disk.OpRead || kind == disk.OpList || kind == disk.OpClose {
+				stride = 7 // there are so many
+			}
+			if testing.Short() {
+				stride *= 5
+			}
+			failures, told := 0, 0
+			for n := 1; ; n += stride {
+				why := error(syscall.EIO)
+				if n%2 == 0 {
+					why = disk.Short{Err: syscall.ENOSPC}
+				}
+				m, last := disk.NewMemory(), disk.Op{}
+				failing := disk.Nth(kind, n, why)
+				w := newWorkload(m, disk.Watch(m, func(o disk.Op) error {
+					err := failing(o)
+					if err != nil {
+						last = o
+					}
+					return err
+				}), 5)
+				noticed := false
+				for range 14 {
+					noticed = w.do() != nil || noticed
+				}
+				noticed = w.close() != nil || noticed
+				if last.Path == "" {
+					break
+				}
+				failures++
+				if noticed {
+					told++
+				}
+				batches, _ := w.known()
+				for _, left := range []*disk.Memory{m.Kill(), m.Crash(disk.None, disk.None, rand.New(rand.NewPCG(1, 1)))} {
+					if err := holds(t, left, batches, n%5 == 0); err != nil {
+						t.Fatalf("%d of %q failed with %q: %v", n, last, why, err)
+					}
+				}
+			}
+			t.Logf("%d failures, %d of which a step told", failures, told)
+		})
 	}
 }

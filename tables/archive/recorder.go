@@ -77,6 +77,8 @@ type Recorder struct {
 	a   *Archive
 	o   RecorderOptions
 	log *slog.Logger
+	// retry is firstRetry, unless a test can't wait so long.
+	retry time.Duration
 
 	mu      sync.Mutex
 	filling *recording
@@ -120,7 +122,7 @@ func NewRecorder(a *Archive, o RecorderOptions) (*Recorder, error) {
 		o.Rows = defaultRows
 	}
 	o.Rows = min(o.Rows, rows.GroupRows)
-	r := &Recorder{a: a, o: o, log: o.Logger, slots: make(chan struct{}, inFlight),
+	r := &Recorder{a: a, o: o, log: o.Logger, retry: firstRetry, slots: make(chan struct{}, inFlight),
 		stop: make(chan struct{}), done: make(chan struct{}), tidied: time.Now()}
 	if r.log == nil {
 		r.log = discardLog
@@ -369,7 +371,7 @@ func (r *Recorder) Close() error {
 
 // keep writes a batch, again until it is durable.
 func (r *Recorder) keep(b *recording) {
-	wait := firstRetry
+	wait := r.retry
 	tries := 0
 	write := r.write
 	for {
@@ -392,7 +394,7 @@ func (r *Recorder) keep(b *recording) {
 		}
 		// Closing: a few more times, soon.
 		if tries++; tries < closeTries {
-			time.Sleep(firstRetry)
+			time.Sleep(r.retry)
 			continue
 		}
 		b.err = err

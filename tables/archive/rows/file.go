@@ -99,7 +99,7 @@ func ReadAll[T any](f File) ([]T, error) {
 	}
 	defer r.Close()
 	var out []T
-	buf := make([]T, batchRows)
+	buf := make([]T, max(1, min(batchRows, r.Rows())))
 	for {
 		n, err := r.Read(buf)
 		out = append(out, buf[:n]...)
