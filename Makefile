@@ -1,6 +1,7 @@
 # make            prints this list
 # make build      builds ./wiresql (a cold build takes about 100 s: DuckDB is linked in)
 # make demo       imports the shipped captures, asks the founding question, serves it
+# make check      formatting, vet, staticcheck and the quick tests: a minute
 # make test       installs what the tests drive if root, then runs everything CI runs
 # make race       the tests under the race detector
 # make fuzz       each fuzz target for FUZZTIME, in search of new inputs
@@ -25,16 +26,20 @@ BEFORE ?= 92955ab
 PACKAGES := tshark tcpdump mariadb-client mariadb-server nfdump softflowd python3-pymysql python3-mysqldb python3-sqlalchemy python3-pyodbc \
 	odbc-mariadb unixodbc libmariadb-dev libmariadb-java
 
-.PHONY: help build demo test deps unit race fuzz random lint docs bench bench-sql bench-collector
+.PHONY: help build demo check test deps unit race fuzz random lint docs bench bench-sql bench-collector
 
 help:
-	@sed -n 's/^# //p' Makefile | head -12
+	@sed -n 's/^# //p' Makefile | head -13
 
 build:
 	$(GO) build -o wiresql .
 
 demo: build
 	./wiresql demo
+
+# What is quick: packages that do not link DuckDB and kill no processes.
+check: lint
+	$(GO) test -short ./tables ./tables/archive/disk ./tables/archive/pcap ./capture/observe ./collector ./functions ./engine/metadata ./engine/pushdown
 
 # The same tree gives the same answer: tests run each fuzz target on its seeds
 # and on all inputs that ever failed; the search for new ones is make fuzz.

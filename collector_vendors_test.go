@@ -46,12 +46,19 @@ var vendorExports = []struct {
 	{[]string{"scapy/ipfix.pcap"}, 1, 1, ""},
 }
 
-// flowCount is a sink that counts rows.
-type flowCount struct{ rows int64 }
+// flowCount is a sink that counts rows, and what they count.
+type flowCount struct{ rows, packets, bytes int64 }
 
-func (c *flowCount) Exports(rows []tables.Export) error { c.rows += int64(len(rows)); return nil }
-func (c *flowCount) Exporter(*tables.Exporter) error    { return nil }
-func (c *flowCount) Socket(*tables.Socket) error        { return nil }
+func (c *flowCount) Exports(rows []tables.Export) error {
+	c.rows += int64(len(rows))
+	for i := range rows {
+		c.packets += rows[i].Packets + rows[i].ReversePackets.V
+		c.bytes += rows[i].Bytes + rows[i].ReverseBytes.V
+	}
+	return nil
+}
+func (c *flowCount) Exporter(*tables.Exporter) error { return nil }
+func (c *flowCount) Socket(*tables.Socket) error     { return nil }
 
 // exportsIn are the export datagrams of a capture or of a raw file.
 func exportsIn(t *testing.T, path string) (all [][]byte) {
@@ -89,6 +96,64 @@ func exportsIn(t *testing.T, path string) (all [][]byte) {
 	}
 }
 
+// bothOf is what datagrams have in them, to us and to nfcapd.
+func bothOf(t *testing.T, all [][]byte) (ours flowCount, theirs sumOf) {
+	t.Helper()
+	d, err := collector.NewDecoder(collector.Config{}, &ours, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range all {
+		d.Datagram(netip.MustParseAddrPort("127.0.0.1:2055"), tables.Time(time.Now().UnixMicro()), data)
+	}
+	port, out := freeUDP(t), t.TempDir()
+	peer := nfcapd(t, out, port)
+	replay(t, "127.0.0.1", fmt.Sprintf("127.0.0.1:%d", port), all)
+	drained(t, port)
+	peer.ends(t)
+	return ours, nfdumpOf(t, out).all
+}
+
+// What real exporters sent of our own captures has the flows, packets and
+// bytes that nfcapd finds in it (testdata/exports).
+func TestRecordedAgainstNfcapd(t *testing.T) {
+	recorded, err := filepath.Glob("testdata/exports/*.pcap")
+	if err != nil || len(recorded) < 10 {
+		t.Fatal(recorded, err)
+	}
+	for _, path := range recorded {
+		if strings.HasSuffix(path, "sflow.pcap") {
+			continue // not nfcapd's
+		}
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			ours, theirs := bothOf(t, exportsIn(t, path))
+			if filepath.Base(path) == "ovs-ipfix.pcap" {
+				// nfcapd adds up the totals since a flow began, which Open
+				// vSwitch sends beside the deltas.
+				theirs.packets, theirs.bytes = tsharkSum(t, path, "Packets"), tsharkSum(t, path, "Octets")
+			}
+			if want := (flowCount{theirs.flows, theirs.packets, theirs.bytes}); ours != want || ours.rows == 0 {
+				t.Errorf("%+v, nfcapd %+v", ours, want)
+			}
+		})
+	}
+}
+
+// tsharkSum adds up a field of all flows of a capture, by tshark's name of it.
+func tsharkSum(t *testing.T, path, field string) (sum int64) {
+	t.Helper()
+	out, err := exec.Command("tshark", "-r", path, "-d", "udp.port==4739,cflow", "-V").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(out), "\n") {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), field+": "); ok {
+			sum += number(t, text)
+		}
+	}
+	return sum
+}
+
 func TestVendorsAgainstNfcapd(t *testing.T) {
 	if _, err := os.Stat(sharedCaptures); err != nil {
 		t.Skip("../shared/captures is absent: it holds exports of other makers' devices")
@@ -99,20 +164,8 @@ func TestVendorsAgainstNfcapd(t *testing.T) {
 			for _, f := range c.files {
 				all = append(all, exportsIn(t, filepath.Join(sharedCaptures, f))...)
 			}
-			var count flowCount
-			d, err := collector.NewDecoder(collector.Config{}, &count, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, data := range all {
-				d.Datagram(netip.MustParseAddrPort("127.0.0.1:2055"), tables.Time(time.Now().UnixMicro()), data)
-			}
-			port, out := freeUDP(t), t.TempDir()
-			peer := nfcapd(t, out, port)
-			replay(t, "127.0.0.1", fmt.Sprintf("127.0.0.1:%d", port), all)
-			drained(t, port)
-			peer.ends(t)
-			if got := nfdumpOf(t, out).all.flows; count.rows != c.flows || got != c.peer {
+			count, peer := bothOf(t, all)
+			if got := peer.flows; count.rows != c.flows || got != c.peer {
 				t.Errorf("%d datagrams: %d flows, nfcapd %d; want %d and %d (%s)", len(all), count.rows, got, c.flows, c.peer, c.note)
 			}
 		})

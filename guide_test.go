@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -63,5 +64,48 @@ func exists(t *testing.T, page, name string) {
 	}
 	if found, err := filepath.Glob(name); err != nil || len(found) == 0 {
 		t.Errorf("%s names %s, which is not there", page, name)
+	}
+}
+
+// TestContributingIsTrue: the tests, fuzz targets and targets of make that
+// CONTRIBUTING.md names are there, and the commands that are cheap work.
+func TestContributingIsTrue(t *testing.T) {
+	text := fileText(t, "CONTRIBUTING.md")
+	for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(text, -1) {
+		exists(t, "CONTRIBUTING.md", m[1])
+	}
+	makefile := fileText(t, "Makefile")
+	for _, m := range regexp.MustCompile("(?m)(?:`|^)make ([a-z-]+)").FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(makefile, "\n"+m[1]+":") {
+			t.Errorf("make %s is not there", m[1])
+		}
+	}
+	commands := regexp.MustCompile("`go test (\\S+) ([^`]+)`").FindAllStringSubmatch(text, -1)
+	if len(commands) < 8 {
+		t.Errorf("%d commands", len(commands))
+	}
+	for _, m := range commands {
+		folder, flags := m[1], strings.Fields(strings.ReplaceAll(m[2], "'", ""))
+		tests, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all strings.Builder
+		for _, path := range tests {
+			all.WriteString(fileText(t, path))
+		}
+		for i, flag := range flags {
+			if (flag == "-run" || flag == "-fuzz") && flags[i+1] != "^$" {
+				name, _, _ := strings.Cut(flags[i+1], "/")
+				if !strings.Contains(all.String(), "\nfunc "+strings.TrimSuffix(name, "$")) {
+					t.Errorf("%s has no %s", folder, name)
+				}
+			}
+		}
+		if dear := folder == "." || strings.Contains(m[2], "Kill") || strings.Contains(m[2], "-fuzz"); !dear && !testing.Short() {
+			if out, err := exec.Command("go", append([]string{"test", folder}, flags...)...).CombinedOutput(); err != nil || strings.Contains(string(out), "no tests to run") {
+				t.Errorf("%s: %v: %s", m[0], err, out)
+			}
+		}
 	}
 }
