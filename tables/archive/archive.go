@@ -74,6 +74,7 @@ type Archive struct {
 	current  *Catalog
 	listed   listing
 	checked  time.Time
+	loaded   time.Time
 	segments map[string]segmentRows
 	watched  segmentWatch
 	warned   map[string]bool

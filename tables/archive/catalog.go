@@ -39,8 +39,9 @@ type Catalog struct {
 	missing  []uint32
 	wrong    map[Family][]Damage
 	damage   []Damage
-	// vanished: a file that was listed was not there when it was opened.
-	vanished bool
+	// again: a file that was listed was not there when it was opened, or could
+	// not be read; see lookAgain.
+	again bool
 }
 
 // Version changes when the content does.
@@ -89,6 +90,9 @@ const (
 	// settled is how old a folder's time must be for an equal time to mean
 	// that nothing changed: file systems stamp by the tick.
 	settled = 50 * time.Millisecond
+	// lookAgain is when what could not be read is tried once more, though
+	// nothing changed: the process may have had too many files open.
+	lookAgain = 10 * time.Second
 )
 
 // Catalog returns the current snapshot. Asking often is cheap: folders are
@@ -106,7 +110,7 @@ func (a *Archive) Catalog() (*Catalog, error) {
 		if l, err = a.list(); err != nil {
 			return nil, fmt.Errorf("archive %s: %w", a.dir, err)
 		}
-		if c = a.load(l); !c.vanished {
+		if c = a.load(l); !c.again {
 			break
 		}
 	}
@@ -115,7 +119,8 @@ func (a *Archive) Catalog() (*Catalog, error) {
 	} else if a.current != nil {
 		c.version = a.current.version + 1
 	}
-	a.current, a.listed, a.checked = c, l, time.Now()
+	a.current, a.listed, a.loaded = c, l, time.Now()
+	a.checked = a.loaded
 	return c, nil
 }
 
@@ -153,6 +158,9 @@ func (a *Archive) changed() bool {
 		return false
 	}
 	a.checked = time.Now()
+	if a.current.again && a.checked.Sub(a.loaded) > lookAgain {
+		return true
+	}
 	for dir, was := range l.dirs {
 		if !same(dir, was) {
 			return true
@@ -188,17 +196,17 @@ type segmentRows struct {
 func (a *Archive) load(l listing) *Catalog {
 	c := &Catalog{version: 1, files: map[Family][]File{}, wrong: map[Family][]Damage{}, damage: slices.Clip(l.odd)}
 	for _, family := range allFamilies {
-		if a.current != nil && a.listed.stamps[family] == l.stamps[family] {
+		if a.current != nil && !a.current.again && a.listed.stamps[family] == l.stamps[family] {
 			c.files[family], c.wrong[family] = a.current.files[family], a.current.wrong[family]
 		} else {
 			c.files[family], c.wrong[family] = loadFamily(l.family(family), l.entries[family])
 			for _, d := range c.wrong[family] {
-				c.vanished = c.vanished || d.vanished
+				c.again = c.again || d.again
 			}
 		}
 		c.damage = append(c.damage, c.wrong[family]...)
 	}
-	if a.current != nil && a.listed.stamps[Segments] == l.stamps[Segments] && !a.segmentsChanged() {
+	if a.current != nil && !a.current.again && a.listed.stamps[Segments] == l.stamps[Segments] && !a.segmentsChanged() {
 		c.segments, c.missing = a.current.segments, a.current.missing
 		c.damage = append(c.damage, a.watched.bad...)
 	} else {
@@ -241,7 +249,9 @@ func (a *Archive) loadSegments(c *Catalog) {
 		got, ok := a.segments[f.Path]
 		if !ok {
 			got.rows, got.err = rows.ReadAll[tables.Segment](f.File)
-			a.segments[f.Path] = got
+			if c.again = c.again || failed(got.err); !failed(got.err) {
+				a.segments[f.Path] = got
+			}
 		}
 		if got.err != nil {
 			d := damageOf(&f, f.Path, got.err.Error())

@@ -3,10 +3,13 @@ package archive
 import (
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 	"github.com/wiresql/wiresql/tables/archive/samples"
 )
 
@@ -70,4 +73,42 @@ func BenchmarkRefresh(b *testing.B) {
 		spent += samples.CPUTime() - cpu
 	}
 	b.ReportMetric(float64(spent.Microseconds())/float64(n), "cpu-µs/refresh")
+}
+
+// A file that could not be read for a moment is no damage, and one that could
+// not for longer is read once it can be.
+func TestCatalogReadsAgain(t *testing.T) {
+	for _, kind := range []disk.Kind{disk.OpOpen, disk.OpRead, disk.OpStat} {
+		m := disk.NewMemory()
+		failures := 0
+		d := disk.Watch(m, func(o disk.Op) error {
+			if failures > 0 && o.Kind == kind && strings.HasSuffix(o.Path, ".parquet") {
+				failures--
+				return syscall.EMFILE
+			}
+			return nil
+		})
+		a := onDisk(t, m)
+		tx, _, err := batch(t, a, 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commit(t, tx)
+		a.Close()
+		a = onDisk(t, d)
+		for _, failures = range []int{0, 1, 1000} {
+			a.forget()
+			a.current = nil
+			clear(a.segments)
+			c := catalog(t, a)
+			if (len(c.Damage()) > 0) != (failures > 100) || (rowsIn(c, Flows) == 2) != (failures < 100) {
+				t.Errorf("%s: %d failures left: %+v", kind, failures, c.Damage())
+			}
+		}
+		failures = 0
+		a.checked, a.loaded = a.checked.Add(-time.Minute), a.loaded.Add(-time.Minute)
+		if c := catalog(t, a); len(c.Damage())+len(c.Missing()) > 0 || rowsIn(c, Flows) != 2 || len(c.Segments()) != 1 {
+			t.Errorf("%s: %+v", kind, c.Damage())
+		}
+	}
 }

@@ -70,16 +70,20 @@ func mergeFlows(a *Archive, old *Catalog, packets int) error {
 	return tx.Commit()
 }
 
-// When all processes die before any operation of a merge, the next one finds all
-// of it or nothing, and no trace but that.
-func TestKillAnywhere(t *testing.T) {
+// killed is a disk as the death of all processes left it before an operation.
+type killed struct {
+	*disk.Memory
+	before disk.Op
+}
+
+// killMerge runs a merge with packets and returns what a kill before each of its
+// operations leaves, and one behind them.
+func killMerge(t *testing.T) (kills []killed) {
 	m := disk.NewMemory()
 	counting := false
-	var kills []*disk.Memory
-	var before []string
 	a := onDisk(t, disk.Watch(m, func(o disk.Op) error {
 		if counting {
-			kills, before = append(kills, m.Kill()), append(before, o.String())
+			kills = append(kills, killed{m.Kill(), o})
 		}
 		return nil
 	}))
@@ -94,36 +98,50 @@ func TestKillAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	counting = false
-	kills, before = append(kills, m.Kill()), append(before, "nothing more")
+	return append(kills, killed{m.Kill(), disk.Op{}})
+}
+
+// merged tells whether an archive shows all of the merge of killMerge, or
+// nothing of it.
+func merged(t *testing.T, a *Archive) (bool, error) {
+	c := catalog(t, a)
+	flows, segments := rowsIn(c, Flows), len(c.Segments())
+	switch {
+	case len(c.Missing())+len(c.Damage()) > 0 || rowsIn(c, Connections) != 1:
+	case flows == 2 && segments == 1:
+		return false, nil
+	case flows == 20 && segments > 1:
+		return true, nil
+	}
+	return false, fmt.Errorf("%d flows, %d segments, %+v, damage %+v", flows, segments, c.Files(Flows), c.Damage())
+}
+
+// When all processes die before any operation of a merge, the next one finds all
+// of it or nothing, and no trace but that.
+func TestKillAnywhere(t *testing.T) {
 	committed := false
-	for i, d := range kills {
-		b := onDisk(t, d)
+	for _, k := range killMerge(t) {
+		b := onDisk(t, k)
+		is, err := merged(t, b)
+		if err != nil || committed && !is {
+			t.Fatalf("before %q: %v", k.before, err)
+		}
+		committed = is
 		c := catalog(t, b)
-		flows, segments := rowsIn(c, Flows), len(c.Segments())
-		switch {
-		case !committed && flows == 2 && segments == 1 && rowsIn(c, Connections) == 1:
-		case flows == 20 && segments > 1 && rowsIn(c, Connections) == 1:
-			committed = true
-		default:
-			t.Fatalf("before %q: %d flows, %d segments, %+v", before[i], flows, segments, c.Files(Flows))
-		}
-		if len(c.Missing())+len(c.Damage()) > 0 {
-			t.Fatalf("before %q: %+v", before[i], c)
-		}
-		want := 3 + segments // FORMAT, readers, counter
+		want := 3 + len(c.Segments()) // FORMAT, readers, counter
 		for _, f := range allFamilies {
 			want += len(c.Files(f))
 		}
-		if got := filesOn(t, d, "/data"); len(got) != want {
-			t.Fatalf("before %q: %d files, want %d: %v", before[i], len(got), want, got)
+		if got := filesOn(t, k, "/data"); len(got) != want {
+			t.Fatalf("before %q: %d files, want %d: %v", k.before, len(got), want, got)
 		}
 		// And the archive can be written.
-		tx, _, err = batch(t, b, 10)
+		tx, _, err := batch(t, b, 10)
 		if err != nil {
 			t.Fatal(err)
 		}
 		commit(t, tx)
-		if rowsIn(catalog(t, b), Flows) != flows+1 {
+		if rowsIn(catalog(t, b), Flows) != rowsIn(c, Flows)+1 {
 			t.Fatal("a batch after the kill is lost")
 		}
 		b.Close()
@@ -131,7 +149,40 @@ func TestKillAnywhere(t *testing.T) {
 	if !committed {
 		t.Error("never committed")
 	}
-	t.Logf("%d operations", len(before))
+}
+
+// What a process that died did not make durable is not relied on: the power may
+// fail while the next one tidies up.
+func TestKillThenCrash(t *testing.T) {
+	crashes := 0
+	for n, k := range killMerge(t) {
+		// What has no name yet is nobody's concern.
+		if k.before.Kind != disk.OpLink && k.before.Kind != disk.OpSyncDir && k.before.Kind != disk.OpRemove {
+			continue
+		}
+		before, err := merged(t, onDisk(t, k.Kill()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := rand.New(rand.NewPCG(uint64(n), 5))
+		b := onDisk(t, disk.Watch(k, func(o disk.Op) error {
+			if o.Kind != disk.OpSyncDir && o.Kind != disk.OpRemove {
+				return nil
+			}
+			for range 5 {
+				crashes++
+				after := onDisk(t, k.Crash(disk.Some, disk.Some, r))
+				// A commit that was not durable may be gone.
+				if is, err := merged(t, after); err != nil || is && !before {
+					t.Fatalf("killed before %q, power fails before %q: %v", k.before, o, err)
+				}
+				after.Close()
+			}
+			return nil
+		}))
+		b.Close()
+	}
+	t.Logf("%d crashes", crashes)
 }
 
 // journal writes down what changes a disk.

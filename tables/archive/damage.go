@@ -26,7 +26,9 @@ type Damage struct {
 	// nothing, or whose rows are in others as well.
 	Stray bool
 
-	vanished bool // it was there when it was listed
+	// again: it was there when it was listed, or could not be read: looking once
+	// more may help.
+	again bool
 }
 
 // Times tells whether it is known when the rows are of.
@@ -51,7 +53,7 @@ func sortOut(files []*listed, known map[string]*written) (live []*listed, wrong 
 	shown := make(map[string]bool, len(files))
 	for _, f := range files {
 		shown[f.base] = true
-		if f.foot == nil || f.foot.gone {
+		if f.foot == nil || f.foot.gone || f.foot.again {
 			f.foot = readFooter(f)
 		}
 	}
@@ -87,7 +89,7 @@ func sortOut(files []*listed, known map[string]*written) (live []*listed, wrong 
 			d.Rows = e.Rows
 		}
 		d.Stray = stoodFor(f, live)
-		d.vanished = shown[f.base] && f.foot.gone
+		d.again = shown[f.base] && (f.foot.gone || f.foot.again)
 		wrong = append(wrong, d)
 	}
 	slices.SortFunc(wrong, func(x, y Damage) int { return cmp.Or(cmp.Compare(x.From, y.From), cmp.Compare(x.File, y.File)) })

@@ -244,8 +244,15 @@ func (f *folder) fill(d disk.Disk, family Family, dir string, was *folder) error
 // footer is what a file's end told.
 type footer struct {
 	rows.File
-	bad  string // why the file is skipped
-	gone bool   // it is not there
+	bad   string // why the file is skipped
+	gone  bool   // it is not there
+	again bool   // reading failed, and may not another time
+}
+
+// failed tells whether an error is the system's and not about a file's content.
+func failed(err error) bool {
+	var e *fs.PathError
+	return errors.As(err, &e)
 }
 
 func readFooter(f *listed) *footer {
@@ -257,7 +264,7 @@ func readFooter(f *listed) *footer {
 		return &footer{bad: "the file is gone", gone: true}
 	}
 	if err != nil {
-		return &footer{bad: err.Error()}
+		return &footer{bad: err.Error(), again: failed(err)}
 	}
 	if foot.Origin.Schema > schemaVersion {
 		return &footer{bad: fmt.Sprintf("schema version %d is newer than this program", foot.Origin.Schema)}
