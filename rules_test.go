@@ -71,6 +71,8 @@ var importRules = []importRule{
 		"captures are the archive's, and of those who handle packets"},
 	{module + "/tables/archive/samples", []string{"tables/archive tests", "tables/archive/rows tests", "tables/archive/pcap tests"},
 		"rows for tests and benchmarks"},
+	{module + "/tables/compact/settle", []string{"tables/compact"},
+		"which rows are one conversation is decided in one place, and without files"},
 	{module + "/tables/compact", []string{".", "engine"},
 		"merging is a program of its own; the engine asks it for what is not settled yet, so that one rule decides both"},
 }

@@ -56,8 +56,10 @@ func lacksOf(p *pushdown.ScanPlan, d *archive.Damage, named bool) bool {
 		if unsettled && slices.Contains(families, string(archive.Connections)) {
 			return within
 		}
-	case archive.Carried:
+	case archive.Carried, archive.Replaced:
 		return slices.Contains(families, string(archive.Connections)) && within
+	case archive.Assigned:
+		return slices.Contains(families, string(archive.Exports)) && within
 	}
 	return within && slices.Contains(families, string(d.Family))
 }

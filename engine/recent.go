@@ -25,7 +25,7 @@ type recent struct {
 	// Tables of DuckDB: rows of connections, stored ones they stand for, and
 	// the conversations of rows of exports. Empty when there are none.
 	connections, replaced, rows string
-	// Stored connections that are replaced lie within from and to.
+	// Stored connections that are replaced begin within from and to.
 	from, to tables.Time
 
 	skipped          int64 // rows that were too many to look at
@@ -141,6 +141,9 @@ func (e *Engine) computeRecent(ctx context.Context, snap *snapshot) (*recent, er
 	}
 	r := &recent{skipped: found.Skipped, skipFrom: found.SkippedFrom, skipTo: found.SkippedTo,
 		from: pushdown.MaxTime, to: pushdown.MinTime}
+	for _, row := range found.Replaces {
+		r.from, r.to = min(r.from, row.TS), max(r.to, row.TS)
+	}
 	r.uses.Store(1)
 	with := *snap
 	with.recent, r.snap = r, &with
@@ -148,52 +151,14 @@ func (e *Engine) computeRecent(ctx context.Context, snap *snapshot) (*recent, er
 	if r.connections, err = loadRows(ctx, e, "connections", found.Connections); err != nil {
 		return nil, err
 	}
-	if r.replaced, err = loadRows(ctx, e, "replaced", replaced(found, r)); err != nil {
+	if r.replaced, err = loadRows(ctx, e, "replaced", found.Replaces); err != nil {
 		return nil, err
 	}
-	rows := make([]settled, len(found.Rows))
-	for i, row := range found.Rows {
-		rows[i] = settled{row.FlowID, row.ConnID, row.Segments, row.CutPackets}
-	}
-	if r.rows, err = loadRows(ctx, e, "rows", rows); err != nil {
+	if r.rows, err = loadRows(ctx, e, "rows", found.Rows); err != nil {
 		return nil, err
 	}
 	r.made, r.cost = start, time.Since(start)
 	return r, nil
-}
-
-// replacedRow names a stored connection that a recent one stands for.
-type replacedRow struct {
-	ConnID tables.ID `col:"conn_id"`
-	Site   string    `col:"site"`
-}
-
-// settled is what settling will write into a row of exports.
-type settled struct {
-	FlowID     tables.ID         `col:"flow_id"`
-	ConnID     tables.ID         `col:"conn_id"`
-	Segments   []int32           `col:"segments"`
-	CutPackets tables.Opt[int64] `col:"cut_packets"`
-}
-
-// replaced lists the stored connections that are replaced, and notes in r
-// when they were: their times lie within those of what stands for them.
-func replaced(found *compact.Recent, r *recent) []replacedRow {
-	if len(found.Replaces) == 0 {
-		return nil
-	}
-	out := make([]replacedRow, len(found.Replaces))
-	keys := make(map[compact.ConnectionKey]bool, len(out))
-	for i, k := range found.Replaces {
-		out[i] = replacedRow{k.ConnID, k.Site}
-		keys[k] = true
-	}
-	for i := range found.Connections {
-		if c := &found.Connections[i]; keys[compact.ConnectionKey{ConnID: c.ConnID, Site: c.Site}] {
-			r.from, r.to = min(r.from, c.TS), max(r.to, c.TSEnd)
-		}
-	}
-	return out
 }
 
 // loadRows makes a table of rows; no rows are no table.

@@ -53,7 +53,7 @@ func (r *run) lookUp(s *pushdown.ScanPlan, src *pushdown.Source, files []archive
 			i := slices.IndexFunc(files, func(f archive.File) bool { return f.Path == ref.Path })
 			// Micro files have no filters, and compaction's word on young rows
 			// is a join of its own.
-			if files[i].Level == "m" || ref.Except != "" || ref.Settled != "" {
+			if files[i].Level == "m" || ref.Except+ref.Settled+ref.Replaced != "" {
 				rest = append(rest, ref)
 				continue
 			}

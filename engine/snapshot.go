@@ -147,6 +147,11 @@ func (s *snapshot) source(files []archive.File) pushdown.Source {
 	for _, f := range files {
 		family := string(f.Family)
 		ref := pushdown.FileRef{Path: f.Path, Columns: f.Columns}
+		if d, ok := s.catalog.Decisions(f); ok && f.Family == archive.Connections {
+			ref.Replaced = d.Path
+		} else if ok {
+			ref.Assigned = d.Path
+		}
 		if r := s.recent; r != nil {
 			switch {
 			case f.Family == archive.Connections && f.MinTS <= r.to && f.MaxTS >= r.from:

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/dolthub/go-mysql-server/sql"
 
@@ -52,7 +53,7 @@ func (r *run) values(ctx context.Context, k *packetsRun) (values []uint64, err e
 		return p.KeyValues, nil
 	case k.known:
 		return k.values, nil
-	case p.Stored != nil && r.snap.recent == nil:
+	case p.Stored != nil && r.snap.allStand(archive.Family(p.Stored.Family)):
 		k.values, k.repeated, err = r.storedValues(ctx, p)
 	default:
 		var text string
@@ -62,6 +63,14 @@ func (r *run) values(ctx context.Context, k *packetsRun) (values []uint64, err e
 	}
 	k.known = err == nil
 	return k.values, err
+}
+
+// allStand tells whether all rows of a family's files count, and no others.
+func (s *snapshot) allStand(family archive.Family) bool {
+	return s.recent == nil && !slices.ContainsFunc(s.catalog.Files(family), func(f archive.File) bool {
+		_, decided := s.catalog.Decisions(f)
+		return decided
+	})
 }
 
 // keyValues reads the values a source puts out, up to one more than limit, and

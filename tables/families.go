@@ -10,6 +10,8 @@ type Family struct {
 	// Blooms are the stored columns with bloom filters: those by which people
 	// look up single values.
 	Blooms []string
+	// Of is the family whose rows it has decisions about, if it has.
+	Of string
 	// Sparse families have many columns of which most files fill few: a file
 	// lacks those nobody filled.
 	Sparse bool
@@ -29,6 +31,8 @@ var Families = []*Family{
 	{Name: "exporters", Row: reflect.TypeFor[Exporter]()},
 	{Name: "sockets", Row: reflect.TypeFor[Socket]()},
 	{Name: "carried", Row: reflect.TypeFor[Carried]()}, // open conversations; compaction's own
+	{Name: "assigned", Row: reflect.TypeFor[Assigned](), Blooms: []string{"conn_id"}, Of: "exports"},
+	{Name: "replaced", Row: reflect.TypeFor[Replaced](), Of: "connections"},
 }
 
 // FamilyOf finds the family of a type of rows, or returns nil.

@@ -29,6 +29,10 @@ type FileRef struct {
 	// Settled, when not empty, is a DuckDB table with the settledColumns of
 	// rows of exports whose file lacks them, by flow_id.
 	Settled string
+	// Replaced and Assigned, when not empty, are row files of what was decided
+	// about rows of the file: connections that are not to be read, and other
+	// settledColumns of rows of exports.
+	Replaced, Assigned string
 }
 
 // settledColumns are what compaction adds to rows of exports.
@@ -306,30 +310,34 @@ func (v *view) text(fields []Field, src Source) string {
 // cost.
 func rowsSQL(files []FileRef, tables []string, needed []Field) string {
 	type group struct {
-		missing         map[string]bool
-		except, settled string
-		paths           []string
+		FileRef
+		missing map[string]bool
+		paths   []string
 	}
 	var order []string
 	groups := map[string]*group{}
 	for _, f := range files {
-		g := &group{missing: map[string]bool{}, except: f.Except}
-		key := f.Except + ";"
+		g := &group{missing: map[string]bool{}, FileRef: FileRef{Except: f.Except, Replaced: f.Replaced}}
+		key := f.Except + ";" + f.Replaced + ";"
 		for _, n := range needed {
+			decided := slices.Contains(settledColumns, n.Name)
 			switch {
-			case f.Settled != "" && slices.Contains(settledColumns, n.Name):
-				g.settled = f.Settled
-				key += f.Settled + ";"
+			case decided && f.Settled != "":
+				g.Settled = f.Settled
 			case f.Columns != nil && !slices.Contains(f.Columns, n.Name):
 				g.missing[n.Name] = true
 				key += n.Name + ","
 			}
+			if decided {
+				g.Assigned = f.Assigned
+			}
 		}
+		key += ";" + g.Settled + ";" + g.Assigned
 		if groups[key] == nil {
 			groups[key] = g
 			order = append(order, key)
 		}
-		groups[key].paths = append(groups[key].paths, quoteText(f.Path))
+		groups[key].paths = append(groups[key].paths, f.Path)
 	}
 	if len(files) == 0 && len(tables) == 0 {
 		return "(SELECT " + nulls(needed) + " WHERE false)"
@@ -337,30 +345,47 @@ func rowsSQL(files []FileRef, tables []string, needed []Field) string {
 	var parts []string
 	for _, key := range order {
 		g := groups[key]
-		// Folders named a=b must not become columns.
-		list := "read_parquet([" + strings.Join(g.paths, ", ") + "], hive_partitioning = false)"
-		if len(order) == 1 && len(g.missing) == 0 && len(tables) == 0 && g.except == "" && g.settled == "" {
+		list := filesSQL(g.paths...)
+		if len(order) == 1 && len(g.missing) == 0 && len(tables) == 0 && g.Except+g.Settled+g.Replaced+g.Assigned == "" {
 			return list
 		}
 		cols := make([]string, len(needed))
 		for i, n := range needed {
-			cols[i] = "p." + quoteIdent(n.Name)
+			name := quoteIdent(n.Name)
+			decided := slices.Contains(settledColumns, n.Name)
+			cols[i] = "p." + name
 			switch {
+			case decided && g.Settled != "":
+				cols[i] = "s." + name
 			case g.missing[n.Name]:
-				cols[i] = "NULL::" + n.Type + " AS " + quoteIdent(n.Name)
-			case g.settled != "" && slices.Contains(settledColumns, n.Name):
-				cols[i] = "s." + quoteIdent(n.Name)
+				cols[i] = "NULL::" + n.Type + " AS " + name
+			}
+			if decided && g.Assigned != "" {
+				cols[i] = "CASE WHEN a.flow_id IS NULL THEN " + strings.TrimSuffix(cols[i], " AS "+name) + " ELSE a." + name + " END AS " + name
 			}
 		}
 		if len(cols) == 0 {
 			cols = []string{"1 AS one"}
 		}
 		part := "SELECT " + strings.Join(cols, ", ") + " FROM " + list + " p"
-		if g.settled != "" {
-			part += " LEFT JOIN " + quoteIdent(g.settled) + " s ON s.flow_id = p.flow_id"
+		if g.Settled != "" {
+			part += " LEFT JOIN " + quoteIdent(g.Settled) + " s ON s.flow_id = p.flow_id"
 		}
-		if g.except != "" {
-			part += " WHERE NOT EXISTS (SELECT 1 FROM " + quoteIdent(g.except) + " x WHERE x.conn_id = p.conn_id AND coalesce(x.site, '') = coalesce(p.site, ''))"
+		if g.Assigned != "" {
+			part += " LEFT JOIN " + filesSQL(g.Assigned) + " a ON a.flow_id = p.flow_id AND a.ts = p.ts"
+		}
+		var not []string
+		if g.Except != "" {
+			not = append(not, quoteIdent(g.Except))
+		}
+		if g.Replaced != "" {
+			not = append(not, filesSQL(g.Replaced))
+		}
+		for i, from := range not {
+			not[i] = "NOT EXISTS (SELECT 1 FROM " + from + " x WHERE x.conn_id = p.conn_id AND coalesce(x.site, '') = coalesce(p.site, ''))"
+		}
+		if len(not) > 0 {
+			part += " WHERE " + strings.Join(not, " AND ")
 		}
 		parts = append(parts, part)
 	}
@@ -368,6 +393,15 @@ func rowsSQL(files []FileRef, tables []string, needed []Field) string {
 		parts = append(parts, "SELECT "+fieldNames(needed)+" FROM "+t)
 	}
 	return "(" + strings.Join(parts, " UNION ALL ") + ")"
+}
+
+// filesSQL reads row files. Folders named a=b must not become columns.
+func filesSQL(paths ...string) string {
+	list := make([]string, len(paths))
+	for i, path := range paths {
+		list[i] = quoteText(path)
+	}
+	return "read_parquet([" + strings.Join(list, ", ") + "], hive_partitioning = false)"
 }
 
 func nulls(fields []Field) string {

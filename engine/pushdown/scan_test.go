@@ -66,6 +66,7 @@ func TestScanSource(t *testing.T) {
 		{"rows of a table", []string{"client_ip"}, Source{Files: only(FileRef{Path: "a"}), Tables: map[string][]string{"connections": {"young"}}}},
 		{"rows of a table alone", []string{"client_ip"}, Source{Tables: map[string][]string{"connections": {"young"}}}},
 		{"but for some", []string{"client_ip"}, Source{Files: only(FileRef{Path: "a"}, FileRef{Path: "b", Except: "replaced"})}},
+		{"but for those replaced", []string{"client_ip"}, Source{Files: only(FileRef{Path: "a"}, FileRef{Path: "b", Replaced: "gone"}, FileRef{Path: "c", Replaced: "gone", Except: "young"})}},
 		{"hidden", []string{"cid", "segments"}, Source{Files: only(FileRef{Path: "a"})}},
 		{"community id is cid and text, once", []string{"community_id", "cid"}, Source{Files: only(FileRef{Path: "a"})}},
 	}
@@ -82,7 +83,7 @@ func TestScanSource(t *testing.T) {
 
 // What compaction has not written yet comes from a table.
 func TestUnsettledRows(t *testing.T) {
-	src := Source{Files: map[string][]FileRef{"exports": {{Path: "m", Columns: []string{"ts", "ts_end", "flow_id", "resolution"}, Settled: "rows"}, {Path: "t"}}}}
+	src := Source{Files: map[string][]FileRef{"exports": {{Path: "m", Columns: []string{"ts", "ts_end", "flow_id", "resolution"}, Settled: "rows"}, {Path: "t"}, {Path: "d", Assigned: "other"}, {Path: "l", Assigned: "other", Columns: []string{"ts", "flow_id", "conn_id"}}}}}
 	var page strings.Builder
 	for _, cols := range [][]string{{"ts"}, {"ts", "conn_id"}, {"packet_status"}} {
 		text, err := RelationSQL(tables.Flows, cols, src)

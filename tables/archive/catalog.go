@@ -33,12 +33,13 @@ func (s *SegmentInfo) Number() uint32 { return uint32(s.Segment.Segment) }
 
 // Catalog is an immutable snapshot of what the archive holds.
 type Catalog struct {
-	version  uint64
-	files    map[Family][]File
-	segments []SegmentInfo // ascending
-	missing  []uint32
-	wrong    map[Family][]Damage
-	damage   []Damage
+	version   uint64
+	files     map[Family][]File
+	decisions map[string]File // by the range they are about
+	segments  []SegmentInfo   // ascending
+	missing   []uint32
+	wrong     map[Family][]Damage
+	damage    []Damage
 	// again: a file that was listed was not there when it was opened, or could
 	// not be read; see lookAgain.
 	again bool
@@ -49,6 +50,15 @@ func (c *Catalog) Version() uint64 { return c.version }
 
 // Files lists the family's live files, ordered by MinTS.
 func (c *Catalog) Files(f Family) []File { return c.files[f] }
+
+// Decisions returns the file of decisions about rows of a file; see NewDecisions.
+func (c *Catalog) Decisions(about File) (File, bool) {
+	if len(c.decisions) == 0 {
+		return File{}, false
+	}
+	f, ok := c.decisions[about.Range()]
+	return f, ok
+}
 
 // Segments lists all packet segments, ascending.
 func (c *Catalog) Segments() []SegmentInfo { return c.segments }
@@ -196,15 +206,29 @@ type segmentRows struct {
 func (a *Archive) load(l listing) *Catalog {
 	c := &Catalog{version: 1, files: map[Family][]File{}, wrong: map[Family][]Damage{}, damage: slices.Clip(l.odd)}
 	for _, family := range allFamilies {
-		if a.current != nil && !a.current.again && a.listed.stamps[family] == l.stamps[family] {
+		same := func(f Family) bool { return a.current != nil && !a.current.again && a.listed.stamps[f] == l.stamps[f] }
+		files, known := l.family(family), l.entries[family]
+		of := family.of()
+		if of != "" {
+			files, known = decided(files, known, c.files[of])
+		}
+		if same(family) && (of == "" || same(of)) {
 			c.files[family], c.wrong[family] = a.current.files[family], a.current.wrong[family]
 		} else {
-			c.files[family], c.wrong[family] = loadFamily(l.family(family), l.entries[family])
+			c.files[family], c.wrong[family] = loadFamily(files, known)
 			for _, d := range c.wrong[family] {
 				c.again = c.again || d.again
 			}
 		}
 		c.damage = append(c.damage, c.wrong[family]...)
+	}
+	c.decisions = map[string]File{}
+	for family, files := range c.files {
+		for _, f := range files {
+			if family.of() != "" {
+				c.decisions[f.Range()] = f
+			}
+		}
 	}
 	if a.current != nil && !a.current.again && a.listed.stamps[Segments] == l.stamps[Segments] && !a.segmentsChanged() {
 		c.segments, c.missing = a.current.segments, a.current.missing

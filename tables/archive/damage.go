@@ -127,7 +127,7 @@ func gaps(files []*listed) (out []Damage) {
 		seq, next := files[i].sequence(), uint64(1)
 		for ; i < len(files) && files[i].sequence() == seq; i++ {
 			f := &files[i].File
-			if f.First > next {
+			if f.First > next && f.Family.of() == "" { // decisions are numbered by what they are about
 				out = append(out, Damage{Family: f.Family, Rows: -1, From: minTime, To: tables.OpenEnd,
 					Reason: fmt.Sprintf("files %d to %d of %s-%s are gone", next, f.First-1, f.Writer, f.Lane)})
 			}

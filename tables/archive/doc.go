@@ -29,7 +29,7 @@
 //	        │     │  └──────┴ writer and lane: a sequence of their own
 //	        │     └ version of the columns
 //	        └ family: flows connections other dns names imports segments coverage
-//	                  exports exporters sockets carried
+//	                  exports exporters sockets carried assigned replaced
 //
 // # From a flow to its packets
 //
@@ -67,6 +67,9 @@
 // those of the same three whose range it covers, if its level is higher or its
 // range larger; that is all a merge has to say. A merge takes over the writer
 // and lane of its inputs, and may write several files of one range.
+//
+// What is decided about rows that are stored does not change their file: see
+// NewDecisions.
 //
 // When rows arrived, and which part of the program wrote their file, stands in
 // its footer (rows.Origin), and goes on through all merges.

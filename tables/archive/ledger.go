@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -212,33 +211,32 @@ func (a *Archive) startLedger(writer string) error {
 	if err != nil {
 		return err
 	}
-	var text []byte
+	var all []*listed
 	for _, family := range allFamilies {
-		files, known := l.family(family), l.entries[family]
-		all := slices.Clone(files)
-		own := map[string]*written{}
-		for base, e := range known {
-			if e.ledger == writer {
-				own[base] = e
-			}
+		all = append(all, l.family(family)...)
+		for _, e := range l.entries[family] {
 			all = append(all, &e.listed)
 		}
-		live, _ := split(all)
-		for _, f := range live {
-			e := own[f.base]
-			if e == nil && known[f.base] == nil {
-				if f.foot == nil {
-					f.foot = readFooter(f)
-				}
-				if f.foot.bad == "" {
-					e = &written{listed: listed{File: f.File, base: f.base}}
-					e.Bytes, e.Rows, e.Footer = f.foot.Bytes, f.foot.Rows, f.foot.Footer
-				}
+	}
+	var text []byte
+	live, dead := split(all)
+	live, _ = folded(live, dead)
+	for _, f := range live {
+		e := l.entries[f.Family][f.base]
+		switch {
+		case e == nil:
+			if f.foot == nil {
+				f.foot = readFooter(f)
 			}
-			if e != nil {
-				text = append(text, e.line()...)
+			if f.foot.bad != "" {
+				continue
 			}
+			e = &written{listed: listed{File: f.File, base: f.base}}
+			e.Bytes, e.Rows, e.Footer = f.foot.Bytes, f.foot.Rows, f.foot.Footer
+		case e.ledger != writer:
+			continue
 		}
+		text = append(text, e.line()...)
 	}
 	dir := filepath.Join(a.dir, stateFolder)
 	if err := a.mkdir(dir); err != nil {

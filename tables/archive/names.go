@@ -28,6 +28,8 @@ const (
 	Exporters   Family = "exporters"
 	Sockets     Family = "sockets"
 	Carried     Family = "carried"
+	Assigned    Family = "assigned"
+	Replaced    Family = "replaced"
 )
 
 var allFamilies = func() (all []Family) {
@@ -57,8 +59,8 @@ type File struct {
 	// how often its rows were merged, a letter: see levels.
 	Writer, Lane, Level string
 	First, Last         uint64
-	// Revision counts how often the rows of this level and range were written
-	// anew; see Replacement.
+	// Revision counts how often decisions about a range were written anew; once
+	// also its rows.
 	Revision int
 }
 
@@ -153,6 +155,22 @@ type sequence struct {
 }
 
 func (f *File) sequence() sequence { return sequence{f.Family, f.Writer, f.Lane} }
+
+// of is the family whose rows a family of decisions is about; "" for others.
+func (f Family) of() Family {
+	if known := tables.FamilyNamed(string(f)); known != nil {
+		return Family(known.Of)
+	}
+	return ""
+}
+
+// Range names what the file stands for: one range of a sequence at one level. The
+// files of one merge may be several of one range, and decisions about them are
+// of their range too.
+func (f *File) Range() string {
+	family := cmp.Or(f.Family.of(), f.Family)
+	return fmt.Sprintf("%s-%s-%s-%s-%d-%d", family, f.Writer, f.Lane, f.Level, f.First, f.Last)
+}
 
 // supersedes tells whether f makes g obsolete: same sequence, f's range covers
 // g's, and f was merged more often, covers more or is a later revision. Files of

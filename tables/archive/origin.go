@@ -30,8 +30,11 @@ var program = sync.OnceValue(func() string {
 func (tx *Tx) origin(family Family, o RowOptions) rows.Origin {
 	out := rows.Origin{Program: program(), Writer: tx.writer, Schema: schemaVersion, First: tx.first, Last: tx.last}
 	from := slices.Clone(o.from)
+	if o.Of != nil && o.Of.Family == family {
+		from = []File{*o.Of}
+	}
 	for _, f := range tx.superseded {
-		if o.from == nil && f.Family == family && (o.Writer == "" || o.Writer == f.Writer) && (o.Lane == "" || o.Lane == f.Lane) {
+		if o.from == nil && o.Of == nil && f.Family == family && (o.Writer == "" || o.Writer == f.Writer) && (o.Lane == "" || o.Lane == f.Lane) {
 			from = append(from, f)
 		}
 	}

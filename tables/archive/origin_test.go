@@ -44,7 +44,7 @@ func TestArrivalOutlivesMerges(t *testing.T) {
 		}
 		tx.Supersede(files)
 		if replace {
-			if err := Merge[tables.Export](context.Background(), tx, files, level); err != nil {
+			if err := Merge(context.Background(), tx, files, level, MergeOptions[tables.Export]{}); err != nil {
 				t.Fatal(err)
 			}
 		} else if err := tx.Keep(files[0], level); err != nil {

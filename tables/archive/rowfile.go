@@ -19,6 +19,9 @@ type RowOptions struct {
 	// batch. By default that is the only one replaced, or else the batch's own
 	// writer and the lane main.
 	Writer, Lane string
+	// Of is a live file that the new one stands for, at a higher level: all live
+	// files of a range must be stood for at once.
+	Of *File
 	// from are the files it stands for, by default those superseded.
 	from []File
 }
@@ -103,15 +106,29 @@ func WriteRows[T any](tx *Tx, level string, list []T) (rows.File, error) {
 	return f.Close()
 }
 
+// MergeOptions say more of a merge.
+type MergeOptions[T any] struct {
+	// Of is as in RowOptions.
+	Of *File
+	// Edit says what becomes of a file's rows; nil: they stay as they are. Sets
+	// are the columns it sets.
+	Edit func(f File) (*rows.Edit[T], error)
+	Sets []string
+}
+
 // Merge writes the rows of files of a family that has times as one file of a
 // level, in the order of time; see rows.Merge.
-func Merge[T any](ctx context.Context, tx *Tx, files []File, level string) error {
-	s, err := stageOf[T](tx, level, RowOptions{})
+func Merge[T any](ctx context.Context, tx *Tx, files []File, level string, o MergeOptions[T]) error {
+	s, err := stageOf[T](tx, level, RowOptions{Of: o.Of})
 	if err != nil {
 		return err
 	}
 	files = slices.Clone(files)
 	slices.SortStableFunc(files, func(a, b File) int { return cmp.Compare(a.First, b.First) })
-	_, err = rows.Merge[T](ctx, s, RowFiles(files), s.options())
+	edits := rows.Edits[T]{Sets: o.Sets}
+	if o.Edit != nil {
+		edits.Of = func(n int) (*rows.Edit[T], error) { return o.Edit(files[n]) }
+	}
+	_, err = rows.Merge(ctx, s, RowFiles(files), s.options(), edits)
 	return err
 }

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"path/filepath"
@@ -140,6 +141,7 @@ func (a *Archive) removeSegments(intent string) error {
 // what is superseded.
 func (a *Archive) shelve(l *listing) error {
 	live, dead := split(l.files)
+	live, dead = folded(live, dead)
 	const (
 		alive = iota
 		superseded
@@ -226,8 +228,10 @@ func (a *Archive) shelve(l *listing) error {
 // intact tells whether all live files that supersede f can be read: else f may
 // be all there is of some rows.
 func intact(f *File, live []*listed, readable map[string]bool) bool {
+	about := *f // decisions go when the file does that they are about
+	about.Family = cmp.Or(f.Family.of(), f.Family)
 	for _, g := range live {
-		if !g.supersedes(f) {
+		if !g.supersedes(f) && !g.supersedes(&about) {
 			continue
 		}
 		good, known := readable[g.Path]

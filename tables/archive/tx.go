@@ -34,7 +34,6 @@ type Tx struct {
 	intent      disk.File
 
 	superseded []File
-	replaced   []*Replacement
 	writers    map[segmentKey]*SegmentWriter
 	done       []tables.Segment // finished segments and adoptions
 	listed     bool             // the intent's own name is durable
@@ -55,8 +54,8 @@ type stagedRows struct {
 	whole bool
 	// placed: it was said which sequence the file belongs to.
 	placed bool
-	// replaces is the replacement the file is part of.
-	replaces *Replacement
+	// of is the file that this one stands for, or is about.
+	of *File
 }
 
 // Begin starts a batch; writer names the program's part that writes it:
@@ -157,6 +156,10 @@ func (tx *Tx) stage(family Family, level string, o RowOptions) (*stagedRows, err
 
 // place puts the file into the sequence that was asked for.
 func (s *stagedRows) place(o RowOptions) {
+	if s.of = o.Of; s.of != nil {
+		s.file.Writer, s.file.Lane, s.file.First, s.file.Last = s.of.Writer, s.of.Lane, s.of.First, s.of.Last
+		return
+	}
 	s.placed = o.Writer != "" || o.Lane != ""
 	if o.Writer != "" {
 		s.file.Writer = o.Writer
@@ -311,7 +314,7 @@ func (a *Archive) number(tx *Tx) error {
 	}
 	for _, s := range tx.rows {
 		from := replaced[s.file.Family]
-		if s.replaces != nil {
+		if s.of != nil {
 			continue
 		}
 		switch {
@@ -343,24 +346,22 @@ func (a *Archive) number(tx *Tx) error {
 		c.Last = max(a.next[c.sequence()], c.Last+1)
 	}
 	var live []*listed
-	if len(covers)+len(tx.replaced) > 0 {
+	if len(covers) > 0 || slices.ContainsFunc(tx.rows, func(s *stagedRows) bool { return s.of != nil }) {
 		l, err := a.list()
 		if err != nil {
 			return err
 		}
 		live, _ = split(l.files)
 	}
-	for _, r := range tx.replaced {
-		if err := r.check(tx.rows, live); err != nil {
-			return err
-		}
+	if err := standing(tx.rows, live); err != nil {
+		return err
 	}
 	next := map[sequence]uint64{}
 	names := map[string]bool{}
 	for _, s := range tx.rows {
 		seq := s.file.sequence()
-		if c := covers[seq]; c != nil || s.replaces != nil {
-			if c != nil && s.replaces == nil {
+		if c := covers[seq]; c != nil || s.of != nil {
+			if s.of == nil {
 				s.file.First, s.file.Last = c.First, c.Last
 			}
 			// Files of one range differ in their times; of the same times

@@ -89,23 +89,29 @@ func Run(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 		}
 	}
 	fail("flows", mergePending(ctx, a, &stats))
-	fail("exports", settle(ctx, a, now(), limits{chunkRows, carryLimit}, &stats))
+	fail("exports", settleDue(ctx, a, now(), limits{chunkRows, carryLimit}, &stats))
 	for _, small := range []struct {
 		family  archive.Family
 		rewrite rewriter
 		levels  []string
 	}{
-		{archive.Flows, rewriteOf(flowTime), []string{merged}},
-		{archive.Connections, rewriteOf(func(r *tables.Connection) tables.Time { return r.TS }), []string{merged}},
-		{archive.Other, rewriteOf(func(r *tables.Other) tables.Time { return r.TS }), []string{pending, merged}},
-		{archive.DNS, rewriteOf(func(r *tables.DNS) tables.Time { return r.TS }), []string{pending, merged}},
-		{archive.Names, rewriteOf(func(r *tables.Name) tables.Time { return r.TS }), []string{pending, merged}},
+		{archive.Flows, rewriteOf(flowTime, nil), []string{merged}},
+		{archive.Connections, rewriteOf(func(r *tables.Connection) tables.Time { return r.TS }, foldConnections), []string{merged, hourly, daily}},
+		{archive.Other, rewriteOf(func(r *tables.Other) tables.Time { return r.TS }, nil), []string{pending, merged}},
+		{archive.DNS, rewriteOf(func(r *tables.DNS) tables.Time { return r.TS }, nil), []string{pending, merged}},
+		{archive.Names, rewriteOf(func(r *tables.Name) tables.Time { return r.TS }, nil), []string{pending, merged}},
 	} {
 		for _, level := range small.levels {
+			to := level
+			if level == pending {
+				to = merged
+			}
 			plan := func(units []unit) [][]unit { return few(units, level, cfg.MergeAt) }
-			fail(string(small.family), climb(ctx, a, small.family, small.rewrite, merged, plan, &stats))
+			fail(string(small.family), climb(ctx, a, small.family, small.rewrite, to, plan, &stats))
 		}
 	}
+	fail("connections", foldMany(ctx, a, archive.Connections, rewriteOf(func(r *tables.Connection) tables.Time { return r.TS }, foldConnections), foldRows, &stats))
+	fail("exports", foldMany(ctx, a, archive.Exports, recorded[0].rewrite, foldRows, &stats))
 	cfg.Logger.Info("compacted", "files", stats.Files, "rows", stats.Rows, "connections", stats.Connections, "folded", stats.Folded, "late", stats.Late, "forced", stats.Forced)
 	return stats, errors.Join(failed...)
 }
@@ -159,7 +165,7 @@ func mergeFlows(ctx context.Context, a *archive.Archive, cat *archive.Catalog, f
 	after := *stats
 	err = connect(ctx, tx, cat, files, &after)
 	if err == nil {
-		err = takeOver(ctx, tx, files)
+		err = takeOver(ctx, tx, cat, files)
 	}
 	if err != nil {
 		return errors.Join(err, tx.Abort())
@@ -178,7 +184,7 @@ func mergeFlows(ctx context.Context, a *archive.Archive, cat *archive.Catalog, f
 // takeOver brings flow files to the level merged: the small ones as one file,
 // the others as they are. Writing a row again costs more than all else here,
 // and a file of many full row groups in time order gains nothing by it.
-func takeOver(ctx context.Context, tx *archive.Tx, files []archive.File) error {
+func takeOver(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []archive.File) error {
 	tx.Supersede(files)
 	var small []archive.File
 	for _, f := range files {
@@ -194,7 +200,7 @@ func takeOver(ctx context.Context, tx *archive.Tx, files []archive.File) error {
 	case 1:
 		return tx.Keep(small[0], merged)
 	}
-	return rewriteOf(flowTime)(ctx, tx, small, merged, 0)
+	return rewriteOf(flowTime, nil)(ctx, tx, cat, small, merged, 0)
 }
 
 func flowTime(f *tables.Flow) tables.Time { return f.TS }

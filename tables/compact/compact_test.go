@@ -15,6 +15,7 @@ import (
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/archive/rows"
+	"github.com/wiresql/wiresql/tables/compact/settle"
 )
 
 const second = tables.Time(1e6)
@@ -75,11 +76,19 @@ func open(t *testing.T) *archive.Archive {
 // rowsOf reads all live rows of a family, and holds each file to time order.
 func rowsOf[T any](t *testing.T, a *archive.Archive, family archive.Family, ts func(*T) tables.Time) (out []T) {
 	t.Helper()
+	return decided(t, a, family, ts, func(*archive.Catalog, archive.File) func(*T) bool { return nil })
+}
+
+// decided is rowsOf with what was decided about those of each file: decide tells
+// whether a row counts, which it may change.
+func decided[T any](t *testing.T, a *archive.Archive, family archive.Family, ts func(*T) tables.Time, decide func(*archive.Catalog, archive.File) func(*T) bool) (out []T) {
+	t.Helper()
 	cat, err := a.Catalog()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range cat.Files(family) {
+		counts := decide(cat, f)
 		in, err := rows.Open[T](f.File)
 		if err != nil {
 			t.Fatal(err)
@@ -93,7 +102,11 @@ func rowsOf[T any](t *testing.T, a *archive.Archive, family archive.Family, ts f
 				}
 				last = ts(&buf[i])
 			}
-			out = append(out, buf[:n]...)
+			for i := range buf[:n] {
+				if counts == nil || counts(&buf[i]) {
+					out = append(out, buf[i])
+				}
+			}
 			if err != nil || n == 0 {
 				break
 			}
@@ -108,11 +121,36 @@ func rowsOf[T any](t *testing.T, a *archive.Archive, family archive.Family, ts f
 
 func connections(t *testing.T, a *archive.Archive) []tables.Connection {
 	t.Helper()
-	out := rowsOf(t, a, archive.Connections, func(c *tables.Connection) tables.Time { return c.TS })
+	out := decided(t, a, archive.Connections, func(c *tables.Connection) tables.Time { return c.TS },
+		func(cat *archive.Catalog, f archive.File) func(*tables.Connection) bool {
+			gone, err := replacedIn(t.Context(), cat, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func(c *tables.Connection) bool { return !gone[settle.ID{ConnID: c.ConnID, Site: c.Site}] }
+		})
 	slices.SortStableFunc(out, func(x, y tables.Connection) int {
 		return cmp.Or(cmp.Compare(x.TS, y.TS), cmp.Compare(x.ConnID, y.ConnID), cmp.Compare(x.Site, y.Site))
 	})
 	return out
+}
+
+// exports reads all rows of exports by time, with the conversations they belong to.
+func exports(t *testing.T, a *archive.Archive) []tables.Export {
+	t.Helper()
+	return decided(t, a, archive.Exports, func(x *tables.Export) tables.Time { return x.TS },
+		func(cat *archive.Catalog, f archive.File) func(*tables.Export) bool {
+			moved, err := assignedIn(t.Context(), cat, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func(x *tables.Export) bool {
+				if a := moved[rowKey{x.FlowID, x.TS}]; a != nil {
+					assign(x, a)
+				}
+				return true
+			}
+		})
 }
 
 // text shows connections: id site from-to client>server packets state pieces

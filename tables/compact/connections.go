@@ -1,14 +1,16 @@
 package compact
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"math"
 	"slices"
-	"strings"
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/archive/rows"
+	"github.com/wiresql/wiresql/tables/compact/settle"
 )
 
 const (
@@ -22,57 +24,39 @@ const (
 	openAge   = tables.Time(3600 * 1e6)
 )
 
-// conversation is a connection being put together from pieces.
-type conversation struct {
-	row       tables.Connection
-	first     bool  // piece 1 was seen
-	last      int32 // highest piece seen, whose state counts
-	total     int32 // number of the last piece, 0 until known
-	named     int32 // the piece the server's name is from
-	encrypted bool
-	latest    tables.Time
-	resolved  string // the name the client had resolved when it began
-	tunnel    string
-	tunnelID  int64
-	fresh     bool // some row is new in this run
-}
-
-// key of a conversation. The same capture imported for two sites has the same
-// ids in both.
-type key struct {
-	id   tables.ID
-	site string
-}
-
 // builder turns flow rows, in time order, into connections. Those that rows
-// of exports, or of an earlier run, may belong to it hands to step.
+// of exports, or of an earlier run, may belong to it leaves to work.
 type builder struct {
+	*work
 	tx      *archive.Tx
 	names   *resolutions
-	step    *step
 	twins   []uint64 // cids exporters' conversations have, ascending
-	singles *rows.Writer[tables.Connection]
-	buffer  []tables.Connection // singles not written yet
-	open    map[key]*conversation
+	singles *rowBuffer[tables.Connection]
+	open    map[settle.ID]*settle.Metered
 	limit   int                 // of open: see openLimit
 	sorted  []tables.Connection // finished conversations of several pieces
 	written int64
 }
 
-func newBuilder(tx *archive.Tx, names *resolutions, st *step, twins []uint64) *builder {
-	return &builder{tx: tx, names: names, step: st, twins: twins, open: map[key]*conversation{}, limit: openLimit}
+func newBuilder(w *work, tx *archive.Tx, names *resolutions, twins []uint64) *builder {
+	return &builder{work: w, tx: tx, names: names, twins: twins, singles: newRows[tables.Connection](tx, mainLane),
+		open: map[settle.ID]*settle.Metered{}, limit: openLimit}
 }
 
 // connect writes the connections of files of flow rows.
 func connect(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []archive.File, stats *Stats) error {
-	twins, err := exportedCIDs(ctx, cat, files)
+	first, last := files[0].MinTS, files[0].MaxTS
+	for _, f := range files {
+		first, last = min(first, f.MinTS), max(last, f.MaxTS)
+	}
+	twins, err := exportedCIDs(ctx, cat, first, last)
 	if err != nil {
 		return err
 	}
-	names := resolvedNames(ctx, cat, files)
+	names := resolvedNames(ctx, cat, first, last)
 	defer names.stop()
-	st := newStep(ctx, cat)
-	b := newBuilder(tx, names, st, twins)
+	w := newWork(ctx, cat)
+	b := newBuilder(w, tx, names, twins)
 	if _, err := mergeRows(ctx, files, flowTime, func(rows []tables.Flow) error {
 		for i := range rows {
 			if err := b.add(&rows[i]); err != nil {
@@ -80,151 +64,62 @@ func connect(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []
 			}
 		}
 		return nil
-	}, pieceColumns...); err != nil {
+	}, settle.FlowColumns...); err != nil {
 		return err
 	}
 	if err := errors.Join(b.finish(), names.err); err != nil {
 		return err
 	}
 	stats.Connections += b.written
-	if len(st.metered) == 0 {
+	if w.book.Empty() {
 		return nil
 	}
-	if err := st.carried(); err != nil {
+	if err := w.carried(); err != nil {
 		return err
 	}
-	if err := st.build(); err != nil {
+	if err := w.build(); err != nil {
 		return err
 	}
-	return st.write(tx, nil, noTime, carryLimit, stats)
+	return w.write(tx, math.MinInt64, carryLimit, stats)
 }
 
 func (b *builder) add(f *tables.Flow) error {
-	id := key{f.ConnID, f.Site}
+	id := settle.ID{ConnID: f.ConnID, Site: f.Site}
 	if len(b.twins) > 0 {
 		if _, found := slices.BinarySearch(b.twins, f.CID); found {
-			b.step.meter(f, b.names.lookup(f.Src, f.Dst, f.Site, f.TS), true)
+			b.book.Flow(f, b.names.lookup(f.Src, f.Dst, f.Site, f.TS))
 			return nil
 		}
 	}
-	c := b.open[id]
+	m := b.open[id]
 	single := f.Piece.V <= 1 && f.LastPiece.V
-	if c == nil && single {
-		s := conversation{resolved: b.names.lookup(f.Src, f.Dst, f.Site, f.TS)}
-		s.add(f)
-		b.buffer = append(b.buffer, s.complete())
-		if len(b.buffer) >= batchRows {
-			return b.flush()
-		}
-		return nil
+	if m == nil && single {
+		s := settle.Metered{Resolved: b.names.lookup(f.Src, f.Dst, f.Site, f.TS)}
+		s.Add(f)
+		b.written++
+		row := s.Complete()
+		return b.singles.add(&row)
 	}
-	if c == nil {
+	if m == nil {
 		if len(b.open) >= b.limit {
 			if err := b.expire(f.TS); err != nil {
 				return err
 			}
 		}
-		c = &conversation{resolved: b.names.lookup(f.Src, f.Dst, f.Site, f.TS)}
-		b.open[id] = c
+		m = &settle.Metered{Resolved: b.names.lookup(f.Src, f.Dst, f.Site, f.TS)}
+		b.open[id] = m
 	}
-	c.add(f)
-	if c.whole() {
+	m.Add(f)
+	if m.Whole() {
 		delete(b.open, id)
-		return b.keep(c)
+		return b.keep(m)
 	}
 	return nil
 }
 
-// whole tells that all pieces were seen.
-func (c *conversation) whole() bool { return c.first && c.total > 0 && c.row.Pieces >= c.total }
-
-// pieceColumns are the columns of a flow row that add and its callers read: a
-// third of its bytes.
-var pieceColumns = []string{"ts", "ts_end", "sensor", "site", "src_hi", "src_lo", "dst_hi", "dst_lo", "src_port", "dst_port",
-	"protocol_number", "icmp_type", "icmp_code", "bytes", "packets", "reverse_bytes", "reverse_packets", "wire_bytes",
-	"reverse_wire_bytes", "service", "conn_state", "oriented_by", "sampling_rate", "action", "piece", "last_piece",
-	"server_name", "encrypted", "tunnel_type", "tunnel_id", "cid", "conn_id", "segments", "cut_packets"}
-
-// add counts a piece in.
-func (c *conversation) add(f *tables.Flow) {
-	r := &c.row
-	piece := max(f.Piece.V, 1)
-	if r.Pieces == 0 {
-		*r = tables.Connection{TS: f.TS, TSEnd: f.TSEnd, Site: f.Site, Sensor: f.Sensor,
-			Client: f.Src, ClientPort: f.SrcPort, Server: f.Dst, ServerPort: f.DstPort, Protocol: f.Protocol,
-			ICMPType: f.ICMPType, ICMPCode: f.ICMPCode, Service: f.Service, SeenBy: f.Sensor,
-			OrientedBy: f.OrientedBy, Sampling: f.Sampling, Action: f.Action, CID: f.CID, ConnID: f.ConnID}
-		c.tunnel, c.tunnelID = f.TunnelType, f.TunnelID.V
-	}
-	if piece == 1 {
-		c.first = true
-		r.ICMPType, r.ICMPCode, r.OrientedBy = f.ICMPType, f.ICMPCode, f.OrientedBy
-	}
-	if piece > c.last {
-		c.last, r.ConnState = piece, f.ConnState
-	}
-	if f.LastPiece.V {
-		c.total = piece
-	}
-	r.Pieces++
-	r.TS, r.TSEnd = min(r.TS, f.TS), max(r.TSEnd, f.TSEnd)
-	c.latest = max(c.latest, f.TSEnd)
-	count(&r.ClientBytes, tables.Some(f.Bytes))
-	count(&r.ClientPackets, tables.Some(f.Packets))
-	count(&r.ServerBytes, f.ReverseBytes)
-	count(&r.ServerPackets, f.ReversePackets)
-	count(&r.ClientWireBytes, f.WireBytes)
-	count(&r.ServerWireBytes, f.ReverseWireBytes)
-	count(&r.CutPackets, f.CutPackets)
-	c.encrypted = c.encrypted || f.Encrypted.V
-	if f.ServerName != "" && (r.ServerName == "" || piece < c.named) {
-		r.ServerName, c.named = f.ServerName, piece
-	}
-	if r.SeenBy != f.Sensor && !slices.Contains(strings.Split(r.SeenBy, ","), f.Sensor) {
-		names := append(strings.Split(r.SeenBy, ","), f.Sensor)
-		slices.Sort(names)
-		r.SeenBy = strings.Join(names, ",")
-	}
-	if r.Segments == nil && len(f.Segments) > 0 {
-		r.Segments = slices.Clip(f.Segments) // the row's own: to insert into it makes another
-		return
-	}
-	for _, s := range f.Segments {
-		if i, found := slices.BinarySearch(r.Segments, s); !found {
-			r.Segments = slices.Insert(r.Segments, i, s)
-		}
-	}
-}
-
-func count(sum *tables.Opt[int64], v tables.Opt[int64]) {
-	if v.Set {
-		*sum = tables.Some(tables.AddCounts(sum.V, v.V))
-	}
-}
-
-// complete settles what depends on the whole conversation.
-func (c *conversation) complete() tables.Connection {
-	r := c.row
-	if r.ServerName == "" {
-		r.ServerName = c.resolved
-	}
-	switch {
-	case r.Segments == nil:
-	case r.CutPackets.V > 0:
-		r.Visibility = tables.Cut
-	case r.ClientPackets.V == 0 || r.ServerPackets.V == 0:
-		r.Visibility = tables.OneSided
-	case c.encrypted:
-		r.Visibility = tables.Encrypted
-	default:
-		r.Visibility = tables.Clear
-	}
-	return r
-}
-
 // keep puts a finished conversation of several pieces aside for sorting.
-func (b *builder) keep(c *conversation) error {
-	b.sorted = append(b.sorted, c.complete())
+func (b *builder) keep(m *settle.Metered) error {
+	b.sorted = append(b.sorted, m.Complete())
 	if len(b.sorted) >= sortedRows {
 		return b.writeSorted()
 	}
@@ -233,9 +128,9 @@ func (b *builder) keep(c *conversation) error {
 
 // expire finishes conversations without a piece for a long time.
 func (b *builder) expire(now tables.Time) error {
-	for id, c := range b.open {
-		if c.latest < now-openAge {
-			if err := b.leave(id, c); err != nil {
+	for id, m := range b.open {
+		if m.Latest() < now-openAge {
+			if err := b.leave(id, m); err != nil {
 				return err
 			}
 		}
@@ -247,42 +142,20 @@ func (b *builder) expire(now tables.Time) error {
 
 // leave ends a conversation some piece of which is missing. An earlier run may
 // have had it, and then wrote a connection.
-func (b *builder) leave(id key, c *conversation) error {
+func (b *builder) leave(id settle.ID, m *settle.Metered) error {
 	delete(b.open, id)
-	for _, f := range b.step.cat.Files(archive.Connections) {
-		if rows.MayContain(f.File, "conn_id", uint64(id.id)) {
-			b.step.resume(id, c)
+	for _, f := range b.cat.Files(archive.Connections) {
+		if rows.MayContain(f.File, "conn_id", uint64(id.ConnID)) {
+			b.book.Resume(m)
 			return nil
 		}
 	}
-	return b.keep(c)
-}
-
-func (b *builder) flush() error {
-	if b.singles == nil {
-		f, err := archive.NewRowFile[tables.Connection](b.tx, merged)
-		if err != nil {
-			return err
-		}
-		b.singles = f
-	}
-	b.written += int64(len(b.buffer))
-	err := b.singles.Write(b.buffer)
-	b.buffer = b.buffer[:0]
-	return err
+	return b.keep(m)
 }
 
 func (b *builder) writeSorted() error {
 	slices.SortFunc(b.sorted, func(x, y tables.Connection) int {
-		switch {
-		case x.TS != y.TS:
-			return int(min(max(x.TS-y.TS, -1), 1))
-		case x.ConnID < y.ConnID:
-			return -1
-		case x.ConnID > y.ConnID:
-			return 1
-		}
-		return 0
+		return cmp.Or(cmp.Compare(x.TS, y.TS), cmp.Compare(x.ConnID, y.ConnID))
 	})
 	f, err := archive.NewRowFile[tables.Connection](b.tx, merged)
 	if err != nil {
@@ -299,13 +172,8 @@ func (b *builder) writeSorted() error {
 
 // finish writes what is left; every conversation ends with the data.
 func (b *builder) finish() error {
-	for id, c := range b.open {
-		if err := b.leave(id, c); err != nil {
-			return err
-		}
-	}
-	if len(b.buffer) > 0 {
-		if err := b.flush(); err != nil {
+	for id, m := range b.open {
+		if err := b.leave(id, m); err != nil {
 			return err
 		}
 	}
@@ -314,10 +182,5 @@ func (b *builder) finish() error {
 			return err
 		}
 	}
-	if b.singles != nil {
-		if _, err := b.singles.Close(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return b.singles.close()
 }

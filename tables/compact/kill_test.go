@@ -14,6 +14,7 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/compact/settle"
 )
 
 // killed is set for the process TestKill starts and kills.
@@ -131,7 +132,7 @@ func TestKillSettling(t *testing.T) {
 			w.flows = append(w.flows, f)
 		}
 		for _, x := range more.exports {
-			x.Site = site
+			x.Site, x.FlowID = site, x.FlowID+tables.ID(seed<<32)
 			w.exports = append(w.exports, x)
 		}
 	}
@@ -165,20 +166,20 @@ func TestKillSettling(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer a.Close()
-		list := rowsOf(t, a, archive.Exports, func(x *tables.Export) tables.Time { return x.TS })
+		list := exports(t, a)
 		conns := connections(t, a)
-		ids := map[key]bool{}
+		ids := map[settle.ID]bool{}
 		for _, c := range conns {
-			if ids[key{c.ConnID, c.Site}] {
+			if ids[settle.ID{ConnID: c.ConnID, Site: c.Site}] {
 				t.Errorf("two connections %s", c.ConnID)
 			}
-			ids[key{c.ConnID, c.Site}] = true
+			ids[settle.ID{ConnID: c.ConnID, Site: c.Site}] = true
 		}
 		for _, c := range rowsOf(t, a, archive.Carried, func(c *tables.Carried) tables.Time { return 0 }) {
-			ids[key{c.ConnID, c.Site}] = true
+			ids[settle.ID{ConnID: c.ConnID, Site: c.Site}] = true
 		}
 		for _, x := range list {
-			if x.ConnID.Set && !ids[key{x.ConnID.V, x.Site}] {
+			if x.ConnID.Set && !ids[settle.ID{ConnID: x.ConnID.V, Site: x.Site}] {
 				t.Errorf("row %d of %s: its conversation is nowhere", x.FlowID, x.Site)
 			}
 		}

@@ -20,6 +20,9 @@ type cursor[T any] struct {
 	in   *rows.Reader[T]
 	rows []T
 	at   int
+	edit *rows.Edit[T] // what is left of it
+	next int32         // row of the file
+	set  int           // rows that were set
 }
 
 // fill reads the next rows; it returns false at the end of the file.
@@ -27,8 +30,14 @@ func (c *cursor[T]) fill() (bool, error) {
 	for {
 		n, err := c.in.Read(c.rows[:cap(c.rows)])
 		c.rows, c.at = c.rows[:n], 0
-		if n > 0 {
+		if n > 0 && c.edit != nil {
+			c.amend()
+		}
+		if len(c.rows) > 0 {
 			return true, nil
+		}
+		if n > 0 {
+			continue
 		}
 		if errors.Is(err, io.EOF) {
 			return false, nil
@@ -37,6 +46,24 @@ func (c *cursor[T]) fill() (bool, error) {
 			return false, fmt.Errorf("read %s: %w", c.file.Path, err)
 		}
 	}
+}
+
+// amend does to the rows that were read what the edit says.
+func (c *cursor[T]) amend() {
+	kept := c.rows[:0]
+	for i := range c.rows {
+		row := c.next
+		if c.next++; len(c.edit.Drop) > 0 && c.edit.Drop[0] == row {
+			c.edit.Drop = c.edit.Drop[1:]
+			continue
+		}
+		kept = append(kept, c.rows[i])
+		if c.set < len(c.edit.Rows) && c.edit.Rows[c.set] == row {
+			c.edit.Set(c.set, &kept[len(kept)-1])
+			c.set++
+		}
+	}
+	c.rows = kept
 }
 
 // cursors is a heap of files by the time of their next row.
@@ -65,6 +92,11 @@ func (h *cursors[T]) Pop() any {
 // row and closed behind its last: files that follow each other in time, as an
 // import's do, are never open together, however many there are.
 func mergeRows[T any](ctx context.Context, files []archive.File, ts func(*T) tables.Time, emit func([]T) error, columns ...string) (total int64, err error) {
+	return mergeEdited(ctx, files, ts, nil, emit, columns...)
+}
+
+// mergeEdited is mergeRows with an edit of each file, where there is one.
+func mergeEdited[T any](ctx context.Context, files []archive.File, ts func(*T) tables.Time, edit func(archive.File) (*rows.Edit[T], error), emit func([]T) error, columns ...string) (total int64, err error) {
 	waiting := slices.Clone(files)
 	slices.SortStableFunc(waiting, func(a, b archive.File) int { return cmp.Compare(a.MinTS, b.MinTS) })
 	h := &cursors[T]{ts: ts}
@@ -78,7 +110,7 @@ func mergeRows[T any](ctx context.Context, files []archive.File, ts func(*T) tab
 			return total, err
 		}
 		for len(waiting) > 0 && (h.Len() == 0 || waiting[0].MinTS <= h.first()) {
-			c, err := openCursor[T](waiting[0], columns)
+			c, err := openCursor(waiting[0], edit, columns)
 			if err != nil {
 				return total, err
 			}
@@ -126,12 +158,19 @@ func mergeRows[T any](ctx context.Context, files []archive.File, ts func(*T) tab
 }
 
 // openCursor opens a file at its first row; nil when it has none.
-func openCursor[T any](f archive.File, columns []string) (*cursor[T], error) {
+func openCursor[T any](f archive.File, edit func(archive.File) (*rows.Edit[T], error), columns []string) (*cursor[T], error) {
+	c := &cursor[T]{file: f, rows: make([]T, 0, batchRows)}
+	if edit != nil {
+		var err error
+		if c.edit, err = edit(f); err != nil {
+			return nil, err
+		}
+	}
 	in, err := rows.Open[T](f.File, columns...)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", f.Path, err)
 	}
-	c := &cursor[T]{file: f, in: in, rows: make([]T, 0, batchRows)}
+	c.in = in
 	more, err := c.fill()
 	if err != nil || !more {
 		return nil, errors.Join(err, in.Close())

@@ -61,24 +61,18 @@ type resolution struct {
 	name      string
 }
 
-// resolvedNames reads the DNS rows that can matter to the files' time span.
+// resolvedNames reads the DNS rows that can matter to connections of a time.
 // Call stop when done; err says what went wrong with the reading.
-func resolvedNames(ctx context.Context, cat *archive.Catalog, files []archive.File) *resolutions {
+func resolvedNames(ctx context.Context, cat *archive.Catalog, first, last tables.Time) *resolutions {
 	r := &resolutions{by: map[resolvedKey][]resolution{}, sweep: 1 << 16}
-	var from []archive.File
-	if len(files) > 0 {
-		first, last := files[0].MinTS, files[0].MaxTS
-		for _, f := range files {
-			first, last = min(first, f.MinTS), max(last, f.MaxTS)
-		}
-		for _, f := range cat.Files(archive.DNS) {
-			if f.MaxTS >= first-resolvedMost && f.MinTS <= last+resolvedSkew {
-				from = append(from, f)
-			}
+	var files []archive.File
+	for _, f := range cat.Files(archive.DNS) {
+		if f.MaxTS >= first-resolvedMost && f.MinTS <= last+resolvedSkew {
+			files = append(files, f)
 		}
 	}
 	r.next, r.stop = iter.Pull2(func(yield func([]tables.DNS, error) bool) {
-		_, err := mergeRows(ctx, from, func(d *tables.DNS) tables.Time { return d.TS }, func(rows []tables.DNS) error {
+		_, err := mergeRows(ctx, files, func(d *tables.DNS) tables.Time { return d.TS }, func(rows []tables.DNS) error {
 			if !yield(rows, nil) {
 				return errStopped
 			}

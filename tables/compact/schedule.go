@@ -56,9 +56,9 @@ var recorded = []struct {
 	ladder  [][2]string
 	rewrite rewriter
 }{
-	{archive.Exports, [][2]string{{merged, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Export) tables.Time { return r.TS })},
-	{archive.Exporters, [][2]string{{pending, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Exporter) tables.Time { return r.TS })},
-	{archive.Sockets, [][2]string{{pending, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Socket) tables.Time { return r.TS })},
+	{archive.Exports, [][2]string{{merged, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Export) tables.Time { return r.TS }, foldExports)},
+	{archive.Exporters, [][2]string{{pending, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Exporter) tables.Time { return r.TS }, nil)},
+	{archive.Sockets, [][2]string{{pending, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Socket) tables.Time { return r.TS }, nil)},
 }
 
 // Loop merges and settles what is recorded until ctx ends; there is one for an
@@ -162,7 +162,7 @@ func climb(ctx context.Context, a *archive.Archive, family archive.Family, rewri
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := merge(ctx, a, run, rewrite, to); err != nil {
+			if err := merge(ctx, a, cat, run, rewrite, to); err != nil {
 				return fmt.Errorf("merge %s to level %s: %w", family, to, err)
 			}
 			for _, u := range run {
@@ -174,7 +174,7 @@ func climb(ctx context.Context, a *archive.Archive, family archive.Family, rewri
 }
 
 // merge replaces units, which follow each other, by one of a higher level.
-func merge(ctx context.Context, a *archive.Archive, run []unit, rewrite rewriter, to string) error {
+func merge(ctx context.Context, a *archive.Archive, cat *archive.Catalog, run []unit, rewrite rewriter, to string) error {
 	tx, err := a.Begin(writer)
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ func merge(ctx context.Context, a *archive.Archive, run []unit, rewrite rewriter
 	if files[0].Lane == lateLane && to != pending {
 		width = bucket(files)
 	}
-	if err := rewrite(ctx, tx, files, to, width); err != nil {
+	if err := rewrite(ctx, tx, cat, files, to, width); err != nil {
 		return errors.Join(err, tx.Abort())
 	}
 	return tx.Commit()
@@ -221,13 +221,20 @@ func bucket(files []archive.File) tables.Time {
 
 // rewriter merges files into new ones of a level, in time order; with a width,
 // rows of different multiples of it go to different files.
-type rewriter func(ctx context.Context, tx *archive.Tx, files []archive.File, level string, width tables.Time) error
+type rewriter func(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []archive.File, level string, width tables.Time) error
+
+// fold says what becomes of a file's rows by what was decided about them.
+type fold[T any] func(ctx context.Context, cat *archive.Catalog, f archive.File) (*rows.Edit[T], error)
 
 // rewriteOf merges by the column, but for the few rows that are late.
-func rewriteOf[T any](ts func(*T) tables.Time) rewriter {
-	return func(ctx context.Context, tx *archive.Tx, files []archive.File, level string, width tables.Time) error {
+func rewriteOf[T any](ts func(*T) tables.Time, fold fold[T]) rewriter {
+	return func(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []archive.File, level string, width tables.Time) error {
+		o := archive.MergeOptions[T]{Sets: assignedColumns}
+		if fold != nil {
+			o.Edit = func(f archive.File) (*rows.Edit[T], error) { return fold(ctx, cat, f) }
+		}
 		if width == 0 {
-			return archive.Merge[T](ctx, tx, files, level)
+			return archive.Merge(ctx, tx, files, level, o)
 		}
 		var out *rows.Writer[T]
 		var until tables.Time
@@ -239,7 +246,7 @@ func rewriteOf[T any](ts func(*T) tables.Time) rewriter {
 			out = nil
 			return err
 		}
-		written, err := mergeRows(ctx, files, ts, func(rows []T) (err error) {
+		written, err := mergeEdited(ctx, files, ts, o.Edit, func(rows []T) (err error) {
 			for len(rows) > 0 {
 				if out != nil && ts(&rows[0]) >= until {
 					if err := end(); err != nil {

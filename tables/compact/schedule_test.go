@@ -49,12 +49,10 @@ func record(t *testing.T, a *archive.Archive, first, n int, at tables.Time, lane
 	}
 }
 
-func exportTS(r *tables.Export) tables.Time { return r.TS }
-
 // wantExports holds the archive to having exactly the rows numbered from 0.
 func wantExports(t *testing.T, a *archive.Archive, n int) {
 	t.Helper()
-	got := rowsOf(t, a, archive.Exports, exportTS)
+	got := exports(t, a)
 	ids := make([]int, 0, len(got))
 	for i := range got {
 		ids = append(ids, int(got[i].FlowID))

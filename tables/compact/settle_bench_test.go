@@ -56,7 +56,7 @@ func BenchmarkSettle(b *testing.B) {
 		b.StartTimer()
 		var stats Stats
 		for m := range tables.Time(minutes) {
-			if err := settle(context.Background(), a, begin+m*60*second+80*second+settleWait, wide, &stats); err != nil {
+			if err := settleDue(context.Background(), a, begin+m*60*second+80*second+settleWait, wide, &stats); err != nil {
 				b.Fatal(err)
 			}
 			var mem runtime.MemStats

@@ -286,6 +286,7 @@ func TestAnyOrder(t *testing.T) {
 		rounds = 15
 	}
 	var late, forced, folded int64
+	var decisions int
 	for seed := range uint64(rounds) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		w := randomWorld(r, 12)
@@ -322,6 +323,7 @@ func TestAnyOrder(t *testing.T) {
 				s := settleAt(t, a, tables.Time(r.IntN(5000))*second, limits{int64(1 + r.IntN(10)), r.IntN(10)})
 				late, forced, folded = late+s.Late, forced+s.Forced, folded+s.Folded
 			}
+			decisions += mergeSome(t, a, r)
 			list, rows := withYoung(t, a)
 			check(fmt.Sprint("step ", step), list, rows)
 			if t.Failed() {
@@ -343,9 +345,52 @@ func TestAnyOrder(t *testing.T) {
 		}
 		a.Close()
 	}
-	if late == 0 || forced == 0 || folded == 0 {
-		t.Errorf("%d late, %d forced, %d folded: the worlds are too simple", late, forced, folded)
+	if late == 0 || forced == 0 || folded == 0 || decisions == 0 {
+		t.Errorf("%d late, %d forced, %d folded, %d decisions folded in: the worlds are too simple", late, forced, folded, decisions)
 	}
+}
+
+// mergeSome merges some of what is settled, as Round does, and tells how many
+// decisions there are less.
+func mergeSome(t *testing.T, a *archive.Archive, r *rand.Rand) int {
+	t.Helper()
+	open := func() (n int) {
+		cat, err := a.Catalog()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range []archive.Family{archive.Exports, archive.Connections} {
+			for _, f := range cat.Files(family) {
+				if d, ok := cat.Decisions(f); ok {
+					n += int(d.Rows)
+				}
+			}
+		}
+		return n
+	}
+	before := open()
+	for _, m := range []struct {
+		family  archive.Family
+		rewrite rewriter
+	}{
+		{archive.Exports, recorded[0].rewrite},
+		{archive.Connections, rewriteOf(func(r *tables.Connection) tables.Time { return r.TS }, foldConnections)},
+	} {
+		var err error
+		switch r.IntN(6) {
+		case 0:
+			err = foldMany(context.Background(), a, m.family, m.rewrite, 1, &Stats{})
+		case 1:
+			level := []string{merged, hourly, daily}[r.IntN(3)]
+			up := map[string]string{merged: hourly, hourly: daily, daily: daily}[level]
+			plan := func(units []unit) [][]unit { return pick(units, level, 2, maxRows) }
+			err = climb(context.Background(), a, m.family, m.rewrite, up, plan, &Stats{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return before - open()
 }
 
 // takeFlows takes metered rows over as Run does.
@@ -377,11 +422,11 @@ func withYoung(t *testing.T, a *archive.Archive) ([]tables.Connection, map[table
 		t.Errorf("%d rows skipped", y.Skipped)
 	}
 	list := slices.DeleteFunc(connections(t, a), func(c tables.Connection) bool {
-		return slices.Contains(y.Replaces, ConnectionKey{c.ConnID, c.Site})
+		return slices.Contains(y.Replaces, tables.Replaced{TS: c.TS, ConnID: c.ConnID, Site: c.Site})
 	})
 	list = append(list, y.Connections...)
 	of, settled := map[tables.ID]tables.ID{}, false
-	for _, x := range rowsOf(t, a, archive.Exports, func(x *tables.Export) tables.Time { return x.TS }) {
+	for _, x := range exports(t, a) {
 		if x.ConnID.Set {
 			of[x.FlowID], settled = x.ConnID.V, true
 		}
@@ -390,7 +435,7 @@ func withYoung(t *testing.T, a *archive.Archive) ([]tables.Connection, map[table
 		if _, known := of[x.FlowID]; known {
 			t.Errorf("row %d has a conversation", x.FlowID)
 		}
-		of[x.FlowID] = x.ConnID
+		of[x.FlowID] = x.ConnID.V
 	}
 	// The row of a conversation that is another one now has its old id until
 	// it is settled again.
@@ -487,64 +532,5 @@ func TestStepsAgree(t *testing.T) {
 			}
 			a.Close()
 		}
-	}
-}
-
-// TestCarriedSaysAsMuch holds what is carried to giving the connection that the
-// rows themselves give.
-func TestCarriedSaysAsMuch(t *testing.T) {
-	r := rand.New(rand.NewPCG(7, 8))
-	fewer := 0
-	for range 2000 {
-		kinds := [][]int32{{0x12, 0x1b, 0x10}, {0x02, 0x12, 0x10, 0x18}, {0x10, 0x11, 0x14}}[r.IntN(3)]
-		s := &subject{}
-		for i := range 2 + r.IntN(30) {
-			from := float64(r.IntN(2000)) + float64(i)/1000
-			x := export([]string{"r1", "r2"}[r.IntN(2)], from, from+float64(r.IntN(100)), int64(1+r.IntN(9))*int64(1-2*r.IntN(2)))
-			x.InIf = tables.Some(int64(r.IntN(2)))
-			x.Action = []string{"", "", "", "allow", "deny"}[r.IntN(5)]
-			if r.IntN(4) > 0 {
-				x.TCPFlags = tables.Some(kinds[r.IntN(len(kinds))])
-			}
-			if r.IntN(4) == 0 {
-				x.ReversePackets, x.ReverseBytes = tables.Some(int64(r.IntN(5))), tables.Some(int64(100*r.IntN(5)))
-				x.ReverseTCPFlags = tables.Some(kinds[r.IntN(len(kinds))])
-			}
-			if r.IntN(8) == 0 {
-				x.Sampling = tables.Some(int64(1 + 99*r.IntN(2)))
-			}
-			e, side := exportEnds(&x)
-			p := pieceOf(&x, side)
-			s.ends = e
-			s.add(&p)
-		}
-		s.resolve()
-		for _, talk := range s.talks {
-			want := talk.connection(s)
-			pieces := follow(talk.pieces, s.idle())
-			if len(pieces) < len(talk.pieces) {
-				fewer++
-			}
-			carried := *talk
-			carried.pieces = nil
-			for i := range pieces {
-				row := pieces[i].carry(&s.ends, talk.id)
-				e, p := carriedPiece(&row)
-				if e != s.ends {
-					t.Fatalf("ends %+v, want %+v", e, s.ends)
-				}
-				carried.pieces = append(carried.pieces, p)
-			}
-			sortPieces(carried.pieces)
-			if got := carried.connection(s); !reflect.DeepEqual(got, want) {
-				t.Fatalf("got\n%swant\n%s", told([]tables.Connection{got}), told([]tables.Connection{want}))
-			}
-			if carried.ended() != talk.ended() || carried.mayGoOn(s.idle(), talk.to+400*second) != talk.mayGoOn(s.idle(), talk.to+400*second) {
-				t.Fatal("whether it may go on")
-			}
-		}
-	}
-	if fewer < 1000 {
-		t.Errorf("%d talks were put into fewer pieces", fewer)
 	}
 }

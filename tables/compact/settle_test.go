@@ -10,6 +10,7 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/compact/settle"
 )
 
 var (
@@ -47,10 +48,19 @@ func via(in, out int64, direction string) func(*tables.Export) {
 	return func(x *tables.Export) { x.InIf, x.OutIf, x.Direction = tables.Some(in), tables.Some(out), direction }
 }
 
+// serial numbers rows of exports: each has an id of its own.
+var serial = tables.ID(1 << 32)
+
 // putExports commits rows as the collector does once its micro files are one.
 func putExports(t *testing.T, a *archive.Archive, writer string, list []tables.Export) {
 	t.Helper()
 	list = slices.Clone(list)
+	for i := range list {
+		if list[i].FlowID == 0 {
+			serial++
+			list[i].FlowID = serial
+		}
+	}
 	sortExports(list)
 	tx, err := a.Begin(writer)
 	if err != nil {
@@ -73,7 +83,7 @@ const settledLate = tables.Time(1e6 * 1e6) // long after all rows
 func settleAt(t *testing.T, a *archive.Archive, at tables.Time, l limits) Stats {
 	t.Helper()
 	var s Stats
-	if err := settle(context.Background(), a, at, l, &s); err != nil {
+	if err := settleDue(context.Background(), a, at, l, &s); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -112,19 +122,19 @@ func told(list []tables.Connection) string {
 // are there, and returns them by time.
 func settledExports(t *testing.T, a *archive.Archive) []tables.Export {
 	t.Helper()
-	ids := map[key]bool{}
+	ids := map[settle.ID]bool{}
 	for _, c := range connections(t, a) {
-		if ids[key{c.ConnID, c.Site}] {
+		if ids[settle.ID{ConnID: c.ConnID, Site: c.Site}] {
 			t.Errorf("two connections %s", c.ConnID)
 		}
-		ids[key{c.ConnID, c.Site}] = true
+		ids[settle.ID{ConnID: c.ConnID, Site: c.Site}] = true
 	}
 	for _, c := range rowsOf(t, a, archive.Carried, func(c *tables.Carried) tables.Time { return c.TS }) {
-		ids[key{c.ConnID, c.Site}] = true
+		ids[settle.ID{ConnID: c.ConnID, Site: c.Site}] = true
 	}
-	list := rowsOf(t, a, archive.Exports, func(x *tables.Export) tables.Time { return x.TS })
+	list := exports(t, a)
 	for _, x := range list {
-		if !x.ConnID.Set || !ids[key{x.ConnID.V, x.Site}] {
+		if !x.ConnID.Set || !ids[settle.ID{ConnID: x.ConnID.V, Site: x.Site}] {
 			t.Errorf("row %s of %s at %d: conversation %v is nowhere", x.Src, x.Observer, x.TS, x.ConnID)
 		}
 	}

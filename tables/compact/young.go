@@ -7,6 +7,7 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/compact/settle"
 )
 
 // youngLimit bounds the rows Young reads that no run has settled, of which one
@@ -21,27 +22,13 @@ type Recent struct {
 	Connections []tables.Connection
 	// Replaces are the stored connections that Connections has anew: whoever
 	// puts both together leaves these out of what is stored.
-	Replaces []ConnectionKey
+	Replaces []tables.Replaced
 	// Rows are the conversations of rows of exports that have none stored.
-	Rows []RowConversation
+	Rows []tables.Assigned
 	// Skipped counts the rows that were too many to look at; the earliest are
 	// left out. They lie between SkippedFrom and SkippedTo.
 	Skipped                int64
 	SkippedFrom, SkippedTo tables.Time
-}
-
-// ConnectionKey names a stored connection.
-type ConnectionKey struct {
-	ConnID tables.ID
-	Site   string
-}
-
-// RowConversation tells the conversation of a row.
-type RowConversation struct {
-	FlowID, ConnID tables.ID
-	// Segments and CutPackets are those of the metered rows; see Export.
-	Segments   []int32
-	CutPackets tables.Opt[int64]
 }
 
 // Unsettled tells whether a file of exports or flows holds rows that no run has
@@ -78,62 +65,43 @@ func young(ctx context.Context, cat *archive.Catalog, limit int64) (*Recent, err
 		files = files[:i]
 		break
 	}
-	st := newStep(ctx, cat)
-	if err := st.carried(); err != nil {
+	w := newWork(ctx, cat)
+	if err := w.carried(); err != nil {
 		return nil, err
 	}
 	for _, f := range files {
 		var err error
 		if f.Family == archive.Exports {
-			err = st.exports(f)
+			err = w.exports(f)
 		} else {
-			err = scan(ctx, f, func(rows []tables.Flow) error {
-				for i := range rows {
-					st.meter(&rows[i], "", true)
-				}
-				return nil
-			}, pieceColumns...)
+			err = each(ctx, f, func(f *tables.Flow) { w.book.Flow(f, "") }, settle.FlowColumns...)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	if len(st.subjects) == 0 {
+	if w.book.Empty() {
 		return out, nil
 	}
-	if err := st.build(); err != nil {
+	if err := w.build(); err != nil {
 		return nil, err
 	}
-	over, _, _ := st.divide(math.MaxInt64, 0)
-	if err := st.connections(over, func(r *tables.Connection, _ *stored) error {
+	over, _, _ := w.book.Divide(math.MaxInt64, 0)
+	if err := w.connections(over, func(r *tables.Connection, _ bool) error {
 		out.Connections = append(out.Connections, *r)
 		return nil
 	}); err != nil {
 		return nil, err
 	}
-	for id, o := range st.stored {
-		if o.done {
-			out.Replaces = append(out.Replaces, ConnectionKey{id.id, id.site})
-		}
+	for _, o := range w.book.Done() {
+		out.Replaces = append(out.Replaces, tables.Replaced{TS: o.TS, ConnID: o.ConnID, Site: o.Site})
 	}
-	for _, f := range files {
-		if f.Family != archive.Exports {
-			continue
-		}
-		if err := scan(ctx, f, func(rows []tables.Export) error {
-			for i := range rows {
-				x := &rows[i]
-				st.settle(x)
-				out.Rows = append(out.Rows, RowConversation{x.FlowID, x.ConnID.V, x.Segments, x.CutPackets})
-			}
-			return nil
-		}, rowColumns...); err != nil {
-			return nil, err
+	for _, n := range w.news {
+		for i := range n.rows {
+			a := tables.Assigned{FlowID: n.ids[i]}
+			n.rows[i].Assign(&a)
+			out.Rows = append(out.Rows, a)
 		}
 	}
 	return out, nil
 }
-
-// rowColumns are what settle reads of a row, and its id.
-var rowColumns = []string{"ts", "ts_end", "site", "src_hi", "src_lo", "dst_hi", "dst_lo", "src_port", "dst_port",
-	"protocol_number", "tunnel_type", "tunnel_id", "cid", "flow_id"}

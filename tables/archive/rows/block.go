@@ -146,9 +146,15 @@ func (v *vector) rewind() {
 }
 
 // add appends n rows, the first at base.
-func (b *block) add(base unsafe.Pointer, n int) {
+func (b *block) add(base unsafe.Pointer, n int) { b.addSome(base, n, nil) }
+
+// addSome is add, but for some columns only; nil: for all.
+func (b *block) addSome(base unsafe.Pointer, n int, some []bool) {
 	stride := b.codec.size
 	for i := range b.codec.columns {
+		if some != nil && !some[i] {
+			continue
+		}
 		c, v := &b.codec.columns[i], &b.vectors[i]
 		if !v.seen {
 			if !c.anySet(base, stride, n) {
@@ -389,65 +395,71 @@ func (v *vector) store(c *column, from, n int, base unsafe.Pointer, stride uintp
 // gather appends rows of another block of the same codec, in the order named.
 func (b *block) gather(from *block, rows []int32) {
 	for i := range b.codec.columns {
-		c, v, w := &b.codec.columns[i], &b.vectors[i], &from.vectors[i]
-		if !w.seen {
-			if v.seen {
-				v.skip(c, len(rows))
-			}
-			continue
-		}
-		if !v.seen {
-			v.begin(c, b.rows)
-		}
-		if c.optional {
-			nulls := v.nulls
-			v.set = pick(v.set, w.set, rows)
-			if w.nulls > 0 {
-				for _, there := range v.set[b.rows:] {
-					nulls += 1 - int(there)
-				}
-			}
-			v.nulls = nulls
-		}
-		switch c.shape {
-		case shape64:
-			v.wide = pick(v.wide, w.wide, rows)
-		case shape32, shapeBool:
-			v.narrow = pick(v.narrow, w.narrow, rows)
-		case shapeText:
-			if v.adopt(w) {
-				v.narrow = pick(v.narrow, w.narrow, rows)
-				break
-			}
-			to := make([]int32, len(w.texts)) // a text's index here, from 1
-			for _, r := range rows {
-				x := int32(0)
-				if w.set[r] == 1 {
-					k := w.narrow[r]
-					if to[k] == 0 {
-						to[k] = 1 + v.text(w.texts[k])
-					}
-					x = to[k] - 1
-				}
-				v.narrow = append(v.narrow, x)
-			}
-		case shapeList:
-			for _, r := range rows {
-				first, last := w.span(int(r))
-				v.items = append(v.items, w.items[first:last]...)
-				v.ends = append(v.ends, len(v.items))
-			}
-		case shapeBytes:
-			before := len(v.bytes)
-			for _, r := range rows {
-				first, last := w.span(int(r))
-				v.bytes = append(v.bytes, w.bytes[first:last]...)
-				v.ends = append(v.ends, len(v.bytes))
-			}
-			b.blobs += len(v.bytes) - before
-		}
+		v := &b.vectors[i]
+		before := len(v.bytes)
+		v.gather(&b.codec.columns[i], b.rows, &from.vectors[i], rows)
+		b.blobs += len(v.bytes) - before
 	}
 	b.rows += len(rows)
+}
+
+// gather appends what rows have in another vector of the same column to those of
+// so many rows.
+func (v *vector) gather(c *column, before int, w *vector, rows []int32) {
+	if !w.seen {
+		if v.seen {
+			v.skip(c, len(rows))
+		}
+		return
+	}
+	if !v.seen {
+		v.begin(c, before)
+	}
+	if c.optional {
+		nulls := v.nulls
+		v.set = pick(v.set, w.set, rows)
+		if w.nulls > 0 {
+			for _, there := range v.set[before:] {
+				nulls += 1 - int(there)
+			}
+		}
+		v.nulls = nulls
+	}
+	switch c.shape {
+	case shape64:
+		v.wide = pick(v.wide, w.wide, rows)
+	case shape32, shapeBool:
+		v.narrow = pick(v.narrow, w.narrow, rows)
+	case shapeText:
+		if v.adopt(w) {
+			v.narrow = pick(v.narrow, w.narrow, rows)
+			break
+		}
+		to := make([]int32, len(w.texts)) // a text's index here, from 1
+		for _, r := range rows {
+			x := int32(0)
+			if w.set[r] == 1 {
+				k := w.narrow[r]
+				if to[k] == 0 {
+					to[k] = 1 + v.text(w.texts[k])
+				}
+				x = to[k] - 1
+			}
+			v.narrow = append(v.narrow, x)
+		}
+	case shapeList:
+		for _, r := range rows {
+			first, last := w.span(int(r))
+			v.items = append(v.items, w.items[first:last]...)
+			v.ends = append(v.ends, len(v.items))
+		}
+	case shapeBytes:
+		for _, r := range rows {
+			first, last := w.span(int(r))
+			v.bytes = append(v.bytes, w.bytes[first:last]...)
+			v.ends = append(v.ends, len(v.bytes))
+		}
+	}
 }
 
 // pick appends values of rows.

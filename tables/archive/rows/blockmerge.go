@@ -29,7 +29,7 @@ const (
 //
 // Memory grows with the number of files that lie over each other in time, by
 // two row groups' column each, not with their rows.
-func Merge[T any](ctx context.Context, to Target, files []File, o Options) (File, error) {
+func Merge[T any](ctx context.Context, to Target, files []File, o Options, edits Edits[T]) (File, error) {
 	c, err := codecOf[T]()
 	if err == nil && (c.start.at == none || c.start.optional) {
 		err = fmt.Errorf("%s have no time to merge by", c.family.Name)
@@ -37,7 +37,7 @@ func Merge[T any](ctx context.Context, to Target, files []File, o Options) (File
 	if err != nil {
 		return File{}, to.Finish(File{}, err)
 	}
-	m := &blockMerge{codec: c, out: newBlockFile(c, to, o)}
+	m := &blockMerge{codec: c, out: newBlockFile(c, to, o), edits: edits.begin(c)}
 	err = m.run(ctx, files)
 	return m.out.finish(errors.Join(err, m.closeAll()))
 }
@@ -50,9 +50,10 @@ type blockMerge struct {
 	inputs  []*mergeInput  // a heap by the time of the next row
 	opened  []*blockReader // to be closed
 	slab    []mergeSource
-	total   int     // rows of the sources
-	bytes   int64   // of the sources
-	order   []int32 // rows of the slab as they are to stand, in the sources' rows
+	total   int      // rows of the sources
+	bytes   int64    // of the sources
+	order   []int32  // rows of the slab as they are to stand, in the sources' rows
+	edits   *editing // nil when no file is edited
 	scratch vector
 	reading readScratch
 }
@@ -65,6 +66,8 @@ type mergeInput struct {
 	times  []int64
 	at     int // next row
 	base   int // of the row group in the slab; -1 when it is not part of it
+	first  int // row of the file that the group begins with
+	edit   *edit
 }
 
 // numbered is a file and its place among those that are merged.
@@ -191,7 +194,7 @@ func (m *blockMerge) run(ctx context.Context, files []File) error {
 		if err := m.fill(); err != nil {
 			return err
 		}
-		if len(m.order) == 0 {
+		if len(m.order) == 0 && len(m.inputs)+len(m.waiting) == 0 {
 			return nil
 		}
 		if err := m.write(ctx); err != nil {
@@ -232,9 +235,7 @@ func (m *blockMerge) fill() error {
 		if len(m.waiting) > 0 {
 			stop = in.until(int64(m.waiting[0].MinTS), stop)
 		}
-		for stop = max(stop, in.at+1); in.at < stop; in.at++ {
-			m.order = append(m.order, int32(in.base+in.at))
-		}
+		m.take(in, max(stop, in.at+1))
 		if in.at == len(in.times) {
 			in.group++
 			more, err := m.load(in)
@@ -250,6 +251,16 @@ func (m *blockMerge) fill() error {
 		m.sink()
 	}
 	return nil
+}
+
+// take puts the rows of a file up to stop into the slab.
+func (m *blockMerge) take(in *mergeInput, stop int) {
+	for ; in.at < stop; in.at++ {
+		if in.edit != nil && m.edits.drop(in.edit, in.first+in.at, len(m.order)) {
+			continue
+		}
+		m.order = append(m.order, int32(in.base+in.at))
+	}
 }
 
 func (in *mergeInput) next() int64 { return in.times[in.at] }
@@ -272,6 +283,11 @@ func (m *blockMerge) open(f numbered) error {
 	}
 	m.opened = append(m.opened, r)
 	in := &mergeInput{in: r, number: f.number}
+	if m.edits != nil {
+		if in.edit, err = m.edits.of(f.number); err != nil {
+			return err
+		}
+	}
 	more, err := m.load(in)
 	if err != nil || !more {
 		return err
@@ -285,6 +301,7 @@ func (m *blockMerge) open(f numbered) error {
 
 // load reads the times of the file's row group; false when there is none.
 func (m *blockMerge) load(in *mergeInput) (bool, error) {
+	in.first += len(in.times)
 	in.base, in.at = -1, 0
 	if in.group >= len(in.in.groups) {
 		return false, nil
@@ -336,6 +353,7 @@ func (m *blockMerge) write(ctx context.Context) error {
 	for at := 0; at < len(m.order); at += GroupRows {
 		groups = append(groups, m.out.begin(min(GroupRows, len(m.order)-at)))
 	}
+	set := m.edits.order(m.order, m.total) // for the columns that are set
 	for i := range m.codec.columns {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -350,12 +368,18 @@ func (m *blockMerge) write(ctx context.Context) error {
 			}
 			before += s.rows
 		}
+		order := m.order
+		if set != nil && m.edits.sets[i] {
+			m.edits.append(v, i, before)
+			order = set
+		}
 		for k, g := range groups {
-			if err := m.out.column(g, i, v, m.order[k*GroupRows:][:g.rows]); err != nil {
+			if err := m.out.column(g, i, v, order[k*GroupRows:][:g.rows]); err != nil {
 				return err
 			}
 		}
 	}
+	m.edits.reset()
 	for _, g := range groups {
 		if err := m.out.end(g); err != nil {
 			return err

@@ -75,7 +75,7 @@ func TestMerge(t *testing.T) {
 
 	slices.SortStableFunc(want, func(a, b tables.Export) int { return cmp.Compare(a.TS, b.TS) })
 	to := newTarget(t)
-	if _, err := Merge[tables.Export](context.Background(), to, files, Options{}); err != nil {
+	if _, err := Merge(context.Background(), to, files, Options{}, Edits[tables.Export]{}); err != nil {
 		t.Fatal(err)
 	}
 	merged := to.holds
@@ -134,7 +134,7 @@ func TestMergeOfFlippedBits(t *testing.T) {
 		}
 		damaged := f
 		damaged.Path = bad
-		if _, err := Merge[tables.Export](context.Background(), newTarget(t), []File{damaged}, Options{}); err != nil {
+		if _, err := Merge(context.Background(), newTarget(t), []File{damaged}, Options{}, Edits[tables.Export]{}); err != nil {
 			refused++
 		}
 	}

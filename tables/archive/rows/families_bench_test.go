@@ -69,7 +69,7 @@ func benchmarkFamily[T any](b *testing.B, name string, rows []T) {
 		return nil
 	})
 	run("merge", func() error {
-		_, err := Merge[T](context.Background(), newTarget(b), files, Options{})
+		_, err := Merge(context.Background(), newTarget(b), files, Options{}, Edits[T]{})
 		return err
 	})
 }

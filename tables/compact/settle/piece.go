@@ -1,4 +1,4 @@
-package compact
+package settle
 
 import (
 	"cmp"
@@ -9,59 +9,6 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 )
-
-// ends names what conversations are told apart within: a conversation is the
-// rows of one ends that no silence divides. The lower end comes first, so that
-// both directions have the same. The cid tells ICMP's types apart; it is a hash,
-// and the tuple beside it confirms it.
-type ends struct {
-	site       string
-	tunnelType string
-	cid        uint64
-	tunnelID   int64
-	low, high  tables.Addr
-	lowPort    int32
-	highPort   int32
-	protocol   int32
-}
-
-// makeEnds orders the ends; side is 0 when the source is the lower one.
-func makeEnds(site string, cid uint64, src, dst tables.Addr, srcPort, dstPort, protocol int32, tunnelType string, tunnelID int64) (e ends, side uint8) {
-	e = ends{site: site, tunnelType: tunnelType, cid: cid, tunnelID: tunnelID, low: src, high: dst, lowPort: srcPort, highPort: dstPort, protocol: protocol}
-	if c := src.Compare(dst); c > 0 || c == 0 && srcPort > dstPort {
-		e.low, e.high, e.lowPort, e.highPort = dst, src, dstPort, srcPort
-		return e, 1
-	}
-	return e, 0
-}
-
-func exportEnds(x *tables.Export) (ends, uint8) {
-	return makeEnds(x.Site, x.CID, x.Src, x.Dst, x.SrcPort, x.DstPort, x.Protocol, x.TunnelType, x.TunnelID.V)
-}
-
-func flowEnds(f *tables.Flow) (ends, uint8) {
-	return makeEnds(f.Site, f.CID, f.Src, f.Dst, f.SrcPort, f.DstPort, f.Protocol, f.TunnelType, f.TunnelID.V)
-}
-
-const (
-	// idleTCP and idleOther are the silences that end a conversation: the
-	// meter's defaults, so that both kinds of observers divide alike.
-	idleTCP   = 300 * tables.Time(1e6)
-	idleOther = 60 * tables.Time(1e6)
-	// skew is how far an exporter's clock may be off a sensor's for its rows
-	// to be those of the conversation the sensor metered.
-	skew = 2 * tables.Time(1e6)
-	// slack: a sensor that exporters' rows outlast by more was not there all
-	// the time, and its counters are not the conversation's.
-	slack = 10 * tables.Time(1e6)
-)
-
-func (e *ends) idle() tables.Time {
-	if e.protocol == tables.ProtocolTCP {
-		return idleTCP
-	}
-	return idleOther
-}
 
 type total struct{ packets, bytes int64 }
 
@@ -111,7 +58,6 @@ type piece struct {
 	client   uint8 // the side, when there is a hint
 	hintAt   tables.Time
 	action   uint8
-	file     int32 // of step.files, from 1, when an earlier run settled it
 }
 
 // noTime stands for a SYN that was not seen.
@@ -262,17 +208,17 @@ func (p *piece) join(q *piece) {
 
 // carry is the row that keeps the piece for the next run, and carriedPiece the
 // way back.
-func (p *piece) carry(e *ends, id tables.ID) tables.Carried {
+func (p *piece) carry(k *Key, id tables.ID) tables.Carried {
 	side := p.source
-	c := tables.Carried{TS: p.ts, TSEnd: p.end, Observer: p.observer, Site: e.site, Stream: p.stream,
-		Src: e.low, Dst: e.high, SrcPort: e.lowPort, DstPort: e.highPort, Protocol: e.protocol,
-		TunnelType: e.tunnelType, Bytes: p.count[side].bytes, Packets: p.count[side].packets,
-		Action: actionNames[p.action], Rows: p.rows, Longest: int64(p.longest), CID: e.cid, ConnID: id}
+	c := tables.Carried{TS: p.ts, TSEnd: p.end, Observer: p.observer, Site: k.site, Stream: p.stream,
+		Src: k.low, Dst: k.high, SrcPort: k.lowPort, DstPort: k.highPort, Protocol: k.protocol,
+		TunnelType: k.tunnelType, Bytes: p.count[side].bytes, Packets: p.count[side].packets,
+		Action: actionNames[p.action], Rows: p.rows, Longest: int64(p.longest), CID: k.cid, ConnID: id}
 	if side == 1 {
 		c.Src, c.Dst, c.SrcPort, c.DstPort = c.Dst, c.Src, c.DstPort, c.SrcPort
 	}
-	if e.tunnelID != 0 {
-		c.TunnelID = tables.Some(e.tunnelID)
+	if k.tunnelID != 0 {
+		c.TunnelID = tables.Some(k.tunnelID)
 	}
 	if p.icmpType >= 0 {
 		c.ICMPType, c.ICMPCode = tables.Some(p.icmpType), tables.Some(p.icmpCode)
@@ -305,8 +251,8 @@ func (p *piece) carry(e *ends, id tables.ID) tables.Carried {
 	return c
 }
 
-func carriedPiece(c *tables.Carried) (ends, piece) {
-	e, side := makeEnds(c.Site, c.CID, c.Src, c.Dst, c.SrcPort, c.DstPort, c.Protocol, c.TunnelType, c.TunnelID.V)
+func carriedPiece(c *tables.Carried) (Key, piece) {
+	k, side := makeKey(c.Site, c.CID, c.Src, c.Dst, c.SrcPort, c.DstPort, c.Protocol, c.TunnelType, c.TunnelID.V)
 	p := piece{ts: c.TS, end: c.TSEnd, observer: c.Observer, stream: c.Stream, was: c.ConnID, flags: [2]int32{-1, -1},
 		syn: [2]tables.Time{noTime, noTime}, sampling: c.Sampling.V, rows: c.Rows, longest: tables.Time(c.Longest),
 		icmpType: -1, icmpCode: -1, source: side, action: actionOf(c.Action)}
@@ -335,7 +281,7 @@ func carriedPiece(c *tables.Carried) (ends, piece) {
 			p.client = 1 - side
 		}
 	}
-	return e, p
+	return k, p
 }
 
 func sortPieces(list []piece) {

@@ -1,4 +1,4 @@
-package compact
+package settle
 
 import (
 	"cmp"
@@ -44,8 +44,8 @@ const (
 
 func (a *account) packets() int64 { return tables.AddCounts(a.side[0].packets, a.side[1].packets) }
 
-// stretch is what an observer counted at one place without an idle silence.
-type stretch struct {
+// run is what an observer counted at one place without an idle silence.
+type run struct {
 	from, to tables.Time
 	total
 	sampling int64
@@ -61,7 +61,7 @@ const maxRuns = 256
 
 // sum adds up what the observer counted in one direction.
 func (a *account) sum(side int, pieces []piece, idle tables.Time) {
-	var runs []stretch
+	var runs []run
 	for i := range pieces {
 		p := &pieces[i]
 		if p.observer != a.observer {
@@ -85,7 +85,7 @@ func (a *account) sum(side int, pieces []piece, idle tables.Time) {
 			r.total = r.total.plus(p.count[side].times(rate))
 			continue
 		}
-		runs = append(runs, stretch{from: p.ts, to: p.end, stream: p.stream, sampling: p.sampling, group: len(runs),
+		runs = append(runs, run{from: p.ts, to: p.end, stream: p.stream, sampling: p.sampling, group: len(runs),
 			total: p.count[side].times(rate)})
 	}
 	if len(runs) == 1 {
@@ -114,7 +114,7 @@ func (a *account) sum(side int, pieces []piece, idle tables.Time) {
 		stream uint64
 	}
 	at := map[place]int{}
-	var sums []stretch
+	var sums []run
 	for _, r := range runs {
 		key := place{r.group, r.stream}
 		k, ok := at[key]
@@ -126,7 +126,7 @@ func (a *account) sum(side int, pieces []piece, idle tables.Time) {
 		sums[k].total, sums[k].sampling = sums[k].total.plus(r.total), max(sums[k].sampling, r.sampling)
 	}
 	// The best of each group counts: whole before sampled, then the most.
-	slices.SortFunc(sums, func(x, y stretch) int {
+	slices.SortFunc(sums, func(x, y run) int {
 		return cmp.Or(cmp.Compare(x.group, y.group), cmp.Compare(min(max(x.sampling, 1), 2), min(max(y.sampling, 1), 2)),
 			cmp.Compare(y.packets, x.packets), cmp.Compare(y.bytes, x.bytes), cmp.Compare(x.sampling, y.sampling))
 	})
@@ -138,13 +138,13 @@ func (a *account) sum(side int, pieces []piece, idle tables.Time) {
 	}
 }
 
-func (a *account) take(side int, r *stretch) {
+func (a *account) take(side int, r *run) {
 	a.side[side].total = a.side[side].total.plus(r.total)
 	a.sampling, a.sampled = max(a.sampling, r.sampling), a.sampled || r.sampling > 1
 }
 
 // same tells whether two runs of different places are of the same packets.
-func (r *stretch) same(q *stretch) bool {
+func (r *run) same(q *run) bool {
 	if r.stream == q.stream {
 		return false
 	}
@@ -153,22 +153,22 @@ func (r *stretch) same(q *stretch) bool {
 }
 
 // accounts lists what each observer says, the best first.
-func (t *talk) accounts(idle tables.Time) (list []account) {
-	for i := range t.pieces {
-		observer := t.pieces[i].observer
+func (c *Conversation) accounts(idle tables.Time) (list []account) {
+	for i := range c.pieces {
+		observer := c.pieces[i].observer
 		if slices.ContainsFunc(list, func(a account) bool { return a.observer == observer }) {
 			continue
 		}
 		a := account{observer: observer, flags: [2]int32{-1, -1}, rank: rankAll}
-		a.sum(0, t.pieces, idle)
-		a.sum(1, t.pieces, idle)
+		a.sum(0, c.pieces, idle)
+		a.sum(1, c.pieces, idle)
 		if a.sampled {
 			a.rank = rankSampled
 		}
 		list = append(list, a)
 	}
-	if t.metered != nil {
-		list = append(list, t.meteredAccount())
+	if c.metered != nil {
+		list = append(list, c.meteredAccount())
 	}
 	slices.SortFunc(list, func(a, b account) int { return a.compare(&b, a.packets(), b.packets()) })
 	return list
@@ -186,24 +186,24 @@ func (a *account) compare(b *account, packetsA, packetsB int64) int {
 }
 
 // meteredAccount is the sensor's; side 0 is the lower end here too.
-func (t *talk) meteredAccount() account {
-	r := &t.metered.row
+func (c *Conversation) meteredAccount() account {
+	r := &c.metered.row
 	a := account{observer: r.Sensor, metered: true, rank: rankWhole, flags: [2]int32{-1, -1}, sampling: r.Sampling.V, sampled: r.Sampling.V > 1}
-	client := t.client()
+	client := c.client()
 	a.side[client].total, a.side[client].seen = total{r.ClientPackets.V, r.ClientBytes.V}, r.ClientPackets.Set
 	a.side[1-client].total, a.side[1-client].seen = total{r.ServerPackets.V, r.ServerBytes.V}, r.ServerPackets.Set
 	switch {
 	case a.sampled:
 		a.rank = rankSampled
-	case t.from < r.TS-slack || t.to > r.TSEnd+slack:
+	case c.from < r.TS-Slack || c.to > r.TSEnd+Slack:
 		a.rank = rankAll
 	}
 	return a
 }
 
 // client is the metered client's side.
-func (t *talk) client() int {
-	r := &t.metered.row
+func (c *Conversation) client() int {
+	r := &c.metered.row
 	if c := r.Client.Compare(r.Server); c > 0 || c == 0 && r.ClientPort > r.ServerPort {
 		return 1
 	}
@@ -215,32 +215,32 @@ const maxSeenBy = 1000
 
 // connection puts the row together. The name the client had resolved is the
 // caller's to add.
-func (t *talk) connection(s *subject) tables.Connection {
-	if t.metered != nil && len(t.pieces) == 0 {
-		return t.metered.complete()
+func (c *Conversation) connection(k *known) tables.Connection {
+	if c.metered != nil && len(c.pieces) == 0 {
+		return c.metered.Complete()
 	}
-	list := t.accounts(s.idle())
+	list := c.accounts(k.idle())
 	best := list[0]
 	var r tables.Connection
 	client := 0
-	if t.metered != nil {
-		client = t.client()
-		r = t.metered.complete()
+	if c.metered != nil {
+		client = c.client()
+		r = c.metered.Complete()
 	} else {
 		var by string
-		client, by = t.orient(s)
-		r = tables.Connection{Site: s.site, Client: s.low, ClientPort: s.lowPort, Server: s.high, ServerPort: s.highPort,
-			Protocol: s.protocol, OrientedBy: by, CID: s.cid}
+		client, by = c.orient(k)
+		r = tables.Connection{Site: k.site, Client: k.low, ClientPort: k.lowPort, Server: k.high, ServerPort: k.highPort,
+			Protocol: k.protocol, OrientedBy: by, CID: k.cid}
 		if client == 1 {
 			r.Client, r.ClientPort, r.Server, r.ServerPort = r.Server, r.ServerPort, r.Client, r.ClientPort
 		}
-		r.Service = tables.ServiceName(uint16(r.ServerPort), uint8(s.protocol))
-		t.icmp(&r, client)
+		r.Service = tables.ServiceName(uint16(r.ServerPort), uint8(k.protocol))
+		c.icmp(&r, client)
 	}
-	r.ConnID = t.id
+	r.ConnID = c.id
 	r.Sensor = best.observer
 	if best.rank != rankWhole {
-		r.TS, r.TSEnd = t.from, t.to
+		r.TS, r.TSEnd = c.from, c.to
 		r.Sampling = tables.Opt[int64]{}
 	}
 	sampling, sampled := best.sampling, best.sampled
@@ -277,11 +277,11 @@ func (t *talk) connection(s *subject) tables.Connection {
 	}
 	var action uint8
 	names := strings.Split(r.SeenBy, ",")
-	for i := range t.pieces {
-		names = append(names, t.pieces[i].observer)
-		action = max(action, t.pieces[i].action)
-		if t.metered == nil {
-			r.Pieces = int32(min(int64(r.Pieces)+t.pieces[i].rows, 1<<31-1))
+	for i := range c.pieces {
+		names = append(names, c.pieces[i].observer)
+		action = max(action, c.pieces[i].action)
+		if c.metered == nil {
+			r.Pieces = int32(min(int64(r.Pieces)+c.pieces[i].rows, 1<<31-1))
 		}
 	}
 	slices.Sort(names)
@@ -291,8 +291,8 @@ func (t *talk) connection(s *subject) tables.Connection {
 		r.SeenBy = r.SeenBy[:strings.LastIndexByte(r.SeenBy[:maxSeenBy-1], ',')+1] + "…"
 	}
 	r.Action = actionNames[max(action, actionOf(r.Action))]
-	if t.metered == nil && !sampled {
-		r.ConnState = exportState(s.protocol, best.flags[client], best.flags[1-client], seen[client], seen[1-client])
+	if c.metered == nil && !sampled {
+		r.ConnState = exportState(k.protocol, best.flags[client], best.flags[1-client], seen[client], seen[1-client])
 	}
 	return r
 }
@@ -301,21 +301,21 @@ func (t *talk) connection(s *subject) tables.Connection {
 // server's are known it is the type of what they answer, as the meter has it:
 // seen from the client's end, the Community ID of an answer's own type would be
 // another. Rows without a type count as type 0, as in their own Community ID.
-func (t *talk) icmp(r *tables.Connection, client int) {
+func (c *Conversation) icmp(r *tables.Connection, client int) {
 	if !isICMP(r.Protocol) {
 		return
 	}
 	own := func(p *piece) bool { return int(p.source) == client }
-	first := slices.IndexFunc(t.pieces, func(p piece) bool { return p.icmpType >= 0 && own(&p) })
+	first := slices.IndexFunc(c.pieces, func(p piece) bool { return p.icmpType >= 0 && own(&p) })
 	if first >= 0 {
-		p := &t.pieces[first]
+		p := &c.pieces[first]
 		r.ICMPType, r.ICMPCode = tables.Some(p.icmpType), tables.Some(p.icmpCode)
 		return
 	}
-	if slices.ContainsFunc(t.pieces, func(p piece) bool { return own(&p) }) {
+	if slices.ContainsFunc(c.pieces, func(p piece) bool { return own(&p) }) {
 		return
 	}
-	p := &t.pieces[max(0, slices.IndexFunc(t.pieces, func(p piece) bool { return p.icmpType >= 0 }))]
+	p := &c.pieces[max(0, slices.IndexFunc(c.pieces, func(p piece) bool { return p.icmpType >= 0 }))]
 	if asked, ok := tables.ICMPCounterpart(uint8(r.Protocol), uint8(max(p.icmpType, 0))); ok {
 		r.ICMPType, r.ICMPCode = tables.Some(int32(asked)), tables.Some(int32(0))
 	}
@@ -329,20 +329,20 @@ func isICMP(protocol int32) bool {
 // and without ACK, or of one packet with both; by who sent SYN first, where one
 // observer saw it of both; by the service's port; by the order of a biflow's
 // ends; else the first row's sender.
-func (t *talk) orient(s *subject) (client int, by string) {
-	if s.protocol == tables.ProtocolTCP {
-		clearest := &t.pieces[0]
-		for i := range t.pieces {
-			if t.pieces[i].clearer(clearest) {
-				clearest = &t.pieces[i]
+func (c *Conversation) orient(k *known) (client int, by string) {
+	if k.protocol == tables.ProtocolTCP {
+		clearest := &c.pieces[0]
+		for i := range c.pieces {
+			if c.pieces[i].clearer(clearest) {
+				clearest = &c.pieces[i]
 			}
 		}
 		if clearest.hint != hintNone {
 			return int(clearest.client), [...]string{hintSyn: tables.BySyn, hintSynAck: tables.BySynAck}[clearest.hint]
 		}
 		first := map[string][2]tables.Time{}
-		for i := range t.pieces {
-			p := &t.pieces[i]
+		for i := range c.pieces {
+			p := &c.pieces[i]
 			syn, ok := first[p.observer]
 			if !ok {
 				syn = [2]tables.Time{noTime, noTime}
@@ -354,8 +354,8 @@ func (t *talk) orient(s *subject) (client int, by string) {
 			}
 			first[p.observer] = syn
 		}
-		for i := range t.pieces {
-			if syn := first[t.pieces[i].observer]; syn[0] != noTime && syn[1] != noTime && syn[0] != syn[1] {
+		for i := range c.pieces {
+			if syn := first[c.pieces[i].observer]; syn[0] != noTime && syn[1] != noTime && syn[0] != syn[1] {
 				if syn[0] < syn[1] {
 					return 0, tables.BySyn
 				}
@@ -363,12 +363,12 @@ func (t *talk) orient(s *subject) (client int, by string) {
 			}
 		}
 	}
-	p := &t.pieces[0]
-	switch s.protocol {
+	p := &c.pieces[0]
+	switch k.protocol {
 	case tables.ProtocolTCP, tables.ProtocolUDP, tables.ProtocolSCTP:
-		low, high := serves(s.lowPort, s.protocol), serves(s.highPort, s.protocol)
+		low, high := serves(k.lowPort, k.protocol), serves(k.highPort, k.protocol)
 		if low == high {
-			low, high = wellKnown(s.lowPort), wellKnown(s.highPort)
+			low, high = wellKnown(k.lowPort), wellKnown(k.highPort)
 		}
 		if low != high {
 			if low {
@@ -377,7 +377,7 @@ func (t *talk) orient(s *subject) (client int, by string) {
 			return 0, tables.ByServicePort
 		}
 	case tables.ProtocolICMP, tables.ProtocolICMPv6:
-		if icmpAnswer(s.protocol, p.icmpType) {
+		if icmpAnswer(k.protocol, p.icmpType) {
 			return int(1 - p.source), tables.ByFirstPacket
 		}
 		return int(p.source), tables.ByFirstPacket

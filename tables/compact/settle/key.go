@@ -1,0 +1,63 @@
+package settle
+
+import "github.com/wiresql/wiresql/tables"
+
+// Key is what conversations are told apart within: a conversation is the rows of
+// one key that no silence divides. The lower end comes first, so that both
+// directions have the same. The cid tells ICMP's types apart; it is a hash, and
+// the tuple beside it confirms it.
+type Key struct {
+	site       string
+	tunnelType string
+	cid        uint64
+	tunnelID   int64
+	low, high  tables.Addr
+	lowPort    int32
+	highPort   int32
+	protocol   int32
+}
+
+// makeKey orders the ends; side is 0 when the source is the lower one.
+func makeKey(site string, cid uint64, src, dst tables.Addr, srcPort, dstPort, protocol int32, tunnelType string, tunnelID int64) (k Key, side uint8) {
+	k = Key{site: site, tunnelType: tunnelType, cid: cid, tunnelID: tunnelID, low: src, high: dst, lowPort: srcPort, highPort: dstPort, protocol: protocol}
+	if c := src.Compare(dst); c > 0 || c == 0 && srcPort > dstPort {
+		k.low, k.high, k.lowPort, k.highPort = dst, src, dstPort, srcPort
+		return k, 1
+	}
+	return k, 0
+}
+
+func exportKey(x *tables.Export) (Key, uint8) {
+	return makeKey(x.Site, x.CID, x.Src, x.Dst, x.SrcPort, x.DstPort, x.Protocol, x.TunnelType, x.TunnelID.V)
+}
+
+func flowKey(f *tables.Flow) (Key, uint8) {
+	return makeKey(f.Site, f.CID, f.Src, f.Dst, f.SrcPort, f.DstPort, f.Protocol, f.TunnelType, f.TunnelID.V)
+}
+
+// ID names a conversation. The same capture imported for two sites has the same
+// ids in both.
+type ID struct {
+	ConnID tables.ID
+	Site   string
+}
+
+const (
+	// idleTCP and idleOther are the silences that end a conversation: the
+	// meter's defaults, so that both kinds of observers divide alike.
+	idleTCP   = 300 * tables.Time(1e6)
+	idleOther = 60 * tables.Time(1e6)
+	// Skew is how far an exporter's clock may be off a sensor's for its rows
+	// to be those of the conversation the sensor metered.
+	Skew = 2 * tables.Time(1e6)
+	// Slack: a sensor that exporters' rows outlast by more was not there all
+	// the time, and its counters are not the conversation's.
+	Slack = 10 * tables.Time(1e6)
+)
+
+func (k *Key) idle() tables.Time {
+	if k.protocol == tables.ProtocolTCP {
+		return idleTCP
+	}
+	return idleOther
+}

@@ -1,0 +1,161 @@
+package compact
+
+import (
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
+	"github.com/wiresql/wiresql/tables/compact/settle"
+)
+
+// connections makes the rows of what is over, in time order, and tells whether
+// each stands for one that was stored.
+func (w *work) connections(over []settle.Closing, emit func(r *tables.Connection, stored bool) error) error {
+	if len(over) == 0 {
+		return nil
+	}
+	names := resolvedNames(w.ctx, w.cat, over[0].TS, over[len(over)-1].TS)
+	defer names.stop()
+	for i := range over {
+		r, stored := over[i].Connection(), over[i].Stored()
+		if r.ServerName == "" && !stored {
+			r.ServerName = names.lookup(r.Client, r.Server, r.Site, r.TS)
+		}
+		if err := emit(&r, stored); err != nil {
+			return err
+		}
+	}
+	return names.err
+}
+
+// write puts the outcome into the batch: connections of what is over, what is
+// carried, the new rows of exports with their conversations, and what was
+// decided about settled rows.
+func (w *work) write(tx *archive.Tx, cutoff tables.Time, limit int, stats *Stats) error {
+	over, open, forced := w.book.Divide(cutoff, limit)
+	// Those that stand for others may be of any time: they have a lane of their
+	// own, so that one does not widen the time of the file that nearly all are in.
+	out, late := newRows[tables.Connection](tx, mainLane), newRows[tables.Connection](tx, lateLane)
+	err := w.connections(over, func(r *tables.Connection, stored bool) error {
+		if stored {
+			stats.Folded++
+			return late.add(r)
+		}
+		stats.Connections++
+		return out.add(r)
+	})
+	if err == nil {
+		err = out.close()
+	}
+	if err == nil {
+		err = late.close()
+	}
+	if err == nil {
+		err = w.writeCarried(tx, open)
+	}
+	if err == nil {
+		err = w.raise(tx)
+	}
+	if err != nil {
+		return err
+	}
+	stats.Late += w.book.Late()
+	stats.Forced += forced
+	return w.writeDecisions(tx)
+}
+
+// raise writes the new rows of exports with their conversations: each file as it
+// is, with the columns that settling sets.
+func (w *work) raise(tx *archive.Tx) error {
+	for _, n := range w.news {
+		var a tables.Assigned
+		err := archive.Merge(w.ctx, tx, []archive.File{n.file}, merged, archive.MergeOptions[tables.Export]{
+			Of:   &n.file,
+			Sets: assignedColumns,
+			Edit: func(archive.File) (*rows.Edit[tables.Export], error) {
+				return &rows.Edit[tables.Export]{All: true, Set: func(k int, x *tables.Export) {
+					n.rows[k].Assign(&a)
+					assign(x, &a)
+				}}, nil
+			}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeCarried replaces what was carried by what is.
+func (w *work) writeCarried(tx *archive.Tx, open []settle.Closing) error {
+	before := w.cat.Files(archive.Carried)
+	if len(before) == 0 && len(open) == 0 {
+		return nil
+	}
+	tx.Supersede(before)
+	out, err := archive.NewRowFile[tables.Carried](tx, merged)
+	if err != nil {
+		return err
+	}
+	// Their order is nearly that of time, and nobody asks for more: a run
+	// reads all of them.
+	rows := make([]tables.Carried, 0, batchRows)
+	for i := range open {
+		if err := open[i].Carry(func(c *tables.Carried) error {
+			if rows = append(rows, *c); len(rows) < batchRows {
+				return nil
+			}
+			err := out.Write(rows)
+			rows = rows[:0]
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	if err := out.Write(rows); err != nil {
+		return err
+	}
+	_, err = out.Close()
+	return err
+}
+
+// rowBuffer collects rows for a file that there may be none for.
+type rowBuffer[T any] struct {
+	tx   *archive.Tx
+	lane string
+	out  *rows.Writer[T]
+	rows []T
+}
+
+func newRows[T any](tx *archive.Tx, lane string) *rowBuffer[T] {
+	return &rowBuffer[T]{tx: tx, lane: lane}
+}
+
+func (b *rowBuffer[T]) add(r *T) error {
+	if b.rows = append(b.rows, *r); len(b.rows) < batchRows {
+		return nil
+	}
+	return b.flush()
+}
+
+func (b *rowBuffer[T]) flush() (err error) {
+	if b.out == nil {
+		if b.out, err = archive.NewRowFileWith[T](b.tx, merged, archive.RowOptions{Lane: b.lane}); err != nil {
+			return err
+		}
+	}
+	err = b.out.Write(b.rows)
+	b.rows = b.rows[:0]
+	return err
+}
+
+func (b *rowBuffer[T]) close() error {
+	if len(b.rows) > 0 {
+		if err := b.flush(); err != nil {
+			return err
+		}
+	}
+	if b.out == nil {
+		return nil
+	}
+	_, err := b.out.Close()
+	return err
+}
