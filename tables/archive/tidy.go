@@ -202,7 +202,6 @@ func (a *Archive) shelve(l *listing) error {
 			a.discard(strings.TrimSuffix(f.Path, ".i"+f.batch))
 		}
 	}
-	clear(dirs)
 	for _, f := range l.files {
 		if f.batch == "" || stuck[f.batch] && state[f.base] != removed {
 			continue
@@ -212,11 +211,9 @@ func (a *Archive) shelve(l *listing) error {
 			continue
 		}
 		a.discard(f.Path)
-		dirs[filepath.Dir(f.Path)] = true
 	}
-	if err := a.syncDirs(dirs); err != nil {
-		return err
-	}
+	// A name with the id that comes back after a power failure, and finds no
+	// batch's file any more, is swept.
 	for id := range l.batches {
 		if !stuck[id] {
 			a.discard(a.batchFile(id))
