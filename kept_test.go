@@ -1,12 +1,16 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/wiresql/wiresql/engine"
+	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/samples"
 )
 
 // TestKeptArchives runs the SQL pages over archives that earlier commits wrote:
@@ -22,7 +26,9 @@ func TestKeptArchives(t *testing.T) {
 		version = filepath.Dir(version)
 		t.Run(filepath.Base(version), func(t *testing.T) {
 			t.Parallel()
-			engines := map[string]*engine.Engine{"": keptEngine(t, version, "demo"), "observers": keptEngine(t, version, "observers")}
+			engines := map[string]*engine.Engine{}
+			engines[""], _ = keptEngine(t, version, "demo")
+			engines["observers"], _ = keptEngine(t, version, "observers")
 			ran := 0
 			for _, path := range pages(t, "testdata/sql") {
 				p := parsePage(t, path)
@@ -45,10 +51,10 @@ func TestKeptArchives(t *testing.T) {
 	}
 }
 
-// keptEngine opens a kept archive, with its packets.
-func keptEngine(t *testing.T, version, name string) *engine.Engine {
+// keptEngine opens a copy of a kept archive, with its packets.
+func keptEngine(t *testing.T, version, name string) (e *engine.Engine, dir string) {
 	t.Helper()
-	dir := t.TempDir()
+	dir = t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(version, name))); err != nil {
 		t.Fatal(err)
 	}
@@ -81,5 +87,75 @@ func keptEngine(t *testing.T, version, name string) *engine.Engine {
 			t.Fatal(err)
 		}
 	}
-	return engineOver(t, dir)
+	return engineOver(t, dir), dir
+}
+
+// TestFilesWithoutColumns: a column that is added to a family is NULL in the
+// files there are, whichever it is, and breaks no statement. Columns are taken
+// out of files, a quarter of a family's at a time and then all; but those by which
+// packets and names of hosts are found, which always were.
+func TestFilesWithoutColumns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads all relations five times")
+	}
+	t.Parallel()
+	versions, err := filepath.Glob("testdata/archives/*")
+	if err != nil || len(versions) == 0 {
+		t.Fatal(versions, err)
+	}
+	count := func(e *engine.Engine, rel *tables.Relation) string {
+		// All columns are read, and more than names.
+		got := askEngine(e.NewSession(), "SELECT * FROM "+rel.Schema+"."+rel.Name)
+		if got.err != "" {
+			t.Errorf("%s: %s", rel.Name, got.err)
+		}
+		return fmt.Sprint(len(got.rows))
+	}
+	want := map[*tables.Relation]string{}
+	whole, _ := keptEngine(t, versions[0], "observers")
+	for _, rel := range tables.Relations {
+		want[rel] = count(whole, rel)
+	}
+	const rounds = 4
+	for round := range rounds + 1 {
+		older, dir := keptEngine(t, versions[0], "observers")
+		dropped := 0
+		for _, family := range tables.Families {
+			if family.Name == "segments" || family.Name == "names" {
+				continue
+			}
+			place := map[string]int{}
+			for i, c := range tables.StoredColumns(family.Row) {
+				place[c.Name] = i
+			}
+			files, err := filepath.Glob(filepath.Join(dir, family.Name, "*/*/*/*"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, file := range files {
+				n, err := samples.Without(file, func(column string) bool {
+					return !slices.Contains([]string{"postings", "segments", "source_type"}, column) && (round == rounds || place[column]%rounds == round)
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				dropped += n
+			}
+		}
+		if dropped < 20 {
+			t.Errorf("round %d: %d columns", round, dropped)
+		}
+		for _, rel := range tables.Relations {
+			if rel != tables.OpsQueryLog {
+				if got := count(older, rel); got != want[rel] {
+					t.Errorf("round %d: %s has %s rows, not %s", round, rel.Name, got, want[rel])
+				}
+			}
+		}
+		if round == rounds {
+			if got := askEngine(older.NewSession(), "SELECT COUNT(*) > 0, COUNT(reverse_bytes), COUNT(ttl), COUNT(sampling_rate) FROM flows_wide"); len(got.rows) != 1 || got.rows[0] != "1\t0\t0\t0" {
+				t.Errorf("%+v", got)
+			}
+		}
+	}
 }

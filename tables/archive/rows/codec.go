@@ -3,6 +3,7 @@ package rows
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -108,6 +109,11 @@ func codecFor(t reflect.Type) (*codec, error) {
 	}
 	got, _ := codecs.LoadOrStore(t, c)
 	return got.(*codec), nil
+}
+
+// has tells whether the family has a column today.
+func (c *codec) has(name string) bool {
+	return slices.ContainsFunc(c.columns, func(col column) bool { return col.name == name })
 }
 
 // add appends the columns of a field.

@@ -104,6 +104,9 @@ func Lookup[T any](ctx context.Context, files []File, where []Values, columns []
 			cancel(err)
 			break
 		}
+		if o == nil {
+			continue
+		}
 		if groups == nil { // no filters: any of them
 			groups = make(map[int][]uint64, len(o.groups))
 			for i := range o.groups {
@@ -191,6 +194,7 @@ type lookedUp struct {
 	leaves []int     // where they lie in the file
 }
 
+// open opens a file to look into; nil when it lacks a column that is compared.
 func (l *lookup[T]) open(f File) (*lookedUp, error) {
 	file, err := f.open()
 	if err != nil {
@@ -205,6 +209,10 @@ func (l *lookup[T]) open(f File) (*lookedUp, error) {
 	schema := pf.Schema()
 	for _, w := range l.where {
 		key, ok := schema.Lookup(w.Column)
+		if !ok && l.codec.has(w.Column) { // a file of before it was added: NULL in every row
+			file.Close()
+			return nil, nil
+		}
 		if !ok || !isKind(key.Node.Type(), parquet.Int64) && !isKind(key.Node.Type(), parquet.Int32) || !key.Node.Required() {
 			file.Close()
 			return nil, fmt.Errorf("%s: column %s can't be looked up", f.Path, w.Column)

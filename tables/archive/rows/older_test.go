@@ -6,9 +6,11 @@ import (
 	"io"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/samples"
 )
 
 // manyFlows are rows for more than a page of each column, which compress well.
@@ -86,4 +88,33 @@ func TestOlderStack(t *testing.T) {
 	olderStack(t, "exporters", rowsOf[tables.Exporter]())
 	olderStack(t, "sockets", rowsOf[tables.Socket]())
 	olderStack(t, "carried", rowsOf[tables.Carried]())
+}
+
+// A column that is compared and was added since a file was written is NULL in
+// all of its rows: nothing is found.
+func TestLookupInOlderFiles(t *testing.T) {
+	f := write(t, Options{}, []tables.Connection{{TS: 1, ConnID: 7, Service: "http"}})
+	if n, err := samples.Without(f.Path, func(string) bool { return true }); err != nil || n == 0 {
+		t.Fatal(n, err)
+	}
+	all := tables.Families
+	t.Cleanup(func() { tables.Families = all })
+	type younger struct {
+		TS      tables.Time `col:"ts"`
+		ConnID  tables.ID   `col:"conn_id"`
+		Service string      `col:"service"`
+		Rank    int32       `col:"rank"`
+	}
+	tables.Families = append(slices.Clone(all), &tables.Family{Name: "connections", Row: reflect.TypeFor[younger]()})
+	for column, want := range map[string]int64{"conn_id": 1, "rank": 0} {
+		stats, err := Lookup(t.Context(), []File{f}, []Values{{column, []uint64{7}}}, []string{"service"}, func(r *younger) error {
+			if r.Service != "" {
+				t.Errorf("%+v", r)
+			}
+			return nil
+		})
+		if err != nil || stats.Rows != want {
+			t.Errorf("%s: %d rows, %v", column, stats.Rows, err)
+		}
+	}
 }

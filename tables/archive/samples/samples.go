@@ -1,5 +1,5 @@
-// Package samples makes rows like those of a busy network, for tests and
-// benchmarks.
+// Package samples makes rows like those of a busy network, and row files like
+// those of earlier versions, for tests and benchmarks.
 package samples
 
 import (
