@@ -213,7 +213,7 @@ func exceeded(account, what string, limit int64) error {
 	return functions.Errorf(1226, "User '%s' has exceeded the '%s' resource (current value: %d)", account, what, limit)
 }
 
-// admit waits until a statement may run. What reads no file of the archive runs
+// admit waits until a statement may run. What reads nothing of the archive runs
 // at once: it is what one looks with for what goes on.
 func (e *Engine) admit(ctx *sql.Context, s *statement) (admitted, error) {
 	account := ctx.Session.Client().User
@@ -222,7 +222,10 @@ func (e *Engine) admit(ctx *sql.Context, s *statement) (admitted, error) {
 		return admitted{}, exceeded(account, "bytes read by a statement", most)
 	}
 	if bytes == 0 {
-		return admitted{}, nil
+		if !slices.ContainsFunc(s.plan.AllScans(), func(s *pushdown.ScanPlan) bool { return pushdown.IsPackets(s.Relation) }) {
+			return admitted{}, nil
+		}
+		bytes = s.snap.packetBytes() // nothing says which are read
 	}
 	return e.admission.enter(ctx, account, bytes)
 }
@@ -252,6 +255,16 @@ func (s *snapshot) bytesRead(scans []*pushdown.ScanPlan) (bytes int64) {
 					bytes += int64(float64(f.Bytes) * shareRead(f, scan.Bounds))
 				}
 			}
+		}
+	}
+	return bytes
+}
+
+// packetBytes are those of all packets there are.
+func (s *snapshot) packetBytes() (bytes int64) {
+	for _, one := range s.catalog.Segments() {
+		if one.State == archive.StateAvailable {
+			bytes += one.Bytes
 		}
 	}
 	return bytes

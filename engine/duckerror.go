@@ -30,6 +30,9 @@ var duckMistakes = []struct {
 	{"Data too long for column", 1406, ""},
 	{"Out of range value for column", 1264, ""},
 	{"Recursive query aborted after", 3636, ""},
+	{"non-inner join on", 1235, "This version of wiresql doesn't yet support 'a subquery about both sides of an outer join, or of IN'; join its table instead"},
+	{"Not implemented Error", 1235, "This version of wiresql doesn't yet support 'a subquery about its outer query' in this place; join its table instead"},
+	{"window expression is not supported", 1235, "This version of wiresql doesn't yet support 'a window function about the outer query'"},
 	{"Out of Memory Error", 1041, "Out of memory: this statement holds more than fits and can't go on on disk (--memory-limit, --spill-directory); ask for less at a time"},
 }
 

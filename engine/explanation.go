@@ -119,12 +119,7 @@ func (r *run) describe() (*explanation, error) {
 		sum.OfBytes = familyBytes(r.snap, reads)
 		x.Files = &sum
 	}
-	var all int64
-	for _, s := range r.snap.catalog.Segments() {
-		if s.State == archive.StateAvailable {
-			all += s.Bytes
-		}
-	}
+	all := r.snap.packetBytes()
 	for _, k := range r.packets {
 		p := packetsRead{Table: k.plan.Relation.Name, FlowRows: k.rows, Packets: k.fetch.Packets, Segments: k.fetch.Segments,
 			Ranges: k.fetch.Ranges, Bytes: k.fetch.Bytes, OfBytes: all, Limit: r.engine.scanLimit(r.ctx), scan: k.plan.ID}
