@@ -27,7 +27,9 @@ const (
 	// LeastMemory is the lowest ceiling: an idle process takes half of it.
 	LeastMemory = 256 << 20
 
+	// sampleEvery is how often it is looked while statements run, idleEvery else.
 	sampleEvery = 50 * time.Millisecond
+	idleEvery   = time.Second
 	trimEvery   = 500 * time.Millisecond
 	// helpTime is how long after the first statement was ended, or with none
 	// to end, the process may stay above the ceiling.
@@ -39,6 +41,8 @@ type ceiling struct {
 	limit int64
 	read  func() int64 // resident bytes that are no file's
 	fatal func(reason string)
+
+	begun chan struct{} // holds one when a statement has begun
 
 	mu      sync.Mutex
 	running map[*charge]struct{}
@@ -61,6 +65,10 @@ func (c *ceiling) begin(ctx *sql.Context) (*sql.Context, func()) {
 	c.mu.Lock()
 	c.running[one] = struct{}{}
 	c.mu.Unlock()
+	select {
+	case c.begun <- struct{}{}:
+	default:
+	}
 	return ctx.WithContext(inner), func() {
 		c.mu.Lock()
 		delete(c.running, one)
@@ -71,14 +79,20 @@ func (c *ceiling) begin(ctx *sql.Context) (*sql.Context, func()) {
 
 // watch samples until ctx ends.
 func (c *ceiling) watch(ctx context.Context) {
-	tick := time.NewTicker(sampleEvery)
-	defer tick.Stop()
+	next := time.Now().Add(idleEvery)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-tick.C:
+		case <-c.begun:
+			if soon := time.Now().Add(sampleEvery); soon.Before(next) {
+				next = soon
+			}
+		case now := <-time.After(time.Until(next)):
 			c.sample(now)
+			if next = now.Add(sampleEvery); c.idle() {
+				next = now.Add(idleEvery)
+			}
 		}
 	}
 }

@@ -93,7 +93,7 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 	}
 	e := &Engine{started: time.Now(), cfg: cfg, archive: a, log: log, recentTurn: make(chan struct{}, 1),
 		admission: newAdmission(Limits{cfg.MaxStatements, cfg.MaxRows, cfg.MaxBytes}),
-		ceiling:   ceiling{running: map[*charge]struct{}{}}, unguard: func() {}}
+		ceiling:   ceiling{running: map[*charge]struct{}{}, begun: make(chan struct{}, 1)}, unguard: func() {}}
 	if e.duck, err = openDuck(cfg, []string{root}); err != nil {
 		return nil, err
 	}

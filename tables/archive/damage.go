@@ -51,11 +51,9 @@ func damageOf(f *File, where, reason string) Damage {
 func sortOut(files []*listed, known map[string]*written) (live []*listed, wrong []Damage) {
 	all := slices.Clone(files)
 	shown := make(map[string]bool, len(files))
+	readFooters(files)
 	for _, f := range files {
 		shown[f.base] = true
-		if f.foot == nil || f.foot.gone || f.foot.again {
-			f.foot = readFooter(f)
-		}
 	}
 	for base, e := range known {
 		if !shown[base] {

@@ -7,9 +7,12 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
@@ -253,6 +256,23 @@ type footer struct {
 func failed(err error) bool {
 	var e *fs.PathError
 	return errors.As(err, &e)
+}
+
+// readFooters reads the footers that are not known, several at a time: of
+// thousands of files they are most of what a start takes.
+func readFooters(files []*listed) {
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(files)) {
+		wait.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(files)); i = next.Add(1) - 1 {
+				if f := files[i]; f.foot == nil || f.foot.gone || f.foot.again {
+					f.foot = readFooter(f)
+				}
+			}
+		})
+	}
+	wait.Wait()
 }
 
 func readFooter(f *listed) *footer {

@@ -14,38 +14,64 @@ import (
 	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
-// cursor is a file being merged: its rows in memory and the next of them.
+// cursor is a file being merged: its rows in memory and the next of them. Those
+// that follow are read in a goroutine meanwhile.
 type cursor[T any] struct {
-	file archive.File
-	in   *rows.Reader[T]
-	rows []T
-	at   int
+	file  archive.File
+	in    *rows.Reader[T]
+	rows  []T
+	at    int
+	spare []T
+	ahead chan filled // nil at the end
+
 	edit *rows.Edit[T] // what is left of it
 	next int32         // row of the file
 	set  int           // rows that were set
 }
 
-// fill reads the next rows; it returns false at the end of the file.
+// filled is what became of reading into a cursor's spare rows.
+type filled struct {
+	n   int
+	err error
+}
+
+// read has the spare rows filled.
+func (c *cursor[T]) read() {
+	ahead, into := make(chan filled, 1), c.spare[:cap(c.spare)]
+	c.ahead = ahead
+	go func() {
+		n, err := c.in.Read(into)
+		ahead <- filled{n, err}
+	}()
+}
+
+// fill moves on to the next rows; it returns false at the end of the file.
 func (c *cursor[T]) fill() (bool, error) {
-	for {
-		n, err := c.in.Read(c.rows[:cap(c.rows)])
-		c.rows, c.at = c.rows[:n], 0
-		if n > 0 && c.edit != nil {
+	for c.ahead != nil {
+		got := <-c.ahead
+		c.ahead = nil
+		c.rows, c.spare, c.at = c.spare[:got.n], c.rows[:0], 0
+		if got.n > 0 || got.err == nil {
+			c.read()
+		}
+		if got.n > 0 && c.edit != nil {
 			c.amend()
 		}
 		if len(c.rows) > 0 {
 			return true, nil
 		}
-		if n > 0 {
-			continue
-		}
-		if errors.Is(err, io.EOF) {
-			return false, nil
-		}
-		if err != nil {
-			return false, fmt.Errorf("read %s: %w", c.file.Path, err)
+		if got.n == 0 && got.err != nil && !errors.Is(got.err, io.EOF) {
+			return false, fmt.Errorf("read %s: %w", c.file.Path, got.err)
 		}
 	}
+	return false, nil
+}
+
+func (c *cursor[T]) close() error {
+	if c.ahead != nil {
+		<-c.ahead
+	}
+	return c.in.Close()
 }
 
 // amend does to the rows that were read what the edit says.
@@ -102,7 +128,7 @@ func mergeEdited[T any](ctx context.Context, files []archive.File, ts func(*T) t
 	h := &cursors[T]{ts: ts}
 	defer func() {
 		for _, c := range h.list {
-			err = errors.Join(err, c.in.Close())
+			err = errors.Join(err, c.close())
 		}
 	}()
 	for {
@@ -147,7 +173,7 @@ func mergeEdited[T any](ctx context.Context, files []archive.File, ts func(*T) t
 			}
 			if !more {
 				heap.Pop(h)
-				if err := c.in.Close(); err != nil {
+				if err := c.close(); err != nil {
 					return total, err
 				}
 				continue
@@ -159,7 +185,7 @@ func mergeEdited[T any](ctx context.Context, files []archive.File, ts func(*T) t
 
 // openCursor opens a file at its first row; nil when it has none.
 func openCursor[T any](f archive.File, edit func(archive.File) (*rows.Edit[T], error), columns []string) (*cursor[T], error) {
-	c := &cursor[T]{file: f, rows: make([]T, 0, batchRows)}
+	c := &cursor[T]{file: f, rows: make([]T, 0, batchRows), spare: make([]T, 0, batchRows)}
 	if edit != nil {
 		var err error
 		if c.edit, err = edit(f); err != nil {
@@ -171,9 +197,10 @@ func openCursor[T any](f archive.File, edit func(archive.File) (*rows.Edit[T], e
 		return nil, fmt.Errorf("read %s: %w", f.Path, err)
 	}
 	c.in = in
+	c.read()
 	more, err := c.fill()
 	if err != nil || !more {
-		return nil, errors.Join(err, in.Close())
+		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
 }
