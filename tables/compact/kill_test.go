@@ -9,11 +9,13 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/disk"
 	"github.com/wiresql/wiresql/tables/compact/settle"
 )
 
@@ -123,19 +125,7 @@ func TestKillSettling(t *testing.T) {
 		a.Close()
 		return
 	}
-	w := world{}
-	for seed := range uint64(20) {
-		site := fmt.Sprint("s", seed)
-		more := randomWorld(rand.New(rand.NewPCG(seed, 2)), 12)
-		for _, f := range more.flows {
-			f.Site = site
-			w.flows = append(w.flows, f)
-		}
-		for _, x := range more.exports {
-			x.Site, x.FlowID = site, x.FlowID+tables.ID(seed<<32)
-			w.exports = append(w.exports, x)
-		}
-	}
+	w := sites(20)
 	r := rand.New(rand.NewPCG(5, 6))
 	fill := func(dir string) {
 		a, err := archive.Open(dir, archive.Options{NoSync: true})
@@ -143,13 +133,7 @@ func TestKillSettling(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer a.Close()
-		exports := slices.Clone(w.exports)
-		r.Shuffle(len(exports), func(i, j int) { exports[i], exports[j] = exports[j], exports[i] })
-		for rows := range slices.Chunk(exports, 25) {
-			putExports(t, a, "collector", rows)
-		}
-		settleAt(t, a, 2000*second, small) // so that there is something to fold into
-		put(t, a, w.flows)
+		w.put(t, a, r, small)
 	}
 	child := func(dir string) *exec.Cmd {
 		c := exec.Command(os.Args[0], "-test.run=^TestKillSettling$")
@@ -159,37 +143,13 @@ func TestKillSettling(t *testing.T) {
 		}
 		return c
 	}
-	// leaves is the outcome without names, which the order of rows may decide.
 	leaves := func(dir string) string {
 		a, err := archive.Open(dir, archive.Options{NoSync: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer a.Close()
-		list := exports(t, a)
-		conns := connections(t, a)
-		ids := map[settle.ID]bool{}
-		for _, c := range conns {
-			if ids[settle.ID{ConnID: c.ConnID, Site: c.Site}] {
-				t.Errorf("two connections %s", c.ConnID)
-			}
-			ids[settle.ID{ConnID: c.ConnID, Site: c.Site}] = true
-		}
-		for _, c := range rowsOf(t, a, archive.Carried, func(c *tables.Carried) tables.Time { return 0 }) {
-			ids[settle.ID{ConnID: c.ConnID, Site: c.Site}] = true
-		}
-		for _, x := range list {
-			if x.ConnID.Set && !ids[settle.ID{ConnID: x.ConnID.V, Site: x.Site}] {
-				t.Errorf("row %d of %s: its conversation is nowhere", x.FlowID, x.Site)
-			}
-		}
-		if flows := rowsOf(t, a, archive.Flows, flowTime); len(list) != len(w.exports) || len(flows) != len(w.flows) {
-			t.Errorf("%d exports of %d, %d flows of %d", len(list), len(w.exports), len(flows), len(w.flows))
-		}
-		slices.SortFunc(conns, func(x, y tables.Connection) int {
-			return cmp.Or(strings.Compare(x.Site, y.Site), cmp.Compare(x.TS, y.TS), cmp.Compare(x.CID, y.CID), cmp.Compare(x.TSEnd, y.TSEnd))
-		})
-		return told(conns)
+		return w.outcome(t, a)
 	}
 	clean := t.TempDir()
 	fill(clean)
@@ -215,6 +175,121 @@ func TestKillSettling(t *testing.T) {
 			t.Fatalf("killed after %d/%d: got\n%swant\n%s", i+1, tries, got, want)
 		}
 	}
+}
+
+// sites is a world of so many random ones, each a site.
+func sites(n uint64) (w world) {
+	for seed := range n {
+		site := fmt.Sprint("s", seed)
+		more := randomWorld(rand.New(rand.NewPCG(seed, 2)), 12)
+		for _, f := range more.flows {
+			f.Site = site
+			w.flows = append(w.flows, f)
+		}
+		for _, x := range more.exports {
+			x.Site, x.FlowID = site, x.FlowID+tables.ID(seed<<32)
+			w.exports = append(w.exports, x)
+		}
+	}
+	return w
+}
+
+// put stores a world's rows, of which some are settled then, so that there is
+// something to fold into.
+func (w *world) put(t *testing.T, a *archive.Archive, r *rand.Rand, l limits) {
+	t.Helper()
+	exports := slices.Clone(w.exports)
+	r.Shuffle(len(exports), func(i, j int) { exports[i], exports[j] = exports[j], exports[i] })
+	for rows := range slices.Chunk(exports, 25) {
+		putExports(t, a, "collector", rows)
+	}
+	settleAt(t, a, 2000*second, l)
+	put(t, a, w.flows)
+}
+
+// outcome is what an archive holds of a world, without names, which the order of
+// rows may decide. No row is missing, and none has a conversation that is nowhere.
+func (w *world) outcome(t *testing.T, a *archive.Archive) string {
+	t.Helper()
+	list := exports(t, a)
+	conns := connections(t, a)
+	ids := map[settle.ID]bool{}
+	for _, c := range conns {
+		if ids[settle.ID{ConnID: c.ConnID, Site: c.Site}] {
+			t.Errorf("two connections %s", c.ConnID)
+		}
+		ids[settle.ID{ConnID: c.ConnID, Site: c.Site}] = true
+	}
+	for _, c := range rowsOf(t, a, archive.Carried, func(c *tables.Carried) tables.Time { return 0 }) {
+		ids[settle.ID{ConnID: c.ConnID, Site: c.Site}] = true
+	}
+	for _, x := range list {
+		if x.ConnID.Set && !ids[settle.ID{ConnID: x.ConnID.V, Site: x.Site}] {
+			t.Errorf("row %d of %s: its conversation is nowhere", x.FlowID, x.Site)
+		}
+	}
+	if flows := rowsOf(t, a, archive.Flows, flowTime); len(list) != len(w.exports) || len(flows) != len(w.flows) {
+		t.Errorf("%d exports of %d, %d flows of %d", len(list), len(w.exports), len(flows), len(w.flows))
+	}
+	slices.SortFunc(conns, func(x, y tables.Connection) int {
+		return cmp.Or(strings.Compare(x.Site, y.Site), cmp.Compare(x.TS, y.TS), cmp.Compare(x.CID, y.CID), cmp.Compare(x.TSEnd, y.TSEnd))
+	})
+	return told(conns)
+}
+
+// TestSettlingCrashes has the power fail at random operations while rows are
+// settled. A step is whole or not there, no row is lost; and what the next run
+// leaves is what an undisturbed one does.
+func TestSettlingCrashes(t *testing.T) {
+	small := limits{60, 10}
+	w := sites(4)
+	stored := disk.NewMemory()
+	at := func(d disk.Disk) *archive.Archive {
+		a, err := archive.Open("/data", archive.Options{Disk: d})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	a := at(stored)
+	w.put(t, a, rand.New(rand.NewPCG(5, 6)), small)
+	a.Close()
+	settled := func(d disk.Disk) string {
+		a := at(d)
+		defer a.Close()
+		w.outcome(t, a)
+		takeFlows(t, a)
+		settleAt(t, a, settledLate, small)
+		return w.outcome(t, a)
+	}
+	want := settled(stored.Kill())
+	if want == "" {
+		t.Fatal("no connections")
+	}
+	modes := []disk.Keep{disk.None, disk.Some, disk.All}
+	crashes := 60
+	if testing.Short() {
+		crashes = 15
+	}
+	m, r, ops, next, done := stored.Kill(), rand.New(rand.NewPCG(7, 8)), 0, 1, 0
+	var mu sync.Mutex
+	a = at(disk.Watch(m, func(o disk.Op) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if ops++; ops < next || t.Failed() || done == crashes {
+			return nil
+		}
+		next += 1 + r.IntN(60)
+		done++
+		if got := settled(m.Crash(modes[r.IntN(3)], modes[r.IntN(3)], r)); got != want || t.Failed() {
+			t.Errorf("power fails before operation %d, %q: got\n%swant\n%s", ops, o, got, want)
+		}
+		return nil
+	}))
+	takeFlows(t, a)
+	settleAt(t, a, settledLate, small)
+	a.Close()
+	t.Logf("%d crashes in %d operations", done, ops)
 }
 
 // TestLargeFilesAreKept holds a run to writing no row of a full file again.
