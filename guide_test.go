@@ -109,3 +109,25 @@ func TestContributingIsTrue(t *testing.T) {
 		}
 	}
 }
+
+// TestTourNamesEveryFile of the packages, and none that is not there.
+func TestTourNamesEveryFile(t *testing.T) {
+	tour := fileText(t, "docs/tour.md")
+	named := map[string]bool{}
+	for _, m := range regexp.MustCompile("`([\\w/]+\\.go)`").FindAllStringSubmatch(tour, -1) {
+		named[filepath.Base(m[1])] = true
+	}
+	there := map[string]bool{}
+	for path := range parsed(t, ".") {
+		name := filepath.Base(path)
+		there[name] = true
+		if !strings.HasPrefix(path, "testdata") && !strings.Contains(path, "/testdata/") && !strings.HasPrefix(path, "tables/archive/samples") && !named[name] {
+			t.Errorf("docs/tour.md does not name %s", path)
+		}
+	}
+	for name := range named {
+		if !there[name] && !strings.HasSuffix(name, "_test.go") {
+			t.Errorf("docs/tour.md names %s, which is not there", name)
+		}
+	}
+}

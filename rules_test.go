@@ -60,7 +60,7 @@ var importRules = []importRule{
 	{module + "/capture/...", []string{".", "capture/..."},
 		"packets in and questions out meet only at files"},
 	{module + "/collector", []string{"."},
-		"it is handed a FlowSink and needs nothing else"},
+		"it is handed an ExportSink and needs nothing else"},
 	{module + "/tables/archive", []string{".", "engine", "tables/compact", "capture/..."},
 		"the collector and the wire know nothing of files"},
 	{module + "/tables/archive/disk", []string{"tables/archive/...", "tables/compact", "collector", "sqlserver", ". tests"},

@@ -413,7 +413,7 @@ func (im *importer) file(s *source) error {
 		stats:    st,
 	}
 	if st.Packets > 0 {
-		f.row.TS, f.row.TSEnd = tables.Some(microseconds(st.First)), tables.Some(microseconds(st.Last))
+		f.row.TS, f.row.TSEnd = tables.Some(tables.TimeOf(st.First)), tables.Some(tables.TimeOf(st.Last))
 	}
 	if damage != nil {
 		f.row.State, f.row.Damage, f.row.DamageOffset = tables.ImportDamaged, damage.Reason, tables.Some(damage.Offset)

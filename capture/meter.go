@@ -303,7 +303,7 @@ func (m *Meter) begin(n uint32, c *conversation, p *Packet, srcPort, dstPort uin
 			m.outer[n] = [2]tables.Addr{h.OuterDst, h.OuterSrc}
 		}
 	}
-	if h.Protocol == tables.ProtocolUDP && !m.wantsDatagrams(srcPort, dstPort) {
+	if h.Protocol == tables.ProtocolUDP && !observe.Reads(srcPort) && !observe.Reads(dstPort) {
 		c.observed = [2]uint8{observedDone, observedDone}
 	}
 	m.schedule(n, c)
@@ -326,12 +326,6 @@ func (m *Meter) piece(c *conversation, p *Packet, dir int, ordinal uint64) {
 	if dir == 1 {
 		c.clientMAC, c.serverMAC = h.DstMAC, h.SrcMAC
 	}
-}
-
-// wantsDatagrams tells whether the observer reads the UDP of these ports.
-func (m *Meter) wantsDatagrams(a, b uint16) bool {
-	wants := func(p uint16) bool { return p == 53 || p == 5353 || p == 67 || p == 68 || p == 443 }
-	return wants(a) || wants(b)
 }
 
 // observe hands a packet with payload to the observer.
@@ -523,13 +517,4 @@ func seconds(ns int64) int64 {
 		s--
 	}
 	return s
-}
-
-// microseconds rounds nanoseconds down, also before 1970.
-func microseconds(ns int64) tables.Time {
-	us := ns / 1000
-	if ns%1000 < 0 {
-		us--
-	}
-	return tables.Time(us)
 }

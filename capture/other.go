@@ -92,7 +92,7 @@ func (m *Meter) writeOthers(which func(*otherRow) bool) {
 
 func (m *Meter) writeOther(r *otherRow) {
 	row := tables.Other{
-		TS: microseconds(r.first), TSEnd: microseconds(r.last), Sensor: m.cfg.Sensor, Site: m.cfg.Site,
+		TS: tables.TimeOf(r.first), TSEnd: tables.TimeOf(r.last), Sensor: m.cfg.Sensor, Site: m.cfg.Site,
 		Packets: r.packets, WireBytes: r.wire, Error: r.err.String(), CutPackets: tables.Some(r.cut),
 	}
 	if r.etherType != 0 {

@@ -88,7 +88,7 @@ func (c *coverage) add(rec *pcap.Record) {
 		c.of = append(c.of, tables.Coverage{Sensor: c.sensor})
 	}
 	row := &c.of[i]
-	ts := microseconds(rec.TS)
+	ts := tables.TimeOf(rec.TS)
 	if row.Packets == 0 {
 		row.TS, row.TSEnd, row.Interface = ts, ts, rec.InterfaceName
 	}

@@ -19,7 +19,7 @@ func (m *Meter) emit(n uint32, c *conversation, reason endReason, last bool) {
 	}
 	r := &m.row
 	*r = tables.Flow{
-		TS: microseconds(c.first), TSEnd: microseconds(c.last),
+		TS: tables.TimeOf(c.first), TSEnd: tables.TimeOf(c.last),
 		SourceType: tables.SourcePackets, Sensor: m.cfg.Sensor, Site: m.cfg.Site,
 		Src: client, Dst: server, SrcPort: int32(clientPort), DstPort: int32(serverPort),
 		Protocol: int32(c.protocol),
@@ -30,7 +30,7 @@ func (m *Meter) emit(n uint32, c *conversation, reason endReason, last bool) {
 		Fragments: tables.Some(int64(c.fragments)),
 		Service:   tables.ServiceName(serverPort, c.protocol), ConnState: c.state(),
 		OrientedBy: orientedBy[c.orientedBy], EndReason: reason.String(), Sampling: tables.Some(int64(1)),
-		Piece: tables.Some(c.number), LastPiece: tables.Some(last), ConnTS: tables.Some(microseconds(c.begin)),
+		Piece: tables.Some(c.number), LastPiece: tables.Some(last), ConnTS: tables.Some(tables.TimeOf(c.begin)),
 		Encrypted: tables.Some(c.encrypted),
 		CID:       c.cid, FlowID: c.id, ConnID: c.conn, CutPackets: tables.Some(int64(c.cut)),
 	}

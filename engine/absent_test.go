@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 )
@@ -55,7 +56,7 @@ func TestAbsence(t *testing.T) {
 			if i%50 == 49 {
 				list, answer = "NULL::INTEGER[]", -1
 			}
-			values = append(values, fmt.Sprintf("(%d, %s, %s, make_timestamp(%d), make_timestamp(%d))", i, list, quoteText(sensor), from, to))
+			values = append(values, fmt.Sprintf("(%d, %s, %s, make_timestamp(%d), make_timestamp(%d))", i, list, functions.Quote(sensor), from, to))
 			want = append(want, fmt.Sprint(answer, lost))
 		}
 		c, err := d.query(t.Context(), "SELECT coalesce(wiresql_gone(s), -1), wiresql_lost(sensor, ts, ts_end) FROM (VALUES "+strings.Join(values, ", ")+") v(i, s, sensor, ts, ts_end) ORDER BY i")

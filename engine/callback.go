@@ -20,13 +20,15 @@ import (
 	"unsafe"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
+
+	"github.com/wiresql/wiresql/functions"
 )
 
 // DuckDB calls these functions from its own threads. A panic that leaves one
 // of them would end the process, so each recovers and reports an error to the
 // query instead.
 
-// feed is a table DuckDB reads from Go: SELECT … FROM wiresql_feed('handle').
+// feed is a table DuckDB reads from Go: SELECT … FROM wiresql_packets('handle').
 // One statement may read it more than once (a CTE used twice is inlined), so
 // start begins a new run each time.
 type feed interface {
@@ -285,5 +287,5 @@ func registerScalar(conn duckdb.Connection, s *scalar) error {
 func (d *duck) load(ctx context.Context, table string, f feed) error {
 	handle := d.publish(f)
 	defer d.withdraw(handle)
-	return d.exec(ctx, "CREATE OR REPLACE TABLE "+table+" AS SELECT * FROM "+feedFunction+"("+quoteText(handle)+")")
+	return d.exec(ctx, "CREATE OR REPLACE TABLE "+table+" AS SELECT * FROM "+feedFunction+"("+functions.Quote(handle)+")")
 }

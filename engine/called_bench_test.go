@@ -89,7 +89,7 @@ func BenchmarkCalled(b *testing.B) {
 			h := r.newBinding().Function(&pushdown.Func{Node: node, Args: exprs, T: made.Type, Made: made, Shape: "BENCH"})
 			name := map[functions.Kind]string{functions.Integer: "mysql_bigint", functions.Unsigned: "mysql_ubigint", functions.Bool: "mysql_bool",
 				functions.Time: "mysql_timestamp", functions.Date: "mysql_date", functions.Text: "mysql_text"}[made.Type.Kind]
-			query := "SELECT max(" + name + "(" + quoteText(h) + ", " + c.column + ")) FROM t"
+			query := "SELECT max(" + name + "(" + functions.Quote(h) + ", " + c.column + ")) FROM t"
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := d.exec(context.Background(), query); err != nil {

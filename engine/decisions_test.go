@@ -58,7 +58,7 @@ func TestDecidedRows(t *testing.T) {
 	if n := decisions(); n != 0 {
 		t.Fatalf("%d decisions", n)
 	}
-	reported(250, 1, 10) // Ten of each are one, after all.
+	reported(250, 1, 10)                                // Ten of each are one, after all.
 	commit(t, a, "import", func(tx *archive.Tx) error { // Of one that was one and one that was two there are packets.
 		var list []tables.Flow
 		for _, n := range []int{5, 20} {

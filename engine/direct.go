@@ -132,7 +132,7 @@ func (k *packetChunk) AppendText(dst []byte, col, row int) ([]byte, bool) {
 	case tables.Identifier:
 		return tables.ID(c.hi).AppendTo(dst), true
 	case tables.MAC:
-		return appendMAC(dst, uint64(c.n)), true
+		return tables.AppendMAC(dst, uint64(c.n)), true
 	case tables.Timestamp:
 		return appendTime(dst, local(f.zone, c.n), f.digits), true
 	case tables.Int, tables.BigInt, tables.Bool:

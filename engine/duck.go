@@ -12,6 +12,7 @@ import (
 	duckdb "github.com/duckdb/duckdb-go-bindings"
 
 	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/functions"
 )
 
 // duck is the one in-memory DuckDB of an engine: it reads the archive's
@@ -64,12 +65,12 @@ func openDuck(cfg Config, roots []string) (*duck, error) {
 	}
 	var allowed []string
 	for _, r := range roots {
-		allowed = append(allowed, quoteText(strings.TrimSuffix(r, "/")+"/"))
+		allowed = append(allowed, functions.Quote(strings.TrimSuffix(r, "/")+"/"))
 	}
 	settings := []string{
 		// The rest is Go's, and what DuckDB does not count.
 		"SET memory_limit = '" + fmt.Sprintf("%dMiB", max(cfg.MemoryLimit/8*5>>20, 64)) + "'",
-		"SET temp_directory = " + quoteText(spill),
+		"SET temp_directory = " + functions.Quote(spill),
 		"SET autoinstall_known_extensions = false",
 		"SET autoload_known_extensions = false",
 		"SET allow_community_extensions = false",
@@ -177,6 +178,3 @@ func (d *duck) exec(ctx context.Context, text string) error {
 		}
 	}
 }
-
-// quoteText writes a DuckDB string literal.
-func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

@@ -156,7 +156,6 @@ func (e *Engine) setVariables() error {
 		"secure_file_priv": filepath.Join(e.duck.spill, "nothing"),
 		"local_infile":     int8(0),
 		"query_cache_size": int64(0),
-		"max_connections":  int64(1000),
 	})
 }
 

@@ -310,7 +310,7 @@ func literalOperand(a functions.Argument) *functions.Operand {
 	case functions.Decimal:
 		o.Literal = a.Value.ToString()
 	case functions.Text:
-		o.Literal, o.SQL = a.Value.ToString(), quoteText(a.Value.ToString())
+		o.Literal, o.SQL = a.Value.ToString(), functions.Quote(a.Value.ToString())
 	case functions.Double:
 		o.SQL = "CAST('" + o.SQL + "' AS DOUBLE)"
 	case functions.Time:

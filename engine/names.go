@@ -10,6 +10,7 @@ import (
 	duckdb "github.com/duckdb/duckdb-go-bindings"
 
 	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/compact"
@@ -175,7 +176,7 @@ func (d *duck) replaceHosts(ctx context.Context, keys []tables.NamedAddress, lea
 	defer d.withdraw(handle)
 	return d.transaction(
 		"DELETE FROM "+hostsTable+" h USING "+changedTable+" c WHERE h.ip_hi = c.ip_hi AND h.ip_lo = c.ip_lo AND coalesce(h.site, '') = c.site",
-		"INSERT INTO "+hostsTable+" SELECT * FROM "+feedFunction+"("+quoteText(handle)+")")
+		"INSERT INTO "+hostsTable+" SELECT * FROM "+feedFunction+"("+functions.Quote(handle)+")")
 }
 
 // transaction runs statements without results that hold together.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/compact"
@@ -174,7 +175,7 @@ func loadRows[T any](ctx context.Context, e *Engine, what string, rows []T) (tab
 	for _, name := range lists {
 		replace += fmt.Sprintf(" REPLACE (CAST(string_split(%[1]s, ',') AS INTEGER[]) AS %[1]s)", name)
 	}
-	return table, e.duck.exec(ctx, "CREATE OR REPLACE TABLE "+table+" AS SELECT *"+replace+" FROM "+feedFunction+"("+quoteText(handle)+")")
+	return table, e.duck.exec(ctx, "CREATE OR REPLACE TABLE "+table+" AS SELECT *"+replace+" FROM "+feedFunction+"("+functions.Quote(handle)+")")
 }
 
 // unseen says what of the recent rows is missing from an answer.

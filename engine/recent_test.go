@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/compact"
@@ -34,7 +35,7 @@ func TestRowsFeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := "read_parquet(" + quoteText(catalog.Files(archive.Connections)[0].Path) + ")"
+	file := "read_parquet(" + functions.Quote(catalog.Files(archive.Connections)[0].Path) + ")"
 	var columns []string
 	typ := reflect.TypeFor[tables.Connection]()
 	for i := range typ.NumField() {

@@ -56,7 +56,7 @@ func (c *cell) boxed(k tables.Kind) any {
 	case tables.Identifier:
 		return tables.ID(c.hi).String()
 	case tables.MAC:
-		return string(appendMAC(nil, uint64(c.n)))
+		return string(tables.AppendMAC(nil, uint64(c.n)))
 	case tables.Bytes:
 		return append([]byte{}, c.text...)
 	}

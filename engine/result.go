@@ -217,7 +217,7 @@ func (c *typedChunk) AppendText(dst []byte, col, row int) ([]byte, bool) {
 	case pushdown.ID:
 		return tables.ID(v.uint64(row)).AppendTo(dst), true
 	case pushdown.MAC:
-		return appendMAC(dst, uint64(v.int64(row))), true
+		return tables.AppendMAC(dst, uint64(v.int64(row))), true
 	case pushdown.Clock:
 		return appendClock(dst, v.int64(row), f.digits), true
 	}
@@ -244,18 +244,6 @@ func floorDiv(a, b int64) int64 {
 		q--
 	}
 	return q
-}
-
-func appendMAC(dst []byte, mac uint64) []byte {
-	const hex = "0123456789abcdef"
-	for shift := 40; shift >= 0; shift -= 8 {
-		b := byte(mac >> shift)
-		dst = append(dst, hex[b>>4], hex[b&15])
-		if shift > 0 {
-			dst = append(dst, ':')
-		}
-	}
-	return dst
 }
 
 // value boxes a cell as go-mysql-server's operators expect it for the declared

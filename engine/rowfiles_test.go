@@ -11,6 +11,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 
 	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/archive/rows"
@@ -66,7 +67,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := "SELECT flow_id, conn_id, cid, src_hi, src_lo, vlan, reverse_bytes, rtt_us, last_piece, bytes, " +
-		"len(segments), octet_length(postings), sensor, src_port FROM read_parquet(" + quoteText(snap.catalog.Files(archive.Flows)[0].Path) + ") ORDER BY ts"
+		"len(segments), octet_length(postings), sensor, src_port FROM read_parquet(" + functions.Quote(snap.catalog.Files(archive.Flows)[0].Path) + ") ORDER BY ts"
 	cur, err := e.duck.query(t.Context(), text)
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wiresql/wiresql/engine/metadata"
 	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/archive/rows"
 	"github.com/wiresql/wiresql/tables/compact"
@@ -258,7 +259,7 @@ func (r *run) fill(q pushdown.Query, keys, why string) (string, error) {
 func (r *run) published(f feed) string {
 	handle := r.engine.duck.publish(f)
 	r.handles = append(r.handles, handle)
-	return feedFunction + "(" + quoteText(handle) + ")"
+	return feedFunction + "(" + functions.Quote(handle) + ")"
 }
 
 // bind says what the scans of a statement are read from.

@@ -59,7 +59,7 @@ func TestParseTimeFractions(t *testing.T) {
 
 func TestTranslations(t *testing.T) {
 	addr := Operand{Kind: Address, Hi: "h", Lo: "l"}
-	text := func(s string) Operand { return Operand{Kind: Text, SQL: quote(s), Literal: s, IsLiteral: true} }
+	text := func(s string) Operand { return Operand{Kind: Text, SQL: Quote(s), Literal: s, IsLiteral: true} }
 	ts := Operand{Kind: Time, SQL: "ts"}
 	number := Operand{Kind: Integer, SQL: "n"}
 	for _, c := range []struct {

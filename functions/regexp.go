@@ -496,7 +496,7 @@ func duckRegexp(d *translation) (string, bool) {
 	if _, err := syntax.Parse(text, syntax.Perl); err != nil {
 		return "", false
 	}
-	found := "regexp_matches(" + x + ", " + quote(text) + ")"
+	found := "regexp_matches(" + x + ", " + Quote(text) + ")"
 	if n, ok := d.node.(*sqlparser.ComparisonExpr); ok && n.Operator == sqlparser.NotRegexpOp {
 		return "(NOT " + found + ")", true
 	}

@@ -294,7 +294,7 @@ func (d *translation) literalText(i int) (string, bool) {
 
 // fails is an expression that raises error 1690 for a call.
 func (d *translation) fails(typ string) string {
-	return "CAST(error(" + quote(typ+" value is out of range in '"+d.name+"'") + ") AS DOUBLE)"
+	return "CAST(error(" + Quote(typ+" value is out of range in '"+d.name+"'") + ") AS DOUBLE)"
 }
 
 // power is 10^n as a number without sign or point.

@@ -198,7 +198,7 @@ func duckTrim(d *translation) (string, bool) {
 			return "", false
 		}
 	}
-	return name + "(" + x + ", " + quote(part) + ")", ok
+	return name + "(" + x + ", " + Quote(part) + ")", ok
 }
 
 // duckReverse reverses characters one by one: DuckDB's own keeps accents with
@@ -257,7 +257,7 @@ func duckPad(d *translation) (string, bool) {
 	if !ok || !literal || !isText || pad == "" || d.isBytes(0) || n != 0 && !d.fits(n) {
 		return "", false
 	}
-	return fmt.Sprintf("%s(%s, %d, %s)", d.name, x, n, quote(pad)), true
+	return fmt.Sprintf("%s(%s, %d, %s)", d.name, x, n, Quote(pad)), true
 }
 
 func duckRepeat(d *translation) (string, bool) {
@@ -339,11 +339,11 @@ func duckSubstringIndex(d *translation) (string, bool) {
 	case delimiter == "" || n == 0:
 		return "left(" + x + ", 0)", true
 	case n == 1:
-		return fmt.Sprintf("split_part(%s, %s, 1)", x, quote(delimiter)), true
+		return fmt.Sprintf("split_part(%s, %s, 1)", x, Quote(delimiter)), true
 	case n > 0:
-		return fmt.Sprintf("array_to_string(string_split(%s, %[2]s)[:%[3]d], %[2]s)", x, quote(delimiter), min(n, math.MaxInt32)), true
+		return fmt.Sprintf("array_to_string(string_split(%s, %[2]s)[:%[3]d], %[2]s)", x, Quote(delimiter), min(n, math.MaxInt32)), true
 	}
-	return fmt.Sprintf("array_to_string(string_split(%s, %[2]s)[%[3]d:], %[2]s)", x, quote(delimiter), max(n, -math.MaxInt32)), true
+	return fmt.Sprintf("array_to_string(string_split(%s, %[2]s)[%[3]d:], %[2]s)", x, Quote(delimiter), max(n, -math.MaxInt32)), true
 }
 
 func duckFindInSet(d *translation) (string, bool) {

@@ -267,7 +267,7 @@ func formatText(x, format string) string {
 	var run strings.Builder
 	flush := func() {
 		if run.Len() > 0 {
-			parts = append(parts, "strftime("+x+", "+quote(run.String())+")")
+			parts = append(parts, "strftime("+x+", "+Quote(run.String())+")")
 			run.Reset()
 		}
 	}

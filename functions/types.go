@@ -129,7 +129,7 @@ func notAddress(s string) error {
 	_, err := netip.ParsePrefix(s)
 	switch {
 	case err == nil:
-		return fmt.Errorf("%q is a network, not an address: use ip_in(address, %s)", s, quote(s))
+		return fmt.Errorf("%q is a network, not an address: use ip_in(address, %s)", s, Quote(s))
 	case strings.ContainsFunc(s, func(r rune) bool { return r >= 'g' && r <= 'z' || r >= 'G' && r <= 'Z' }):
 		return fmt.Errorf("%q is a name, not an address: compare it with a host or server_name column", s)
 	}
@@ -137,7 +137,8 @@ func notAddress(s string) error {
 }
 
 // quote writes s as an SQL string literal.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+// Quote is a text as a literal of DuckDB.
+func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // text returns the canonical text of a value of this type; nil stays nil.
 func (t scalarType) text(v any) (any, error) {

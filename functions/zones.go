@@ -141,7 +141,7 @@ func (z *Zone) LocalText(utc string) string {
 	case fixed && len(utc) < 40: // it stands there three times
 		return fmt.Sprintf("(CASE WHEN %[1]s < TIMESTAMP '9999-12-31' THEN %[1]s + to_microseconds(%[2]d) ELSE %[1]s END)", utc, micros)
 	}
-	return "wiresql_local(" + utc + ", " + quote(z.Name) + ")"
+	return "wiresql_local(" + utc + ", " + Quote(z.Name) + ")"
 }
 
 // UTC tells whether the clocks are those of UTC at all times.

@@ -124,12 +124,8 @@ func (s *Server) Start() error {
 	if err := sql.SystemVariables.AssignValues(map[string]interface{}{
 		"version":            serverVersion,
 		"version_comment":    "wiresql",
-		"time_zone":          "+00:00",
 		"max_connections":    int64(s.cfg.MaxConnections),
 		"max_allowed_packet": int64(s.cfg.MaxRequestBytes),
-		// Reading and writing files through SQL is refused before this is
-		// asked; a directory that can't exist is the second lock.
-		"secure_file_priv": filepath.Join(s.cfg.Dir, "none", "none"),
 	}); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}

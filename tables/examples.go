@@ -200,6 +200,8 @@ WHERE reason = 'refused' GROUP BY socket`},
 			`SELECT family, ts, ts_end, lost, reason, file FROM ops.damage ORDER BY family, ts`},
 		{"Are the connections of that morning complete?",
 			`SELECT COUNT(*) AS damages FROM ops.damage WHERE family = 'connections' AND (ts IS NULL OR overlaps(ts, ts_end, '2026-06-12 06:00', '2026-06-12 12:00'))`},
+		{"Of what is most missing?",
+			`SELECT family, reason, COUNT(*) AS damages, SUM(lost) AS lost FROM ops.damage GROUP BY family, reason ORDER BY lost DESC`},
 	},
 	"ops.query_log": {
 		{"What took longest?",

@@ -280,7 +280,7 @@ func appendARPInfo(dst, frame []byte, at int) []byte {
 		dst = append(dst, "ARP "...)
 		dst = sender.AppendTo(dst)
 		dst = append(dst, " is-at "...)
-		return appendMAC(dst, uint64(binary.BigEndian.Uint16(b[8:]))<<32|uint64(binary.BigEndian.Uint32(b[10:])))
+		return AppendMAC(dst, uint64(binary.BigEndian.Uint16(b[8:]))<<32|uint64(binary.BigEndian.Uint32(b[10:])))
 	default:
 		return appendNumber(dst, "ARP operation ", uint64(op))
 	}

@@ -86,10 +86,11 @@ func TCPFlagsText(bits uint16) string { return tcpFlagTexts[bits&0x1ff] }
 // MACText writes the low 48 bits as six lower-case pairs with colons.
 func MACText(mac uint64) string {
 	var b [17]byte
-	return string(appendMAC(b[:0], mac))
+	return string(AppendMAC(b[:0], mac))
 }
 
-func appendMAC(b []byte, mac uint64) []byte {
+// AppendMAC is MACText, appended.
+func AppendMAC(b []byte, mac uint64) []byte {
 	const hex = "0123456789abcdef"
 	for shift := 40; shift >= 0; shift -= 8 {
 		b = append(b, hex[mac>>(shift+4)&15], hex[mac>>shift&15])

@@ -3,7 +3,6 @@ package tables
 import (
 	"fmt"
 	"net/netip"
-	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -148,8 +147,8 @@ func TestPrefixRange(t *testing.T) {
 }
 
 func TestColumnTags(t *testing.T) {
-	for _, row := range []any{Flow{}, Other{}, Connection{}, DNS{}, Name{}, Import{}, Segment{}, Coverage{}} {
-		r, seen := reflect.TypeOf(row), map[string]bool{}
+	for _, f := range Families {
+		r, seen := f.Row, map[string]bool{}
 		for i := range r.NumField() {
 			name := r.Field(i).Tag.Get("col")
 			if name == "" || seen[name] {

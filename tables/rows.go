@@ -11,6 +11,15 @@ package tables
 // Time is a point in time, UTC microseconds since 1970-01-01.
 type Time int64
 
+// TimeOf is the time of nanoseconds since 1970, rounded down.
+func TimeOf(ns int64) Time {
+	us := ns / 1000
+	if ns%1000 < 0 {
+		us--
+	}
+	return Time(us)
+}
+
 // Opt is a value that may be missing.
 type Opt[T any] struct {
 	V   T
@@ -257,9 +266,8 @@ type Coverage struct {
 	Drops     Opt[int64] `col:"drops"` // NULL when the source does not say
 }
 
-// FlowSink takes finished rows. The collector and the meter write through it;
-// a call hands over the row, which the caller may reuse afterwards, slices
-// excepted.
+// FlowSink takes the rows that the meter finishes. A call hands over the row,
+// which the caller may reuse afterwards, slices excepted.
 type FlowSink interface {
 	Flow(*Flow) error
 }

@@ -52,7 +52,7 @@ func (o *Observer) observeDHCP(p *Packet) {
 	if !m.decode(p.Payload) {
 		o.stats.Malformed++
 	}
-	ts := microseconds(p.TS)
+	ts := tables.TimeOf(p.TS)
 	n := tables.Name{TS: ts, MAC: m.mac, Source: tables.SourceDHCP, ValidUntil: ts, Sensor: p.Sensor, Site: p.Site}
 	key := lessee{p.Site, m.xid, uint64(m.mac.V)}
 	switch m.kind {

@@ -76,7 +76,7 @@ func (o *Observer) observeDNS(p *Packet) {
 	if m.opcode != 0 || !m.hasQuestion && !m.response || !whole && !m.hasQuestion {
 		return
 	}
-	ts := microseconds(p.TS)
+	ts := tables.TimeOf(p.TS)
 	if !m.response {
 		key := question{p.Site, h.Src, h.Dst, h.SrcPort, h.DstPort, m.id, m.qtype, m.name}
 		if again := o.queries.get(key); again != nil { // asked again before the answer
@@ -178,7 +178,7 @@ func chain(name string, records []record) map[string]bool {
 // what people know, not the end of the chain of aliases. Without owners
 // (multicast DNS asks nothing) it is each record's own.
 func (o *Observer) learn(p *Packet, records []record, owners map[string]bool) {
-	ts := microseconds(p.TS)
+	ts := tables.TimeOf(p.TS)
 	for i := range records {
 		r := &records[i]
 		if r.class != 1 || owners != nil && !owners[r.owner] {

@@ -137,16 +137,32 @@ func (o *Observer) Observe(p *Packet) (f Finding) {
 		return o.observeStream(p)
 	case h.Protocol != tables.ProtocolUDP:
 		return Finding{Done: true}
-	case h.SrcPort == 53 || h.DstPort == 53:
+	case h.SrcPort == portDNS || h.DstPort == portDNS:
 		o.observeDNS(p)
-	case h.SrcPort == 5353 || h.DstPort == 5353:
+	case h.SrcPort == portMulticastDNS || h.DstPort == portMulticastDNS:
 		o.observeMulticastDNS(p)
-	case h.SrcPort == 67 || h.DstPort == 67 || h.SrcPort == 68 || h.DstPort == 68:
+	case isDHCP(h.SrcPort) || isDHCP(h.DstPort):
 		o.observeDHCP(p)
 	default:
 		return Finding{Encrypted: isQUIC(p.Payload), Done: true}
 	}
 	return Finding{}
+}
+
+// Ports of UDP that are read.
+const (
+	portDNS          = 53
+	portMulticastDNS = 5353
+	portDHCPServer   = 67
+	portDHCPClient   = 68
+	portQUIC         = 443
+)
+
+func isDHCP(port uint16) bool { return port == portDHCPServer || port == portDHCPClient }
+
+// Reads tells whether Observe looks into UDP from or to a port.
+func Reads(port uint16) bool {
+	return port == portDNS || port == portMulticastDNS || isDHCP(port) || port == portQUIC
 }
 
 // Flush writes the queries still waiting for an answer, forgets all state and
@@ -179,13 +195,4 @@ func until(ts tables.Time, seconds int64) tables.Time {
 		return tables.OpenEnd
 	}
 	return ts + tables.Time(seconds*second)
-}
-
-// microseconds rounds nanoseconds down, also before 1970.
-func microseconds(ns int64) tables.Time {
-	us := ns / 1000
-	if ns%1000 < 0 {
-		us--
-	}
-	return tables.Time(us)
 }

@@ -245,7 +245,7 @@ func hasPackets(rel Rel) bool {
 	return slices.ContainsFunc(scansOf(rel), func(s *Scan) bool { return IsPackets(s.Relation) })
 }
 
-// settle restates conditions in columns that are known: what equals a column
+// settleConditions restates conditions in columns that are known: what equals a column
 // of another scan of packets equals what that equals. The result has no
 // equality of two columns but those between known ones.
 func settleConditions(conds []Expr, source, packet map[ColumnID]Column) []Expr {

@@ -271,7 +271,7 @@ func (f *Func) Says() string {
 			case v.IsNull():
 				text = "NULL"
 			case !l.T.Kind.Numeric():
-				text = quoteText(strconv.Quote(text))
+				text = functions.Quote(strconv.Quote(text))
 			}
 			s += " " + strconv.Itoa(i+1) + ": " + text
 		}

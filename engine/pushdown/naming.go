@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/wiresql/wiresql/functions"
 )
 
 // Long operands are named. DuckDB's spelling of a function often has an operand
@@ -51,7 +53,7 @@ func (r *renderer) brief(e Expr, k Kind, lanes []string) []string {
 		names[o] = &Col{col}
 		for i, text := range r.lanes(o, o.Kind()) {
 			if i < len(columnLanes(col)) {
-				fields = append(fields, quoteText(strings.TrimPrefix(columnLanes(col)[i], "q."))+": "+text)
+				fields = append(fields, functions.Quote(strings.TrimPrefix(columnLanes(col)[i], "q."))+": "+text)
 				operands += len(text)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"vitess.io/vitess/go/sqltypes"
 
+	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -224,12 +225,12 @@ func (o *outliner) say(e Expr) string {
 			return v.ToString()
 		}
 		if at, ok := e.Value.(time.Time); ok && e.T.Kind == Time {
-			return quoteText(at.Format("2006-01-02 15:04:05.999999"))
+			return functions.Quote(at.Format("2006-01-02 15:04:05.999999"))
 		}
 		if e.T.Kind == Bytes {
 			return fmt.Sprintf("%d bytes", len(v.Raw()))
 		}
-		return quoteText(v.ToString())
+		return functions.Quote(v.ToString())
 	case *Case:
 		out := "CASE"
 		for _, w := range e.Whens {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -399,7 +400,7 @@ func rowsSQL(files []FileRef, tables []string, needed []Field) string {
 func filesSQL(paths ...string) string {
 	list := make([]string, len(paths))
 	for i, path := range paths {
-		list[i] = quoteText(path)
+		list[i] = functions.Quote(path)
 	}
 	return "read_parquet([" + strings.Join(list, ", ") + "], hive_partitioning = false)"
 }
@@ -420,7 +421,7 @@ func nulls(fields []Field) string {
 // is gone can be much. What a sensor lost is told by its own rows only.
 func (s Source) packetStatus(ofSensor bool) string {
 	var b strings.Builder
-	when := func(test, status string) { b.WriteString(" WHEN " + test + " THEN " + quoteText(status)) }
+	when := func(test, status string) { b.WriteString(" WHEN " + test + " THEN " + functions.Quote(status)) }
 	b.WriteString("CASE")
 	when("{segments} IS NULL", tables.NotCaptured)
 	if s.Missing {
@@ -431,7 +432,7 @@ func (s Source) packetStatus(ofSensor bool) string {
 		when("wiresql_lost(coalesce({sensor}, ''), {ts}, {ts_end})", tables.Lossy)
 	}
 	when("{cut_packets} > 0", tables.Truncated)
-	b.WriteString(" ELSE " + quoteText(tables.Available) + " END")
+	b.WriteString(" ELSE " + functions.Quote(tables.Available) + " END")
 	return b.String()
 }
 
@@ -449,7 +450,6 @@ func expand(template string, f func(name string) string) string {
 	}
 }
 
-func quoteText(s string) string  { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 func quoteIdent(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
 // quoteTime writes a TIMESTAMP; a year that has no four digits has no literal.
@@ -468,11 +468,11 @@ func quoteTime(t tables.Time) string {
 func Setup() []string {
 	protocols := make([]string, 256)
 	for n := range protocols {
-		protocols[n] = quoteText(tables.ProtocolName(uint8(n)))
+		protocols[n] = functions.Quote(tables.ProtocolName(uint8(n)))
 	}
 	flags := make([]string, 512)
 	for bits := range flags {
-		flags[bits] = quoteText(tables.TCPFlagsText(uint16(bits)))
+		flags[bits] = functions.Quote(tables.TCPFlagsText(uint16(bits)))
 	}
 	return []string{
 		"CREATE OR REPLACE MACRO wiresql_protocol(n) AS ([" + strings.Join(protocols, ", ") + "])[n + 1]",
@@ -485,9 +485,9 @@ func Setup() []string {
 		"CREATE OR REPLACE MACRO wiresql_many(hi, lo) AS (" + liesIn(tables.ManyReceivers) + ")",
 		"CREATE OR REPLACE MACRO wiresql_direction(client_hi, client_lo, server_hi, server_lo) AS (CASE" +
 			" WHEN wiresql_inside(server_hi, server_lo) THEN CASE WHEN wiresql_inside(client_hi, client_lo)" +
-			" THEN " + quoteText(tables.Internal) + " ELSE " + quoteText(tables.Inbound) + " END" +
-			" WHEN wiresql_many(server_hi, server_lo) THEN " + quoteText(tables.ToMany) +
-			" WHEN wiresql_inside(client_hi, client_lo) THEN " + quoteText(tables.Outbound) + " ELSE " + quoteText(tables.External) + " END)",
+			" THEN " + functions.Quote(tables.Internal) + " ELSE " + functions.Quote(tables.Inbound) + " END" +
+			" WHEN wiresql_many(server_hi, server_lo) THEN " + functions.Quote(tables.ToMany) +
+			" WHEN wiresql_inside(client_hi, client_lo) THEN " + functions.Quote(tables.Outbound) + " ELSE " + functions.Quote(tables.External) + " END)",
 		servicesTable(),
 	}
 }
@@ -496,7 +496,7 @@ func Setup() []string {
 func servicesTable() string {
 	var rows []string
 	tables.Services(func(port uint16, proto uint8, name string) {
-		rows = append(rows, fmt.Sprintf("(%d, %d, %s)", proto, port, quoteText(name)))
+		rows = append(rows, fmt.Sprintf("(%d, %d, %s)", proto, port, functions.Quote(name)))
 	})
 	slices.Sort(rows)
 	return "CREATE OR REPLACE TABLE wiresql_services AS SELECT * FROM (VALUES " + strings.Join(rows, ", ") + ") s(protocol, port, name)"

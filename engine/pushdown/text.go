@@ -82,7 +82,7 @@ func (r *renderer) literalLanes(l *Literal, k Kind) []string {
 		return []string{unsignedText(a.Hi), unsignedText(a.Lo)}
 	case Community:
 		cid, _ := tables.ParseCommunityID(l.Value.(string))
-		return []string{unsignedText(cid), quoteText(l.Value.(string))}
+		return []string{unsignedText(cid), functions.Quote(l.Value.(string))}
 	}
 	if _, ok := l.Value.(keyList); ok {
 		return []string{r.bind.Keys()}
@@ -102,7 +102,7 @@ func literalText(l *Literal) string {
 		}
 		return strconv.FormatInt(v, 10)
 	case float64:
-		return "CAST(" + quoteText(strconv.FormatFloat(v, 'g', -1, 64)) + " AS DOUBLE)"
+		return "CAST(" + functions.Quote(strconv.FormatFloat(v, 'g', -1, 64)) + " AS DOUBLE)"
 	case time.Time:
 		if l.T.Kind == Date {
 			return "DATE '" + v.Format("2006-01-02") + "'"
@@ -117,9 +117,9 @@ func literalText(l *Literal) string {
 			// All its digits, of which a quotient has more than it shows.
 			whole, fraction, _ := strings.Cut(v, ".")
 			if len(whole)+len(fraction) > 38 {
-				return "CAST(" + quoteText(v) + " AS DOUBLE)"
+				return "CAST(" + functions.Quote(v) + " AS DOUBLE)"
 			}
-			return fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", quoteText(v), len(fraction))
+			return fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", functions.Quote(v), len(fraction))
 		}
 		return literalString(v)
 	}
@@ -130,11 +130,11 @@ func literalText(l *Literal) string {
 // ends there.
 func literalString(s string) string {
 	if !strings.Contains(s, "\x00") {
-		return quoteText(s)
+		return functions.Quote(s)
 	}
 	parts := strings.Split(s, "\x00")
 	for i := range parts {
-		parts[i] = quoteText(parts[i])
+		parts[i] = functions.Quote(parts[i])
 	}
 	return "(" + strings.Join(parts, " || chr(0) || ") + ")"
 }
@@ -276,7 +276,7 @@ func (r *renderer) function(e *Func) []string {
 		r.fail("%s gives %s", e.Shape, e.T.Kind)
 		return []string{"NULL", "NULL"}
 	}
-	args := []string{quoteText(r.bind.Function(e))}
+	args := []string{functions.Quote(r.bind.Function(e))}
 	for _, a := range e.Args {
 		if isLiteral(a) {
 			continue // known to the function
@@ -397,7 +397,7 @@ func (r *renderer) operator(e *Call) string {
 	case "cut":
 		return r.value(e.Args[0]) + "[:" + r.value(e.Args[1]) + "]"
 	case "fit":
-		text, most, message := r.value(e.Args[0]), r.value(e.Args[1]), quoteText(e.Args[2].(*Literal).Value.(string))
+		text, most, message := r.value(e.Args[0]), r.value(e.Args[1]), functions.Quote(e.Args[2].(*Literal).Value.(string))
 		test := "length(" + text + ") > " + most
 		switch e.T.Kind {
 		case Bytes:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -91,15 +92,15 @@ var (
 	exportsView = &view{
 		family: "exports", row: reflect.TypeFor[tables.Export](),
 		exprs: with(with(flowExprs(), addresses("src_nat_ip", "src_nat", "dst_nat_ip", "dst_nat")),
-			map[string]string{"duration": exprReported, "oriented_by": quoteText(tables.ByExporter),
-				"counter_quality": fmt.Sprintf(exprCounters, int64(tables.MaxCount), quoteText(tables.CountersClamped), quoteText(tables.CountersOK))}),
+			map[string]string{"duration": exprReported, "oriented_by": functions.Quote(tables.ByExporter),
+				"counter_quality": fmt.Sprintf(exprCounters, int64(tables.MaxCount), functions.Quote(tables.CountersClamped), functions.Quote(tables.CountersOK))}),
 		hosts: map[string]string{"src_host": "src", "dst_host": "dst"},
 		never: map[string][]string{"source_type": {tables.SourcePackets}},
 		ports: true,
 	}
 	// Rows of exporters have no packets of their own.
 	flowIndexView = &view{family: "flows", row: flowsView.row, exprs: flowsView.exprs,
-		where: "{source_type} = " + quoteText(tables.SourcePackets)}
+		where: "{source_type} = " + functions.Quote(tables.SourcePackets)}
 	otherIndexView  = &view{family: "other", row: reflect.TypeFor[tables.Other]()}
 	connectionsView = &view{
 		family: "connections", row: reflect.TypeFor[tables.Connection](),

@@ -3,6 +3,8 @@ package pushdown
 import (
 	"fmt"
 	"strings"
+
+	"github.com/wiresql/wiresql/functions"
 )
 
 // Window functions and GROUP_CONCAT as DuckDB text.
@@ -118,7 +120,7 @@ func (r *renderer) groupConcatText(a *Aggregate) string {
 	default:
 		text = r.distinctConcat(a, v, separator)
 	}
-	return fmt.Sprintf("(CASE WHEN strlen(%[1]s) <= %[2]d THEN %[1]s ELSE mysql_text(%[3]s, %[1]s) END)", text, n, quoteText(r.bind.Function(a.Finish)))
+	return fmt.Sprintf("(CASE WHEN strlen(%[1]s) <= %[2]d THEN %[1]s ELSE mysql_text(%[3]s, %[1]s) END)", text, n, functions.Quote(r.bind.Function(a.Finish)))
 }
 
 // documentText renders JSON_ARRAYAGG and JSON_OBJECTAGG.
@@ -127,7 +129,7 @@ func (r *renderer) documentText(a *Aggregate) string {
 	if a.Name == "json_objectagg" {
 		open, shut = "{", "}"
 	}
-	return fmt.Sprintf("mysql_text(%s, '%s' || string_agg(%s[2:-2], ', ')%s || '%s')", quoteText(r.bind.Function(a.Finish)), open, r.value(a.Args[0]), r.over, shut)
+	return fmt.Sprintf("mysql_text(%s, '%s' || string_agg(%s[2:-2], ', ')%s || '%s')", functions.Quote(r.bind.Function(a.Finish)), open, r.value(a.Args[0]), r.over, shut)
 }
 
 // distinctConcat joins texts that are told apart by one thing and ordered by

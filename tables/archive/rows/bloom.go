@@ -3,7 +3,6 @@ package rows
 import (
 	"encoding/binary"
 	"io"
-	"sync"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/bloom"
@@ -11,17 +10,12 @@ import (
 )
 
 // bloomBudget bounds the filters kept in memory: 10 bits a value make this
-// 200 million values. When it is used up, all go, and those still asked for
-// come back.
+// 200 million values.
 const bloomBudget = 256 << 20
 
 // filters are the bloom filters that were asked for, by file and column: one
 // per row group.
-var filters struct {
-	sync.Mutex
-	bytes int64
-	of    map[bloomKey][]bloom.SplitBlockFilter
-}
+var filters = cache[bloomKey, []bloom.SplitBlockFilter]{budget: bloomBudget}
 
 type bloomKey struct {
 	path   string
@@ -53,9 +47,7 @@ func ShareOf(f File, column string, value uint64) float64 {
 // filtersOf returns the filters of a column, one per row group, or none.
 func filtersOf(f File, column string) []bloom.SplitBlockFilter {
 	key := bloomKey{f.Path, f.Bytes, column}
-	filters.Lock()
-	groups, ok := filters.of[key]
-	filters.Unlock()
+	groups, ok := filters.get(key)
 	if ok {
 		return groups
 	}
@@ -64,13 +56,7 @@ func filtersOf(f File, column string) []bloom.SplitBlockFilter {
 	for _, g := range groups {
 		size += int64(len(g.Bytes()))
 	}
-	filters.Lock()
-	defer filters.Unlock()
-	if filters.of == nil || filters.bytes+size > bloomBudget {
-		filters.of, filters.bytes = map[bloomKey][]bloom.SplitBlockFilter{}, 0
-	}
-	filters.of[key] = groups
-	filters.bytes += size
+	filters.put(key, groups, size)
 	return groups
 }
 

@@ -38,8 +38,7 @@ func (s *LookupStats) Add(o LookupStats) {
 }
 
 const (
-	// metadataBudget bounds the footers and page indexes kept in memory. When
-	// it is used up, all go, and those still asked for come back.
+	// metadataBudget bounds the footers and page indexes kept in memory.
 	metadataBudget = 64 << 20
 	// metadataFactor is about how many bytes a parsed footer takes for one of
 	// the file.
@@ -54,11 +53,7 @@ const (
 
 // metadata are the parsed footers of files that were looked into. They hold no
 // file open.
-var metadata struct {
-	sync.Mutex
-	bytes int64
-	of    map[metadataKey]*parquet.File
-}
+var metadata = cache[metadataKey, *parquet.File]{budget: metadataBudget}
 
 type metadataKey struct {
 	path string
@@ -249,9 +244,7 @@ func metadataOf(path string, file disk.File) (pf *parquet.File, err error) {
 		return nil, err
 	}
 	key := metadataKey{path, st.Size()}
-	metadata.Lock()
-	pf, ok := metadata.of[key]
-	metadata.Unlock()
+	pf, ok := metadata.get(key)
 	if ok {
 		return pf, nil
 	}
@@ -272,14 +265,7 @@ func metadataOf(path string, file disk.File) (pf *parquet.File, err error) {
 	if _, err := file.ReadAt(tail[:], st.Size()-8); err != nil {
 		return nil, err
 	}
-	size := int64(binary.LittleEndian.Uint32(tail[:])) * metadataFactor
-	metadata.Lock()
-	defer metadata.Unlock()
-	if metadata.of == nil || metadata.bytes+size > metadataBudget {
-		metadata.of, metadata.bytes = map[metadataKey]*parquet.File{}, 0
-	}
-	metadata.of[key] = pf
-	metadata.bytes += size
+	metadata.put(key, pf, int64(binary.LittleEndian.Uint32(tail[:]))*metadataFactor)
 	return pf, nil
 }
 

@@ -161,12 +161,8 @@ func TestLookupInDamage(t *testing.T) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		metadata.Lock()
-		clear(metadata.of)
-		metadata.Unlock()
-		filters.Lock()
-		clear(filters.of)
-		filters.Unlock()
+		metadata.drop()
+		filters.drop()
 		_, err := Lookup(t.Context(), []File{{Path: path, Bytes: int64(len(b))}}, []Values{{"conn_id", []uint64{uint64(rows[0].ConnID)}}},
 			[]string{"flow_id", "src_lo", "postings"}, func(*tables.Flow) error { return nil })
 		if errors.Is(err, io.EOF) {
