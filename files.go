@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -42,29 +43,68 @@ func runFiles(_ context.Context, p *program, families []string) error {
 	if err != nil {
 		return err
 	}
-	var paths []string
+	var files []archive.File
 	for _, name := range families {
 		if tables.FamilyNamed(name) == nil {
 			return fmt.Errorf("no family %q; wiresql help files lists them", name)
 		}
-		for _, f := range cat.Files(archive.Family(name)) {
-			paths = append(paths, f.Path)
-		}
+		files = append(files, cat.Files(archive.Family(name))...)
 	}
 	asSQL, _ := p.flags.GetBool("sql")
 	switch {
 	case !asSQL:
-		for _, path := range paths {
-			fmt.Fprintln(p.stdout, path)
+		for _, f := range files {
+			fmt.Fprintln(p.stdout, f.Path)
 		}
-	case len(paths) == 0:
+	case len(files) == 0:
 		return fmt.Errorf("there are no files of %s yet", strings.Join(families, " and "))
 	default:
-		for i := range paths {
-			paths[i] = "'" + strings.ReplaceAll(paths[i], "'", "''") + "'"
-		}
-		// Files lack columns; folders named a=b must not become any.
-		fmt.Fprintf(p.stdout, "read_parquet([%s], union_by_name = true, hive_partitioning = false)\n", strings.Join(paths, ", "))
+		fmt.Fprintln(p.stdout, tableOf(cat, files))
 	}
 	return nil
+}
+
+// tableOf is what DuckDB reads of files: their rows, as far as they count, and as
+// it was decided since.
+func tableOf(cat *archive.Catalog, files []archive.File) string {
+	var plain, decided []string
+	for _, f := range files {
+		d, ok := cat.Decisions(f)
+		switch {
+		case !ok:
+			plain = append(plain, f.Path)
+		case d.Family == archive.Replaced:
+			decided = append(decided, "SELECT f.* FROM "+readParquet(f.Path)+" f ANTI JOIN "+readParquet(d.Path)+
+				" d ON d.conn_id = f.conn_id AND d.site IS NOT DISTINCT FROM f.site")
+		default:
+			with := "SELECT f.* REPLACE ("
+			beside := ""
+			for _, c := range []string{"conn_id", "segments", "cut_packets"} {
+				if slices.Contains(f.Columns, c) {
+					with += fmt.Sprintf("CASE WHEN d.flow_id IS NULL THEN f.%[1]s ELSE d.%[1]s END AS %[1]s, ", c)
+				} else {
+					beside += ", d." + c
+				}
+			}
+			decided = append(decided, strings.TrimSuffix(with, ", ")+")"+beside+" FROM "+readParquet(f.Path)+" f LEFT JOIN "+
+				readParquet(d.Path)+" d ON d.flow_id = f.flow_id AND d.ts = f.ts")
+		}
+	}
+	if len(decided) == 0 {
+		return readParquet(plain...)
+	}
+	if len(plain) > 0 {
+		decided = append(decided, "SELECT * FROM "+readParquet(plain...))
+	}
+	return "(" + strings.Join(decided, " UNION ALL BY NAME ") + ")"
+}
+
+// readParquet reads files. They lack columns; folders named a=b must not become
+// any.
+func readParquet(paths ...string) string {
+	list := make([]string, len(paths))
+	for i, path := range paths {
+		list[i] = "'" + strings.ReplaceAll(path, "'", "''") + "'"
+	}
+	return "read_parquet([" + strings.Join(list, ", ") + "], union_by_name = true, hive_partitioning = false)"
 }

@@ -7,8 +7,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
+
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/compact"
 )
 
 // duck runs a statement in a DuckDB that knows nothing of us and returns its
@@ -77,6 +82,55 @@ func TestFiles(t *testing.T) {
 	for _, bad := range [][]string{{}, {"nothing"}, {"--sql", "sockets"}} {
 		if code, _, stderr := runProgram(t, nil, append([]string{"files", "--data", data}, bad...)...); code != 1 || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("%v: exit code %d, %q", bad, code, stderr)
+		}
+	}
+}
+
+// What was decided about rows since their files were written is in what DuckDB is
+// given: connections that count no longer are not, and rows have the conversation
+// they belong to now.
+func TestFilesAsDecided(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	a, err := archive.Open(data, archive.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := tables.Time(time.Now().Add(-3 * time.Hour).UnixMicro())
+	for _, batch := range [][2]int{{0, 40}, {500, 40}, {250, 10}} { // ten of each are one, after all
+		second, conversations := batch[0], batch[1]
+		var list []tables.Export
+		for n := range conversations {
+			ts := begin + tables.Time(second)*1e6
+			list = append(list, tables.Export{TS: ts, TSEnd: ts, SourceType: "ipfix", Observer: "core", Src: tables.Addr{Lo: 0xffff0a000000 + uint64(n)},
+				Dst: tables.Addr{Lo: 0xffff0b000001}, SrcPort: 1024, DstPort: 443, Protocol: 6, Bytes: 100, Packets: 1, FlowID: tables.ID(1000*second + n), CID: uint64(n)})
+		}
+		tx, err := a.Begin("collector")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := archive.WriteRows(tx, "e", list); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := compact.Run(t.Context(), a, compact.Config{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.Close()
+	connections, exports := filesOf(t, data, "--sql", "connections"), filesOf(t, data, "--sql", "exports")
+	if !strings.Contains(connections, "/replaced/") || !strings.Contains(exports, "/assigned/") {
+		t.Fatalf("nothing was decided: %s %s", connections, exports)
+	}
+	for statement, want := range map[string]string{
+		"SELECT count(*), count(DISTINCT conn_id), sum(client_bytes), sum(pieces) FROM " + connections:                 "70\t70\t9000\t90",
+		"SELECT count(*), count(conn_id), count(DISTINCT conn_id), sum(bytes) FROM " + exports:                         "90\t90\t70\t9000",
+		"SELECT count(*) FROM " + connections + " c JOIN " + exports + " x ON x.conn_id = c.conn_id AND x.cid = c.cid": "90",
+	} {
+		if got := duck(t, statement); got[0] != want {
+			t.Errorf("%s: %q, want %q", statement, got[0], want)
 		}
 	}
 }
