@@ -327,7 +327,7 @@ func (f *exportFile) identify() error {
 // read decodes the datagrams of a file into the batch.
 func (im *exportImport) read(f *exportFile) error {
 	if im.tx == nil {
-		tx, err := im.a.Begin("import")
+		tx, err := im.a.Begin(tables.Importer)
 		if err != nil {
 			return err
 		}

@@ -354,7 +354,7 @@ func (im *importer) file(s *source) error {
 		return nil
 	}
 	if im.tx == nil {
-		tx, err := im.archive.Begin("import")
+		tx, err := im.archive.Begin(tables.Importer)
 		if err != nil {
 			return err
 		}

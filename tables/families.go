@@ -3,10 +3,20 @@ package tables
 import "reflect"
 
 // Family is a kind of rows as they rest: each has files of its own, in a folder
-// of its name.
+// of its name. The column ts orders the rows of a file, where it is never NULL.
+//
+// What there is to say of a family stands here, and what of a column in the
+// field of its row: adding one is that line and what fills it.
 type Family struct {
 	Name string
 	Row  reflect.Type
+	// Writer is the part of the program that its rows come from; compaction
+	// merges those of all.
+	Writer string
+	// Ladder are the levels its files climb when they are merged, step by step.
+	// Rows of exports and flows go from e to t when their conversations are
+	// known, which is no step.
+	Ladder []Step
 	// Blooms are the stored columns with bloom filters: those by which people
 	// look up single values.
 	Blooms []string
@@ -17,22 +27,37 @@ type Family struct {
 	Sparse bool
 }
 
+// Step is a merge of files of a level to one of the next or, where both are the
+// same, to a larger one.
+type Step struct{ From, To string }
+
+// Writers of rows; see Family.Writer.
+const (
+	Importer  = "import"
+	Collector = "collector"
+	Compactor = "compact"
+)
+
 // Families lists the families of an archive.
 var Families = []*Family{
-	{Name: "flows", Row: reflect.TypeFor[Flow](), Blooms: []string{"cid", "flow_id", "conn_id", "src_lo", "dst_lo"}},
-	{Name: "connections", Row: reflect.TypeFor[Connection](), Blooms: []string{"cid", "conn_id", "client_lo", "server_lo"}},
-	{Name: "other", Row: reflect.TypeFor[Other]()},
-	{Name: "dns", Row: reflect.TypeFor[DNS](), Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "query"}},
-	{Name: "names", Row: reflect.TypeFor[Name]()},
-	{Name: "imports", Row: reflect.TypeFor[Import]()},
-	{Name: "segments", Row: reflect.TypeFor[Segment]()},
-	{Name: "coverage", Row: reflect.TypeFor[Coverage]()},
-	{Name: "exports", Row: reflect.TypeFor[Export](), Blooms: []string{"cid", "conn_id", "src_lo", "dst_lo"}, Sparse: true},
-	{Name: "exporters", Row: reflect.TypeFor[Exporter]()},
-	{Name: "sockets", Row: reflect.TypeFor[Socket]()},
-	{Name: "carried", Row: reflect.TypeFor[Carried]()}, // open conversations; compaction's own
-	{Name: "assigned", Row: reflect.TypeFor[Assigned](), Blooms: []string{"conn_id"}, Of: "exports"},
-	{Name: "replaced", Row: reflect.TypeFor[Replaced](), Of: "connections"},
+	{Name: "flows", Row: reflect.TypeFor[Flow](), Writer: Importer, Ladder: []Step{{"t", "t"}},
+		Blooms: []string{"cid", "flow_id", "conn_id", "src_lo", "dst_lo"}},
+	{Name: "connections", Row: reflect.TypeFor[Connection](), Writer: Compactor, Ladder: []Step{{"t", "t"}, {"h", "h"}, {"d", "d"}},
+		Blooms: []string{"cid", "conn_id", "client_lo", "server_lo"}},
+	{Name: "other", Row: reflect.TypeFor[Other](), Writer: Importer, Ladder: []Step{{"e", "t"}, {"t", "t"}}},
+	{Name: "dns", Row: reflect.TypeFor[DNS](), Writer: Importer, Ladder: []Step{{"e", "t"}, {"t", "t"}},
+		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "query"}},
+	{Name: "names", Row: reflect.TypeFor[Name](), Writer: Importer, Ladder: []Step{{"e", "t"}, {"t", "t"}}},
+	{Name: "imports", Row: reflect.TypeFor[Import](), Writer: Importer},
+	{Name: "segments", Row: reflect.TypeFor[Segment](), Writer: Importer},
+	{Name: "coverage", Row: reflect.TypeFor[Coverage](), Writer: Importer},
+	{Name: "exports", Row: reflect.TypeFor[Export](), Writer: Collector, Ladder: []Step{{"m", "e"}, {"t", "h"}, {"h", "d"}, {"d", "d"}},
+		Blooms: []string{"cid", "conn_id", "src_lo", "dst_lo"}, Sparse: true},
+	{Name: "exporters", Row: reflect.TypeFor[Exporter](), Writer: Collector, Ladder: []Step{{"m", "e"}, {"e", "h"}, {"h", "d"}, {"d", "d"}}},
+	{Name: "sockets", Row: reflect.TypeFor[Socket](), Writer: Collector, Ladder: []Step{{"m", "e"}, {"e", "h"}, {"h", "d"}, {"d", "d"}}},
+	{Name: "carried", Row: reflect.TypeFor[Carried](), Writer: Compactor}, // open conversations
+	{Name: "assigned", Row: reflect.TypeFor[Assigned](), Writer: Compactor, Of: "exports", Blooms: []string{"conn_id"}},
+	{Name: "replaced", Row: reflect.TypeFor[Replaced](), Writer: Compactor, Of: "connections"},
 }
 
 // FamilyOf finds the family of a type of rows, or returns nil.

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	recorderName = "collector"
+	recorderName = tables.Collector
 	stateFolder  = "state"
 
 	defaultInterval = 2 * time.Second

@@ -166,7 +166,7 @@ func BenchmarkMergeExports(b *testing.B) {
 			b.Fatal(err)
 		}
 		tx.Supersede(cat.Files(archive.Exports))
-		if err := recorded[0].rewrite(context.Background(), tx, cat, cat.Files(archive.Exports), pending, 0); err != nil {
+		if err := mergers[archive.Exports](context.Background(), tx, cat, cat.Files(archive.Exports), pending, 0); err != nil {
 			b.Fatal(err)
 		}
 		n += files * each

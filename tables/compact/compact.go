@@ -90,28 +90,12 @@ func Run(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 	}
 	fail("flows", mergePending(ctx, a, &stats))
 	fail("exports", settleDue(ctx, a, now(), limits{chunkRows, carryLimit}, &stats))
-	for _, small := range []struct {
-		family  archive.Family
-		rewrite rewriter
-		levels  []string
-	}{
-		{archive.Flows, rewriteOf(flowTime, nil), []string{merged}},
-		{archive.Connections, rewriteOf(func(r *tables.Connection) tables.Time { return r.TS }, foldConnections), []string{merged, hourly, daily}},
-		{archive.Other, rewriteOf(func(r *tables.Other) tables.Time { return r.TS }, nil), []string{pending, merged}},
-		{archive.DNS, rewriteOf(func(r *tables.DNS) tables.Time { return r.TS }, nil), []string{pending, merged}},
-		{archive.Names, rewriteOf(func(r *tables.Name) tables.Time { return r.TS }, nil), []string{pending, merged}},
-	} {
-		for _, level := range small.levels {
-			to := level
-			if level == pending {
-				to = merged
-			}
-			plan := func(units []unit) [][]unit { return few(units, level, cfg.MergeAt) }
-			fail(string(small.family), climb(ctx, a, small.family, small.rewrite, to, plan, &stats))
-		}
-	}
-	fail("connections", foldMany(ctx, a, archive.Connections, rewriteOf(func(r *tables.Connection) tables.Time { return r.TS }, foldConnections), foldRows, &stats))
-	fail("exports", foldMany(ctx, a, archive.Exports, recorded[0].rewrite, foldRows, &stats))
+	steps(false, func(family archive.Family, step tables.Step) {
+		plan := func(units []unit) [][]unit { return few(units, step.From, cfg.MergeAt) }
+		fail(string(family), climb(ctx, a, family, step.To, plan, &stats))
+	})
+	fail("connections", foldMany(ctx, a, archive.Connections, foldRows, &stats))
+	fail("exports", foldMany(ctx, a, archive.Exports, foldRows, &stats))
 	cfg.Logger.Info("compacted", "files", stats.Files, "rows", stats.Rows, "connections", stats.Connections, "folded", stats.Folded, "late", stats.Late, "forced", stats.Forced)
 	return stats, errors.Join(failed...)
 }
@@ -158,7 +142,7 @@ func sequences(files []archive.File, level string) (out [][]archive.File) {
 // mergeFlows takes the files over and writes the connections of their rows, in
 // one transaction.
 func mergeFlows(ctx context.Context, a *archive.Archive, cat *archive.Catalog, files []archive.File, stats *Stats) error {
-	tx, err := a.Begin("compact")
+	tx, err := a.Begin(writer)
 	if err != nil {
 		return err
 	}
@@ -200,7 +184,7 @@ func takeOver(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files [
 	case 1:
 		return tx.Keep(small[0], merged)
 	}
-	return rewriteOf(flowTime, nil)(ctx, tx, cat, small, merged, 0)
+	return mergers[archive.Flows](ctx, tx, cat, small, merged, 0)
 }
 
 func flowTime(f *tables.Flow) tables.Time { return f.TS }

@@ -167,7 +167,7 @@ const (
 )
 
 // foldMany folds in what was decided about many rows, at least so many.
-func foldMany(ctx context.Context, a *archive.Archive, family archive.Family, rewrite rewriter, least int64, stats *Stats) error {
+func foldMany(ctx context.Context, a *archive.Archive, family archive.Family, least int64, stats *Stats) error {
 	cat, err := a.Catalog()
 	if err != nil {
 		return err
@@ -181,7 +181,7 @@ func foldMany(ctx context.Context, a *archive.Archive, family archive.Family, re
 			}
 			return out
 		}
-		if err := climb(ctx, a, family, rewrite, to, plan, stats); err != nil {
+		if err := climb(ctx, a, family, to, plan, stats); err != nil {
 			return err
 		}
 	}

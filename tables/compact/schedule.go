@@ -50,15 +50,28 @@ const (
 	lateFiles = 24
 )
 
-// recorded are the families a recorder writes, and the step up from each level.
-var recorded = []struct {
-	family  archive.Family
-	ladder  [][2]string
-	rewrite rewriter
-}{
-	{archive.Exports, [][2]string{{merged, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Export) tables.Time { return r.TS }, foldExports)},
-	{archive.Exporters, [][2]string{{pending, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Exporter) tables.Time { return r.TS }, nil)},
-	{archive.Sockets, [][2]string{{pending, hourly}, {hourly, daily}, {daily, daily}}, rewriteOf(func(r *tables.Socket) tables.Time { return r.TS }, nil)},
+// mergers merge the files of the families that have a ladder.
+var mergers = map[archive.Family]rewriter{
+	archive.Flows:       rewriteOf[tables.Flow](nil),
+	archive.Connections: rewriteOf(foldConnections),
+	archive.Other:       rewriteOf[tables.Other](nil),
+	archive.DNS:         rewriteOf[tables.DNS](nil),
+	archive.Names:       rewriteOf[tables.Name](nil),
+	archive.Exports:     rewriteOf(foldExports),
+	archive.Exporters:   rewriteOf[tables.Exporter](nil),
+	archive.Sockets:     rewriteOf[tables.Socket](nil),
+}
+
+// steps calls fn for each step of each family of a writer, or of all others, in
+// the order of their ladders.
+func steps(recorded bool, fn func(archive.Family, tables.Step)) {
+	for _, f := range tables.Families {
+		for _, step := range f.Ladder {
+			if recorded == (f.Writer == tables.Collector) {
+				fn(archive.Family(f.Name), step)
+			}
+		}
+	}
 }
 
 // Loop merges and settles what is recorded until ctx ends; there is one for an
@@ -95,7 +108,7 @@ func Loop(ctx context.Context, a *archive.Archive, cfg Config) error {
 }
 
 // writer is the name that compaction writes under.
-const writer = "compact"
+const writer = tables.Compactor
 
 // Lock makes sure that nobody else merges in the archive until it is closed.
 func Lock(a *archive.Archive) error { return a.Lock(writer) }
@@ -124,35 +137,33 @@ func Round(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 		stats, err = Run(ctx, a, cfg)
 		failed = append(failed, err)
 	}
-	for _, r := range recorded {
-		for _, step := range r.ladder {
-			if ctx.Err() != nil {
-				return stats, ctx.Err()
-			}
-			plan := func(units []unit) [][]unit { return pick(units, step[0], fanIn, maxRows) }
-			if err := climb(ctx, a, r.family, r.rewrite, step[1], plan, &stats); err != nil {
-				failed = append(failed, err)
-			}
-			// A large merge takes as long as many micro files need to come.
-			failed = append(failed, epochs(ctx, a, &stats))
+	steps(true, func(family archive.Family, step tables.Step) {
+		if step.From == micro || ctx.Err() != nil {
+			return
 		}
-	}
-	return stats, errors.Join(failed...)
+		plan := func(units []unit) [][]unit { return pick(units, step.From, fanIn, maxRows) }
+		failed = append(failed, climb(ctx, a, family, step.To, plan, &stats))
+		// A large merge takes as long as many micro files need to come.
+		failed = append(failed, epochs(ctx, a, &stats))
+	})
+	return stats, cmp.Or(ctx.Err(), errors.Join(failed...))
 }
 
 // epochs merges the micro files there are.
 func epochs(ctx context.Context, a *archive.Archive, stats *Stats) error {
 	var failed []error
-	for _, r := range recorded {
-		plan := func(units []unit) [][]unit { return pick(units, micro, 1, epochRows) }
-		failed = append(failed, climb(ctx, a, r.family, r.rewrite, pending, plan, stats))
-	}
+	steps(true, func(family archive.Family, step tables.Step) {
+		if step.From == micro {
+			plan := func(units []unit) [][]unit { return pick(units, micro, 1, epochRows) }
+			failed = append(failed, climb(ctx, a, family, step.To, plan, stats))
+		}
+	})
 	return errors.Join(failed...)
 }
 
 // climb merges the units of a family that plan picks of each sequence, each
 // list in a batch.
-func climb(ctx context.Context, a *archive.Archive, family archive.Family, rewrite rewriter, to string, plan func([]unit) [][]unit, stats *Stats) error {
+func climb(ctx context.Context, a *archive.Archive, family archive.Family, to string, plan func([]unit) [][]unit, stats *Stats) error {
 	cat, err := a.Catalog()
 	if err != nil {
 		return err
@@ -162,7 +173,7 @@ func climb(ctx context.Context, a *archive.Archive, family archive.Family, rewri
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := merge(ctx, a, cat, run, rewrite, to); err != nil {
+			if err := merge(ctx, a, cat, run, to); err != nil {
 				return fmt.Errorf("merge %s to level %s: %w", family, to, err)
 			}
 			for _, u := range run {
@@ -174,7 +185,7 @@ func climb(ctx context.Context, a *archive.Archive, family archive.Family, rewri
 }
 
 // merge replaces units, which follow each other, by one of a higher level.
-func merge(ctx context.Context, a *archive.Archive, cat *archive.Catalog, run []unit, rewrite rewriter, to string) error {
+func merge(ctx context.Context, a *archive.Archive, cat *archive.Catalog, run []unit, to string) error {
 	tx, err := a.Begin(writer)
 	if err != nil {
 		return err
@@ -188,7 +199,7 @@ func merge(ctx context.Context, a *archive.Archive, cat *archive.Catalog, run []
 	if files[0].Lane == lateLane && to != pending {
 		width = bucket(files)
 	}
-	if err := rewrite(ctx, tx, cat, files, to, width); err != nil {
+	if err := mergers[files[0].Family](ctx, tx, cat, files, to, width); err != nil {
 		return errors.Join(err, tx.Abort())
 	}
 	return tx.Commit()
@@ -227,7 +238,8 @@ type rewriter func(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, fi
 type fold[T any] func(ctx context.Context, cat *archive.Catalog, f archive.File) (*rows.Edit[T], error)
 
 // rewriteOf merges by the column, but for the few rows that are late.
-func rewriteOf[T any](ts func(*T) tables.Time, fold fold[T]) rewriter {
+func rewriteOf[T any](fold fold[T]) rewriter {
+	ts := rows.TimeOf[T]()
 	return func(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []archive.File, level string, width tables.Time) error {
 		o := archive.MergeOptions[T]{Sets: assignedColumns}
 		if fold != nil {

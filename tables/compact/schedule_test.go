@@ -284,3 +284,12 @@ func (l lines) Write(b []byte) (int, error) {
 	l <- string(b)
 	return len(b), nil
 }
+
+// Every family that climbs has a merger, and only those.
+func TestMergers(t *testing.T) {
+	for _, f := range tables.Families {
+		if (mergers[archive.Family(f.Name)] != nil) != (f.Ladder != nil) {
+			t.Errorf("%s: a ladder of %v", f.Name, f.Ladder)
+		}
+	}
+}

@@ -91,7 +91,7 @@ func due(cat *archive.Catalog, cutoff tables.Time, chunk int64) ([]archive.File,
 }
 
 const (
-	importWriter = "import"
+	importWriter = tables.Importer
 	mainLane     = "main"
 )
 

@@ -369,22 +369,16 @@ func mergeSome(t *testing.T, a *archive.Archive, r *rand.Rand) int {
 		return n
 	}
 	before := open()
-	for _, m := range []struct {
-		family  archive.Family
-		rewrite rewriter
-	}{
-		{archive.Exports, recorded[0].rewrite},
-		{archive.Connections, rewriteOf(func(r *tables.Connection) tables.Time { return r.TS }, foldConnections)},
-	} {
+	for _, family := range []archive.Family{archive.Exports, archive.Connections} {
 		var err error
 		switch r.IntN(6) {
 		case 0:
-			err = foldMany(context.Background(), a, m.family, m.rewrite, 1, &Stats{})
+			err = foldMany(context.Background(), a, family, 1, &Stats{})
 		case 1:
 			level := []string{merged, hourly, daily}[r.IntN(3)]
 			up := map[string]string{merged: hourly, hourly: daily, daily: daily}[level]
 			plan := func(units []unit) [][]unit { return pick(units, level, 2, maxRows) }
-			err = climb(context.Background(), a, m.family, m.rewrite, up, plan, &Stats{})
+			err = climb(context.Background(), a, family, up, plan, &Stats{})
 		}
 		if err != nil {
 			t.Fatal(err)

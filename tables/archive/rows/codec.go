@@ -111,6 +111,19 @@ func codecFor(t reflect.Type) (*codec, error) {
 	return got.(*codec), nil
 }
 
+// TimeOf returns what reads the time of a row of T, by which the rows of a file
+// are ordered; T's family has one.
+func TimeOf[T any]() func(*T) tables.Time {
+	c, err := codecOf[T]()
+	if err == nil && (c.start.at == none || c.start.optional) {
+		err = fmt.Errorf("%s have no time", c.family.Name)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return func(row *T) tables.Time { return *(*tables.Time)(unsafe.Add(unsafe.Pointer(row), c.start.at)) }
+}
+
 // has tells whether the family has a column today.
 func (c *codec) has(name string) bool {
 	return slices.ContainsFunc(c.columns, func(col column) bool { return col.name == name })
