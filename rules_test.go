@@ -69,6 +69,8 @@ var importRules = []importRule{
 		"row files are the archive's, and of those who read and write rows in it"},
 	{module + "/tables/archive/pcap", []string{".", "engine", "capture/...", "tables/archive"},
 		"captures are the archive's, and of those who handle packets"},
+	{module + "/tables/archive/sums", []string{"engine", "tables/archive", "tables/archive/rows"},
+		"who reads the archive's files checks what it reads"},
 	{module + "/tables/archive/samples", []string{"tables/archive tests", "tables/archive/rows tests", "tables/archive/pcap tests", ". tests"},
 		"rows for tests and benchmarks"},
 	{module + "/tables/compact/settle", []string{"tables/compact"},
@@ -79,11 +81,12 @@ var importRules = []importRule{
 
 // low are packages of which a rule says what of ours they import instead of who
 // imports them: those of lowest at the most.
-var lowest = []string{"tables", "tables/archive/disk", "tables/archive/samples", "testdata/leaks"}
+var lowest = []string{"tables", "tables/archive/disk", "tables/archive/sums", "tables/archive/samples", "testdata/leaks"}
 
 var low = map[string]string{
 	"tables":              "tables describes what a row is: no I/O, nothing of ours",
 	"tables/archive/pcap": "a capture is bytes, offsets and records: it knows of no archive",
+	"tables/archive/sums": "bytes and their checksums: it knows of no format",
 	"tables/archive/rows": "a row file is a path and what it holds: it knows of no batches, listings or names",
 }
 

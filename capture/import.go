@@ -225,6 +225,11 @@ func Imports(a *archive.Archive) (list []tables.Import, err error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, d := range c.Damage() {
+		if d.Family == archive.Imports && !d.Stray {
+			return nil, fmt.Errorf("what was imported is not known (%s: %s): import into another archive, or a capture may come in twice", d.File, d.Reason)
+		}
+	}
 	for _, f := range c.Files(archive.Imports) {
 		one, err := rows.ReadAll[tables.Import](f.File)
 		if err != nil {

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/wiresql/wiresql/functions"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // Errors of DuckDB that are the statement's, as MySQL words and numbers them.
@@ -40,6 +42,9 @@ var duckMistakes = []struct {
 func userMessage(message string) error {
 	if err := calledError(message); err != nil {
 		return err
+	}
+	if damage := rows.DamageIn(errors.New(message)); len(damage) > 0 {
+		return damage[0]
 	}
 	line, _, _ := strings.Cut(message, "\n")
 	for _, m := range duckMistakes {

@@ -167,6 +167,9 @@ func (r *result) fetch() (*chunkView, error) {
 	}
 	view, err := r.next()
 	if err != nil {
+		if r.run != nil && r.run.engine.archive.LeaveOut(err) {
+			err = userError("%v: what was sent is not all; asked again, the answer leaves the file out", err)
+		}
 		return nil, err
 	}
 	if view == nil {

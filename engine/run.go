@@ -50,22 +50,32 @@ type packetsRun struct {
 
 // execute runs a plan: first what finds its packets, then the statement. A row
 // file that was replaced and unlinked since the plan was made is met before the
-// first row; then the plan is made and run once more.
+// first row; then the plan is made and run once more. So it is, without them, as
+// often as files turn out to be damaged.
 func (e *Engine) execute(ctx *sql.Context, s *statement) (Columnar, *run, error) {
-	out, r, err := e.attempt(ctx, s)
-	if !fileGone(err) {
-		return out, r, err
+	gone := false
+	for {
+		out, r, err := e.attempt(ctx, s)
+		if err == nil {
+			return out, r, nil
+		}
+		switch {
+		case e.archive.LeaveOut(err):
+			e.log.Debug("a row file is damaged, the statement runs again", "error", err)
+		case fileGone(err) && !gone:
+			gone = true
+			e.log.Debug("a row file is gone, the statement runs again", "error", err)
+		default:
+			return nil, nil, err
+		}
+		snap, err := e.again(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		if s, err = e.compileOver(ctx, s.parsed, s.params, false, snap); err != nil {
+			return nil, nil, err
+		}
 	}
-	e.log.Debug("a row file is gone, the statement runs again", "error", err)
-	snap, err := e.again(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	again, err := e.compileOver(ctx, s.parsed, s.params, false, snap)
-	if err != nil {
-		return nil, nil, err
-	}
-	return e.attempt(ctx, again)
 }
 
 func (e *Engine) attempt(ctx *sql.Context, s *statement) (Columnar, *run, error) {

@@ -32,9 +32,20 @@ type snapshot struct {
 	recent *recent
 }
 
-// snapshot returns the current one. While exporters send, the archive changes
-// every two seconds: only what its change touches is loaded anew.
+// snapshot returns the current one, without files that turn out to be damaged
+// when they are loaded.
 func (e *Engine) snapshot(ctx context.Context) (*snapshot, error) {
+	for {
+		s, err := e.load(ctx)
+		if err == nil || !e.archive.LeaveOut(err) {
+			return s, err
+		}
+	}
+}
+
+// load makes the current snapshot. While exporters send, the archive changes
+// every two seconds: only what its change touches is loaded anew.
+func (e *Engine) load(ctx context.Context) (*snapshot, error) {
 	catalog, err := e.archive.Catalog()
 	if err != nil {
 		return nil, fmt.Errorf("read catalogue: %w", err)

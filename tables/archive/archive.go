@@ -63,7 +63,8 @@ type Archive struct {
 	next   map[sequence]uint64  // of the writers whose locks are held
 	closed bool
 
-	books map[string]*openLedger // of the writers whose locks are held
+	bookMu sync.Mutex
+	books  map[string]*openLedger // of the writers whose locks are held
 
 	listMu   sync.Mutex
 	ledgers  ledgers

@@ -138,10 +138,12 @@ func (a *Archive) Catalog() (*Catalog, error) {
 // file it lists is gone.
 func (a *Archive) Refresh() { a.forget() }
 
-// forget makes the next Catalog read everything again.
+// forget makes the next Catalog look at everything again.
 func (a *Archive) forget() {
 	a.listMu.Lock()
-	clear(a.folders)
+	for _, f := range a.folders {
+		f.read = time.Time{} // what is known of the files in it stays known
+	}
 	a.listMu.Unlock()
 	a.cat.Lock()
 	a.checked = time.Time{}
@@ -278,7 +280,7 @@ func (a *Archive) loadSegments(c *Catalog) {
 			}
 		}
 		if got.err != nil {
-			d := damageOf(&f, f.Path, got.err.Error())
+			d := damageOf(&f, f.Path, reasonOf(got.err, f.Path))
 			d.Rows = f.Rows
 			c.damage = append(c.damage, d)
 			continue

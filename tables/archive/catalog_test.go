@@ -100,6 +100,7 @@ func TestCatalogReadsAgain(t *testing.T) {
 			a.forget()
 			a.current = nil
 			clear(a.segments)
+			clear(a.folders)
 			c := catalog(t, a)
 			if (len(c.Damage()) > 0) != (failures > 100) || (rowsIn(c, Flows) == 2) != (failures < 100) {
 				t.Errorf("%s: %d failures left: %+v", kind, failures, c.Damage())

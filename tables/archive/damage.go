@@ -2,18 +2,24 @@ package archive
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
+	"github.com/wiresql/wiresql/tables/archive/rows"
+	"github.com/wiresql/wiresql/tables/archive/sums"
 )
 
 // Damage is something that was recorded and is not there any more, or not as it
 // was written: rows that answers lack.
 type Damage struct {
 	Family Family // "" where it has none
-	// File is the file's path; of files that are gone, its name. "" where
-	// nothing tells it.
+	// File is the file's path, relative to the archive; of files that are gone,
+	// its name. "" where nothing tells it.
 	File   string
 	Reason string
 	// Rows lie between From and To, both included; all of time where nothing
@@ -37,8 +43,20 @@ func (d *Damage) Times() bool { return d.From != minTime }
 // minTime stands for no bound.
 const minTime = tables.Time(-1 << 63)
 
+// reasonOf is what an error about a file says, without its path.
+func reasonOf(err error, path string) string {
+	var e *sums.Error
+	if errors.As(err, &e) {
+		return fmt.Sprintf("at byte %d: %s", e.Offset, e.Reason)
+	}
+	return strings.TrimPrefix(err.Error(), path+": ")
+}
+
 // damageOf is damage of a file whose name can be read.
 func damageOf(f *File, where, reason string) Damage {
+	if i := strings.LastIndex(where, "/"+string(f.Family)+"/"); i >= 0 {
+		where = where[i+1:] // relative to the archive
+	}
 	d := Damage{Family: f.Family, File: where, Reason: reason, From: f.MinTS, To: f.MaxTS, Rows: -1, Level: f.Level}
 	if f.MinTS == 0 && f.MaxTS == 0 {
 		d.From, d.To = minTime, tables.OpenEnd // rows without times
@@ -133,4 +151,60 @@ func gaps(files []*listed) (out []Damage) {
 		}
 	}
 	return out
+}
+
+// LeaveOut takes row files out of the catalogue that an error says are damaged;
+// false when it says so of none that is in it. They are told of as damage.
+func (a *Archive) LeaveOut(err error) (some bool) {
+	found := rows.DamageIn(err)
+	if len(found) == 0 {
+		return false
+	}
+	a.cat.Lock()
+	defer a.cat.Unlock()
+	a.listMu.Lock()
+	defer a.listMu.Unlock()
+	for _, e := range found {
+		dir, name := filepath.Split(e.File)
+		folder := a.folders[filepath.Clean(dir)]
+		if folder == nil {
+			continue
+		}
+		base, _, _ := strings.Cut(name, batchMark)
+		for _, f := range folder.files {
+			if strings.TrimSuffix(f.base, ".parquet") != strings.TrimSuffix(base, ".parquet") || f.foot == nil {
+				continue
+			}
+			if f.foot.bad != "" {
+				some = some || f.foot.found != nil // somebody else did so
+				continue
+			}
+			st, _ := f.at().Stat(f.Path)
+			foot := *f.foot
+			foot.bad, foot.found = reasonOf(e, f.Path), st
+			f.foot, some = &foot, true
+		}
+		a.readings++
+		folder.serial = a.readings
+	}
+	a.listed.racy = true
+	return some
+}
+
+// at is the disk a file lies on.
+func (f *listed) at() disk.Disk {
+	if f.Disk == nil {
+		return disk.Real{}
+	}
+	return f.Disk
+}
+
+// replaced tells whether a file is another one than that which was found to be
+// damaged.
+func (f *listed) replaced() bool {
+	if f.foot.found == nil {
+		return false
+	}
+	st, err := f.at().Stat(f.Path)
+	return err == nil && !(st.ModTime().Equal(f.foot.found.ModTime()) && st.Size() == f.foot.found.Size())
 }

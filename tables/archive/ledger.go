@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"maps"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/wiresql/wiresql/tables/archive/disk"
+	"github.com/wiresql/wiresql/tables/archive/sums"
 )
 
 // What a file says of itself can't tell that it is gone. So each writer keeps a
@@ -33,8 +33,6 @@ const (
 	maxOutdated = 4096 // lines appended before a ledger is written anew
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // written is a line of a ledger.
 type written struct {
 	listed        // as its name tells it, Rows, Bytes and Footer
@@ -43,14 +41,14 @@ type written struct {
 
 func (e *written) line() []byte {
 	rest := fmt.Sprintf("%d %d %08x %s\n", e.Bytes, e.Rows, e.Footer, e.base)
-	return fmt.Appendf(nil, "%08x %s", crc32.Checksum([]byte(rest), castagnoli), rest)
+	return fmt.Appendf(nil, "%08x %s", sums.Of([]byte(rest)), rest)
 }
 
 // parseEntry reads a line without its newline.
 func parseEntry(line string) (*written, bool) {
 	sum, rest, found := strings.Cut(line, " ")
 	want, err := strconv.ParseUint(sum, 16, 32)
-	if !found || err != nil || uint32(want) != crc32.Checksum([]byte(rest+"\n"), castagnoli) {
+	if !found || err != nil || uint32(want) != sums.Of([]byte(rest+"\n")) {
 		return nil, false
 	}
 	p := strings.Split(rest, " ")
@@ -180,8 +178,10 @@ type openLedger struct {
 	lines int // appended since it was written anew
 }
 
-// record writes down what a batch committed. The caller holds a.mu.
+// record writes down what a batch committed.
 func (a *Archive) record(tx *Tx) {
+	a.bookMu.Lock()
+	defer a.bookMu.Unlock()
 	l := a.books[tx.writer]
 	if l == nil || l.lines > maxOutdated {
 		if err := a.startLedger(tx.writer); err != nil {
@@ -205,7 +205,7 @@ func (a *Archive) record(tx *Tx) {
 
 // startLedger writes a writer's ledger anew: without the files whose rows are
 // in others, and with those that are in no ledger yet, whoever wrote them. The
-// caller holds the writer's lock, and a.mu.
+// caller holds the writer's lock, and a.bookMu.
 func (a *Archive) startLedger(writer string) error {
 	l, err := a.list()
 	if err != nil {
@@ -225,14 +225,12 @@ func (a *Archive) startLedger(writer string) error {
 		e := l.entries[f.Family][f.base]
 		switch {
 		case e == nil:
-			if f.foot == nil {
-				f.foot = readFooter(f)
-			}
-			if f.foot.bad != "" {
+			foot := readFooter(f)
+			if foot.bad != "" {
 				continue
 			}
 			e = &written{listed: listed{File: f.File, base: f.base}}
-			e.Bytes, e.Rows, e.Footer = f.foot.Bytes, f.foot.Rows, f.foot.Footer
+			e.Bytes, e.Rows, e.Footer = foot.Bytes, foot.Rows, foot.Footer
 		case e.ledger != writer:
 			continue
 		}
@@ -264,6 +262,8 @@ func (a *Archive) startLedger(writer string) error {
 
 // closeLedger ends a writer's.
 func (a *Archive) closeLedger(writer string) {
+	a.bookMu.Lock()
+	defer a.bookMu.Unlock()
 	if l := a.books[writer]; l != nil {
 		l.file.Close()
 		delete(a.books, writer)

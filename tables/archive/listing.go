@@ -250,6 +250,9 @@ type footer struct {
 	bad   string // why the file is skipped
 	gone  bool   // it is not there
 	again bool   // reading failed, and may not another time
+	// found is the file of which it was found that it is damaged; another one in
+	// its place may be whole.
+	found fs.FileInfo
 }
 
 // failed tells whether an error is the system's and not about a file's content.
@@ -266,7 +269,7 @@ func readFooters(files []*listed) {
 	for range min(runtime.GOMAXPROCS(0), len(files)) {
 		wait.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(files)); i = next.Add(1) - 1 {
-				if f := files[i]; f.foot == nil || f.foot.gone || f.foot.again {
+				if f := files[i]; f.foot == nil || f.foot.gone || f.foot.again || f.replaced() {
 					f.foot = readFooter(f)
 				}
 			}
@@ -284,7 +287,8 @@ func readFooter(f *listed) *footer {
 		return &footer{bad: "the file is gone", gone: true}
 	}
 	if err != nil {
-		return &footer{bad: err.Error(), again: failed(err)}
+		st, _ := f.at().Stat(f.Path)
+		return &footer{bad: reasonOf(err, f.Path), again: failed(err), found: st}
 	}
 	if foot.Origin.Schema > schemaVersion {
 		return &footer{bad: fmt.Sprintf("schema version %d is newer than this program", foot.Origin.Schema)}

@@ -248,6 +248,7 @@ func (a *Archive) publish(tx *Tx) error {
 	if err := a.commit(tx); err != nil {
 		return err
 	}
+	a.record(tx)
 	if !tx.untidy {
 		a.tidied(a.tidy())
 	}
@@ -290,7 +291,6 @@ func (a *Archive) commit(tx *Tx) error {
 	if err := a.syncBatches(); err != nil {
 		return fmt.Errorf("%w: %w", errUncertain, err)
 	}
-	a.record(tx)
 	return nil
 }
 

@@ -86,6 +86,7 @@ func Run(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 	fail := func(what string, err error) {
 		if err != nil {
 			failed = append(failed, fmt.Errorf("compact %s: %w", what, err))
+			a.LeaveOut(err) // the next run goes on without what is damaged
 		}
 	}
 	fail("flows", mergePending(ctx, a, &stats))

@@ -146,7 +146,9 @@ func Round(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 		// A large merge takes as long as many micro files need to come.
 		failed = append(failed, epochs(ctx, a, &stats))
 	})
-	return stats, cmp.Or(ctx.Err(), errors.Join(failed...))
+	err = errors.Join(failed...)
+	a.LeaveOut(err) // the next round goes on without what is damaged
+	return stats, cmp.Or(ctx.Err(), err)
 }
 
 // epochs merges the micro files there are.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -15,6 +14,7 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/sums"
 )
 
 // blockFile writes blocks as the row groups of a Parquet file. How a column
@@ -34,6 +34,7 @@ type blockFile struct {
 	o     Options
 	sum   File // what it holds so far
 	timed bool // a row with a time was there
+	sums  sums.Writer
 
 	at     int64 // file's length
 	groups []*blockGroup
@@ -253,6 +254,7 @@ func (f *blockFile) write(buf []byte) error {
 	}
 	n, err := f.to.Write(buf)
 	f.at += int64(n)
+	f.sums.Add(buf[:n])
 	return err
 }
 
@@ -303,17 +305,19 @@ func (f *blockFile) close() error {
 	if *origin = f.o.Origin; origin.First > 0 && origin.Last == 0 {
 		origin.Last = max(origin.First, tables.Time(time.Now().UnixMicro()))
 	}
-	meta.KeyValueMetadata = origin.keys()
+	meta.KeyValueMetadata = append(origin.keys(), format.KeyValue{Key: sumsKey, Value: sumsValue})
 	footer, err := thrift.Marshal(new(thrift.CompactProtocol), &meta)
 	if err != nil {
 		return err
 	}
-	at := len(f.buf)
-	f.buf = append(f.buf, footer...)
-	f.buf = binary.LittleEndian.AppendUint32(f.buf, uint32(len(footer)))
-	f.buf = append(f.buf, magic...)
-	f.sum.Footer = crc32.Checksum(f.buf[at:], castagnoli)
-	err = f.write(f.buf)
+	if err := f.write(f.buf); err != nil {
+		return err
+	}
+	footer = binary.LittleEndian.AppendUint32(footer, uint32(len(footer)))
+	footer = append(footer, magic...)
+	f.sum.Footer = sums.Of(footer)
+	n, err := f.to.Write(append(appendSums(f.buf[:0], &f.sums, footer), footer...))
+	f.at += int64(n)
 	blockScratches.Put(f.blockScratch)
 	f.blockScratch = nil
 	return err

@@ -8,8 +8,6 @@ import (
 	"slices"
 
 	"github.com/parquet-go/parquet-go/format"
-
-	"github.com/wiresql/wiresql/tables/archive/disk"
 )
 
 const (
@@ -79,7 +77,7 @@ type numbered struct {
 // blockReader reads whole column chunks of a file that is merged.
 type blockReader struct {
 	path   string
-	file   disk.File
+	file   *checked
 	groups []format.RowGroup
 	leaf   []int // of each column of the codec; -1 when the file lacks it
 	pages  chunkReader
@@ -116,7 +114,7 @@ func (r *blockReader) read(group int, c *column, index int, v *vector, before in
 			err = fmt.Errorf("%v", p)
 		}
 		if err != nil {
-			err = fmt.Errorf("%s: column %s: %w", r.path, c.name, err)
+			err = Found(r.path, fmt.Errorf("%s: column %s: %w", r.path, c.name, err))
 		}
 	}()
 	g := &r.groups[group]

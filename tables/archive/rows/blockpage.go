@@ -2,6 +2,7 @@ package rows
 
 import (
 	"encoding/binary"
+	"hash/crc32"
 	"slices"
 	"sync"
 
@@ -219,7 +220,7 @@ func (f *blockFile) append(w *writtenChunk, page []byte, h format.PageHeader) er
 		f.squeezed = compressed(f.squeezed, page)
 		page = f.squeezed
 	}
-	h.CompressedPageSize = int32(len(page))
+	h.CompressedPageSize, h.CRC = int32(len(page)), int32(crc32.ChecksumIEEE(page))
 	header, err := thrift.Marshal(new(thrift.CompactProtocol), &h)
 	if err != nil {
 		return err

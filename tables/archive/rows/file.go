@@ -1,10 +1,6 @@
 package rows
 
 import (
-	"encoding/binary"
-	"errors"
-	"fmt"
-	"hash/crc32"
 	"io"
 	"slices"
 	"strings"
@@ -14,6 +10,7 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive/disk"
+	"github.com/wiresql/wiresql/tables/archive/sums"
 )
 
 // File is a file of rows: where it lies and what it holds.
@@ -51,9 +48,11 @@ func Stat(f File, family *tables.Family) (File, error) {
 	}
 	defer file.Close()
 	f.Bytes, f.Rows, f.Columns, f.Origin = pf.Size(), pf.NumRows(), columnNames(pf), originOf(pf)
-	if f.Footer, err = footerSum(file, f.Bytes); err != nil {
-		return File{}, fmt.Errorf("%s: %w", f.Path, err)
+	footer, err := footerOf(file, f.Path, f.Bytes)
+	if err != nil {
+		return File{}, err
 	}
+	f.Footer = sums.Of(footer)
 	if !family.Sparse && hasAll(f.Columns, family) {
 		f.Columns = nil
 	}
@@ -110,27 +109,4 @@ func ReadAll[T any](f File) ([]T, error) {
 			return out, err
 		}
 	}
-}
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// maxFooter bounds what of a file's end is read to know it again.
-const maxFooter = 256 << 20
-
-// footerSum is the CRC-32C of a Parquet file's footer, its length and the mark
-// behind it.
-func footerSum(file io.ReaderAt, size int64) (uint32, error) {
-	var tail [8]byte
-	if _, err := file.ReadAt(tail[:], size-8); err != nil {
-		return 0, err
-	}
-	n := int64(binary.LittleEndian.Uint32(tail[:])) + 8
-	if n > min(size, maxFooter) {
-		return 0, errors.New("the footer is longer than the file")
-	}
-	b := make([]byte, n)
-	if _, err := file.ReadAt(b, size-n); err != nil {
-		return 0, err
-	}
-	return crc32.Checksum(b, castagnoli), nil
 }

@@ -179,7 +179,7 @@ func candidates(f File, where []Values) map[int][]uint64 {
 
 // lookedUp is a file being looked into.
 type lookedUp struct {
-	disk.File
+	*checked
 	path   string
 	size   int64
 	groups []parquet.RowGroup
@@ -191,7 +191,7 @@ type lookedUp struct {
 
 // open opens a file to look into; nil when it lacks a column that is compared.
 func (l *lookup[T]) open(f File) (*lookedUp, error) {
-	file, err := f.open()
+	file, err := openChecked(f)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func (l *lookup[T]) open(f File) (*lookedUp, error) {
 		file.Close()
 		return nil, err
 	}
-	o := &lookedUp{File: file, path: f.Path, size: pf.Size(), groups: pf.RowGroups()}
+	o := &lookedUp{checked: file, path: f.Path, size: pf.Size(), groups: pf.RowGroups()}
 	schema := pf.Schema()
 	for _, w := range l.where {
 		key, ok := schema.Lookup(w.Column)
@@ -238,7 +238,7 @@ func (l *lookup[T]) open(f File) (*lookedUp, error) {
 
 // metadataOf returns a file's parsed footer, read from file if it is not in
 // memory.
-func metadataOf(path string, file disk.File) (pf *parquet.File, err error) {
+func metadataOf(path string, file *checked) (pf *parquet.File, err error) {
 	st, err := file.Stat()
 	if err != nil {
 		return nil, err
@@ -254,7 +254,7 @@ func metadataOf(path string, file disk.File) (pf *parquet.File, err error) {
 		}
 	}()
 	pf, err = parquet.OpenFile(file, st.Size(),
-		parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(pageBuffer))
+		parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.SkipMagicBytes(true), parquet.ReadBufferSize(pageBuffer))
 	if err == nil {
 		err = sound(pf)
 	}
@@ -273,7 +273,7 @@ func metadataOf(path string, file disk.File) (pf *parquet.File, err error) {
 // footer: what reading them for all rows reads, but for pages that are left out
 // and what is in memory already.
 func ColumnBytes(f File, columns []string) (int64, error) {
-	file, err := f.open()
+	file, err := openChecked(f)
 	if err != nil {
 		return 0, err
 	}
@@ -345,7 +345,7 @@ func (l *lookup[T]) group(ctx context.Context, o *lookedUp, group int, values []
 			err = fmt.Errorf("%v", p)
 		}
 	}()
-	read := &countedReader{file: o.File, ctx: ctx}
+	read := &countedReader{file: o.checked, ctx: ctx}
 	defer func() {
 		l.mu.Lock()
 		l.bytes += read.bytes
@@ -668,7 +668,7 @@ func (r *valueReader) at(row int64) (parquet.Value, error) {
 
 // countedReader counts what is read, and ends when nobody waits for it.
 type countedReader struct {
-	file  disk.File
+	file  io.ReaderAt
 	ctx   context.Context
 	bytes int64
 }

@@ -141,7 +141,7 @@ func TestLookupEnds(t *testing.T) {
 // Whatever happens to a file's bytes, a lookup ends with rows or an error.
 func TestLookupInDamage(t *testing.T) {
 	rows := lookupRows(3000)
-	whole, err := os.ReadFile(write(t, Options{}, rows).Path)
+	whole, err := readUnsummed(write(t, Options{}, rows).Path)
 	if err != nil {
 		t.Fatal(err)
 	}

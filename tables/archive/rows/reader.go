@@ -1,18 +1,13 @@
 package rows
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
-	"strings"
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
-
-	"github.com/wiresql/wiresql/tables/archive/disk"
 )
 
 // Reader reads the rows of a Parquet file back, in file order. Columns the
@@ -21,7 +16,7 @@ import (
 type Reader[T any] struct {
 	path   string
 	codec  *codec
-	file   disk.File
+	file   *checked
 	rows   int64
 	groups []format.RowGroup
 	left   int64 // rows left in the open group
@@ -114,22 +109,19 @@ const ext = ".parquet"
 
 // openParquet opens a file and reads its footer; a file that isn't Parquet is
 // an error, never a panic.
-func openParquet(f File) (_ disk.File, pf *parquet.File, err error) {
+func openParquet(f File) (file *checked, pf *parquet.File, err error) {
 	path := f.Path
-	file, err := f.open()
-	if base, _, ok := strings.Cut(path, ext+"."); ok && errors.Is(err, fs.ErrNotExist) {
-		f.Path = base + ext // it got its lasting name since it was listed
-		file, err = f.open()
-	}
+	open, err := openChecked(f)
 	if err != nil {
 		return nil, nil, err
 	}
+	file = open
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%s: %v", path, p)
 		}
 		if err != nil {
-			file.Close()
+			open.Close()
 		}
 	}()
 	st, err := file.Stat()
@@ -137,7 +129,7 @@ func openParquet(f File) (_ disk.File, pf *parquet.File, err error) {
 		return nil, nil, err
 	}
 	pf, err = parquet.OpenFile(file, st.Size(),
-		parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(64<<10))
+		parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.SkipMagicBytes(true), parquet.ReadBufferSize(64<<10))
 	if err == nil {
 		err = sound(pf)
 	}
@@ -175,6 +167,9 @@ func (r *Reader[T]) Read(dst []T) (n int, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%s: %v", r.path, p)
+		}
+		if err != nil && err != io.EOF {
+			err = Found(r.path, err)
 		}
 	}()
 	for n < len(dst) {

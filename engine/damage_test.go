@@ -1,0 +1,231 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
+	"github.com/wiresql/wiresql/tables/archive/rows"
+)
+
+// damageable is an archive with a file of each kind, of several blocks where
+// DuckDB reads it by the column.
+func damageable(t *testing.T) *archive.Archive {
+	a, err := archive.Open(t.TempDir(), archive.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	rng := rand.New(rand.NewPCG(1, 2))
+	const begin = 1_780_000_000_000_000
+	at := func(i int) tables.Time { return tables.Time(begin + int64(i)*1000) }
+	addr := func() tables.Addr { return tables.Addr{Lo: 0xffff<<32 | 10<<24 | uint64(rng.IntN(5000))} }
+	commit(t, a, "import", func(tx *archive.Tx) error {
+		w, err := tx.Packets("dmz", "", tables.LinkEthernet, false)
+		if err != nil {
+			return err
+		}
+		var postings [][]byte
+		for i := range 3000 {
+			data := make([]byte, 60+rng.IntN(800))
+			for k := range data {
+				data[k] = byte(rng.Uint32())
+			}
+			copy(data[12:], []byte{8, 0, 0x45, 0})
+			segment, offset, err := w.Append(&pcap.Record{TS: int64(at(i)) * 1000, Length: len(data), Data: data})
+			if err != nil {
+				return err
+			}
+			postings = append(postings, rows.AppendPostings(nil, []tables.ID{tables.PacketID(segment, offset)}))
+		}
+		var flows []tables.Flow
+		for i := range 12000 {
+			f := tables.Flow{TS: at(i), TSEnd: at(i) + 5, SourceType: tables.SourcePackets, Sensor: "dmz", FlowID: tables.ID(rng.Uint64()), ConnID: tables.ID(rng.Uint64()),
+				CID: rng.Uint64(), Src: addr(), Dst: addr(), SrcPort: rng.Int32N(60000), DstPort: rng.Int32N(1000), Protocol: 6, Packets: rng.Int64N(100), Bytes: rng.Int64N(1e6)}
+			if i < len(postings) {
+				f.Postings = postings[i]
+			}
+			flows = append(flows, f)
+		}
+		_, err = archive.WriteRows(tx, "t", flows)
+		return err
+	})
+	var conns []tables.Connection
+	var dns []tables.DNS
+	var exports []tables.Export
+	var names []tables.Name
+	var other []tables.Other
+	for i := range 12000 {
+		conns = append(conns, tables.Connection{TS: at(i), TSEnd: at(i) + 7, Client: addr(), Server: addr(), ClientPort: rng.Int32N(60000), ServerPort: 443, Protocol: 6,
+			ClientBytes: some(rng.Int64N(1e7)), ServerBytes: some(rng.Int64N(1e7)), ClientPackets: some(rng.Int64N(1e3)), ConnID: tables.ID(rng.Uint64()), SeenBy: "dmz"})
+		exports = append(exports, tables.Export{TS: at(i), TSEnd: at(i) + 9, SourceType: tables.SourceNetFlow9, Observer: "edge", Src: addr(), Dst: addr(), Protocol: 17,
+			Bytes: rng.Int64N(1e6), Packets: rng.Int64N(1e3), FlowID: tables.ID(1<<40 + i), ConnID: some(tables.ID(rng.Uint64())), CID: rng.Uint64()})
+		dns = append(dns, tables.DNS{TS: at(i), Client: addr(), Server: addr(), Query: fmt.Sprintf("h%d.example", rng.IntN(1e6)), QType: "A", TTL: some(rng.Int64N(9999)), FlowID: tables.ID(rng.Uint64())})
+		if i < 3000 {
+			names = append(names, tables.Name{TS: at(i), Name: fmt.Sprintf("host%d", i), Addr: addr(), Source: "dns", ValidUntil: at(i) + 3e9})
+			other = append(other, tables.Other{TS: at(i), TSEnd: at(i), Packets: 1, WireBytes: rng.Int64N(1500)})
+		}
+	}
+	batch(t, a, "t", conns)
+	batch(t, a, "t", exports)
+	batch(t, a, "e", dns)
+	batch(t, a, "e", names)
+	batch(t, a, "e", other)
+	batch(t, a, "e", []tables.Import{{File: "x.pcap", ContentID: "c", State: tables.ImportComplete, Packets: 3000, Bytes: 7}})
+	batch(t, a, "e", []tables.Coverage{{Sensor: "dmz", TS: begin, TSEnd: at(12000), Packets: 3000, Bytes: 7, Drops: some[int64](3)}})
+	batch(t, a, "h", []tables.Exporter{{TS: begin, TSEnd: at(12000), Observer: "edge", SourceType: tables.SourceNetFlow9, Missing: 12, Records: 5}})
+	batch(t, a, "h", []tables.Socket{{TS: begin, TSEnd: at(12000), Socket: "udp:1", Received: 8, KernelDrops: 1}})
+	return a
+}
+
+// damagedBy are statements that must tell when a family is damaged.
+var damagedBy = map[archive.Family][]string{
+	archive.Flows: {"SELECT COUNT(*), SUM(bytes), SUM(packets), SUM(src_port), MIN(ts), COUNT(DISTINCT src_ip) FROM flows WHERE source_type = 'packets'",
+		"SELECT flow_id, src_ip, dst_port FROM flows_wide WHERE dst_port = 7 AND source_type = 'packets' ORDER BY flow_id",
+		"SELECT COUNT(*), SUM(length), MAX(length) FROM packets WHERE src_ip IS NOT NULL"},
+	archive.Connections: {"SELECT COUNT(*), SUM(bytes), SUM(packets), MAX(client_port), COUNT(DISTINCT conn_id) FROM connections",
+		"SELECT host, SUM(bytes_out), SUM(bytes_in) FROM host_flows WHERE role = 'client' GROUP BY host ORDER BY 2 DESC, 1 LIMIT 20"},
+	archive.Exports: {"SELECT COUNT(*), SUM(bytes), SUM(packets), COUNT(DISTINCT conn_id) FROM flows WHERE observer = 'edge'"},
+	archive.DNS:     {"SELECT COUNT(*), SUM(ttl), COUNT(DISTINCT query), MAX(client_ip) FROM dns"},
+	archive.Names: {"SELECT COUNT(*), COUNT(DISTINCT name) FROM hosts", "SELECT COUNT(client_host) FROM connections",
+		"SELECT COUNT(*) FROM connections WHERE client_host LIKE 'host1%'"},
+	archive.Other:     {"SELECT COUNT(*), SUM(length) FROM packets"},
+	archive.Imports:   {"SELECT file, packets, bytes FROM ops.imports"},
+	archive.Segments:  {"SELECT segment, path, packets, bytes FROM ops.segments", "SELECT COUNT(*), SUM(length) FROM packets"},
+	archive.Coverage:  {"SELECT sensor, packets, drops FROM ops.coverage", "SELECT packet_status, COUNT(*) FROM flows GROUP BY 1 ORDER BY 1"},
+	archive.Exporters: {"SELECT observer, records, missing FROM ops.exporters", "SELECT SUM(lost) FROM ops.capture_loss"},
+	archive.Sockets:   {"SELECT socket, sent, kernel_drops FROM ops.sockets"},
+}
+
+// answer asks, and returns all that is said of damage beside the rows.
+func answer(t *testing.T, e *Engine, text string) (got, said string) {
+	t.Helper()
+	r, err := e.Query(t.Context(), text)
+	if err != nil {
+		return "", err.Error()
+	}
+	list, err := r.All()
+	if err != nil {
+		return "", err.Error()
+	}
+	return fmt.Sprint(list), strings.Join(r.Warnings(), "\n")
+}
+
+// harm damages a file in one of the ways files are damaged.
+func harm(rng *rand.Rand, whole []byte) (b []byte, how string) {
+	b = append([]byte{}, whole...)
+	at := rng.IntN(len(b))
+	switch rng.IntN(5) {
+	case 0:
+		b[at] ^= 1 << rng.IntN(8)
+		return b, fmt.Sprintf("a bit at %d flipped", at)
+	case 1:
+		for range 30 {
+			b[rng.IntN(len(b))] ^= 1 << rng.IntN(8)
+		}
+		return b, "30 bits flipped"
+	case 2:
+		clear(b[at:min(at+4096, len(b))])
+		return b, fmt.Sprintf("zeros from %d on", at)
+	case 3:
+		return b[:at], fmt.Sprintf("cut at %d", at)
+	}
+	return nil, "deleted"
+}
+
+// places is how often each kind of file is damaged.
+const places = 200
+
+// A damaged row file gives the rows it had, or a warning, or an error, whether
+// the server reads it for the first time or has read it before.
+func TestDamageIsTold(t *testing.T) {
+	a := damageable(t)
+	dir := a.Dir()
+	running := openEngine(t, a)
+	cat, err := a.Catalog()
+	if err != nil || len(cat.Damage()) > 0 {
+		t.Fatal(err, cat.Damage())
+	}
+	right := map[string]string{}
+	before := map[string]string{}
+	for _, list := range damagedBy {
+		for _, q := range list {
+			right[q], before[q] = answer(t, running, q)
+			if right[q] == "" || right[q] == "[]" {
+				t.Fatalf("%s: %q, %s", q, right[q], before[q])
+			}
+		}
+	}
+	for family, list := range damagedBy {
+		files := cat.Files(family)
+		if len(files) != 1 {
+			t.Fatalf("%d files of %s", len(files), family)
+		}
+		path := files[0].Path
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rng := rand.New(rand.NewPCG(3, uint64(len(whole))))
+		wrong, told := 0, 0
+		for i := range places {
+			b, how := harm(rng, whole)
+			if string(b) == string(whole) {
+				continue
+			}
+			if b == nil {
+				err = os.Remove(path)
+			} else {
+				err = os.WriteFile(path, b, 0o640)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := running
+			var fresh *archive.Archive
+			if i%8 == 0 { // before a start
+				if fresh, err = archive.Open(dir, archive.Options{ReadOnly: true}); err != nil {
+					t.Fatal(err)
+				}
+				if e, err = New(DefaultConfig(), fresh, nil); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				a.Refresh()
+			}
+			for _, q := range list {
+				got, said := answer(t, e, q)
+				if got != right[q] && said == before[q] {
+					t.Errorf("%s, %s, started %v:\n%s\n%.200s\nwas %.200s", family, how, fresh != nil, q, got, right[q])
+					wrong++
+				}
+				if said != before[q] {
+					told++
+				}
+			}
+			if fresh != nil {
+				e.Close()
+				fresh.Close()
+			}
+			if err := os.WriteFile(path, whole, 0o640); err != nil {
+				t.Fatal(err)
+			}
+			if wrong > 3 {
+				break
+			}
+		}
+		// What is whole again counts again.
+		a.Refresh()
+		for _, q := range list {
+			if got, said := answer(t, running, q); got != right[q] || said != before[q] {
+				t.Errorf("%s is whole again: %s: %.200s, was %.200s; %s", family, q, got, right[q], said)
+			}
+		}
+		t.Logf("%s, %d bytes: told %d times", family, len(whole), told)
+	}
+}
