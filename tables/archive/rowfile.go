@@ -64,7 +64,8 @@ func stageOf[T any](tx *Tx, level string, o RowOptions) (*stagedRows, error) {
 
 // options say how the file is written.
 func (s *stagedRows) options() rows.Options {
-	return rows.Options{Cheap: s.file.Level == "m", Origin: s.file.Origin}
+	// What is carried is read and replaced within a minute, as micro files are.
+	return rows.Options{Cheap: s.file.Level == "m" || s.file.Family == Carried, Origin: s.file.Origin}
 }
 
 // Write implements rows.Target.

@@ -172,10 +172,18 @@ func foldMany(ctx context.Context, a *archive.Archive, family archive.Family, le
 	if err != nil {
 		return err
 	}
+	many := func(f archive.File) bool {
+		d, ok := cat.Decisions(f)
+		return ok && d.Rows >= least
+	}
+	if !slices.ContainsFunc(cat.Files(family), many) {
+		return nil
+	}
 	for from, to := range map[string]string{merged: hourly, hourly: daily} {
 		plan := func(units []unit) (out [][]unit) {
 			for i := range units {
-				if d, ok := cat.Decisions(units[i].files[0]); ok && units[i].level == from && d.Rows >= max(least, units[i].rows/foldShare) {
+				f := units[i].files[0]
+				if d, _ := cat.Decisions(f); many(f) && units[i].level == from && d.Rows >= units[i].rows/foldShare {
 					out = append(out, units[i:i+1])
 				}
 			}
