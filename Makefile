@@ -1,7 +1,7 @@
 # make            prints this list
 # make build      builds ./wiresql (a cold build takes about 100 s: DuckDB is linked in)
 # make demo       imports the shipped captures, asks the founding question, serves it
-# make check      formatting, vet, staticcheck and the quick tests: a minute
+# make check      gofmt, vet and the quick tests: a minute
 # make test       installs what the tests drive if root, then runs everything CI runs
 # make race       the tests under the race detector
 # make fuzz       each fuzz target for FUZZTIME, in search of new inputs
@@ -26,7 +26,7 @@ BEFORE ?= 92955ab
 PACKAGES := tshark tcpdump mariadb-client mariadb-server nfdump softflowd python3-pymysql python3-mysqldb python3-sqlalchemy python3-pyodbc \
 	odbc-mariadb unixodbc libmariadb-dev libmariadb-java
 
-.PHONY: help build demo check test deps unit race fuzz random lint docs bench bench-sql bench-collector
+.PHONY: help build demo check test deps unit race fuzz random vet lint docs bench bench-sql bench-collector
 
 help:
 	@sed -n 's/^# //p' Makefile | head -13
@@ -38,7 +38,7 @@ demo: build
 	./wiresql demo
 
 # What is quick: packages that do not link DuckDB and kill no processes.
-check: lint
+check: vet
 	$(GO) test -short ./tables ./tables/archive/disk ./tables/archive/pcap ./capture/observe ./collector ./functions ./engine/metadata ./engine/pushdown
 
 # The same tree gives the same answer: tests run each fuzz target on its seeds
@@ -73,9 +73,11 @@ fuzz:
 random:
 	$(GO) test . -run 'TestRandomStatements$$' -v -timeout 2h -random.seed $$(date +%s) -random.statements $(RANDOM_STATEMENTS)
 
-lint:
+vet:
 	@bad=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$bad" ]; then echo "not gofmt'ed: $$bad"; exit 1; fi
 	$(GO) vet ./... $(PROGRAMS)
+
+lint: vet
 	$(GO) tool staticcheck ./... $(PROGRAMS)
 
 docs:

@@ -21,7 +21,6 @@ type Memory struct {
 
 	root   *node
 	inodes uint64
-	older  time.Duration // what was there before has aged
 	// pending are the changes of names that are not durable, in their order.
 	pending []change
 }
