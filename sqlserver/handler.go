@@ -179,15 +179,15 @@ func (h *handler) prepare(ctx context.Context, c *mysql.Conn, text string) (_ st
 	if n := engine.CountParameters(text); n > maxParameters {
 		return "", nil, newError(1390, "Prepared statement contains too many placeholders")
 	}
+	if kills.MatchString(text) {
+		return text, nil, nil
+	}
 	schema, handled, err := h.backend.Prepare(sqlCtx, text)
 	if err != nil {
 		return "", nil, sqlError(ended(sqlCtx, err))
 	}
 	if handled {
 		return text, schemaFields(sqlCtx, schema), nil
-	}
-	if kills.MatchString(text) {
-		return text, nil, nil
 	}
 	// What is prepared is run as it was prepared: it is judged here.
 	if _, _, err := h.parse(sqlCtx, &statement{text: text}); err != nil {
