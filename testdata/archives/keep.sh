@@ -8,7 +8,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 commit=$(git rev-parse --short=7 "$1")
-tree=$(mktemp -d)
+tree=/tmp/wiresql-$commit # its path is a fact of the archive: ops.imports
 trap 'git worktree remove --force "$tree"' EXIT
 git worktree add -q --detach "$tree" "$commit"
 cp testdata/archives/keep_test.go.txt "$tree/keep_test.go"
