@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -161,8 +162,17 @@ func TestDamageIsTold(t *testing.T) {
 			}
 		}
 	}
+	damagedBy := maps.Clone(damagedBy)
+	damagedBy["packets"] = []string{"SELECT COUNT(*), SUM(length), MAX(length), MIN(ts) FROM packets WHERE src_ip IS NOT NULL",
+		"SELECT SUM(length), SUM(ttl) FROM packets WHERE ts < '2026-05-28 20:26:40.5'"}
+	for _, q := range damagedBy["packets"] {
+		right[q], before[q] = answer(t, running, q)
+	}
 	for family, list := range damagedBy {
 		files := cat.Files(family)
+		if family == "packets" {
+			files = []archive.File{{File: rows.File{Path: cat.Segments()[0].AbsPath}}}
+		}
 		if len(files) != 1 {
 			t.Fatalf("%d files of %s", len(files), family)
 		}

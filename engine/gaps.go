@@ -140,7 +140,7 @@ func (r *run) ended() error {
 		if s == nil {
 			continue
 		}
-		found = append(found, r.snap.unread(s.Missing)...)
+		found = append(found, r.snap.unread(s)...)
 	}
 	slices.Sort(found)
 	return r.engine.gaps(r.ctx, found)
@@ -148,11 +148,15 @@ func (r *run) ended() error {
 
 // unread says which packets, counted by segment, could not be read though
 // their segments are there.
-func (s *snapshot) unread(missing map[uint32]int64) []string {
+func (s *snapshot) unread(stats *archive.FetchStats) []string {
 	var out []string
-	for number, n := range missing {
+	for number, n := range stats.Missing {
 		if info, ok := s.catalog.Segment(number); ok && info.State == archive.StateAvailable {
-			out = append(out, segmentText(number, info, int(n)))
+			text := segmentText(number, info, int(n))
+			if err := stats.Damage[number]; err != nil {
+				text += ": " + err.Error()
+			}
+			out = append(out, text)
 		}
 	}
 	slices.Sort(out)

@@ -252,6 +252,9 @@ type Segment struct {
 	// Layout is what a reader that starts in the middle needs: byte orders,
 	// link types and time resolutions per section; see pcap.Layout.
 	Layout []byte `col:"layout"`
+	// Sums are checksums of the file's blocks, taken as they were written; see
+	// archive.packetBlock. NULL for captures in place, and in older files.
+	Sums []byte `col:"sums"`
 }
 
 // Coverage is a row of the family coverage: an interval in which a sensor's

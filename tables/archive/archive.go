@@ -66,6 +66,9 @@ type Archive struct {
 	bookMu sync.Mutex
 	books  map[string]*openLedger // of the writers whose locks are held
 
+	tableMu sync.Mutex
+	tables  map[uint32]packetTable // by segment
+
 	listMu   sync.Mutex
 	ledgers  ledgers
 	folders  map[string]*folder // what was listed, see list

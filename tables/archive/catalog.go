@@ -26,6 +26,8 @@ type SegmentInfo struct {
 	tables.Segment
 	AbsPath string
 	State   string
+
+	rows rows.File // its row is in
 }
 
 // Number is the segment's number as packet ids hold it.
@@ -274,8 +276,8 @@ func (a *Archive) loadSegments(c *Catalog) {
 		live[f.Path] = true
 		got, ok := a.segments[f.Path]
 		if !ok {
-			got.rows, got.err = rows.ReadAll[tables.Segment](f.File)
-			if c.again = c.again || failed(got.err); !failed(got.err) {
+			got.rows, got.err = readSegments(f.File, segmentColumns...)
+			if c.again = c.again || failed(got.err); got.err == nil {
 				a.segments[f.Path] = got
 			}
 		}
@@ -286,7 +288,7 @@ func (a *Archive) loadSegments(c *Catalog) {
 			continue
 		}
 		for _, s := range got.rows {
-			info := SegmentInfo{Segment: s, AbsPath: s.Path}
+			info := SegmentInfo{Segment: s, AbsPath: s.Path, rows: f.File}
 			if !s.InPlace {
 				if !filepath.IsLocal(s.Path) {
 					c.damage = append(c.damage, damageOf(&f, f.Path, fmt.Sprintf("segment %d lies outside of the archive: %q", s.Segment, s.Path)))

@@ -12,6 +12,7 @@ import (
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive/disk"
 	"github.com/wiresql/wiresql/tables/archive/pcap"
+	"github.com/wiresql/wiresql/tables/archive/sums"
 )
 
 const (
@@ -44,6 +45,8 @@ type FetchStats struct {
 	// Missing counts the packets that could not be read, by segment: gone,
 	// changed or damaged.
 	Missing map[uint32]int64
+	// Damage is where a segment was found not to be as it was written.
+	Damage map[uint32]error
 }
 
 // span is a stretch of a segment that is read at once: refs[from:to].
@@ -139,7 +142,7 @@ func EstimateFetch(c *Catalog, refs []Ref) FetchStats {
 // each in that order; rec is valid during the call. Packets that are gone or
 // damaged are counted, not an error. An error of fn, or of ctx, ends it.
 func (a *Archive) Fetch(ctx context.Context, c *Catalog, refs []Ref, fn func(r Ref, rec *pcap.Record) error) (FetchStats, error) {
-	stats := FetchStats{Missing: map[uint32]int64{}}
+	stats := FetchStats{Missing: map[uint32]int64{}, Damage: map[uint32]error{}}
 	f := fetcher{ctx: ctx, fn: fn, stats: &stats}
 	err := bySegment(refs, func(number uint32, refs []Ref) error {
 		if err := ctx.Err(); err != nil {
@@ -164,7 +167,13 @@ func (a *Archive) Fetch(ctx context.Context, c *Catalog, refs []Ref, fn func(r R
 			return nil
 		}
 		defer file.Close()
-		f.file, f.layout, f.segment = file, layout, number
+		table, err := a.tableOf(s, file)
+		if err != nil {
+			stats.Missing[number] += int64(len(refs))
+			stats.Damage[number] = err
+			return nil
+		}
+		f.file, f.layout, f.segment, f.table = file, layout, number, table
 		return f.read(refs)
 	})
 	return stats, err
@@ -178,6 +187,7 @@ type fetcher struct {
 	file    disk.File
 	layout  *pcap.Layout
 	segment uint32
+	table   *sums.Table // nil: it has no checksums
 
 	list []span
 	at   int // of list, being read
@@ -228,7 +238,18 @@ func (f *fetcher) packet(ref Ref, end int64) error {
 		b := f.window(off, need, end)
 		more, bad := f.layout.Record(off, b, &f.rec)
 		if bad == "" && more <= len(b) {
-			break
+			if f.table == nil {
+				break
+			}
+			err := f.table.CheckPart(f.file, f.buf, f.start, off, off+pcap.RecordHeader+int64(len(f.rec.Data)))
+			if err == nil {
+				break
+			}
+			f.stats.Missing[f.segment]++
+			if f.stats.Damage[f.segment] == nil {
+				f.stats.Damage[f.segment] = err
+			}
+			return nil
 		}
 		if bad != "" || len(b) < need { // or the file ends here
 			f.stats.Missing[f.segment]++

@@ -15,6 +15,7 @@ import (
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive/disk"
 	"github.com/wiresql/wiresql/tables/archive/pcap"
+	"github.com/wiresql/wiresql/tables/archive/sums"
 )
 
 const (
@@ -49,6 +50,7 @@ type SegmentWriter struct {
 	spare  []byte     // the buffer that is being written, or nil
 	writes chan error // of that one's writing
 	synced int64
+	sums   sums.Writer // of what was written
 	when   time.Time
 	syncer *syncer
 }
@@ -147,6 +149,7 @@ func (w *SegmentWriter) rotate() error {
 		return fmt.Errorf("new segment: %w", err)
 	}
 	w.file, w.offset, w.synced, w.when = f, pcap.FileHeader, 0, time.Now()
+	w.sums = sums.Writer{Block: packetBlock}
 	w.row = tables.Segment{Segment: int32(n), Kind: "pcap", Sensor: w.key.sensor, Site: w.key.site, Path: rel,
 		Layout: pcap.LayoutOf(w.key.link, w.key.nano).Encode()}
 	if w.buf == nil {
@@ -177,6 +180,7 @@ func (w *SegmentWriter) flush() error {
 	w.writes = writes
 	go func() {
 		_, err := file.Write(full)
+		w.sums.Add(full)
 		if err == nil && syncer != nil {
 			syncer.ask()
 		}
@@ -224,7 +228,7 @@ func (w *SegmentWriter) finish() error {
 	if err != nil {
 		return fmt.Errorf("finish segment %d: %w", w.row.Segment, err)
 	}
-	w.row.Bytes = st.Size()
+	w.row.Bytes, w.row.Sums = st.Size(), w.sums.Table(nil)
 	w.row.MTime = tables.Time(st.ModTime().UnixMicro())
 	w.row.TS = tables.Some(tables.Time(w.first / 1000))
 	w.row.TSEnd = tables.Some(tables.Time(w.last / 1000))

@@ -25,21 +25,30 @@ func Of(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
 // Writer takes the sums of what is written to a file from its start.
 type Writer struct {
-	size int64
-	sum  uint32 // of the block at work
-	full []uint32
+	Block int // 0: Block
+	size  int64
+	sum   uint32 // of the block at work
+	full  []uint32
 }
 
 // Add takes in the file's next bytes.
 func (w *Writer) Add(b []byte) {
+	block := int64(blockOf(w.Block))
 	for len(b) > 0 {
-		n := min(len(b), Block-int(w.size%Block))
+		n := min(len(b), int(block-w.size%block))
 		w.sum = crc32.Update(w.sum, castagnoli, b[:n])
-		if w.size += int64(n); w.size%Block == 0 {
+		if w.size += int64(n); w.size%block == 0 {
 			w.full, w.sum = append(w.full, w.sum), 0
 		}
 		b = b[n:]
 	}
+}
+
+func blockOf(n int) int {
+	if n == 0 {
+		return Block
+	}
+	return n
 }
 
 // Size is how many bytes it took in.
@@ -51,7 +60,7 @@ func (w *Writer) Table(dst []byte) []byte {
 	for _, s := range w.full {
 		dst = binary.LittleEndian.AppendUint32(dst, s)
 	}
-	if w.size%Block > 0 {
+	if w.size%int64(blockOf(w.Block)) > 0 {
 		dst = binary.LittleEndian.AppendUint32(dst, w.sum)
 	}
 	return dst
@@ -71,9 +80,10 @@ func (e *Error) Error() string {
 // Table is the sums of a file as one version of it is read. Its methods may be
 // called from several goroutines.
 type Table struct {
-	file string
-	size int64 // of the bytes that have sums
-	sums []byte
+	file  string
+	block int64
+	size  int64 // of the bytes that have sums
+	sums  []byte
 	// good has a bit for each block that was found to be right.
 	good []uint64
 	// Unsettled: the file was changed just now, so that another change would
@@ -84,11 +94,16 @@ type Table struct {
 // NewTable is the table of a file's first size bytes. A file without sums has a
 // table that finds nothing wrong.
 func NewTable(file string, size int64, table []byte, unsettled bool) (*Table, error) {
-	blocks := (size + Block - 1) / Block
+	return NewTableOf(file, Block, size, table, unsettled)
+}
+
+// NewTableOf is NewTable of blocks of another size, Block at the most.
+func NewTableOf(file string, block int, size int64, table []byte, unsettled bool) (*Table, error) {
+	blocks := (size + int64(block) - 1) / int64(block)
 	if size < 0 || int64(len(table)) != 4*blocks {
 		return nil, &Error{file, size, "its checksums are not as many as its blocks"}
 	}
-	return &Table{file: file, size: size, sums: table, good: make([]uint64, (blocks+63)/64), unsettled: unsettled}, nil
+	return &Table{file: file, block: int64(block), size: size, sums: table, good: make([]uint64, (blocks+63)/64), unsettled: unsettled}, nil
 }
 
 // Size is how many of the file's first bytes have sums.
@@ -115,15 +130,22 @@ var blocks = sync.Pool{New: func() any { return new([Block]byte) }}
 // Check compares bytes that were read of the file at an offset. Blocks of which
 // they are a part are read whole from r.
 func (t *Table) Check(r io.ReaderAt, b []byte, offset int64) error {
+	return t.CheckPart(r, b, offset, offset, offset+int64(len(b)))
+}
+
+// CheckPart compares the blocks with the bytes from one offset up to another,
+// of those that were read.
+func (t *Table) CheckPart(r io.ReaderAt, b []byte, offset, first, last int64) error {
 	end := min(offset+int64(len(b)), t.size)
-	if offset >= end {
+	first, last = max(first, offset, 0), min(last, end)
+	if first >= last {
 		return nil
 	}
-	for block := max(offset, 0) / Block; block*Block < end; block++ {
+	for block := first / t.block; block*t.block < last; block++ {
 		if t.isGood(block) {
 			continue
 		}
-		from, to := block*Block, min((block+1)*Block, t.size)
+		from, to := block*t.block, min((block+1)*t.block, t.size)
 		var whole []byte
 		if from >= offset && to <= offset+int64(len(b)) {
 			whole = b[from-offset : to-offset]

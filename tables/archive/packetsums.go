@@ -1,0 +1,97 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"time"
+
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
+	"github.com/wiresql/wiresql/tables/archive/rows"
+	"github.com/wiresql/wiresql/tables/archive/sums"
+)
+
+// packetBlock is how many bytes of a segment have a checksum: single packets are
+// read of it, so blocks are smaller than those of row files. The sums are 0.05 %
+// of the packets; they stand in the segment's row and are read when it is.
+const packetBlock = 8 << 10
+
+// maxTables bounds the segments whose checksums are in memory, 512 KiB for a
+// GiB of packets. When there are more, all go, and those still asked for come
+// back.
+const maxTables = 64
+
+// packetTable is the checksums of a version of a segment's file.
+type packetTable struct {
+	bytes int64
+	time  time.Time
+	table *sums.Table
+}
+
+// segmentColumns are those of a segment's row but its checksums.
+var segmentColumns = func() (names []string) {
+	for _, c := range tables.StoredColumns(reflect.TypeFor[tables.Segment]()) {
+		if c.Name != "sums" {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}()
+
+// readSegments reads rows of segments.
+func readSegments(f rows.File, columns ...string) (list []tables.Segment, err error) {
+	r, err := rows.Open[tables.Segment](f, columns...)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	buf := make([]tables.Segment, 64)
+	for {
+		n, err := r.Read(buf)
+		list = append(list, buf[:n]...)
+		if errors.Is(err, io.EOF) || n == 0 && err == nil {
+			return list, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// tableOf returns the checksums of a segment that is open; nil when it has none.
+func (a *Archive) tableOf(s *SegmentInfo, file disk.File) (*sums.Table, error) {
+	if s.InPlace {
+		return nil, nil
+	}
+	st, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	a.tableMu.Lock()
+	known, ok := a.tables[s.Number()]
+	a.tableMu.Unlock()
+	if ok && known.bytes == st.Size() && known.time.Equal(st.ModTime()) {
+		return known.table, nil
+	}
+	list, err := readSegments(s.rows, "segment", "sums")
+	if err != nil {
+		return nil, fmt.Errorf("its checksums: %w", err)
+	}
+	var table *sums.Table
+	for i := range list {
+		if list[i].Segment == s.Segment.Segment && list[i].Sums != nil {
+			if table, err = sums.NewTableOf(s.Path, packetBlock, s.Bytes, list[i].Sums, time.Since(st.ModTime()) < settled); err != nil {
+				return nil, err
+			}
+		}
+	}
+	a.tableMu.Lock()
+	defer a.tableMu.Unlock()
+	if a.tables == nil || len(a.tables) >= maxTables {
+		a.tables = map[uint32]packetTable{}
+	}
+	a.tables[s.Number()] = packetTable{st.Size(), st.ModTime(), table}
+	return table, nil
+}
