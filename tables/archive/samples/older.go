@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"slices"
 
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
@@ -52,11 +53,13 @@ func Without(path string, named func(column string) bool) (dropped int, err erro
 		g := &meta.RowGroups[i]
 		g.Columns = pick(g.Columns, kept)
 	}
+	// Nor does it have checksums: where they are looked for, something else is.
+	meta.KeyValueMetadata = slices.DeleteFunc(meta.KeyValueMetadata, func(k format.KeyValue) bool { return k.Key == "wiresql.checksums" })
 	footer, err := thrift.Marshal(new(thrift.CompactProtocol), &meta)
 	if err != nil {
 		return 0, err
 	}
-	out := binary.LittleEndian.AppendUint32(append(b[:from:from], footer...), uint32(len(footer)))
+	out := binary.LittleEndian.AppendUint32(append(append(b[:from:from], "older   "...), footer...), uint32(len(footer)))
 	return dropped, os.WriteFile(path, append(out, b[len(b)-4:]...), 0o640)
 }
 
