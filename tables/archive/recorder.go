@@ -450,6 +450,11 @@ func (r *Recorder) write(b *recording) (err error) {
 	if err := r.fill(tx, b); err != nil {
 		return errors.Join(err, tx.Abort())
 	}
+	// Batches count in the order their rows came, so that a crash leaves all
+	// up to some row; only the writing of them goes on side by side.
+	if b.before != nil {
+		<-b.before.through
+	}
 	return tx.Commit()
 }
 
