@@ -26,7 +26,12 @@ const (
 	batchFolder = "batches"
 	packets     = "packets"
 
-	formatText = "wiresql archive 1\n"
+	// formatText is the format that is written. What is decided about rows
+	// stood in them in formatBefore: a program that knows only that one would
+	// count the conversations twice.
+	formatText   = "wiresql archive 2\n"
+	formatBefore = "wiresql archive 1\n"
+
 	// grace is how long a name that went out of use stays on disk while
 	// somebody reads the archive: a query opens its files lazily.
 	grace = 10 * time.Minute
@@ -135,8 +140,13 @@ func (a *Archive) identify() error {
 	path := filepath.Join(a.dir, formatFile)
 	b, err := disk.ReadFile(a.disk, path, 1<<20)
 	switch {
+	case err == nil && string(b) == formatBefore && !a.o.ReadOnly:
+		if err := disk.Replace(a.disk, path, []byte(formatText), 0o640); err != nil {
+			return fmt.Errorf("archive %s: %w", a.dir, err)
+		}
+		return nil
 	case err == nil:
-		if string(b) != formatText {
+		if string(b) != formatText && string(b) != formatBefore {
 			return fmt.Errorf("archive %s: %s says %q, this program reads %q", a.dir, formatFile, b, formatText)
 		}
 		return nil

@@ -256,9 +256,9 @@ func TestOpenRefuses(t *testing.T) {
 			os.Mkdir(d, 0o755)
 			return os.WriteFile(filepath.Join(d, "thesis.txt"), nil, 0o644)
 		}},
-		{"future", "wiresql archive 2", Options{}, func(d string) error {
+		{"future", "wiresql archive 3", Options{}, func(d string) error {
 			os.Mkdir(d, 0o755)
-			return os.WriteFile(filepath.Join(d, formatFile), []byte("wiresql archive 2\n"), 0o644)
+			return os.WriteFile(filepath.Join(d, formatFile), []byte("wiresql archive 3\n"), 0o644)
 		}},
 		{"file", "not a directory", Options{}, func(d string) error { return os.WriteFile(d, nil, 0o644) }},
 	} {
@@ -270,6 +270,34 @@ func TestOpenRefuses(t *testing.T) {
 		}
 		if _, err := Open(d, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// An archive of the format before is read as it is, and becomes one of today's
+// when somebody writes: programs of that time must not touch it any more.
+func TestFormatBefore(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a")
+	a, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Close()
+	path := filepath.Join(dir, formatFile)
+	if err := os.WriteFile(path, []byte("wiresql archive 1\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{{Options{ReadOnly: true}, "wiresql archive 1\n"}, {Options{}, "wiresql archive 2\n"}, {Options{ReadOnly: true}, "wiresql archive 2\n"}} {
+		a, err := Open(dir, c.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Close()
+		if got, err := os.ReadFile(path); err != nil || string(got) != c.want {
+			t.Errorf("%+v: %q, %v", c.o, got, err)
 		}
 	}
 }

@@ -7,7 +7,7 @@
 // its writer's ledger tells (ledger.go, damage.go).
 //
 //	ARCHIVE/
-//	├── FORMAT                          "wiresql archive 1"
+//	├── FORMAT                          "wiresql archive 2"
 //	├── locks/
 //	│   ├── writer-collector            flock: the one process that writes under this name
 //	│   └── tidy                        flock: the process that tidies up names
