@@ -82,7 +82,11 @@ func TestOlderStack(t *testing.T) {
 	olderStack(t, "other", rowsOf[tables.Other]())
 	olderStack(t, "names", rowsOf[tables.Name]())
 	olderStack(t, "imports", rowsOf[tables.Import]())
-	olderStack(t, "segments", rowsOf[tables.Segment]())
+	segments := rowsOf[tables.Segment]()
+	for i := range segments {
+		segments[i].Sums = nil // a column that came later
+	}
+	olderStack(t, "segments", segments)
 	olderStack(t, "coverage", rowsOf[tables.Coverage]())
 	olderStack(t, "exports", rowsOf[tables.Export]())
 	olderStack(t, "exporters", rowsOf[tables.Exporter]())
