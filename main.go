@@ -2,8 +2,9 @@
 //
 // The program is a handful of commands, one file each: import.go reads
 // captures into an archive, serve.go answers MySQL clients, query.go answers
-// one statement without a server, files.go lists files for others, demo.go does all of it on the captures that
-// come with the source. docs/tour.md walks a packet and a query through them.
+// one statement without a server, files.go lists files for others, verify.go
+// reads them all, demo.go does all of it on the captures that come with the
+// source. docs/tour.md walks a packet and a query through them.
 package main
 
 import (
@@ -29,6 +30,7 @@ Look at traffic
   serve              answer MySQL clients
   query "SELECT …"   answer one statement, without a server
   files FAMILY…      list the row files that count now, for other programs
+  verify             read an archive's files: are they as they were written?
   demo               import the captures shipped with the source, ask the
                      founding question, then serve them
 
@@ -68,6 +70,7 @@ func commands() map[string]*command {
 		"compact": compactCommand(),
 		"query":   queryCommand(),
 		"files":   filesCommand(),
+		"verify":  verifyCommand(),
 		"demo":    demoCommand(),
 		"config":  configCommand(),
 		"version": versionCommand(),

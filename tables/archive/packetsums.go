@@ -75,17 +75,9 @@ func (a *Archive) tableOf(s *SegmentInfo, file disk.File) (*sums.Table, error) {
 	if ok && known.bytes == st.Size() && known.time.Equal(st.ModTime()) {
 		return known.table, nil
 	}
-	list, err := readSegments(s.rows, "segment", "sums")
+	table, err := readPacketTable(s, time.Since(st.ModTime()) < settled)
 	if err != nil {
-		return nil, fmt.Errorf("its checksums: %w", err)
-	}
-	var table *sums.Table
-	for i := range list {
-		if list[i].Segment == s.Segment.Segment && list[i].Sums != nil {
-			if table, err = sums.NewTableOf(s.Path, packetBlock, s.Bytes, list[i].Sums, time.Since(st.ModTime()) < settled); err != nil {
-				return nil, err
-			}
-		}
+		return nil, err
 	}
 	a.tableMu.Lock()
 	defer a.tableMu.Unlock()
@@ -94,4 +86,18 @@ func (a *Archive) tableOf(s *SegmentInfo, file disk.File) (*sums.Table, error) {
 	}
 	a.tables[s.Number()] = packetTable{st.Size(), st.ModTime(), table}
 	return table, nil
+}
+
+// readPacketTable reads the checksums of a segment; nil when it has none.
+func readPacketTable(s *SegmentInfo, unsettled bool) (*sums.Table, error) {
+	list, err := readSegments(s.rows, "segment", "sums")
+	if err != nil {
+		return nil, fmt.Errorf("its checksums: %w", err)
+	}
+	for i := range list {
+		if list[i].Segment == s.Segment.Segment && list[i].Sums != nil {
+			return sums.NewTableOf(s.Path, packetBlock, s.Bytes, list[i].Sums, unsettled)
+		}
+	}
+	return nil, nil
 }

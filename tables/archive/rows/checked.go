@@ -186,15 +186,21 @@ func (f *checked) ReadAt(b []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// openChecked opens a file; one that got its lasting name since it was listed
-// is opened by that.
-func openChecked(f File) (*checked, error) {
+// openLasting opens a file; one that got its lasting name since it was listed is
+// opened by that.
+func openLasting(f File) (disk.File, error) {
 	file, err := f.open()
 	if base, _, ok := strings.Cut(f.Path, ext+"."); ok && errors.Is(err, fs.ErrNotExist) {
 		lasting := f
 		lasting.Path = base + ext
 		file, err = lasting.open()
 	}
+	return file, err
+}
+
+// openChecked is openLasting of a file that is checked as it is read.
+func openChecked(f File) (*checked, error) {
+	file, err := openLasting(f)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package rows
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -47,7 +48,11 @@ func manyNames() []tables.DNS {
 // as they were written.
 func olderStack[T any](t *testing.T, name string, want []T) {
 	t.Helper()
-	r, err := Open[T](File{Path: filepath.Join("testdata", "older", name+".parquet")})
+	f := File{Path: filepath.Join("testdata", "older", name+".parquet")}
+	if v, err := Verify(context.Background(), f); err != nil || !v.Older || v.Bytes == 0 {
+		t.Errorf("%s: %+v, %v", name, v, err)
+	}
+	r, err := Open[T](f)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@
 package sums
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -174,4 +175,49 @@ func (t *Table) CheckPart(r io.ReaderAt, b []byte, offset, first, last int64) er
 		}
 	}
 	return nil
+}
+
+// scanned is how much Scan reads at a time: whole blocks.
+const scanned = 32 * Block
+
+// Scan reads all that has sums and compares it, also what was found to be right
+// before. An *Error says where the first wrong block is, and how many follow.
+func (t *Table) Scan(ctx context.Context, r io.ReaderAt) error {
+	buf := make([]byte, min(scanned, t.size))
+	var first *Error
+	more := 0
+	for at := int64(0); at < t.size; at += int64(len(buf)) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		part := buf[:min(int64(len(buf)), t.size-at)]
+		n, err := r.ReadAt(part, at)
+		for from := int64(0); from < int64(n); from += t.block {
+			to := min(from+t.block, int64(len(part)))
+			if to > int64(n) || Of(part[from:to]) == binary.LittleEndian.Uint32(t.sums[4*((at+from)/t.block):]) {
+				continue
+			}
+			if first == nil {
+				first = &Error{t.file, at + from, "its checksum is not the one that was written"}
+			} else {
+				more++
+			}
+		}
+		if n == len(part) {
+			continue
+		}
+		if first == nil && (err == nil || errors.Is(err, io.EOF)) {
+			return &Error{t.file, at + int64(n), "the file ends here"}
+		} else if first == nil {
+			return err
+		}
+		break
+	}
+	if first == nil {
+		return nil
+	}
+	if more > 0 {
+		first.Reason += fmt.Sprintf(", nor are those of %d of the blocks after it", more)
+	}
+	return first
 }

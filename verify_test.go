@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// verify runs the command; wrong are the lines it prints before its summary.
+func verify(t *testing.T, data string) (code int, wrong []string, summary string) {
+	t.Helper()
+	code, stdout, stderr := runProgram(t, nil, "verify", "--data", data)
+	lines, summary, found := strings.Cut("\n"+stdout, "\nrow files: ")
+	if !found || stderr != "" {
+		t.Fatalf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	return code, strings.Split(lines, "\n")[1:], summary
+}
+
+// everyFamily is an archive of captures and exports, with files of most kinds.
+func everyFamily(t *testing.T) string {
+	t.Helper()
+	from, err := observersArchive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := t.TempDir()
+	if err := os.CopyFS(data, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestVerify: one file of each family, and one of packets, is damaged in turn.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	data := everyFamily(t)
+	if code, wrong, summary := verify(t, data); code != 0 || len(wrong) > 0 || !strings.HasSuffix(summary, "wrong: 0\n") || strings.HasPrefix(summary, "0 ") {
+		t.Fatalf("exit code %d: %s %s", code, wrong, summary)
+	}
+	a, err := archive.Open(data, archive.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	c, err := a.Catalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := map[string]string{"packets": c.Segments()[0].AbsPath}
+	for _, family := range []archive.Family{archive.Flows, archive.Connections, archive.DNS, archive.Names, archive.Imports,
+		archive.Segments, archive.Coverage, archive.Exports, archive.Exporters, archive.Sockets, archive.Other} {
+		if files := c.Files(family); len(files) > 0 {
+			paths[string(family)] = files[len(files)/2].Path
+		}
+	}
+	if len(paths) < 10 {
+		t.Errorf("files of %d families", len(paths))
+	}
+	for family, path := range paths {
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		middle := len(whole) / 2
+		flipped, zeroed := bytes.Clone(whole), bytes.Clone(whole)
+		flipped[middle] ^= 16
+		clear(zeroed[middle-min(middle, 4096):])
+		for how, content := range map[string][]byte{"flipped": flipped, "zeroed": zeroed, "cut": whole[:middle], "empty": {}, "foreign": []byte("PAR1 not ours PAR1"), "gone": nil} {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			if content != nil {
+				if err := os.WriteFile(path, content, 0o640); err != nil {
+					t.Fatal(err)
+				}
+			}
+			code, wrong, summary := verify(t, data)
+			name, _, _ := strings.Cut(filepath.Base(path), ".parquet")
+			if code != exitDamaged || len(wrong) != 1 || !strings.HasPrefix(wrong[0], family+" ") || !strings.Contains(wrong[0], name) || !strings.HasSuffix(summary, "wrong: 1\n") {
+				t.Errorf("%s %s: exit code %d: %q %s", path, how, code, wrong, summary)
+			}
+			if err := os.WriteFile(path, whole, 0o640); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if code, wrong, _ := verify(t, data); code != 0 || len(wrong) > 0 {
+		t.Errorf("all is as it was: exit code %d: %s", code, wrong)
+	}
+	for _, bad := range [][]string{{"flows"}, {"--data", t.TempDir()}} {
+		if code, _, stderr := runProgram(t, nil, append([]string{"verify", "--data", data}, bad...)...); code != 1 || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%v: exit code %d, %q", bad, code, stderr)
+		}
+	}
+}
+
+// TestVerifyBeside a server and imports that merge: nothing is wrong.
+func TestVerifyBeside(t *testing.T) {
+	t.Parallel()
+	data := everyFamily(t)
+	d := start(t, "serve", "--data", data, "--listen", "127.0.0.1:0")
+	d.says(`serving (\S+):`)
+	ended := make(chan bool)
+	go func() {
+		defer close(ended)
+		for _, name := range []string{"v5", "ipfix", "v9", "ovs-sflow"} {
+			if code, _, stderr := runProgram(t, nil, "import", "--no-sync", "--data", data, "--exports", exportsOf(name)); code != 0 {
+				t.Errorf("%s: exit code %d: %s", name, code, stderr)
+			}
+		}
+	}()
+	times := 0
+	for running := true; running; times++ {
+		select {
+		case <-ended:
+			running = false
+		default:
+		}
+		if code, wrong, _ := verify(t, data); code != 0 {
+			t.Fatalf("exit code %d: %s", code, wrong)
+		}
+	}
+	if times < 3 {
+		t.Errorf("verified %d times meanwhile", times)
+	}
+}
+
+// TestVerifyOlder: files of earlier versions are read as far as they tell.
+func TestVerifyOlder(t *testing.T) {
+	t.Parallel()
+	_, data := keptEngine(t, "testdata/archives/85fd3ef", "demo")
+	code, wrong, summary := verify(t, data)
+	if code != 0 || len(wrong) > 0 || !strings.Contains(summary, "without checksums") || strings.Contains(summary, " 0 of them") {
+		t.Errorf("exit code %d: %s %s", code, wrong, summary)
+	}
+	paths, err := filepath.Glob(filepath.Join(data, "flows/*/*/*/*.parquet"))
+	if err != nil || len(paths) == 0 {
+		t.Fatal(paths, err)
+	}
+	b, err := os.ReadFile(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 4
+	if err := os.WriteFile(paths[0], b, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if code, wrong, _ := verify(t, data); code != exitDamaged || len(wrong) != 1 || !strings.Contains(wrong[0], filepath.Base(paths[0])+": at byte ") {
+		t.Errorf("flipped: exit code %d: %q", code, wrong)
+	}
+}
