@@ -148,8 +148,10 @@ func (v *verifying) rowFile(f File) error {
 		return nil
 	}
 	v.done[base] = true
-	v.sum.Files++
-	v.sum.Bytes += got.Bytes
+	if got.Bytes > 0 {
+		v.sum.Files++
+		v.sum.Bytes += got.Bytes
+	}
 	if got.Older {
 		v.sum.Older++
 	}
@@ -179,9 +181,11 @@ func (v *verifying) segment(c *Catalog, s *SegmentInfo) error {
 		return nil
 	}
 	v.done[s.AbsPath] = true
-	if s.InPlace {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case s.InPlace:
 		v.sum.InPlace++
-	} else {
+	default:
 		v.sum.Segments++
 		v.sum.SegmentBytes += s.Bytes
 	}
