@@ -117,8 +117,11 @@ func TestExplainIsTrue(t *testing.T) {
 		if got := askEngine(s, c.statement); got.err != "" || len(got.rows) == 0 {
 			t.Fatal(c.statement, got.err)
 		}
-		// Coverage, names and the catalogue are read beside it.
-		if read := bytesRead(t) - before; read < said*4/5 || read > said*5/4+10_000 {
+		// Coverage, names and the catalogue are read beside it. Who reads a file
+		// first compares the blocks it touches with their checksums: these files
+		// are smaller than a block.
+		most := said - x.Facts.Files.Bytes + x.Facts.Files.OfBytes
+		if read := bytesRead(t) - before; read < said*4/5 || read > most*5/4+10_000 {
 			t.Errorf("%s: says %d bytes, read were %d", c.statement, said, read)
 		} else {
 			t.Logf("%s: says %d bytes, read were %d", c.statement, said, read)

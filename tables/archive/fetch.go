@@ -76,6 +76,22 @@ func stretches(refs []Ref) iter.Seq[span] {
 	}
 }
 
+// whole is a stretch with the rest of the blocks it begins and ends in, as it is
+// read where blocks have checksums. Stretches are farther apart than that adds.
+func (s span) whole(block int64) span {
+	s.start -= s.start % block
+	s.end += (block - s.end%block) % block
+	return s
+}
+
+// blockOf is the length of the blocks of a segment that are read whole.
+func blockOf(s *SegmentInfo) int64 {
+	if s.InPlace { // it has no checksums
+		return 1
+	}
+	return packetBlock
+}
+
 // through tells whether a segment is read through from its first stretch to
 // the end of its last, which has n of them.
 func through(n int, start, end int64) bool { return n > 1 && int64(n)*dense > end-start }
@@ -125,11 +141,13 @@ func EstimateFetch(c *Catalog, refs []Ref) FetchStats {
 				first = one
 			}
 			last = one
+			one = one.whole(blockOf(s))
 			bytes += max(0, min(one.end, s.Bytes)-one.start)
 			n++
 		}
 		if through(n, first.start, last.end) {
-			n, bytes = 1, min(last.end, s.Bytes)-first.start
+			one := span{start: first.start, end: last.end}.whole(blockOf(s))
+			n, bytes = 1, min(one.end, s.Bytes)-one.start
 		}
 		stats.Ranges += n
 		stats.Bytes += bytes
@@ -173,7 +191,7 @@ func (a *Archive) Fetch(ctx context.Context, c *Catalog, refs []Ref, fn func(r R
 			stats.Damage[number] = err
 			return nil
 		}
-		f.file, f.layout, f.segment, f.table = file, layout, number, table
+		f.file, f.layout, f.segment, f.table, f.block = file, layout, number, table, blockOf(s)
 		return f.read(refs)
 	})
 	return stats, err
@@ -188,6 +206,7 @@ type fetcher struct {
 	layout  *pcap.Layout
 	segment uint32
 	table   *sums.Table // nil: it has no checksums
+	block   int64       // what is read is whole blocks
 
 	list []span
 	at   int // of list, being read
@@ -200,6 +219,9 @@ type fetcher struct {
 
 func (f *fetcher) read(refs []Ref) error {
 	list := spans(refs)
+	for i := range list {
+		list[i] = list[i].whole(f.block)
+	}
 	f.list, f.told = list, 0
 	f.stats.Ranges += len(list)
 	if len(list) == 1 && list[0].end-list[0].start > readChunk {
@@ -268,14 +290,15 @@ func (f *fetcher) window(off int64, n int, end int64) []byte {
 	if off >= f.start && off+int64(n) <= f.start+int64(len(f.buf)) {
 		return f.buf[off-f.start:]
 	}
-	size := max(n, int(min(end-off, readChunk)))
+	part := span{start: off, end: off + max(int64(n), min(end-off, readChunk))}.whole(f.block)
+	size := int(part.end - part.start)
 	if cap(f.buf) < size {
 		f.buf = make([]byte, size, max(2*size, 64<<10))
 	}
-	got := f.readAt(f.buf[:size], off)
-	f.buf, f.start = f.buf[:got], off
+	got := f.readAt(f.buf[:size], part.start)
+	f.buf, f.start = f.buf[:got], part.start
 	f.stats.Bytes += int64(got)
-	return f.buf
+	return f.buf[min(off-part.start, int64(got)):]
 }
 
 // readAt reads what is there, up to the end of the file. The first read that
