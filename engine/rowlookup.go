@@ -27,8 +27,8 @@ const lookupCells = 16 << 10
 var errScan = errors.New("rows are read by a scan")
 
 // lookups look rows of a family up. They return errScan when there are more
-// than most, or when a column has lists or blobs. Files of exports have no
-// pages to choose from.
+// than most, or when a column has lists or blobs or is another family's. Files
+// of exports have no pages to choose from.
 var lookups = map[archive.Family]func(ctx context.Context, files []archive.File, any [][]rows.Values, columns []string, most int) (*listFeed, rows.LookupStats, error){
 	archive.Flows:       lookupRows[tables.Flow],
 	archive.Connections: lookupRows[tables.Connection],
@@ -140,8 +140,12 @@ func lookedBy(any [][]rows.Values) string {
 func lookupRows[T any](ctx context.Context, files []archive.File, any [][]rows.Values, columns []string, most int) (*listFeed, rows.LookupStats, error) {
 	var found []T
 	var total rows.LookupStats
+	stored := map[string]tables.Stored{}
 	for _, c := range tables.StoredColumns(reflect.TypeFor[T]()) {
-		if slices.Contains(columns, c.Name) && (c.Type == tables.StoredList || c.Type == tables.StoredBytes) {
+		stored[c.Name] = c.Type
+	}
+	for _, name := range columns {
+		if t, ok := stored[name]; !ok || t == tables.StoredList || t == tables.StoredBytes {
 			return nil, total, errScan
 		}
 	}
