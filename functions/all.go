@@ -11,9 +11,9 @@ import (
 // All lists the functions in the order the documentation shows them.
 var All = []*Function{
 	overlaps, timeBucket,
-	ipIn, ipNetwork, isPrivate,
+	ipIn, ipNetwork, isPrivate, registeredDomain,
 	protocolName, serviceName, tcpFlagsText,
-	contains, printable, hexdump,
+	contains, containsAny, entropy, httpHeader, printable, hexdump,
 }
 
 // UDFs lists what the engine registers with DuckDB: functions that have no
@@ -50,6 +50,9 @@ var UDFs = []UDFSpec{
 	{"wiresql_local", []string{"TIMESTAMP", "VARCHAR"}, "TIMESTAMP", func(a []any) (any, error) {
 		return FindZone(a[1].(string)).Local(a[0].(int64)), nil
 	}},
+	{"wiresql_entropy", []string{"BLOB"}, "DOUBLE", entropy.Eval},
+	{"wiresql_http_header", []string{"BLOB", "VARCHAR"}, "VARCHAR", httpHeader.Eval},
+	{"wiresql_registered_domain", []string{"VARCHAR"}, "VARCHAR", registeredDomain.Eval},
 	{"wiresql_hexdump", []string{"BLOB"}, "VARCHAR", hexdump.Eval},
 	{"wiresql_printable", []string{"BLOB"}, "VARCHAR", printable.Eval},
 	{"wiresql_contains", []string{"BLOB", "BLOB"}, "BOOLEAN", func(a []any) (any, error) {

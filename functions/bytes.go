@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/dolthub/go-mysql-server/sql/types"
 )
@@ -131,6 +132,67 @@ var contains = &Function{
 		}
 		return Operand{}, errors.New("an argument is neither text nor bytes")
 	},
+}
+
+var containsAny = &Function{
+	Name: "contains_any",
+	Args: []Arg{
+		{Name: "haystack", Doc: "bytes or text"},
+		{Name: "needle", Doc: "bytes or text; x'1f8b' writes bytes", Many: true},
+	},
+	Returns: types.Boolean,
+	Doc:     "Whether one of the needles occurs in the haystack, as `contains` finds it.",
+	Examples: []Example{
+		{SQL: "SELECT contains_any('GET /shell.php HTTP/1.1', 'cmd.exe', '/shell', 'eval(')", Result: "1"},
+		{SQL: "SELECT contains_any(x'4d5a9000', x'7f454c46', x'4d5a')", Result: "1", Note: "ELF or a program of Windows"},
+		{SQL: "SELECT contains_any('GET /', 'cmd.exe', 'eval(')", Result: "0"},
+	},
+	Eval: func(args []any) (any, error) {
+		for _, needle := range args[1:] {
+			if found, err := contains.Eval([]any{args[0], needle}); err != nil || found.(bool) {
+				return found, err
+			}
+		}
+		return false, nil
+	},
+	Text: contains.Text,
+}
+
+var entropy = &Function{
+	Name:    "entropy",
+	Args:    []Arg{{Name: "bytes", Type: types.LongBlob, Doc: "bytes or text"}},
+	Returns: types.Float64,
+	Doc: "Shannon's entropy of the bytes, in bits a byte: 0 when all are the same, 8 when all 256 come equally often. " +
+		"Words of a language have 3 to 4, base64 up to 6, what is encrypted or compressed nearly 8, where there are " +
+		"some hundred bytes of it. 0 for none.",
+	Examples: []Example{
+		{SQL: "SELECT entropy('aaaaaaaa')", Result: "0"},
+		{SQL: "SELECT entropy('abababab')", Result: "1"},
+		{SQL: "SELECT ROUND(entropy('kq3v9z0x7b1m4c8t'), 2)", Result: "4", Note: "sixteen different letters"},
+	},
+	Eval: func(args []any) (any, error) { return entropyOf(args[0].([]byte)), nil },
+	Text: func(args []Operand) (Operand, error) {
+		o, err := bytesUDF("wiresql_entropy")(args)
+		o.Kind = Double
+		return o, err
+	},
+}
+
+// entropyOf is -Σ p·log2 p over the 256 values (C. E. Shannon, A Mathematical
+// Theory of Communication, 1948, section 6).
+func entropyOf(b []byte) float64 {
+	var counts [256]int
+	for _, c := range b {
+		counts[c]++
+	}
+	h := 0.0
+	for _, n := range counts {
+		if n > 0 {
+			p := float64(n) / float64(len(b))
+			h -= p * math.Log2(p)
+		}
+	}
+	return max(0, h)
 }
 
 // blob is an operand as bytes. encode keeps UTF-8 as it is, where a cast from

@@ -82,7 +82,7 @@ func evalStrcmp(c *call) (evaluator, error) {
 
 // CheckCount is error 1582 for a wrong number of arguments.
 func (f *Function) CheckCount(n int) error {
-	if n < f.required() || n > len(f.Args) {
+	if !f.takes(n) {
 		return Errorf(1582, "Incorrect parameter count in the call to native function '%s': it is %s", f.Name, f.Signature())
 	}
 	return nil
@@ -90,5 +90,5 @@ func (f *Function) CheckCount(n int) error {
 
 // WantsTime tells whether an argument is a time.
 func (f *Function) WantsTime(i int) bool {
-	return i < len(f.Args) && f.Args[i].Type == timeType
+	return f.arg(i).Type == timeType
 }

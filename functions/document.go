@@ -30,6 +30,9 @@ Every function runs in DuckDB with the rest of the query.
 			if a.Optional {
 				doc += " (optional)"
 			}
+			if a.Many {
+				doc += " (one or more)"
+			}
 			fmt.Fprintf(&b, "| `%s` | %s |\n", a.Name, doc)
 		}
 		b.WriteString("\n```sql\n")

@@ -43,6 +43,9 @@ type Arg struct {
 	Doc  string
 	// Optional arguments come last.
 	Optional bool
+	// Many tells that the last argument may be given any number of times: the
+	// call is true when it is for one of them.
+	Many bool
 }
 
 // Example is a statement with the value it returns, as text; "NULL" for NULL.
@@ -124,7 +127,37 @@ func (f *Function) Signature() string {
 			b.WriteString(a.Name)
 		}
 	}
+	if f.many() {
+		b.WriteString(", …")
+	}
 	return b.String() + ")"
+}
+
+// many tells whether the last argument may be given any number of times.
+func (f *Function) many() bool { return f.Args[len(f.Args)-1].Many }
+
+// takes tells whether a call may have n arguments.
+func (f *Function) takes(n int) bool {
+	return n >= f.required() && (n <= len(f.Args) || f.many())
+}
+
+// arg is the definition of an argument of a call.
+func (f *Function) arg(i int) Arg { return f.Args[min(i, len(f.Args)-1)] }
+
+// Alternatives are the arguments of the calls of which one must be true, for
+// a call with many last arguments; nil for any other.
+func (f *Function) Alternatives(args int) (each [][]int) {
+	if !f.many() || args <= len(f.Args) {
+		return nil
+	}
+	for last := len(f.Args) - 1; last < args; last++ {
+		var one []int
+		for i := range len(f.Args) - 1 {
+			one = append(one, i)
+		}
+		each = append(each, append(one, last))
+	}
+	return each
 }
 
 // Error is a call with an argument it can't be evaluated for; it says how the
@@ -143,7 +176,7 @@ func (f *Function) wrap(err error) error { return &Error{f, err} }
 
 // convert brings a value to the type its argument declares.
 func (f *Function) convert(arg int, v any) (any, error) {
-	t := f.Args[arg].Type
+	t := f.arg(arg).Type
 	if t == nil || v == nil {
 		return v, nil
 	}

@@ -102,33 +102,38 @@ var ipIn = &Function{
 	Name: "ip_in",
 	Args: []Arg{
 		{Name: "address", Type: AddrType, Doc: "an address"},
-		{Name: "network", Type: types.LongText, Doc: "a network such as '10.0.0.0/8', or one address"},
+		{Name: "network", Type: types.LongText, Doc: "a network such as '10.0.0.0/8', or one address", Many: true},
 	},
 	Returns: types.Boolean,
-	Doc: "Whether an address lies in a network. With a constant network it becomes a comparison of numbers and reads " +
+	Doc: "Whether an address lies in a network, or in one of several. With a constant network it becomes a comparison of numbers and reads " +
 		"only the files and row groups that can match. No IPv4 address lies in an IPv6 network, `::/0` included.",
 	Examples: []Example{
 		{SQL: "SELECT ip_in('10.1.2.3', '10.0.0.0/8')", Result: "1"},
 		{SQL: "SELECT ip_in('2001:db8::1', '2001:db8::/32')", Result: "1"},
+		{SQL: "SELECT ip_in('192.168.7.9', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16')", Result: "1"},
 		{SQL: "SELECT ip_in('10.1.2.3', '::/0')", Result: "0", Note: "an IPv4 address is in no IPv6 network"},
 	},
 	check: func(arg int, v any) error {
-		if arg != 1 {
+		if arg == 0 {
 			return nil
 		}
 		_, err := parseNetwork(v.(string))
 		return err
 	},
 	Eval: func(args []any) (any, error) {
-		p, err := parseNetwork(args[1].(string))
-		if err != nil {
-			return nil, err
-		}
 		a, err := tables.ParseAddr(args[0].(string))
 		if err != nil {
 			return nil, err
 		}
-		return InNetwork(a, p), nil
+		in := false
+		for _, network := range args[1:] {
+			p, err := parseNetwork(network.(string))
+			if err != nil {
+				return nil, err
+			}
+			in = in || InNetwork(a, p)
+		}
+		return in, nil
 	},
 	Text: func(args []Operand) (Operand, error) {
 		if args[0].Kind != Address {

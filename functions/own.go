@@ -33,6 +33,8 @@ func ownType(t sql.Type) Type {
 	switch {
 	case t == types.Boolean:
 		return Type{Kind: Bool}
+	case t == types.Float64:
+		return Type{Kind: Double}
 	case t == types.Int64:
 		return Type{Kind: Integer, Bits: 64}
 	case types.IsDatetimeType(t):
@@ -110,6 +112,8 @@ func sqlValue(v any) sqltypes.Value {
 		return boolValue(v)
 	case int64:
 		return intValue(v)
+	case float64:
+		return sqltypes.NewFloat64(v)
 	case []byte:
 		return sqltypes.MakeTrusted(sqltypes.VarBinary, v)
 	case string:

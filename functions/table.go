@@ -150,7 +150,7 @@ func find(node sqlparser.Expr, n int) (string, *builtin, error) {
 // Aggregates are the grammar's, asked for more than any function: what a
 // misspelt name may have meant.
 var Aggregates = []string{"count", "sum", "max", "min", "avg", "group_concat", "std", "stddev", "stddev_pop", "stddev_samp",
-	"var_pop", "var_samp", "variance", "bit_and", "bit_or", "bit_xor"}
+	"var_pop", "var_samp", "variance", "bit_and", "bit_or", "bit_xor", "median", "quantile", "mad"}
 
 // names are those of aggregates, then of all functions and their aliases,
 // sorted. Operators are none.

@@ -58,12 +58,12 @@ var allTranslations = func() map[string]translator {
 // inDuckDB is the translation of a function of ours. Text that is a literal
 // stands for the time it shows.
 func (f *Function) inDuckDB(args []Operand, result Type) (Operand, bool) {
-	if f.Text == nil || len(args) < f.required() || len(args) > len(f.Args) {
+	if f.Text == nil || !f.takes(len(args)) || len(args) > len(f.Args) {
 		return Operand{}, false
 	}
 	given := make([]Operand, len(args))
 	for i, a := range args {
-		if given[i] = a; f.Args[i].Type == timeType && a.Kind != Time && a.Kind != Null {
+		if given[i] = a; f.arg(i).Type == timeType && a.Kind != Time && a.Kind != Null {
 			d := &translation{args: args}
 			text, ok := d.time(i)
 			if !ok {

@@ -3,6 +3,7 @@ package pushdown
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -26,19 +27,19 @@ func (c *compiler) aggregateOrWindow(e sqlparser.Expr) (x Expr, ok bool, err err
 			return x, true, err
 		}
 	}
-	a, ok := e.(sqlparser.AggrFunc)
-	if !ok {
-		if _, _, window := rowsFunctionOf(e); window {
+	f, _, ok := rowsFunctionOf(e)
+	if _, is := e.(sqlparser.AggrFunc); !is && f.kind != ours {
+		if ok {
 			return nil, true, syntaxError("You have an error in your SQL syntax: %s wants OVER (…)", sqlparser.String(e))
 		}
 		return nil, false, nil
 	}
-	x, err = c.aggregate(a)
+	x, err = c.aggregate(e)
 	return x, true, err
 }
 
 // aggregate binds an aggregate function and gives the column of its value.
-func (c *compiler) aggregate(e sqlparser.AggrFunc) (Expr, error) {
+func (c *compiler) aggregate(e sqlparser.Expr) (Expr, error) {
 	here := c.scope
 	if here == nil || !here.mayAggregate && !c.outerMayAggregate() {
 		return nil, mistake(1111, "Invalid use of group function")
@@ -89,7 +90,7 @@ func (s *scope) addAggregate(c *compiler, a Expr) Expr {
 }
 
 // boundAggregate binds the arguments and finds the query it belongs to.
-func (c *compiler) boundAggregate(e sqlparser.AggrFunc) (Expr, *scope, error) {
+func (c *compiler) boundAggregate(e sqlparser.Expr) (Expr, *scope, error) {
 	var touched []*scope
 	outerTouched := c.touched
 	c.touched = &touched
@@ -116,7 +117,7 @@ func (c *compiler) boundAggregate(e sqlparser.AggrFunc) (Expr, *scope, error) {
 }
 
 // aggregateOf builds an aggregate over bound arguments.
-func (c *compiler) aggregateOf(e sqlparser.AggrFunc) (Expr, error) {
+func (c *compiler) aggregateOf(e sqlparser.Expr) (Expr, error) {
 	f, name, ok := rowsFunctionOf(e)
 	if !ok {
 		return nil, refuse(e, "this aggregate is not supported")
@@ -185,6 +186,31 @@ func (c *compiler) deviation(name string, _ bool, x Expr) (_ Expr, err error) {
 		}
 	}
 	return &Aggregate{Name: name, Args: []Expr{x}, T: Type{Kind: Double, Nullable: true}}, nil
+}
+
+// quantile is MEDIAN, QUANTILE or MAD, of numbers.
+func (c *compiler) quantile(name string, e sqlparser.Expr) (Expr, error) {
+	args, err := c.exprs(e.(*sqlparser.FuncExpr).Exprs)
+	if err != nil {
+		return nil, err
+	}
+	if wants := map[string]int{"quantile": 2}[name]; len(args) != max(1, wants) {
+		return nil, mistake(1582, "Incorrect parameter count in the call to native function '%s'", name)
+	}
+	x, err := c.deviation(name, false, args[0])
+	if err != nil || len(args) == 1 {
+		return x, err
+	}
+	share := -1.0
+	if l, ok := args[1].(*Literal); ok && l.Kind().Numeric() {
+		share, _ = strconv.ParseFloat(l.SQLValue().ToString(), 64)
+	}
+	if !(share >= 0 && share <= 1) {
+		return nil, mistake(1210, "Incorrect arguments to quantile: the share is a number from 0 to 1")
+	}
+	a := x.(*Aggregate)
+	a.Args = append(a.Args, lit(Double, share))
+	return a, nil
 }
 
 // nothing is NULL with a type: an aggregate of it is one all the same, and

@@ -488,6 +488,10 @@ func (r *renderer) aggregateText(a *Aggregate) string {
 		}
 	case "stddev_pop", "stddev_samp", "var_pop", "var_samp":
 		return a.Name + "(" + distinct(a) + "CAST(" + r.value(a.Args[0]) + " AS DOUBLE))" + r.over
+	case "median", "mad":
+		return "CAST(" + a.Name + "(CAST(" + r.value(a.Args[0]) + " AS DOUBLE)) AS DOUBLE)"
+	case "quantile":
+		return "quantile_cont(CAST(" + r.value(a.Args[0]) + " AS DOUBLE), " + r.value(a.Args[1]) + ")"
 	}
 	return a.Name + "(" + r.value(a.Args[0]) + ")" + r.over // min, max, any_value
 }

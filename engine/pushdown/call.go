@@ -308,6 +308,21 @@ func shape(e sqlparser.Expr) string {
 
 // ownFunction binds a function that wiresql adds to MySQL's.
 func (c *compiler) ownFunction(e *sqlparser.FuncExpr, f *functions.Function) (Expr, error) {
+	if each := f.Alternatives(len(e.Exprs)); each != nil {
+		var any sqlparser.Expr
+		for _, args := range each {
+			one := &sqlparser.FuncExpr{Name: e.Name}
+			for _, i := range args {
+				one.Exprs = append(one.Exprs, e.Exprs[i])
+			}
+			if any == nil {
+				any = one
+			} else {
+				any = &sqlparser.OrExpr{Left: any, Right: one}
+			}
+		}
+		return c.expr(any)
+	}
 	args, err := c.exprs(e.Exprs)
 	if err != nil {
 		return nil, err

@@ -183,8 +183,6 @@ func (c *compiler) operator(e sqlparser.Expr) (Expr, error) {
 		return c.function(e)
 	case sqlparser.ValTuple:
 		return nil, mistake(1241, "Operand should contain 1 column(s)")
-	case *sqlparser.FuncExpr:
-		return c.funcExpr(e)
 	}
 	if x, ok, err := c.aggregateOrWindow(e); ok {
 		return x, err
@@ -193,6 +191,9 @@ func (c *compiler) operator(e sqlparser.Expr) (Expr, error) {
 	case *sqlparser.LockingFunc, *sqlparser.MatchExpr, *sqlparser.ValuesFuncExpr, *sqlparser.GTIDFuncExpr, *sqlparser.PerformanceSchemaFuncExpr,
 		*sqlparser.ExtractValueExpr, *sqlparser.UpdateXMLExpr:
 		return nil, refuse(e, "this function is not supported")
+	}
+	if f, ok := e.(*sqlparser.FuncExpr); ok {
+		return c.funcExpr(f)
 	}
 	return c.function(e)
 }

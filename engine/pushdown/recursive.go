@@ -187,6 +187,9 @@ func mayRecur(arm sqlparser.TableStatement, name string) error {
 			ordered = ordered || depth == 0 && (n.Distinct || n.Limit != nil || len(n.OrderBy) > 0)
 		case sqlparser.AggrFunc, sqlparser.WindowFunc:
 			sums = sums || depth == 0
+		case *sqlparser.FuncExpr:
+			f, _, _ := rowsFunctionOf(n)
+			sums = sums || depth == 0 && f.kind == ours
 		}
 		return true, nil
 	}

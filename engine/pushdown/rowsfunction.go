@@ -23,6 +23,7 @@ type rowsKind uint8
 const (
 	aggregates   rowsKind = iota // over a window, too
 	ofGroupsOnly                 // not over a window
+	ours                         // of groups, which MySQL does not have
 	ofFrame                      // OVER, and looks at its frame
 	ofPartition                  // OVER, and looks at the whole partition, whatever frame stands there
 )
@@ -47,6 +48,9 @@ func rowsFunctions() []rowsFunction {
 		{"group_concat", "[DISTINCT] x, … [ORDER BY …] [SEPARATOR 's']", "The texts one behind another, up to `group_concat_max_len` bytes.", ofGroupsOnly, (*compiler).groupConcat},
 		{"json_arrayagg", "x", "An array of the values.", aggregates, (*compiler).jsonArrayOf},
 		{"json_objectagg", "name, x", "An object of the values by their names.", aggregates, (*compiler).jsonObjectOf},
+		{"median", "x", "The value in the middle, between the two in the middle when there is an even number.", ours, (*compiler).quantile},
+		{"quantile", "x, q", "The value below which the share q of all lie, 0 to 1, between two where it falls between: PERCENTILE_CONT(q) of other databases.", ours, (*compiler).quantile},
+		{"mad", "x", "The median of how far values are from their median: what is usual, whatever a few of them are.", ours, (*compiler).quantile},
 		{"row_number", "", "The number of the row in its partition, from 1.", ofPartition, counted},
 		{"rank", "", "The same for equal rows, then as many numbers left out.", ofPartition, counted},
 		{"dense_rank", "", "The same for equal rows, none left out.", ofPartition, counted},
@@ -67,6 +71,11 @@ func rowsFunctionOf(e sqlparser.Expr) (f rowsFunction, name string, ok bool) {
 	switch e := e.(type) {
 	case sqlparser.AggrFunc:
 		name = e.AggrName()
+	case *sqlparser.FuncExpr:
+		if f, name, ok = rowsFunctionNamed(e.Name.Lowered()); !ok || f.kind != ours {
+			return rowsFunction{}, name, false
+		}
+		return f, name, true
 	case *sqlparser.ArgumentLessWindowExpr:
 		name = e.Type.ToString()
 	case *sqlparser.FirstOrLastValueExpr:
@@ -118,7 +127,7 @@ func RowsFunctionsPage() string {
 		if len(names) > 1 {
 			doc += " Also " + strings.Join(names[1:], ", ") + "."
 		}
-		over := map[rowsKind]string{aggregates: "groups, windows", ofGroupsOnly: "groups", ofFrame: "window", ofPartition: "window; any frame is the partition"}[f.kind]
+		over := map[rowsKind]string{aggregates: "groups, windows", ofGroupsOnly: "groups", ours: "groups", ofFrame: "window", ofPartition: "window; any frame is the partition"}[f.kind]
 		fmt.Fprintf(&b, "| %s(%s) | %s | %s |\n", names[0], strings.ReplaceAll(f.args, "*", "\\*"), over, doc)
 	}
 	return b.String()
