@@ -32,8 +32,9 @@ type recent struct {
 	skipped          int64 // rows that were too many to look at
 	skipFrom, skipTo tables.Time
 
-	made time.Time
-	cost time.Duration
+	made  time.Time
+	cost  time.Duration
+	lease *archive.Lease // on the files of snap, for maxLag
 
 	uses atomic.Int64 // statements that read it, and one while it is the newest
 }
@@ -100,7 +101,11 @@ func (e *Engine) withRecent(ctx context.Context, snap *snapshot, scans []*pushdo
 		}
 	}
 	r.uses.Add(1)
-	return r.snap, func() { e.releaseRecent(r) }, nil
+	lease := r.lease.Share()
+	return r.snap, func() {
+		e.releaseRecent(r)
+		lease.Release()
+	}, nil
 }
 
 // again is the archive as it is now, for a statement that met a file that is
@@ -159,6 +164,8 @@ func (e *Engine) computeRecent(ctx context.Context, snap *snapshot) (*recent, er
 		return nil, err
 	}
 	r.made, r.cost = start, time.Since(start)
+	r.lease = workOf(ctx).lease.Share()
+	time.AfterFunc(maxLag, r.lease.Release)
 	return r, nil
 }
 

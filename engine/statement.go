@@ -69,7 +69,11 @@ type statement struct {
 // Answer runs a statement of ours; handled is false for one of
 // go-mysql-server's. A statement that is prepared comes with its parameters.
 func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error) {
-	ctx, end := e.ceiling.begin(e.begin(ctx))
+	ctx, done := e.ceiling.begin(e.begin(ctx))
+	end := func() {
+		done()
+		workOf(ctx).lease.Release()
+	}
 	schema, rows, handled, err = e.answer(ctx, text, params)
 	if r, ok := rows.(interface{ source() *run }); ok {
 		r.source().after = end
@@ -175,6 +179,7 @@ func (e *Engine) Prepare(ctx *sql.Context, text string) (schema sql.Schema, hand
 	if st == nil || err != nil {
 		return nil, err != nil, err
 	}
+	defer e.archive.Lease().Release()
 	switch st.AST.(type) {
 	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt:
 		return nil, true, functions.Errorf(1295, "This command is not supported in the prepared statement protocol yet")

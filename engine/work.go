@@ -22,6 +22,7 @@ type work struct {
 	wanted                         atomic.Int64 // packets that will be read
 	files, fileRows, fileBytes     atomic.Int64
 
+	lease   *archive.Lease // on what it reads
 	mu      sync.Mutex
 	stage   string
 	reading []string // tables that are read
@@ -44,7 +45,7 @@ type workKey struct{}
 
 // begin notes that a statement begins.
 func (e *Engine) begin(ctx *sql.Context) *sql.Context {
-	w := &work{stage: stagePlanning}
+	w := &work{stage: stagePlanning, lease: e.archive.Lease()}
 	e.works.by.Store(ctx.Session.ID(), w)
 	return ctx.WithContext(context.WithValue(ctx.Context, workKey{}, w))
 }

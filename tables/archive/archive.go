@@ -21,7 +21,7 @@ import (
 // Names at the archive's root.
 const (
 	formatFile  = "FORMAT"  // what this folder is
-	readersFile = "readers" // held, shared, by those that read
+	readersFile = "readers" // held, shared, by those that read without a lease
 	counterFile = "segments.next"
 	batchFolder = "batches"
 	packets     = "packets"
@@ -32,10 +32,6 @@ const (
 	formatText   = "wiresql archive 2\n"
 	formatBefore = "wiresql archive 1\n"
 
-	// grace is how long a name that went out of use stays on disk while
-	// somebody reads the archive: a query opens its files lazily.
-	grace = 10 * time.Minute
-
 	defaultSegment = 1 << 30
 	maxSegmentFile = 32 << 30 // offsets have 36 bits
 )
@@ -43,7 +39,7 @@ const (
 // Options for Open.
 type Options struct {
 	Logger *slog.Logger
-	// ReadOnly archives write nothing at all; Begin fails.
+	// ReadOnly archives write nothing but their lease; Begin fails.
 	ReadOnly bool
 	// Disk is where the folder lies; nil is the machine's file system.
 	Disk disk.Disk
@@ -60,8 +56,9 @@ type Archive struct {
 	o    Options
 	disk disk.Disk
 	log  *slog.Logger
-	read disk.File // shared lock on readersFile of a read-only archive
-	made sync.Map  // folders that are known to be durable
+	made sync.Map // folders that are known to be durable
+
+	leases leases
 
 	mu     sync.Mutex
 	locks  map[string]disk.File // by writer, from its first Begin to Close
@@ -117,15 +114,6 @@ func Open(dir string, o Options) (*Archive, error) {
 		return nil, err
 	}
 	if o.ReadOnly {
-		// Without the file, or without the right to lock it, reading works
-		// as well; only the writer won't wait for this reader.
-		if f, err := a.disk.Open(filepath.Join(abs, readersFile)); err == nil {
-			// Who tidies up while nobody reads holds it for a moment.
-			if err := f.RLock(); err != nil {
-				a.log.Debug("readers lock", "error", err)
-			}
-			a.read = f
-		}
 		return a, nil
 	}
 	if err := a.tidy(); err != nil {
@@ -189,7 +177,7 @@ func (a *Archive) identify() error {
 // archive: hidden ones, and what an Open that was interrupted leaves.
 func mayHold(name string) bool {
 	switch name {
-	case "lost+found", "serve", batchFolder, lockFolder, readersFile, formatFile + disk.Part:
+	case "lost+found", serveFolder, batchFolder, lockFolder, readersFile, formatFile + disk.Part:
 		return true
 	}
 	return strings.HasPrefix(name, ".")
@@ -207,9 +195,7 @@ func (a *Archive) Close() error {
 		a.tidied(a.tidy())
 	}
 	a.release()
-	if a.read != nil {
-		a.read.Close()
-	}
+	a.closeLease()
 	return nil
 }
 

@@ -360,47 +360,6 @@ func TestMergeSupersedes(t *testing.T) {
 	}
 }
 
-// While somebody reads, files that were superseded stay: a query opens the
-// files of its snapshot when it gets to them.
-func TestReadersKeepTheirFiles(t *testing.T) {
-	a := testArchive(t)
-	tx, _, err := batch(t, a, 20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	commit(t, tx)
-	reader, err := Open(a.Dir(), Options{ReadOnly: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	old := catalog(t, reader)
-	tx, err = a.Begin("compact")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tx.Supersede(old.Files(Flows))
-	write(t, tx, "h", []tables.Flow{{TS: 1}, {TS: 2}, {TS: 3}})
-	commit(t, tx)
-	for _, f := range old.Files(Flows) {
-		if _, err := os.Stat(f.Path); err != nil {
-			t.Error(err)
-		}
-	}
-	c := catalog(t, reader)
-	if rowsIn(c, Flows) != 3 || c.Version() == old.Version() {
-		t.Fatalf("%+v", c.Files(Flows))
-	}
-	reader.Close()
-	tx = begin(t, a)
-	commit(t, tx)
-	if _, err := os.Stat(old.Files(Flows)[0].Path); err == nil {
-		t.Error("the superseded file stays with no reader left")
-	}
-	if rowsIn(catalog(t, a), Flows) != 3 {
-		t.Error("rows were lost")
-	}
-}
-
 // A reader never sees half a batch, however often it lists while batches are
 // committed and merged.
 func TestReadersSeeWholeBatches(t *testing.T) {

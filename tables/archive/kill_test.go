@@ -198,6 +198,7 @@ func (w *watcher) rowsOf(dir string) map[int][]int {
 		return nil
 	}
 	defer a.Close()
+	defer a.Lease().Release()
 	c, err := a.Catalog()
 	if err != nil {
 		w.t.Error(err)

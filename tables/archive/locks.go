@@ -144,9 +144,9 @@ func (a *Archive) lockDead(path string) disk.File {
 	return f
 }
 
-// keepReadersOut takes the lock of those who read; nil when somebody does. Who
-// begins to read waits until it is closed, and then finds no name that goes
-// away under him.
+// keepReadersOut takes the lock of those who read without a lease; nil when
+// somebody does. Who begins to waits until it is closed, and then finds no name
+// that goes away under him.
 func (a *Archive) keepReadersOut() disk.File {
 	f, err := disk.Obtain(a.disk, filepath.Join(a.dir, readersFile), 0o640)
 	if err != nil {

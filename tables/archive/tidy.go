@@ -25,8 +25,8 @@ const maxIntent = 256 << 20
 // leave it to it.
 //
 // First each live file gets its name without the batch's id, beside the other
-// one. The old names, and the files that are superseded, go when nobody reads
-// the archive, or 10 minutes later; then the batch's file goes too. A reader
+// one. The old names, and the files that are superseded, go when no statement
+// runs that may read them (see Lease); then the batch's file goes too. A reader
 // that lists in between sees each file under one name or two, and looks at the
 // batches before and after. Failing here loses nothing: the next one tries
 // again.
@@ -182,17 +182,13 @@ func (a *Archive) shelve(l *listing) error {
 		return err
 	}
 
-	alone := a.keepReadersOut()
+	oldest, alone := a.reading()
 	if alone != nil {
 		defer alone.Close()
 	}
-	old := func(path string) bool {
-		st, err := a.disk.Stat(path)
-		return err == nil && (alone != nil || now.Sub(disk.Changed(st)) > grace)
-	}
-	readable := map[string]bool{}
+	heirs := map[string]heir{}
 	for _, f := range dead {
-		if !old(f.Path) || !intact(&f.File, live, readable) {
+		if since, ok := a.deadSince(&f.File, live, heirs); !ok || !unread(since, oldest) {
 			continue
 		}
 		state[f.base] = removed
@@ -206,7 +202,8 @@ func (a *Archive) shelve(l *listing) error {
 		if f.batch == "" || stuck[f.batch] && state[f.base] != removed {
 			continue
 		}
-		if state[f.base] == superseded || state[f.base] == alive && !old(f.Path) {
+		// The other name it has since it was changed last.
+		if st, err := a.disk.Stat(f.Path); state[f.base] == superseded || state[f.base] == alive && (err != nil || !unread(changed(st), oldest)) {
 			stuck[f.batch] = true
 			continue
 		}
@@ -222,27 +219,42 @@ func (a *Archive) shelve(l *listing) error {
 	return nil
 }
 
-// intact tells whether all live files that supersede f can be read: else f may
-// be all there is of some rows.
-func intact(f *File, live []*listed, readable map[string]bool) bool {
+// heir is a file that supersedes others.
+type heir struct {
+	since tables.Time // it has its lasting name at the latest
+	whole bool
+}
+
+// deadSince is when the last file came that supersedes f; false unless all that
+// do can be read: else f may be all there is of some rows.
+func (a *Archive) deadSince(f *File, live []*listed, heirs map[string]heir) (since tables.Time, ok bool) {
 	about := *f // decisions go when the file does that they are about
 	about.Family = cmp.Or(f.Family.of(), f.Family)
+	since = minTime
 	for _, g := range live {
 		if !g.supersedes(f) && !g.supersedes(&about) {
 			continue
 		}
-		good, known := readable[g.Path]
+		h, known := heirs[g.Path]
 		if !known {
-			_, err := rows.Stat(g.File.File, tables.FamilyNamed(string(g.Family)))
-			good = err == nil
-			readable[g.Path] = good
+			st, err := a.disk.Stat(g.Path)
+			if err == nil {
+				h.since = changed(st)
+				_, err = rows.Stat(g.File.File, tables.FamilyNamed(string(g.Family)))
+			}
+			h.whole = err == nil
+			heirs[g.Path] = h
 		}
-		if !good {
-			return false
+		if !h.whole {
+			return 0, false
 		}
+		since = max(since, h.since)
 	}
-	return true
+	return since, true
 }
+
+// changed is when anything of a file changed last.
+func changed(st fs.FileInfo) tables.Time { return tables.Time(disk.Changed(st).UnixMicro()) }
 
 // discard removes a name that is not needed any more.
 func (a *Archive) discard(path string) {
