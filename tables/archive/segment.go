@@ -99,7 +99,7 @@ func (w *SegmentWriter) Append(rec *pcap.Record) (segment uint32, offset int64, 
 		}
 	}
 	if len(w.buf) >= writeBuffer {
-		if err := w.flush(); err != nil {
+		if err := w.flush(len(w.buf) % disk.Block); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -148,6 +148,7 @@ func (w *SegmentWriter) rotate() error {
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
+	f.Advise(0, 0, disk.Written)
 	w.file, w.offset, w.synced, w.when = f, pcap.FileHeader, 0, time.Now()
 	w.sums = sums.Writer{Block: packetBlock}
 	w.row = tables.Segment{Segment: int32(n), Kind: "pcap", Sensor: w.key.sensor, Site: w.key.site, Path: rel,
@@ -160,17 +161,18 @@ func (w *SegmentWriter) rotate() error {
 	return nil
 }
 
-// flush has the buffer handed to the kernel while another one fills, and now and
-// then asks for it to reach the disk.
-func (w *SegmentWriter) flush() error {
+// flush has the buffer, but for some bytes at its end, handed to the kernel while
+// another one fills, and now and then asks for it to reach the disk.
+func (w *SegmentWriter) flush(but int) error {
 	if err := w.wait(); err != nil {
 		return err
 	}
-	full, file, syncer := w.buf, w.file, w.syncer
+	whole := len(w.buf) - but
+	full, file, syncer := w.buf[:whole], w.file, w.syncer
 	if w.spare == nil {
 		w.spare = make([]byte, 0, cap(full))
 	}
-	w.buf, w.spare = w.spare[:0], full
+	w.buf, w.spare = append(w.spare[:0], w.buf[whole:]...), full
 	if w.offset-w.synced < syncBytes && time.Since(w.when) < syncTime {
 		syncer = nil
 	} else {
@@ -207,7 +209,7 @@ func (w *SegmentWriter) finish() error {
 	if w.file == nil {
 		return nil
 	}
-	err := w.flush()
+	err := w.flush(0)
 	if err == nil {
 		err = w.wait()
 	}

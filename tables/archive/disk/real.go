@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,7 +19,7 @@ func (r Real) opened(f *os.File, err error) (File, error) {
 	if err != nil {
 		return nil, err // not a File that holds nil
 	}
-	return realFile{f, r.NoSync}, nil
+	return &realFile{File: f, noSync: r.NoSync}, nil
 }
 
 func (r Real) Open(path string) (File, error) { return r.opened(os.Open(path)) }
@@ -69,16 +70,46 @@ func (r Real) SyncDir(path string) error {
 type realFile struct {
 	*os.File
 	noSync bool
+	direct bool // O_DIRECT is set
 }
 
-func (f realFile) Sync() error {
+// setDirect has writes go past memory, or not; not every file system can.
+func (f *realFile) setDirect(on bool) {
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	if err != nil {
+		return
+	}
+	set := flags &^ unix.O_DIRECT
+	if on {
+		set |= unix.O_DIRECT
+	}
+	_, err = unix.FcntlInt(f.Fd(), unix.F_SETFL, set)
+	f.direct = on && err == nil
+}
+
+// Write implements io.Writer. What is no whole block, in memory or in length, goes
+// the usual way, and all that follows.
+func (f *realFile) Write(b []byte) (int, error) {
+	if f.direct && (len(b)%Block != 0 || uintptr(unsafe.Pointer(unsafe.SliceData(b)))%Block != 0) {
+		f.setDirect(false)
+	}
+	n, err := f.File.Write(b)
+	if f.direct && errors.Is(err, unix.EINVAL) { // larger blocks, or none at all
+		f.setDirect(false)
+		rest, err := f.File.Write(b[n:])
+		return n + rest, err
+	}
+	return n, err
+}
+
+func (f *realFile) Sync() error {
 	if f.noSync {
 		return nil
 	}
 	return f.File.Sync()
 }
 
-func (f realFile) flock(how int) error {
+func (f *realFile) flock(how int) error {
 	for {
 		err := unix.Flock(int(f.Fd()), how)
 		switch {
@@ -95,16 +126,20 @@ func (f realFile) flock(how int) error {
 	}
 }
 
-func (f realFile) Lock() error    { return f.flock(unix.LOCK_EX) }
-func (f realFile) RLock() error   { return f.flock(unix.LOCK_SH) }
-func (f realFile) TryLock() error { return f.flock(unix.LOCK_EX | unix.LOCK_NB) }
+func (f *realFile) Lock() error    { return f.flock(unix.LOCK_EX) }
+func (f *realFile) RLock() error   { return f.flock(unix.LOCK_SH) }
+func (f *realFile) TryLock() error { return f.flock(unix.LOCK_EX | unix.LOCK_NB) }
 
-func (f realFile) Advise(offset, length int64, use Use) {
+func (f *realFile) Advise(offset, length int64, use Use) {
+	if use == Written {
+		f.setDirect(true)
+		return
+	}
 	how := [...]int{Sequential: unix.FADV_SEQUENTIAL, Random: unix.FADV_RANDOM, WillNeed: unix.FADV_WILLNEED}[use]
 	_ = unix.Fadvise(int(f.Fd()), offset, length, how)
 }
 
-func (f realFile) ReadNow(b []byte, offset int64) int {
+func (f *realFile) ReadNow(b []byte, offset int64) int {
 	n, err := unix.Preadv2(int(f.Fd()), [][]byte{b}, offset, unix.RWF_NOWAIT)
 	if err != nil {
 		return 0
