@@ -384,6 +384,38 @@ func (s *served) ends(text string, stalled bool, after time.Duration, number uin
 	return []time.Duration{time.Since(began)}
 }
 
+// TestPlanningIsShort: nothing can interrupt DuckDB while it plans, so what goes on
+// after a statement was ended must be little.
+func TestPlanningIsShort(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("reads /proc")
+	}
+	dir, err := demoArchive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serveProcess(t, dir, "--memory-limit", strconv.Itoa(1<<30))
+	s.answers()
+	for _, r := range runaways {
+		if r.kind != "planning" {
+			continue
+		}
+		before := s.cpu()
+		running := s.run(r.text, 100*time.Millisecond, false)
+		<-running.done
+		await(t, time.Minute, "an idle processor", func() bool {
+			used := s.cpu()
+			time.Sleep(200 * time.Millisecond) // what is used in that time
+			return s.cpu()-used < 50*time.Millisecond
+		})
+		used := s.cpu() - before
+		if t.Logf("%s: %v of the processor", r.name, used); used > 1500*time.Millisecond {
+			t.Errorf("%s: %v of the processor", r.name, used)
+		}
+		running.close()
+	}
+}
+
 // answers asks what any client may ask, and how long that takes.
 func (s *served) answers() time.Duration {
 	s.t.Helper()

@@ -77,7 +77,7 @@ func (c *compiler) written(rel Rel, out []Named) (Query, error) {
 	for _, s := range scansOf(top) {
 		scans = append(scans, &ScanPlan{s.ID, s.Relation, s.needed(), bounds[s]})
 	}
-	q := Query{dialect: c.dialect, parts: []queryPart{{top: top}}, Scans: scans}
+	q := Query{dialect: c.dialect, parts: []queryPart{{top: fewAtATime(top).(*Project)}}, Scans: scans}
 	_, err := q.Text(symbolic{})
 	return q, err
 }
