@@ -16,7 +16,7 @@ func (w *work) connections(over []settle.Closing, emit func(r *tables.Connection
 	names := resolvedNames(w.ctx, w.cat, over[0].TS, over[len(over)-1].TS)
 	defer names.stop()
 	for i := range over {
-		r, stored := over[i].Connection(), over[i].Stored()
+		r, stored := w.book.Connection(over[i])
 		if r.ServerName == "" && !stored {
 			r.ServerName = names.lookup(r.Client, r.Server, r.Site, r.TS)
 		}
@@ -73,7 +73,7 @@ func (w *work) raise(tx *archive.Tx) error {
 			Sets: assignedColumns,
 			Edit: func(archive.File) (*rows.Edit[tables.Export], error) {
 				return &rows.Edit[tables.Export]{All: true, Set: func(k int, x *tables.Export) {
-					n.rows[k].Assign(&a)
+					w.book.Assign(&n.rows[k], &a)
 					assign(x, &a)
 				}}, nil
 			}})
@@ -95,11 +95,10 @@ func (w *work) writeCarried(tx *archive.Tx, open []settle.Closing) error {
 	if err != nil {
 		return err
 	}
-	// Their order is nearly that of time, and nobody asks for more: a run
-	// reads all of them.
+	// They stand in no order: a run reads all of them.
 	rows := make([]tables.Carried, 0, batchRows)
 	for i := range open {
-		if err := open[i].Carry(func(c *tables.Carried) error {
+		if err := w.book.Carry(open[i], func(c *tables.Carried) error {
 			if rows = append(rows, *c); len(rows) < batchRows {
 				return nil
 			}

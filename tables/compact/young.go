@@ -99,7 +99,7 @@ func young(ctx context.Context, cat *archive.Catalog, limit int64) (*Recent, err
 	for _, n := range w.news {
 		for i := range n.rows {
 			a := tables.Assigned{FlowID: n.ids[i]}
-			n.rows[i].Assign(&a)
+			w.book.Assign(&n.rows[i], &a)
 			out.Rows = append(out.Rows, a)
 		}
 	}

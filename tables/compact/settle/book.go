@@ -10,15 +10,42 @@ import (
 
 // Book is what one run knows: new rows and all that they touch.
 type Book struct {
-	known   []*known
-	byCID   map[uint64]*known
-	room    []known // for the next ones
-	metered map[ID]*Metered
+	texts   texts
+	known   slab[known]
+	byCID   []int32 // the first known of each cid, where its hash says or behind; -1: none
+	several []*several
+	meters  map[ID]*Metered
 	// torn are metered conversations with pieces that this run does not see.
 	torn   map[ID]bool
 	stored map[ID]*Stored
 	again  []again
-	round  int // of asking for what is stored
+	round  int16 // of asking for what is stored
+	scratch
+}
+
+// slab is a list that grows without being copied.
+type slab[T any] struct {
+	chunks [][]T
+	n      int32
+}
+
+const slabRows = 4096
+
+func (s *slab[T]) at(i int32) *T { return &s.chunks[i/slabRows][i%slabRows] }
+
+func (s *slab[T]) add() *T {
+	if int(s.n) == len(s.chunks)*slabRows {
+		s.chunks = append(s.chunks, make([]T, slabRows))
+	}
+	s.n++
+	return s.at(s.n - 1)
+}
+
+// each calls fn with all of them.
+func (s *slab[T]) each(fn func(i int32, one *T)) {
+	for i := range s.n {
+		fn(i, s.at(i))
+	}
 }
 
 // Stored is a conversation an earlier run wrote or carried, which rows of this
@@ -37,43 +64,62 @@ type Stored struct {
 
 // Row is a row of exports and what it takes to tell its conversation.
 type Row struct {
-	known   *known
 	ts, end tables.Time
+	known   int32
 }
 
 // again is a settled row that was read again.
 type again struct {
 	Row
+	place int32
 	flow  tables.ID
 	was   tables.ID
-	place int
 }
 
 // NewBook returns an empty one.
 func NewBook() *Book {
-	return &Book{byCID: map[uint64]*known{}, metered: map[ID]*Metered{}, torn: map[ID]bool{}, stored: map[ID]*Stored{}}
+	return &Book{texts: texts{of: []string{""}, numbers: map[string]name{}},
+		meters: map[ID]*Metered{}, torn: map[ID]bool{}, stored: map[ID]*Stored{}}
 }
 
 // Empty tells that there is nothing in it.
-func (b *Book) Empty() bool { return len(b.known) == 0 }
+func (b *Book) Empty() bool { return b.known.n == 0 }
 
-// of returns what is known of a key.
-func (b *Book) of(key *Key) *known {
-	first := b.byCID[key.cid]
-	for k := first; k != nil; k = k.next {
-		if k.Key == *key {
-			return k
+// slot is where the first known of a cid stands in byCID, or is to stand.
+func (b *Book) slot(cid uint64) *int32 {
+	last := len(b.byCID) - 1
+	for i := int(cid*0x9e3779b97f4a7c15>>32) & last; ; i = (i + 1) & last {
+		if at := b.byCID[i]; at < 0 || b.known.at(at).cid == cid {
+			return &b.byCID[i]
 		}
 	}
-	if len(b.room) == 0 {
-		b.room = make([]known, 256)
+}
+
+// first is the first known of a cid, -1 when there is none.
+func (b *Book) first(cid uint64) int32 {
+	if len(b.byCID) == 0 {
+		return -1
 	}
-	k := &b.room[0]
-	b.room = b.room[1:]
-	k.Key, k.next = *key, first
-	b.byCID[key.cid] = k
-	b.known = append(b.known, k)
-	return k
+	return *b.slot(cid)
+}
+
+// of returns what is known of a key, and its number.
+func (b *Book) of(key *Key) (*known, int32) {
+	if int(b.known.n)*2 >= len(b.byCID) {
+		b.byCID = slices.Repeat([]int32{-1}, max(1024, 2*len(b.byCID)))
+		b.known.each(func(i int32, k *known) { *b.slot(k.cid) = i }) // the last of a cid is its first
+	}
+	slot := b.slot(key.cid)
+	for i := *slot; i >= 0; {
+		k := b.known.at(i)
+		if k.Key == *key {
+			return k, i
+		}
+		i = k.next
+	}
+	k := b.known.add()
+	k.Key, k.next, *slot = *key, *slot, b.known.n-1
+	return k, *slot
 }
 
 // ExportColumns are the columns of a row of exports that a book reads.
@@ -84,18 +130,19 @@ var ExportColumns = []string{"ts", "ts_end", "source_type", "observer", "site", 
 
 // Export takes in a row that no run has seen yet.
 func (b *Book) Export(x *tables.Export) Row {
-	key, side := exportKey(x)
-	p := pieceOf(x, side)
+	key, side := b.texts.exportKey(x)
+	p := b.texts.pieceOf(x, side)
 	p.was = 0
-	k := b.of(&key)
-	k.add(&p)
-	return Row{k, p.ts, p.end}
+	k, n := b.of(&key)
+	b.add(k, &p)
+	return Row{p.ts, p.end, n}
 }
 
 // Carried takes in a piece of a conversation that was not over.
 func (b *Book) Carried(c *tables.Carried) {
-	key, p := carriedPiece(c)
-	b.of(&key).add(&p)
+	key, p := b.texts.carriedPiece(c)
+	k, _ := b.of(&key)
+	b.add(k, &p)
 }
 
 // Flow takes in a metered row that no run has seen yet; resolved is the name its
@@ -104,13 +151,11 @@ func (b *Book) Flow(f *tables.Flow, resolved string) { b.flow(f, resolved, true)
 
 func (b *Book) flow(f *tables.Flow, resolved string, fresh bool) {
 	id := ID{f.ConnID, f.Site}
-	m := b.metered[id]
+	m := b.meters[id]
 	if m == nil {
 		m = &Metered{}
-		b.metered[id] = m
-		key, _ := flowKey(f)
-		k := b.of(&key)
-		k.metered = append(k.metered, m)
+		key, _ := b.texts.flowKey(f)
+		b.meter(id, &key, m)
 	}
 	if m.Resolved == "" {
 		m.Resolved = resolved
@@ -123,10 +168,17 @@ func (b *Book) flow(f *tables.Flow, resolved string, fresh bool) {
 // the rest of.
 func (b *Book) Resume(m *Metered) {
 	r := &m.row
-	key, _ := makeKey(r.Site, r.CID, r.Client, r.Server, r.ClientPort, r.ServerPort, r.Protocol, m.tunnel, m.tunnelID)
-	k := b.of(&key)
-	k.metered = append(k.metered, m)
-	b.metered[ID{r.ConnID, r.Site}], m.fresh = m, true
+	key, _ := b.texts.key(r.Site, r.CID, r.Client, r.Server, r.ClientPort, r.ServerPort, r.Protocol, m.tunnel, m.tunnelID)
+	b.meter(ID{r.ConnID, r.Site}, &key, m)
+	m.fresh = true
+}
+
+// meter adds what is metered of a conversation.
+func (b *Book) meter(id ID, key *Key, m *Metered) {
+	k, _ := b.of(key)
+	s := b.widen(k)
+	s.metered = append(s.metered, m)
+	b.meters[id] = m
 }
 
 // Asked is a time and a cid: connections of it, stored in that time, may be
@@ -144,7 +196,7 @@ const askRounds = 8
 // asked again until it says nothing.
 func (b *Book) Ask() (asked []Asked) {
 	if b.round == 0 {
-		for id, m := range b.metered {
+		for id, m := range b.meters {
 			if !m.Whole() {
 				b.torn[id] = true
 			}
@@ -153,20 +205,20 @@ func (b *Book) Ask() (asked []Asked) {
 	if b.round++; b.round > askRounds {
 		return nil
 	}
-	for _, k := range b.known {
+	b.known.each(func(_ int32, k *known) {
 		switch {
 		case b.round > 1 && !k.grown:
-			continue
+			return
 		case b.round == 1:
-			if len(k.metered) == 0 && !slices.ContainsFunc(k.pieces, func(p piece) bool { return p.was == 0 }) {
-				continue
+			if len(b.metered(k)) == 0 && !slices.ContainsFunc(b.pieces(k), func(p piece) bool { return p.was == 0 }) {
+				return
 			}
-			k.from, k.to = k.bounds()
+			k.from, k.to = b.bounds(k)
 		}
 		k.round, k.grown = b.round, false
 		reach := k.idle() + Slack
 		asked = append(asked, Asked{k.cid, k.from - reach, k.to + reach})
-	}
+	})
 	return asked
 }
 
@@ -190,11 +242,11 @@ var ConnectionColumns = []string{"ts", "ts_end", "site", "client_hi", "client_lo
 func (b *Book) Found(r *tables.Connection, place int) {
 	id := ID{r.ConnID, r.Site}
 	hit := b.torn[id]
-	for k := b.byCID[r.CID]; k != nil; k = k.next {
-		if k.round != b.round {
+	for i, k := b.first(r.CID), (*known)(nil); i >= 0; i = k.next {
+		if k = b.known.at(i); k.round != b.round {
 			continue
 		}
-		touches, grows := k.touches(r)
+		touches, grows := b.touches(k, r)
 		hit, k.hit = hit || touches, k.hit || touches
 		if touches && grows && (r.TS < k.from || r.TSEnd > k.to) {
 			k.from, k.to, k.grown = min(k.from, r.TS), max(k.to, r.TSEnd), true
@@ -208,8 +260,8 @@ func (b *Book) Found(r *tables.Connection, place int) {
 // touches tells whether a stored connection may be one with what is new of the
 // key, and if so, whether others near to it may be too. A connection has no
 // tunnel; if it is another one's, its rows will tell.
-func (k *known) touches(r *tables.Connection) (touches, grows bool) {
-	if r.Site != k.site || r.Protocol != k.protocol {
+func (b *Book) touches(k *known, r *tables.Connection) (touches, grows bool) {
+	if r.Site != b.texts.of[k.site] || r.Protocol != k.protocol {
 		return false, false
 	}
 	if !(r.Client == k.low && r.Server == k.high && r.ClientPort == k.lowPort && r.ServerPort == k.highPort) &&
@@ -234,23 +286,25 @@ func (k *known) touches(r *tables.Connection) (touches, grows bool) {
 // between two makes them one, whose rows must change their id. Near then says
 // whose rows are to be read again.
 func (b *Book) Reread() {
-	for _, k := range b.known {
+	b.known.each(func(_ int32, k *known) {
 		first, several := tables.ID(0), false
-		for i := range k.pieces {
-			if was := k.pieces[i].was; was != 0 && first == 0 {
-				first = was
-			} else if was != 0 && was != first {
+		for _, p := range b.pieces(k) {
+			if p.was != 0 && first == 0 {
+				first = p.was
+			} else if p.was != 0 && p.was != first {
 				several = true
 			}
 		}
 		switch {
 		case first == 0:
-		case k.hit || len(k.metered) > 0:
+		case k.hit || len(b.metered(k)) > 0:
 			b.giveUp(k, nil)
 		case several:
-			k.resolve()
+			b.resolve(k)
 			joined := map[tables.ID]bool{}
-			for _, c := range k.conversations {
+			var room Conversation
+			for n := range b.conversations(k) {
+				c := b.conversation(k, n, &room)
 				for i := range c.pieces {
 					if was := c.pieces[i].was; was != 0 && was != c.id {
 						joined[was], joined[c.id] = true, true
@@ -261,17 +315,18 @@ func (b *Book) Reread() {
 				b.giveUp(k, joined)
 			}
 		}
-	}
+	})
 }
 
 // giveUp drops the carried pieces of some conversations, or all; their rows will
 // say the same.
 func (b *Book) giveUp(k *known, some map[tables.ID]bool) {
-	k.pieces = slices.DeleteFunc(k.pieces, func(p piece) bool {
+	site, s := b.texts.of[k.site], b.widen(k)
+	s.pieces = slices.DeleteFunc(s.pieces, func(p piece) bool {
 		if p.was == 0 || some != nil && !some[p.was] {
 			return false
 		}
-		id := ID{p.was, k.site}
+		id := ID{p.was, site}
 		o := b.stored[id]
 		if o == nil {
 			o = &Stored{ID: id, CID: k.cid, TS: p.ts, end: p.end}
@@ -300,11 +355,11 @@ func (b *Book) ExportAgain(x *tables.Export, place int) {
 		return
 	}
 	o.found = true
-	key, side := exportKey(x)
-	p := pieceOf(x, side)
-	k := b.of(&key)
-	k.add(&p)
-	b.again = append(b.again, again{Row{k, p.ts, p.end}, x.FlowID, p.was, place})
+	key, side := b.texts.exportKey(x)
+	p := b.texts.pieceOf(x, side)
+	k, n := b.of(&key)
+	b.add(k, &p)
+	b.again = append(b.again, again{Row{p.ts, p.end, n}, int32(place), x.FlowID, p.was})
 }
 
 // FlowAgain is ExportAgain of a metered row.
@@ -317,18 +372,23 @@ func (b *Book) FlowAgain(f *tables.Flow) {
 
 // Resolve divides everything into conversations.
 func (b *Book) Resolve() {
-	for _, k := range b.known {
-		k.resolve()
-		for _, c := range k.conversations {
-			b.attach(k, c)
+	b.known.each(func(_ int32, k *known) {
+		if len(b.stored) > 0 && slices.ContainsFunc(b.pieces(k), func(p piece) bool { return p.was != 0 }) {
+			b.widen(k)
 		}
-	}
+		b.resolve(k)
+		if k.several > 0 {
+			for _, c := range b.several[k.several-1].conversations {
+				b.attach(k, c)
+			}
+		}
+	})
 }
 
 // attach finds what the conversation stands for of what was stored.
 func (b *Book) attach(k *known, c *Conversation) {
 	add := func(id tables.ID) {
-		if o := b.stored[ID{id, k.site}]; o != nil && o.written && o.found && !slices.Contains(c.stored, o) {
+		if o := b.stored[ID{id, b.texts.of[k.site]}]; o != nil && o.written && o.found && !slices.Contains(c.stored, o) {
 			c.stored = append(c.stored, o)
 			o.done = true
 		}
@@ -348,25 +408,26 @@ func (b *Book) attach(k *known, c *Conversation) {
 }
 
 // AnyOver tells whether a conversation that was carried is over at a time.
-func (b *Book) AnyOver(cutoff tables.Time) bool {
-	for _, k := range b.known {
-		k.resolve()
-		for _, c := range k.conversations {
-			if !c.mayGoOn(k.idle(), cutoff) {
-				return true
-			}
+func (b *Book) AnyOver(cutoff tables.Time) (any bool) {
+	b.known.each(func(_ int32, k *known) {
+		if any {
+			return
 		}
-	}
-	return false
+		b.resolve(k)
+		var room Conversation
+		for n := range b.conversations(k) {
+			any = any || !b.conversation(k, n, &room).mayGoOn(k.idle(), cutoff)
+		}
+	})
+	return any
 }
 
-// Closing is a conversation whose connection is to be written.
+// Closing is a conversation whose connection is to be written, or one to be
+// carried on.
 type Closing struct {
-	TS tables.Time // when the connection begins
-
-	known *known
-	c     *Conversation
-	row   *tables.Connection // made early when it decides TS
+	TS    tables.Time // when the connection begins
+	known int32
+	n     int32 // conversation of the key
 }
 
 // Divide tells what is over at a time, by TS, from what is carried on, of which
@@ -374,68 +435,80 @@ type Closing struct {
 // A conversation that was metered, or written before, is written at once: its
 // row stays true to what is known.
 func (b *Book) Divide(cutoff tables.Time, limit int) (over, open []Closing, forced int64) {
-	for _, k := range b.known {
-		for _, c := range k.conversations {
-			to := Closing{TS: c.from, known: k, c: c}
+	rows := 0
+	var room, other Conversation
+	b.known.each(func(i int32, k *known) {
+		for n := range b.conversations(k) {
+			c := b.conversation(k, n, &room)
+			to := Closing{TS: c.from, known: i, n: int32(n)}
 			if c.metered != nil {
-				row := c.connection(k)
-				to.row, to.TS = &row, row.TS
+				row := b.connection(k, c)
+				c.row, to.TS = &row, row.TS
 			}
 			if c.metered != nil || len(c.stored) > 0 || !c.mayGoOn(k.idle(), cutoff) {
 				over = append(over, to)
 				continue
 			}
-			sortPieces(c.pieces)
-			c.pieces = follow(c.pieces, k.idle())
+			b.texts.sort(c.pieces)
+			if c.pieces = follow(c.pieces, k.idle()); k.several == 0 {
+				k.n = int8(len(c.pieces))
+			}
+			rows += len(c.pieces)
 			open = append(open, to)
 		}
-	}
-	rows := 0
-	for _, o := range open {
-		rows += len(o.c.pieces)
+	})
+	at := func(o Closing, room *Conversation) *Conversation {
+		return b.conversation(b.known.at(o.known), int(o.n), room)
 	}
 	if rows > limit {
-		slices.SortFunc(open, func(a, b Closing) int {
-			return cmp.Or(cmp.Compare(a.c.to, b.c.to), cmp.Compare(a.c.id, b.c.id))
+		slices.SortFunc(open, func(x, y Closing) int {
+			c, d := at(x, &room), at(y, &other)
+			return cmp.Or(cmp.Compare(c.to, d.to), cmp.Compare(c.id, d.id))
 		})
 		for rows > limit {
-			rows -= len(open[0].c.pieces)
+			rows -= len(at(open[0], &room).pieces)
 			over, open = append(over, open[0]), open[1:]
 			forced++
 		}
 	}
-	order := func(a, b Closing) int {
-		return cmp.Or(cmp.Compare(a.TS, b.TS), cmp.Compare(a.c.id, b.c.id), cmp.Compare(a.known.site, b.known.site))
-	}
-	slices.SortFunc(over, order)
-	slices.SortFunc(open, order)
+	slices.SortFunc(over, func(x, y Closing) int {
+		if x.TS != y.TS {
+			return cmp.Compare(x.TS, y.TS)
+		}
+		return cmp.Or(cmp.Compare(at(x, &room).id, at(y, &other).id), cmp.Compare(b.site(x), b.site(y)))
+	})
 	return over, open, forced
 }
 
-// Stored tells whether the connection stands for one that was stored.
-func (o *Closing) Stored() bool { return len(o.c.stored) > 0 }
+func (b *Book) site(o Closing) string { return b.texts.of[b.known.at(o.known).site] }
 
-// Connection is its row. What it stands for says how the client had resolved the
-// server.
-func (o *Closing) Connection() tables.Connection {
-	var r tables.Connection
-	if o.row != nil {
-		r = *o.row
+// Connection is the row of a conversation that is over, and tells whether it
+// stands for one that was stored. What it stands for says how the client had
+// resolved the server.
+func (b *Book) Connection(o Closing) (r tables.Connection, stored bool) {
+	var room Conversation
+	k := b.known.at(o.known)
+	c := b.conversation(k, int(o.n), &room)
+	if c.row != nil {
+		r = *c.row
 	} else {
-		r = o.c.connection(o.known)
+		r = b.connection(k, c)
 	}
-	for _, before := range o.c.stored {
+	for _, before := range c.stored {
 		if r.ServerName == "" {
 			r.ServerName = before.name
 		}
 	}
-	return r
+	return r, len(c.stored) > 0
 }
 
 // Carry hands over the pieces of a conversation that is not over.
-func (o *Closing) Carry(fn func(*tables.Carried) error) error {
-	for i := range o.c.pieces {
-		row := o.c.pieces[i].carry(&o.known.Key, o.c.id)
+func (b *Book) Carry(o Closing, fn func(*tables.Carried) error) error {
+	var room Conversation
+	k := b.known.at(o.known)
+	c := b.conversation(k, int(o.n), &room)
+	for i := range c.pieces {
+		row := b.texts.carry(&c.pieces[i], &k.Key, c.id)
 		if err := fn(&row); err != nil {
 			return err
 		}
@@ -455,14 +528,14 @@ func (b *Book) Done() (done []*Stored) {
 
 // Late counts the new rows of conversations that were stored.
 func (b *Book) Late() (rows int64) {
-	for _, k := range b.known {
-		for _, c := range k.conversations {
+	for _, s := range b.several {
+		for _, c := range s.conversations {
 			if len(c.stored) == 0 {
 				continue
 			}
 			for i := range c.pieces {
 				if c.pieces[i].was == 0 {
-					rows += c.pieces[i].rows
+					rows += int64(c.pieces[i].rows)
 				}
 			}
 		}
@@ -471,8 +544,12 @@ func (b *Book) Late() (rows int64) {
 }
 
 // Assign says which conversation a row is of, and what of it is metered.
-func (r *Row) Assign(a *tables.Assigned) {
-	c := r.known.assign(r.ts, r.end)
+func (b *Book) Assign(r *Row, a *tables.Assigned) {
+	var room Conversation
+	r.assign(b.assign(r, &room), a)
+}
+
+func (r *Row) assign(c *Conversation, a *tables.Assigned) {
 	a.TS, a.ConnID, a.Segments, a.CutPackets = r.ts, tables.Some(c.id), nil, tables.Opt[int64]{}
 	if c.metered != nil {
 		a.Segments, a.CutPackets = c.metered.row.Segments, c.metered.row.CutPackets
@@ -482,13 +559,14 @@ func (r *Row) Assign(a *tables.Assigned) {
 // Moved hands over the settled rows that belong to another conversation now, or
 // to one that was metered on, and the place where each stands.
 func (b *Book) Moved(fn func(place int, a *tables.Assigned)) {
+	var room Conversation
 	for i := range b.again {
 		r := &b.again[i]
-		c := r.known.assign(r.ts, r.end)
+		c := b.assign(&r.Row, &room)
 		if c.id != r.was || c.metered != nil && c.metered.fresh {
 			a := tables.Assigned{FlowID: r.flow}
-			r.Assign(&a)
-			fn(r.place, &a)
+			r.assign(c, &a)
+			fn(int(r.place), &a)
 		}
 	}
 }

@@ -22,25 +22,30 @@ import (
 //
 // Metered conversations are never divided nor joined: the meter saw the
 // packets, and packets carry its ids.
+//
+// There are millions of them, so it has no pointers, and room for the usual: two
+// rows at most, which are one conversation.
 type known struct {
 	Key
-	next          *known // of the same cid
+	two [2]piece
+	id  tables.ID // of the one conversation
+	// from and to bound what may touch it of what is stored; round is when
+	// that was last asked for.
+	from, to tables.Time
+	next     int32 // of the same cid; -1: none
+	several  int32 // Book.several, from 1 on; 0: the usual
+	round    int16
+	n        int8 // pieces in two
+	grown    bool // since it was asked
+	hit      bool // something stored may touch it
+}
+
+// several is what is known of a key when that is not the usual.
+type several struct {
 	pieces        []piece
 	metered       []*Metered
 	spans         []span
 	conversations []*Conversation
-	// from and to bound what may touch it of what is stored; round is when
-	// that was last asked for.
-	from, to tables.Time
-	round    int
-	grown    bool // since it was asked
-	hit      bool // something stored may touch it
-
-	// Room for the usual: two rows, which are a conversation.
-	two     [2]piece
-	one     Conversation
-	oneSpan [1]span
-	oneList [1]*Conversation
 }
 
 // span is a time of exporters' rows without an idle silence.
@@ -55,85 +60,152 @@ type Conversation struct {
 	id       tables.ID
 	metered  *Metered
 	pieces   []piece
-	from, to tables.Time // of the pieces; of the metered rows when there is none
-	stored   []*Stored   // what earlier runs wrote of it
+	from, to tables.Time        // of the pieces; of the metered rows when there is none
+	stored   []*Stored          // what earlier runs wrote of it
+	row      *tables.Connection // made early when it decides when it begins
 }
 
-func (k *known) add(p *piece) {
-	if k.pieces == nil {
-		k.pieces = k.two[:0]
+// add adds a piece to what is known.
+func (b *Book) add(k *known, p *piece) {
+	if k.several == 0 && int(k.n) < len(k.two) {
+		k.two[k.n] = *p
+		k.n++
+		return
 	}
-	k.pieces = append(k.pieces, *p)
+	s := b.widen(k)
+	s.pieces = append(s.pieces, *p)
+}
+
+// widen makes room for what is not usual.
+func (b *Book) widen(k *known) *several {
+	if k.several == 0 {
+		b.several = append(b.several, &several{pieces: slices.Clone(k.two[:k.n])})
+		k.several = int32(len(b.several))
+	}
+	return b.several[k.several-1]
+}
+
+func (b *Book) pieces(k *known) []piece {
+	if k.several == 0 {
+		return k.two[:k.n]
+	}
+	return b.several[k.several-1].pieces
+}
+
+func (b *Book) metered(k *known) []*Metered {
+	if k.several == 0 {
+		return nil
+	}
+	return b.several[k.several-1].metered
+}
+
+// conversations tells how many a key has, and conversation is one of them, until
+// the next is made in the same room.
+func (b *Book) conversations(k *known) int {
+	if k.several == 0 {
+		return 1
+	}
+	return len(b.several[k.several-1].conversations)
+}
+
+func (b *Book) conversation(k *known, n int, room *Conversation) *Conversation {
+	if k.several > 0 {
+		return b.several[k.several-1].conversations[n]
+	}
+	*room = Conversation{id: k.id, pieces: k.two[:k.n], from: k.two[0].ts, to: k.two[0].end}
+	if k.n > 1 { // in the order of time
+		room.to = max(room.to, k.two[1].end)
+	}
+	return room
 }
 
 // bounds returns the first and last instant of all that is known.
-func (k *known) bounds() (from, to tables.Time) {
+func (b *Book) bounds(k *known) (from, to tables.Time) {
 	from, to = tables.OpenEnd, noTime
-	for i := range k.pieces {
-		from, to = min(from, k.pieces[i].ts), max(to, k.pieces[i].end)
+	for _, p := range b.pieces(k) {
+		from, to = min(from, p.ts), max(to, p.end)
 	}
-	for _, m := range k.metered {
+	for _, m := range b.metered(k) {
 		from, to = min(from, m.row.TS), max(to, m.row.TSEnd)
 	}
 	return from, to
 }
 
 // resolve divides what is known into conversations.
-func (k *known) resolve() {
-	sortPieces(k.pieces)
-	k.spans, k.conversations = k.oneSpan[:0], k.oneList[:0]
-	idle := k.idle()
-	for i := range k.pieces {
-		p := &k.pieces[i]
-		if n := len(k.spans); n == 0 || p.ts-k.spans[n-1].to >= idle {
-			k.spans = append(k.spans, span{from: p.ts, to: p.end, first: i})
+func (b *Book) resolve(k *known) {
+	if k.several == 0 {
+		list := k.two[:k.n]
+		b.texts.sort(list)
+		if k.n == 1 || list[1].ts-list[0].end < k.idle() {
+			k.id = b.texts.idOf(list, k.cid)
+			return
 		}
-		at := &k.spans[len(k.spans)-1]
+	}
+	s := b.widen(k)
+	b.texts.sort(s.pieces)
+	s.divide(k.idle())
+	for _, c := range s.conversations {
+		for i := range c.pieces {
+			c.from, c.to = min(c.from, c.pieces[i].ts), max(c.to, c.pieces[i].end)
+		}
+		if c.metered == nil {
+			c.id = b.texts.idOf(c.pieces, k.cid)
+		}
+	}
+}
+
+// divide divides pieces that are in the order of time.
+func (s *several) divide(idle tables.Time) {
+	s.spans, s.conversations = s.spans[:0], nil
+	for i := range s.pieces {
+		p := &s.pieces[i]
+		if n := len(s.spans); n == 0 || p.ts-s.spans[n-1].to >= idle {
+			s.spans = append(s.spans, span{from: p.ts, to: p.end, first: i})
+		}
+		at := &s.spans[len(s.spans)-1]
 		at.to, at.last = max(at.to, p.end), i+1
 	}
-	if len(k.metered) == 0 && len(k.spans) == 1 {
-		at := &k.spans[0]
-		k.one = Conversation{pieces: k.pieces, from: at.from, to: at.to}
-		k.conversations = append(k.conversations, &k.one)
-		at.conversations = k.conversations
-		k.one.name(k.cid)
-		return
-	}
-	twins := make([]*Conversation, 0, len(k.metered))
-	for _, m := range k.metered {
+	twins := make([]*Conversation, 0, len(s.metered))
+	for _, m := range s.metered {
 		twins = append(twins, &Conversation{id: m.row.ConnID, metered: m, from: m.row.TS, to: m.row.TSEnd})
 	}
 	slices.SortFunc(twins, func(a, b *Conversation) int {
 		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.id, b.id))
 	})
-	k.conversations = slices.Clone(twins)
-	for i := range k.spans {
-		at := &k.spans[i]
+	s.conversations = slices.Clone(twins)
+	for i := range s.spans {
+		at := &s.spans[i]
 		for _, c := range twins {
 			if c.metered.row.TS-Skew <= at.to && at.from <= c.metered.row.TSEnd+Skew {
 				at.conversations = append(at.conversations, c)
 			}
 		}
 		if at.conversations == nil {
-			alone := &Conversation{from: at.from, to: at.to, pieces: k.pieces[at.first:at.last:at.last]}
+			alone := &Conversation{from: at.from, to: at.to, pieces: s.pieces[at.first:at.last:at.last]}
 			at.conversations = []*Conversation{alone}
-			k.conversations = append(k.conversations, alone)
+			s.conversations = append(s.conversations, alone)
 			continue
 		}
 		for i := at.first; i < at.last; i++ {
-			c := k.assign(k.pieces[i].ts, k.pieces[i].end)
-			c.pieces = append(c.pieces, k.pieces[i])
+			c := s.assign(s.pieces[i].ts, s.pieces[i].end)
+			c.pieces = append(c.pieces, s.pieces[i])
 		}
-	}
-	for _, c := range k.conversations {
-		c.name(k.cid)
 	}
 }
 
+// assign returns the conversation of a row of a key, as conversation does.
+func (b *Book) assign(r *Row, room *Conversation) *Conversation {
+	k := b.known.at(r.known)
+	if k.several == 0 {
+		return b.conversation(k, 0, room)
+	}
+	return b.several[k.several-1].assign(r.ts, r.end)
+}
+
 // assign returns the conversation of a row that is known.
-func (k *known) assign(ts, end tables.Time) *Conversation {
-	n := sort.Search(len(k.spans), func(i int) bool { return k.spans[i].from > ts })
-	twins := k.spans[max(n-1, 0)].conversations
+func (s *several) assign(ts, end tables.Time) *Conversation {
+	n := sort.Search(len(s.spans), func(i int) bool { return s.spans[i].from > ts })
+	twins := s.spans[max(n-1, 0)].conversations
 	if len(twins) == 1 {
 		return twins[0]
 	}
@@ -153,22 +225,15 @@ func (k *known) assign(ts, end tables.Time) *Conversation {
 	return best
 }
 
-// name gives the conversation its id: as it was metered, else as an earlier run
-// called the part of it that began first, else by its first row.
-func (c *Conversation) name(cid uint64) {
-	for i := range c.pieces {
-		c.from, c.to = min(c.from, c.pieces[i].ts), max(c.to, c.pieces[i].end)
-	}
-	if c.metered != nil {
-		return
-	}
-	for i := range c.pieces {
-		if c.pieces[i].was != 0 {
-			c.id = c.pieces[i].was
-			return
+// idOf is the id of a conversation nobody metered: as an earlier run called the
+// part of it that began first, else by its first row.
+func (t *texts) idOf(pieces []piece, cid uint64) tables.ID {
+	for i := range pieces {
+		if pieces[i].was != 0 {
+			return pieces[i].was
 		}
 	}
-	c.id = exporterConnID(&c.pieces[0], cid)
+	return t.exporterConnID(&pieces[0], cid)
 }
 
 // mayGoOn tells whether rows of the conversation may still come. An exporter
@@ -180,7 +245,7 @@ func (c *Conversation) mayGoOn(idle, cutoff tables.Time) bool {
 		wait = Slack
 	} else {
 		for i := range c.pieces {
-			wait = max(wait, min(c.pieces[i].longest, longestWait))
+			wait = max(wait, min(tables.Time(c.pieces[i].longest), longestWait))
 		}
 	}
 	return c.to+wait > cutoff

@@ -3,6 +3,7 @@ package settle
 import (
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/wiresql/wiresql/tables"
@@ -30,7 +31,7 @@ func TestCarriedSaysAsMuch(t *testing.T) {
 	fewer := 0
 	for range 2000 {
 		kinds := [][]int32{{0x12, 0x1b, 0x10}, {0x02, 0x12, 0x10, 0x18}, {0x10, 0x11, 0x14}}[r.IntN(3)]
-		k := &known{}
+		b := NewBook()
 		for i := range 2 + r.IntN(30) {
 			from := float64(r.IntN(2000)) + float64(i)/1000
 			x := export([]string{"r1", "r2"}[r.IntN(2)], from, from+float64(r.IntN(100)), int64(1+r.IntN(9))*int64(1-2*r.IntN(2)))
@@ -46,30 +47,30 @@ func TestCarriedSaysAsMuch(t *testing.T) {
 			if r.IntN(8) == 0 {
 				x.Sampling = tables.Some(int64(1 + 99*r.IntN(2)))
 			}
-			key, side := exportKey(&x)
-			p := pieceOf(&x, side)
-			k.Key = key
-			k.add(&p)
+			b.Export(&x)
 		}
-		k.resolve()
-		for _, c := range k.conversations {
-			want := c.connection(k)
-			pieces := follow(c.pieces, k.idle())
+		k := b.known.at(0)
+		b.resolve(k)
+		var room Conversation
+		for n := range b.conversations(k) {
+			c := b.conversation(k, n, &room)
+			want := b.connection(k, c)
+			pieces := follow(slices.Clone(c.pieces), k.idle())
 			if len(pieces) < len(c.pieces) {
 				fewer++
 			}
 			carried := *c
 			carried.pieces = nil
 			for i := range pieces {
-				row := pieces[i].carry(&k.Key, c.id)
-				key, p := carriedPiece(&row)
+				row := b.texts.carry(&pieces[i], &k.Key, c.id)
+				key, p := b.texts.carriedPiece(&row)
 				if key != k.Key {
 					t.Fatalf("key %+v, want %+v", key, k.Key)
 				}
 				carried.pieces = append(carried.pieces, p)
 			}
-			sortPieces(carried.pieces)
-			if got := carried.connection(k); !reflect.DeepEqual(got, want) {
+			b.texts.sort(carried.pieces)
+			if got := b.connection(k, &carried); !reflect.DeepEqual(got, want) {
 				t.Fatalf("got\n%+v\nwant\n%+v", got, want)
 			}
 			if carried.ended() != c.ended() || carried.mayGoOn(k.idle(), c.to+400*second) != c.mayGoOn(k.idle(), c.to+400*second) {

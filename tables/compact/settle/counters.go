@@ -25,6 +25,7 @@ import (
 // account is what one observer says of a conversation.
 type account struct {
 	observer string
+	name     name // of an exporter
 	metered  bool
 	rank     int // the less the better
 	side     [2]struct {
@@ -59,12 +60,20 @@ const instant = tables.Time(100e3)
 // maxRuns bounds the comparing of each run with each.
 const maxRuns = 256
 
+// scratch is memory that putting connections together takes.
+type scratch struct {
+	accounts []account
+	runs     []run
+	names    []string
+}
+
 // sum adds up what the observer counted in one direction.
-func (a *account) sum(side int, pieces []piece, idle tables.Time) {
-	var runs []run
+func (m *scratch) sum(a *account, side int, pieces []piece, idle tables.Time) {
+	runs := m.runs[:0]
+	defer func() { m.runs = runs }()
 	for i := range pieces {
 		p := &pieces[i]
-		if p.observer != a.observer {
+		if p.observer != a.name {
 			continue
 		}
 		if p.flags[side] >= 0 {
@@ -153,24 +162,26 @@ func (r *run) same(q *run) bool {
 }
 
 // accounts lists what each observer says, the best first.
-func (c *Conversation) accounts(idle tables.Time) (list []account) {
+func (b *Book) accounts(c *Conversation, idle tables.Time) []account {
+	list := b.scratch.accounts[:0]
 	for i := range c.pieces {
 		observer := c.pieces[i].observer
-		if slices.ContainsFunc(list, func(a account) bool { return a.observer == observer }) {
+		if slices.ContainsFunc(list, func(a account) bool { return a.name == observer }) {
 			continue
 		}
-		a := account{observer: observer, flags: [2]int32{-1, -1}, rank: rankAll}
-		a.sum(0, c.pieces, idle)
-		a.sum(1, c.pieces, idle)
+		list = append(list, account{observer: b.texts.of[observer], name: observer, flags: [2]int32{-1, -1}, rank: rankAll})
+		a := &list[len(list)-1]
+		b.sum(a, 0, c.pieces, idle)
+		b.sum(a, 1, c.pieces, idle)
 		if a.sampled {
 			a.rank = rankSampled
 		}
-		list = append(list, a)
 	}
 	if c.metered != nil {
 		list = append(list, c.meteredAccount())
 	}
 	slices.SortFunc(list, func(a, b account) int { return a.compare(&b, a.packets(), b.packets()) })
+	b.scratch.accounts = list
 	return list
 }
 
@@ -215,12 +226,12 @@ const maxSeenBy = 1000
 
 // connection puts the row together. The name the client had resolved is the
 // caller's to add.
-func (c *Conversation) connection(k *known) tables.Connection {
+func (b *Book) connection(k *known, c *Conversation) tables.Connection {
 	if c.metered != nil && len(c.pieces) == 0 {
 		return c.metered.Complete()
 	}
-	list := c.accounts(k.idle())
-	best := list[0]
+	list := b.accounts(c, k.idle())
+	best := &list[0]
 	var r tables.Connection
 	client := 0
 	if c.metered != nil {
@@ -229,7 +240,7 @@ func (c *Conversation) connection(k *known) tables.Connection {
 	} else {
 		var by string
 		client, by = c.orient(k)
-		r = tables.Connection{Site: k.site, Client: k.low, ClientPort: k.lowPort, Server: k.high, ServerPort: k.highPort,
+		r = tables.Connection{Site: b.texts.of[k.site], Client: k.low, ClientPort: k.lowPort, Server: k.high, ServerPort: k.highPort,
 			Protocol: k.protocol, OrientedBy: by, CID: k.cid}
 		if client == 1 {
 			r.Client, r.ClientPort, r.Server, r.ServerPort = r.Server, r.ServerPort, r.Client, r.ClientPort
@@ -246,7 +257,7 @@ func (c *Conversation) connection(k *known) tables.Connection {
 	sampling, sampled := best.sampling, best.sampled
 	var seen [2]bool
 	for side := range best.side {
-		from := &best
+		from := best
 		if best.side[side].packets == 0 {
 			// Nobody else's zero is better than this one's.
 			others := slices.DeleteFunc(slices.Clone(list[1:]), func(a account) bool { return a.side[side].packets == 0 })
@@ -276,15 +287,19 @@ func (c *Conversation) connection(k *known) tables.Connection {
 		r.Sampling = tables.Some(sampling)
 	}
 	var action uint8
-	names := strings.Split(r.SeenBy, ",")
+	names := b.names[:0]
+	if r.SeenBy != "" {
+		names = append(names, strings.Split(r.SeenBy, ",")...)
+	}
 	for i := range c.pieces {
-		names = append(names, c.pieces[i].observer)
+		names = append(names, b.texts.of[c.pieces[i].observer])
 		action = max(action, c.pieces[i].action)
 		if c.metered == nil {
-			r.Pieces = int32(min(int64(r.Pieces)+c.pieces[i].rows, 1<<31-1))
+			r.Pieces = int32(min(int64(r.Pieces)+int64(c.pieces[i].rows), 1<<31-1))
 		}
 	}
 	slices.Sort(names)
+	b.names = names
 	names = slices.DeleteFunc(slices.Compact(names), func(s string) bool { return s == "" })
 	r.SeenBy = strings.Join(names, ",")
 	if len(r.SeenBy) > maxSeenBy {
@@ -309,7 +324,7 @@ func (c *Conversation) icmp(r *tables.Connection, client int) {
 	first := slices.IndexFunc(c.pieces, func(p piece) bool { return p.icmpType >= 0 && own(&p) })
 	if first >= 0 {
 		p := &c.pieces[first]
-		r.ICMPType, r.ICMPCode = tables.Some(p.icmpType), tables.Some(p.icmpCode)
+		r.ICMPType, r.ICMPCode = tables.Some(int32(p.icmpType)), tables.Some(int32(p.icmpCode))
 		return
 	}
 	if slices.ContainsFunc(c.pieces, func(p piece) bool { return own(&p) }) {
@@ -340,23 +355,28 @@ func (c *Conversation) orient(k *known) (client int, by string) {
 		if clearest.hint != hintNone {
 			return int(clearest.client), [...]string{hintSyn: tables.BySyn, hintSynAck: tables.BySynAck}[clearest.hint]
 		}
-		first := map[string][2]tables.Time{}
+		type syns struct {
+			observer name
+			at       [2]tables.Time // each side's first
+		}
+		var room [4]syns // observers are few
+		seen := room[:0]
 		for i := range c.pieces {
 			p := &c.pieces[i]
-			syn, ok := first[p.observer]
-			if !ok {
-				syn = [2]tables.Time{noTime, noTime}
+			n := slices.IndexFunc(seen, func(s syns) bool { return s.observer == p.observer })
+			if n < 0 {
+				n = len(seen)
+				seen = append(seen, syns{p.observer, p.syn})
 			}
-			for side := range syn {
-				if syn[side] == noTime || p.syn[side] != noTime && p.syn[side] < syn[side] {
-					syn[side] = p.syn[side]
+			for side, at := range p.syn {
+				if first := &seen[n].at[side]; *first == noTime || at != noTime && at < *first {
+					*first = at
 				}
 			}
-			first[p.observer] = syn
 		}
-		for i := range c.pieces {
-			if syn := first[c.pieces[i].observer]; syn[0] != noTime && syn[1] != noTime && syn[0] != syn[1] {
-				if syn[0] < syn[1] {
+		for _, s := range seen {
+			if s.at[0] != noTime && s.at[1] != noTime && s.at[0] != s.at[1] {
+				if s.at[0] < s.at[1] {
 					return 0, tables.BySyn
 				}
 				return 1, tables.BySyn
@@ -395,7 +415,7 @@ func serves(port, protocol int32) bool {
 func wellKnown(port int32) bool { return port != 0 && port < 1024 }
 
 // icmpAnswer tells the messages one host sends only because another asked it.
-func icmpAnswer(protocol, messageType int32) bool {
+func icmpAnswer(protocol int32, messageType int16) bool {
 	if protocol == tables.ProtocolICMPv6 {
 		return messageType == 129 || messageType == 140
 	}

@@ -1,25 +1,30 @@
 package settle
 
-import "github.com/wiresql/wiresql/tables"
+import (
+	"strings"
+
+	"github.com/wiresql/wiresql/tables"
+)
 
 // Key is what conversations are told apart within: a conversation is the rows of
 // one key that no silence divides. The lower end comes first, so that both
 // directions have the same. The cid tells ICMP's types apart; it is a hash, and
 // the tuple beside it confirms it.
 type Key struct {
-	site       string
-	tunnelType string
 	cid        uint64
 	tunnelID   int64
 	low, high  tables.Addr
 	lowPort    int32
 	highPort   int32
 	protocol   int32
+	site       name
+	tunnelType name
 }
 
-// makeKey orders the ends; side is 0 when the source is the lower one.
-func makeKey(site string, cid uint64, src, dst tables.Addr, srcPort, dstPort, protocol int32, tunnelType string, tunnelID int64) (k Key, side uint8) {
-	k = Key{site: site, tunnelType: tunnelType, cid: cid, tunnelID: tunnelID, low: src, high: dst, lowPort: srcPort, highPort: dstPort, protocol: protocol}
+// key orders the ends; side is 0 when the source is the lower one.
+func (t *texts) key(site string, cid uint64, src, dst tables.Addr, srcPort, dstPort, protocol int32, tunnelType string, tunnelID int64) (k Key, side uint8) {
+	k = Key{site: t.name(site), tunnelType: t.name(tunnelType), cid: cid, tunnelID: tunnelID,
+		low: src, high: dst, lowPort: srcPort, highPort: dstPort, protocol: protocol}
 	if c := src.Compare(dst); c > 0 || c == 0 && srcPort > dstPort {
 		k.low, k.high, k.lowPort, k.highPort = dst, src, dstPort, srcPort
 		return k, 1
@@ -27,12 +32,44 @@ func makeKey(site string, cid uint64, src, dst tables.Addr, srcPort, dstPort, pr
 	return k, 0
 }
 
-func exportKey(x *tables.Export) (Key, uint8) {
-	return makeKey(x.Site, x.CID, x.Src, x.Dst, x.SrcPort, x.DstPort, x.Protocol, x.TunnelType, x.TunnelID.V)
+func (t *texts) exportKey(x *tables.Export) (Key, uint8) {
+	return t.key(x.Site, x.CID, x.Src, x.Dst, x.SrcPort, x.DstPort, x.Protocol, x.TunnelType, x.TunnelID.V)
 }
 
-func flowKey(f *tables.Flow) (Key, uint8) {
-	return makeKey(f.Site, f.CID, f.Src, f.Dst, f.SrcPort, f.DstPort, f.Protocol, f.TunnelType, f.TunnelID.V)
+func (t *texts) flowKey(f *tables.Flow) (Key, uint8) {
+	return t.key(f.Site, f.CID, f.Src, f.Dst, f.SrcPort, f.DstPort, f.Protocol, f.TunnelType, f.TunnelID.V)
+}
+
+// name is the number of a text: sites, tunnels' types, and observers are few, and
+// what a book has millions of holds no pointers.
+type name uint32
+
+// texts numbers texts; 0 is the empty one.
+type texts struct {
+	of      []string
+	numbers map[string]name
+	last    [4]name // asked for
+	at      int
+}
+
+func (t *texts) name(s string) name {
+	if s == "" {
+		return 0
+	}
+	for _, n := range t.last {
+		if t.of[n] == s {
+			return n
+		}
+	}
+	n, ok := t.numbers[s]
+	if !ok {
+		n = name(len(t.of))
+		s = strings.Clone(s)
+		t.numbers[s], t.of = n, append(t.of, s)
+	}
+	t.last[t.at] = n
+	t.at = (t.at + 1) % len(t.last)
+	return n
 }
 
 // ID names a conversation. The same capture imported for two sites has the same

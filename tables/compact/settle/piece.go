@@ -3,6 +3,7 @@ package settle
 import (
 	"cmp"
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/zeebo/xxh3"
@@ -37,37 +38,40 @@ const (
 // exports, or several that follow each other. Index 0 of the pairs is what the
 // lower end sent.
 type piece struct {
-	ts, end  tables.Time
-	observer string
+	ts, end tables.Time
 	// stream tells the places apart where one observer may count the same
 	// packets: domain, interfaces, ingress or egress, sampling rate.
 	stream uint64
 	// was is the conversation an earlier run put the piece in; 0 for a new one.
 	was      tables.ID
 	count    [2]total
-	has      [2]bool  // what was reported
-	flags    [2]int32 // -1: not reported
 	syn      [2]tables.Time
-	sampling int64 // 0: nothing said
-	rows     int64
-	longest  tables.Time
-	icmpType int32 // of the first row; -1: not reported
-	icmpCode int32
-	source   uint8 // the side the rows named first
+	hintAt   tables.Time
+	sampling int64    // 0: nothing said
+	longest  uint32   // microseconds of its longest row; as many as there may be are more than is waited for
+	rows     uint32   // as many as there may be are at least as many
+	flags    [2]int32 // -1: not reported
+	observer name
+	icmpType int16   // of the first row; -1: not reported
+	icmpCode int16   // so that the whole has 128 bytes
+	has      [2]bool // what was reported
+	source   uint8   // the side the rows named first
 	hint     uint8
 	client   uint8 // the side, when there is a hint
-	hintAt   tables.Time
 	action   uint8
 }
+
+// number32 is as much of a number as there is room for.
+func number32(n int64) uint32 { return uint32(min(max(n, 0), math.MaxUint32)) }
 
 // noTime stands for a SYN that was not seen.
 const noTime = tables.Time(-1 << 63)
 
 // pieceOf is the piece of one row.
-func pieceOf(x *tables.Export, side uint8) piece {
-	p := piece{ts: x.TS, end: max(x.TS, x.TSEnd), observer: x.Observer, stream: streamOf(x), was: x.ConnID.V,
+func (t *texts) pieceOf(x *tables.Export, side uint8) piece {
+	p := piece{ts: x.TS, end: max(x.TS, x.TSEnd), observer: t.name(x.Observer), stream: streamOf(x), was: x.ConnID.V,
 		flags: [2]int32{-1, -1}, syn: [2]tables.Time{noTime, noTime}, sampling: x.Sampling.V, rows: 1, icmpType: -1, icmpCode: -1, source: side}
-	p.longest = p.end - p.ts
+	p.longest = number32(int64(p.end - p.ts))
 	p.count[side], p.has[side] = total{x.Packets, x.Bytes}, true
 	if x.ReverseBytes.Set || x.ReversePackets.Set {
 		p.count[1-side], p.has[1-side] = total{x.ReversePackets.V, x.ReverseBytes.V}, true
@@ -79,7 +83,7 @@ func pieceOf(x *tables.Export, side uint8) piece {
 		p.flag(1-side, x.ReverseTCPFlags.V, x.ReversePackets.V)
 	}
 	if x.ICMPType.Set {
-		p.icmpType, p.icmpCode = x.ICMPType.V, x.ICMPCode.V
+		p.icmpType, p.icmpCode = int16(x.ICMPType.V), int16(x.ICMPCode.V)
 	}
 	p.action = actionOf(x.Action)
 	return p
@@ -128,24 +132,31 @@ func streamOf(x *tables.Export) uint64 {
 	return h
 }
 
-// comparePieces is a total order by time, so that the order in which rows come
-// decides nothing.
-func comparePieces(a, b *piece) int {
+// sort brings pieces into the order of time, in which those of one time stand the
+// same way in whatever order they came.
+func (t *texts) sort(list []piece) {
+	if len(list) < 2 || len(list) == 2 && t.compare(&list[0], &list[1]) <= 0 {
+		return
+	}
+	slices.SortFunc(list, func(a, b piece) int { return t.compare(&a, &b) })
+}
+
+func (t *texts) compare(a, b *piece) int {
 	if a.ts != b.ts {
 		return cmp.Compare(a.ts, b.ts)
 	}
-	return cmp.Or(cmp.Compare(a.observer, b.observer), cmp.Compare(a.end, b.end), cmp.Compare(a.stream, b.stream),
+	return cmp.Or(cmp.Compare(t.of[a.observer], t.of[b.observer]), cmp.Compare(a.end, b.end), cmp.Compare(a.stream, b.stream),
 		cmp.Compare(a.source, b.source), cmp.Compare(a.count[0].packets, b.count[0].packets),
 		cmp.Compare(a.count[1].packets, b.count[1].packets), cmp.Compare(a.count[0].bytes, b.count[0].bytes),
 		cmp.Compare(a.count[1].bytes, b.count[1].bytes), cmp.Compare(a.flags[0], b.flags[0]), cmp.Compare(a.flags[1], b.flags[1]))
 }
 
 // exporterConnID names a conversation nobody metered, by its first row.
-func exporterConnID(p *piece, cid uint64) tables.ID {
+func (t *texts) exporterConnID(p *piece, cid uint64) tables.ID {
 	b := make([]byte, 16, 16+64)
 	binary.BigEndian.PutUint64(b[0:], cid)
 	binary.BigEndian.PutUint64(b[8:], uint64(p.ts))
-	if id := tables.ID(xxh3.Hash(append(b, p.observer...))); id != 0 {
+	if id := tables.ID(xxh3.Hash(append(b, t.of[p.observer]...))); id != 0 {
 		return id
 	}
 	return 1
@@ -153,12 +164,13 @@ func exporterConnID(p *piece, cid uint64) tables.ID {
 
 // follow joins pieces of one conversation that the same observer counted at
 // the same place in the same direction without an idle time between, so that
-// what is carried grows with the places and not with the rows. in is sorted by
-// comparePieces.
-func follow(in []piece, idle tables.Time) (out []piece) {
+// what is carried grows with the places and not with the rows. in is sorted, and
+// becomes what is returned.
+func follow(in []piece, idle tables.Time) []piece {
 	// Few places: looking through them beats a map. Where they are many, only
 	// the latest are looked at, and more is carried than need be.
 	const most = 64
+	out := in[:0]
 	for i := range in {
 		p := &in[i]
 		k := len(out) - 1
@@ -187,7 +199,7 @@ func (p *piece) clearer(q *piece) bool {
 
 // join adds a later piece of the same place.
 func (p *piece) join(q *piece) {
-	p.end, p.longest, p.rows = max(p.end, q.end), max(p.longest, q.longest), p.rows+q.rows
+	p.end, p.longest, p.rows = max(p.end, q.end), max(p.longest, q.longest), number32(int64(p.rows)+int64(q.rows))
 	for side := range p.count {
 		p.count[side] = p.count[side].plus(q.count[side])
 		if q.flags[side] >= 0 {
@@ -208,12 +220,12 @@ func (p *piece) join(q *piece) {
 
 // carry is the row that keeps the piece for the next run, and carriedPiece the
 // way back.
-func (p *piece) carry(k *Key, id tables.ID) tables.Carried {
+func (t *texts) carry(p *piece, k *Key, id tables.ID) tables.Carried {
 	side := p.source
-	c := tables.Carried{TS: p.ts, TSEnd: p.end, Observer: p.observer, Site: k.site, Stream: p.stream,
+	c := tables.Carried{TS: p.ts, TSEnd: p.end, Observer: t.of[p.observer], Site: t.of[k.site], Stream: p.stream,
 		Src: k.low, Dst: k.high, SrcPort: k.lowPort, DstPort: k.highPort, Protocol: k.protocol,
-		TunnelType: k.tunnelType, Bytes: p.count[side].bytes, Packets: p.count[side].packets,
-		Action: actionNames[p.action], Rows: p.rows, Longest: int64(p.longest), CID: k.cid, ConnID: id}
+		TunnelType: t.of[k.tunnelType], Bytes: p.count[side].bytes, Packets: p.count[side].packets,
+		Action: actionNames[p.action], Rows: int64(p.rows), Longest: int64(p.longest), CID: k.cid, ConnID: id}
 	if side == 1 {
 		c.Src, c.Dst, c.SrcPort, c.DstPort = c.Dst, c.Src, c.DstPort, c.SrcPort
 	}
@@ -221,7 +233,7 @@ func (p *piece) carry(k *Key, id tables.ID) tables.Carried {
 		c.TunnelID = tables.Some(k.tunnelID)
 	}
 	if p.icmpType >= 0 {
-		c.ICMPType, c.ICMPCode = tables.Some(p.icmpType), tables.Some(p.icmpCode)
+		c.ICMPType, c.ICMPCode = tables.Some(int32(p.icmpType)), tables.Some(int32(p.icmpCode))
 	}
 	if p.has[1-side] {
 		c.ReverseBytes, c.ReversePackets = tables.Some(p.count[1-side].bytes), tables.Some(p.count[1-side].packets)
@@ -251,17 +263,17 @@ func (p *piece) carry(k *Key, id tables.ID) tables.Carried {
 	return c
 }
 
-func carriedPiece(c *tables.Carried) (Key, piece) {
-	k, side := makeKey(c.Site, c.CID, c.Src, c.Dst, c.SrcPort, c.DstPort, c.Protocol, c.TunnelType, c.TunnelID.V)
-	p := piece{ts: c.TS, end: c.TSEnd, observer: c.Observer, stream: c.Stream, was: c.ConnID, flags: [2]int32{-1, -1},
-		syn: [2]tables.Time{noTime, noTime}, sampling: c.Sampling.V, rows: c.Rows, longest: tables.Time(c.Longest),
+func (t *texts) carriedPiece(c *tables.Carried) (Key, piece) {
+	k, side := t.key(c.Site, c.CID, c.Src, c.Dst, c.SrcPort, c.DstPort, c.Protocol, c.TunnelType, c.TunnelID.V)
+	p := piece{ts: c.TS, end: c.TSEnd, observer: t.name(c.Observer), stream: c.Stream, was: c.ConnID, flags: [2]int32{-1, -1},
+		syn: [2]tables.Time{noTime, noTime}, sampling: c.Sampling.V, rows: number32(c.Rows), longest: number32(c.Longest),
 		icmpType: -1, icmpCode: -1, source: side, action: actionOf(c.Action)}
 	p.count[side], p.has[side] = total{c.Packets, c.Bytes}, true
 	if c.ReverseBytes.Set {
 		p.count[1-side], p.has[1-side] = total{c.ReversePackets.V, c.ReverseBytes.V}, true
 	}
 	if c.ICMPType.Set {
-		p.icmpType, p.icmpCode = c.ICMPType.V, c.ICMPCode.V
+		p.icmpType, p.icmpCode = int16(c.ICMPType.V), int16(c.ICMPCode.V)
 	}
 	if c.TCPFlags.Set {
 		p.flags[side] = c.TCPFlags.V
@@ -282,11 +294,4 @@ func carriedPiece(c *tables.Carried) (Key, piece) {
 		}
 	}
 	return k, p
-}
-
-func sortPieces(list []piece) {
-	if len(list) < 2 || len(list) == 2 && comparePieces(&list[0], &list[1]) <= 0 {
-		return
-	}
-	slices.SortFunc(list, func(a, b piece) int { return comparePieces(&a, &b) })
 }
