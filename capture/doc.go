@@ -43,8 +43,8 @@
 //	48 low       2   port; see below for ICMP
 //	50 high      2   port
 //	52 protocol  1   IANA number
-//	53 tunnel    1   0 none, 1 GRE, 2 VXLAN
-//	54 tunnel id 4   GRE key, VXLAN VNI
+//	53 tunnel    1   0 none, else a tables.TunnelType
+//	54 tunnel id 4   its id; 0 when that is of one direction
 //	58 vlan      2   innermost tag, 0xffff without
 //	60 outer     2   outermost of several tags, 0xffff without
 //	62 first     8   time of the row's first packet, nanoseconds since 1970

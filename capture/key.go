@@ -30,7 +30,10 @@ const (
 // makeKey orders the ends. swapped tells that the packet's source is the
 // higher one.
 func makeKey(h *tables.Header, srcPort, dstPort uint16) (k key, swapped bool) {
-	k.protocol, k.tunnel, k.tunnelID = h.Protocol, h.Tunnel, h.TunnelID
+	k.protocol, k.tunnel = h.Protocol, h.Tunnel
+	if h.Tunnel.HasID() {
+		k.tunnelID = h.TunnelID
+	}
 	order := h.Src.Compare(h.Dst)
 	if order > 0 || order == 0 && srcPort > dstPort {
 		k.low, k.high, k.lowPort, k.highPort = h.Dst, h.Src, dstPort, srcPort

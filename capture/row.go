@@ -57,7 +57,7 @@ func (m *Meter) emit(n uint32, c *conversation, reason endReason, last bool) {
 	}
 	if c.tunnelled {
 		outer := m.outer[n]
-		r.TunnelType, r.TunnelID = c.tunnel.String(), tables.Some(int64(c.tunnelID))
+		r.TunnelType, r.TunnelID = c.tunnel.String(), c.tunnel.ID(c.tunnelID)
 		r.OuterSrc, r.OuterDst = tables.Some(outer[0]), tables.Some(outer[1])
 	}
 	for dir := range c.base {

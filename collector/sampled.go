@@ -45,7 +45,7 @@ func (w *work) sampledPacket(r *tables.Export) {
 	}
 	if h.Tunnel != tables.TunnelNone {
 		r.TunnelType = h.Tunnel.String()
-		r.TunnelID = tables.Some(int64(h.TunnelID))
+		r.TunnelID = h.Tunnel.ID(h.TunnelID)
 		r.OuterSrc, r.OuterDst = tables.Some(h.OuterSrc), tables.Some(h.OuterDst)
 	}
 }

@@ -230,7 +230,7 @@ func headerRow(h *tables.Header, row *tables.Export) {
 		}
 	}
 	if h.Tunnel != tables.TunnelNone {
-		row.TunnelType, row.TunnelID = h.Tunnel.String(), tables.Some(int64(h.TunnelID))
+		row.TunnelType, row.TunnelID = h.Tunnel.String(), h.Tunnel.ID(h.TunnelID)
 		row.OuterSrc, row.OuterDst = tables.Some(h.OuterSrc), tables.Some(h.OuterDst)
 	}
 }

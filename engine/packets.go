@@ -132,7 +132,7 @@ var packetFields = map[string]func(p *packet, c *cell){
 	"ether_type":       func(p *packet, c *cell) { c.number(int64(p.header.EtherType), p.header.EtherType != 0) },
 	"tunnel_type":      func(p *packet, c *cell) { c.str(p.header.Tunnel.String()) },
 	"tunnel_id": func(p *packet, c *cell) {
-		c.number(int64(p.header.TunnelID), p.header.Tunnel != tables.TunnelNone)
+		c.number(int64(p.header.TunnelID), p.header.Tunnel.HasID() || p.header.TunnelID != 0)
 	},
 	"outer_src_ip": func(p *packet, c *cell) { c.addr(p.header.OuterSrc, p.header.Tunnel != tables.TunnelNone) },
 	"outer_dst_ip": func(p *packet, c *cell) { c.addr(p.header.OuterDst, p.header.Tunnel != tables.TunnelNone) },

@@ -27,6 +27,17 @@ const (
 	ErrTransportCut
 	// ErrTransportBad: the layer-4 header contradicts the IP length.
 	ErrTransportBad
+	// ErrEtherType: the frame's EtherType is none that Decode follows, and none
+	// of a protocol that is known to be no IP.
+	ErrEtherType
+	// ErrProtocol: the same for what other link layers have: a protocol of PPP
+	// or frame relay, an address family, what an MPLS label stands for.
+	ErrProtocol
+	// ErrEncrypted: 802.11 or MACsec keeps the packet secret.
+	ErrEncrypted
+	// ErrWifiFragment: a later fragment of an 802.11 frame, which has no header
+	// of layer 3.
+	ErrWifiFragment
 )
 
 var decodeErrors = [...]string{
@@ -41,6 +52,10 @@ var decodeErrors = [...]string{
 	ErrExtensionDeep: "too many ipv6 extension headers",
 	ErrTransportCut:  "layer-4 header cut",
 	ErrTransportBad:  "layer-4 header invalid",
+	ErrEtherType:     "ethertype not decoded",
+	ErrProtocol:      "link protocol not decoded",
+	ErrEncrypted:     "encrypted link layer",
+	ErrWifiFragment:  "later fragment of an 802.11 frame",
 }
 
 // String returns the text stored in Other.Error and shown in
@@ -50,6 +65,11 @@ func (e DecodeError) String() string {
 		return decodeErrors[e]
 	}
 	return "unknown decode error"
+}
+
+// Undecoded tells that IP may well be in the packet, but Decode can't say.
+func (e DecodeError) Undecoded() bool {
+	return e == ErrLinkType || e >= ErrEtherType && e <= ErrWifiFragment
 }
 
 // The bounds of Decode's loops. Real stacks stay far below them; a packet that
@@ -65,32 +85,17 @@ const (
 // data is what was captured of a frame of wireLength bytes. Decode allocates
 // nothing, keeps nothing of data, and never panics, whatever the bytes.
 //
-// The innermost IP packet inside GRE and VXLAN gives the tuple; when what is
-// inside does not decode to an IP packet, the tuple is that of the tunnel
-// itself. IP-in-IP, 6in4, Geneve, GTP and Teredo count as their outer tuple.
+// The innermost IP packet inside the tunnels of TunnelType gives the tuple; when
+// what is inside does not decode to an IP packet, or the tunnel's packet is a
+// fragment, the tuple is that of the tunnel itself.
 func Decode(link LinkType, data []byte, wireLength int, h *Header) {
 	*h = Header{VLAN: -1, OuterVLAN: -1}
 	end := max(wireLength, len(data))
-	switch link {
-	case LinkEthernet:
+	if link == LinkEthernet {
 		h.ethernet(data, 0, end, 0)
-	case LinkRaw:
-		h.raw(data, 0, end)
-	case LinkIPv4:
-		h.EtherType = etherIPv4
-		h.ip4(data, 0, end, 0)
-	case LinkIPv6:
-		h.EtherType = etherIPv6
-		h.ip6(data, 0, end, 0)
-	case LinkNull, LinkLoop:
-		h.loopback(data, end)
-	case LinkSLL:
-		h.cooked(data, end)
-	case LinkSLL2:
-		h.cooked2(data, end)
-	default:
-		h.Err = ErrLinkType
+		return
 	}
+	h.frame(link, data, 0, end, false)
 }
 
 // The methods below share their arguments: data is the captured bytes from the
@@ -243,8 +248,8 @@ func (h *Header) transport(data []byte, at, end, depth int) {
 		size = 8
 	case ProtocolSCTP:
 		size = 12
-	case ProtocolGRE:
-		if depth < maxTunnels && !h.Fragment && h.gre(data, at, end, depth) {
+	case ProtocolGRE, ProtocolIPIP, ProtocolIPv6, protocolEther, protocolL2TP:
+		if depth < maxTunnels && !h.Fragment && h.tunnel(data, at, end, depth) {
 			return
 		}
 	}
@@ -286,8 +291,8 @@ func (h *Header) transport(data []byte, at, end, depth int) {
 			data = data[:min(len(data), end)]
 		}
 		h.PayloadOffset, h.PayloadLength = at+8, end-at-8
-		if (h.DstPort == portVXLAN || h.DstPort == portVXLANLinux) && depth < maxTunnels && !h.Fragment {
-			h.vxlan(data, at+8, end, depth)
+		if depth < maxTunnels && !h.Fragment {
+			h.datagramTunnel(data, at+8, end, depth)
 		}
 		return
 	}

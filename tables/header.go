@@ -1,35 +1,8 @@
 package tables
 
-// LinkType is a value of the link-layer header type registry
-// (https://www.tcpdump.org/linktypes.html) as pcap files store it.
-type LinkType uint32
-
-// The link types Decode understands.
-const (
-	LinkNull     LinkType = 0   // BSD loopback, host byte order
-	LinkEthernet LinkType = 1   // IEEE 802.3
-	LinkRaw      LinkType = 101 // IPv4 or IPv6, told by the version nibble
-	LinkLoop     LinkType = 108 // OpenBSD loopback, network byte order
-	LinkSLL      LinkType = 113 // Linux cooked capture v1
-	LinkIPv4     LinkType = 228 // raw IPv4
-	LinkIPv6     LinkType = 229 // raw IPv6
-	LinkSLL2     LinkType = 276 // Linux cooked capture v2
-)
-
 // DecodeError says why a packet has no (complete) header. Its text stands in
 // packets_wide.error.
 type DecodeError uint8
-
-// TunnelType tells which encapsulation the innermost tuple was found in.
-type TunnelType uint8
-
-// The tunnels Decode looks into. The innermost tuple keys the flow; the
-// outermost IP addresses are kept beside it.
-const (
-	TunnelNone TunnelType = iota
-	TunnelGRE
-	TunnelVXLAN
-)
 
 // Header is what the hot path learns of one packet. Decode fills it without
 // allocating; everything refers to the innermost IP packet unless it says
@@ -69,14 +42,14 @@ type Header struct {
 	PayloadOffset, PayloadLength int
 
 	HasMAC         bool
-	SrcMAC, DstMAC uint64 // 48 bits, outermost Ethernet (or SLL source)
-	EtherType      uint16 // of the outermost frame, after VLAN and MPLS
+	SrcMAC, DstMAC uint64 // 48 bits, outermost Ethernet or 802.11; SLL and NFLOG know the source
+	EtherType      uint16 // of the outermost frame, after tags, and after MPLS when that carries IP
 	// VLAN is the innermost tag of the outermost frame, OuterVLAN the
 	// outermost of two or more; -1 without.
 	VLAN, OuterVLAN int16
 
 	Tunnel             TunnelType
-	TunnelID           uint32 // VXLAN VNI, GRE key; 0 without
+	TunnelID           uint32 // see TunnelType; 0 without
 	OuterSrc, OuterDst Addr   // valid when Tunnel is not TunnelNone
 
 	Err DecodeError
@@ -92,6 +65,8 @@ const (
 	ProtocolGRE    = 47
 	ProtocolICMPv6 = 58
 	protocolNone   = 59 // IPv6: no next header
+	protocolEther  = 97 // EtherIP
+	protocolL2TP   = 115
 	ProtocolSCTP   = 132
 )
 

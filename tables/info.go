@@ -293,7 +293,7 @@ var etherNames = map[uint16]string{
 	0x8035: "RARP", 0x809b: "AppleTalk", 0x80f3: "AARP", 0x8137: "IPX", 0x8808: "Ethernet flow control",
 	0x8809: "Slow protocols (LACP)", 0x8863: "PPPoE discovery", 0x888e: "EAPOL", 0x8892: "PROFINET",
 	0x88a2: "ATA over Ethernet", 0x88a4: "EtherCAT", 0x88b5: "experimental", 0x88b8: "GOOSE",
-	0x88cc: "LLDP", 0x88d9: "LLTD", 0x88e1: "HomePlug AV", 0x88e5: "MACsec", 0x88e7: "PBB",
+	0x88cc: "LLDP", 0x88d9: "LLTD", 0x88e1: "HomePlug AV", 0x88e5: "MACsec", 0x88e7: "PBB", etherFabric: "FabricPath", etherCMD: "Cisco metadata", etherVNTag: "VN-tag",
 	0x88f5: "MVRP", 0x88f7: "PTP", 0x8902: "CFM", 0x8906: "FCoE", 0x8914: "FCoE init",
 	0x8915: "RoCE", 0x893a: "IEEE 1905", 0x9000: "loopback test",
 }

@@ -210,7 +210,7 @@ IP 10.0.0.1 > 10.0.0.2: icmp echo request id 9 seq 3 length 4
 IP 10.0.0.1 > 10.0.0.2: esp 8
 ARP who-has 10.0.0.2 tell 10.0.0.1
 LLDP
-ethertype 0x1234
+ethertype 0x1234 [ethertype not decoded]
 IP 10.0.0.1.5000 > 10.0.0.2.80: tcp 0 [] seq 0 win 0 [layer-4 header invalid]
 not IP [link header cut]
 `

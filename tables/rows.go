@@ -49,7 +49,7 @@ type Flow struct {
 	VLAN      Opt[int32] `col:"vlan"`
 	OuterVLAN Opt[int32] `col:"outer_vlan"`
 
-	TunnelType string     `col:"tunnel_type"` // gre, vxlan; NULL without
+	TunnelType string     `col:"tunnel_type"` // see TunnelType; NULL without
 	TunnelID   Opt[int64] `col:"tunnel_id"`
 	OuterSrc   Opt[Addr]  `col:"outer_src"`
 	OuterDst   Opt[Addr]  `col:"outer_dst"`
