@@ -27,8 +27,9 @@ type listing struct {
 	batches map[string]bool
 	odd     []Damage
 	entries map[Family]map[string]*written // of the ledgers, as they were before
-	dirs    map[string]time.Time           // folders and when they changed
-	racy    bool                           // one changed just now: look again
+	found   findings
+	dirs    map[string]time.Time // folders, and state/scrub, and when they changed
+	racy    bool                 // one changed just now: look again
 	stamps  map[Family]stamp
 }
 
@@ -36,7 +37,7 @@ type listing struct {
 type stamp struct {
 	reads   uint64 // of all its folders, summed
 	batches uint64 // the committed ones its files are of, summed
-	ledger  uint64 // changes of what the ledgers say of it
+	ledger  uint64 // changes of what the ledgers, and a scrubber, say of it
 }
 
 // family returns the files of one.
@@ -77,9 +78,12 @@ func (a *Archive) list() (listing, error) {
 	batches := filepath.Join(a.dir, batchFolder)
 	// Before the folders: what a ledger names was committed by then.
 	a.ledgers.update(a.disk, filepath.Join(a.dir, stateFolder))
+	scrubbed := a.changedAt(a.scrubPath())
+	a.found.update(a.disk, a.scrubPath())
 	for try := range 50 {
 		l := listing{dirs: map[string]time.Time{}, strays: map[string][]string{}, stamps: map[Family]stamp{},
-			entries: maps.Clone(a.ledgers.known)}
+			entries: maps.Clone(a.ledgers.known), found: a.found}
+		l.dirs[a.scrubPath()] = scrubbed
 		before, changed, err := a.readBatches(batches)
 		if err != nil {
 			return l, err
@@ -97,7 +101,7 @@ func (a *Archive) list() (listing, error) {
 					s.batches += id
 				}
 			}
-			s.ledger = a.ledgers.serial[family]
+			s.ledger = a.ledgers.serial[family] + a.found.serial
 			l.stamps[family] = s
 		}
 		// Packets have no rows: only that something changed matters.
@@ -153,7 +157,14 @@ const maxDepth = 5
 // may have changed.
 func (a *Archive) listFolder(l *listing, family Family, dir string, depth int) error {
 	now := time.Now()
-	changed := a.changedAt(dir)
+	// A folder that can't be looked at is not one that is not there: who tidies
+	// would take a batch for done.
+	changed := time.Time{}
+	if st, err := a.disk.Stat(dir); err == nil {
+		changed = st.ModTime()
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	l.dirs[dir] = changed
 	f := a.folders[dir]
 	if f == nil || !f.changed.Equal(changed) || f.read.Sub(changed) < settled {
