@@ -16,7 +16,8 @@ import (
 
 func compactCommand() *command {
 	return &command{
-		summary: "merge the files a recorder leaves and settle conversations, until it is stopped",
+		summary:  "merge the files a recorder leaves and settle conversations, until it is stopped",
+		sections: []string{"compact"},
 		flags: func(f *pflag.FlagSet) {
 			f.Bool("once", false, "merge what there is, then end")
 		},
@@ -37,7 +38,8 @@ func runCompact(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	defer a.Close()
-	cfg := compact.Config{Logger: p.log}
+	cfg := p.config.Compact
+	cfg.Logger = p.log
 	if !once {
 		return compact.Loop(ctx, a, cfg)
 	}

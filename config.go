@@ -19,6 +19,7 @@ import (
 	"github.com/wiresql/wiresql/collector"
 	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/sqlserver"
+	"github.com/wiresql/wiresql/tables/compact"
 )
 
 // Config is every setting of the program. Each package owns its part: the
@@ -31,13 +32,14 @@ type Config struct {
 	Log  string `key:"log" doc:"least level to log: debug, info, warn, error"`
 
 	Collector collector.Config `key:"collector"`
+	Compact   compact.Config   `key:"compact"`
 	Engine    engine.Config    `key:"engine"`
 	Server    sqlserver.Config `key:"server"`
 }
 
 // DefaultConfig is what holds when nothing is set.
 func DefaultConfig() Config {
-	return Config{Data: "data", Log: "warn", Collector: collector.DefaultConfig(), Engine: engine.DefaultConfig(), Server: sqlserver.DefaultConfig()}
+	return Config{Data: "data", Log: "warn", Collector: collector.DefaultConfig(), Compact: compact.DefaultConfig(), Engine: engine.DefaultConfig(), Server: sqlserver.DefaultConfig()}
 }
 
 func (c Config) logLevel() slog.Level {
@@ -246,7 +248,7 @@ func parseBool(text string) (bool, error) {
 func configCommand() *command {
 	return &command{
 		summary:  "print the effective configuration, in the form a file takes",
-		sections: []string{"collector", "engine", "server"},
+		sections: []string{"collector", "compact", "engine", "server"},
 		run: func(_ context.Context, p *program, _ []string) error {
 			return printConfig(p.stdout, p.config)
 		},

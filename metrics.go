@@ -51,6 +51,37 @@ func (r recorderMetrics) Metrics() []collector.Metric {
 	return out
 }
 
+// scrubQuantities are how far the reading of the archive's files is, which
+// compaction does, as its state says.
+var scrubQuantities = []*collector.Quantity{
+	{Name: "wiresql_scrub_age_seconds", Help: "time since all files of the archive were last read and compared with their checksums", Gauge: true},
+	{Name: "wiresql_scrub_round_files", Help: "files read in the last round, or in the one under way", Gauge: true},
+	{Name: "wiresql_scrub_round_bytes", Help: "their bytes", Gauge: true},
+	{Name: "wiresql_scrub_damaged_files", Help: "files in which something was found that is not as it was written; ops.damage names them", Gauge: true},
+}
+
+// scrubMetrics has the metrics of the scrubber of an archive.
+type scrubMetrics struct{ *archive.Archive }
+
+func (s scrubMetrics) Quantities() []*collector.Quantity { return scrubQuantities }
+
+func (s scrubMetrics) Metrics() (out []collector.Metric) {
+	now, ok := s.Scrubbed()
+	if !ok {
+		return nil
+	}
+	values := []float64{-1, float64(now.Files), float64(now.Bytes), float64(len(now.Found))}
+	if now.Whole > 0 {
+		values[0] = time.Since(time.UnixMicro(int64(now.Whole))).Seconds()
+	}
+	for i, q := range scrubQuantities {
+		if values[i] >= 0 { // no round ended yet
+			out = append(out, collector.Metric{Quantity: q, Value: values[i]})
+		}
+	}
+	return out
+}
+
 // exposition hands metrics to Prometheus's library.
 type exposition struct {
 	sources []metricSource

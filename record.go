@@ -52,7 +52,7 @@ func runRecord(ctx context.Context, p *program, args []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	if cfg.MetricsListen != "" {
-		address, stop, err := serveMetrics(cfg.MetricsListen, newExposition(totals, recorderMetrics{recorder}), p.log)
+		address, stop, err := serveMetrics(cfg.MetricsListen, newExposition(totals, recorderMetrics{recorder}, scrubMetrics{a}), p.log)
 		if err != nil {
 			return startError{err}
 		}

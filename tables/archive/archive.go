@@ -73,6 +73,7 @@ type Archive struct {
 
 	listMu   sync.Mutex
 	ledgers  ledgers
+	found    findings
 	folders  map[string]*folder // what was listed, see list
 	readings uint64
 

@@ -219,6 +219,8 @@ func (a *Archive) load(l listing) *Catalog {
 		if same(family) && (of == "" || same(of)) {
 			c.files[family], c.wrong[family] = a.current.files[family], a.current.wrong[family]
 		} else {
+			readFooters(files)
+			a.leaveOut(files, l.found.of)
 			c.files[family], c.wrong[family] = loadFamily(files, known)
 			for _, d := range c.wrong[family] {
 				c.again = c.again || d.again
@@ -226,6 +228,7 @@ func (a *Archive) load(l listing) *Catalog {
 		}
 		c.damage = append(c.damage, c.wrong[family]...)
 	}
+	c.damage = append(c.damage, a.foundElsewhere(l.found.list)...)
 	c.decisions = map[string]File{}
 	for family, files := range c.files {
 		for _, f := range files {

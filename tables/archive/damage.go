@@ -69,7 +69,6 @@ func damageOf(f *File, where, reason string) Damage {
 func sortOut(files []*listed, known map[string]*written) (live []*listed, wrong []Damage) {
 	all := slices.Clone(files)
 	shown := make(map[string]bool, len(files))
-	readFooters(files)
 	for _, f := range files {
 		shown[f.base] = true
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
@@ -38,7 +39,12 @@ type verifying struct {
 	done  map[string]bool // row files by their lasting names, segments by their paths
 	gone  map[string]bool // paths where nothing was, though they had been listed
 	again bool            // something was gone
+	pace  func(int) error // waits until so many bytes may be read; nil: at once
 	sum   Verified
+}
+
+func (a *Archive) verifying(ctx context.Context, found func(Damage)) *verifying {
+	return &verifying{Archive: a, ctx: ctx, found: found, told: map[string]bool{}, done: map[string]bool{}, gone: map[string]bool{}}
 }
 
 // Verify reads all row files, segments and ledgers of an archive and compares
@@ -47,8 +53,7 @@ type verifying struct {
 // nothing, and others may write meanwhile: files that are merged are read as what
 // became of them. An error says why it could not go on.
 func (a *Archive) Verify(ctx context.Context, found func(Damage)) (Verified, error) {
-	v := verifying{Archive: a, ctx: ctx, found: found,
-		told: map[string]bool{}, done: map[string]bool{}, gone: map[string]bool{}}
+	v := a.verifying(ctx, found)
 	v.ledgerFiles()
 	// In this order: a segment is of an open batch before there is its file, and
 	// in the catalogue before its batch is not open any more.
@@ -127,6 +132,12 @@ func (v *verifying) missed(path string, err error) bool {
 	return true
 }
 
+// transient tells whether an error is the system's and may not come again; that
+// the disk can't read is none of these.
+func transient(err error) bool {
+	return failed(err) && !errors.Is(err, syscall.EIO) && !errors.Is(err, fs.ErrNotExist)
+}
+
 // wrongWith says what an error about a file means.
 func wrongWith(path string, err error) string {
 	if errors.Is(err, fs.ErrNotExist) {
@@ -139,6 +150,9 @@ func (v *verifying) rowFile(f File) error {
 	base := f.name()
 	if v.done[base] {
 		return nil
+	}
+	if v.pace != nil {
+		f.Disk = pacedDisk{v.disk, v.pace}
 	}
 	got, err := rows.Verify(v.ctx, f.File)
 	if v.ctx.Err() != nil {
@@ -163,7 +177,7 @@ func (v *verifying) rowFile(f File) error {
 	}
 	if err != nil {
 		d := damageOf(&f, f.Path, wrongWith(f.Path, err))
-		d.Rows = f.Rows
+		d.Rows, d.again = f.Rows, transient(err)
 		v.tell(d)
 	}
 	return nil
@@ -190,7 +204,12 @@ func (v *verifying) segment(c *Catalog, s *SegmentInfo) error {
 		v.sum.SegmentBytes += s.Bytes
 	}
 	if err != nil {
-		v.tell(packetDamage(s.Path, wrongWith(s.AbsPath, err), false))
+		d := packetDamage(s.Path, wrongWith(s.AbsPath, err), false)
+		if s.TS.Set && s.TSEnd.Set {
+			d.From, d.To = s.TS.V, s.TSEnd.V
+		}
+		d.again = transient(err)
+		v.tell(d)
 	}
 	return nil
 }
@@ -215,9 +234,17 @@ func (v *verifying) packets(c *Catalog, s *SegmentInfo) error {
 	table, err := readPacketTable(s, true)
 	if err != nil || table == nil || v.told[v.relative(s.rows.Path)] { // of a damaged row nothing is believed
 		v.sum.OlderSegments++
-		return v.Walk(v.ctx, c, s.Number(), func(*pcap.Record) error { return nil })
+		return v.Walk(v.ctx, c, s.Number(), func(r *pcap.Record) error {
+			if v.pace == nil {
+				return nil
+			}
+			return v.pace(pcap.RecordHeader + len(r.Data))
+		})
 	}
 	file.Advise(0, 0, disk.Sequential)
+	if v.pace != nil {
+		file = pacedFile{file, v.pace}
+	}
 	return table.Scan(v.ctx, file)
 }
 

@@ -25,6 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
@@ -32,11 +33,17 @@ import (
 
 // Config of a run.
 type Config struct {
+	ScrubEvery time.Duration `key:"scrub-every" doc:"read all files again after so long, and compare them with their checksums; 0 for never"`
+	ScrubRate  int64         `key:"scrub-rate" doc:"bytes of files read in a second for that; 0 for as many as the disk gives"`
+
 	Logger *slog.Logger
 	// MergeAt is how many small files of a family without connections (dns,
 	// names, other) are left lying before they are merged; 0 means 16.
 	MergeAt int
 }
+
+// DefaultConfig reads all files once a week: 12 TB at the most.
+func DefaultConfig() Config { return Config{ScrubEvery: 7 * 24 * time.Hour, ScrubRate: 20_000_000} }
 
 // Stats says what a run did.
 type Stats struct {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
@@ -85,6 +86,15 @@ func Loop(ctx context.Context, a *archive.Archive, cfg Config) error {
 	log := cfg.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.ScrubEvery > 0 {
+		var scrubbing sync.WaitGroup
+		defer scrubbing.Wait() // it ends with ctx, as this does
+		scrubbing.Go(func() {
+			if err := a.Scrub(ctx, archive.ScrubOptions{Every: cfg.ScrubEvery, Rate: cfg.ScrubRate}); err != nil {
+				log.Error("scrub", "error", err)
+			}
+		})
 	}
 	var last time.Time
 	for {
