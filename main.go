@@ -29,6 +29,7 @@ Look at traffic
   import FILE|DIR…   read pcap and pcapng captures (.gz, .zst) into an archive
   serve              answer MySQL clients
   query "SELECT …"   answer one statement, without a server
+  export "SELECT …"  write the packets a statement names to a capture file
   files FAMILY…      list the row files that count now, for other programs
   verify             read an archive's files: are they as they were written?
   demo               import the captures shipped with the source, ask the
@@ -69,6 +70,7 @@ func commands() map[string]*command {
 		"record":  recordCommand(),
 		"compact": compactCommand(),
 		"query":   queryCommand(),
+		"export":  exportCommand(),
 		"files":   filesCommand(),
 		"verify":  verifyCommand(),
 		"demo":    demoCommand(),

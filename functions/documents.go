@@ -249,7 +249,7 @@ func Joined(name string, s *Session) *Prepared {
 		switch {
 		case row[0].IsNull():
 			return sqltypes.NULL, nil
-		case len(text) > s.maxText():
+		case len(text) > s.TextLimit():
 			return c.tooLong()
 		case name == "json_objectagg":
 			members := map[string]stdjson.RawMessage{} // which keeps the digits of numbers

@@ -37,7 +37,8 @@ func (s *Session) warn(code int, message string) {
 	}
 }
 
-func (s *Session) maxText() int {
+// TextLimit is the longest text a function may make, in bytes.
+func (s *Session) TextLimit() int {
 	if s.MaxText <= 0 {
 		return 64 << 20
 	}

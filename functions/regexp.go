@@ -401,7 +401,7 @@ func evalRegexpReplace(c *call) (evaluator, error) {
 			if out, err = expand(out, replacement, text, m, re.Regexp); err != nil {
 				return sqltypes.NULL, err
 			}
-			if last = m[1]; len(out) > c.s.maxText() {
+			if last = m[1]; len(out) > c.s.TextLimit() {
 				return c.tooLong()
 			}
 		}

@@ -189,7 +189,7 @@ func evalConcat(c *call) (evaluator, error) {
 		for _, v := range row[:len(c.args)] {
 			n += len(v.Raw())
 		}
-		if n > c.s.maxText() {
+		if n > c.s.TextLimit() {
 			return c.tooLong()
 		}
 		out := make([]byte, 0, n)
@@ -211,7 +211,7 @@ func evalConcatWS(c *call) (evaluator, error) {
 			if v.IsNull() {
 				continue
 			}
-			if len(out)+len(v.Raw())+len(row[0].Raw()) > c.s.maxText() {
+			if len(out)+len(v.Raw())+len(row[0].Raw()) > c.s.TextLimit() {
 				return c.tooLong()
 			}
 			if some {
@@ -251,7 +251,7 @@ func evalExportSet(c *call) (evaluator, error) {
 			} else {
 				out = append(out, row[2].Raw()...)
 			}
-			if len(out) > c.s.maxText() {
+			if len(out) > c.s.TextLimit() {
 				return c.tooLong()
 			}
 		}
@@ -369,7 +369,7 @@ func evalInsert(c *call) (evaluator, error) {
 		}
 		from := c.at(text, int(p-1))
 		to := from + c.at(text[from:], int(n))
-		if from+len(row[3].Raw())+len(text)-to > c.s.maxText() {
+		if from+len(row[3].Raw())+len(text)-to > c.s.TextLimit() {
 			return c.tooLong()
 		}
 		return c.made(slicesJoin(text[:from], row[3].Raw(), text[to:])), nil
@@ -396,7 +396,7 @@ func evalPad(c *call) (evaluator, error) {
 		if !c.binary() {
 			width = 4 // MySQL counts the widest character
 		}
-		if n > int64(c.s.maxText())/width {
+		if n > int64(c.s.TextLimit())/width {
 			return c.tooLong()
 		}
 		missing := int(n - have)
@@ -439,7 +439,7 @@ func evalRepeat(c *call) (evaluator, error) {
 		if n <= 0 || len(text) == 0 {
 			return c.made(nil), nil
 		}
-		if n > int64(c.s.maxText()/len(text)) {
+		if n > int64(c.s.TextLimit()/len(text)) {
 			return c.tooLong()
 		}
 		return c.made(bytes.Repeat(text, int(n))), nil
@@ -450,7 +450,7 @@ func evalSpace(c *call) (evaluator, error) {
 	count := c.integer(0)
 	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
 		n := max(count(row[0]), 0)
-		if n > int64(c.s.maxText()) {
+		if n > int64(c.s.TextLimit()) {
 			return c.tooLong()
 		}
 		return textValue(bytes.Repeat([]byte{' '}, int(n))), nil
@@ -463,7 +463,7 @@ func evalReplace(c *call) (evaluator, error) {
 		if len(from) == 0 {
 			return c.made(bytes.Clone(text)), nil
 		}
-		if n := bytes.Count(text, from); len(text)+n*(len(to)-len(from)) > c.s.maxText() {
+		if n := bytes.Count(text, from); len(text)+n*(len(to)-len(from)) > c.s.TextLimit() {
 			return c.tooLong()
 		}
 		return c.made(bytes.ReplaceAll(text, from, to)), nil

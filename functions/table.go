@@ -150,7 +150,7 @@ func find(node sqlparser.Expr, n int) (string, *builtin, error) {
 // Aggregates are the grammar's, asked for more than any function: what a
 // misspelt name may have meant.
 var Aggregates = []string{"count", "sum", "max", "min", "avg", "group_concat", "std", "stddev", "stddev_pop", "stddev_samp",
-	"var_pop", "var_samp", "variance", "bit_and", "bit_or", "bit_xor", "median", "quantile", "mad"}
+	"var_pop", "var_samp", "variance", "bit_and", "bit_or", "bit_xor", "median", "quantile", "mad", "pcap"}
 
 // names are those of aggregates, then of all functions and their aliases,
 // sorted. Operators are none.
@@ -306,7 +306,7 @@ func (c *call) prepare() (*Prepared, error) {
 			}
 			return sqltypes.NULL, err
 		}
-		if v.Len() > c.s.maxText() {
+		if v.Len() > c.s.TextLimit() {
 			return c.tooLong()
 		}
 		if c.exact && result.Kind == Decimal {

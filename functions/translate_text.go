@@ -247,7 +247,7 @@ const maxMade = 1 << 16
 // fits tells whether a text of so many characters, 0 for any number, is never
 // longer than that and max_allowed_packet.
 func (d *translation) fits(chars int64) bool {
-	return chars > 0 && chars <= min(maxMade, int64(d.s.maxText()/4))
+	return chars > 0 && chars <= min(maxMade, int64(d.s.TextLimit()/4))
 }
 
 func duckPad(d *translation) (string, bool) {

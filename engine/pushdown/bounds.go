@@ -52,14 +52,15 @@ func (b Bounds) union(o Bounds) Bounds {
 // maxEqualities bounds the values that blooms are asked for in one entry.
 const maxEqualities = 256
 
-// boundsOf finds the bounds of every scan in a relation in normal form.
-func boundsOf(rel Rel) map[*Scan]Bounds {
+// boundsOf finds the bounds of every scan in a relation in normal form; those
+// that were asked for leave out what is only implied.
+func boundsOf(rel Rel, asked bool) map[*Scan]Bounds {
 	out := map[*Scan]Bounds{}
 	var visit func(Rel)
 	visit = func(rel Rel) {
 		if f, ok := rel.(*Filter); ok {
 			if s, ok := f.Child.(*Scan); ok {
-				out[s] = s.bounds(f.Conjuncts)
+				out[s] = s.bounds(f.Conjuncts, asked)
 			}
 		}
 		for _, e := range exprsOf(rel) {
@@ -99,9 +100,17 @@ func planBounds(bounds map[*Scan]Bounds) Bounds {
 	return all
 }
 
-func (s *Scan) bounds(conds []Expr) Bounds {
+func (s *Scan) bounds(conds []Expr, asked bool) Bounds {
 	b := unbounded()
 	for _, e := range conds {
+		if asked {
+			e = rewriteExpr(e, func(e Expr) Expr {
+				if x, ok := e.(*Call); ok && x.Implied {
+					return lit(Bool, true)
+				}
+				return e
+			})
+		}
 		s.narrow(&b, e)
 	}
 	for v := views[s.Relation]; v != nil; v = v.also {

@@ -27,7 +27,7 @@ func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
 		}
 		p.Direct = directly(rel, out, p.Packets)
 	}
-	p.Bounds = planBounds(boundsOf(rel))
+	p.Bounds = planBounds(boundsOf(rel, true))
 	if p.query, err = c.written(rel, out); err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (c *compiler) written(rel Rel, out []Named) (Query, error) {
 	}
 	top := &Project{prune(rel, need), out}
 	var scans []*ScanPlan
-	bounds := boundsOf(top)
+	bounds := boundsOf(top, false)
 	for _, s := range scansOf(top) {
 		scans = append(scans, &ScanPlan{s.ID, s.Relation, s.needed(), bounds[s]})
 	}

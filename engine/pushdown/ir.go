@@ -242,6 +242,10 @@ type Call struct {
 	Op   string
 	Args []Expr
 	T    Type
+	// Implied tells that the statement does not say this: it follows from a
+	// name's leases, say. It chooses files as any condition does, but what lies
+	// outside was not asked for.
+	Implied bool
 }
 
 // Func is a function or operator of the function table (package functions): in

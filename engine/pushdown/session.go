@@ -35,6 +35,8 @@ type Session interface {
 	Info(name string) (any, bool)
 	// May asks for the right to read a relation. The error is MySQL's 1142.
 	May(schema, table string) error
+	// Capture is a capture file of packets, which are sorted.
+	Capture(packets []tables.ID) ([]byte, error)
 	// Foreign describes a table that is none of ours, such as one of
 	// information_schema; nil when there is none of that name.
 	Foreign(schema, table string) *tables.Relation

@@ -268,9 +268,9 @@ func (c *compiler) leased(s *Scan, address *Col, leases []tables.Lease) Expr {
 		if len(addresses) > 2 {
 			test = append(test, call("=", Bool, address, lit(Address, l.Addr)))
 		}
-		test = append(test, call(">=", Bool, ts, timeOf(l.TS)))
+		test = append(test, implied(call(">=", Bool, ts, timeOf(l.TS))))
 		if l.TSEnd < tables.OpenEnd {
-			test = append(test, call("<", Bool, ts, timeOf(l.TSEnd)))
+			test = append(test, implied(call("<", Bool, ts, timeOf(l.TSEnd))))
 		}
 		test = append(test, call("=", Bool, call("coalesce", Text, site, lit(Text, "")), lit(Text, l.Site)))
 		any = append(any, andOf(test))
@@ -280,6 +280,11 @@ func (c *compiler) leased(s *Scan, address *Col, leases []tables.Lease) Expr {
 		one = call("=", Bool, addresses...)
 	}
 	return call("and", Bool, append([]Expr{one}, conjuncts(orOf(any))...)...)
+}
+
+func implied(c *Call) *Call {
+	c.Implied = true
+	return c
 }
 
 func timeOf(t tables.Time) *Literal { return lit(Time, time.UnixMicro(int64(t)).UTC()) }
