@@ -58,6 +58,8 @@ const (
 // two if the packets were not stored in the order of time; the last is the
 // result. Missing packets are no error; no packet at all is one.
 func (s *Session) Export(ctx context.Context, statement string, next func() (Spool, error)) (*Evidence, error) {
+	lease := s.engine.archive.Lease() // packets found stay until they are read
+	defer lease.Release()
 	out := &Evidence{Statement: statement}
 	refs, err := s.exported(ctx, statement, out)
 	if err != nil {

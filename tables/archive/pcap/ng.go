@@ -15,13 +15,13 @@ import (
 // Blocks and options of pcapng (draft-ietf-opsawg-pcapng, sections 4 and 3.5)
 // that NG writes.
 const (
-	ngStatistics  = 5
-	optEnd        = 0
-	optComment    = 1
+	ngStatistics   = 5
+	optEnd         = 0
+	optComment     = 1
 	shbApplication = 4
-	ifName        = 2
-	ifDescription = 3
-	ifTSResol     = 9
+	ifName         = 2
+	ifDescription  = 3
+	ifTSResol      = 9
 	// longestOption is that of a comment, in bytes: a length has 16 bits.
 	longestOption = 60_000
 	// maxNGInterfaces bounds the interfaces of one file.
