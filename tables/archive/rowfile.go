@@ -65,8 +65,11 @@ func stageOf[T any](tx *Tx, level string, o RowOptions) (*stagedRows, error) {
 // options say how the file is written.
 func (s *stagedRows) options() rows.Options {
 	// What is carried is read and replaced within a minute, as micro files are.
-	return rows.Options{Cheap: s.file.Level == "m" || s.file.Family == Carried, Origin: s.file.Origin}
+	return rows.Options{Cheap: cheap(&s.file), Origin: s.file.Origin}
 }
+
+// cheap tells how a file is written.
+func cheap(f *File) bool { return f.Level == "m" || f.Family == Carried }
 
 // Write implements rows.Target.
 func (s *stagedRows) Write(b []byte) (int, error) { return s.out.Write(b) }
@@ -130,6 +133,8 @@ func Merge[T any](ctx context.Context, tx *Tx, files []File, level string, o Mer
 	if o.Edit != nil {
 		edits.Of = func(n int) (*rows.Edit[T], error) { return o.Edit(files[n]) }
 	}
-	_, err = rows.Merge(ctx, s, RowFiles(files), s.options(), edits)
+	how := s.options()
+	how.Alike = len(files) == 1 && cheap(&files[0]) == how.Cheap
+	_, err = rows.Merge(ctx, s, RowFiles(files), how, edits)
 	return err
 }

@@ -35,7 +35,7 @@ func Merge[T any](ctx context.Context, to Target, files []File, o Options, edits
 	if err != nil {
 		return File{}, to.Finish(File{}, err)
 	}
-	m := &blockMerge{codec: c, out: newBlockFile(c, to, o), edits: edits.begin(c)}
+	m := &blockMerge{codec: c, out: newBlockFile(c, to, o), edits: edits.begin(c), copies: o.Alike && len(files) == 1}
 	err = m.run(ctx, files)
 	return m.out.finish(errors.Join(err, m.closeAll()))
 }
@@ -52,6 +52,7 @@ type blockMerge struct {
 	bytes   int64    // of the sources
 	order   []int32  // rows of the slab as they are to stand, in the sources' rows
 	edits   *editing // nil when no file is edited
+	copies  bool     // columns that are not set are copied from the one file
 	scratch vector
 	reading readScratch
 }
@@ -79,6 +80,7 @@ type blockReader struct {
 	path   string
 	file   *checked
 	groups []format.RowGroup
+	ours   bool  // written by this package
 	leaf   []int // of each column of the codec; -1 when the file lacks it
 	pages  chunkReader
 }
@@ -88,7 +90,8 @@ func openBlocks(c *codec, f File, scratch *readScratch) (*blockReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &blockReader{path: f.Path, file: file, groups: pf.Metadata().RowGroups, leaf: make([]int, len(c.columns)),
+	_, ours := pf.Lookup(sumsKey)
+	r := &blockReader{path: f.Path, file: file, groups: pf.Metadata().RowGroups, ours: ours, leaf: make([]int, len(c.columns)),
 		pages: chunkReader{file: file, window: mergeWindow, readScratch: scratch}}
 	for i := range c.columns {
 		leaf, ok, err := c.columns[i].leafOf(pf)
@@ -286,6 +289,7 @@ func (m *blockMerge) open(f numbered) error {
 			return err
 		}
 	}
+	m.copies = m.copies && r.ours && (in.edit == nil || len(in.edit.drop) == 0) && r.full()
 	more, err := m.load(in)
 	if err != nil || !more {
 		return err
@@ -295,6 +299,16 @@ func (m *blockMerge) open(f numbered) error {
 		m.inputs[i], m.inputs[(i-1)/2] = m.inputs[(i-1)/2], m.inputs[i]
 	}
 	return nil
+}
+
+// full tells whether the file's row groups are as those of a merge of it.
+func (r *blockReader) full() bool {
+	for i := range r.groups {
+		if n := r.groups[i].NumRows; n > GroupRows || n < GroupRows && i < len(r.groups)-1 {
+			return false
+		}
+	}
+	return true
 }
 
 // load reads the times of the file's row group; false when there is none.
@@ -355,6 +369,14 @@ func (m *blockMerge) write(ctx context.Context) error {
 	for i := range m.codec.columns {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if m.copies && (m.edits == nil || !m.edits.sets[i]) {
+			for k, g := range groups {
+				if err := m.out.copy(g, i, m.slab[k].in, m.slab[k].group); err != nil {
+					return err
+				}
+			}
+			continue
 		}
 		v := &m.scratch
 		v.reset()

@@ -36,6 +36,9 @@ type Options struct {
 	// Cheap files have no dictionaries but of texts and no compression, which
 	// writes a row in a tenth of the time: for those that are soon merged.
 	Cheap bool
+	// Alike tells a merge of one file that it was written as Cheap as the new one is
+	// to be: what does not change is copied as it is.
+	Alike bool
 	// Origin is kept in the footer. Without a Last, the rows arrive until the
 	// file is finished.
 	Origin Origin
