@@ -37,7 +37,7 @@ type conversation struct {
 	cut       uint32
 	fragments uint32
 
-	isn        uint32 // sequence number of the client's SYN
+	isn        [2]uint32 // sequence numbers of the SYNs, by dir; see handshake
 	hash       uint32
 	prev, next uint32 // see table
 	slot       uint16
@@ -136,8 +136,12 @@ func (c *conversation) over(cfg *Config, h *tables.Header, dir int, ns int64) en
 	if h == nil || h.TCPFlags&(tables.TCPSyn|tables.TCPAck|tables.TCPRst) != tables.TCPSyn {
 		return endNone
 	}
-	repeated := dir == 0 && c.tcp.sent[0]&sentSyn != 0 && h.TCPSeq == c.isn
-	if !repeated && (c.tcp.closing() || dir == 0 && c.tcp.unanswered()) {
+	// A SYN with another number than the conversation's opens the port pair anew,
+	// also when nobody was seen to end it (tshark does the same); one with its
+	// number is a repetition, or comes late to where the rest was seen. Of a side
+	// that has sent nothing, and was not answered, the number is not known.
+	numbered := c.tcp.sent[dir]&^sentRst != 0 || c.answered(dir)
+	if numbered && h.TCPSeq != c.isn[dir] || !numbered && c.tcp.closing() {
 		return endEnd
 	}
 	return endNone
@@ -163,9 +167,6 @@ func (c *conversation) handshake(h *tables.Header, dir int, ns int64) {
 	switch {
 	case h.TCPFlags&tables.TCPRst != 0:
 	case dir == 0 && syn && !ack:
-		if c.tcp.sent[0]&sentSyn == 0 {
-			c.isn = h.TCPSeq
-		}
 		if c.synAckNS == 0 {
 			c.synNS = ns
 		}
@@ -177,5 +178,21 @@ func (c *conversation) handshake(h *tables.Header, dir int, ns int64) {
 		}
 		c.synAckNS = -1 // measured
 	}
+	// The number of a SYN that was not seen is the one before the lowest that was,
+	// or before what the other side's SYN acknowledges.
+	switch sent := c.tcp.sent[dir]; {
+	case h.TCPFlags&tables.TCPRst != 0:
+	case syn:
+		if c.isn[dir] = h.TCPSeq; ack && c.tcp.sent[dir^1]&(sentSyn|sentSynAck) == 0 {
+			c.isn[dir^1] = h.TCPAck - 1
+		}
+	case sent&(sentSyn|sentSynAck) == 0:
+		if before := h.TCPSeq - 1; sent&^sentRst == 0 && !c.answered(dir) || int32(before-c.isn[dir]) < 0 {
+			c.isn[dir] = before
+		}
+	}
 	c.tcp.add(dir, h.TCPFlags)
 }
+
+// answered tells that the other side acknowledged the SYN of this one.
+func (c *conversation) answered(dir int) bool { return c.tcp.sent[dir^1]&sentSynAck != 0 }

@@ -12,7 +12,8 @@
 //     packet starts the next piece;
 //   - no packet came for 300 s (TCP) or 60 s (all else) ("idle");
 //   - both sides sent FIN, or one sent RST, and 5 s passed without a packet, or
-//     a new SYN came ("end");
+//     a SYN came with another number than the conversation's ("end"); one with
+//     its number is a repetition, or was written late;
 //   - the table or the postings were full ("lack_of_resources");
 //   - a batch of an import ended, the row grew to a million packets, or time
 //     went back beyond what the conversation could span ("forced");
@@ -21,6 +22,10 @@
 // All times are packet times: nothing here looks at a clock. Every IP packet
 // is in exactly one flow row, every other packet in exactly one row of the
 // family other.
+//
+// Later fragments have no ports: they go with the first of their datagram, also
+// when they come up to a second of packet time before it. Those whose first
+// does not come are a conversation without ports.
 //
 // # Time that jumps
 //

@@ -135,7 +135,10 @@ func NewMeter(cfg Config, sink Sink, observer *observe.Observer) *Meter {
 }
 
 // Source says where the packets that follow come from.
-func (m *Meter) Source(id SourceID) { m.source, m.ordinal = id, 0 }
+func (m *Meter) Source(id SourceID) {
+	m.releaseAll() // their ids have the source that was
+	m.source, m.ordinal = id, 0
+}
 
 // Stats returns the counters so far.
 func (m *Meter) Stats() Stats { return m.stats }
@@ -182,15 +185,32 @@ func (m *Meter) Packet(p *Packet) error {
 	m.ordinal++
 	m.stats.Packets++
 	m.advance(p.TS)
+	if m.frags.oldest != m.frags.newest {
+		m.expire(p.TS)
+	}
 	for m.blocks.full() && m.makeRoom() {
 	}
 	h := p.Header
-	if !h.IP {
+	switch {
+	case !h.IP:
 		m.stats.OtherPackets++
 		m.other(p)
-		return m.err
+	case !h.Fragment:
+		m.flow(p, ordinal, len(p.Data) < p.Length)
+	case m.frags.isEarly(h, p.TS):
+		m.wait(p, ordinal)
+	default:
+		m.flow(p, ordinal, len(p.Data) < p.Length)
+		if h.FragmentOffset == 0 {
+			m.arrived(h, p.TS)
+		}
 	}
+	return m.err
+}
 
+// flow meters an IP packet; cut tells that not all of it was captured.
+func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
+	h := p.Header
 	srcPort, dstPort, whole := m.ports(h, p.TS)
 	k, swapped := makeKey(h, srcPort, dstPort)
 	hash := k.hash(m.secret)
@@ -239,7 +259,7 @@ func (m *Meter) Packet(p *Packet) error {
 	c.sum[dir].packets++
 	c.sum[dir].bytes += int64(h.L3Length)
 	c.wire[dir] += int64(p.Length)
-	if len(p.Data) < p.Length {
+	if cut {
 		c.cut++
 	}
 	if h.Fragment {
@@ -258,7 +278,6 @@ func (m *Meter) Packet(p *Packet) error {
 	if m.observer != nil && h.PayloadLength > 0 && c.observed[dir] != observedDone {
 		m.observe(n, c, p, dir)
 	}
-	return m.err
 }
 
 // ports returns what stands in the key for ports, and whether the packet has a
@@ -475,6 +494,7 @@ func (m *Meter) end(n uint32, reason endReason) {
 // over by then end. The others go on, their next packets start new pieces; one
 // that gets no further packet has no row marked as its last.
 func (m *Meter) Cut(next int64) error {
+	m.releaseAll()
 	if ahead := next - m.clock; m.started && ahead > 0 && ahead <= quiet {
 		m.advance(next)
 	}
@@ -489,6 +509,7 @@ func (m *Meter) Cut(next int64) error {
 
 // Close ends all conversations and writes everything that is left.
 func (m *Meter) Close() error {
+	m.releaseAll()
 	m.table.all(m.second, func(n uint32) {
 		c := m.table.at(n)
 		reason := c.overAt(&m.cfg, m.clock)

@@ -129,6 +129,10 @@ func testPacket(line string, number int) (*Packet, error) {
 	}
 	end := func(text string) (a tables.Addr, port uint16) {
 		host, portText, found := strings.Cut(text, ":")
+		if strings.HasPrefix(text, "[") {
+			host, portText, _ = strings.Cut(text[1:], "]")
+			portText, found = strings.CutPrefix(portText, ":")
+		}
 		a, err = tables.ParseAddr(host)
 		if found {
 			n, _ := strconv.ParseUint(portText, 10, 16)
@@ -150,6 +154,8 @@ func testPacket(line string, number int) (*Packet, error) {
 		switch name {
 		case "seq":
 			h.TCPSeq = uint32(n)
+		case "ack":
+			h.TCPAck = uint32(n)
 		case "type":
 			h.ICMPType = uint8(n)
 		case "code":
