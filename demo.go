@@ -79,7 +79,7 @@ func runDemo(ctx context.Context, p *program, _ []string) error {
 		{"What that reads:", "EXPLAIN " + foundingPackets},
 	} {
 		fmt.Fprintf(p.stdout, "%s\n\n%s;\n\n", step.say, step.ask)
-		if err := p.answer(ctx, e, "table", step.ask); err != nil {
+		if err := p.answer(ctx, e.NewSession(), "table", step.ask); err != nil {
 			return err
 		}
 		fmt.Fprintln(p.stdout)

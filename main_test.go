@@ -98,6 +98,20 @@ func TestQueryFormats(t *testing.T) {
 			t.Errorf("%s: exit %d, %q, %q", format, code, out, errText)
 		}
 	}
+	file := filepath.Join(t.TempDir(), "hunt.sql")
+	script := "-- of one session; all of it\nSET @n = ';';\n/* ; */ SELECT @n AS n;;\nSELECT 'a;b' AS `c;d`; SELECT nosuch; SELECT 1"
+	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errText := runProgram(t, nil, "query", "--data", dir, "--format", "csv", "--file", file)
+	if code != 1 || out != "n\n;\nc;d\na;b\n" || !strings.Contains(errText, "statement 4: Unknown column 'nosuch'") {
+		t.Errorf("a file of statements: exit %d, %q, %q", code, out, errText)
+	}
+	for _, wrong := range [][]string{{}, {"SELECT 1", "SELECT 2"}, {"--file", file, "SELECT 1"}, {"--file", file + "x"}} {
+		if code, _, errText := runProgram(t, nil, append([]string{"query", "--data", dir}, wrong...)...); code != 1 || errText == "" {
+			t.Errorf("%q: exit %d, %q", wrong, code, errText)
+		}
+	}
 	if code, _, errText := runProgram(t, nil, "query", "--data", dir, "SELECT nosuch FROM connections"); code != 1 || errText == "" {
 		t.Errorf("a wrong column: exit %d, %q", code, errText)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 
@@ -15,23 +16,35 @@ import (
 
 func queryCommand() *command {
 	return &command{
-		summary:  "answer one statement, without a server",
-		args:     "\"SELECT …\"",
+		summary:  "answer statements, without a server",
+		args:     "\"SELECT …\" | --file FILE",
 		sections: []string{"engine"},
 		flags: func(f *pflag.FlagSet) {
 			f.String("format", "table", "table, json or csv")
+			f.StringP("file", "f", "", "read the statements from a file, - is standard input; they end with ;")
 		},
 		run: runQuery,
 	}
 }
 
 func runQuery(ctx context.Context, p *program, args []string) error {
-	if len(args) != 1 {
-		return errors.New("give one statement, in quotes")
-	}
 	format, _ := p.flags.GetString("format")
 	if formats[format] == nil {
 		return fmt.Errorf("format %q is none of table, json, csv", format)
+	}
+	file, _ := p.flags.GetString("file")
+	var statements []string
+	switch {
+	case len(args) == 1 && file == "":
+		statements = engine.Split(args[0])
+	case len(args) == 0 && file != "":
+		text, err := statementFile(file)
+		if err != nil {
+			return err
+		}
+		statements = engine.Split(text)
+	default:
+		return errors.New("give one statement, in quotes, or a file of them with --file")
 	}
 	e, closeAll, err := p.openEngine(p.log)
 	if err != nil {
@@ -42,7 +55,35 @@ func runQuery(ctx context.Context, p *program, args []string) error {
 		fmt.Fprintf(p.stderr, "wiresql query: %s\n", reason)
 		os.Exit(exitGuarded)
 	})
-	return p.answer(ctx, e, format, args[0])
+	s := e.NewSession() // of all: what one sets holds for the next
+	for i, statement := range statements {
+		if err := p.answer(ctx, s, format, statement); err != nil {
+			if len(statements) > 1 {
+				return fmt.Errorf("statement %d: %w", i+1, err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// maxStatements bounds the text of a file of statements, in bytes.
+const maxStatements = 16 << 20
+
+func statementFile(name string) (string, error) {
+	in := os.Stdin
+	if name != "-" {
+		var err error
+		if in, err = os.Open(name); err != nil {
+			return "", err
+		}
+		defer in.Close()
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxStatements+1))
+	if err == nil && len(text) > maxStatements {
+		err = fmt.Errorf("%s: more than %d bytes of statements", name, maxStatements)
+	}
+	return string(text), err
 }
 
 // openEngine opens the archive for reading and an engine over it.
@@ -67,7 +108,7 @@ func (p *program) openEngine(log *slog.Logger) (*engine.Engine, func(), error) {
 }
 
 // answer prints what a statement gives; its warnings go to stderr.
-func (p *program) answer(ctx context.Context, e *engine.Engine, format, statement string) error {
+func (p *program) answer(ctx context.Context, e *engine.Session, format, statement string) error {
 	rows, err := e.Query(ctx, statement)
 	if err != nil {
 		return err

@@ -66,6 +66,10 @@ type statement struct {
 	named  bool // names of hosts decided what it reads
 }
 
+// Split cuts a text into its statements, at semicolons outside of quotes and
+// comments. What can't be cut is one.
+func Split(text string) []string { return pushdown.Split(text) }
+
 // Answer runs a statement of ours; handled is false for one of
 // go-mysql-server's. A statement that is prepared comes with its parameters.
 func (e *Engine) Answer(ctx *sql.Context, text string, params Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error) {

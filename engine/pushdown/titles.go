@@ -27,6 +27,21 @@ var parser = func() *sqlparser.Parser {
 	return p
 }()
 
+// Split cuts a text into its statements, at semicolons outside of quotes and
+// comments. What can't be cut is one.
+func Split(text string) (statements []string) {
+	pieces, err := parser.SplitStatementToPieces(text)
+	if err != nil {
+		return []string{text}
+	}
+	for _, one := range pieces {
+		if one = strings.TrimSpace(one); one != "" {
+			statements = append(statements, one)
+		}
+	}
+	return statements
+}
+
 // Statement is a parsed statement.
 type Statement struct {
 	// AST is the statement with its SELECTs numbered by comments.
