@@ -59,6 +59,7 @@ type Engine struct {
 
 	losses lossCache
 
+	holdings   holdings
 	works      watched
 	statements queryLog
 
@@ -97,6 +98,7 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 	if e.duck, err = openDuck(cfg, []string{root}); err != nil {
 		return nil, err
 	}
+	e.holdings.limit = cfg.MemoryLimit / 8
 	if err := e.setVariables(); err != nil {
 		e.duck.close()
 		return nil, err
@@ -120,8 +122,10 @@ func (e *Engine) Close() error {
 // functions and guarded parser.
 func (e *Engine) SQL() *sqle.Engine { return e.sql }
 
-// Session makes a connection's session.
-func (e *Engine) Session(base *sql.BaseSession) sql.Session { return &session{BaseSession: base} }
+// Session makes a connection's session, a Share of which must be released.
+func (e *Engine) Session(base *sql.BaseSession) sql.Session {
+	return &session{BaseSession: base, Share: e.Share()}
+}
 
 // setVariables registers our session variables and fixes those whose defaults
 // are unsafe or give wrong answers. go-mysql-server keeps them per process.
