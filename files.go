@@ -53,8 +53,15 @@ func runFiles(_ context.Context, p *program, families []string) error {
 	asSQL, _ := p.flags.GetBool("sql")
 	switch {
 	case !asSQL:
+		older := 0
 		for _, f := range files {
 			fmt.Fprintln(p.stdout, f.Path)
+			if f.Older {
+				older++
+			}
+		}
+		if older > 0 {
+			fmt.Fprintf(p.stderr, "wiresql files: %d of %d files were written before files had checksums: damage in them may not show\n", older, len(files))
 		}
 	case len(files) == 0:
 		return fmt.Errorf("there are no files of %s yet", strings.Join(families, " and "))

@@ -69,7 +69,7 @@ var importRules = []importRule{
 		"row files are the archive's, and of those who read and write rows in it"},
 	{module + "/tables/archive/pcap", []string{".", "engine", "capture/...", "tables/archive"},
 		"captures are the archive's, and of those who handle packets"},
-	{module + "/tables/archive/sums", []string{"engine", "tables/archive", "tables/archive/rows"},
+	{module + "/tables/archive/sums", []string{"engine", "tables/archive", "tables/archive/rows", "tables/archive/pcap"},
 		"who reads the archive's files checks what it reads"},
 	{module + "/tables/archive/samples", []string{"tables/archive tests", "tables/archive/rows tests", "tables/archive/pcap tests", ". tests"},
 		"rows for tests and benchmarks"},

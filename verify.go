@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+
+	"github.com/spf13/pflag"
 
 	"github.com/wiresql/wiresql/tables/archive"
 )
@@ -11,7 +14,10 @@ import (
 func verifyCommand() *command {
 	return &command{
 		summary: "read every file of the archive and print what is not as it was written; exit code 3 if anything is",
-		run:     runVerify,
+		flags: func(f *pflag.FlagSet) {
+			f.Bool("json", false, "print JSON: an object for each thing that is wrong, and one of what was read")
+		},
+		run: runVerify,
 	}
 }
 
@@ -26,20 +32,63 @@ func runVerify(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	defer a.Close()
-	v, err := a.Verify(ctx, func(d archive.Damage) { writeDamage(p.stdout, &d) })
+	asJSON, _ := p.flags.GetBool("json")
+	tell, sum := writeDamage, writeVerified
+	if asJSON {
+		tell, sum = jsonDamage, jsonVerified
+	}
+	v, err := a.Verify(ctx, func(d archive.Damage) { tell(p.stdout, &d) })
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stdout, `row files: %d of %d bytes, %d of them without checksums, %d in no ledger
-packet files: %d of %d bytes, %d of them without checksums
-captures in place: %d, by size, time and both ends
-ledgers: %d
-wrong: %d
-`, v.Files, v.Bytes, v.Older, v.Unlisted, v.Segments, v.SegmentBytes, v.OlderSegments, v.InPlace, v.Ledgers, v.Wrong)
+	sum(p.stdout, &v)
 	if v.Wrong > 0 {
 		return exitError(exitDamaged)
 	}
 	return nil
+}
+
+func writeVerified(w io.Writer, v *archive.Verified) {
+	fmt.Fprintf(w, `row files: %d of %d bytes, %d of them without checksums, %d in no ledger
+packet files: %d of %d bytes, %d of them without checksums
+captures in place: %d, %d without checksums
+ledgers: %d
+wrong: %d
+`, v.Files, v.Bytes, v.Older, v.Unlisted, v.Segments, v.SegmentBytes, v.OlderSegments, v.InPlace, v.OlderInPlace, v.Ledgers, v.Wrong)
+}
+
+// jsonDamage prints what is wrong with a file as an object. What is not known is
+// null.
+func jsonDamage(w io.Writer, d *archive.Damage) {
+	out := struct {
+		Family *string `json:"family"`
+		File   *string `json:"file"` // relative to the archive
+		Reason string  `json:"reason"`
+		From   *string `json:"from"`
+		To     *string `json:"to"`
+		Rows   *int64  `json:"rows"`
+		Stray  bool    `json:"nothing_is_missing"`
+	}{Reason: d.Reason, Stray: d.Stray}
+	if d.Family != "" {
+		out.Family = (*string)(&d.Family)
+	}
+	if d.File != "" {
+		out.File = &d.File
+	}
+	if d.Times() {
+		from, to := clock(d.From), clock(d.To)
+		out.From, out.To = &from, &to
+	}
+	if d.Rows >= 0 {
+		out.Rows = &d.Rows
+	}
+	writeObject(w, out)
+}
+
+func jsonVerified(w io.Writer, v *archive.Verified) { writeObject(w, v) }
+
+func writeObject(w io.Writer, v any) {
+	_ = json.NewEncoder(w).Encode(v) // of plain values; who closed the output reads no more
 }
 
 // writeDamage prints what is wrong with a file: its family, its path within the

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,6 +99,36 @@ func TestVerify(t *testing.T) {
 		if code, _, stderr := runProgram(t, nil, append([]string{"verify", "--data", data}, bad...)...); code != 1 || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("%v: exit code %d, %q", bad, code, stderr)
 		}
+	}
+}
+
+// TestVerifyAsJSON: an object for each thing that is wrong, and one of what was
+// read.
+func TestVerifyAsJSON(t *testing.T) {
+	t.Parallel()
+	data := everyFamily(t)
+	paths, err := filepath.Glob(filepath.Join(data, "flows/*/*/*/*.parquet"))
+	if err != nil || len(paths) == 0 {
+		t.Fatal(paths, err)
+	}
+	if err := os.Truncate(paths[0], 1000); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := runProgram(t, nil, "verify", "--json", "--data", data)
+	var found, sum map[string]any
+	d := json.NewDecoder(strings.NewReader(stdout))
+	if err := errors.Join(d.Decode(&found), d.Decode(&sum)); err != nil || d.More() || code != exitDamaged || stderr != "" {
+		t.Fatalf("exit code %d, %v: %s%s", code, err, stdout, stderr)
+	}
+	name, _ := filepath.Rel(data, paths[0])
+	rows, _ := found["rows"].(float64)
+	from, _ := found["from"].(string)
+	if found["family"] != "flows" || found["file"] != name || !strings.HasPrefix(fmt.Sprint(found["reason"]), "at byte 992: ") ||
+		rows < 1 || len(from) < len("2006-01-02 15:04:05") || found["nothing_is_missing"] != false {
+		t.Errorf("%v", found)
+	}
+	if sum["wrong"] != 1.0 || sum["row_files"].(float64) < 10 || sum["packet_files"].(float64) < 1 || sum["row_files_without_checksums"] != 0.0 {
+		t.Errorf("%v", sum)
 	}
 }
 

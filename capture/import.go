@@ -346,7 +346,11 @@ func (im *importer) setSource(s *source) error {
 // file reads one file into the batch. An error means that nothing more can be
 // imported.
 func (im *importer) file(s *source) error {
-	r, err := pcap.Open(s.path)
+	open := pcap.Open
+	if im.cfg.InPlace {
+		open = archive.OpenCapture
+	}
+	r, err := open(s.path)
 	if err != nil {
 		im.refuse(s, err)
 		return nil

@@ -284,6 +284,9 @@ func (t tableRead) String() string {
 	if t.Families != "" {
 		s += " (" + t.Families + ")"
 	}
+	if t.Older > 0 {
+		s += fmt.Sprintf(", %s without checksums", grouped(int64(t.Older)))
+	}
 	if t.Looked {
 		return s + fmt.Sprintf(", %s looked up, %s", quantity(t.Rows, "row"), byteText(t.Bytes))
 	}

@@ -60,6 +60,7 @@ type tableRead struct {
 	InMemory bool   `json:"in_memory,omitempty"`
 	Files    int    `json:"files"`
 	AllFiles int    `json:"all_files"`
+	Older    int    `json:"files_without_checksums,omitempty"` // of those read
 	Families string `json:"families,omitempty"`
 	Rows     int64  `json:"rows"` // in the files; of a lookup, those found
 	Looked   bool   `json:"looked_up,omitempty"`
@@ -155,6 +156,11 @@ func (r *reading) describe(snap *snapshot) (tableRead, error) {
 	var each []string
 	for _, f := range r.families {
 		t.Files, t.AllFiles = t.Files+len(f.read), t.AllFiles+f.files
+		for _, one := range f.read {
+			if one.Older {
+				t.Older++
+			}
+		}
 		each = append(each, fmt.Sprintf("%s %d of %d", f.family, len(f.read), f.files))
 	}
 	if len(each) > 1 {

@@ -253,7 +253,7 @@ type Segment struct {
 	// link types and time resolutions per section; see pcap.Layout.
 	Layout []byte `col:"layout"`
 	// Sums are checksums of the file's blocks, taken as they were written; see
-	// archive.packetBlock. NULL for captures in place, and in older files.
+	// archive.packetBlock. NULL in older files.
 	Sums []byte `col:"sums"`
 }
 

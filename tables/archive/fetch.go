@@ -77,19 +77,11 @@ func stretches(refs []Ref) iter.Seq[span] {
 }
 
 // whole is a stretch with the rest of the blocks it begins and ends in, as it is
-// read where blocks have checksums. Stretches are farther apart than that adds.
-func (s span) whole(block int64) span {
-	s.start -= s.start % block
-	s.end += (block - s.end%block) % block
+// read, since blocks have checksums. Stretches are farther apart than that adds.
+func (s span) whole() span {
+	s.start -= s.start % packetBlock
+	s.end += (packetBlock - s.end%packetBlock) % packetBlock
 	return s
-}
-
-// blockOf is the length of the blocks of a segment that are read whole.
-func blockOf(s *SegmentInfo) int64 {
-	if s.InPlace { // it has no checksums
-		return 1
-	}
-	return packetBlock
 }
 
 // through tells whether a segment is read through from its first stretch to
@@ -141,12 +133,12 @@ func EstimateFetch(c *Catalog, refs []Ref) FetchStats {
 				first = one
 			}
 			last = one
-			one = one.whole(blockOf(s))
+			one = one.whole()
 			bytes += max(0, min(one.end, s.Bytes)-one.start)
 			n++
 		}
 		if through(n, first.start, last.end) {
-			one := span{start: first.start, end: last.end}.whole(blockOf(s))
+			one := span{start: first.start, end: last.end}.whole()
 			n, bytes = 1, min(one.end, s.Bytes)-one.start
 		}
 		stats.Ranges += n
@@ -191,7 +183,7 @@ func (a *Archive) Fetch(ctx context.Context, c *Catalog, refs []Ref, fn func(r R
 			stats.Damage[number] = err
 			return nil
 		}
-		f.file, f.layout, f.segment, f.table, f.block = file, layout, number, table, blockOf(s)
+		f.file, f.layout, f.segment, f.table = file, layout, number, table
 		return f.read(refs)
 	})
 	return stats, err
@@ -206,7 +198,6 @@ type fetcher struct {
 	layout  *pcap.Layout
 	segment uint32
 	table   *sums.Table // nil: it has no checksums
-	block   int64       // what is read is whole blocks
 
 	list []span
 	at   int // of list, being read
@@ -220,7 +211,7 @@ type fetcher struct {
 func (f *fetcher) read(refs []Ref) error {
 	list := spans(refs)
 	for i := range list {
-		list[i] = list[i].whole(f.block)
+		list[i] = list[i].whole()
 	}
 	f.list, f.told = list, 0
 	f.stats.Ranges += len(list)
@@ -290,7 +281,7 @@ func (f *fetcher) window(off int64, n int, end int64) []byte {
 	if off >= f.start && off+int64(n) <= f.start+int64(len(f.buf)) {
 		return f.buf[off-f.start:]
 	}
-	part := span{start: off, end: off + max(int64(n), min(end-off, readChunk))}.whole(f.block)
+	part := span{start: off, end: off + max(int64(n), min(end-off, readChunk))}.whole()
 	size := int(part.end - part.start)
 	if cap(f.buf) < size {
 		f.buf = make([]byte, size, max(2*size, 64<<10))

@@ -177,7 +177,7 @@ func adopt(t testing.TB, a *Archive, path string) (ids []tables.ID, packets []pc
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := pcap.Open(path)
+	r, err := OpenCapture(path)
 	if err != nil {
 		t.Fatal(err)
 	}

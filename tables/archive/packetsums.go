@@ -9,6 +9,7 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive/disk"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
 	"github.com/wiresql/wiresql/tables/archive/rows"
 	"github.com/wiresql/wiresql/tables/archive/sums"
 )
@@ -17,6 +18,10 @@ import (
 // read of it, so blocks are smaller than those of row files. The sums are 0.05 %
 // of the packets; they stand in the segment's row and are read when it is.
 const packetBlock = 8 << 10
+
+// OpenCapture opens a capture that is to be read in place: it takes the checksums of
+// the file's blocks as it is read.
+func OpenCapture(path string) (*pcap.Reader, error) { return pcap.OpenSummed(path, packetBlock) }
 
 // maxTables bounds the segments whose checksums are in memory, 512 KiB for a
 // GiB of packets. When there are more, all go, and those still asked for come
@@ -62,9 +67,6 @@ func readSegments(f rows.File, columns ...string) (list []tables.Segment, err er
 
 // tableOf returns the checksums of a segment that is open; nil when it has none.
 func (a *Archive) tableOf(s *SegmentInfo, file disk.File) (*sums.Table, error) {
-	if s.InPlace {
-		return nil, nil
-	}
 	st, err := file.Stat()
 	if err != nil {
 		return nil, err

@@ -333,7 +333,7 @@ func (tx *Tx) Adopt(path, sensor, site string) (*Adoption, error) {
 }
 
 // Finish records the capture in the batch, once r has read it to its end or to
-// its damage.
+// its damage; r is of OpenCapture.
 func (ad *Adoption) Finish(r *pcap.Reader) error {
 	f, err := ad.tx.a.disk.Open(ad.path)
 	if err != nil {
@@ -351,9 +351,13 @@ func (ad *Adoption) Finish(r *pcap.Reader) error {
 	if err != nil {
 		return err
 	}
+	table, summed := r.Sums()
+	if table != nil && summed != ad.size {
+		return fmt.Errorf("%s: changed while it was read", ad.path)
+	}
 	s := r.Stats()
 	row := tables.Segment{Segment: int32(ad.Segment), Kind: r.Format(), Sensor: ad.sensor, Site: ad.site,
-		Path: ad.path, InPlace: true, Packets: s.Packets, Bytes: ad.size, MTime: ad.mtime, Check: check, Layout: r.Layout()}
+		Path: ad.path, InPlace: true, Packets: s.Packets, Bytes: ad.size, MTime: ad.mtime, Check: check, Layout: r.Layout(), Sums: table}
 	if s.Packets > 0 {
 		row.TS, row.TSEnd = tables.Some(tables.Time(s.First/1000)), tables.Some(tables.Time(s.Last/1000))
 	}

@@ -21,13 +21,20 @@ import (
 type Verified struct {
 	// Row files that count, how many of them earlier versions wrote, without
 	// checksums of all bytes, and how many no ledger names.
-	Files, Bytes, Older, Unlisted int64
+	Files    int64 `json:"row_files"`
+	Bytes    int64 `json:"row_bytes"`
+	Older    int64 `json:"row_files_without_checksums"`
+	Unlisted int64 `json:"row_files_in_no_ledger"`
 	// Packet segments of the archive's own, and those without checksums.
-	Segments, SegmentBytes, OlderSegments int64
-	// Captures in place, of which size, time and both ends are compared.
-	InPlace int64
-	Ledgers int64
-	Wrong   int64 // things that were found
+	Segments      int64 `json:"packet_files"`
+	SegmentBytes  int64 `json:"packet_bytes"`
+	OlderSegments int64 `json:"packet_files_without_checksums"`
+	// Captures in place, and those without checksums, of which size, time and
+	// both ends are compared.
+	InPlace      int64 `json:"captures_in_place"`
+	OlderInPlace int64 `json:"captures_in_place_without_checksums"`
+	Ledgers      int64 `json:"ledgers"`
+	Wrong        int64 `json:"wrong"` // things that were found
 }
 
 // verifying is a Verify under way.
@@ -221,9 +228,6 @@ func (v *verifying) packets(c *Catalog, s *SegmentInfo) error {
 		return err
 	}
 	defer file.Close()
-	if s.InPlace {
-		return nil
-	}
 	st, err := file.Stat()
 	if err != nil {
 		return err
@@ -233,6 +237,10 @@ func (v *verifying) packets(c *Catalog, s *SegmentInfo) error {
 	}
 	table, err := readPacketTable(s, true)
 	if err != nil || table == nil || v.told[v.relative(s.rows.Path)] { // of a damaged row nothing is believed
+		if s.InPlace {
+			v.sum.OlderInPlace++
+			return err
+		}
 		v.sum.OlderSegments++
 		return v.Walk(v.ctx, c, s.Number(), func(r *pcap.Record) error {
 			if v.pace == nil {

@@ -1,10 +1,6 @@
 package pcap
 
-import (
-	"io"
-
-	"github.com/zeebo/xxh3"
-)
+import "io"
 
 const (
 	// aheadChunk is read at a time, and aheadChunks wait to be taken.
@@ -27,9 +23,9 @@ type chunkAhead struct {
 	err   error
 }
 
-// newReadAhead reads src until its end or until close. hash, if not nil, belongs to
-// the goroutine until an error was read.
-func newReadAhead(src io.Reader, hash *xxh3.Hasher128) *readAhead {
+// newReadAhead reads src until its end or until close. passed, if not nil, is called
+// with what was read, by the goroutine until an error was read.
+func newReadAhead(src io.Reader, passed func([]byte)) *readAhead {
 	a := &readAhead{full: make(chan chunkAhead, aheadChunks), free: make(chan []byte, aheadChunks+1), quit: make(chan struct{}), done: make(chan struct{})}
 	for range aheadChunks {
 		a.free <- make([]byte, aheadChunk)
@@ -44,8 +40,8 @@ func newReadAhead(src io.Reader, hash *xxh3.Hasher128) *readAhead {
 				return
 			}
 			n, err := src.Read(buf)
-			if hash != nil {
-				hash.Write(buf[:n])
+			if passed != nil {
+				passed(buf[:n])
 			}
 			select {
 			case a.full <- chunkAhead{buf[:n], err}:

@@ -14,6 +14,7 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive/disk"
+	"github.com/wiresql/wiresql/tables/archive/sums"
 )
 
 const (
@@ -109,6 +110,16 @@ func Open(path string) (*Reader, error) {
 	return begin(&Reader{path: path, file: &countedFile{File: f}})
 }
 
+// OpenSummed is Open of a file whose blocks' checksums are taken as it is read;
+// see Sums.
+func OpenSummed(path string, block int) (*Reader, error) {
+	f, err := disk.Real{}.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return begin(&Reader{path: path, file: &countedFile{File: f}, in: stream{sums: &sums.Writer{Block: block}}})
+}
+
 // Packets is Open of a file that is open already, to be read for its packets
 // alone: it gets no ContentID. The Reader closes the file, also when it fails.
 func Packets(file disk.File) (*Reader, error) {
@@ -178,11 +189,11 @@ func (r *Reader) open() error {
 // Ahead has the file read in a goroutine of its own from here on, ahead of what is
 // asked for: for who reads all of it.
 func (r *Reader) Ahead() {
-	var hash *xxh3.Hasher128
-	if !r.in.unhashed {
-		hash = &r.in.hash
+	passed := r.in.passed
+	if r.in.unhashed {
+		passed = nil
 	}
-	r.ahead = newReadAhead(r.in.src, hash)
+	r.ahead = newReadAhead(r.in.src, passed)
 	r.in.src, r.in.unhashed = r.ahead, true
 }
 
@@ -364,6 +375,16 @@ func (r *Reader) ContentID() string {
 	return fmt.Sprintf("%x", h[:])
 }
 
+// Sums are the checksums of the file's blocks, and how many bytes they are of, all
+// of it read to the end: nil unless it was opened by OpenSummed.
+func (r *Reader) Sums() (table []byte, size int64) {
+	r.in.drain()
+	if r.in.sums == nil {
+		return nil, 0
+	}
+	return r.in.sums.Table(nil), r.in.sums.Size()
+}
+
 // Layout encodes what decoding a record in the middle of this file takes.
 // Call it after Next has returned an error.
 func (r *Reader) Layout() []byte { return r.layout.Encode() }
@@ -388,6 +409,7 @@ type stream struct {
 	base int64 // offset of buf[0]
 	err  error // sticky, io.EOF included
 	hash xxh3.Hasher128
+	sums *sums.Writer // nil: nobody wants them
 	// unhashed streams are read for their packets only.
 	unhashed bool
 }
@@ -410,7 +432,7 @@ func (s *stream) need(n int) []byte {
 	for idle := 0; s.w < n && s.err == nil; {
 		got, err := s.src.Read(s.buf[s.w:])
 		if !s.unhashed {
-			s.hash.Write(s.buf[s.w : s.w+got])
+			s.passed(s.buf[s.w : s.w+got])
 		}
 		s.w += got
 		s.err = err
@@ -421,6 +443,14 @@ func (s *stream) need(n int) []byte {
 		}
 	}
 	return s.buf[s.r:s.w]
+}
+
+// passed takes in the stream's next bytes.
+func (s *stream) passed(b []byte) {
+	s.hash.Write(b)
+	if s.sums != nil {
+		s.sums.Add(b)
+	}
 }
 
 func (s *stream) skip(n int) { s.r += n }

@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"bytes"
 	"io"
 	"slices"
 	"strings"
@@ -29,6 +30,8 @@ type File struct {
 	// since they were written. Files with the same columns share the list.
 	Columns []string
 	Origin  Origin
+	// Older files have no checksums of all their bytes.
+	Older bool
 }
 
 // open opens the file.
@@ -52,7 +55,7 @@ func Stat(f File, family *tables.Family) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	f.Footer = sums.Of(footer)
+	f.Footer, f.Older = sums.Of(footer), !bytes.Contains(footer, []byte(sumsKey))
 	if !family.Sparse && hasAll(f.Columns, family) {
 		f.Columns = nil
 	}
