@@ -232,19 +232,24 @@ func TestKnownDamage(t *testing.T) {
 	}
 }
 
-// TestImportWithoutIP: a capture that leads to no connection says so, and the
-// statement it names says why. 0x8926 is Cisco's VN-tag; link type 239 NFLOG.
+// TestImportWithoutIP: a capture that leads to no connection says so and why, and
+// so does the statement it names.
 func TestImportWithoutIP(t *testing.T) {
 	frame := bytes.Repeat([]byte{0xaa}, 46)
-	copy(frame[12:], []byte{0x89, 0x26})
 	tagged := pcapBytes(pcapRecord(1, 46, 46, frame))
 	strange := bytes.Clone(tagged)
-	strange[20] = 239
-	for want, data := range map[string][]byte{"35110,,1": tagged, ",link type not known,1": strange} {
-		path, dir := writeTemp(t, "odd.pcap", data), t.TempDir()
+	strange[20] = 253
+	for want, c := range map[string]struct {
+		data []byte
+		why  string
+	}{
+		"43690,ethertype not decoded,1": {tagged, "EtherType 0xaaaa"},
+		",link type not known,1":        {strange, "link type 253 (NETLINK)"},
+	} {
+		path, dir := writeTemp(t, "odd.pcap", c.data), t.TempDir()
 		code, out, complaint := runTimed(t, "import", "--data", dir, "--no-sync", path)
 		_, statement, said := strings.Cut(out, "no packet of them is IP that can be read: ")
-		if code != 0 || complaint != "" || !said {
+		if code != exitDamaged || complaint != path+": 1 of 1 packets have "+c.why+", not decoded\n" || !said {
 			t.Fatalf("exit %d: %s%s", code, out, complaint)
 		}
 		if got := archived(t, dir, strings.TrimSpace(statement)); got != want {

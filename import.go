@@ -22,7 +22,8 @@ import (
 )
 
 // Exit codes of import: 0 when all files are whole, 1 when nothing was
-// imported, 3 when something was and damage is reported.
+// imported, 3 when something was and damage, or packets that are not decoded, are
+// reported.
 const exitDamaged = 3
 
 // importMemory is how far the heap may grow before it is collected more often
@@ -87,7 +88,7 @@ func runImport(ctx context.Context, p *program, args []string) error {
 	switch {
 	case report.Imported+report.Known == 0 && report.Packets == 0:
 		return exitError(1)
-	case !report.Whole():
+	case !report.Whole() || !report.Decoded():
 		return exitError(exitDamaged)
 	}
 	return nil
@@ -105,6 +106,9 @@ func (p *program) importFiles(ctx context.Context, a *archive.Archive, cfg captu
 			fmt.Fprintf(p.stderr, "%s: %v\n", f.State, f.Err)
 		case f.State == capture.FileKnown:
 			fmt.Fprintf(p.stdout, "%s: %s\n", f.Path, f.State)
+		}
+		if f.NotDecoded != "" {
+			fmt.Fprintf(p.stderr, "%s: %s\n", f.Path, f.NotDecoded)
 		}
 	}
 	if err != nil {

@@ -89,7 +89,8 @@ type importer struct {
 	tx      *archive.Tx
 	batch   []imported
 	batchAt tables.Time
-	filling int64 // bytes in the batch
+	cover   *coverage // of the file being imported
+	filling int64     // bytes in the batch
 
 	progress  Progress
 	reported  time.Time
@@ -282,7 +283,7 @@ func (im *importer) nextUnknown(list []*source) (next *source, rest []*source, e
 			im.replays = append(im.replays, s)
 		}
 		im.cfg.Logger.Info("capture file is known", "file", s.path, "as", row.File)
-		known := FileReport{Path: s.path, State: FileKnown, Packets: row.Packets}
+		known := FileReport{Path: s.path, State: FileKnown, Packets: row.Packets, NotDecoded: row.NotDecoded}
 		if row.Damage != "" {
 			known.Err = &pcap.DamageError{File: s.path, Offset: row.DamageOffset.V, Reason: row.Damage}
 		}
@@ -391,6 +392,8 @@ func (im *importer) file(s *source) error {
 		}
 	}
 	cover := coverage{sensor: im.cfg.Sensor}
+	im.cover = &cover
+	defer func() { im.cover = nil }()
 	err = im.packets(r, s, func(rec *pcap.Record) (tables.ID, error) {
 		cover.add(rec)
 		return place(rec)
@@ -424,6 +427,9 @@ func (im *importer) file(s *source) error {
 	if st.Packets > 0 {
 		f.row.TS, f.row.TSEnd = tables.Some(tables.TimeOf(st.First)), tables.Some(tables.TimeOf(st.Last))
 	}
+	missed := cover.allMissed()
+	f.row.Undecoded, f.row.NotDecoded = tables.Some(missed.total()), missed.text(st.Packets)
+	f.report.NotDecoded = f.row.NotDecoded
 	if damage != nil {
 		f.row.State, f.row.Damage, f.row.DamageOffset = tables.ImportDamaged, damage.Reason, tables.Some(damage.Offset)
 		f.report.State, f.report.Err = FileDamaged, damage
@@ -484,6 +490,9 @@ func (im *importer) packets(r *pcap.Reader, s *source, place func(*pcap.Record) 
 			}
 			p.TS, p.Data, p.Length, p.Header = rec.TS, rec.Data, rec.Length, &im.headers[i]
 			tables.Decode(rec.Link, rec.Data, rec.Length, p.Header)
+			if im.cover != nil {
+				im.cover.notDecoded(rec, p.Header)
+			}
 		}
 		if err := im.meter.Packets(im.batched[:k]); err != nil {
 			return err

@@ -140,6 +140,7 @@ func (l *live) packet(rec *pcap.Record, h *tables.Header) error {
 	l.stats.Packets++
 	l.stats.Bytes += int64(rec.Length)
 	tables.Decode(rec.Link, rec.Data, rec.Length, h)
+	l.cover.notDecoded(rec, h)
 	return l.meter.Packet(&Packet{TS: rec.TS, Header: h, Data: rec.Data, Length: rec.Length, ID: tables.PacketID(segment, offset)})
 }
 

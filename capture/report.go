@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"slices"
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
@@ -32,7 +33,9 @@ type FileReport struct {
 	Path    string
 	State   string
 	Packets int64
-	Err     error // *pcap.DamageError when damaged, also when known before; why when refused
+	// NotDecoded says which packets can't be told to hold no IP, empty when all can.
+	NotDecoded string
+	Err        error // *pcap.DamageError when damaged, also when known before; why when refused
 }
 
 // Report sums up an Import.
@@ -55,6 +58,11 @@ type Report struct {
 // Whole tells that all files were imported, or known before, without damage.
 func (r *Report) Whole() bool { return r.Damaged == 0 && r.Refused == 0 && r.KnownDamaged == 0 }
 
+// Decoded tells that of all packets is known which IP they hold, if any.
+func (r *Report) Decoded() bool {
+	return !slices.ContainsFunc(r.Files, func(f FileReport) bool { return f.NotDecoded != "" })
+}
+
 func (r *Report) add(f FileReport) {
 	r.Files = append(r.Files, f)
 	switch f.State {
@@ -76,6 +84,7 @@ func (r *Report) add(f FileReport) {
 type coverage struct {
 	sensor string
 	of     []tables.Coverage // by interface
+	missed []undecoded       // the same; may be shorter
 }
 
 // maxCoverage bounds the interfaces of a file that get rows of their own; the
@@ -97,6 +106,29 @@ func (c *coverage) add(rec *pcap.Record) {
 	row.Bytes += int64(rec.Length)
 }
 
+// notDecoded counts a packet that was added, if it is one that is not decoded.
+func (c *coverage) notDecoded(rec *pcap.Record, h *tables.Header) {
+	if !h.Err.Undecoded() {
+		return
+	}
+	i := min(rec.Interface, maxCoverage-1)
+	for len(c.missed) <= i {
+		c.missed = append(c.missed, undecoded{})
+	}
+	c.missed[i].add(rec.Link, h)
+}
+
+// allMissed are the packets of all interfaces that were not decoded.
+func (c *coverage) allMissed() undecoded {
+	all := undecoded{}
+	for _, u := range c.missed {
+		for o, n := range u {
+			all[o] += n
+		}
+	}
+	return all
+}
+
 func (c *coverage) rows(interfaces []pcap.Interface) []tables.Coverage {
 	var out []tables.Coverage
 	for i, row := range c.of {
@@ -105,6 +137,10 @@ func (c *coverage) rows(interfaces []pcap.Interface) []tables.Coverage {
 		}
 		if i < len(interfaces) {
 			row.Drops = interfaces[i].Drops
+		}
+		row.Undecoded = tables.Some(int64(0))
+		if i < len(c.missed) {
+			row.Undecoded, row.NotDecoded = tables.Some(c.missed[i].total()), c.missed[i].text(row.Packets)
 		}
 		out = append(out, row)
 	}

@@ -2,6 +2,7 @@ package tables
 
 import (
 	"encoding/binary"
+	"fmt"
 	"strconv"
 )
 
@@ -296,6 +297,16 @@ var etherNames = map[uint16]string{
 	0x88cc: "LLDP", 0x88d9: "LLTD", 0x88e1: "HomePlug AV", 0x88e5: "MACsec", 0x88e7: "PBB", etherFabric: "FabricPath", etherCMD: "Cisco metadata", etherVNTag: "VN-tag",
 	0x88f5: "MVRP", 0x88f7: "PTP", 0x8902: "CFM", 0x8906: "FCoE", 0x8914: "FCoE init",
 	0x8915: "RoCE", 0x893a: "IEEE 1905", 0x9000: "loopback test",
+}
+
+// EtherTypeName is an EtherType in hexadecimal and, where it is known, by name:
+// 0x88cc (LLDP).
+func EtherTypeName(etherType uint16) string {
+	text := fmt.Sprintf("0x%04x", etherType)
+	if name := etherNames[etherType]; name != "" {
+		text += " (" + name + ")"
+	}
+	return text
 }
 
 func appendEtherInfo(dst []byte, etherType uint16) []byte {

@@ -365,6 +365,8 @@ var OpsImports = &Relation{Schema: Ops, Name: "imports",
 		{Name: "flow_rows", Kind: BigInt, NotNull: true, Unit: "rows", Doc: "flow rows written with the file's batch"},
 		{Name: "damage_offset", Kind: BigInt, Unit: "bytes", Doc: "where the damage starts in the decompressed file"},
 		{Name: "damage", Kind: Text, Size: 1024, Doc: "what is wrong there"},
+		{Name: "undecoded", Kind: BigInt, Unit: "packets", Doc: "packets in which IP may be that was not found: of a link type, EtherType or protocol that is not decoded, or encrypted below IP; NULL in files of before it was counted"},
+		{Name: "not_decoded", Kind: Text, Size: 1024, Doc: "which those are; NULL when all packets were decoded"},
 		{Name: "imported_at", Kind: Timestamp, NotNull: true, Doc: "when"},
 	}}
 
@@ -395,6 +397,8 @@ var OpsCoverage = &Relation{Schema: Ops, Name: "coverage",
 		{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets recorded"},
 		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "their length on the wire"},
 		{Name: "drops", Kind: BigInt, Unit: "packets", Doc: "packets the source says it lost; NULL when it does not say"},
+		{Name: "undecoded", Kind: BigInt, Unit: "packets", Doc: "packets in which IP may be that was not found: of a link type, EtherType or protocol that is not decoded, or encrypted below IP; NULL in files of before it was counted"},
+		{Name: "not_decoded", Kind: Text, Size: 1024, Doc: "which those are; NULL when all packets were decoded"},
 	}}
 
 // OpsExporters is who sends flow records, and what was lost of them.

@@ -226,6 +226,8 @@ type Import struct {
 	Rows         int64      `col:"rows"`  // flow rows written for the batch the file was in
 	DamageOffset Opt[int64] `col:"damage_offset"`
 	Damage       string     `col:"damage"`
+	Undecoded    Opt[int64] `col:"undecoded"`   // packets in which IP may be that was not found
+	NotDecoded   string     `col:"not_decoded"` // which, in words
 	ImportedAt   Time       `col:"imported_at"` // the same for all files of a batch
 	// Stream is the same for all files of one command: the content id of the
 	// first. Unfinished: more of them were to follow this batch. If none did,
@@ -267,6 +269,9 @@ type Coverage struct {
 	Packets   int64      `col:"packets"`
 	Bytes     int64      `col:"bytes"`
 	Drops     Opt[int64] `col:"drops"` // NULL when the source does not say
+	// As of Import.
+	Undecoded  Opt[int64] `col:"undecoded"`
+	NotDecoded string     `col:"not_decoded"`
 }
 
 // FlowSink takes the rows that the meter finishes. A call hands over the row,
