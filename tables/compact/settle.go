@@ -257,7 +257,7 @@ func (w *work) lookup() error {
 
 // find tells the book of a file's connections that have one of the values.
 func (w *work) find(f archive.File, column string, values []uint64) error {
-	if len(values) == 0 {
+	if values = rows.Possible(f.File, column, values); len(values) == 0 {
 		return nil
 	}
 	gone, err := replacedIn(w.ctx, w.cat, f)
@@ -298,7 +298,7 @@ func (w *work) reread() error {
 				cids = append(cids, o.CID)
 			}
 		}
-		if len(cids) == 0 {
+		if cids = rows.Possible(f.File, "cid", cids); len(cids) == 0 {
 			continue
 		}
 		moved, err := assignedIn(w.ctx, w.cat, f)

@@ -46,6 +46,7 @@ func (b *bench) collector(only string) error {
 		{"decode", c.decode},
 		{"storage", c.storage},
 		{"queries", c.questions},
+		{"keep", c.keep},
 	} {
 		if only != "" && !strings.Contains(","+only+",", ","+p.name+",") {
 			continue
@@ -110,7 +111,23 @@ type child struct {
 
 // listen starts a program and waits until it has a UDP socket at port.
 func (c *collect) listen(port int, name string, args ...string) (*child, error) {
-	f, err := os.Create(filepath.Join(c.dir, filepath.Base(name)+".log"))
+	p, err := c.start(filepath.Base(name), name, args...)
+	if err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if listening(port) {
+			p.start, err = used(p.cmd.Process.Pid)
+			return p, err
+		}
+	}
+	_, err = p.stop()
+	return nil, fmt.Errorf("%s %s does not listen at %d, see %s (%v)", name, strings.Join(args, " "), port, p.log.Name(), err)
+}
+
+// start starts a program that logs to a file.
+func (c *collect) start(what, name string, args ...string) (*child, error) {
+	f, err := os.Create(filepath.Join(c.dir, what+".log"))
 	if err != nil {
 		return nil, err
 	}
@@ -120,15 +137,7 @@ func (c *collect) listen(port int, name string, args ...string) (*child, error) 
 		f.Close()
 		return nil, err
 	}
-	p := &child{cmd: cmd, log: f}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if listening(port) {
-			p.start, err = used(cmd.Process.Pid)
-			return p, err
-		}
-	}
-	_, err = p.stop()
-	return nil, fmt.Errorf("%s %s does not listen at %d, see %s (%v)", name, strings.Join(args, " "), port, f.Name(), err)
+	return &child{cmd: cmd, log: f}, nil
 }
 
 // listening tells whether a UDP socket is bound to port.

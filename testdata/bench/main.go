@@ -28,6 +28,9 @@ type bench struct {
 	flows   int    // flows of the corpus for aggregates
 	runs    int
 
+	keepRate float64 // flows a second into record and compact
+	keepFor  time.Duration
+
 	server int // process of the one that is asked
 	rows   []row
 }
@@ -44,6 +47,8 @@ func main() {
 	flag.Int64Var(&b.large, "large", 5e9, "bytes of the large capture")
 	flag.IntVar(&b.flows, "flows", 10_000_000, "flows of the capture for aggregates")
 	flag.IntVar(&b.runs, "runs", 5, "runs of each measurement; the median counts")
+	flag.Float64Var(&b.keepRate, "rate", 200_000, "with -collector: flows a second beside compaction")
+	flag.DurationVar(&b.keepFor, "keep", 10*time.Minute, "with -collector: for so long")
 	collector := flag.Bool("collector", false, "measure the collector instead: testdata/bench/collect.go")
 	sql := &sqls{}
 	of := flag.Bool("sql", false, "measure SQL instead: testdata/bench/sql.go")

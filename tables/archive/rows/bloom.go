@@ -3,6 +3,7 @@ package rows
 import (
 	"encoding/binary"
 	"io"
+	"slices"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/bloom"
@@ -42,6 +43,22 @@ func ShareOf(f File, column string, value uint64) float64 {
 		}
 	}
 	return float64(n) / float64(len(groups))
+}
+
+// Possible returns those of many values that a column of f may hold, as MayContain
+// tells of one.
+func Possible(f File, column string, values []uint64) (possible []uint64) {
+	groups := filtersOf(f, column)
+	if len(groups) == 0 {
+		return values
+	}
+	for _, v := range values {
+		hash := hash64(int64(v))
+		if slices.ContainsFunc(groups, func(g bloom.SplitBlockFilter) bool { return g.Check(hash) }) {
+			possible = append(possible, v)
+		}
+	}
+	return possible
 }
 
 // filtersOf returns the filters of a column, one per row group, or none.

@@ -1,6 +1,9 @@
 package rows
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestBlooms(t *testing.T) {
 	flows := generateFlows(3000)
@@ -14,6 +17,17 @@ func TestBlooms(t *testing.T) {
 		if MayContain(f, "cid", flows[i].CID+1) {
 			wrong++
 		}
+	}
+	var asked, want []uint64
+	for i := range flows {
+		for _, v := range []uint64{flows[i].CID, flows[i].CID + 1} {
+			if asked = append(asked, v); MayContain(f, "cid", v) {
+				want = append(want, v)
+			}
+		}
+	}
+	if got := Possible(f, "cid", asked); !slices.Equal(got, want) {
+		t.Errorf("%d of %d values are possible, want %d", len(got), len(asked), len(want))
 	}
 	if wrong > len(flows)/20 {
 		t.Errorf("%d of %d absent values may be there", wrong, len(flows))
