@@ -98,7 +98,9 @@ func (s *snapshot) outside(p *pushdown.Plan) []string {
 
 // captured tells whether a relation's rows come from captured traffic, so that
 // no rows in a time nobody recorded means nothing.
-func captured(rel *tables.Relation) bool { return rel.Schema == tables.Main && rel != tables.Hosts }
+func captured(rel *tables.Relation) bool {
+	return rel.Schema == tables.Main && rel != tables.Hosts && !rel.Given
+}
 
 // reported tells whether a scan's rows may come from exporters.
 func reported(s *pushdown.ScanPlan) bool {

@@ -62,6 +62,8 @@ type Relation struct {
 	// Doc is the table's comment.
 	Doc     string
 	Columns []Column
+	// Given relations come from a file beside the archive.
+	Given bool
 }
 
 // Main is the schema of the relations people query, Ops that of the relations
