@@ -60,8 +60,10 @@ type Packet struct {
 	Header *tables.Header
 	Data   []byte // captured bytes of the frame
 	Length int    // bytes on the wire
-	// ID is the packet's position in the archive.
-	ID tables.ID
+	// ID is the packet's position in the archive. Lost tells that it has none:
+	// the packet was seen and could not be kept.
+	ID   tables.ID
+	Lost bool
 }
 
 // Sink takes the rows of a Meter, in the order they end.
@@ -182,7 +184,9 @@ func (m *Meter) Packets(list []Packet) error {
 // written.
 func (m *Meter) Packet(p *Packet) error {
 	ordinal := m.ordinal
-	m.ordinal++
+	if !p.Lost { // else it is no packet of its source
+		m.ordinal++
+	}
 	m.stats.Packets++
 	m.advance(p.TS)
 	if m.frags.oldest != m.frags.newest {
@@ -240,7 +244,7 @@ func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 	}
 	dir := int(side ^ c.client)
 
-	if c.positions.count > 0 {
+	if c.packets() > 0 {
 		switch {
 		case p.TS-c.first >= m.cfg.Active.Nanoseconds():
 			m.emit(n, c, endActive, false)
@@ -248,7 +252,7 @@ func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 			m.emit(n, c, endForced, false)
 		}
 	}
-	if c.positions.count == 0 {
+	if c.packets() == 0 {
 		m.piece(c, p, dir, ordinal)
 	}
 
@@ -265,7 +269,9 @@ func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 	if h.Fragment {
 		c.fragments++
 	}
-	c.positions.add(m.blocks, p.ID)
+	if !p.Lost {
+		c.positions.add(m.blocks, p.ID)
+	}
 
 	if tcp != nil {
 		closed := c.tcp.closed()
@@ -400,6 +406,24 @@ func (m *Meter) advance(ns int64) {
 	}
 }
 
+// Tick moves the clock ahead when no packet does, and ends what is over by then.
+// A packet of before may still come.
+func (m *Meter) Tick(ns int64) error {
+	if m.started && ns > m.clock {
+		m.astray, m.clock = false, ns
+		if s := seconds(ns); s != m.second {
+			m.turn(s)
+		}
+		if m.observer != nil {
+			m.observer.Tick(ns)
+		}
+	}
+	return m.err
+}
+
+// Clock is the meter's time.
+func (m *Meter) Clock() int64 { return m.clock }
+
 // turn moves the wheel to a second and looks at the slots on the way. When time
 // goes back there are none: what is far in the future then ends when its slot
 // comes round, or when its next packet comes.
@@ -477,7 +501,7 @@ func (m *Meter) evict() bool {
 // end writes the conversation's last row and forgets it.
 func (m *Meter) end(n uint32, reason endReason) {
 	c := m.table.at(n)
-	if c.positions.count > 0 {
+	if c.packets() > 0 {
 		m.emit(n, c, reason, true)
 	}
 	if c.named {
@@ -499,7 +523,7 @@ func (m *Meter) Cut(next int64) error {
 		m.advance(next)
 	}
 	m.table.all(m.second, func(n uint32) {
-		if c := m.table.at(n); c.positions.count > 0 {
+		if c := m.table.at(n); c.packets() > 0 {
 			m.emit(n, c, endForced, false)
 		}
 	})

@@ -61,7 +61,6 @@ type Engine struct {
 
 	losses lossCache
 
-	holdings   holdings
 	works      watched
 	statements queryLog
 
@@ -103,7 +102,6 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 	if e.duck, err = openDuck(cfg, []string{root}); err != nil {
 		return nil, err
 	}
-	e.holdings.limit = cfg.MemoryLimit / 8
 	if err := e.setVariables(); err != nil {
 		e.duck.close()
 		return nil, err
@@ -127,10 +125,8 @@ func (e *Engine) Close() error {
 // functions and guarded parser.
 func (e *Engine) SQL() *sqle.Engine { return e.sql }
 
-// Session makes a connection's session, a Share of which must be released.
-func (e *Engine) Session(base *sql.BaseSession) sql.Session {
-	return &session{BaseSession: base, Share: e.Share()}
-}
+// Session makes a connection's session.
+func (e *Engine) Session(base *sql.BaseSession) sql.Session { return &session{BaseSession: base} }
 
 // setVariables registers our session variables and fixes those whose defaults
 // are unsafe or give wrong answers. go-mysql-server keeps them per process.

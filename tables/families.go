@@ -40,17 +40,17 @@ const (
 
 // Families lists the families of an archive.
 var Families = []*Family{
-	{Name: "flows", Row: reflect.TypeFor[Flow](), Writer: Importer, Ladder: []Step{{"t", "t"}},
+	{Name: "flows", Row: reflect.TypeFor[Flow](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"t", "t"}},
 		Blooms: []string{"cid", "flow_id", "conn_id", "src_lo", "dst_lo"}},
 	{Name: "connections", Row: reflect.TypeFor[Connection](), Writer: Compactor, Ladder: []Step{{"t", "t"}, {"h", "h"}, {"d", "d"}},
 		Blooms: []string{"cid", "conn_id", "client_lo", "server_lo"}},
-	{Name: "other", Row: reflect.TypeFor[Other](), Writer: Importer, Ladder: []Step{{"e", "t"}, {"t", "t"}}},
-	{Name: "dns", Row: reflect.TypeFor[DNS](), Writer: Importer, Ladder: []Step{{"e", "t"}, {"t", "t"}},
+	{Name: "other", Row: reflect.TypeFor[Other](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}}},
+	{Name: "dns", Row: reflect.TypeFor[DNS](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}},
 		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "query"}},
-	{Name: "names", Row: reflect.TypeFor[Name](), Writer: Importer, Ladder: []Step{{"e", "t"}, {"t", "t"}}},
+	{Name: "names", Row: reflect.TypeFor[Name](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}}},
 	{Name: "imports", Row: reflect.TypeFor[Import](), Writer: Importer},
 	{Name: "segments", Row: reflect.TypeFor[Segment](), Writer: Importer},
-	{Name: "coverage", Row: reflect.TypeFor[Coverage](), Writer: Importer},
+	{Name: "coverage", Row: reflect.TypeFor[Coverage](), Writer: Importer, Ladder: []Step{{"m", "t"}, {"t", "t"}}},
 	{Name: "exports", Row: reflect.TypeFor[Export](), Writer: Collector, Ladder: []Step{{"m", "e"}, {"t", "h"}, {"h", "d"}, {"d", "d"}},
 		Blooms: []string{"cid", "conn_id", "src_lo", "dst_lo"}, Sparse: true},
 	{Name: "exporters", Row: reflect.TypeFor[Exporter](), Writer: Collector, Ladder: []Step{{"m", "e"}, {"e", "h"}, {"h", "d"}, {"d", "d"}}},

@@ -272,6 +272,11 @@ type Coverage struct {
 	// As of Import.
 	Undecoded  Opt[int64] `col:"undecoded"`
 	NotDecoded string     `col:"not_decoded"`
+	// Of the time that is not over: Log is the id of the sensor's log of packets,
+	// Commit the number of the commit up to which its rows are stored; see
+	// archive.Log.
+	Log    string     `col:"log"`
+	Commit Opt[int64] `col:"commit"`
 }
 
 // FlowSink takes the rows that the meter finishes. A call hands over the row,

@@ -76,6 +76,7 @@ type Archive struct {
 	found    findings
 	folders  map[string]*folder // what was listed, see list
 	readings uint64
+	journals map[string]*logJournal // that were read
 
 	cat      sync.Mutex
 	current  *Catalog

@@ -26,6 +26,8 @@ type SegmentInfo struct {
 	tables.Segment
 	AbsPath string
 	State   string
+	// Open: it is of a log, and grows. Packets and Bytes are what is durable.
+	Open bool
 
 	rows rows.File // its row is in
 }
@@ -39,6 +41,7 @@ type Catalog struct {
 	files     map[Family][]File
 	decisions map[string]File // by the range they are about
 	segments  []SegmentInfo   // ascending
+	sealed    []SegmentInfo   // those that have a row
 	missing   []uint32
 	wrong     map[Family][]Damage
 	damage    []Damage
@@ -67,7 +70,7 @@ func (c *Catalog) Segments() []SegmentInfo { return c.segments }
 
 // Segment finds a packet segment by its number.
 func (c *Catalog) Segment(n uint32) (*SegmentInfo, bool) {
-	i, ok := slices.BinarySearchFunc(c.segments, n, func(s SegmentInfo, n uint32) int { return cmp.Compare(s.Number(), n) })
+	i, ok := slices.BinarySearchFunc(c.segments, n, bySegmentNumber)
 	if !ok {
 		return nil, false
 	}
@@ -195,7 +198,7 @@ func (c *Catalog) equal(d *Catalog) bool {
 	return maps.EqualFunc(c.files, d.files, sameFiles) && slices.Equal(c.missing, d.missing) &&
 		slices.Equal(c.damage, d.damage) &&
 		slices.EqualFunc(c.segments, d.segments, func(x, y SegmentInfo) bool {
-			return x.Number() == y.Number() && x.State == y.State && x.AbsPath == y.AbsPath
+			return x.Number() == y.Number() && x.State == y.State && x.AbsPath == y.AbsPath && x.Bytes == y.Bytes
 		})
 }
 
@@ -238,11 +241,12 @@ func (a *Archive) load(l listing) *Catalog {
 		}
 	}
 	if a.current != nil && !a.current.again && a.listed.stamps[Segments] == l.stamps[Segments] && !a.segmentsChanged() {
-		c.segments, c.missing = a.current.segments, a.current.missing
+		c.sealed = a.current.sealed
 		c.damage = append(c.damage, a.watched.bad...)
 	} else {
 		a.loadSegments(c)
 	}
+	c.addLogs(a, l.logs)
 	for _, d := range c.damage {
 		if what := d.File + ": " + d.Reason; !a.warned[what] {
 			a.warned[what] = true
@@ -304,21 +308,38 @@ func (a *Archive) loadSegments(c *Catalog) {
 			} else {
 				info.State = a.look(&info, folders)
 			}
-			c.segments = append(c.segments, info)
+			c.sealed = append(c.sealed, info)
 		}
 	}
 	maps.DeleteFunc(a.segments, func(path string, _ segmentRows) bool { return !live[path] })
-	slices.SortStableFunc(c.segments, func(x, y SegmentInfo) int { return cmp.Compare(x.Number(), y.Number()) })
-	c.segments = slices.CompactFunc(c.segments, func(x, y SegmentInfo) bool { return x.Number() == y.Number() })
+	slices.SortStableFunc(c.sealed, func(x, y SegmentInfo) int { return cmp.Compare(x.Number(), y.Number()) })
+	c.sealed = slices.CompactFunc(c.sealed, func(x, y SegmentInfo) bool { return x.Number() == y.Number() })
+	bad := slices.Clone(c.damage[before:])
+	a.watched = watch(c, folders)
+	a.watched.bad = bad
+}
+
+// addLogs adds the segments that have no row yet.
+func (c *Catalog) addLogs(a *Archive, logs []*logJournal) {
+	c.segments = slices.Clip(c.sealed)
+	for _, j := range logs {
+		if _, sealed := slices.BinarySearchFunc(c.sealed, j.Segment, bySegmentNumber); !sealed && j.last.packets > 0 {
+			s := j.info(a)
+			s.State = a.state(&s)
+			c.segments = append(c.segments, s)
+		}
+	}
+	if len(c.segments) > len(c.sealed) { // else it is the same list
+		slices.SortFunc(c.segments, func(x, y SegmentInfo) int { return cmp.Compare(x.Number(), y.Number()) })
+	}
 	for i := range c.segments {
 		if c.segments[i].State != StateAvailable {
 			c.missing = append(c.missing, c.segments[i].Number())
 		}
 	}
-	bad := slices.Clone(c.damage[before:])
-	a.watched = watch(c, folders)
-	a.watched.bad = bad
 }
+
+func bySegmentNumber(s SegmentInfo, n uint32) int { return cmp.Compare(s.Number(), n) }
 
 // state looks at a segment's file without reading it.
 func (a *Archive) state(s *SegmentInfo) string {

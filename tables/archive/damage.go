@@ -79,11 +79,14 @@ func sortOut(files []*listed, known map[string]*written) (live []*listed, wrong 
 	}
 	good := make([]*listed, 0, len(files))
 	for _, f := range files {
-		if f.foot.bad == "" && f.foot.unlike(known[f.base]) == "" {
+		if f.foot.bad == "" && f.foot.unlike(known[f.base]) == "" || f.passing() {
 			good = append(good, f)
 		}
 	}
 	live, _ = split(good)
+	// One that a power failure tore stands for those before it all the same: rows
+	// of theirs are over, and in other files.
+	live = slices.DeleteFunc(live, func(f *listed) bool { return f.passing() && f.foot.bad != "" })
 	// What would be live if all were there and whole, and is not.
 	should, _ := split(all)
 	for _, f := range should {
@@ -96,7 +99,7 @@ func sortOut(files []*listed, known map[string]*written) (live []*listed, wrong 
 		default:
 			reason = f.foot.unlike(e)
 		}
-		if reason == "" {
+		if reason == "" || f.passing() {
 			continue
 		}
 		d := damageOf(&f.File, where, reason)

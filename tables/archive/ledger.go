@@ -191,6 +191,9 @@ func (a *Archive) record(tx *Tx) {
 	}
 	var text []byte
 	for _, s := range tx.rows {
+		if s.file.Level == "s" {
+			continue
+		}
 		e := written{listed: listed{File: s.file, base: s.file.name()}}
 		text = append(text, e.line()...)
 	}

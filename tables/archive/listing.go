@@ -31,6 +31,7 @@ type listing struct {
 	dirs    map[string]time.Time // folders, and state/scrub, and when they changed
 	racy    bool                 // one changed just now: look again
 	stamps  map[Family]stamp
+	logs    []*logJournal
 }
 
 // stamp changes with what a listing shows of a family.
@@ -107,6 +108,17 @@ func (a *Archive) list() (listing, error) {
 		// Packets have no rows: only that something changed matters.
 		if err := a.listFolder(&l, "", filepath.Join(a.dir, packets), 0); err != nil {
 			return l, err
+		}
+		// What refers to a log was committed after its packets were; what seals
+		// one changes the batches.
+		logs := filepath.Join(a.dir, logFolder)
+		l.dirs[logs] = a.changedAt(logs)
+		if l.logs, err = readJournals(a.disk, logs, a.journals); err != nil {
+			return l, err
+		}
+		a.journals = map[string]*logJournal{}
+		for _, j := range l.logs {
+			a.journals[j.path] = j
 		}
 		again, since, err := a.readBatches(batches)
 		if err != nil {

@@ -77,6 +77,11 @@ func RowFiles(files []File) []rows.File {
 // hour, day. An import writes epoch files.
 const levels = "smethd"
 
+// passing tells whether the file is of rows that are not over: the next batch of
+// their writer has them anew, and a crash of the machine may take them, for they
+// can be metered again. What a log says of itself is not.
+func (f *File) passing() bool { return f.Level == "s" && f.Family != Coverage }
+
 func levelRank(level string) int {
 	if len(level) != 1 {
 		return -1

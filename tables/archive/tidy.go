@@ -164,6 +164,10 @@ func (a *Archive) shelve(l *listing) error {
 		if f.batch == "" || state[f.base] == superseded {
 			continue
 		}
+		if f.Level == "s" {
+			stuck[f.batch] = true
+			continue
+		}
 		if f.Level == "m" {
 			if st, err := a.disk.Stat(f.Path); err == nil && now.Sub(st.ModTime()) < microNames {
 				stuck[f.batch] = true

@@ -375,6 +375,9 @@ func (a *Archive) number(tx *Tx) error {
 		n := max(a.next[seq], next[seq], 1)
 		next[seq] = n + 1
 		s.file.First, s.file.Last = n, n
+		if s.file.Level == "s" { // it stands for all before it
+			s.file.First = 1
+		}
 	}
 	return tx.covered(covers, live)
 }

@@ -58,17 +58,18 @@ var mergers = map[archive.Family]rewriter{
 	archive.Other:       rewriteOf[tables.Other](nil),
 	archive.DNS:         rewriteOf[tables.DNS](nil),
 	archive.Names:       rewriteOf[tables.Name](nil),
+	archive.Coverage:    rewriteOf[tables.Coverage](nil),
 	archive.Exports:     rewriteOf(foldExports),
 	archive.Exporters:   rewriteOf[tables.Exporter](nil),
 	archive.Sockets:     rewriteOf[tables.Socket](nil),
 }
 
-// steps calls fn for each step of each family of a writer, or of all others, in
-// the order of their ladders.
+// steps calls fn for each step of what is recorded, or of all that is imported, in
+// the order of their ladders. Rows of packets are the same once they are epochs.
 func steps(recorded bool, fn func(archive.Family, tables.Step)) {
 	for _, f := range tables.Families {
 		for _, step := range f.Ladder {
-			if recorded == (f.Writer == tables.Collector) {
+			if recorded == (f.Writer == tables.Collector || step.From == micro) {
 				fn(archive.Family(f.Name), step)
 			}
 		}

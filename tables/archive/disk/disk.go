@@ -66,6 +66,8 @@ type File interface {
 	Stat() (fs.FileInfo, error)
 	// Sync makes the file's bytes durable.
 	Sync() error
+	// Truncate cuts the file off at a size.
+	Truncate(size int64) error
 
 	// Lock takes the file's lock and waits for it, RLock one that is shared
 	// with others who take it so. TryLock is Lock that gives ErrLocked instead

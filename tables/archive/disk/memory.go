@@ -45,6 +45,7 @@ type node struct {
 type write struct {
 	offset int64
 	data   []byte
+	cut    bool // no bytes: the file ends at the offset
 }
 
 // change is one step in a folder: names that go or lead elsewhere, together.
@@ -404,12 +405,25 @@ func (h *handle) write(b []byte, offset int64) (int, error) {
 	case len(b) == 0:
 		return 0, nil
 	}
-	w := write{offset, slices.Clone(b)}
+	h.change(write{offset: offset, data: slices.Clone(b)})
+	return len(b), nil
+}
+
+func (h *handle) Truncate(size int64) error {
+	return h.with("truncate", func() error {
+		if !h.writable || size < 0 {
+			return syscall.EINVAL
+		}
+		h.change(write{offset: size, cut: true})
+		return nil
+	})
+}
+
+func (h *handle) change(w write) {
 	h.n.data = w.apply(h.n.data)
 	h.n.writes = append(h.n.writes, w)
 	h.n.modified = time.Now()
 	h.n.changed = h.n.modified
-	return len(b), nil
 }
 
 // apply writes into data, which it may change; what is not written before is
@@ -417,6 +431,9 @@ func (h *handle) write(b []byte, offset int64) (int, error) {
 func (w *write) apply(data []byte) []byte {
 	if missing := int(w.offset) - len(data); missing > 0 {
 		data = append(data, make([]byte, missing)...)
+	}
+	if w.cut {
+		return data[:w.offset]
 	}
 	k := copy(data[w.offset:], w.data)
 	return append(data, w.data[k:]...)

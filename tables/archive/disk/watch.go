@@ -238,6 +238,13 @@ func (f *watchedFile) Sync() error {
 	return f.File.Sync()
 }
 
+func (f *watchedFile) Truncate(size int64) error {
+	if err := f.w.ask(OpWrite, f.Name()); err != nil {
+		return err
+	}
+	return f.File.Truncate(size)
+}
+
 func (f *watchedFile) Lock() error {
 	if err := f.w.ask(OpLock, f.Name()); err != nil {
 		return err
