@@ -43,7 +43,7 @@
 //
 // A flow row's id is the XXH3-64 of these 78 bytes, big endian; 0 becomes 1:
 //
-//	 0 source    16  content id of the file (XXH3-128 of its decompressed bytes);
+//	 0 source    16  head id of the file (XXH3-128 of its first 2 MiB, decompressed);
 //	                 of packets that are captured live, the id of the log
 //	16 low       16  the lower endpoint's address, IPv4 as ::ffff:a.b.c.d
 //	32 high      16  the higher endpoint's address
@@ -62,6 +62,8 @@
 // sender and code|0x4000 when the type has no counterpart. Only the file's
 // content goes in: an import of the same file by copy or in place, compressed
 // or not, under any name, gives the same ids, and two packets of one file never
-// start rows with the same id. The conversation's id is the id of its first
-// piece.
+// start rows with the same id. Of two files that begin with the same 2 MiB, as one
+// that grew between two imports, the second has its content id (XXH3-128 of all
+// bytes) for a source; so had all files in earlier versions. The conversation's id
+// is the id of its first piece.
 package capture

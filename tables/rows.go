@@ -235,6 +235,9 @@ type Import struct {
 	// files again to know its conversations.
 	Stream     string    `col:"stream"`
 	Unfinished Opt[bool] `col:"unfinished"`
+	// HeadID is the XXH3-128 of the first 2 MiB of the bytes, hex, if the ids of the
+	// file's rows are made of that; else they are made of ContentID.
+	HeadID string `col:"head_id"`
 }
 
 // Segment is a row of the family segments: one packet file, ours or in place.

@@ -20,12 +20,14 @@ import (
 const (
 	// readBuffer is how much of a capture is read at once. libpcap reads
 	// 4 KB; most of what an import saves over tcpdump, it saves here.
-	readBuffer = 1 << 20
+	readBuffer = 2 << 20
 	// usualRecord bounds a record where the file's own snaplen says no more:
 	// libpcap's MAXIMUM_SNAPLEN. No file, whatever it claims, makes the
 	// reader allocate more than maxRecord for one record.
 	usualRecord = 256 << 10
-	maxRecord   = 16 << 20
+	// headBytes of a capture, decompressed, are its head; the buffer holds them.
+	headBytes = readBuffer
+	maxRecord = 16 << 20
 	// maxDeclared bounds the sections, and the interfaces, of one file: the
 	// reader keeps them all, and so does the archive (see Layout).
 	maxDeclared = 1 << 16
@@ -91,6 +93,7 @@ type Reader struct {
 	ahead  *readAhead
 	closer func()
 	size   int64
+	head   string
 
 	ng         bool
 	compressed bool
@@ -183,6 +186,9 @@ func (r *Reader) open() error {
 		r.in.src = plain
 	}
 	r.in.buf = make([]byte, readBuffer)
+	if !r.in.unhashed {
+		r.head = idOf(xxh3.Hash128(r.in.need(headBytes)))
+	}
 	return r.header()
 }
 
@@ -371,8 +377,19 @@ func (r *Reader) Offset() int64 { return r.in.base + int64(r.in.r) }
 // behind damage is read to the end for it.
 func (r *Reader) ContentID() string {
 	r.in.drain()
-	h := r.in.hash.Sum128().Bytes()
-	return fmt.Sprintf("%x", h[:])
+	return idOf(r.in.hash.Sum128())
+}
+
+// HeadID is the same of the first 2 MiB of them, and so the ContentID of what has no
+// more.
+func (r *Reader) HeadID() string { return r.head }
+
+// Short tells that there is no more than the head.
+func (r *Reader) Short() bool { return r.in.base+int64(r.in.w) <= headBytes && r.in.err == io.EOF }
+
+func idOf(sum xxh3.Uint128) string {
+	b := sum.Bytes()
+	return fmt.Sprintf("%x", b[:])
 }
 
 // Sums are the checksums of the file's blocks, and how many bytes they are of, all
