@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"slices"
@@ -98,9 +97,7 @@ type importer struct {
 	reported  time.Time
 	baseBytes int64 // of the files before the one being read
 
-	records [Batch]pcap.Record
-	headers [Batch]tables.Header
-	batched [Batch]Packet
+	free chan *decoded
 }
 
 // imported is a file of the batch being filled.
@@ -130,6 +127,10 @@ func (im *importer) run() error {
 	list := im.list()
 	if im.rows, err = newRowBuffers(); err != nil {
 		return err
+	}
+	im.free = make(chan *decoded, decodedAhead)
+	for range decodedAhead {
+		im.free <- new(decoded)
 	}
 	mc := im.cfg.Meter
 	mc.Sensor, mc.Site = im.cfg.Sensor, im.cfg.Site
@@ -491,48 +492,6 @@ func (im *importer) copyTo() func(*pcap.Record) (tables.ID, error) {
 			return 0, err
 		}
 		return tables.PacketID(segment, offset), nil
-	}
-}
-
-// packets meters the packets of a file; place says where each is kept. It
-// returns nil at the file's end, or why it stopped before.
-func (im *importer) packets(r *pcap.Reader, s *source, place func(*pcap.Record) (tables.ID, error)) error {
-	im.progress.File = s.path
-	for n := 0; ; {
-		if n >= checkEvery {
-			n = 0
-			if err := im.ctx.Err(); err != nil {
-				return err
-			}
-			im.tell(r.Consumed(), false)
-		}
-		k, err := r.Batch(im.records[:])
-		if err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
-		}
-		var failed error
-		for i := range k {
-			rec, p := &im.records[i], &im.batched[i]
-			if p.ID, failed = place(rec); failed != nil {
-				k = i
-				break
-			}
-			p.TS, p.Data, p.Length, p.Header = rec.TS, rec.Data, rec.Length, &im.headers[i]
-			tables.Decode(rec.Link, rec.Data, rec.Length, p.Header)
-			if im.cover != nil {
-				im.cover.notDecoded(rec, p.Header)
-			}
-		}
-		if err := im.meter.Packets(im.batched[:k]); err != nil {
-			return err
-		}
-		if n += k; failed != nil {
-			return failed
-		}
-		im.progress.Packets += int64(k)
 	}
 }
 

@@ -64,6 +64,12 @@ type Packet struct {
 	// the packet was seen and could not be kept.
 	ID   tables.ID
 	Lost bool
+
+	// Of a packet that prepare has seen, and that is no fragment:
+	keyed   bool
+	swapped bool
+	hash    uint32
+	key     key
 }
 
 // Sink takes the rows of a Meter, in the order they end.
@@ -148,24 +154,16 @@ func (m *Meter) Stats() Stats { return m.stats }
 // Batch is how many packets Packets takes at most.
 const Batch = 64
 
-// Packets meters up to Batch packets, as Packet does one after the other. What
+// Packets meters up to Batch prepared packets, as Packet does one after the other. What
 // they need of the table is asked of memory for all of them first: conversations
 // are more than the processor's cache holds, and so the waits overlap.
 func (m *Meter) Packets(list []Packet) error {
 	t := m.table
 	for i := range list {
-		h := list[i].Header
 		m.ahead[i] = 0
-		if !h.IP || h.Fragment {
-			continue
+		if p := &list[i]; p.keyed {
+			m.ahead[i] = t.index[p.hash&t.mask].number
 		}
-		srcPort, dstPort := h.SrcPort, h.DstPort
-		if h.Protocol == tables.ProtocolICMP || h.Protocol == tables.ProtocolICMPv6 {
-			srcPort, dstPort = icmpPorts(h.Protocol, h.ICMPType, h.ICMPCode)
-		}
-		k, _ := makeKey(h, srcPort, dstPort)
-		hash := k.hash(m.secret)
-		m.ahead[i] = t.index[hash&t.mask].number
 	}
 	for i := range list {
 		if n := m.ahead[i]; n != 0 {
@@ -178,6 +176,19 @@ func (m *Meter) Packets(list []Packet) error {
 		}
 	}
 	return nil
+}
+
+// prepare does for a packet what takes no knowledge of others; another goroutine may.
+func (m *Meter) prepare(p *Packet) {
+	h := p.Header
+	if p.keyed = h.IP && !h.Fragment; p.keyed {
+		srcPort, dstPort := h.SrcPort, h.DstPort
+		if h.Protocol == tables.ProtocolICMP || h.Protocol == tables.ProtocolICMPv6 {
+			srcPort, dstPort = icmpPorts(h.Protocol, h.ICMPType, h.ICMPCode)
+		}
+		p.key, p.swapped = makeKey(h, srcPort, dstPort)
+		p.hash = p.key.hash(m.secret)
+	}
 }
 
 // Packet meters a packet. The error is the sink's; after one, nothing more is
@@ -216,18 +227,20 @@ func (m *Meter) Packet(p *Packet) error {
 func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 	h := p.Header
 	srcPort, dstPort, whole := m.ports(h, p.TS)
-	k, swapped := makeKey(h, srcPort, dstPort)
-	hash := k.hash(m.secret)
+	if !p.keyed {
+		p.key, p.swapped = makeKey(h, srcPort, dstPort)
+		p.hash = p.key.hash(m.secret)
+	}
 	tcp := h
 	if !whole || h.Protocol != tables.ProtocolTCP {
 		tcp = nil
 	}
 	side := uint8(0)
-	if swapped {
+	if p.swapped {
 		side = 1
 	}
 
-	n := m.table.find(&k, hash)
+	n := m.table.find(&p.key, p.hash)
 	var c *conversation
 	if n != 0 {
 		c = m.table.at(n)
@@ -239,7 +252,7 @@ func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 	if n == 0 {
 		for m.table.live >= m.cfg.MaxConversations && m.evict() {
 		}
-		n, c = m.table.insert(&k, hash)
+		n, c = m.table.insert(&p.key, p.hash)
 		m.begin(n, c, p, srcPort, dstPort, side, whole)
 	}
 	dir := int(side ^ c.client)

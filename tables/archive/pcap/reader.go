@@ -90,7 +90,6 @@ type Reader struct {
 	path   string
 	file   *countedFile
 	in     stream
-	ahead  *readAhead
 	closer func()
 	size   int64
 	head   string
@@ -199,9 +198,16 @@ func (r *Reader) Ahead() {
 	if r.in.unhashed {
 		passed = nil
 	}
-	r.ahead = newReadAhead(r.in.src, passed)
-	r.in.src, r.in.unhashed = r.ahead, true
+	r.in.ahead, r.in.unhashed = newReadAhead(r.in.src, passed), true
 }
+
+// Keep makes the Data of records valid for longer, with Ahead: each buffer that only
+// earlier records lie in is given to spent, from within Next or Batch, and used again
+// after Reuse, which another goroutine may call. With nil it is used again at once.
+func (r *Reader) Keep(spent func(buf []byte)) { r.in.spent = spent }
+
+// Reuse gives back what spent was given.
+func (r *Reader) Reuse(buf []byte) { r.in.ahead.free <- buf }
 
 // header tells the format and reads what every record depends on.
 func (r *Reader) header() error {
@@ -339,9 +345,9 @@ func (r *Reader) readError() error {
 
 // Close releases the file.
 func (r *Reader) Close() error {
-	if r.ahead != nil {
-		r.ahead.close()
-		r.ahead = nil
+	if r.in.ahead != nil {
+		r.in.ahead.close()
+		r.in.ahead = nil
 	}
 	if r.closer != nil {
 		r.closer()
@@ -429,12 +435,20 @@ type stream struct {
 	sums *sums.Writer // nil: nobody wants them
 	// unhashed streams are read for their packets only.
 	unhashed bool
+
+	ahead *readAhead   // nil: src is read as needed
+	chunk []byte       // of ahead, if buf is one
+	spent func([]byte) // see Keep
 }
 
 // need returns the unconsumed bytes, at least n of them unless the stream
 // ends before. It grows the buffer no further than n asks.
 func (s *stream) need(n int) []byte {
 	if s.w-s.r >= n || s.err != nil {
+		return s.buf[s.r:s.w]
+	}
+	if s.ahead != nil {
+		s.next(n)
 		return s.buf[s.r:s.w]
 	}
 	if n > len(s.buf) {
