@@ -60,16 +60,8 @@ type Packet struct {
 	Header *tables.Header
 	Data   []byte // captured bytes of the frame
 	Length int    // bytes on the wire
-	// ID is the packet's position in the archive. Lost tells that it has none:
-	// the packet was seen and could not be kept.
-	ID   tables.ID
-	Lost bool
-
-	// Of a packet that prepare has seen, and that is no fragment:
-	keyed   bool
-	swapped bool
-	hash    uint32
-	key     key
+	// ID is the packet's position in the archive.
+	ID tables.ID
 }
 
 // Sink takes the rows of a Meter, in the order they end.
@@ -154,16 +146,24 @@ func (m *Meter) Stats() Stats { return m.stats }
 // Batch is how many packets Packets takes at most.
 const Batch = 64
 
-// Packets meters up to Batch prepared packets, as Packet does one after the other. What
+// Packets meters up to Batch packets, as Packet does one after the other. What
 // they need of the table is asked of memory for all of them first: conversations
 // are more than the processor's cache holds, and so the waits overlap.
 func (m *Meter) Packets(list []Packet) error {
 	t := m.table
 	for i := range list {
+		h := list[i].Header
 		m.ahead[i] = 0
-		if p := &list[i]; p.keyed {
-			m.ahead[i] = t.index[p.hash&t.mask].number
+		if !h.IP || h.Fragment {
+			continue
 		}
+		srcPort, dstPort := h.SrcPort, h.DstPort
+		if h.Protocol == tables.ProtocolICMP || h.Protocol == tables.ProtocolICMPv6 {
+			srcPort, dstPort = icmpPorts(h.Protocol, h.ICMPType, h.ICMPCode)
+		}
+		k, _ := makeKey(h, srcPort, dstPort)
+		hash := k.hash(m.secret)
+		m.ahead[i] = t.index[hash&t.mask].number
 	}
 	for i := range list {
 		if n := m.ahead[i]; n != 0 {
@@ -178,26 +178,11 @@ func (m *Meter) Packets(list []Packet) error {
 	return nil
 }
 
-// prepare does for a packet what takes no knowledge of others; another goroutine may.
-func (m *Meter) prepare(p *Packet) {
-	h := p.Header
-	if p.keyed = h.IP && !h.Fragment; p.keyed {
-		srcPort, dstPort := h.SrcPort, h.DstPort
-		if h.Protocol == tables.ProtocolICMP || h.Protocol == tables.ProtocolICMPv6 {
-			srcPort, dstPort = icmpPorts(h.Protocol, h.ICMPType, h.ICMPCode)
-		}
-		p.key, p.swapped = makeKey(h, srcPort, dstPort)
-		p.hash = p.key.hash(m.secret)
-	}
-}
-
 // Packet meters a packet. The error is the sink's; after one, nothing more is
 // written.
 func (m *Meter) Packet(p *Packet) error {
 	ordinal := m.ordinal
-	if !p.Lost { // else it is no packet of its source
-		m.ordinal++
-	}
+	m.ordinal++
 	m.stats.Packets++
 	m.advance(p.TS)
 	if m.frags.oldest != m.frags.newest {
@@ -227,20 +212,18 @@ func (m *Meter) Packet(p *Packet) error {
 func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 	h := p.Header
 	srcPort, dstPort, whole := m.ports(h, p.TS)
-	if !p.keyed {
-		p.key, p.swapped = makeKey(h, srcPort, dstPort)
-		p.hash = p.key.hash(m.secret)
-	}
+	k, swapped := makeKey(h, srcPort, dstPort)
+	hash := k.hash(m.secret)
 	tcp := h
 	if !whole || h.Protocol != tables.ProtocolTCP {
 		tcp = nil
 	}
 	side := uint8(0)
-	if p.swapped {
+	if swapped {
 		side = 1
 	}
 
-	n := m.table.find(&p.key, p.hash)
+	n := m.table.find(&k, hash)
 	var c *conversation
 	if n != 0 {
 		c = m.table.at(n)
@@ -252,12 +235,12 @@ func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 	if n == 0 {
 		for m.table.live >= m.cfg.MaxConversations && m.evict() {
 		}
-		n, c = m.table.insert(&p.key, p.hash)
+		n, c = m.table.insert(&k, hash)
 		m.begin(n, c, p, srcPort, dstPort, side, whole)
 	}
 	dir := int(side ^ c.client)
 
-	if c.packets() > 0 {
+	if c.positions.count > 0 {
 		switch {
 		case p.TS-c.first >= m.cfg.Active.Nanoseconds():
 			m.emit(n, c, endActive, false)
@@ -265,7 +248,7 @@ func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 			m.emit(n, c, endForced, false)
 		}
 	}
-	if c.packets() == 0 {
+	if c.positions.count == 0 {
 		m.piece(c, p, dir, ordinal)
 	}
 
@@ -282,9 +265,7 @@ func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 	if h.Fragment {
 		c.fragments++
 	}
-	if !p.Lost {
-		c.positions.add(m.blocks, p.ID)
-	}
+	c.positions.add(m.blocks, p.ID)
 
 	if tcp != nil {
 		closed := c.tcp.closed()
@@ -419,24 +400,6 @@ func (m *Meter) advance(ns int64) {
 	}
 }
 
-// Tick moves the clock ahead when no packet does, and ends what is over by then.
-// A packet of before may still come.
-func (m *Meter) Tick(ns int64) error {
-	if m.started && ns > m.clock {
-		m.astray, m.clock = false, ns
-		if s := seconds(ns); s != m.second {
-			m.turn(s)
-		}
-		if m.observer != nil {
-			m.observer.Tick(ns)
-		}
-	}
-	return m.err
-}
-
-// Clock is the meter's time.
-func (m *Meter) Clock() int64 { return m.clock }
-
 // turn moves the wheel to a second and looks at the slots on the way. When time
 // goes back there are none: what is far in the future then ends when its slot
 // comes round, or when its next packet comes.
@@ -514,7 +477,7 @@ func (m *Meter) evict() bool {
 // end writes the conversation's last row and forgets it.
 func (m *Meter) end(n uint32, reason endReason) {
 	c := m.table.at(n)
-	if c.packets() > 0 {
+	if c.positions.count > 0 {
 		m.emit(n, c, reason, true)
 	}
 	if c.named {
@@ -536,7 +499,7 @@ func (m *Meter) Cut(next int64) error {
 		m.advance(next)
 	}
 	m.table.all(m.second, func(n uint32) {
-		if c := m.table.at(n); c.packets() > 0 {
+		if c := m.table.at(n); c.positions.count > 0 {
 			m.emit(n, c, endForced, false)
 		}
 	})

@@ -18,9 +18,6 @@ const (
 	maxParameters = 1<<16 - 1
 	// maxStatements bounds the prepared statements of a connection.
 	maxStatements = 16382
-	// heldBytes bounds the texts of a connection's prepared statements, and the
-	// parameters that came ahead of their execution.
-	heldBytes = 16 << 20
 	// readOnlyCursor asks for a cursor when a statement is executed.
 	readOnlyCursor = 1
 )
@@ -31,10 +28,18 @@ type prepared struct {
 	types []parameterType
 	bound bool           // types were told
 	long  map[int][]byte // parameters that came ahead
-	// tooLong tells that one of them was longer than a request may be.
-	tooLong bool
+	// tooLong tells that there was no room for one of them.
+	tooLong error
 	cursor  *cursor
 }
+
+// statementBytes is what a statement takes besides its text and parameters.
+const statementBytes = 256
+
+func (st *prepared) size() int { return statementBytes + len(st.text) + 2*len(st.types) }
+
+// give gives back what is no longer held.
+func (c *client) give(n int) { _ = c.share.Hold(-n) } // less is never refused
 
 // forget closes all that was prepared.
 func (c *client) forget() {
@@ -46,7 +51,7 @@ func (c *client) forget() {
 func (c *client) closeStatement(id uint32) {
 	if st := c.statements[id]; st != nil {
 		c.reset(st)
-		c.held -= len(st.text)
+		c.give(st.size())
 		delete(c.statements, id)
 	}
 }
@@ -54,9 +59,9 @@ func (c *client) closeStatement(id uint32) {
 // reset drops what a statement has of its last execution.
 func (c *client) reset(st *prepared) {
 	for _, b := range st.long {
-		c.held -= len(b)
+		c.give(len(b))
 	}
-	st.long, st.tooLong = nil, false
+	st.long, st.tooLong = nil, nil
 	if st.cursor != nil {
 		st.cursor.close()
 		st.cursor = nil
@@ -74,17 +79,20 @@ func (c *client) statement(m *message, command string) (*prepared, error) {
 }
 
 func (c *client) prepare(ctx context.Context, text string) error {
-	if len(c.statements) >= maxStatements || c.held+len(text) > heldBytes {
-		return c.fail(newError(1461, fmt.Sprintf("Can't create more than max_prepared_stmt_count statements (current value: %d), or of more than %d MiB", maxStatements, heldBytes>>20)))
+	if len(c.statements) >= maxStatements {
+		return c.fail(newError(1461, fmt.Sprintf("Can't create more than max_prepared_stmt_count statements (current value: %d)", maxStatements)))
 	}
 	text, fields, err := c.handler.prepare(ctx, c.wire, text)
 	if err != nil {
 		return c.fail(err)
 	}
 	n := engine.CountParameters(text)
+	st := &prepared{text: text, types: make([]parameterType, n)}
+	if err := c.share.Hold(st.size()); err != nil {
+		return c.fail(err)
+	}
 	c.lastPrepared++
-	c.held += len(text)
-	c.statements[c.lastPrepared] = &prepared{text: text, types: make([]parameterType, n)}
+	c.statements[c.lastPrepared] = st
 	c.begin()
 	c.out = binary.LittleEndian.AppendUint32(append(c.out, 0), c.lastPrepared)
 	c.out = binary.LittleEndian.AppendUint16(c.out, uint16(len(fields)))
@@ -165,8 +173,8 @@ func (st *prepared) parameters(m *message, decode func(string) string) (engine.P
 	if len(params) == 0 {
 		return params, nil
 	}
-	if st.tooLong {
-		return nil, newError(1105, "Parameter of prepared statement which is set through mysql_send_long_data() is longer than 'max_allowed_packet' bytes")
+	if st.tooLong != nil {
+		return nil, st.tooLong
 	}
 	nulls := m.bytes((len(params) + 7) / 8)
 	if m.number(1) == 1 {
@@ -200,6 +208,8 @@ func (st *prepared) parameters(m *message, decode func(string) string) (engine.P
 	return params, nil
 }
 
+var errLongParameter = newError(1105, "Parameter of prepared statement which is set through mysql_send_long_data() is longer than 'max_allowed_packet' bytes")
+
 // longData takes a part of a parameter ahead of the execution. It has no
 // answer: what is wrong with it is told by the execution.
 func (c *client) longData(m *message) {
@@ -208,17 +218,21 @@ func (c *client) longData(m *message) {
 	if m.short || st == nil || i >= len(st.types) {
 		return
 	}
-	if len(st.long[i])+len(m.rest) > c.handler.maxRequest || c.held+len(m.rest) > heldBytes {
-		c.reset(st)
-		st.tooLong = true
+	if st.tooLong != nil {
+		return
 	}
-	if st.tooLong {
+	err := error(errLongParameter)
+	if len(st.long[i])+len(m.rest) <= c.handler.maxRequest {
+		err = c.share.Hold(len(m.rest))
+	}
+	if err != nil {
+		c.reset(st)
+		st.tooLong = err
 		return
 	}
 	if st.long == nil {
 		st.long = map[int][]byte{}
 	}
-	c.held += len(m.rest)
 	st.long[i] = append(st.long[i], m.rest...)
 }
 

@@ -169,10 +169,7 @@ func (c *compiler) table(t sqlparser.TableName, alias string) (*origin, error) {
 	}
 	rel := tables.Lookup(schema, lower)
 	if rel == nil {
-		var err error
-		if rel, err = c.session.Foreign(schema, lower); err != nil {
-			return nil, err
-		}
+		rel = c.session.Foreign(schema, lower)
 	}
 	if rel == nil {
 		return nil, c.unknownTable(schema, name)

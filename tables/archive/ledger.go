@@ -191,9 +191,6 @@ func (a *Archive) record(tx *Tx) {
 	}
 	var text []byte
 	for _, s := range tx.rows {
-		if s.file.Level == "s" {
-			continue
-		}
 		e := written{listed: listed{File: s.file, base: s.file.name()}}
 		text = append(text, e.line()...)
 	}
@@ -222,7 +219,7 @@ func (a *Archive) startLedger(writer string) error {
 		}
 	}
 	var text []byte
-	live, dead := split(all)
+	live, dead, _ := l.evicted.split(all, allFamilies...)
 	live, _ = folded(live, dead)
 	for _, f := range live {
 		e := l.entries[f.Family][f.base]

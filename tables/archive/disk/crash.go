@@ -67,10 +67,8 @@ func (n *node) survives(keep Keep, r *rand.Rand) []byte {
 		case 0, 1:
 			data = w.apply(data)
 		case 2:
-			if !w.cut {
-				torn := write{offset: w.offset, data: w.data[:r.IntN(len(w.data))]}
-				data = torn.apply(data)
-			}
+			torn := write{w.offset, w.data[:r.IntN(len(w.data))]}
+			data = torn.apply(data)
 		}
 	}
 	return data
