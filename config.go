@@ -19,7 +19,6 @@ import (
 	"github.com/wiresql/wiresql/collector"
 	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/sqlserver"
-	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/compact"
 )
 
@@ -32,16 +31,15 @@ type Config struct {
 	Data string `key:"data" doc:"archive directory"`
 	Log  string `key:"log" doc:"least level to log: debug, info, warn, error"`
 
-	Collector collector.Config  `key:"collector"`
-	Retention archive.Retention `key:"retention"`
-	Compact   compact.Config    `key:"compact"`
-	Engine    engine.Config     `key:"engine"`
-	Server    sqlserver.Config  `key:"server"`
+	Collector collector.Config `key:"collector"`
+	Compact   compact.Config   `key:"compact"`
+	Engine    engine.Config    `key:"engine"`
+	Server    sqlserver.Config `key:"server"`
 }
 
 // DefaultConfig is what holds when nothing is set.
 func DefaultConfig() Config {
-	return Config{Data: "data", Log: "warn", Collector: collector.DefaultConfig(), Retention: archive.DefaultRetention(), Compact: compact.DefaultConfig(), Engine: engine.DefaultConfig(), Server: sqlserver.DefaultConfig()}
+	return Config{Data: "data", Log: "warn", Collector: collector.DefaultConfig(), Compact: compact.DefaultConfig(), Engine: engine.DefaultConfig(), Server: sqlserver.DefaultConfig()}
 }
 
 func (c Config) logLevel() slog.Level {
@@ -250,7 +248,7 @@ func parseBool(text string) (bool, error) {
 func configCommand() *command {
 	return &command{
 		summary:  "print the effective configuration, in the form a file takes",
-		sections: []string{"collector", "compact", "retention", "engine", "server"},
+		sections: []string{"collector", "compact", "engine", "server"},
 		run: func(_ context.Context, p *program, _ []string) error {
 			return printConfig(p.stdout, p.config)
 		},

@@ -23,7 +23,7 @@ const recordInterval = 1500 * time.Millisecond
 func recordCommand() *command {
 	return &command{
 		summary:  "receive NetFlow, IPFIX and sFlow into an archive",
-		sections: []string{"collector", "retention"},
+		sections: []string{"collector"},
 		run:      runRecord,
 	}
 }
@@ -34,7 +34,7 @@ func runRecord(ctx context.Context, p *program, args []string) (err error) {
 	if len(args) > 0 {
 		return startError{fmt.Errorf("unexpected argument %q", args[0])}
 	}
-	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log, Retention: &p.config.Retention})
+	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log})
 	if err != nil {
 		return err
 	}

@@ -220,12 +220,17 @@ func demoEngine(t testing.TB) *engine.Engine {
 // engineOver opens an engine that lasts as long as the test.
 func engineOver(t testing.TB, dir string) *engine.Engine {
 	t.Helper()
+	return engineWith(t, dir, engine.DefaultConfig())
+}
+
+func engineWith(t testing.TB, dir string, cfg engine.Config) *engine.Engine {
+	t.Helper()
 	a, err := archive.Open(dir, archive.Options{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.Close() })
-	e, err := engine.New(engine.DefaultConfig(), a, nil)
+	e, err := engine.New(cfg, a, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

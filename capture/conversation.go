@@ -26,8 +26,7 @@ type conversation struct {
 
 	seen  int64 // last packet, ns; the largest time
 	begin int64 // first packet of the conversation, ns; the smallest time
-	// The current piece; without packets (positions.count is 0) the next
-	// packet starts one.
+	// The current piece; without packets the next one starts one.
 	first     int64 // smallest time, ns
 	last      int64
 	sum       [2]total
@@ -52,12 +51,17 @@ type conversation struct {
 	base       [2]total // of the pieces before this one
 }
 
+// packets is how many the current piece has.
+func (c *conversation) packets() int64 { return c.sum[0].packets + c.sum[1].packets }
+
 // touch reads of each cache line that a packet needs.
 func (c *conversation) touch() uint64 {
 	return c.low.Lo + uint64(c.first) + uint64(c.positions.first) + uint64(c.positions.tail)
 }
 
 type total struct{ packets, bytes int64 }
+
+func (t total) plus(u total) total { return total{t.packets + u.packets, t.bytes + u.bytes} }
 
 // facts are what a row takes from its first packet.
 type facts struct {

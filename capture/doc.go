@@ -19,7 +19,8 @@
 //     went back beyond what the conversation could span ("forced");
 //   - the import ended ("end_of_capture").
 //
-// All times are packet times: nothing here looks at a clock. Every IP packet
+// All times are packet times: nothing here looks at a clock, but that Live ends
+// what is over while no packets come. Every IP packet
 // is in exactly one flow row, every other packet in exactly one row of the
 // family other.
 //
@@ -42,7 +43,8 @@
 //
 // A flow row's id is the XXH3-64 of these 78 bytes, big endian; 0 becomes 1:
 //
-//	 0 source    16  content id of the file (XXH3-128 of its decompressed bytes)
+//	 0 source    16  head id of the file (XXH3-128 of its first 2 MiB, decompressed);
+//	                 of packets that are captured live, the id of the log
 //	16 low       16  the lower endpoint's address, IPv4 as ::ffff:a.b.c.d
 //	32 high      16  the higher endpoint's address
 //	48 low       2   port; see below for ICMP
@@ -53,13 +55,15 @@
 //	58 vlan      2   innermost tag, 0xffff without
 //	60 outer     2   outermost of several tags, 0xffff without
 //	62 first     8   time of the row's first packet, nanoseconds since 1970
-//	70 ordinal   8   number of that packet in its file, from 0
+//	70 ordinal   8   number of that packet in its file or log, from 0
 //
 // Endpoints are ordered by (address, port). In place of ports ICMP has type
 // and counterpart (echo and reply are one conversation), or type|0x8000 of the
 // sender and code|0x4000 when the type has no counterpart. Only the file's
 // content goes in: an import of the same file by copy or in place, compressed
 // or not, under any name, gives the same ids, and two packets of one file never
-// start rows with the same id. The conversation's id is the id of its first
-// piece.
+// start rows with the same id. Of two files that begin with the same 2 MiB, as one
+// that grew between two imports, the second has its content id (XXH3-128 of all
+// bytes) for a source; so had all files in earlier versions. The conversation's id
+// is the id of its first piece.
 package capture

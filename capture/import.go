@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"slices"
@@ -79,6 +78,8 @@ type importer struct {
 	report  Report
 
 	known   map[string]*tables.Import // by content id
+	heads   map[string]bool           // of known files
+	whole   []*tables.Import          // known files of which the head is not known
 	newest  map[string]tables.Time    // streams: when their last batch was imported
 	stream  string
 	replays []*source // known files of the stream that was interrupted
@@ -96,9 +97,7 @@ type importer struct {
 	reported  time.Time
 	baseBytes int64 // of the files before the one being read
 
-	records [Batch]pcap.Record
-	headers [Batch]tables.Header
-	batched [Batch]Packet
+	free chan *decoded
 }
 
 // imported is a file of the batch being filled.
@@ -128,6 +127,10 @@ func (im *importer) run() error {
 	list := im.list()
 	if im.rows, err = newRowBuffers(); err != nil {
 		return err
+	}
+	im.free = make(chan *decoded, decodedAhead)
+	for range decodedAhead {
+		im.free <- new(decoded)
 	}
 	mc := im.cfg.Meter
 	mc.Sensor, mc.Site = im.cfg.Sensor, im.cfg.Site
@@ -207,16 +210,36 @@ func (im *importer) refuse(s *source, err error) {
 func (im *importer) readKnown() error {
 	im.known = make(map[string]*tables.Import)
 	im.newest = make(map[string]tables.Time)
+	im.heads = make(map[string]bool)
 	list, err := Imports(im.archive)
 	for i := range list {
 		row := &list[i]
 		if row.Sensor == "" {
 			continue // imported for the export datagrams in it, not for its packets
 		}
-		im.known[row.ContentID] = row
+		im.know(row)
 		im.newest[row.Stream] = max(im.newest[row.Stream], row.ImportedAt)
 	}
 	return err
+}
+
+// know takes note of a file that was imported.
+func (im *importer) know(row *tables.Import) {
+	im.known[row.ContentID] = row
+	if row.HeadID != "" {
+		im.heads[row.HeadID] = true
+	} else {
+		im.whole = append(im.whole, row)
+	}
+}
+
+// mayBeKnown tells whether a file can have a content that is known: one of the
+// known files begins as it does, or may.
+func (im *importer) mayBeKnown(s *source) bool {
+	first := tables.TimeOf(s.first)
+	return im.heads[s.head] || slices.ContainsFunc(im.whole, func(row *tables.Import) bool {
+		return !row.TS.Set || row.TS.V <= first && first <= row.TSEnd.V
+	})
 }
 
 // Imports reads what was imported before, for its packets or, in rows without
@@ -262,6 +285,9 @@ func (im *importer) nextUnknown(list []*source) (next *source, rest []*source, e
 		if err := im.ctx.Err(); err != nil {
 			return nil, nil, err
 		}
+		if !im.mayBeKnown(s) {
+			return s, list[i+1:], nil
+		}
 		im.progress.File, im.progress.Identifying = s.path, true
 		im.tell(0, false)
 		err := s.identify()
@@ -273,9 +299,12 @@ func (im *importer) nextUnknown(list []*source) (next *source, rest []*source, e
 		}
 		row := im.known[s.id]
 		if row == nil {
-			im.known[s.id] = &tables.Import{ContentID: s.id, File: s.path}
+			if im.heads[s.head] {
+				s.ids = s.id // another began in the same way, and has ids of that
+			}
 			return s, list[i+1:], nil
 		}
+		s.ids = cmp.Or(row.HeadID, row.ContentID)
 		if im.stream == "" && im.interrupted(row) {
 			im.stream = row.Stream
 		}
@@ -335,9 +364,9 @@ func (im *importer) replay(next *source) error {
 
 func (im *importer) setSource(s *source) error {
 	var id SourceID
-	b, err := hex.DecodeString(s.id)
+	b, err := hex.DecodeString(s.ids)
 	if err != nil || len(b) != len(id) {
-		return fmt.Errorf("import %s: content id %q is not 32 hexadecimal digits", s.path, s.id)
+		return fmt.Errorf("import %s: content id %q is not 32 hexadecimal digits", s.path, s.ids)
 	}
 	copy(id[:], b)
 	im.meter.Source(id)
@@ -372,7 +401,7 @@ func (im *importer) file(s *source) error {
 		im.rows.begin(tx)
 	}
 	if im.stream == "" {
-		im.stream = s.id
+		im.stream = s.ids
 	}
 	if err := im.setSource(s); err != nil {
 		return err
@@ -407,7 +436,8 @@ func (im *importer) file(s *source) error {
 			return fmt.Errorf("import %s: %w", s.path, err)
 		}
 	}
-	if id := r.ContentID(); id != s.id {
+	id := r.ContentID()
+	if s.id != "" && s.id != id || r.HeadID() != s.head || im.known[id] != nil {
 		return fmt.Errorf("import %s: the file changed while it was imported", s.path)
 	}
 	im.filling += s.size
@@ -417,7 +447,7 @@ func (im *importer) file(s *source) error {
 	st := r.Stats()
 	f := imported{
 		row: tables.Import{
-			File: s.path, ContentID: s.id, Sensor: im.cfg.Sensor, Site: im.cfg.Site, State: tables.ImportComplete,
+			File: s.path, ContentID: id, Sensor: im.cfg.Sensor, Site: im.cfg.Site, State: tables.ImportComplete,
 			Packets: st.Packets, Bytes: st.Bytes, ImportedAt: im.batchAt, Stream: im.stream,
 		},
 		coverage: cover.rows(r.Interfaces()),
@@ -435,7 +465,10 @@ func (im *importer) file(s *source) error {
 		f.report.State, f.report.Err = FileDamaged, damage
 		im.cfg.Logger.Info("capture file is damaged", "file", s.path, "offset", damage.Offset, "reason", damage.Reason, "packets", st.Packets)
 	}
-	im.known[s.id] = &f.row // for the same content under another name
+	if s.ids == s.head {
+		f.row.HeadID = s.head
+	}
+	im.know(&f.row) // for the same content under another name
 	im.batch = append(im.batch, f)
 	return nil
 }
@@ -459,48 +492,6 @@ func (im *importer) copyTo() func(*pcap.Record) (tables.ID, error) {
 			return 0, err
 		}
 		return tables.PacketID(segment, offset), nil
-	}
-}
-
-// packets meters the packets of a file; place says where each is kept. It
-// returns nil at the file's end, or why it stopped before.
-func (im *importer) packets(r *pcap.Reader, s *source, place func(*pcap.Record) (tables.ID, error)) error {
-	im.progress.File = s.path
-	for n := 0; ; {
-		if n >= checkEvery {
-			n = 0
-			if err := im.ctx.Err(); err != nil {
-				return err
-			}
-			im.tell(r.Consumed(), false)
-		}
-		k, err := r.Batch(im.records[:])
-		if err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
-		}
-		var failed error
-		for i := range k {
-			rec, p := &im.records[i], &im.batched[i]
-			if p.ID, failed = place(rec); failed != nil {
-				k = i
-				break
-			}
-			p.TS, p.Data, p.Length, p.Header = rec.TS, rec.Data, rec.Length, &im.headers[i]
-			tables.Decode(rec.Link, rec.Data, rec.Length, p.Header)
-			if im.cover != nil {
-				im.cover.notDecoded(rec, p.Header)
-			}
-		}
-		if err := im.meter.Packets(im.batched[:k]); err != nil {
-			return err
-		}
-		if n += k; failed != nil {
-			return failed
-		}
-		im.progress.Packets += int64(k)
 	}
 }
 

@@ -3,8 +3,10 @@ package capture
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/wiresql/wiresql/capture/observe"
@@ -35,7 +37,9 @@ type LiveOptions struct {
 	// is the conversation space, by default the common one. Interface is where
 	// the packets come from.
 	Sensor, Site, Interface string
-	// Interval is how long rows wait before they are written; 0 is two seconds.
+	// Interval is how long packets and rows wait before they are durable and seen;
+	// 0 is a second. It grows where writing what is live takes longer than a
+	// twentieth of it.
 	Interval time.Duration
 	// Progress, if not nil, is called at each commit and when Live ends.
 	Progress func(LiveStats)
@@ -47,132 +51,493 @@ type LiveOptions struct {
 
 // LiveStats count what Live did so far.
 type LiveStats struct {
-	Packets, Bytes int64 // recorded; bytes on the wire
+	Packets, Bytes int64 // that came; bytes on the wire
 	Rows           int64 // flow rows that are durable
+	// NotKept are packets that were metered and could not be written, LostRows
+	// rows that could not.
+	NotKept, LostRows int64
 	// Received and Dropped are the source's own counts.
 	Received, Dropped uint64
+	// Conversations are live ones.
+	Conversations int
 	// Watermark: what came before is durable.
 	Watermark tables.Time
 }
 
-// batchEvery is how long a batch of Live lasts.
-const batchEvery = time.Minute
+const (
+	liveInterval = time.Second
+	// liveShare is how much of the time is spent on rows that are not over: one
+	// part in so many.
+	liveShare = 20
+	// longestInterval bounds what that may make of the interval.
+	longestInterval = 10 * time.Second
+	// liveRows is how many rows are written before the interval is over,
+	// waitingRows how many wait while none can be written; then they are lost.
+	liveRows    = 100_000
+	waitingRows = 500_000
+	// behind is how far the meter's clock stays behind the real one while no
+	// packet moves it: packets may still be on their way.
+	behind = time.Second
+	// coveredFor is the time that a row of coverage is about.
+	coveredFor = tables.Time(60 * 1e6)
+	// checkpointEvery and checkpointBytes of packets, whatever comes first, bound
+	// what is metered again after a crash; checkpointShare what checkpoints cost.
+	checkpointEvery = 30 * time.Second
+	checkpointBytes = 256 << 20
+	checkpointShare = 50
+	// firstRetry and lastRetry bound the wait after a commit that failed; one that
+	// ends gives up after lastTries.
+	firstRetry = 250 * time.Millisecond
+	lastRetry  = 10 * time.Second
+	lastTries  = 3
+	// tickEnd in place of a tick says that all conversations were ended.
+	tickEnd = -1
+)
 
 // Live records packets of a Source until ctx ends, which is no error, or the
 // source does. It closes the source.
+//
+// Each packet goes into the sensor's log (archive.Log) and through the meter. Once
+// an interval the packets are made durable, and with them the rows that ended
+// since, and those that are not over as they are. When ctx ends, or the process
+// dies, the conversations go on with the next Live of this sensor and interface:
+// it meters again what came after the last checkpoint. When the source ends with
+// io.EOF, they end.
 func Live(ctx context.Context, a *archive.Archive, src Source, o LiveOptions) (err error) {
 	defer func() { err = errors.Join(err, src.Close()) }()
 	if o.Sensor == "" {
 		o.Sensor = DefaultSensor
 	}
-	l := &live{a: a, src: src, o: o}
-	if l.rows, err = newRowBuffers(); err != nil {
+	if o.Interval <= 0 {
+		o.Interval = liveInterval
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	l := &live{src: src, o: o, missed: undecoded{}, interval: o.Interval, done: make(chan struct{}, 1), stop: make(chan struct{})}
+	if l.log, err = a.OpenLog(archive.LogOptions{Sensor: o.Sensor, Site: o.Site, Interface: o.Interface}); err != nil {
 		return err
 	}
-	mc := o.Meter
-	mc.Sensor, mc.Site = o.Sensor, o.Site
-	l.meter = NewMeter(mc, l.rows, observe.New(l.rows))
-	defer func() {
-		if l.tx != nil {
-			l.rows.stop()
-			l.tx.Abort()
-		}
-	}()
-	var rec pcap.Record
-	var header tables.Header
-	for ctx.Err() == nil {
-		err := src.Next(&rec)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil && !errors.Is(err, ErrIdle) {
-			return errors.Join(err, l.commit(true))
-		}
-		if err == nil {
-			if err := l.packet(&rec, &header); err != nil {
-				return err
-			}
-		}
-		if l.tx != nil && time.Since(l.began) >= batchEvery {
-			if err := l.commit(false); err != nil {
-				return err
-			}
-		}
+	defer func() { err = errors.Join(err, l.log.Close()) }()
+	if err := l.resume(ctx); err != nil {
+		return err
 	}
-	return l.commit(true)
+	return l.run(ctx)
 }
 
 // live is the state of one Live.
 type live struct {
-	a     *archive.Archive
 	src   Source
 	o     LiveOptions
-	rows  *rowBuffers
+	log   *archive.Log
 	meter *Meter
-	tx    *archive.Tx
-	began time.Time
-	cover coverage
-	last  int64 // time of the last packet
-	lost  uint64
-	stats LiveStats
+	rows  liveBatch
+
+	interval time.Duration
+	cutAt    time.Time
+	cutLast  int64       // the time of packets then
+	arrived  tables.Time // when the first came that is in no commit
+	came     int64       // packets since then
+	due      bool        // there is something to commit, though none came
+
+	header  tables.Header
+	last    int64     // time of the last packet
+	lastAt  time.Time // when it came
+	cover   tables.Coverage
+	missed  undecoded // of the time that is covered
+	over    []tables.Coverage
+	dropped uint64 // that stand in coverage
+	unkept  int64
+	full    bool // packets are not kept
+
+	checkpointAt    time.Time
+	checkpointBytes int64 // of packets since
+	checkpointCost  time.Duration
+
+	// A commit at work: done is told when it is over.
+	busy    bool
+	done    chan struct{}
+	stop    chan struct{}
+	failing atomic.Bool
+	failure error
+	stats   LiveStats
+	kept    LiveStats // as of the commit at work
 }
 
-func (l *live) packet(rec *pcap.Record, h *tables.Header) error {
-	if l.tx == nil {
-		tx, err := l.a.Begin(tables.Importer)
-		if err != nil {
-			return err
-		}
-		l.tx, l.began, l.cover = tx, time.Now(), coverage{sensor: l.o.Sensor}
-		l.rows.begin(tx)
-	}
-	rec.InterfaceName = l.o.Interface
-	w, err := l.tx.Packets(l.o.Sensor, l.o.Site, rec.Link, rec.Nano)
-	if err != nil {
-		return err
-	}
-	segment, offset, err := w.Append(rec)
-	if err != nil {
-		return err
-	}
-	l.cover.add(rec)
-	l.last = rec.TS
-	l.stats.Packets++
-	l.stats.Bytes += int64(rec.Length)
-	tables.Decode(rec.Link, rec.Data, rec.Length, h)
-	l.cover.notDecoded(rec, h)
-	return l.meter.Packet(&Packet{TS: rec.TS, Header: h, Data: rec.Data, Length: rec.Length, ID: tables.PacketID(segment, offset)})
+// liveBatch collects the rows of a commit.
+type liveBatch struct {
+	archive.LogBatch
+	lost *LiveStats // what is too much is counted there
 }
 
-// commit writes what came since the batch began; the last one ends all
-// conversations.
-func (l *live) commit(last bool) error {
-	if l.tx == nil {
+func (b *liveBatch) Flow(r *tables.Flow) error {
+	if len(b.Flows) >= waitingRows {
+		b.lost.LostRows++
 		return nil
 	}
-	end := func() error { return l.meter.Cut(l.last) }
-	if last {
-		end = l.meter.Close
-	}
-	if err := end(); err != nil {
-		return err
-	}
-	flows, err := l.rows.flush()
-	if err != nil {
-		return err
-	}
-	received, dropped := l.src.Loss()
-	if _, err := archive.WriteRows(l.tx, importLevel, l.cover.rows([]pcap.Interface{{Drops: tables.Some(int64(dropped - l.lost))}})); err != nil {
-		return err
-	}
-	if err := l.tx.Commit(); err != nil {
-		return err
-	}
-	l.tx, l.lost = nil, dropped
-	l.stats.Rows += flows
-	l.stats.Received, l.stats.Dropped, l.stats.Watermark = received, dropped, tables.TimeOf(l.last)
-	if l.o.Progress != nil {
-		l.o.Progress(l.stats)
-	}
+	b.Flows = append(b.Flows, *r)
 	return nil
+}
+
+func (b *liveBatch) Other(r *tables.Other) error {
+	if len(b.Others) >= waitingRows {
+		b.lost.LostRows++
+		return nil
+	}
+	b.Others = append(b.Others, *r)
+	return nil
+}
+
+func (b *liveBatch) DNS(r *tables.DNS) error {
+	if len(b.LogBatch.DNS) >= waitingRows {
+		b.lost.LostRows++
+		return nil
+	}
+	b.LogBatch.DNS = append(b.LogBatch.DNS, *r)
+	return nil
+}
+
+func (b *liveBatch) Name(r *tables.Name) error {
+	if len(b.Names) >= waitingRows {
+		b.lost.LostRows++
+		return nil
+	}
+	b.Names = append(b.Names, *r)
+	return nil
+}
+
+// snapshot takes the rows that are not over.
+type snapshot struct{ *liveBatch }
+
+func (s snapshot) Flow(r *tables.Flow) error {
+	s.LiveFlows = append(s.LiveFlows, *r)
+	return nil
+}
+
+func (s snapshot) Other(r *tables.Other) error {
+	s.LiveOthers = append(s.LiveOthers, *r)
+	return nil
+}
+
+func (b *liveBatch) len() int {
+	return len(b.Flows) + len(b.Others) + len(b.LogBatch.DNS) + len(b.Names)
+}
+
+// newMeter makes the meter.
+func (l *live) newMeter() {
+	mc := l.o.Meter
+	mc.Sensor, mc.Site = l.o.Sensor, l.o.Site
+	l.meter = NewMeter(mc, &l.rows, observe.New(&l.rows))
+	l.meter.Source(l.log.ID())
+	l.meter.ordinal = uint64(l.log.Before())
+}
+
+// resume brings the meter to where the log ends.
+func (l *live) resume(ctx context.Context) error {
+	l.rows.lost = &l.stats
+	l.newMeter()
+	after := uint64(0)
+	if b := l.log.Checkpoint(); b != nil {
+		r, err := l.meter.resume(b)
+		if err == nil && r.Source == l.log.ID() {
+			after, l.last = r.Commit, r.LastTS
+		} else {
+			if err == nil {
+				err = errors.New("it is of another log")
+			}
+			l.o.Logger.Warn("flows that were live begin anew: their checkpoint is not used", "sensor", l.o.Sensor, "interface", l.o.Interface, "error", err)
+			l.newMeter()
+		}
+	}
+	nothing := tables.Coverage{Sensor: l.o.Sensor, Interface: l.o.Interface}
+	l.cover = nothing
+	if was := l.log.Covered(); was != nil && was.TSEnd > was.TS {
+		l.over = append(l.over, *was)
+	}
+	packets := int64(0)
+	err := l.log.Replay(ctx, after, func(id tables.ID, rec *pcap.Record) error {
+		packets++
+		l.seen(rec)
+		return l.measure(rec, id, false)
+	}, func(number uint64, tick int64) error {
+		err := l.tick(tick)
+		if number <= l.log.Stored() { // its rows are stored
+			l.rows.LogBatch, l.cover, l.missed = archive.LogBatch{}, nothing, undecoded{}
+		}
+		return err
+	})
+	if l.cover.Packets > 0 {
+		l.over = append(l.over, l.covered())
+	}
+	l.missed = undecoded{}
+	l.cover, l.due = nothing, true // what is live may have gone with a power failure
+	l.lastAt, l.cutAt, l.checkpointAt = time.Now(), time.Now(), time.Now()
+	l.stats = LiveStats{}
+	if packets > 0 {
+		l.o.Logger.Info("packets metered again", "sensor", l.o.Sensor, "interface", l.o.Interface, "packets", packets)
+	}
+	return err
+}
+
+// run takes the packets of the source.
+func (l *live) run(ctx context.Context) error {
+	var rec pcap.Record
+	var end error
+	for n := 1; ; n++ {
+		err := l.src.Next(&rec)
+		if err == nil {
+			if err := l.packet(&rec); err != nil {
+				return err
+			}
+			if n&63 != 0 && rec.TS-l.cutLast < int64(l.interval) && l.rows.len() < liveRows {
+				continue // it is too early to look at the clock
+			}
+		} else if !errors.Is(err, ErrIdle) {
+			end = err
+			break
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		if now := time.Now(); now.Sub(l.cutAt) >= l.interval || l.rows.len() >= liveRows {
+			if err := l.cut(now); err != nil {
+				return err
+			}
+		}
+	}
+	err := l.end(errors.Is(end, io.EOF))
+	if end != nil && !errors.Is(end, io.EOF) {
+		err = errors.Join(end, err)
+	}
+	return err
+}
+
+// packet takes a packet.
+func (l *live) packet(rec *pcap.Record) error {
+	if l.came == 0 {
+		l.arrived = tables.Time(time.Now().UnixMicro())
+	}
+	l.came++
+	l.stats.Packets++
+	l.stats.Bytes += int64(rec.Length)
+	l.checkpointBytes += int64(len(rec.Data))
+	segment, offset, err := l.log.Append(rec)
+	if err != nil {
+		l.stats.NotKept++
+		l.unkept++
+		if !l.full {
+			l.full = true
+			l.o.Logger.Error("packets can't be kept; they are metered all the same", "sensor", l.o.Sensor, "interface", l.o.Interface, "error", err)
+		}
+	} else if l.full {
+		l.full = false
+		l.o.Logger.Warn("packets are kept again", "sensor", l.o.Sensor, "interface", l.o.Interface, "not_kept", l.stats.NotKept)
+	}
+	l.seen(rec)
+	return l.measure(rec, tables.PacketID(segment, offset), err != nil)
+}
+
+// measure meters a packet.
+func (l *live) measure(rec *pcap.Record, id tables.ID, lost bool) error {
+	tables.Decode(rec.Link, rec.Data, rec.Length, &l.header)
+	if l.header.Err.Undecoded() {
+		l.missed.add(rec.Link, &l.header)
+	}
+	return l.meter.Packet(&Packet{TS: rec.TS, Header: &l.header, Data: rec.Data, Length: rec.Length, ID: id, Lost: lost})
+}
+
+// seen notes when a packet came.
+func (l *live) seen(rec *pcap.Record) {
+	l.last = rec.TS
+	ts := tables.TimeOf(rec.TS)
+	if l.cover.TS == 0 {
+		l.cover.TS, l.cover.TSEnd = ts, ts
+	}
+	l.cover.TS, l.cover.TSEnd = min(l.cover.TS, ts), max(l.cover.TSEnd, ts)
+	l.cover.Packets++
+	l.cover.Bytes += int64(rec.Length)
+}
+
+// uncover begins the next time that is covered.
+func (l *live) uncover() {
+	l.cover = tables.Coverage{Sensor: l.o.Sensor, Interface: l.o.Interface, TS: l.cover.TSEnd, TSEnd: l.cover.TSEnd}
+	l.missed = undecoded{}
+}
+
+// covered is the row of the time that is covered, as it is now.
+func (l *live) covered() tables.Coverage {
+	row := l.cover
+	row.Undecoded, row.NotDecoded = tables.Some(l.missed.total()), l.missed.text(row.Packets)
+	return row
+}
+
+// now is the time of packets that come now, ns.
+func (l *live) now(now time.Time) int64 {
+	if l.last == 0 {
+		return now.UnixNano()
+	}
+	return l.last + int64(now.Sub(l.lastAt))
+}
+
+// tick sets the meter's clock, or ends all conversations.
+func (l *live) tick(ns int64) error {
+	switch ns {
+	case 0:
+		return nil
+	case tickEnd:
+		return l.meter.Close()
+	}
+	return l.meter.Tick(ns)
+}
+
+// cut begins a commit of all that came, unless one is at work.
+func (l *live) cut(now time.Time) error {
+	if l.busy {
+		select {
+		case <-l.done:
+			l.finished()
+		default:
+			if l.rows.len() < liveRows || l.failing.Load() {
+				return nil
+			}
+			<-l.done
+			l.finished()
+		}
+	}
+	if l.came > 0 {
+		l.lastAt = now
+	}
+	tick := l.now(now) - int64(behind)
+	if tick <= l.meter.Clock() {
+		tick = 0
+	}
+	if err := l.tick(tick); err != nil {
+		return err
+	}
+	l.cutAt, l.cutLast = now, l.last
+	if l.cover.TS == 0 {
+		l.cover.TS = tables.TimeOf(l.now(now))
+	}
+	l.cover.TSEnd = max(l.cover.TSEnd, tables.TimeOf(l.now(now)))
+	if l.came == 0 && !l.due && l.rows.len() == 0 && l.cover.TSEnd-l.cover.TS < coveredFor {
+		return nil
+	}
+	return l.commit(now, tick, false)
+}
+
+// finished notes what became of a commit.
+func (l *live) finished() {
+	l.busy = false
+	if l.failure == nil {
+		l.stats.Rows += l.kept.Rows
+		l.stats.Watermark = l.log.Watermark()
+		if l.o.Progress != nil {
+			l.stats.Conversations = l.meter.table.live
+			l.o.Progress(l.stats)
+		}
+	}
+}
+
+// commit has all that came written. The tick was done.
+func (l *live) commit(now time.Time, tick int64, last bool) error {
+	full := l.cover.TSEnd-l.cover.TS >= coveredFor
+	mark, err := l.log.Mark(tick)
+	if err != nil {
+		if !l.failing.Swap(true) {
+			l.o.Logger.Error("packets can't be written; trying again", "sensor", l.o.Sensor, "interface", l.o.Interface, "error", err)
+		}
+		if last {
+			return fmt.Errorf("packets that came last are not kept: %w", err)
+		}
+		return nil
+	}
+	b := &liveBatch{LogBatch: l.rows.LogBatch, lost: &l.stats}
+	l.rows.LogBatch = archive.LogBatch{}
+	began := time.Now()
+	if err := l.meter.Live(snapshot{b}); err != nil {
+		return err
+	}
+	cost := time.Since(began)
+	l.interval = min(max(l.o.Interval, liveShare*cost), max(longestInterval, l.o.Interval))
+
+	received, dropped := l.src.Loss()
+	l.cover.Drops = tables.Some(l.cover.Drops.V + int64(dropped-l.dropped) + l.unkept)
+	l.dropped, l.unkept = dropped, 0
+	l.stats.Received, l.stats.Dropped = received, dropped
+	b.Coverage, l.over = l.over, nil
+	if full {
+		b.Coverage = append(b.Coverage, l.covered())
+		l.uncover()
+	}
+	b.Covered = l.covered()
+	b.Until = tables.Time(now.UnixMicro())
+	if b.Arrived = b.Until; l.came > 0 {
+		b.Arrived = l.arrived
+	}
+	l.came, l.due = 0, false
+	if since := now.Sub(l.checkpointAt); last || (since >= checkpointEvery || l.checkpointBytes >= checkpointBytes) && since >= checkpointShare*l.checkpointCost {
+		began := time.Now()
+		if b.Checkpoint, err = l.meter.checkpoint(&remembered{Commit: mark.Number(), LastTS: l.last}); err != nil {
+			return err
+		}
+		l.checkpointAt, l.checkpointBytes, l.checkpointCost = now, 0, time.Since(began)
+	}
+	l.busy, l.kept.Rows = true, int64(len(b.Flows))
+	go func() {
+		l.failure = l.keep(mark, &b.LogBatch)
+		l.done <- struct{}{}
+	}()
+	return nil
+}
+
+// keep commits, again until it is done.
+func (l *live) keep(m *archive.Mark, b *archive.LogBatch) error {
+	wait, tries := firstRetry, 0
+	for {
+		err := l.log.Commit(m, b)
+		if err == nil {
+			if l.failing.Swap(false) {
+				l.o.Logger.Warn("what is captured is written again", "sensor", l.o.Sensor, "interface", l.o.Interface)
+			}
+			return nil
+		}
+		if !l.failing.Swap(true) {
+			l.o.Logger.Error("what is captured can't be written; trying again", "sensor", l.o.Sensor, "interface", l.o.Interface, "error", err)
+		}
+		select {
+		case <-time.After(wait):
+			wait = min(wait*2, lastRetry)
+			continue
+		case <-l.stop:
+		}
+		if tries++; tries >= lastTries {
+			return err
+		}
+		time.Sleep(firstRetry)
+	}
+}
+
+// end writes what is left; over says that no more packets will come.
+func (l *live) end(over bool) error {
+	close(l.stop)
+	if l.busy {
+		<-l.done
+		l.finished()
+		if l.failure != nil {
+			return l.failure
+		}
+	}
+	now, tick := time.Now(), int64(0)
+	if over {
+		tick = tickEnd
+	}
+	if err := l.tick(tick); err != nil {
+		return err
+	}
+	if err := l.commit(now, tick, true); err != nil {
+		return err
+	}
+	<-l.done
+	l.finished()
+	return l.failure
 }

@@ -60,8 +60,16 @@ type Packet struct {
 	Header *tables.Header
 	Data   []byte // captured bytes of the frame
 	Length int    // bytes on the wire
-	// ID is the packet's position in the archive.
-	ID tables.ID
+	// ID is the packet's position in the archive. Lost tells that it has none:
+	// the packet was seen and could not be kept.
+	ID   tables.ID
+	Lost bool
+
+	// Of a packet that prepare has seen, and that is no fragment:
+	keyed   bool
+	swapped bool
+	hash    uint32
+	key     key
 }
 
 // Sink takes the rows of a Meter, in the order they end.
@@ -146,24 +154,16 @@ func (m *Meter) Stats() Stats { return m.stats }
 // Batch is how many packets Packets takes at most.
 const Batch = 64
 
-// Packets meters up to Batch packets, as Packet does one after the other. What
+// Packets meters up to Batch prepared packets, as Packet does one after the other. What
 // they need of the table is asked of memory for all of them first: conversations
 // are more than the processor's cache holds, and so the waits overlap.
 func (m *Meter) Packets(list []Packet) error {
 	t := m.table
 	for i := range list {
-		h := list[i].Header
 		m.ahead[i] = 0
-		if !h.IP || h.Fragment {
-			continue
+		if p := &list[i]; p.keyed {
+			m.ahead[i] = t.index[p.hash&t.mask].number
 		}
-		srcPort, dstPort := h.SrcPort, h.DstPort
-		if h.Protocol == tables.ProtocolICMP || h.Protocol == tables.ProtocolICMPv6 {
-			srcPort, dstPort = icmpPorts(h.Protocol, h.ICMPType, h.ICMPCode)
-		}
-		k, _ := makeKey(h, srcPort, dstPort)
-		hash := k.hash(m.secret)
-		m.ahead[i] = t.index[hash&t.mask].number
 	}
 	for i := range list {
 		if n := m.ahead[i]; n != 0 {
@@ -178,11 +178,26 @@ func (m *Meter) Packets(list []Packet) error {
 	return nil
 }
 
+// prepare does for a packet what takes no knowledge of others; another goroutine may.
+func (m *Meter) prepare(p *Packet) {
+	h := p.Header
+	if p.keyed = h.IP && !h.Fragment; p.keyed {
+		srcPort, dstPort := h.SrcPort, h.DstPort
+		if h.Protocol == tables.ProtocolICMP || h.Protocol == tables.ProtocolICMPv6 {
+			srcPort, dstPort = icmpPorts(h.Protocol, h.ICMPType, h.ICMPCode)
+		}
+		p.key, p.swapped = makeKey(h, srcPort, dstPort)
+		p.hash = p.key.hash(m.secret)
+	}
+}
+
 // Packet meters a packet. The error is the sink's; after one, nothing more is
 // written.
 func (m *Meter) Packet(p *Packet) error {
 	ordinal := m.ordinal
-	m.ordinal++
+	if !p.Lost { // else it is no packet of its source
+		m.ordinal++
+	}
 	m.stats.Packets++
 	m.advance(p.TS)
 	if m.frags.oldest != m.frags.newest {
@@ -212,18 +227,20 @@ func (m *Meter) Packet(p *Packet) error {
 func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 	h := p.Header
 	srcPort, dstPort, whole := m.ports(h, p.TS)
-	k, swapped := makeKey(h, srcPort, dstPort)
-	hash := k.hash(m.secret)
+	if !p.keyed {
+		p.key, p.swapped = makeKey(h, srcPort, dstPort)
+		p.hash = p.key.hash(m.secret)
+	}
 	tcp := h
 	if !whole || h.Protocol != tables.ProtocolTCP {
 		tcp = nil
 	}
 	side := uint8(0)
-	if swapped {
+	if p.swapped {
 		side = 1
 	}
 
-	n := m.table.find(&k, hash)
+	n := m.table.find(&p.key, p.hash)
 	var c *conversation
 	if n != 0 {
 		c = m.table.at(n)
@@ -235,12 +252,12 @@ func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 	if n == 0 {
 		for m.table.live >= m.cfg.MaxConversations && m.evict() {
 		}
-		n, c = m.table.insert(&k, hash)
+		n, c = m.table.insert(&p.key, p.hash)
 		m.begin(n, c, p, srcPort, dstPort, side, whole)
 	}
 	dir := int(side ^ c.client)
 
-	if c.positions.count > 0 {
+	if c.packets() > 0 {
 		switch {
 		case p.TS-c.first >= m.cfg.Active.Nanoseconds():
 			m.emit(n, c, endActive, false)
@@ -248,7 +265,7 @@ func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 			m.emit(n, c, endForced, false)
 		}
 	}
-	if c.positions.count == 0 {
+	if c.packets() == 0 {
 		m.piece(c, p, dir, ordinal)
 	}
 
@@ -265,7 +282,9 @@ func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 	if h.Fragment {
 		c.fragments++
 	}
-	c.positions.add(m.blocks, p.ID)
+	if !p.Lost {
+		c.positions.add(m.blocks, p.ID)
+	}
 
 	if tcp != nil {
 		closed := c.tcp.closed()
@@ -400,6 +419,24 @@ func (m *Meter) advance(ns int64) {
 	}
 }
 
+// Tick moves the clock ahead when no packet does, and ends what is over by then.
+// A packet of before may still come.
+func (m *Meter) Tick(ns int64) error {
+	if m.started && ns > m.clock {
+		m.astray, m.clock = false, ns
+		if s := seconds(ns); s != m.second {
+			m.turn(s)
+		}
+		if m.observer != nil {
+			m.observer.Tick(ns)
+		}
+	}
+	return m.err
+}
+
+// Clock is the meter's time.
+func (m *Meter) Clock() int64 { return m.clock }
+
 // turn moves the wheel to a second and looks at the slots on the way. When time
 // goes back there are none: what is far in the future then ends when its slot
 // comes round, or when its next packet comes.
@@ -477,7 +514,7 @@ func (m *Meter) evict() bool {
 // end writes the conversation's last row and forgets it.
 func (m *Meter) end(n uint32, reason endReason) {
 	c := m.table.at(n)
-	if c.positions.count > 0 {
+	if c.packets() > 0 {
 		m.emit(n, c, reason, true)
 	}
 	if c.named {
@@ -499,7 +536,7 @@ func (m *Meter) Cut(next int64) error {
 		m.advance(next)
 	}
 	m.table.all(m.second, func(n uint32) {
-		if c := m.table.at(n); c.positions.count > 0 {
+		if c := m.table.at(n); c.packets() > 0 {
 			m.emit(n, c, endForced, false)
 		}
 	})

@@ -60,7 +60,9 @@ func (m *Meter) other(p *Packet) {
 	if len(p.Data) < p.Length {
 		r.cut++
 	}
-	r.positions.add(m.blocks, p.ID)
+	if !p.Lost {
+		r.positions.add(m.blocks, p.ID)
+	}
 }
 
 // flushOthers writes the rows of minutes before, or after the one that
@@ -91,6 +93,14 @@ func (m *Meter) writeOthers(which func(*otherRow) bool) {
 }
 
 func (m *Meter) writeOther(r *otherRow) {
+	row := m.otherRow(r)
+	r.positions.release(m.blocks)
+	if m.err == nil {
+		m.err = m.sink.Other(&row)
+	}
+}
+
+func (m *Meter) otherRow(r *otherRow) tables.Other {
 	row := tables.Other{
 		TS: tables.TimeOf(r.first), TSEnd: tables.TimeOf(r.last), Sensor: m.cfg.Sensor, Site: m.cfg.Site,
 		Packets: r.packets, WireBytes: r.wire, Error: r.err.String(), CutPackets: tables.Some(r.cut),
@@ -102,7 +112,5 @@ func (m *Meter) writeOther(r *otherRow) {
 		row.SrcMAC, row.DstMAC = tables.Some(int64(r.src)), tables.Some(int64(r.dst))
 	}
 	row.Postings, row.Segments = m.postings(&r.positions)
-	if m.err == nil {
-		m.err = m.sink.Other(&row)
-	}
+	return row
 }

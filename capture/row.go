@@ -9,6 +9,40 @@ import (
 
 // emit writes the current piece as a flow row and makes way for the next.
 func (m *Meter) emit(n uint32, c *conversation, reason endReason, last bool) {
+	m.fill(n, c, reason, last)
+	c.positions.release(m.blocks)
+	for dir := range c.base {
+		c.base[dir] = c.base[dir].plus(c.sum[dir])
+	}
+	c.sum, c.wire, c.flags = [2]total{}, [2]int64{}, [2]uint16{}
+	c.cut, c.fragments = 0, 0
+	m.stats.Rows++
+	if m.err == nil {
+		m.err = m.sink.Flow(&m.row)
+	}
+}
+
+// Live hands out the rows of pieces that are not over, as they are now. They keep
+// their ids until they end.
+func (m *Meter) Live(to Sink) error {
+	var err error
+	m.table.all(m.second, func(n uint32) {
+		if c := m.table.at(n); c.packets() > 0 && err == nil {
+			m.fill(n, c, endNone, false)
+			err = to.Flow(&m.row)
+		}
+	})
+	for _, r := range m.others.rows {
+		if err == nil {
+			row := m.otherRow(r)
+			err = to.Other(&row)
+		}
+	}
+	return err
+}
+
+// fill makes the row of the current piece.
+func (m *Meter) fill(n uint32, c *conversation, reason endReason, last bool) {
 	client, server, clientPort, serverPort := c.ends()
 	if !c.cidIsKnown {
 		a, b := clientPort, serverPort
@@ -60,31 +94,20 @@ func (m *Meter) emit(n uint32, c *conversation, reason endReason, last bool) {
 		r.TunnelType, r.TunnelID = c.tunnel.String(), c.tunnel.ID(c.tunnelID)
 		r.OuterSrc, r.OuterDst = tables.Some(outer[0]), tables.Some(outer[1])
 	}
-	for dir := range c.base {
-		c.base[dir].packets += c.sum[dir].packets
-		c.base[dir].bytes += c.sum[dir].bytes
-	}
 	if c.number > 1 {
-		r.ConnPackets, r.ConnBytes = tables.Some(c.base[0].packets), tables.Some(c.base[0].bytes)
-		r.ConnReversePackets, r.ConnReverseBytes = tables.Some(c.base[1].packets), tables.Some(c.base[1].bytes)
+		there, back := c.base[0].plus(c.sum[0]), c.base[1].plus(c.sum[1])
+		r.ConnPackets, r.ConnBytes = tables.Some(there.packets), tables.Some(there.bytes)
+		r.ConnReversePackets, r.ConnReverseBytes = tables.Some(back.packets), tables.Some(back.bytes)
 	}
 	r.Postings, r.Segments = m.postings(&c.positions)
-
-	c.sum, c.wire, c.flags = [2]total{}, [2]int64{}, [2]uint16{}
-	c.cut, c.fragments = 0, 0
-	m.stats.Rows++
-	if m.err == nil {
-		m.err = m.sink.Flow(r)
-	}
 }
 
 const arenaSize = 64 << 10
 
-// postings encodes and releases the positions of a row. What it returns is the
+// postings encodes the positions of a row. What it returns is the
 // row's own.
 func (m *Meter) postings(p *positions) (postings []byte, segments []int32) {
 	m.ids = p.appendTo(m.blocks, m.ids[:0])
-	p.release(m.blocks)
 	if len(m.ids) == 0 {
 		return nil, nil
 	}

@@ -19,9 +19,11 @@ import (
 type source struct {
 	path  string // absolute
 	size  int64
-	first int64 // time of the first packet, ns; 0 without packets
-	id    string
-	err   error // why it can't be imported
+	first int64  // time of the first packet, ns; 0 without packets
+	head  string // see pcap.Reader.HeadID
+	id    string // its content id, once that is known
+	ids   string // what its rows' ids are made of: head, or id
+	err   error  // why it can't be imported
 }
 
 // collect finds the capture files under the paths: files as they are, folders
@@ -140,6 +142,10 @@ func (s *source) probe() {
 		return
 	}
 	defer r.Close()
+	s.head, s.ids = r.HeadID(), r.HeadID()
+	if r.Short() {
+		s.id = s.head
+	}
 	var rec pcap.Record
 	var damage *pcap.DamageError
 	switch err := r.Next(&rec); {
@@ -151,10 +157,8 @@ func (s *source) probe() {
 	}
 }
 
-// identify reads the whole file for its content id. Reading twice, once for
-// the id and once for the packets, is what makes ids the same for any name,
-// compression and way of import, and lets a known file change nothing; the
-// second time the file comes from the page cache unless it is larger.
+// identify reads the whole file for its content id. That is for files that may be
+// known, which then change nothing: others are read once.
 func (s *source) identify() error {
 	if s.id != "" {
 		return nil

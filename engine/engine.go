@@ -24,13 +24,14 @@ import (
 
 // Config is the engine's settings.
 type Config struct {
-	MemoryLimit     int64  `key:"memory-limit" doc:"bytes of memory the process may hold; 0 means 60 % of the machine's, or of the control group's"`
-	Threads         int    `key:"threads" doc:"threads per query; 0 means one per core"`
-	SpillDirectory  string `key:"spill-directory" doc:"where large intermediate results go; empty means the system's temporary directory"`
-	PacketScanLimit int64  `key:"packet-scan-limit" doc:"bytes of packets a statement may read; sessions may SET wiresql_packet_scan_limit"`
-	MaxStatements   int    `key:"max-statements" doc:"statements of one account at a time; the next wait"`
-	MaxRows         int64  `key:"max-rows" doc:"rows of one result (error 1226); 0 for no limit"`
-	MaxBytes        int64  `key:"max-bytes" doc:"bytes of row files that one statement reads (error 1226); 0 for no limit"`
+	MemoryLimit     int64    `key:"memory-limit" doc:"bytes of memory the process may hold; 0 means 60 % of the machine's, or of the control group's"`
+	Threads         int      `key:"threads" doc:"threads per query; 0 means one per core"`
+	SpillDirectory  string   `key:"spill-directory" doc:"where large intermediate results go; empty means the system's temporary directory"`
+	PacketScanLimit int64    `key:"packet-scan-limit" doc:"bytes of packets a statement may read; sessions may SET wiresql_packet_scan_limit"`
+	Table           []string `key:"table" doc:"files of CSV to read as tables: name=file.csv; the first line names the columns"`
+	MaxStatements   int      `key:"max-statements" doc:"statements of one account at a time; the next wait"`
+	MaxRows         int64    `key:"max-rows" doc:"rows of one result (error 1226); 0 for no limit"`
+	MaxBytes        int64    `key:"max-bytes" doc:"bytes of row files that one statement reads (error 1226); 0 for no limit"`
 }
 
 // DefaultConfig returns the defaults.
@@ -45,6 +46,7 @@ type Engine struct {
 	log     *slog.Logger
 	duck    *duck
 	sql     *sqle.Engine
+	tables  map[string]*givenTable // by name
 
 	admission *admission
 	ceiling   ceiling
@@ -59,7 +61,6 @@ type Engine struct {
 
 	losses lossCache
 
-	holdings   holdings
 	works      watched
 	statements queryLog
 
@@ -95,10 +96,12 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 	e := &Engine{started: time.Now(), cfg: cfg, archive: a, log: log, recentTurn: make(chan struct{}, 1),
 		admission: newAdmission(Limits{cfg.MaxStatements, cfg.MaxRows, cfg.MaxBytes}),
 		ceiling:   ceiling{running: map[*charge]struct{}{}, begun: make(chan struct{}, 1)}, unguard: func() {}}
+	if e.tables, err = givenTables(cfg.Table); err != nil {
+		return nil, err
+	}
 	if e.duck, err = openDuck(cfg, []string{root}); err != nil {
 		return nil, err
 	}
-	e.holdings.limit = cfg.MemoryLimit / 8
 	if err := e.setVariables(); err != nil {
 		e.duck.close()
 		return nil, err
@@ -122,10 +125,8 @@ func (e *Engine) Close() error {
 // functions and guarded parser.
 func (e *Engine) SQL() *sqle.Engine { return e.sql }
 
-// Session makes a connection's session, a Share of which must be released.
-func (e *Engine) Session(base *sql.BaseSession) sql.Session {
-	return &session{BaseSession: base, Share: e.Share()}
-}
+// Session makes a connection's session.
+func (e *Engine) Session(base *sql.BaseSession) sql.Session { return &session{BaseSession: base} }
 
 // setVariables registers our session variables and fixes those whose defaults
 // are unsafe or give wrong answers. go-mysql-server keeps them per process.

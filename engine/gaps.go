@@ -98,7 +98,9 @@ func (s *snapshot) outside(p *pushdown.Plan) []string {
 
 // captured tells whether a relation's rows come from captured traffic, so that
 // no rows in a time nobody recorded means nothing.
-func captured(rel *tables.Relation) bool { return rel.Schema == tables.Main && rel != tables.Hosts }
+func captured(rel *tables.Relation) bool {
+	return rel.Schema == tables.Main && rel != tables.Hosts && !rel.Given
+}
 
 // reported tells whether a scan's rows may come from exporters.
 func reported(s *pushdown.ScanPlan) bool {
@@ -196,8 +198,6 @@ func segmentText(number uint32, info *archive.SegmentInfo, packets int) string {
 	}
 	reason := "is not what was imported, or damaged"
 	switch info.State {
-	case archive.StateEvicted:
-		return fmt.Sprintf("%d packets%s were evicted at %s %s: segment %d", packets, at, timeText(info.Evicted.EvictedAt), becauseOf(info.Evicted.Reason), number)
 	case archive.StateMissing:
 		reason = "is missing"
 	case archive.StateChanged:

@@ -230,6 +230,9 @@ func (s *querySession) May(schema, table string) error {
 func (s *querySession) Schemas() []string { return metadata.Schemas }
 
 // Foreign implements pushdown.Session.
-func (s *querySession) Foreign(schema, table string) *tables.Relation {
-	return metadata.Lookup(schema, table)
+func (s *querySession) Foreign(schema, table string) (*tables.Relation, error) {
+	if given, err := s.engine.given(schema, table); err != nil || given != nil {
+		return given.relationOf(), err
+	}
+	return metadata.Lookup(schema, table), nil
 }

@@ -287,6 +287,15 @@ func (r *run) bind(b *binding, scans []*pushdown.ScanPlan, why string) error {
 			r.reads = append(r.reads, &reading{relation: s.Relation, why: why, scan: s})
 			continue
 		}
+		if s.Relation.Given {
+			text, err := r.givenText(s.Relation)
+			if err != nil {
+				return err
+			}
+			b.scans[s.ID] = text
+			r.reads = append(r.reads, &reading{relation: s.Relation, why: why, scan: s})
+			continue
+		}
 		if text := r.memoryText(s.Relation); text != "" {
 			b.scans[s.ID] = text
 			r.reads = append(r.reads, &reading{relation: s.Relation, why: why, scan: s})

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -177,6 +178,16 @@ func (v serverView) Size(rel *tables.Relation) (rows, bytes int64, ok bool) {
 		rows *= 2 // each connection from both ends
 	}
 	return rows, bytes, true
+}
+
+// Given implements metadata.Server.
+func (v serverView) Given() (out []*tables.Relation) {
+	for _, name := range slices.Sorted(maps.Keys(v.engine.tables)) {
+		if g, err := v.engine.tables[name].current(); err == nil {
+			out = append(out, g.relation)
+		}
+	}
+	return out
 }
 
 // metadataText feeds the rows of a relation about the server.

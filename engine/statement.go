@@ -360,7 +360,14 @@ func (e *Engine) prepareNamed(ctx *sql.Context, p *sqlparser.PrepareStmt) error 
 			return err
 		}
 	}
-	return s.keep(p.Name.Lowered(), text)
+	if err := s.hold(len(text) - len(s.prepared[p.Name.Lowered()])); err != nil {
+		return err
+	}
+	if s.prepared == nil {
+		s.prepared = map[string]string{}
+	}
+	s.prepared[p.Name.Lowered()] = text
+	return nil
 }
 
 // mayRun lets a named statement of go-mysql-server's through if it only shows
@@ -396,8 +403,10 @@ func (e *Engine) prepared(ctx *sql.Context, x *sqlparser.ExecuteStmt) (string, P
 
 func (e *Engine) deallocate(ctx *sql.Context, d *sqlparser.DeallocateStmt) error {
 	s, ok := ctx.Session.(*session)
-	if !ok || !s.drop(d.Name.Lowered()) {
+	if !ok || s.prepared[d.Name.Lowered()] == "" {
 		return functions.Errorf(1243, "Unknown prepared statement handler (%s) given to DEALLOCATE PREPARE", d.Name.String())
 	}
+	s.held -= len(s.prepared[d.Name.Lowered()])
+	delete(s.prepared, d.Name.Lowered())
 	return nil
 }

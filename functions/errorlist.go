@@ -26,7 +26,7 @@ const (
 var Mistakes = []Mistake{
 	{1031, "ILLEGAL_HA", "HY000", anError, "a table is asked for what tables of an archive do not have, such as HANDLER", "use SELECT"},
 	{1040, "CON_COUNT_ERROR", "08004", anError, "as many clients are connected as may be (`server.max-connections`)", "close connections, pool them, or raise it"},
-	{1041, "OUT_OF_RESOURCES", "HY000", anError, "the statement needs more memory than there is (`engine.memory-limit`); or held the most when the server had none left; or sessions hold as much as they may between statements", "ask for a shorter time or fewer columns; give `engine.spill-directory` a large disk; close connections and statements that hold much"},
+	{1041, "OUT_OF_RESOURCES", "HY000", anError, "the statement needs more memory than there is (`engine.memory-limit`), or held the most when the server had none left", "ask for a shorter time or fewer columns; give `engine.spill-directory` a large disk"},
 	{1043, "HANDSHAKE_ERROR", "08S01", anError, "what came first is no login of MySQL's protocol", "connect with a MySQL client, protocol 4.1 or later"},
 	{1044, "DBACCESS_DENIED_ERROR", "42000", anError, "the account may not see that database", "`SHOW DATABASES` lists what there is"},
 	{1045, "ACCESS_DENIED_ERROR", "28000", anError, "wrong user or password, or so many wrong ones that one has to wait", "the password is in the archive's `serve` folder; see serving.md"},

@@ -13,7 +13,6 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	querypb "github.com/dolthub/vitess/go/vt/proto/query"
 
-	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/functions"
 )
 
@@ -28,7 +27,7 @@ type client struct {
 	capabilities uint32
 	statements   map[uint32]*prepared
 	lastPrepared uint32
-	share        *engine.Share // of statements and their parameters
+	held         int // bytes of statements and their parameters
 	kept         keptRows
 }
 
@@ -54,16 +53,13 @@ var (
 
 // serve speaks with a client until one of the two has enough.
 func (s *Server) serve(raw *conn, id uint32) {
-	c := &client{packets: packets{conn: raw, in: raw}, handler: s.handler, statements: map[uint32]*prepared{},
-		share: s.backend.Share(), kept: keptRows{store: s.store, share: s.backend.Share()}}
+	c := &client{packets: packets{conn: raw, in: raw}, handler: s.handler, statements: map[uint32]*prepared{}, kept: keptRows{store: s.store}}
 	c.wire = &mysql.Conn{Conn: raw, ConnectionID: id, StatusFlags: uint16(mysql.ServerStatusAutocommit)}
 	defer func() {
 		if v := recover(); v != nil {
 			s.log.Error("panic in a connection", "panic", v, "stack", string(debug.Stack()))
 		}
 		c.forget()
-		c.share.Release()
-		c.kept.share.Release()
 		s.handler.connectionClosed(c.wire)
 		c.conn.Close()
 		raw.Close()
@@ -109,7 +105,7 @@ func (c *client) refuse(m *message) error {
 	}
 	if st := c.statements[uint32(m.number(4))]; st != nil {
 		c.reset(st)
-		st.tooLong = errLongParameter
+		st.tooLong = true
 	}
 	return nil
 }

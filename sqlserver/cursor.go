@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 
 	querypb "github.com/dolthub/vitess/go/vt/proto/query"
-
-	"github.com/wiresql/wiresql/engine"
 )
 
 const (
@@ -22,8 +20,6 @@ const (
 	cursorDisk = 8 << 30
 	// cursorFiles bounds the open files of a connection's cursors.
 	cursorFiles = 32
-	// cursorBuffer is what each of them is written and read by.
-	cursorBuffer = 16 << 10
 )
 
 // cursorStore is where rows lie that are not in memory.
@@ -35,24 +31,7 @@ type cursorStore struct {
 // keptRows counts what a connection's cursors hold.
 type keptRows struct {
 	store         *cursorStore
-	share         *engine.Share
 	memory, files int
-	body          []byte // of the row that is sent
-}
-
-// take makes room for rows in memory; false when they must go to a file.
-func (k *keptRows) take(size int) bool {
-	if k.memory+size > cursorMemory || k.share.Hold(size) != nil {
-		return false
-	}
-	k.memory += size
-	return true
-}
-
-// give is the opposite.
-func (k *keptRows) give(size int) {
-	k.memory -= size
-	_ = k.share.Hold(-size) // less is never refused
 }
 
 // cursor keeps the rows of a statement, in the binary form they are sent in,
@@ -66,7 +45,8 @@ type cursor struct {
 	out    *bufio.Writer
 	onDisk int64
 	rows   io.Reader // once all are there
-	isOpen bool      // there were columns
+	body   []byte
+	isOpen bool // there were columns
 	// what a statement without columns tells
 	changed, lastKey uint64
 }
@@ -84,15 +64,16 @@ func (c *cursor) row(r *rowBuffer) error {
 	var length [4]byte
 	binary.LittleEndian.PutUint32(length[:], uint32(len(r.buf)))
 	size := len(length) + len(r.buf)
-	if c.file == nil && c.kept.take(size) {
-		c.memory.Write(length[:])
-		c.memory.Write(r.buf)
-		return nil
-	}
-	if c.file == nil {
+	if c.file == nil && c.kept.memory+size > cursorMemory {
 		if err := c.spill(); err != nil {
 			return err
 		}
+	}
+	if c.file == nil {
+		c.kept.memory += size
+		c.memory.Write(length[:])
+		c.memory.Write(r.buf)
+		return nil
 	}
 	if err := c.reserve(int64(size)); err != nil {
 		return err
@@ -120,9 +101,9 @@ func (c *cursor) spill() error {
 		return err
 	}
 	os.Remove(f.Name())
-	c.file, c.out = f, bufio.NewWriterSize(f, cursorBuffer)
+	c.file, c.out = f, bufio.NewWriterSize(f, 64<<10)
 	c.kept.files++
-	c.kept.give(c.memory.Len())
+	c.kept.memory -= c.memory.Len()
 	if err := c.reserve(int64(c.memory.Len())); err != nil {
 		return err
 	}
@@ -143,23 +124,22 @@ func (c *cursor) rewind() error {
 	if _, err := c.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	c.out, c.rows = nil, bufio.NewReaderSize(c.file, cursorBuffer)
+	c.out, c.rows = nil, bufio.NewReaderSize(c.file, 64<<10)
 	return nil
 }
 
-// next gives the next row, valid until another is asked for, or io.EOF.
+// next gives the next row, or io.EOF.
 func (c *cursor) next() ([]byte, error) {
 	var length [4]byte
 	if _, err := io.ReadFull(c.rows, length[:]); err != nil {
 		return nil, err
 	}
 	n := int(binary.LittleEndian.Uint32(length[:]))
-	if cap(c.kept.body) < n {
-		c.kept.body = make([]byte, n)
+	if cap(c.body) < n {
+		c.body = make([]byte, n)
 	}
-	body := c.kept.body[:n]
-	_, err := io.ReadFull(c.rows, body)
-	return body, err
+	_, err := io.ReadFull(c.rows, c.body[:n])
+	return c.body[:n], err
 }
 
 // close gives back what the rows took.
@@ -169,7 +149,7 @@ func (c *cursor) close() {
 		c.kept.files--
 		c.kept.store.used.Add(-c.onDisk)
 	} else {
-		c.kept.give(c.memory.Len())
+		c.kept.memory -= c.memory.Len()
 	}
 	*c = cursor{kept: c.kept}
 }

@@ -8,15 +8,13 @@ import (
 	"testing"
 
 	querypb "github.com/dolthub/vitess/go/vt/proto/query"
-
-	"github.com/wiresql/wiresql/engine"
 )
 
 // Rows of cursors come back as they went in, from memory or from files that
 // nobody sees, and leave nothing behind.
 func TestCursorsKeepRows(t *testing.T) {
 	dir := t.TempDir()
-	kept := &keptRows{store: &cursorStore{dir: dir}, share: &engine.Share{}}
+	kept := &keptRows{store: &cursorStore{dir: dir}}
 	row := func(cursor, n int) []byte { return bytes.Repeat(fmt.Appendf(nil, "%d/%d;", cursor, n), 1+n%500) }
 	const rows = 5000 // about 8 MB
 	cursors := make([]*cursor, 3)

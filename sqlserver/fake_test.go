@@ -32,8 +32,6 @@ type fakeEngine struct {
 
 func (f *fakeEngine) Limit(string, engine.Limits) {}
 
-func (f *fakeEngine) Share() *engine.Share { return &engine.Share{} }
-
 func (f *fakeEngine) SQL() *sqle.Engine { return f.engine }
 
 func (f *fakeEngine) Session(base *sql.BaseSession) sql.Session {

@@ -44,21 +44,8 @@ type handler struct {
 }
 
 func (h *handler) connectionClosed(c *mysql.Conn) {
-	h.release(c)
 	h.engine.CloseSession(c.ConnectionID)
 	h.sessions.RemoveConn(c)
-}
-
-// release gives back what a connection's session holds.
-func (h *handler) release(c *mysql.Conn) {
-	if c.UserData == nil { // nobody has logged in
-		return
-	}
-	if ctx, err := h.sessions.NewContextWithQuery(context.Background(), c, ""); err == nil {
-		if s, ok := ctx.Session.(interface{ Release() }); ok {
-			s.Release()
-		}
-	}
 }
 
 // initDB selects a schema; "" for none.
@@ -86,7 +73,6 @@ func (h *handler) knows(c *mysql.Conn, schema string) error {
 
 // newSession makes a new session of a connection.
 func (h *handler) newSession(c *mysql.Conn, schema string) error {
-	h.release(c)
 	h.engine.CloseSession(c.ConnectionID)
 	if err := h.sessions.NewSession(context.Background(), c); err != nil {
 		return sqlError(err)

@@ -18,6 +18,9 @@ const (
 	maxParameters = 1<<16 - 1
 	// maxStatements bounds the prepared statements of a connection.
 	maxStatements = 16382
+	// heldBytes bounds the texts of a connection's prepared statements, and the
+	// parameters that came ahead of their execution.
+	heldBytes = 16 << 20
 	// readOnlyCursor asks for a cursor when a statement is executed.
 	readOnlyCursor = 1
 )
@@ -28,18 +31,10 @@ type prepared struct {
 	types []parameterType
 	bound bool           // types were told
 	long  map[int][]byte // parameters that came ahead
-	// tooLong tells that there was no room for one of them.
-	tooLong error
+	// tooLong tells that one of them was longer than a request may be.
+	tooLong bool
 	cursor  *cursor
 }
-
-// statementBytes is what a statement takes besides its text and parameters.
-const statementBytes = 256
-
-func (st *prepared) size() int { return statementBytes + len(st.text) + 2*len(st.types) }
-
-// give gives back what is no longer held.
-func (c *client) give(n int) { _ = c.share.Hold(-n) } // less is never refused
 
 // forget closes all that was prepared.
 func (c *client) forget() {
@@ -51,7 +46,7 @@ func (c *client) forget() {
 func (c *client) closeStatement(id uint32) {
 	if st := c.statements[id]; st != nil {
 		c.reset(st)
-		c.give(st.size())
+		c.held -= len(st.text)
 		delete(c.statements, id)
 	}
 }
@@ -59,9 +54,9 @@ func (c *client) closeStatement(id uint32) {
 // reset drops what a statement has of its last execution.
 func (c *client) reset(st *prepared) {
 	for _, b := range st.long {
-		c.give(len(b))
+		c.held -= len(b)
 	}
-	st.long, st.tooLong = nil, nil
+	st.long, st.tooLong = nil, false
 	if st.cursor != nil {
 		st.cursor.close()
 		st.cursor = nil
@@ -79,20 +74,17 @@ func (c *client) statement(m *message, command string) (*prepared, error) {
 }
 
 func (c *client) prepare(ctx context.Context, text string) error {
-	if len(c.statements) >= maxStatements {
-		return c.fail(newError(1461, fmt.Sprintf("Can't create more than max_prepared_stmt_count statements (current value: %d)", maxStatements)))
+	if len(c.statements) >= maxStatements || c.held+len(text) > heldBytes {
+		return c.fail(newError(1461, fmt.Sprintf("Can't create more than max_prepared_stmt_count statements (current value: %d), or of more than %d MiB", maxStatements, heldBytes>>20)))
 	}
 	text, fields, err := c.handler.prepare(ctx, c.wire, text)
 	if err != nil {
 		return c.fail(err)
 	}
 	n := engine.CountParameters(text)
-	st := &prepared{text: text, types: make([]parameterType, n)}
-	if err := c.share.Hold(st.size()); err != nil {
-		return c.fail(err)
-	}
 	c.lastPrepared++
-	c.statements[c.lastPrepared] = st
+	c.held += len(text)
+	c.statements[c.lastPrepared] = &prepared{text: text, types: make([]parameterType, n)}
 	c.begin()
 	c.out = binary.LittleEndian.AppendUint32(append(c.out, 0), c.lastPrepared)
 	c.out = binary.LittleEndian.AppendUint16(c.out, uint16(len(fields)))
@@ -173,8 +165,8 @@ func (st *prepared) parameters(m *message, decode func(string) string) (engine.P
 	if len(params) == 0 {
 		return params, nil
 	}
-	if st.tooLong != nil {
-		return nil, st.tooLong
+	if st.tooLong {
+		return nil, newError(1105, "Parameter of prepared statement which is set through mysql_send_long_data() is longer than 'max_allowed_packet' bytes")
 	}
 	nulls := m.bytes((len(params) + 7) / 8)
 	if m.number(1) == 1 {
@@ -208,8 +200,6 @@ func (st *prepared) parameters(m *message, decode func(string) string) (engine.P
 	return params, nil
 }
 
-var errLongParameter = newError(1105, "Parameter of prepared statement which is set through mysql_send_long_data() is longer than 'max_allowed_packet' bytes")
-
 // longData takes a part of a parameter ahead of the execution. It has no
 // answer: what is wrong with it is told by the execution.
 func (c *client) longData(m *message) {
@@ -218,21 +208,17 @@ func (c *client) longData(m *message) {
 	if m.short || st == nil || i >= len(st.types) {
 		return
 	}
-	if st.tooLong != nil {
-		return
-	}
-	err := error(errLongParameter)
-	if len(st.long[i])+len(m.rest) <= c.handler.maxRequest {
-		err = c.share.Hold(len(m.rest))
-	}
-	if err != nil {
+	if len(st.long[i])+len(m.rest) > c.handler.maxRequest || c.held+len(m.rest) > heldBytes {
 		c.reset(st)
-		st.tooLong = err
+		st.tooLong = true
+	}
+	if st.tooLong {
 		return
 	}
 	if st.long == nil {
 		st.long = map[int][]byte{}
 	}
+	c.held += len(m.rest)
 	st.long[i] = append(st.long[i], m.rest...)
 }
 

@@ -64,8 +64,6 @@ type Backend interface {
 	SQL() *sqle.Engine
 	// Session makes a connection's session of what the wire knows of it.
 	Session(*sql.BaseSession) sql.Session
-	// Share makes a share of what all connections may hold.
-	Share() *engine.Share
 	// Answer runs a query; handled is false for a statement about the server,
 	// which the engine of SQL executes. Without a schema there are no rows.
 	Answer(ctx *sql.Context, text string, params engine.Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error)

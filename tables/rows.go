@@ -235,6 +235,9 @@ type Import struct {
 	// files again to know its conversations.
 	Stream     string    `col:"stream"`
 	Unfinished Opt[bool] `col:"unfinished"`
+	// HeadID is the XXH3-128 of the first 2 MiB of the bytes, hex, if the ids of the
+	// file's rows are made of that; else they are made of ContentID.
+	HeadID string `col:"head_id"`
 }
 
 // Segment is a row of the family segments: one packet file, ours or in place.
@@ -272,22 +275,11 @@ type Coverage struct {
 	// As of Import.
 	Undecoded  Opt[int64] `col:"undecoded"`
 	NotDecoded string     `col:"not_decoded"`
-}
-
-// Eviction is a row of the family evictions: a file that was taken away, to make
-// room or because of its age.
-type Eviction struct {
-	TS        Time       `col:"ts"` // of what was in it, first and last
-	TSEnd     Time       `col:"ts_end"`
-	Family    string     `col:"family"` // packets of a segment's file
-	Sensor    string     `col:"sensor"` // of a segment
-	File      string     `col:"file"`   // name of a row file; path of a segment, relative to the archive
-	Segment   Opt[int32] `col:"segment"`
-	Rows      int64      `col:"rows"`
-	Packets   int64      `col:"packets"`
-	Bytes     int64      `col:"bytes"` // of the file
-	Reason    string     `col:"reason"`
-	EvictedAt Time       `col:"evicted_at"`
+	// Of the time that is not over: Log is the id of the sensor's log of packets,
+	// Commit the number of the commit up to which its rows are stored; see
+	// archive.Log.
+	Log    string     `col:"log"`
+	Commit Opt[int64] `col:"commit"`
 }
 
 // FlowSink takes the rows that the meter finishes. A call hands over the row,

@@ -165,6 +165,13 @@ func Reads(port uint16) bool {
 	return port == portDNS || port == portMulticastDNS || isDHCP(port) || port == portQUIC
 }
 
+// Tick gives up what waits for longer than it may, as a packet of that time would.
+func (o *Observer) Tick(ns int64) {
+	o.queries.expire(ns, o.unanswered)
+	o.leases.expire(ns, nil)
+	o.streams.expire(ns, nil)
+}
+
 // Flush writes the queries still waiting for an answer, forgets all state and
 // returns the first error of the sink.
 func (o *Observer) Flush() error {

@@ -17,6 +17,7 @@ func (server) Variables(bool) map[string]string       { return map[string]string
 func (server) Status(bool) (map[string]string, error) { return map[string]string{"Uptime": "1"}, nil }
 func (server) Processes() []Process                   { return []Process{{ID: 7, User: "eve"}} }
 func (server) Warnings() []Warning                    { return []Warning{{"Warning", 1365, "Division by 0"}} }
+func (server) Given() []*tables.Relation              { return nil }
 func (server) Size(*tables.Relation) (rows, bytes int64, ok bool) {
 	return 10, 1000, true
 }

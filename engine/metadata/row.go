@@ -1,6 +1,9 @@
 package metadata
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -27,6 +30,8 @@ type Server interface {
 	// Size is the number of rows and bytes of a relation; ok is false where
 	// it is not known without reading it.
 	Size(rel *tables.Relation) (rows, bytes int64, ok bool)
+	// Given are the relations that come from files beside the archive.
+	Given() []*tables.Relation
 }
 
 // Grant is the right to read a schema, or one table of it.
@@ -112,7 +117,7 @@ func visible(s Server) (out []*tables.Relation) {
 				out = append(out, d.Relation)
 			}
 		}
-		for _, rel := range tables.Relations {
+		for _, rel := range slices.Concat(tables.Relations, s.Given()) {
 			if rel.Schema == schema && May(s, schema, rel.Name) {
 				out = append(out, rel)
 			}
@@ -125,6 +130,11 @@ func visible(s Server) (out []*tables.Relation) {
 func find(s Server, schema, name string) *tables.Relation {
 	if rel := Lookup(schema, name); rel != nil && schema != shown {
 		return rel
+	}
+	for _, rel := range s.Given() {
+		if rel.Schema == schema && strings.EqualFold(rel.Name, name) {
+			return rel
+		}
 	}
 	return tables.Lookup(schema, name)
 }

@@ -169,7 +169,10 @@ func (c *compiler) table(t sqlparser.TableName, alias string) (*origin, error) {
 	}
 	rel := tables.Lookup(schema, lower)
 	if rel == nil {
-		rel = c.session.Foreign(schema, lower)
+		var err error
+		if rel, err = c.session.Foreign(schema, lower); err != nil {
+			return nil, err
+		}
 	}
 	if rel == nil {
 		return nil, c.unknownTable(schema, name)

@@ -23,11 +23,11 @@ func (s *testSession) SetUserVariable(string, sqltypes.Value) error { return nil
 func (s *testSession) UserVariable(name string) (any, error) {
 	return map[string]any{"port": int64(443), "since": "2026-06-12 10:00"}[name], nil
 }
-func (s *testSession) Parameter(string) (any, bool)            { return nil, false }
-func (s *testSession) May(string, string) error                { return nil }
-func (s *testSession) Capture([]tables.ID) ([]byte, error)     { return nil, nil }
-func (s *testSession) Foreign(string, string) *tables.Relation { return nil }
-func (s *testSession) Schemas() []string                       { return []string{tables.Main, tables.Ops} }
+func (s *testSession) Parameter(string) (any, bool)                     { return nil, false }
+func (s *testSession) May(string, string) error                         { return nil }
+func (s *testSession) Capture([]tables.ID) ([]byte, error)              { return nil, nil }
+func (s *testSession) Foreign(string, string) (*tables.Relation, error) { return nil, nil }
+func (s *testSession) Schemas() []string                                { return []string{tables.Main, tables.Ops} }
 func (s *testSession) Info(name string) (any, bool) {
 	v, ok := map[string]any{"database": tables.Main, "connection_id": uint64(1)}[name]
 	return v, ok

@@ -39,7 +39,7 @@ type Session interface {
 	Capture(packets []tables.ID) ([]byte, error)
 	// Foreign describes a table that is none of ours, such as one of
 	// information_schema; nil when there is none of that name.
-	Foreign(schema, table string) *tables.Relation
+	Foreign(schema, table string) (*tables.Relation, error)
 	// Schemas lists the schemas there are.
 	Schemas() []string
 }

@@ -16,7 +16,6 @@ import (
 const (
 	StateAvailable = tables.SegmentAvailable
 	StateMissing   = tables.SegmentMissing
-	StateEvicted   = tables.SegmentEvicted
 	// StateChanged marks an in-place capture that is no longer the file that
 	// was indexed.
 	StateChanged = tables.SegmentChanged
@@ -27,8 +26,8 @@ type SegmentInfo struct {
 	tables.Segment
 	AbsPath string
 	State   string
-	// Evicted is when and why, of one that was; else nil.
-	Evicted *tables.Eviction
+	// Open: it is of a log, and grows. Packets and Bytes are what is durable.
+	Open bool
 
 	rows rows.File // its row is in
 }
@@ -42,9 +41,9 @@ type Catalog struct {
 	files     map[Family][]File
 	decisions map[string]File // by the range they are about
 	segments  []SegmentInfo   // ascending
+	sealed    []SegmentInfo   // those that have a row
 	missing   []uint32
 	wrong     map[Family][]Damage
-	evicted   map[Family][]Evicted
 	damage    []Damage
 	// again: a file that was listed was not there when it was opened, or could
 	// not be read; see lookAgain.
@@ -71,7 +70,7 @@ func (c *Catalog) Segments() []SegmentInfo { return c.segments }
 
 // Segment finds a packet segment by its number.
 func (c *Catalog) Segment(n uint32) (*SegmentInfo, bool) {
-	i, ok := slices.BinarySearchFunc(c.segments, n, func(s SegmentInfo, n uint32) int { return cmp.Compare(s.Number(), n) })
+	i, ok := slices.BinarySearchFunc(c.segments, n, bySegmentNumber)
 	if !ok {
 		return nil, false
 	}
@@ -84,9 +83,6 @@ func (c *Catalog) Missing() []uint32 { return c.missing }
 // Damage lists what of the archive is gone or can't be read, as far as the
 // names and ends of files tell.
 func (c *Catalog) Damage() []Damage { return c.damage }
-
-// Evicted lists the row files of a family that were evicted, oldest rows first.
-func (c *Catalog) Evicted(f Family) []Evicted { return c.evicted[f] }
 
 // Bounds returns the time of the first and the last row of flows.
 func (c *Catalog) Bounds() (first, last tables.Time, ok bool) {
@@ -202,7 +198,7 @@ func (c *Catalog) equal(d *Catalog) bool {
 	return maps.EqualFunc(c.files, d.files, sameFiles) && slices.Equal(c.missing, d.missing) &&
 		slices.Equal(c.damage, d.damage) &&
 		slices.EqualFunc(c.segments, d.segments, func(x, y SegmentInfo) bool {
-			return x.Number() == y.Number() && x.State == y.State && x.AbsPath == y.AbsPath
+			return x.Number() == y.Number() && x.State == y.State && x.AbsPath == y.AbsPath && x.Bytes == y.Bytes
 		})
 }
 
@@ -215,8 +211,7 @@ type segmentRows struct {
 // load makes a snapshot of what was listed. What did not change since the last
 // one is taken from there.
 func (a *Archive) load(l listing) *Catalog {
-	c := &Catalog{version: 1, files: map[Family][]File{}, wrong: map[Family][]Damage{}, evicted: map[Family][]Evicted{},
-		damage: slices.Concat(l.odd, l.evicted.bad)}
+	c := &Catalog{version: 1, files: map[Family][]File{}, wrong: map[Family][]Damage{}, damage: slices.Clip(l.odd)}
 	for _, family := range allFamilies {
 		same := func(f Family) bool { return a.current != nil && !a.current.again && a.listed.stamps[f] == l.stamps[f] }
 		files, known := l.family(family), l.entries[family]
@@ -225,11 +220,11 @@ func (a *Archive) load(l listing) *Catalog {
 			files, known = decided(files, known, c.files[of])
 		}
 		if same(family) && (of == "" || same(of)) {
-			c.files[family], c.wrong[family], c.evicted[family] = a.current.files[family], a.current.wrong[family], a.current.evicted[family]
+			c.files[family], c.wrong[family] = a.current.files[family], a.current.wrong[family]
 		} else {
 			readFooters(files)
 			a.leaveOut(files, l.found.of)
-			c.files[family], c.wrong[family], c.evicted[family] = loadFamily(family, files, known, l.evicted)
+			c.files[family], c.wrong[family] = loadFamily(files, known)
 			for _, d := range c.wrong[family] {
 				c.again = c.again || d.again
 			}
@@ -246,11 +241,12 @@ func (a *Archive) load(l listing) *Catalog {
 		}
 	}
 	if a.current != nil && !a.current.again && a.listed.stamps[Segments] == l.stamps[Segments] && !a.segmentsChanged() {
-		c.segments, c.missing = a.current.segments, a.current.missing
+		c.sealed = a.current.sealed
 		c.damage = append(c.damage, a.watched.bad...)
 	} else {
-		a.loadSegments(c, l.evicted)
+		a.loadSegments(c)
 	}
+	c.addLogs(a, l.logs)
 	for _, d := range c.damage {
 		if what := d.File + ": " + d.Reason; !a.warned[what] {
 			a.warned[what] = true
@@ -260,14 +256,9 @@ func (a *Archive) load(l listing) *Catalog {
 	return c
 }
 
-// loadFamily returns the live files of a family, what is wrong with it, and what
-// was evicted.
-func loadFamily(family Family, files []*listed, known map[string]*written, e *evictions) (out []File, wrong []Damage, gone []Evicted) {
-	live, wrong, evicted := sortOut(family, files, known, e)
-	for _, g := range evicted {
-		gone = append(gone, Evicted{*g.row, g.Level})
-	}
-	slices.SortFunc(gone, func(x, y Evicted) int { return cmp.Or(cmp.Compare(x.TS, y.TS), cmp.Compare(x.File, y.File)) })
+// loadFamily returns the live files of a family, and what is wrong with it.
+func loadFamily(files []*listed, known map[string]*written) (out []File, wrong []Damage) {
+	live, wrong := sortOut(files, known)
 	out = make([]File, 0, len(live))
 	for _, f := range live {
 		path, lo, hi := f.Path, f.MinTS, f.MaxTS
@@ -281,11 +272,11 @@ func loadFamily(family Family, files []*listed, known map[string]*written, e *ev
 		}
 		return cmp.Or(cmp.Compare(x.MaxTS, y.MaxTS), cmp.Compare(x.Path, y.Path))
 	})
-	return out, wrong, gone
+	return out, wrong
 }
 
 // loadSegments reads the rows of segments, and looks at their files.
-func (a *Archive) loadSegments(c *Catalog, e *evictions) {
+func (a *Archive) loadSegments(c *Catalog) {
 	before, folders := len(c.damage), map[string]*watchedFolder{}
 	live := map[string]bool{}
 	for _, f := range c.files[Segments] {
@@ -304,7 +295,7 @@ func (a *Archive) loadSegments(c *Catalog, e *evictions) {
 			continue
 		}
 		for _, s := range got.rows {
-			info := SegmentInfo{Segment: s, AbsPath: s.Path, Evicted: e.segments[uint32(s.Segment)], rows: f.File}
+			info := SegmentInfo{Segment: s, AbsPath: s.Path, rows: f.File}
 			if !s.InPlace {
 				if !filepath.IsLocal(s.Path) {
 					c.damage = append(c.damage, damageOf(&f, f.Path, fmt.Sprintf("segment %d lies outside of the archive: %q", s.Segment, s.Path)))
@@ -317,27 +308,41 @@ func (a *Archive) loadSegments(c *Catalog, e *evictions) {
 			} else {
 				info.State = a.look(&info, folders)
 			}
-			c.segments = append(c.segments, info)
+			c.sealed = append(c.sealed, info)
 		}
 	}
 	maps.DeleteFunc(a.segments, func(path string, _ segmentRows) bool { return !live[path] })
-	slices.SortStableFunc(c.segments, func(x, y SegmentInfo) int { return cmp.Compare(x.Number(), y.Number()) })
-	c.segments = slices.CompactFunc(c.segments, func(x, y SegmentInfo) bool { return x.Number() == y.Number() })
-	for i := range c.segments {
-		if c.segments[i].State != StateAvailable {
-			c.missing = append(c.missing, c.segments[i].Number())
-		}
-	}
+	slices.SortStableFunc(c.sealed, func(x, y SegmentInfo) int { return cmp.Compare(x.Number(), y.Number()) })
+	c.sealed = slices.CompactFunc(c.sealed, func(x, y SegmentInfo) bool { return x.Number() == y.Number() })
 	bad := slices.Clone(c.damage[before:])
 	a.watched = watch(c, folders)
 	a.watched.bad = bad
 }
 
+// addLogs adds the segments that have no row yet.
+func (c *Catalog) addLogs(a *Archive, logs []*logJournal) {
+	c.segments = slices.Clip(c.sealed)
+	for _, j := range logs {
+		if _, sealed := slices.BinarySearchFunc(c.sealed, j.Segment, bySegmentNumber); !sealed && j.last.packets > 0 {
+			s := j.info(a)
+			s.State = a.state(&s)
+			c.segments = append(c.segments, s)
+		}
+	}
+	if len(c.segments) > len(c.sealed) { // else it is the same list
+		slices.SortFunc(c.segments, func(x, y SegmentInfo) int { return cmp.Compare(x.Number(), y.Number()) })
+	}
+	for i := range c.segments {
+		if c.segments[i].State != StateAvailable {
+			c.missing = append(c.missing, c.segments[i].Number())
+		}
+	}
+}
+
+func bySegmentNumber(s SegmentInfo, n uint32) int { return cmp.Compare(s.Number(), n) }
+
 // state looks at a segment's file without reading it.
 func (a *Archive) state(s *SegmentInfo) string {
-	if s.Evicted != nil {
-		return StateEvicted
-	}
 	st, err := a.disk.Stat(s.AbsPath)
 	if err != nil || !st.Mode().IsRegular() {
 		return StateMissing

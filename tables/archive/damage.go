@@ -65,8 +65,8 @@ func damageOf(f *File, where, reason string) Damage {
 }
 
 // sortOut divides the files of a family that were listed: those that are live,
-// and what is wrong. known is what the ledgers say of it, e what was evicted.
-func sortOut(family Family, files []*listed, known map[string]*written, e *evictions) (live []*listed, wrong []Damage, gone []*evicted) {
+// and what is wrong. known is what the ledgers say of it.
+func sortOut(files []*listed, known map[string]*written) (live []*listed, wrong []Damage) {
 	all := slices.Clone(files)
 	shown := make(map[string]bool, len(files))
 	for _, f := range files {
@@ -79,13 +79,16 @@ func sortOut(family Family, files []*listed, known map[string]*written, e *evict
 	}
 	good := make([]*listed, 0, len(files))
 	for _, f := range files {
-		if f.foot.bad == "" && f.foot.unlike(known[f.base]) == "" {
+		if f.foot.bad == "" && f.foot.unlike(known[f.base]) == "" || f.passing() {
 			good = append(good, f)
 		}
 	}
-	live, _, _ = e.split(good, family)
+	live, _ = split(good)
+	// One that a power failure tore stands for those before it all the same: rows
+	// of theirs are over, and in other files.
+	live = slices.DeleteFunc(live, func(f *listed) bool { return f.passing() && f.foot.bad != "" })
 	// What would be live if all were there and whole, and is not.
-	should, _, gone := e.split(all, family)
+	should, _ := split(all)
 	for _, f := range should {
 		e, reason, where := known[f.base], "", f.Path
 		switch {
@@ -96,7 +99,7 @@ func sortOut(family Family, files []*listed, known map[string]*written, e *evict
 		default:
 			reason = f.foot.unlike(e)
 		}
-		if reason == "" {
+		if reason == "" || f.passing() {
 			continue
 		}
 		d := damageOf(&f.File, where, reason)
@@ -108,11 +111,7 @@ func sortOut(family Family, files []*listed, known map[string]*written, e *evict
 		wrong = append(wrong, d)
 	}
 	slices.SortFunc(wrong, func(x, y Damage) int { return cmp.Or(cmp.Compare(x.From, y.From), cmp.Compare(x.File, y.File)) })
-	for _, f := range gone {
-		should = append(should, &f.listed)
-	}
-	should, _ = split(should)
-	return live, append(wrong, gaps(should)...), gone
+	return live, append(wrong, gaps(should)...)
 }
 
 // unlike says how a file is not the one that was written; "" when it is.

@@ -16,6 +16,7 @@
 //	├── batches/
 //	│   ├── 5f0c…e1.open                a batch being written; lists its segments
 //	│   └── 77ab…09                     a committed batch whose names are not final yet
+//	├── logs/0000000043.journal         how far a segment that grows is durable
 //	├── state/collector.watermark       all that came before is durable
 //	├── state/collector.files           the row files it committed: tells which are gone
 //	├── packets/<sensor>/YYYY/MM/DD/
@@ -83,6 +84,17 @@
 // A Recorder takes the rows of a collector and writes a batch of micro files
 // every two seconds. Files of exports have the columns that are not NULL in all
 // of their rows.
+//
+// # Logs
+//
+// Packets that are captured live belong to no batch: a Log appends them to
+// segments that grow and are read while they do, up to what its journal says is
+// durable (journal.go). A commit makes packets durable, and then, in a batch, their
+// rows: those that ended, and those that did not as they are, in files of level s
+// of which only the last counts.
+//
+//	packets ► sync ► journal entry ► sync ► batch of rows ► checkpoint
+//	cut off ┘        metered again ───────┘               └ metered again from the one before
 //
 // # Captures in place
 //

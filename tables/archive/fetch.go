@@ -160,7 +160,7 @@ func (a *Archive) Fetch(ctx context.Context, c *Catalog, refs []Ref, fn func(r R
 		}
 		stats.Segments++
 		s, ok := c.Segment(number)
-		if !ok || s.Evicted != nil {
+		if !ok {
 			stats.Missing[number] += int64(len(refs))
 			return nil
 		}
@@ -183,7 +183,7 @@ func (a *Archive) Fetch(ctx context.Context, c *Catalog, refs []Ref, fn func(r R
 			stats.Damage[number] = err
 			return nil
 		}
-		f.file, f.layout, f.segment, f.table = file, layout, number, table
+		f.file, f.layout, f.segment, f.table, f.end = file, layout, number, table, s.Bytes
 		return f.read(refs)
 	})
 	return stats, err
@@ -198,6 +198,7 @@ type fetcher struct {
 	layout  *pcap.Layout
 	segment uint32
 	table   *sums.Table // nil: it has no checksums
+	end     int64       // what may be read of the file
 
 	list []span
 	at   int // of list, being read
@@ -250,6 +251,9 @@ func (f *fetcher) packet(ref Ref, end int64) error {
 	for need := pcap.RecordHeader; ; {
 		b := f.window(off, need, end)
 		more, bad := f.layout.Record(off, b, &f.rec)
+		if off+int64(more) > f.end {
+			bad = "it lies beyond the end"
+		}
 		if bad == "" && more <= len(b) {
 			if f.table == nil {
 				break

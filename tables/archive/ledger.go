@@ -191,6 +191,9 @@ func (a *Archive) record(tx *Tx) {
 	}
 	var text []byte
 	for _, s := range tx.rows {
+		if s.file.Level == "s" {
+			continue
+		}
 		e := written{listed: listed{File: s.file, base: s.file.name()}}
 		text = append(text, e.line()...)
 	}
@@ -219,7 +222,7 @@ func (a *Archive) startLedger(writer string) error {
 		}
 	}
 	var text []byte
-	live, dead, _ := l.evicted.split(all, allFamilies...)
+	live, dead := split(all)
 	live, _ = folded(live, dead)
 	for _, f := range live {
 		e := l.entries[f.Family][f.base]

@@ -31,7 +31,7 @@ type listing struct {
 	dirs    map[string]time.Time // folders, and state/scrub, and when they changed
 	racy    bool                 // one changed just now: look again
 	stamps  map[Family]stamp
-	evicted *evictions
+	logs    []*logJournal
 }
 
 // stamp changes with what a listing shows of a family.
@@ -39,7 +39,6 @@ type stamp struct {
 	reads   uint64 // of all its folders, summed
 	batches uint64 // the committed ones its files are of, summed
 	ledger  uint64 // changes of what the ledgers, and a scrubber, say of it
-	evicted int    // how many of it were
 }
 
 // family returns the files of one.
@@ -110,17 +109,22 @@ func (a *Archive) list() (listing, error) {
 		if err := a.listFolder(&l, "", filepath.Join(a.dir, packets), 0); err != nil {
 			return l, err
 		}
+		// What refers to a log was committed after its packets were; what seals
+		// one changes the batches.
+		logs := filepath.Join(a.dir, logFolder)
+		l.dirs[logs] = a.changedAt(logs)
+		if l.logs, err = readJournals(a.disk, logs, a.journals); err != nil {
+			return l, err
+		}
+		a.journals = map[string]*logJournal{}
+		for _, j := range l.logs {
+			a.journals[j.path] = j
+		}
 		again, since, err := a.readBatches(batches)
 		if err != nil {
 			return l, err
 		}
 		if since.Equal(changed) && maps.Equal(before, again) {
-			a.evicted = a.evicted.read(l.family(Evictions))
-			l.evicted = a.evicted
-			for family, s := range l.stamps {
-				s.evicted = l.evicted.count(family)
-				l.stamps[family] = s
-			}
 			now := time.Now()
 			for _, t := range l.dirs {
 				l.racy = l.racy || now.Sub(t) < settled

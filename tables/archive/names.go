@@ -24,7 +24,6 @@ const (
 	Imports     Family = "imports"
 	Segments    Family = "segments"
 	Coverage    Family = "coverage"
-	Evictions   Family = "evictions"
 	Exports     Family = "exports"
 	Exporters   Family = "exporters"
 	Sockets     Family = "sockets"
@@ -77,6 +76,11 @@ func RowFiles(files []File) []rows.File {
 // levels in the order of their merges: snapshot, micro, epoch, ten minutes,
 // hour, day. An import writes epoch files.
 const levels = "smethd"
+
+// passing tells whether the file is of rows that are not over: the next batch of
+// their writer has them anew, and a crash of the machine may take them, for they
+// can be metered again. What a log says of itself is not.
+func (f *File) passing() bool { return f.Level == "s" && f.Family != Coverage }
 
 func levelRank(level string) int {
 	if len(level) != 1 {

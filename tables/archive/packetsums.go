@@ -67,6 +67,9 @@ func readSegments(f rows.File, columns ...string) (list []tables.Segment, err er
 
 // tableOf returns the checksums of a segment that is open; nil when it has none.
 func (a *Archive) tableOf(s *SegmentInfo, file disk.File) (*sums.Table, error) {
+	if s.Open { // its checksums are taken when it is sealed
+		return nil, nil
+	}
 	st, err := file.Stat()
 	if err != nil {
 		return nil, err

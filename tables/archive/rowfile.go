@@ -69,7 +69,7 @@ func (s *stagedRows) options() rows.Options {
 }
 
 // cheap tells how a file is written.
-func cheap(f *File) bool { return f.Level == "m" || f.Family == Carried }
+func cheap(f *File) bool { return f.Level == "m" || f.Level == "s" || f.Family == Carried }
 
 // Write implements rows.Target.
 func (s *stagedRows) Write(b []byte) (int, error) { return s.out.Write(b) }
@@ -77,7 +77,7 @@ func (s *stagedRows) Write(b []byte) (int, error) { return s.out.Write(b) }
 // Finish implements rows.Target: it makes the file durable, unless writing it
 // failed, and closes it.
 func (s *stagedRows) Finish(f rows.File, err error) error {
-	if err == nil {
+	if err == nil && !s.file.passing() {
 		err = s.out.Sync()
 	}
 	err = errors.Join(err, s.out.Close())

@@ -140,7 +140,7 @@ func (a *Archive) removeSegments(intent string) error {
 // shelve gives the files of committed batches their lasting names and removes
 // what is superseded.
 func (a *Archive) shelve(l *listing) error {
-	live, dead, _ := l.evicted.split(l.files, allFamilies...)
+	live, dead := split(l.files)
 	live, dead = folded(live, dead)
 	const (
 		alive = iota
@@ -162,6 +162,10 @@ func (a *Archive) shelve(l *listing) error {
 	dirs := map[string]bool{}
 	for _, f := range l.files {
 		if f.batch == "" || state[f.base] == superseded {
+			continue
+		}
+		if f.Level == "s" {
+			stuck[f.batch] = true
 			continue
 		}
 		if f.Level == "m" {
@@ -188,11 +192,7 @@ func (a *Archive) shelve(l *listing) error {
 	}
 	heirs := map[string]heir{}
 	for _, f := range dead {
-		since, ok := a.deadSince(&f.File, live, heirs)
-		if at, gone := l.evicted.since(&f.File, f.base); gone {
-			since = max(since, at)
-		}
-		if !ok || !unread(since, oldest) {
+		if since, ok := a.deadSince(&f.File, live, heirs); !ok || !unread(since, oldest) {
 			continue
 		}
 		state[f.base] = removed
@@ -213,7 +213,6 @@ func (a *Archive) shelve(l *listing) error {
 		}
 		a.discard(f.Path)
 	}
-	a.removeEvicted(l.evicted, oldest)
 	// A name with the id that comes back after a power failure, and finds no
 	// batch's file any more, is swept.
 	for id := range l.batches {

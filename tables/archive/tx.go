@@ -69,9 +69,6 @@ func (a *Archive) Begin(writer string) (*Tx, error) {
 	if !validLabel(writer) {
 		return nil, fmt.Errorf("writer %q: only a-z, 0-9 and _ may stand in a name", writer)
 	}
-	if writer != tables.Retainer {
-		a.makeRoom(0)
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.acquire(writer); err != nil {
@@ -354,7 +351,7 @@ func (a *Archive) number(tx *Tx) error {
 		if err != nil {
 			return err
 		}
-		live, _, _ = l.evicted.split(l.files, allFamilies...)
+		live, _ = split(l.files)
 	}
 	if err := standing(tx.rows, live); err != nil {
 		return err
@@ -378,6 +375,9 @@ func (a *Archive) number(tx *Tx) error {
 		n := max(a.next[seq], next[seq], 1)
 		next[seq] = n + 1
 		s.file.First, s.file.Last = n, n
+		if s.file.Level == "s" { // it stands for all before it
+			s.file.First = 1
+		}
 	}
 	return tx.covered(covers, live)
 }

@@ -191,9 +191,6 @@ func (v *verifying) rowFile(f File) error {
 }
 
 func (v *verifying) segment(c *Catalog, s *SegmentInfo) error {
-	if s.Evicted != nil { // its file goes when nobody reads it
-		v.done[s.AbsPath] = true
-	}
 	if v.done[s.AbsPath] {
 		return nil
 	}
@@ -234,6 +231,9 @@ func (v *verifying) packets(c *Catalog, s *SegmentInfo) error {
 	st, err := file.Stat()
 	if err != nil {
 		return err
+	}
+	if s.Open {
+		return v.Walk(v.ctx, c, s.Number(), func(*pcap.Record) error { return nil })
 	}
 	if st.Size() != s.Bytes {
 		return fmt.Errorf("it has %d bytes, of %d that were written", st.Size(), s.Bytes)
@@ -304,7 +304,11 @@ func (v *verifying) openSegments() (map[string]bool, error) {
 			open[line], open[line+disk.Part] = true, true
 		}
 	}
-	return open, nil
+	logs, err := readJournals(v.disk, filepath.Join(v.dir, logFolder), nil)
+	for _, j := range logs {
+		open[j.Path] = true
+	}
+	return open, err
 }
 
 // ledgerFiles reads the ledgers: a line that is damaged says nothing, so that

@@ -35,8 +35,8 @@ func (f *watchedFolder) quiet() bool { return f.read.Sub(f.changed) >= settled }
 // were looked at before its files were.
 func watch(c *Catalog, folders map[string]*watchedFolder) segmentWatch {
 	w := segmentWatch{folders: folders}
-	for i := range c.segments {
-		s := &c.segments[i]
+	for i := range c.sealed {
+		s := &c.sealed[i]
 		if s.InPlace {
 			w.inPlace = append(w.inPlace, i)
 			continue
@@ -50,7 +50,7 @@ func watch(c *Catalog, folders map[string]*watchedFolder) segmentWatch {
 // segmentsChanged tells whether the state of a segment may be another than it
 // is in the current catalogue.
 func (a *Archive) segmentsChanged() bool {
-	segments, w := a.current.segments, &a.watched
+	segments, w := a.current.sealed, &a.watched
 	same := func(i int) bool { return a.state(&segments[i]) == segments[i].State }
 	for dir, f := range w.folders {
 		now := time.Now()
@@ -84,9 +84,6 @@ func (a *Archive) look(s *SegmentInfo, folders map[string]*watchedFolder) string
 	if f == nil {
 		f = &watchedFolder{read: time.Now(), changed: a.changedAt(dir)}
 		folders[dir] = f
-	}
-	if s.Evicted != nil {
-		return StateEvicted
 	}
 	if was := a.watched.folders[dir]; was != nil && was.changed.Equal(f.changed) && was.quiet() && a.current != nil {
 		if known, ok := a.current.Segment(s.Number()); ok && known.AbsPath == s.AbsPath {

@@ -40,8 +40,6 @@ const (
 	epochRows  = 500_000
 	// looksEvery is how often the schedule looks whether there are as many.
 	looksEvery = 2 * time.Second
-	// evictsEvery is how often the budgets are held to.
-	evictsEvery = 10 * time.Second
 	// fanIn is how many files of a level become one of the next.
 	fanIn = 8
 	// longestFile is the time that a file made of d files may span: low traffic
@@ -60,18 +58,18 @@ var mergers = map[archive.Family]rewriter{
 	archive.Other:       rewriteOf[tables.Other](nil),
 	archive.DNS:         rewriteOf[tables.DNS](nil),
 	archive.Names:       rewriteOf[tables.Name](nil),
-	archive.Evictions:   rewriteOf[tables.Eviction](nil),
+	archive.Coverage:    rewriteOf[tables.Coverage](nil),
 	archive.Exports:     rewriteOf(foldExports),
 	archive.Exporters:   rewriteOf[tables.Exporter](nil),
 	archive.Sockets:     rewriteOf[tables.Socket](nil),
 }
 
-// steps calls fn for each step of each family of a writer, or of all others, in
-// the order of their ladders.
+// steps calls fn for each step of what is recorded, or of all that is imported, in
+// the order of their ladders. Rows of packets are the same once they are epochs.
 func steps(recorded bool, fn func(archive.Family, tables.Step)) {
 	for _, f := range tables.Families {
 		for _, step := range f.Ladder {
-			if recorded == (f.Writer == tables.Collector) {
+			if recorded == (f.Writer == tables.Collector || step.From == micro) {
 				fn(archive.Family(f.Name), step)
 			}
 		}
@@ -99,7 +97,7 @@ func Loop(ctx context.Context, a *archive.Archive, cfg Config) error {
 			}
 		})
 	}
-	var last, evicted time.Time
+	var last time.Time
 	for {
 		if time.Since(last) >= roundEvery || waiting(a) >= epochRows {
 			last = time.Now()
@@ -111,12 +109,6 @@ func Loop(ctx context.Context, a *archive.Archive, cfg Config) error {
 				log.Error("compaction", "error", err)
 			}
 			log.Debug("compacted", "files", stats.Files, "rows", stats.Rows, "connections", stats.Connections, "took", time.Since(last))
-		}
-		if time.Since(evicted) >= evictsEvery {
-			evicted = time.Now()
-			if _, err := a.Evict(); err != nil {
-				log.Error("retention", "error", err)
-			}
 		}
 		select {
 		case <-ctx.Done():

@@ -67,8 +67,10 @@ func (n *node) survives(keep Keep, r *rand.Rand) []byte {
 		case 0, 1:
 			data = w.apply(data)
 		case 2:
-			torn := write{w.offset, w.data[:r.IntN(len(w.data))]}
-			data = torn.apply(data)
+			if !w.cut {
+				torn := write{offset: w.offset, data: w.data[:r.IntN(len(w.data))]}
+				data = torn.apply(data)
+			}
 		}
 	}
 	return data

@@ -51,9 +51,6 @@ type Disk interface {
 	Remove(path string) error
 	// SyncDir makes the names in a folder durable.
 	SyncDir(path string) error
-	// Space is how many bytes the file system of a path has, and how many of
-	// them may still be written.
-	Space(path string) (total, free int64, err error)
 }
 
 // File is an open file. Its methods, but for Read and Write, may be called from
@@ -69,6 +66,8 @@ type File interface {
 	Stat() (fs.FileInfo, error)
 	// Sync makes the file's bytes durable.
 	Sync() error
+	// Truncate cuts the file off at a size.
+	Truncate(size int64) error
 
 	// Lock takes the file's lock and waits for it, RLock one that is shared
 	// with others who take it so. TryLock is Lock that gives ErrLocked instead

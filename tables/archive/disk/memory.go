@@ -19,10 +19,6 @@ type Memory struct {
 	mu   sync.Mutex
 	free sync.Cond // a lock was given up
 
-	// Total is how many bytes it says it has; 0 is a terabyte. What is above it
-	// can be written all the same.
-	Total int64
-
 	root   *node
 	inodes uint64
 	// pending are the changes of names that are not durable, in their order.
@@ -49,6 +45,7 @@ type node struct {
 type write struct {
 	offset int64
 	data   []byte
+	cut    bool // no bytes: the file ends at the offset
 }
 
 // change is one step in a folder: names that go or lead elsewhere, together.
@@ -203,30 +200,6 @@ func (m *Memory) Mkdir(path string, mode fs.FileMode) error {
 	defer m.mu.Unlock()
 	_, err := m.add("mkdir", path, fs.ModeDir|mode.Perm())
 	return err
-}
-
-// Space implements Disk: free is what the files' bytes leave of Total.
-func (m *Memory) Space(string) (total, free int64, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	total = m.Total
-	if total == 0 {
-		total = 1 << 40
-	}
-	seen := map[*node]bool{}
-	var add func(n *node)
-	add = func(n *node) {
-		if !seen[n] {
-			seen[n] = true
-			free -= int64(len(n.data))
-			for _, below := range n.names {
-				add(below)
-			}
-		}
-	}
-	free = total
-	add(m.root)
-	return total, max(free, 0), nil
 }
 
 func (m *Memory) Stat(path string) (fs.FileInfo, error) {
@@ -432,12 +405,25 @@ func (h *handle) write(b []byte, offset int64) (int, error) {
 	case len(b) == 0:
 		return 0, nil
 	}
-	w := write{offset, slices.Clone(b)}
+	h.change(write{offset: offset, data: slices.Clone(b)})
+	return len(b), nil
+}
+
+func (h *handle) Truncate(size int64) error {
+	return h.with("truncate", func() error {
+		if !h.writable || size < 0 {
+			return syscall.EINVAL
+		}
+		h.change(write{offset: size, cut: true})
+		return nil
+	})
+}
+
+func (h *handle) change(w write) {
 	h.n.data = w.apply(h.n.data)
 	h.n.writes = append(h.n.writes, w)
 	h.n.modified = time.Now()
 	h.n.changed = h.n.modified
-	return len(b), nil
 }
 
 // apply writes into data, which it may change; what is not written before is
@@ -445,6 +431,9 @@ func (h *handle) write(b []byte, offset int64) (int, error) {
 func (w *write) apply(data []byte) []byte {
 	if missing := int(w.offset) - len(data); missing > 0 {
 		data = append(data, make([]byte, missing)...)
+	}
+	if w.cut {
+		return data[:w.offset]
 	}
 	k := copy(data[w.offset:], w.data)
 	return append(data, w.data[k:]...)

@@ -168,8 +168,6 @@ func (w *watched) Remove(path string) error {
 	return w.d.Remove(path)
 }
 
-func (w *watched) Space(path string) (total, free int64, err error) { return w.d.Space(path) }
-
 func (w *watched) SyncDir(path string) error {
 	if err := w.ask(OpSyncDir, path); err != nil {
 		return err
@@ -238,6 +236,13 @@ func (f *watchedFile) Sync() error {
 		return err
 	}
 	return f.File.Sync()
+}
+
+func (f *watchedFile) Truncate(size int64) error {
+	if err := f.w.ask(OpWrite, f.Name()); err != nil {
+		return err
+	}
+	return f.File.Truncate(size)
 }
 
 func (f *watchedFile) Lock() error {

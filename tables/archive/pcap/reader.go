@@ -20,12 +20,14 @@ import (
 const (
 	// readBuffer is how much of a capture is read at once. libpcap reads
 	// 4 KB; most of what an import saves over tcpdump, it saves here.
-	readBuffer = 1 << 20
+	readBuffer = 2 << 20
 	// usualRecord bounds a record where the file's own snaplen says no more:
 	// libpcap's MAXIMUM_SNAPLEN. No file, whatever it claims, makes the
 	// reader allocate more than maxRecord for one record.
 	usualRecord = 256 << 10
-	maxRecord   = 16 << 20
+	// headBytes of a capture, decompressed, are its head; the buffer holds them.
+	headBytes = readBuffer
+	maxRecord = 16 << 20
 	// maxDeclared bounds the sections, and the interfaces, of one file: the
 	// reader keeps them all, and so does the archive (see Layout).
 	maxDeclared = 1 << 16
@@ -88,9 +90,9 @@ type Reader struct {
 	path   string
 	file   *countedFile
 	in     stream
-	ahead  *readAhead
 	closer func()
 	size   int64
+	head   string
 
 	ng         bool
 	compressed bool
@@ -183,6 +185,9 @@ func (r *Reader) open() error {
 		r.in.src = plain
 	}
 	r.in.buf = make([]byte, readBuffer)
+	if !r.in.unhashed {
+		r.head = idOf(xxh3.Hash128(r.in.need(headBytes)))
+	}
 	return r.header()
 }
 
@@ -193,9 +198,16 @@ func (r *Reader) Ahead() {
 	if r.in.unhashed {
 		passed = nil
 	}
-	r.ahead = newReadAhead(r.in.src, passed)
-	r.in.src, r.in.unhashed = r.ahead, true
+	r.in.ahead, r.in.unhashed = newReadAhead(r.in.src, passed), true
 }
+
+// Keep makes the Data of records valid for longer, with Ahead: each buffer that only
+// earlier records lie in is given to spent, from within Next or Batch, and used again
+// after Reuse, which another goroutine may call. With nil it is used again at once.
+func (r *Reader) Keep(spent func(buf []byte)) { r.in.spent = spent }
+
+// Reuse gives back what spent was given.
+func (r *Reader) Reuse(buf []byte) { r.in.ahead.free <- buf }
 
 // header tells the format and reads what every record depends on.
 func (r *Reader) header() error {
@@ -333,9 +345,9 @@ func (r *Reader) readError() error {
 
 // Close releases the file.
 func (r *Reader) Close() error {
-	if r.ahead != nil {
-		r.ahead.close()
-		r.ahead = nil
+	if r.in.ahead != nil {
+		r.in.ahead.close()
+		r.in.ahead = nil
 	}
 	if r.closer != nil {
 		r.closer()
@@ -371,8 +383,19 @@ func (r *Reader) Offset() int64 { return r.in.base + int64(r.in.r) }
 // behind damage is read to the end for it.
 func (r *Reader) ContentID() string {
 	r.in.drain()
-	h := r.in.hash.Sum128().Bytes()
-	return fmt.Sprintf("%x", h[:])
+	return idOf(r.in.hash.Sum128())
+}
+
+// HeadID is the same of the first 2 MiB of them, and so the ContentID of what has no
+// more.
+func (r *Reader) HeadID() string { return r.head }
+
+// Short tells that there is no more than the head.
+func (r *Reader) Short() bool { return r.in.base+int64(r.in.w) <= headBytes && r.in.err == io.EOF }
+
+func idOf(sum xxh3.Uint128) string {
+	b := sum.Bytes()
+	return fmt.Sprintf("%x", b[:])
 }
 
 // Sums are the checksums of the file's blocks, and how many bytes they are of, all
@@ -412,12 +435,20 @@ type stream struct {
 	sums *sums.Writer // nil: nobody wants them
 	// unhashed streams are read for their packets only.
 	unhashed bool
+
+	ahead *readAhead   // nil: src is read as needed
+	chunk []byte       // of ahead, if buf is one
+	spent func([]byte) // see Keep
 }
 
 // need returns the unconsumed bytes, at least n of them unless the stream
 // ends before. It grows the buffer no further than n asks.
 func (s *stream) need(n int) []byte {
 	if s.w-s.r >= n || s.err != nil {
+		return s.buf[s.r:s.w]
+	}
+	if s.ahead != nil {
+		s.next(n)
 		return s.buf[s.r:s.w]
 	}
 	if n > len(s.buf) {

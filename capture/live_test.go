@@ -1,0 +1,370 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
+	"github.com/wiresql/wiresql/tables/archive/rows"
+)
+
+// fileSource gives the packets of a capture file. After each it may stop: the
+// context is cancelled, or a wait comes.
+type fileSource struct {
+	r     *pcap.Reader
+	n     int
+	after func(n int) error // of the packet with this number; an error is what Next returns then
+}
+
+func openSource(t testing.TB, path string, skip int, after func(n int) error) *fileSource {
+	t.Helper()
+	r, err := pcap.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &fileSource{r: r, after: after}
+	var rec pcap.Record
+	for range skip {
+		if err := r.Next(&rec); err != nil {
+			t.Fatal(err)
+		}
+		s.n++
+	}
+	return s
+}
+
+func (s *fileSource) Next(rec *pcap.Record) error {
+	if s.after != nil {
+		if err := s.after(s.n); err != nil {
+			return err
+		}
+	}
+	err := s.r.Next(rec)
+	if err != nil {
+		return io.EOF // damage, too: all before it counts
+	}
+	s.n++
+	return nil
+}
+
+func (s *fileSource) Loss() (received, dropped uint64) { return uint64(s.n), 0 }
+func (s *fileSource) LinkType() tables.LinkType        { return tables.LinkEthernet }
+func (s *fileSource) Close() error                     { return s.r.Close() }
+
+// metered are the rows of an archive, without what is another's in each: ids and
+// positions.
+func metered(t testing.TB, a *archive.Archive) (flows, others, dns, names []string) {
+	t.Helper()
+	c, err := a.Catalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Damage())+len(c.Missing()) > 0 {
+		t.Fatalf("damage %+v, missing %v", c.Damage(), c.Missing())
+	}
+	conns := map[tables.ID]string{}
+	packets := map[tables.ID]bool{}
+	each(t, c, archive.Flows, func(r *tables.Flow) {
+		if r.Piece.V == 1 {
+			conns[r.ConnID] = fmt.Sprint(r.TS, r.Src, r.SrcPort, r.Dst, r.DstPort)
+		}
+	})
+	postings := func(b []byte) (n int) {
+		if err := rows.DecodePostings(b, func(id tables.ID) bool {
+			if packets[id] {
+				t.Fatalf("packet %v is in two rows", id)
+			}
+			packets[id] = true
+			n++
+			return true
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	each(t, c, archive.Flows, func(r *tables.Flow) {
+		f := *r
+		of := conns[f.ConnID]
+		if of == "" {
+			t.Errorf("a row of a conversation without a first: %+v", f)
+		}
+		n := postings(f.Postings)
+		f.Postings, f.Segments, f.FlowID, f.ConnID, f.Sensor, f.Site = nil, nil, 0, 0, "", ""
+		flows = append(flows, fmt.Sprintf("%s %d %+v", of, n, f))
+	})
+	each(t, c, archive.Other, func(r *tables.Other) {
+		o := *r
+		n := postings(o.Postings)
+		o.Postings, o.Segments, o.Sensor, o.Site = nil, nil, "", ""
+		others = append(others, fmt.Sprintf("%d %+v", n, o))
+	})
+	each(t, c, archive.DNS, func(r *tables.DNS) {
+		d := *r
+		d.FlowID, d.ConnID, d.Sensor, d.Site = 0, 0, "", ""
+		dns = append(dns, fmt.Sprintf("%+v", d))
+	})
+	each(t, c, archive.Names, func(r *tables.Name) {
+		n := *r
+		n.Sensor, n.Site = "", ""
+		names = append(names, fmt.Sprintf("%+v", n))
+	})
+	for _, l := range [][]string{flows, others, dns, names} {
+		slices.Sort(l)
+	}
+	return flows, others, dns, names
+}
+
+func each[T any](t testing.TB, c *archive.Catalog, family archive.Family, fn func(*T)) {
+	t.Helper()
+	for _, f := range c.Files(family) {
+		list, err := rows.ReadAll[T](f.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range list {
+			fn(&list[i])
+		}
+	}
+}
+
+func liveArchive(t testing.TB) *archive.Archive {
+	t.Helper()
+	a, err := archive.Open(t.TempDir(), archive.Options{NoSync: true, SegmentBytes: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	return a
+}
+
+// captures are the files that Live and Import are compared by.
+func captures(t testing.TB) (list []string) {
+	for _, dir := range []string{"../testdata/captures", "../../shared/captures/realistic", "../../shared/captures/wireshark", "../../shared/captures/zeek"} {
+		for _, ext := range []string{"*.pcap", "*.pcapng", "*.cap"} {
+			found, _ := filepath.Glob(filepath.Join(dir, ext))
+			list = append(list, found...)
+		}
+	}
+	if testing.Short() && len(list) > 12 {
+		list = list[:12]
+	}
+	return list
+}
+
+// What is captured live is what an import of the same packets gives, whether it is
+// stopped in between or not.
+func TestLiveIsImported(t *testing.T) {
+	for _, path := range captures(t) {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			imported := liveArchive(t)
+			rep, err := Import(context.Background(), imported, ImportConfig{Paths: []string{path}})
+			if err != nil || rep.Refused > 0 {
+				t.Skip("it can't be imported:", err)
+			}
+			flows, others, dns, names := metered(t, imported)
+			for _, stops := range []int{0, 1, 3} {
+				a := liveArchive(t)
+				at := 0
+				for i := range stops {
+					ctx, cancel := context.WithCancel(context.Background())
+					until := int(rep.Packets) * (i + 1) / (stops + 1)
+					src := openSource(t, path, at, func(n int) error {
+						if n >= until {
+							cancel()
+							return ErrIdle
+						}
+						return nil
+					})
+					if err := Live(ctx, a, src, LiveOptions{Sensor: "dmz", Interface: "eth1"}); err != nil {
+						t.Fatal(err)
+					}
+					cancel()
+					at = src.n
+				}
+				if err := Live(context.Background(), a, openSource(t, path, at, nil), LiveOptions{Sensor: "dmz", Interface: "eth1"}); err != nil {
+					t.Fatal(err)
+				}
+				f, o, d, n := metered(t, a)
+				compareRows(t, stops, "flows", f, flows)
+				compareRows(t, stops, "other", o, others)
+				compareRows(t, stops, "dns", d, dns)
+				compareRows(t, stops, "names", n, names)
+			}
+		})
+	}
+}
+
+func compareRows(t *testing.T, stops int, what string, got, want []string) {
+	t.Helper()
+	for i := range max(len(got), len(want)) {
+		switch {
+		case i >= len(got):
+			t.Errorf("stopped %d times: %s lack %s", stops, what, want[i])
+		case i >= len(want):
+			t.Errorf("stopped %d times: %s have too much: %s", stops, what, got[i])
+		case got[i] != want[i]:
+			t.Errorf("stopped %d times: %s have\n%s, import has\n%s", stops, what, got[i], want[i])
+		default:
+			continue
+		}
+		return
+	}
+}
+
+// A packet is found, and its row, soon after it came, though nothing follows; and
+// its row ends with time alone.
+func TestLiveQuiet(t *testing.T) {
+	a := liveArchive(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	src := openSource(t, "../testdata/captures/office-morning.pcap", 0, func(n int) error {
+		if n < 3 {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+		return ErrIdle
+	})
+	done := make(chan error)
+	go func() {
+		done <- Live(ctx, a, src, LiveOptions{Sensor: "dmz", Interface: "eth1", Interval: 50 * time.Millisecond,
+			Meter: Config{IdleTCP: time.Second, IdleOther: time.Second}})
+	}()
+	live, over := false, false
+	for start := time.Now(); time.Since(start) < 20*time.Second && !over; time.Sleep(20 * time.Millisecond) {
+		c, err := a.Catalog()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		each(t, c, archive.Flows, func(r *tables.Flow) {
+			if n++; r.EndReason == "" {
+				live = true
+			} else if r.EndReason == tables.EndIdle {
+				over = true
+			}
+		})
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if !live || !over {
+		t.Errorf("live %v, over %v", live, over)
+	}
+}
+
+// A process that captures and is killed at any time leaves what another goes on
+// from: in the end there is what an import of the packets gives.
+func TestLiveKilled(t *testing.T) {
+	const path = "../testdata/captures/office-morning.pcap"
+	if dir := os.Getenv("LIVE_KILLED"); dir != "" {
+		a, err := archive.Open(dir, archive.Options{SegmentBytes: 64 << 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := a.OpenLog(archive.LogOptions{Sensor: "dmz", Interface: "eth1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := int(l.Packets())
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := Live(context.Background(), a, openSource(t, path, at, func(n int) error {
+			if n%20 == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			return nil
+		}), LiveOptions{Sensor: "dmz", Interface: "eth1", Interval: 10 * time.Millisecond}); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	imported := liveArchive(t)
+	if _, err := Import(context.Background(), imported, ImportConfig{Paths: []string{path}}); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	r := rand.New(rand.NewPCG(1, 1))
+	kills, early := 0, 0
+	for {
+		child := exec.Command(os.Args[0], "-test.run=TestLiveKilled$")
+		child.Env = append(os.Environ(), "LIVE_KILLED="+dir)
+		var out bytes.Buffer
+		child.Stdout, child.Stderr = &out, &out
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if kills == 8 {
+			if err := child.Wait(); err != nil {
+				t.Fatalf("%v\n%s", err, out.Bytes())
+			}
+			break
+		}
+		// As soon as it wrote something, or a little later.
+		marked := func() string {
+			b, _ := os.ReadFile(filepath.Join(dir, "state", archive.LogWriter("dmz", "eth1")+".watermark"))
+			return string(b)
+		}
+		before := marked()
+		for start := time.Now(); marked() == before && time.Since(start) < 20*time.Second; {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Duration(r.IntN(60)) * time.Millisecond)
+		child.Process.Kill()
+		child.Wait()
+		if kills++; child.ProcessState.ExitCode() < 0 {
+			early++
+		}
+	}
+	if early < 2 {
+		t.Errorf("%d of %d were killed before they were done", early, kills)
+	}
+	a, err := archive.Open(dir, archive.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	flows, others, dns, names := metered(t, imported)
+	f, o, d, n := metered(t, a)
+	compareRows(t, kills, "flows", f, flows)
+	compareRows(t, kills, "other", o, others)
+	compareRows(t, kills, "dns", d, dns)
+	compareRows(t, kills, "names", n, names)
+}
+
+var errGone = errors.New("the interface is gone")
+
+// An interface that goes away ends Live with its error, and the next goes on.
+func TestLiveInterfaceGone(t *testing.T) {
+	a := liveArchive(t)
+	src := openSource(t, "../testdata/captures/office-morning.pcap", 0, func(n int) error {
+		if n == 5 {
+			return errGone
+		}
+		return nil
+	})
+	if err := Live(context.Background(), a, src, LiveOptions{}); !errors.Is(err, errGone) {
+		t.Fatal(err)
+	}
+	c, err := a.Catalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packets := int64(0)
+	each(t, c, archive.Flows, func(r *tables.Flow) { packets += r.Packets + r.ReversePackets.V })
+	if packets != 5 {
+		t.Errorf("%d packets of 5", packets)
+	}
+}

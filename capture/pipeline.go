@@ -1,0 +1,91 @@
+package capture
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
+)
+
+const (
+	// decodedPackets go to the meter together, and so many of these are on their
+	// way: few enough to stay in the cache, enough for a hand-over to cost nothing.
+	decodedPackets = 512
+	decodedAhead   = 4
+)
+
+// decoded is packets on their way from a file to the meter.
+type decoded struct {
+	records [decodedPackets]pcap.Record
+	headers [decodedPackets]tables.Header
+	packets [decodedPackets]Packet
+	n       int
+	spent   [][]byte // buffers of the reader that only earlier packets lie in
+	err     error    // why no more follow
+}
+
+// packets meters the packets of a file; place says where each is kept. It
+// returns nil at the file's end, or why it stopped before. A goroutine reads,
+// places and decodes them ahead of the meter.
+func (im *importer) packets(r *pcap.Reader, s *source, place func(*pcap.Record) (tables.ID, error)) (err error) {
+	im.progress.File = s.path
+	full := make(chan *decoded, decodedAhead)
+	var stop atomic.Bool
+	go im.decode(r, place, full, &stop)
+	seen := 0
+	for d := range full {
+		for _, b := range d.spent {
+			r.Reuse(b)
+		}
+		if seen += d.n; seen >= checkEvery {
+			seen = 0
+			im.tell(r.Consumed(), false)
+			if err == nil {
+				err = im.ctx.Err()
+			}
+		}
+		for at := 0; at < d.n && err == nil; at += Batch {
+			err = im.meter.Packets(d.packets[at:min(at+Batch, d.n)])
+		}
+		if im.progress.Packets += int64(d.n); err == nil {
+			err = d.err
+		}
+		stop.Store(err != nil)
+		d.spent, d.err = d.spent[:0], nil
+		im.free <- d
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// decode sends the packets of a file until its end, an error, or stop.
+func (im *importer) decode(r *pcap.Reader, place func(*pcap.Record) (tables.ID, error), full chan<- *decoded, stop *atomic.Bool) {
+	defer close(full)
+	var d *decoded
+	r.Keep(func(buf []byte) { d.spent = append(d.spent, buf) })
+	defer r.Keep(nil)
+	for err := error(nil); err == nil && !stop.Load(); {
+		d = <-im.free
+		d.n, err = r.Batch(d.records[:])
+		for i := range d.n {
+			rec, p := &d.records[i], &d.packets[i]
+			id, failed := place(rec)
+			if failed != nil {
+				d.n, err = i, failed
+				break
+			}
+			p.TS, p.Data, p.Length, p.Header, p.ID = rec.TS, rec.Data, rec.Length, &d.headers[i], id
+			tables.Decode(rec.Link, rec.Data, rec.Length, p.Header)
+			if im.cover != nil {
+				im.cover.notDecoded(rec, p.Header)
+			}
+			im.meter.prepare(p)
+		}
+		d.err = err
+		full <- d
+	}
+}

@@ -1,0 +1,302 @@
+package archive
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/disk"
+	"github.com/wiresql/wiresql/tables/archive/pcap"
+)
+
+// LogBatch is what became of a log's packets up to a Mark. Rows are in any order.
+type LogBatch struct {
+	Flows  []tables.Flow
+	Others []tables.Other
+	DNS    []tables.DNS
+	Names  []tables.Name
+	// LiveFlows and LiveOthers are the rows that are not over, as they are now;
+	// those of the batch before count no longer.
+	LiveFlows  []tables.Flow
+	LiveOthers []tables.Other
+	// Coverage is of times that are over, Covered of the one that is not.
+	Coverage []tables.Coverage
+	Covered  tables.Coverage
+	// Checkpoint, unless it is nil, is all that the meter must know to go on from
+	// here; what comes later can be metered again, see Log.Replay.
+	Checkpoint []byte
+	// Arrived is when the first of it came, Until when the last had.
+	Arrived, Until tables.Time
+}
+
+// Commit makes a mark's packets durable, then the rows of its batch visible and
+// durable, all or none. After an error it must be called with the same again
+// until there is none, before the next.
+func (l *Log) Commit(m *Mark, b *LogBatch) error {
+	if !m.logged {
+		if err := l.sync(m); err != nil {
+			return fmt.Errorf("packets: %w", err)
+		}
+		m.logged = true
+	}
+	var err error
+	if m.rowsKept {
+		err = l.a.syncBatches()
+	} else {
+		err = l.write(m, b)
+		m.rowsKept = err == nil || errors.Is(err, errUncertain)
+	}
+	if err != nil {
+		return err
+	}
+	l.stored = m.number
+	for _, p := range m.parts {
+		if p.seal {
+			l.a.tidied(p.s.close())
+			p.s.sealed = true
+			l.old = append(l.old, p.s)
+		}
+	}
+	if b.Checkpoint != nil {
+		if err := disk.Replace(l.a.disk, l.checkpointFile(), b.Checkpoint, 0o640); err != nil {
+			l.a.log.Warn("checkpoint", "writer", l.writer, "error", err)
+		} else {
+			l.forget(m.number)
+		}
+	}
+	l.publish(b.Until)
+	if time.Since(l.tidied) > tidyLogEvery {
+		l.tidied = time.Now()
+		l.a.tidied(l.a.tidy())
+	}
+	return nil
+}
+
+// sync makes the packets durable and says so in the journals.
+func (l *Log) sync(m *Mark) error {
+	for i := range m.parts {
+		p := &m.parts[i]
+		s := p.s
+		if p.entry.bytes > s.last.bytes {
+			if err := s.file.Sync(); err != nil {
+				return err
+			}
+		}
+		if p.seal && p.entry.bytes == s.last.bytes {
+			continue // its last entry says it all
+		}
+		if _, err := s.journal.WriteAt(p.entry.encode(nil), s.head+s.entries*entrySize); err != nil {
+			return err
+		}
+		if err := s.journal.Sync(); err != nil {
+			return err
+		}
+		s.last = p.entry
+		s.entries++
+	}
+	return nil
+}
+
+// write writes the rows in one transaction.
+func (l *Log) write(m *Mark, b *LogBatch) error {
+	tx, err := l.a.Begin(l.writer)
+	if err != nil {
+		return err
+	}
+	tx.untidy, tx.first, tx.last = true, b.Arrived, max(b.Arrived, b.Until)
+	if err := l.fill(tx, m, b); err != nil {
+		return errors.Join(err, tx.Abort())
+	}
+	return tx.Commit()
+}
+
+func (l *Log) fill(tx *Tx, m *Mark, b *LogBatch) error {
+	for _, p := range m.parts {
+		if !p.seal {
+			continue
+		}
+		row := tables.Segment{Segment: int32(p.s.Segment), Kind: "pcap", Sensor: p.s.Sensor, Site: p.s.Site, Path: p.s.Path,
+			Layout: pcap.LayoutOf(p.s.Link, p.s.Nano).Encode(), Packets: p.entry.packets, Bytes: p.entry.bytes, Sums: p.table,
+			TS: tables.Some(tables.TimeOf(p.entry.first)), TSEnd: tables.Some(tables.TimeOf(p.entry.last))}
+		st, err := p.s.file.Stat()
+		if err != nil {
+			return err
+		}
+		row.MTime = tables.Time(st.ModTime().UnixMicro())
+		tx.done = append(tx.done, row)
+	}
+	covered := b.Covered
+	covered.Log, covered.Commit = hex.EncodeToString(l.id[:]), tables.Some(int64(m.number))
+	return errors.Join(
+		writeSorted(tx, "m", b.Flows, func(r *tables.Flow) tables.Time { return r.TS }),
+		writeSorted(tx, "m", b.Others, func(r *tables.Other) tables.Time { return r.TS }),
+		writeSorted(tx, "m", b.DNS, func(r *tables.DNS) tables.Time { return r.TS }),
+		writeSorted(tx, "m", b.Names, func(r *tables.Name) tables.Time { return r.TS }),
+		writeSorted(tx, "m", b.Coverage, func(r *tables.Coverage) tables.Time { return r.TS }),
+		writeLive(tx, b.LiveFlows, func(r *tables.Flow) tables.Time { return r.TS }),
+		writeLive(tx, b.LiveOthers, func(r *tables.Other) tables.Time { return r.TS }),
+		writeLive(tx, []tables.Coverage{covered}, func(r *tables.Coverage) tables.Time { return r.TS }))
+}
+
+func writeSorted[T any](tx *Tx, level string, list []T, ts func(*T) tables.Time) error {
+	byTime(list, ts)
+	_, err := WriteRows(tx, level, list)
+	return err
+}
+
+func byTime[T any](list []T, ts func(*T) tables.Time) {
+	slices.SortStableFunc(list, func(x, y T) int { return int(min(max(ts(&x)-ts(&y), -1), 1)) })
+}
+
+// writeLive writes the rows that are not over, which may be none: the file stands
+// for that of the batch before.
+func writeLive[T any](tx *Tx, list []T, ts func(*T) tables.Time) error {
+	byTime(list, ts)
+	f, err := NewRowFileWith[T](tx, "s", RowOptions{Lane: liveLane})
+	if err != nil {
+		return err
+	}
+	if err := f.Write(list); err != nil {
+		f.Close()
+		return err
+	}
+	_, err = f.Close()
+	return err
+}
+
+// forget removes the journals of sealed segments that no replay needs after a
+// checkpoint.
+func (l *Log) forget(commit uint64) {
+	l.old = slices.DeleteFunc(l.old, func(s *logSegment) bool {
+		if s.last.commit > commit {
+			return false
+		}
+		err := l.a.remove(s.path)
+		l.a.tidied(err)
+		return err == nil
+	})
+}
+
+// publish moves the watermark; see Recorder.publish.
+func (l *Log) publish(t tables.Time) {
+	if t <= l.marked {
+		return
+	}
+	l.marked = t
+	if _, err := l.mark.WriteAt(fmt.Appendf(nil, "%020d\n%020[1]d\n", int64(t)), 0); err != nil {
+		l.a.log.Debug("watermark", "error", err)
+	}
+}
+
+// Watermark is a time before which all that came is durable.
+func (l *Log) Watermark() tables.Time { return l.marked }
+
+// Replay gives the packets behind a commit that are durable, and after those of
+// each commit its number and tick (see Mark). rec is valid during the call. It is
+// for a log that was just opened.
+func (l *Log) Replay(ctx context.Context, after uint64, packet func(id tables.ID, rec *pcap.Record) error, commit func(number uint64, tick int64) error) error {
+	segments := slices.Concat(l.old, l.full)
+	if l.current != nil {
+		segments = append(segments, l.current)
+	}
+	for _, s := range segments {
+		if s.last.commit <= after {
+			continue
+		}
+		j := &logJournal{path: s.path, size: s.head}
+		entries, err := j.entries(l.a.disk)
+		if err == nil {
+			err = l.replay(ctx, s, entries[:min(s.entries, int64(len(entries)))], after, packet, commit)
+		}
+		if err != nil {
+			return fmt.Errorf("segment %d: %w", s.Segment, err)
+		}
+	}
+	return nil
+}
+
+func (l *Log) replay(ctx context.Context, s *logSegment, entries []journalEntry, after uint64, packet func(tables.ID, *pcap.Record) error, commit func(uint64, int64) error) error {
+	f, err := l.a.disk.Open(filepath.Join(l.a.dir, s.Path))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	f.Advise(0, 0, disk.Sequential)
+	in := recordReader{f: f, layout: pcap.LayoutOf(s.Link, s.Nano), at: pcap.FileHeader}
+	for _, e := range entries {
+		if e.commit <= after {
+			in.at = e.bytes
+			continue
+		}
+		for in.at < e.bytes {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			at := in.at
+			rec, err := in.next(e.bytes)
+			if err != nil {
+				return err
+			}
+			if err := packet(tables.PacketID(s.Segment, at), rec); err != nil {
+				return err
+			}
+		}
+		if err := commit(e.commit, e.tick); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordReader reads records one after the other.
+type recordReader struct {
+	f      io.ReaderAt
+	layout *pcap.Layout
+	at     int64
+	buf    []byte
+	start  int64 // of buf in the file
+	rec    pcap.Record
+}
+
+func (r *recordReader) next(end int64) (*pcap.Record, error) {
+	head, err := r.window(pcap.RecordHeader, end)
+	if err != nil {
+		return nil, err
+	}
+	size := pcap.RecordHeader + int64(binary.LittleEndian.Uint32(head[8:]))
+	b, err := r.window(size, end)
+	if err != nil {
+		return nil, err
+	}
+	if _, bad := r.layout.Record(r.at, b, &r.rec); bad != "" {
+		return nil, &pcap.DamageError{Offset: r.at, Reason: bad}
+	}
+	r.at += size
+	return &r.rec, nil
+}
+
+// window is the next n bytes.
+func (r *recordReader) window(n, end int64) ([]byte, error) {
+	if r.at+n > end {
+		return nil, &pcap.DamageError{Offset: r.at, Reason: "a record reaches beyond what was durable"}
+	}
+	if r.at < r.start || r.at+n > r.start+int64(len(r.buf)) {
+		size := min(max(n, readChunk), end-r.at)
+		if int64(cap(r.buf)) < size {
+			r.buf = make([]byte, size)
+		}
+		r.buf, r.start = r.buf[:size], r.at
+		if k, err := r.f.ReadAt(r.buf, r.at); int64(k) < size {
+			r.buf = r.buf[:0]
+			return nil, err
+		}
+	}
+	return r.buf[r.at-r.start:][:n], nil
+}
