@@ -29,6 +29,9 @@ func runCompact(ctx context.Context, p *program, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("unexpected argument %q", args[0])
 	}
+	if err := p.confine(false); err != nil {
+		return startError{err}
+	}
 	once, _ := p.flags.GetBool("once")
 	if err := yieldToOthers(); err != nil {
 		p.log.Warn("compaction runs with the priority of others", "error", err)

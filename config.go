@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
+	"github.com/wiresql/wiresql/capture"
 	"github.com/wiresql/wiresql/collector"
 	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/sqlserver"
@@ -26,20 +27,21 @@ import (
 // struct, the defaults and the words that explain them. A field's `key` is its
 // name in the file, in the environment (WIRESQL_SECTION_KEY) and, for the
 // sections a command uses, as a flag (--section.key, or --key where no other
-// section has it); `doc` is its help.
+// section has it, or the `flag` it names); `doc` is its help.
 type Config struct {
 	Data string `key:"data" doc:"archive directory"`
 	Log  string `key:"log" doc:"least level to log: debug, info, warn, error"`
 
-	Collector collector.Config `key:"collector"`
-	Compact   compact.Config   `key:"compact"`
-	Engine    engine.Config    `key:"engine"`
-	Server    sqlserver.Config `key:"server"`
+	Capture   capture.DeviceConfig `key:"capture"`
+	Collector collector.Config     `key:"collector"`
+	Compact   compact.Config       `key:"compact"`
+	Engine    engine.Config        `key:"engine"`
+	Server    sqlserver.Config     `key:"server"`
 }
 
 // DefaultConfig is what holds when nothing is set.
 func DefaultConfig() Config {
-	return Config{Data: "data", Log: "warn", Collector: collector.DefaultConfig(), Compact: compact.DefaultConfig(), Engine: engine.DefaultConfig(), Server: sqlserver.DefaultConfig()}
+	return Config{Data: "data", Log: "warn", Capture: capture.DefaultDeviceConfig(), Collector: collector.DefaultConfig(), Compact: compact.DefaultConfig(), Engine: engine.DefaultConfig(), Server: sqlserver.DefaultConfig()}
 }
 
 func (c Config) logLevel() slog.Level {
@@ -94,13 +96,16 @@ func leaves(config reflect.Value) []setting {
 				walk(key, v.Field(i))
 				continue
 			}
-			s := setting{key: key, doc: f.Tag.Get("doc"), value: v.Field(i)}
+			s := setting{key: key, flag: f.Tag.Get("flag"), doc: f.Tag.Get("doc"), value: v.Field(i)}
 			named[s.name()]++
 			out = append(out, s)
 		}
 	}
 	walk("", config)
 	for i := range out {
+		if out[i].flag != "" {
+			continue
+		}
 		if out[i].flag = out[i].name(); named[out[i].flag] > 1 {
 			out[i].flag = out[i].key
 		}
@@ -248,7 +253,7 @@ func parseBool(text string) (bool, error) {
 func configCommand() *command {
 	return &command{
 		summary:  "print the effective configuration, in the form a file takes",
-		sections: []string{"collector", "compact", "engine", "server"},
+		sections: []string{"capture", "collector", "compact", "engine", "server"},
 		run: func(_ context.Context, p *program, _ []string) error {
 			return printConfig(p.stdout, p.config)
 		},

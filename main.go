@@ -35,9 +35,11 @@ Look at traffic
   demo               import the captures shipped with the source, ask the
                      founding question, then serve them
 
-Record flows of exporters
+Record
   up                 record, compact and serve; starts again what dies
-  record             receive NetFlow, IPFIX and sFlow
+  record             receive NetFlow, IPFIX and sFlow; with --capture eth1
+                     packets of an interface
+  status             rates, lag, losses, and how long the disk lasts
   compact            merge the files of a recorder, settle conversations
 
 About wiresql
@@ -68,6 +70,7 @@ func commands() map[string]*command {
 		"serve":   serveCommand(),
 		"up":      upCommand(),
 		"record":  recordCommand(),
+		"status":  statusCommand(),
 		"compact": compactCommand(),
 		"query":   queryCommand(),
 		"export":  exportCommand(),
@@ -154,6 +157,11 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return exitConfiguration
 	}
 	return 1
+}
+
+// confine gives up the rights of root that the command has no use for.
+func (p *program) confine(captures bool) error {
+	return confine(p.config.Capture.User, captures && len(p.config.Capture.Interfaces) > 0, p.config.Data)
 }
 
 func newFlagSet(name string, cmd *command) *pflag.FlagSet {

@@ -22,8 +22,8 @@ const recordInterval = 1500 * time.Millisecond
 
 func recordCommand() *command {
 	return &command{
-		summary:  "receive NetFlow, IPFIX and sFlow into an archive",
-		sections: []string{"collector"},
+		summary:  "receive NetFlow, IPFIX and sFlow, and packets of interfaces, into an archive",
+		sections: []string{"capture", "collector"},
 		run:      runRecord,
 	}
 }
@@ -34,6 +34,14 @@ func runRecord(ctx context.Context, p *program, args []string) (err error) {
 	if len(args) > 0 {
 		return startError{fmt.Errorf("unexpected argument %q", args[0])}
 	}
+	if err := p.confine(true); err != nil {
+		return startError{err}
+	}
+	interfaces, err := openInterfaces(p)
+	if err != nil {
+		return startError{err}
+	}
+	defer closeInterfaces(interfaces)
 	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log})
 	if err != nil {
 		return err
@@ -52,7 +60,7 @@ func runRecord(ctx context.Context, p *program, args []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	if cfg.MetricsListen != "" {
-		address, stop, err := serveMetrics(cfg.MetricsListen, newExposition(totals, recorderMetrics{recorder}, scrubMetrics{a}), p.log)
+		address, stop, err := serveMetrics(cfg.MetricsListen, newExposition(totals, recorderMetrics{recorder}, captureMetrics(interfaces), scrubMetrics{a}), p.log)
 		if err != nil {
 			return startError{err}
 		}
@@ -68,8 +76,10 @@ func runRecord(ctx context.Context, p *program, args []string) (err error) {
 	if open := openAddresses(c.Addresses()); len(open) > 0 && len(cfg.Exporters) == 0 {
 		fmt.Fprintf(p.stderr, "wiresql record: warning: %s takes flows from anybody who can reach it: name your exporters in collector.exporters (--exporters)\n", open[0])
 	}
-	<-ctx.Done()
-	return nil
+	for _, i := range interfaces {
+		fmt.Fprintf(p.stdout, "recording packets of %s into %s\n", i.of.Name, p.config.Data)
+	}
+	return p.capture(ctx, a, recorder, interfaces)
 }
 
 // openAddresses are those, such as "udp 0.0.0.0:2055", that other machines

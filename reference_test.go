@@ -96,7 +96,7 @@ func shownDefault(s setting) string {
 }
 
 // metricSources are all that is exported, by the command that does.
-var metricSources = map[string][]metricSource{"record": {collector.NewTotals(nil), recorderMetrics{}, scrubMetrics{}}}
+var metricSources = map[string][]metricSource{"record": {collector.NewTotals(nil), recorderMetrics{}, captureMetrics{}, scrubMetrics{}}}
 
 // metricsPage is docs/metrics.md.
 func metricsPage() string {

@@ -26,6 +26,9 @@ func runServe(ctx context.Context, p *program, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("unexpected argument %q", args[0])
 	}
+	if err := p.confine(false); err != nil {
+		return startError{err}
+	}
 	e, closeAll, err := p.openEngine(p.log)
 	if err != nil {
 		return err

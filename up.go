@@ -30,7 +30,7 @@ func (e startError) Unwrap() error { return e.error }
 func upCommand() *command {
 	return &command{
 		summary:  "record, compact and serve, each a process of its own that is started again when it dies",
-		sections: []string{"collector", "compact", "engine", "server"},
+		sections: []string{"capture", "collector", "compact", "engine", "server"},
 		run:      runUp,
 	}
 }
@@ -38,6 +38,9 @@ func upCommand() *command {
 func runUp(ctx context.Context, p *program, args []string) error {
 	if len(args) > 0 {
 		return startError{fmt.Errorf("unexpected argument %q", args[0])}
+	}
+	if err := p.confine(true); err != nil {
+		return startError{err}
 	}
 	// Serving needs an archive to read, which recording would make in its own
 	// time.

@@ -44,8 +44,11 @@ type Device struct {
 // the Device is open then, and waits for the interface.
 func OpenDevice(i Interface, log *slog.Logger) (*Device, error) {
 	d := &Device{of: i, log: log}
-	d.state.Store(int32(DeviceGone))
+	d.state.Store(int32(DeviceUp)) // until it is known: to be up is no news
 	err := d.open()
+	if errors.Is(err, ErrNoInterface) {
+		d.state.Store(int32(DeviceGone))
+	}
 	if err != nil && !errors.Is(err, ErrNoInterface) {
 		return nil, err
 	}
@@ -63,7 +66,9 @@ func (d *Device) open() error {
 		return err
 	}
 	if d.index != 0 && link != d.link {
-		return fmt.Errorf("interface %s came back with link type %d in place of %d", d.of.Name, link, d.link)
+		was := d.link
+		d.index = 0 // the next Next takes it as it is
+		return fmt.Errorf("interface %s came back with link type %d in place of %d", d.of.Name, link, was)
 	}
 	program, err := filter.Compile(d.of.Filter, link, d.of.Snaplen)
 	if err != nil {
@@ -216,7 +221,7 @@ func (d *Device) become(s DeviceState) {
 	switch was := DeviceState(d.state.Swap(int32(s))); {
 	case was == s:
 	case s == DeviceUp:
-		d.log.Warn("packets are recorded", "interface", d.of.Name, "sensor", d.of.Sensor)
+		d.log.Warn("packets are recorded again", "interface", d.of.Name, "sensor", d.of.Sensor)
 	default:
 		d.log.Warn("packets are not recorded: the interface is "+s.String(), "interface", d.of.Name, "sensor", d.of.Sensor)
 	}

@@ -56,6 +56,17 @@ func (c *Catalog) Version() uint64 { return c.version }
 // Files lists the family's live files, ordered by MinTS.
 func (c *Catalog) Files(f Family) []File { return c.files[f] }
 
+// Rows counts the row files of all families that count, and their bytes.
+func (c *Catalog) Rows() (files int, bytes int64) {
+	for _, list := range c.files {
+		files += len(list)
+		for _, f := range list {
+			bytes += f.Bytes
+		}
+	}
+	return files, bytes
+}
+
 // Decisions returns the file of decisions about rows of a file; see NewDecisions.
 func (c *Catalog) Decisions(about File) (File, bool) {
 	if len(c.decisions) == 0 {

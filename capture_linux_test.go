@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/wiresql/wiresql/tables/archive/pcap"
+)
+
+// inNetwork runs the test in a network namespace of its own, by running this
+// program again: it has two interfaces there, left and right, of which what one
+// sends the other receives. It returns false where the test has run.
+func inNetwork(t *testing.T) bool {
+	t.Helper()
+	const inside = "TEST_NETWORK"
+	if os.Getenv(inside) != "" {
+		os.Unsetenv(inside)
+		sh(t, `for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 1 > $f; done # it speaks by itself
+			ip link set lo up
+			ip link add left type veth peer name right
+			ip link set left up; ip link set right up`)
+		return true
+	}
+	switch {
+	case testing.Short():
+		t.Skip("takes long")
+	case os.Getuid() != 0:
+		t.Skip("interfaces are made by root")
+	}
+	for _, program := range []string{"ip", "tcpreplay"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip("needs " + program)
+		}
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+regexp.QuoteMeta(t.Name())+"$", "-test.v")
+	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return false
+}
+
+func sh(t *testing.T, script string) {
+	t.Helper()
+	if out, err := exec.Command("sh", "-ec", script).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, out)
+	}
+}
+
+const officeMorning = "testdata/captures/office-morning.pcap"
+
+// packetsOf counts the packets of a capture.
+func packetsOf(t *testing.T, path string) (n int) {
+	t.Helper()
+	r, err := pcap.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var rec pcap.Record
+	for r.Next(&rec) == nil {
+		n++
+	}
+	return n
+}
+
+// rights are what a process may, as the kernel says.
+func rights(t *testing.T, pid int) (uid int, capabilities uint64) {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(b), "\n") {
+		fields := strings.Fields(line)
+		switch {
+		case strings.HasPrefix(line, "Uid:"):
+			uid, _ = strconv.Atoi(fields[1])
+		case strings.HasPrefix(line, "CapPrm:"), strings.HasPrefix(line, "CapEff:"):
+			n, err := strconv.ParseUint(fields[1], 16, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			capabilities |= n
+		}
+	}
+	return uid, capabilities
+}
+
+const onlyRaw = 1 << 13 // CAP_NET_RAW
+
+// status asks wiresql status.
+func status(t *testing.T, dir string) (s archiveStatus) {
+	t.Helper()
+	var out, said bytes.Buffer
+	if code := run(t.Context(), []string{"status", "--data", dir, "--json"}, nil, &out, &said); code != 0 {
+		t.Fatalf("code %d: %s", code, said.String())
+	}
+	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// nobodys is a directory that the account nobody can reach.
+func nobodys(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "archive")
+}
+
+// TestRecordInterface: packets of an interface are recorded, by a process that
+// has given up what root may, and that says how it is; also when the interface
+// goes.
+func TestRecordInterface(t *testing.T) {
+	if !inNetwork(t) {
+		return
+	}
+	dir := nobodys(t)
+	d := start(t, "record", "--data", dir, "--netflow=", "--sflow=", "--capture", "left sensor=tap filter=ip", "--user", "nobody", "--metrics-listen", "127.0.0.1:0")
+	metrics := d.says(`metrics at (\S+)`)
+	d.says(`recording packets of (left)`)
+	if uid, may := rights(t, d.cmd.Process.Pid); uid != 65534 || may != onlyRaw {
+		t.Errorf("user %d with capabilities %x", uid, may)
+	}
+	sh(t, "tcpreplay -q -p 2000 -i right "+officeMorning)
+	lines, err := exec.Command("tcpdump", "-n", "-r", officeMorning, "ip").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := bytes.Count(lines, []byte("\n"))
+	await(t, 90*time.Second, "the packets to be durable", func() bool {
+		s := status(t, dir).Recorder
+		return s != nil && len(s.Interfaces) == 1 && s.Interfaces[0].Packets == int64(want)
+	})
+	s := status(t, dir).Recorder.Interfaces[0]
+	if s.Name != "left" || s.Sensor != "tap" || s.State != "up" || s.Received != uint64(want) || s.Dropped != 0 {
+		t.Errorf("%+v", s)
+	}
+	response, err := http.Get(metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(response.Body)
+	response.Body.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		fmt.Sprintf(`wiresql_capture_received_total{interface="left",sensor="tap"} %d`, want),
+		`wiresql_capture_dropped_total{interface="left",sensor="tap"} 0`,
+		`wiresql_capture_up{interface="left",sensor="tap"} 1`,
+	} {
+		if !strings.Contains(string(text), line+"\n") {
+			t.Errorf("no metric %s", line)
+		}
+	}
+	sh(t, "ip link del left")
+	d.says(`packets are not recorded: the (interface) is gone`)
+	await(t, 10*time.Second, "the interface to be gone", func() bool { return status(t, dir).Recorder.Interfaces[0].State == "gone" })
+	sh(t, "ip link add left type veth peer name right; ip link set right up; ip link set left up")
+	d.says(`packets are (recorded) again`)
+	if code := d.stop(os.Interrupt); code != 0 {
+		t.Errorf("code %d", code)
+	}
+	if s := status(t, dir); s.Recorder != nil || s.Packets.Segments == 0 || s.Packets.Oldest == 0 || s.Rows.OldestFlow == 0 {
+		t.Errorf("afterwards: %+v", s)
+	}
+	var out, said bytes.Buffer
+	run(t.Context(), []string{"query", "--data", dir, "--format", "csv", "SELECT COUNT(*), MIN(sensor) FROM packets"}, nil, &out, &said)
+	if !strings.Contains(out.String(), fmt.Sprintf("%d,tap", want)) {
+		t.Errorf("%s%s, of %d packets", out.String(), said.String(), want)
+	}
+}
+
+// TestRecordNoInterface: what can't be captured is said before anything else
+// happens.
+func TestRecordNoInterface(t *testing.T) {
+	for _, c := range []struct{ capture, want string }{
+		{"no-such-if", "no such interface: no-such-if; there are "},
+		{"lo filter=port http and", `filter "port http and": it ends too early`},
+		{"lo snaplen=1", "snaplen 1 is not between 64 and 262144"},
+	} {
+		var out, said bytes.Buffer
+		dir := filepath.Join(t.TempDir(), "archive")
+		code := run(t.Context(), []string{"record", "--data", dir, "--netflow=", "--sflow=", "--capture", c.capture}, nil, &out, &said)
+		if code != exitConfiguration || !strings.Contains(said.String(), c.want) {
+			t.Errorf("%s: code %d, %s", c.capture, code, said.String())
+		}
+	}
+}
