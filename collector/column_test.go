@@ -111,7 +111,11 @@ func TestColumns(t *testing.T) {
 		{"VRF, MPLS", []value{num(234, 4, 3), num(235, 4, 4), num(70, 3, 0x0186a1), num(71, 3, 0x0186b1)}, `vrf_in=3 vrf_out=4 mpls_label=6250 extra={"mplsLabelStackSection2":"0186b1"}`},
 		{"application by name", []value{raw(96, "dns\x00\x00")}, "app_name=dns"},
 		{"application by a name that is not UTF-8", []value{raw(96, "dn\xff")}, "app_name=dn\ufffd"},
-		{"application by number", []value{num(95, 4, 0x03000050)}, `extra={"applicationId":"03000050"}`},
+		{"application by number", []value{num(95, 4, 0x03000050)}, `extra={"applicationId":"3..80"}`},
+		{"application of an enterprise", []value{raw(95, "\x14\x00\x00\x00\x09\x00\x01\x02")}, `extra={"applicationId":"20..9..258"}`},
+		{"application of an engine alone", []value{num(95, 1, 6)}, `extra={"applicationId":"06"}`},
+		{"octets that are text", []value{raw(1001, "ms-teams\x00\x00\x00\x00"), raw(1002, "größe 12\t\x00"), raw(1003, "\x00\x01 binary"), raw(1004, "abcd"), raw(1005, strings.Repeat("\x00", 9))},
+			`extra={"0/1001":"ms-teams","0/1002":"6772c3b6c39f652031320900","0/1003":"00012062696e617279","0/1004":"61626364","0/1005":"000000000000000000"}`},
 		{"the exporter's own address", []value{num(130, 4, 0xc0000201)}, ""},
 		{"another exporter's address", []value{num(130, 4, 0xc0000202)}, `extra={"exporterIPv4Address":"192.0.2.2"}`},
 		{"said elsewhere", []value{num(60, 1, 4), num(149, 4, 1), raw(210, "\x00\x00")}, ""},
@@ -339,7 +343,7 @@ func TestOptions(t *testing.T) {
 		{"names of applications", [][]byte{
 			m(0, 1, set(3, ipfixOptions(300, 1, ie{0, 95, 4}, ie{0, 96, 8}, ie{0, 94, 2})), set(300, []byte("\x03\x00\x00\x50http\x00\x00\x00\x00xx"))),
 			m(1, 1, flow(num(95, 4, 0x03000050))), m(2, 1, flow(num(95, 4, 0x03000051))),
-		}, "app_name=http\nextra={\"applicationId\":\"03000051\"}"},
+		}, "app_name=http\nextra={\"applicationId\":\"3..81\"}"},
 		{"names of VRFs", [][]byte{
 			m(0, 1, set(3, ipfixOptions(300, 1, ie{0, 234, 4}, ie{0, 236, 4})), set(300, be(nil, 4, 3), []byte("blue"))),
 			m(1, 1, flow(num(234, 4, 3), num(235, 4, 4))),

@@ -24,6 +24,8 @@ const (
 	kindMicroseconds // NTP format, as nanoseconds: RFC 7011 section 6.1.9
 	kindNanoseconds
 	kindAddress
+	kindApplication // engine and selector: RFC 6759
+	kindText        // octets that may be text
 )
 
 // element is an information element: its name and kind.
@@ -45,6 +47,8 @@ const (
 	penCERT    = 6871  // YAF and SiLK
 	// certReverse is the bit that marks CERT's elements of the other direction.
 	certReverse = 0x4000
+	// applicationID is octets to the registry.
+	applicationID = 95
 )
 
 // certElements is what YAF documents of its own elements.
@@ -116,6 +120,9 @@ func (id elementID) lookup() element {
 		if id.id&certReverse != 0 && e.name != "" {
 			e.name = "reverse" + strings.ToUpper(e.name[:1]) + e.name[1:]
 		}
+	}
+	if id == (elementID{0, applicationID}) {
+		e.kind = kindApplication
 	}
 	if e.name == "" {
 		e.name = strconv.FormatUint(uint64(id.pen), 10) + "/" + strconv.Itoa(int(id.id))

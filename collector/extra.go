@@ -1,11 +1,14 @@
 package collector
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"math"
 	"strconv"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/wiresql/wiresql/tables"
 )
@@ -69,6 +72,12 @@ func (t *extraText) value(k kind, b []byte) {
 			n-- // fixed-length texts are padded
 		}
 		t.b = appendJSON(t.b, b[:n])
+	case k == kindText && isText(b):
+		t.b = appendJSON(t.b, bytes.TrimRight(b, "\x00"))
+	case k == kindApplication && n >= 2:
+		t.b = append(t.b, '"')
+		t.b = appendApplication(t.b, b)
+		t.b = append(t.b, '"')
 	case k == kindMAC && n == 6:
 		t.b = append(t.b, '"')
 		for i, c := range b {
@@ -95,6 +104,38 @@ func (t *extraText) value(k kind, b []byte) {
 		t.b = hex.AppendEncode(t.b, b)
 		t.b = append(t.b, '"')
 	}
+}
+
+// isText tells whether octets are text: printable in UTF-8 up to zeros at their
+// end, with a letter or digit in it.
+func isText(b []byte) bool {
+	word := false
+	for b = bytes.TrimRight(b, "\x00"); len(b) > 0; {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n <= 1 || !unicode.IsPrint(r) {
+			return false
+		}
+		word = word || unicode.IsLetter(r) || unicode.IsDigit(r)
+		b = b[n:]
+	}
+	return word
+}
+
+// appendApplication appends an applicationId as RFC 6759 writes them: engine and
+// selector, 3..80; of engine 20 with the enterprise between, 20..9..1234.
+func appendApplication(dst, b []byte) []byte {
+	const ofEnterprise = 20 // PANA-L7-PEN, section 4.1
+	dst = strconv.AppendUint(dst, uint64(b[0]), 10)
+	selector := b[1:]
+	if b[0] == ofEnterprise && len(b) > 5 {
+		dst = strconv.AppendUint(append(dst, ".."...), number(b[1:5]), 10)
+		selector = b[5:]
+	}
+	dst = append(dst, ".."...)
+	if len(selector) > 8 {
+		return hex.AppendEncode(dst, selector)
+	}
+	return strconv.AppendUint(dst, number(selector), 10)
 }
 
 // number reads an unsigned integer of up to eight octets: reduced-size

@@ -156,6 +156,9 @@ func (w *work) sampledHeader(x *xdr, row *tables.Export) bool {
 	if x.short {
 		return false
 	}
+	if frameLength > 0 {
+		row.WireBytes = tables.Some(int64(frameLength))
+	}
 	length := len(data)
 	if n := int64(frameLength) - int64(stripped); n > int64(length) {
 		length = int(min(n, 1<<24))
@@ -300,9 +303,15 @@ func pppPayload(data []byte) (link tables.LinkType, n int) {
 // ethernetRecord reads sampled_ethernet; its length is of the frame, so it
 // gives no bytes of layer 3.
 func (w *work) ethernetRecord(x *xdr, row *tables.Export) {
-	x.u32()
+	length := x.u32()
 	src, dst := x.fixed(6), x.fixed(6)
-	if x.short || row.SrcMAC.Set {
+	if x.short {
+		return
+	}
+	if length > 0 && !row.WireBytes.Set {
+		row.WireBytes = tables.Some(int64(length))
+	}
+	if row.SrcMAC.Set {
 		return
 	}
 	row.SrcMAC, row.DstMAC = tables.Some(mac(src)), tables.Some(mac(dst))

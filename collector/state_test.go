@@ -36,7 +36,7 @@ func TestStateOutlivesTheProcess(t *testing.T) {
 	if o := send(again, ipfixMessage(50, 1, set(256, record)), v9Datagram(5, 9, set(256, be(nil, 4, 7))), v9Datagram(5, 10, set(256, []byte{6}))); o != "decoded decoded decoded" {
 		t.Fatal(o)
 	}
-	want := `src=10.0.0.1 dst=192.168.1.1 src_port=1001 dst_port=53 protocol_number=17 bytes=301 packets=3 reverse_bytes=99 sampling_rate=100 in_if=7 out_if=8 in_if_name=eth0 vrf_in=3 time_quality=received extra={"applicationId":"03000050","ingressVRFname":"blue"}
+	want := `src=10.0.0.1 dst=192.168.1.1 src_port=1001 dst_port=53 protocol_number=17 bytes=301 packets=3 reverse_bytes=99 sampling_rate=100 in_if=7 out_if=8 in_if_name=eth0 vrf_in=3 time_quality=received extra={"applicationId":"3..80","ingressVRFname":"blue"}
 sampling_rate=10 in_if=7 time_quality=received
 protocol_number=6 sampling_rate=55 time_quality=received`
 	if got := showAll(s.rows); got != want {

@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	// variable is the length of a field whose records say it themselves
-	// (RFC 7011 section 7).
+	// variable is the length of a field whose records say it themselves (RFC 7011
+	// section 7). NetFlow v9 has no such fields, but H3C sends them; a field of so
+	// many octets fits no datagram.
 	variable = 0xffff
 	// maxFields bounds a template; real ones have up to about a hundred.
 	maxFields = 1024
@@ -104,7 +105,7 @@ func newTemplate(src source, id uint16, options bool, scopes int, raw []byte, fi
 		if f.length > 0 {
 			t.walk = append(t.walk, uint16(i))
 		}
-		if f.length == variable && src == sourceIPFIX {
+		if f.length == variable {
 			fixed = false
 			t.minimum++ // its length takes one octet
 			continue
@@ -177,6 +178,9 @@ func (t *template) compile() {
 		if n := names[e.name]; n > 1 {
 			e.name += "#" + strconv.Itoa(n)
 		}
+		if e.kind == kindOctets && f.length > 8 { // variable too; shorter ones may be numbers
+			e.kind = kindText
+		}
 		when := extraConditions[f.elementID]
 		if e.kind == kindString {
 			when = extraNonzero
@@ -188,7 +192,7 @@ func (t *template) compile() {
 // fits tells whether a field has a length its column takes.
 func (t *template) fits(i int, c column) bool {
 	f := t.fields[i]
-	if f.length == variable && t.source == sourceIPFIX {
+	if f.length == variable {
 		return c.lengths == anything
 	}
 	return c.lengths.fit(f.length)

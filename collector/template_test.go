@@ -87,9 +87,9 @@ func TestTemplates(t *testing.T) {
 			{m(0, 1, set(2, templateOf(256, ie{0, 4, 4}, ie{0, 96, variable}))), "decoded", 0},
 			{m(0, 1, set(256, []byte("\x00\x00\x00\x06\xff\x00"))), "undecodable", 0},
 		}},
-		{"field of 65535 in v9 has no length of its own", []step{
-			{v9(0, 1, set(0, templateOf(256, ie{0, 8, 4}, ie{0, 96, variable}))), "undecodable", 0},
-			{v9(1, 1, set(256, make([]byte, 40))), "waiting", 0},
+		{"field of variable length in v9, of H3C", []step{
+			{v9(0, 1, set(0, templateOf(256, ie{0, 8, 4}, ie{0, 96, variable}))), "decoded", 0},
+			{v9(1, 1, set(256, []byte("\x0a\x00\x00\x01\x03dns\x0a\x00\x00\x02\xff\x00\x04http\x00"))), "decoded", 2},
 		}},
 		{"records longer than a datagram", []step{
 			{m(0, 1, set(2, templateOf(256, ie{0, 82, 40000}, ie{0, 83, 40000}))), "undecodable", 0},

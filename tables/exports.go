@@ -38,6 +38,8 @@ type Export struct {
 	// Sampling is how many packets stand for one reported, as the exporter
 	// said (or its configuration overrides); not Set when nothing said.
 	Sampling Opt[int64] `col:"sampling_rate"`
+	// WireBytes is the length of a sampled packet's frame, its checksum included.
+	WireBytes Opt[int64] `col:"wire_bytes"`
 
 	TCPFlags        Opt[int32] `col:"tcp_flags_number"`
 	ReverseTCPFlags Opt[int32] `col:"reverse_tcp_flags_number"`
