@@ -21,7 +21,7 @@ type positions struct {
 const (
 	blockData  = 60
 	blockSize  = 64
-	blockChunk = 4096 // blocks allocated at a time: 256 KiB
+	blockChunk = 1 << 16 // blocks allocated at a time: 4 MiB
 )
 
 type block struct {
@@ -54,7 +54,7 @@ func (p *blocks) take() uint32 {
 		return i
 	}
 	if int(p.fresh/blockChunk) == len(p.chunks) {
-		p.chunks = append(p.chunks, make([]block, blockChunk))
+		p.chunks = append(p.chunks, inLargePages[block](blockChunk))
 	}
 	p.fresh++
 	return p.fresh - 1

@@ -1,5 +1,11 @@
 package capture
 
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
 // table holds the live conversations: a hash index with linear probing over
 // chunks of conversations that never move, and a timer wheel of when each may
 // be over. Conversations are named by number; 0 is none. Neither part holds
@@ -30,9 +36,19 @@ const (
 	// holds one second only.
 	wheelSlots = 512
 	noSlot     = wheelSlots
-	chunkSize  = 1024 // conversations allocated at a time
+	chunkSize  = 1 << 14 // conversations allocated at a time: about 6 MB
 	firstIndex = 1 << 12
 )
+
+// inLargePages makes a slice that the system is asked to keep in pages of 2 MB: of
+// what is looked at here and there, every other look is for where its page lies.
+func inLargePages[T any](n int) []T {
+	s := make([]T, n)
+	if size := uintptr(n) * unsafe.Sizeof(s[0]); size >= 2<<20 {
+		_ = unix.Madvise(unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), size), unix.MADV_HUGEPAGE) // it may
+	}
+	return s
+}
 
 func newTable() *table {
 	return &table{index: make([]entry, firstIndex), mask: firstIndex - 1, fresh: 1}
@@ -63,7 +79,7 @@ func (t *table) insert(k *key, hash uint32) (uint32, *conversation) {
 		t.free = t.at(n).next
 	} else {
 		if int(t.fresh/chunkSize) == len(t.chunks) {
-			t.chunks = append(t.chunks, make([]conversation, chunkSize))
+			t.chunks = append(t.chunks, inLargePages[conversation](chunkSize))
 		}
 		n = t.fresh
 		t.fresh++
@@ -85,7 +101,7 @@ func (t *table) put(e entry) {
 
 func (t *table) grow() {
 	old := t.index
-	t.index = make([]entry, 2*len(old))
+	t.index = inLargePages[entry](2 * len(old))
 	t.mask = uint32(len(t.index) - 1)
 	for _, e := range old {
 		if e.number != 0 {
