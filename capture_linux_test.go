@@ -207,3 +207,73 @@ func TestRecordNoInterface(t *testing.T) {
 		}
 	}
 }
+
+// TestUpInterface: a packet is found by SQL two seconds after it was on the wire,
+// by a server that may capture nothing.
+func TestUpInterface(t *testing.T) {
+	if !inNetwork(t) {
+		return
+	}
+	d, _, ask := up(t, filepath.Join(t.TempDir(), "archive"), "--capture", "left")
+	d.says(`recording packets of (left)`)
+	sent := time.Now()
+	sh(t, "tcpreplay -q -t -i right "+officeMorning)
+	want := strconv.Itoa(packetsOf(t, officeMorning))
+	var got string
+	for time.Since(sent) < 20*time.Second {
+		var err error
+		if got, err = ask("SELECT COUNT(*) FROM packets WHERE ts > NOW() - INTERVAL 1 MINUTE"); err == nil && got == want {
+			break
+		}
+	}
+	t.Logf("found after %v", time.Since(sent))
+	if got != want {
+		t.Fatalf("%s packets are found, of %s", got, want)
+	}
+	if took := time.Since(sent); took > 5*time.Second { // two, on a machine that has nothing else to do
+		t.Errorf("found after %v", took)
+	}
+	rows, err := ask(`SELECT p.ts, p.info FROM connections c JOIN packets p USING (conn_id)
+		WHERE c.client_host = 'gavin.reid-machine' AND c.ts > NOW() - INTERVAL 1 MINUTE`)
+	if err != nil || rows == "" {
+		t.Errorf("no packets of the host: %v", err)
+	}
+}
+
+// TestUpRights: of what root may, only the process that captures keeps anything.
+func TestUpRights(t *testing.T) {
+	if !inNetwork(t) {
+		return
+	}
+	dir := nobodys(t)
+	binary := filepath.Join(filepath.Dir(dir), "wiresql") // where the account can look
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(self, binary); err != nil {
+		sh(t, "cp "+self+" "+binary)
+	}
+	cmd := exec.Command(binary, "up", "--data", dir, "--netflow=", "--sflow=", "--listen", "127.0.0.1:0", "--capture", "left", "--user", "nobody")
+	spill := filepath.Join(filepath.Dir(dir), "tmp")
+	sh(t, "install -d -o nobody "+spill)
+	cmd.Env = append(os.Environ(), runAsProgram+"=1", "TMPDIR="+spill)
+	d := launch(t, cmd)
+	d.says(`recording packets of (left)`)
+	d.says(`serving .* -P (\d+) `)
+	parts := children(t, d.cmd.Process.Pid)
+	for name, want := range map[string]uint64{"record": onlyRaw, "serve": 0, "compact": 0} {
+		if uid, may := rights(t, parts[name]); uid != 65534 || may != want {
+			t.Errorf("%s is run by user %d with capabilities %x", name, uid, may)
+		}
+	}
+	if uid, may := rights(t, d.cmd.Process.Pid); uid != 65534 || may != onlyRaw {
+		t.Errorf("up is run by user %d with capabilities %x", uid, may)
+	}
+	if err := d.cmd.Process.Kill(); err != nil { // they end with it all the same
+		t.Fatal(err)
+	}
+	for name, pid := range parts {
+		await(t, 30*time.Second, name+" to end", func() bool { return !alive(pid) })
+	}
+}

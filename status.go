@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"github.com/wiresql/wiresql/capture"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 )
@@ -55,6 +56,7 @@ type interfaceStatus struct {
 	Dropped       uint64      `json:"dropped"`
 	Failures      int64       `json:"failures"`
 	Durable       tables.Time `json:"durable_to"`
+	Lag           float64     `json:"lag_seconds"` // since then, if there is something to record
 	PacketsPerSec float64     `json:"packets_per_second"`
 	BitsPerSec    float64     `json:"bits_per_second"`
 	DropsPerSec   float64     `json:"drops_per_second"`
@@ -79,7 +81,7 @@ func (p *program) report(ctx context.Context, a *archive.Archive, recorder *arch
 			s := c.counts()
 			now.Interfaces = append(now.Interfaces, interfaceStatus{Name: c.of.Name, Sensor: c.of.Sensor, Filter: c.of.Filter,
 				State: c.device.State().String(), Packets: s.Packets, Bytes: s.Bytes, Received: s.Received, Dropped: s.Dropped,
-				Failures: c.failed.Load(), Durable: s.Watermark})
+				Failures: c.failed.Load(), Durable: s.Watermark, Lag: lag(s)})
 		}
 		if before = append(before, now); len(before) > ratesOver+1 {
 			before = before[1:]
@@ -287,14 +289,18 @@ func (s *archiveStatus) print(out *bytes.Buffer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\ninterface\tsensor\tstate\tpackets/s\tMbit/s\tdrops/s\tpackets\tdropped\tlag\t")
 	for _, i := range r.Interfaces {
-		lag := "-"
-		if seconds := age(i.Durable); seconds >= 0 {
-			lag = fmt.Sprintf("%.1f s", seconds)
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%.0f\t%.2f\t%.0f\t%d\t%d\t%s\t\n", i.Name, i.Sensor, i.State,
-			i.PacketsPerSec, i.BitsPerSec/1e6, i.DropsPerSec, i.Packets, i.Dropped, lag)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.0f\t%.2f\t%.0f\t%d\t%d\t%.1f s\t\n", i.Name, i.Sensor, i.State,
+			i.PacketsPerSec, i.BitsPerSec/1e6, i.DropsPerSec, i.Packets, i.Dropped, i.Lag)
 	}
 	w.Flush()
+}
+
+// lag is how long ago the last packet came that is durable; 0 when all are.
+func lag(s capture.LiveStats) float64 {
+	if uint64(s.Packets) >= s.Received {
+		return 0
+	}
+	return max(0, age(s.Watermark))
 }
 
 func timeOrNone(t tables.Time) string {
