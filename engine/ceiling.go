@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -221,6 +222,8 @@ func (e *Engine) Guard(fatal func(reason string)) {
 		fatal(reason)
 	}
 	debug.SetMemoryLimit(e.cfg.MemoryLimit / 4)
+	// DuckDB's threads are Go's while they call back: others must find a place.
+	runtime.GOMAXPROCS(3 * runtime.GOMAXPROCS(0))
 	e.ceiling.limit, e.ceiling.read, e.ceiling.fatal = e.cfg.MemoryLimit, residentBytes, end
 	e.duck.stuck = func(text string) {
 		e.log.Error("a statement goes on after its end", "statement", text[:min(len(text), 2000)])

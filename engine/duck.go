@@ -47,7 +47,12 @@ const maxIdleConnections = 16
 
 // openDuck opens the database and locks it down: readable are the Parquet
 // files under roots and nothing else, and no statement can widen that.
-func openDuck(cfg Config, roots []string) (*duck, error) {
+func openDuck(cfg Config, roots []string) (d *duck, err error) {
+	lessUrgently(func() { d, err = openAsIs(cfg, roots) }) // its threads are as urgent as the one that makes them
+	return d, err
+}
+
+func openAsIs(cfg Config, roots []string) (*duck, error) {
 	spill, lock, err := newSpill(cfg.SpillDirectory)
 	if err != nil {
 		return nil, err

@@ -35,14 +35,20 @@ func (s *sqls) stop() error {
 		return err
 	}
 	const statements = 200
+	traffic := newTraffic(s.calls)
 	return s.withProcess(dir, func(db *sql.DB, pid int) error {
 		db.SetMaxOpenConns(4)
-		var ends, busy []time.Duration
+		var ends, busy, alone, beside []time.Duration
 		slowest, finished := "", 0
 		random := rand.New(rand.NewPCG(7, 7))
 		for i := range statements {
 			one := endless[i%len(endless)]
+			over := make(chan []time.Duration)
+			end := make(chan struct{})
+			go func() { over <- lookUps(db, traffic, end, 1<<30) }()
 			took, done, err := stopped(db, one.text, time.Duration(random.IntN(1500))*time.Millisecond)
+			close(end)
+			beside = append(beside, <-over...)
 			if err != nil {
 				return fmt.Errorf("%s: %w", one.where, err)
 			}
@@ -58,16 +64,41 @@ func (s *sqls) stop() error {
 			before := processCPU(pid)
 			time.Sleep(200 * time.Millisecond)
 			busy = append(busy, processCPU(pid)-before)
+			alone = append(alone, lookUps(db, traffic, make(chan struct{}), 30)...)
 		}
 		slices.Sort(ends)
 		slices.Sort(busy)
+		slices.Sort(alone)
+		slices.Sort(beside)
+		p99, single := beside[len(beside)*99/100], alone[len(alone)*99/100]
 		s.rows = append(s.rows,
 			row{fmt.Sprintf("%d statements cancelled at random moments (%d more ended by themselves), the slowest in: %s", len(ends), finished, slowest),
 				fmt.Sprintf("median %s, p99 %s, most %s", ms(median(ends)), ms(ends[len(ends)*99/100]), ms(ends[len(ends)-1])), "", "", "p99 < 1 s"},
-			row{"the server's CPU in 200 ms, half a second later", fmt.Sprintf("median %s, p99 %s", ms(median(busy)), ms(busy[len(busy)*99/100])), "", "", "idle"})
-		log.Printf("%+v", s.rows[len(s.rows)-2:])
+			row{"the server's CPU in 200 ms, half a second later", fmt.Sprintf("median %s, p99 %s", ms(median(busy)), ms(busy[len(busy)*99/100])), "", "", "idle"},
+			row{fmt.Sprintf("p99 of %d look-ups of another client meanwhile", len(beside)), ms(p99), "alone " + ms(single), fmt.Sprintf("%.1fx", ratio(p99, single)), "< 2x"})
+		log.Printf("%+v", s.rows[len(s.rows)-3:])
 		return nil
 	}, "--max-execution-time=0")
+}
+
+// lookUps looks conversations up until it is told to end, or has done so often
+// enough; it says how long each took.
+func lookUps(db *sql.DB, t *traffic, end <-chan struct{}, most int) (took []time.Duration) {
+	for len(took) < most {
+		select {
+		case <-end:
+			return took
+		default:
+		}
+		one, err := t.lookUp(db, len(took)*4999%t.rows)
+		if err != nil {
+			log.Printf("look-up: %v", err)
+			return took
+		}
+		took = append(took, one)
+		time.Sleep(5 * time.Millisecond)
+	}
+	return took
 }
 
 // stopped runs a statement, cancels it after a while with KILL QUERY, and says
