@@ -16,8 +16,8 @@ import (
 
 func compactCommand() *command {
 	return &command{
-		summary:  "merge the files a recorder leaves and settle conversations, until it is stopped",
-		sections: []string{"compact"},
+		summary:  "merge the files a recorder leaves, settle conversations and hold to the budgets of retention, until it is stopped",
+		sections: []string{"compact", "retention"},
 		flags: func(f *pflag.FlagSet) {
 			f.Bool("once", false, "merge what there is, then end")
 		},
@@ -36,7 +36,7 @@ func runCompact(ctx context.Context, p *program, args []string) error {
 	if err := yieldToOthers(); err != nil {
 		p.log.Warn("compaction runs with the priority of others", "error", err)
 	}
-	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log})
+	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log, Retention: &p.config.Retention})
 	if err != nil {
 		return err
 	}
@@ -50,6 +50,9 @@ func runCompact(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	stats, err := compact.Round(ctx, a, cfg)
+	if err == nil {
+		_, err = a.Evict()
+	}
 	if err == nil {
 		fmt.Fprintf(p.stdout, "merged %d files; wrote %d connections\n", stats.Files, stats.Connections)
 	}

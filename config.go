@@ -20,6 +20,7 @@ import (
 	"github.com/wiresql/wiresql/collector"
 	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/sqlserver"
+	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/compact"
 )
 
@@ -34,6 +35,7 @@ type Config struct {
 
 	Capture   capture.DeviceConfig `key:"capture"`
 	Collector collector.Config     `key:"collector"`
+	Retention archive.Retention    `key:"retention"`
 	Compact   compact.Config       `key:"compact"`
 	Engine    engine.Config        `key:"engine"`
 	Server    sqlserver.Config     `key:"server"`
@@ -41,7 +43,7 @@ type Config struct {
 
 // DefaultConfig is what holds when nothing is set.
 func DefaultConfig() Config {
-	return Config{Data: "data", Log: "warn", Capture: capture.DefaultDeviceConfig(), Collector: collector.DefaultConfig(), Compact: compact.DefaultConfig(), Engine: engine.DefaultConfig(), Server: sqlserver.DefaultConfig()}
+	return Config{Data: "data", Log: "warn", Capture: capture.DefaultDeviceConfig(), Collector: collector.DefaultConfig(), Retention: archive.DefaultRetention(), Compact: compact.DefaultConfig(), Engine: engine.DefaultConfig(), Server: sqlserver.DefaultConfig()}
 }
 
 func (c Config) logLevel() slog.Level {
@@ -253,7 +255,7 @@ func parseBool(text string) (bool, error) {
 func configCommand() *command {
 	return &command{
 		summary:  "print the effective configuration, in the form a file takes",
-		sections: []string{"capture", "collector", "compact", "engine", "server"},
+		sections: []string{"capture", "collector", "compact", "retention", "engine", "server"},
 		run: func(_ context.Context, p *program, _ []string) error {
 			return printConfig(p.stdout, p.config)
 		},

@@ -36,8 +36,9 @@ const summaryMemory = 320 << 20
 
 func importCommand() *command {
 	return &command{
-		summary: "read captures into an archive: pcap and pcapng, also .gz and .zst; folders are searched",
-		args:    "FILE|DIR…",
+		summary:  "read captures into an archive: pcap and pcapng, also .gz and .zst; folders are searched",
+		args:     "FILE|DIR…",
+		sections: []string{"retention"},
 		flags: func(f *pflag.FlagSet) {
 			f.Bool("in-place", false, "index the captures where they lie instead of copying their packets")
 			f.String("sensor", "", "name of the sensor that saw the packets (default \"import\")")
@@ -68,7 +69,7 @@ func runImport(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	debug.SetMemoryLimit(importMemory)
-	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log, NoSync: noSync})
+	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log, NoSync: noSync, Retention: &p.config.Retention})
 	if err != nil {
 		return err
 	}
@@ -114,7 +115,13 @@ func (p *program) importFiles(ctx context.Context, a *archive.Archive, cfg captu
 	if err != nil {
 		return report, err
 	}
-	_, err = compact.Run(ctx, a, compact.Config{Logger: p.log})
+	if _, err = compact.Run(ctx, a, compact.Config{Logger: p.log}); err != nil {
+		return report, err
+	}
+	gone, err := a.Evict()
+	if gone.Files > 0 {
+		fmt.Fprintf(p.stderr, "evicted %d files of %.1f MB: the budgets of retention leave no room for them (SELECT * FROM ops.evictions)\n", gone.Files, float64(gone.Bytes)/1e6)
+	}
 	return report, err
 }
 

@@ -23,7 +23,7 @@ const recordInterval = 1500 * time.Millisecond
 func recordCommand() *command {
 	return &command{
 		summary:  "receive NetFlow, IPFIX and sFlow, and packets of interfaces, into an archive",
-		sections: []string{"capture", "collector"},
+		sections: []string{"capture", "collector", "retention"},
 		run:      runRecord,
 	}
 }
@@ -42,7 +42,7 @@ func runRecord(ctx context.Context, p *program, args []string) (err error) {
 		return startError{err}
 	}
 	defer closeInterfaces(interfaces)
-	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log})
+	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log, Retention: &p.config.Retention})
 	if err != nil {
 		return err
 	}

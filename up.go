@@ -30,7 +30,7 @@ func (e startError) Unwrap() error { return e.error }
 func upCommand() *command {
 	return &command{
 		summary:  "record, compact and serve, each a process of its own that is started again when it dies",
-		sections: []string{"capture", "collector", "compact", "engine", "server"},
+		sections: []string{"capture", "collector", "compact", "retention", "engine", "server"},
 		run:      runUp,
 	}
 }

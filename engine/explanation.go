@@ -305,7 +305,7 @@ func (r *run) lacks() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(out, r.snap.damaged(r.plan.AllScans(), false), cut, r.plan.Warnings), nil
+	return slices.Concat(out, r.snap.damaged(timed(r.plan), false), r.snap.evicted(timed(r.plan), false), cut, r.plan.Warnings), nil
 }
 
 // holes lists the times between what was recorded that a plan asks about.

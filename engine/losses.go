@@ -25,7 +25,7 @@ func (e *Engine) missing(ctx *sql.Context, s *statement) error {
 	if err != nil {
 		return err
 	}
-	return e.gaps(ctx, slices.Concat(found, lost, s.snap.damaged(s.plan.AllScans(), s.named)))
+	return e.gaps(ctx, slices.Concat(found, lost, s.snap.damaged(timed(s.plan), s.named), s.snap.evicted(timed(s.plan), s.named)))
 }
 
 // loss is what one source lost for one reason in a time.

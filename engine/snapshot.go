@@ -258,6 +258,11 @@ func segmentsFeed(segments []archive.SegmentInfo) feed {
 			put(to(7), at, s.Bytes)
 			to(8).setText(at, s.State)
 			put(to(9), at, int64(0)) // imports close conversations only after all their packets
+			evicted := tables.Opt[tables.Time]{}
+			if s.Evicted != nil {
+				evicted = tables.Some(s.Evicted.EvictedAt)
+			}
+			putOpt(to(10), at, evicted)
 		},
 	}
 }

@@ -154,6 +154,15 @@ FROM dns GROUP BY client_ip, domain HAVING names > 100 AND length > 30`},
 		{"How much disk do packets take?",
 			`SELECT sensor, SUM(bytes) AS bytes, SUM(packets) AS packets FROM ops.segments GROUP BY sensor`},
 	},
+	"ops.evictions": {
+		{"What is gone of each kind, and since when nothing is.",
+			`SELECT family, reason, COUNT(*) AS files, SUM(bytes) AS bytes, MAX(ts_end) AS gone_until FROM ops.evictions GROUP BY family, reason`},
+		{"What went in the last day.",
+			`SELECT evicted_at, family, sensor, ts, ts_end, row_count, packets, bytes, reason FROM ops.evictions
+WHERE evicted_at > NOW() - INTERVAL 1 DAY ORDER BY evicted_at`},
+		{"Packet files that had to go because the disk was full.",
+			`SELECT segment, sensor, ts, ts_end, packets FROM ops.evictions WHERE family = 'packets' AND reason = 'disk' ORDER BY segment`},
+	},
 	"ops.coverage": {
 		{"When was anything recorded?",
 			`SELECT sensor, MIN(ts) AS first, MAX(ts_end) AS last, SUM(packets) AS packets FROM ops.coverage GROUP BY sensor`},

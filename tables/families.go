@@ -22,6 +22,8 @@ type Family struct {
 	Blooms []string
 	// Of is the family whose rows it has decisions about, if it has.
 	Of string
+	// Kept families are never evicted: what the archive says of itself.
+	Kept bool
 	// Sparse families have many columns of which most files fill few: a file
 	// lacks those nobody filled.
 	Sparse bool
@@ -35,6 +37,7 @@ type Step struct{ From, To string }
 const (
 	Importer  = "import"
 	Collector = "collector"
+	Retainer  = "retain"
 	Compactor = "compact"
 )
 
@@ -48,14 +51,15 @@ var Families = []*Family{
 	{Name: "dns", Row: reflect.TypeFor[DNS](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}},
 		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "query"}},
 	{Name: "names", Row: reflect.TypeFor[Name](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}}},
-	{Name: "imports", Row: reflect.TypeFor[Import](), Writer: Importer},
-	{Name: "segments", Row: reflect.TypeFor[Segment](), Writer: Importer},
-	{Name: "coverage", Row: reflect.TypeFor[Coverage](), Writer: Importer, Ladder: []Step{{"m", "t"}, {"t", "t"}}},
+	{Name: "imports", Row: reflect.TypeFor[Import](), Writer: Importer, Kept: true},
+	{Name: "segments", Row: reflect.TypeFor[Segment](), Writer: Importer, Kept: true},
+	{Name: "coverage", Row: reflect.TypeFor[Coverage](), Writer: Importer, Ladder: []Step{{"m", "t"}, {"t", "t"}}, Kept: true},
+	{Name: "evictions", Row: reflect.TypeFor[Eviction](), Writer: Retainer, Ladder: []Step{{"e", "t"}, {"t", "t"}}, Kept: true},
 	{Name: "exports", Row: reflect.TypeFor[Export](), Writer: Collector, Ladder: []Step{{"m", "e"}, {"t", "h"}, {"h", "d"}, {"d", "d"}},
 		Blooms: []string{"cid", "conn_id", "src_lo", "dst_lo"}, Sparse: true},
 	{Name: "exporters", Row: reflect.TypeFor[Exporter](), Writer: Collector, Ladder: []Step{{"m", "e"}, {"e", "h"}, {"h", "d"}, {"d", "d"}}},
 	{Name: "sockets", Row: reflect.TypeFor[Socket](), Writer: Collector, Ladder: []Step{{"m", "e"}, {"e", "h"}, {"h", "d"}, {"d", "d"}}},
-	{Name: "carried", Row: reflect.TypeFor[Carried](), Writer: Compactor}, // open conversations
+	{Name: "carried", Row: reflect.TypeFor[Carried](), Writer: Compactor, Kept: true}, // open conversations
 	{Name: "assigned", Row: reflect.TypeFor[Assigned](), Writer: Compactor, Of: "exports", Blooms: []string{"conn_id"}},
 	{Name: "replaced", Row: reflect.TypeFor[Replaced](), Writer: Compactor, Of: "connections"},
 }

@@ -97,7 +97,7 @@ func Lookup(schema, name string) *Relation {
 var Relations = []*Relation{
 	Connections, Flows, FlowsWide, Packets, PacketsWide, PacketBytes,
 	HostFlows, Hosts, DNSRelation, OpsImports, OpsSegments, OpsCoverage,
-	OpsExporters, OpsSockets, OpsCaptureLoss, OpsDamage, OpsQueryLog,
+	OpsExporters, OpsSockets, OpsCaptureLoss, OpsDamage, OpsEvictions, OpsQueryLog,
 }
 
 func columns(parts ...[]Column) []Column {
@@ -384,8 +384,9 @@ var OpsSegments = &Relation{Schema: Ops, Name: "segments",
 		{Name: "ts_end", Kind: Timestamp, Doc: "last packet"},
 		{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets in it"},
 		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "size of the file"},
-		{Name: "state", Kind: Text, Size: 32, NotNull: true, Values: segmentStates, NoCase: true, Doc: "available, missing, or: source file changed"},
+		{Name: "state", Kind: Text, Size: 32, NotNull: true, Values: segmentStates, NoCase: true, Doc: "available, missing, evicted, or: source file changed"},
 		{Name: "seen_late", Kind: BigInt, NotNull: true, Doc: "records that came after their conversation was written"},
+		{Name: "evicted_at", Kind: Timestamp, Doc: "when it was evicted; ops.evictions says why"},
 	}}
 
 // OpsCoverage is when which sensor recorded.
@@ -487,6 +488,23 @@ var OpsDamage = &Relation{Schema: Ops, Name: "damage",
 		{Name: "ts_end", Kind: Timestamp, Doc: "last of its rows"},
 		{Name: "lost", Kind: BigInt, Unit: "rows", Doc: "how many of its rows; NULL when it is not known"},
 		{Name: "reason", Kind: Text, Size: 1024, NotNull: true, Doc: "what is wrong, and where in the file"},
+	}}
+
+// OpsEvictions is what was taken away.
+var OpsEvictions = &Relation{Schema: Ops, Name: "evictions",
+	Doc: "files that were taken away to make room or because of their age: answers that lack them say so",
+	Columns: []Column{
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "first row or packet in it"},
+		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "last row or packet in it"},
+		{Name: "family", Kind: Text, Size: 64, NotNull: true, Doc: "kind of its rows: the folder they lay in, or packets"},
+		{Name: "sensor", Kind: Text, Size: 64, Doc: "sensor of packets"},
+		{Name: "file", Kind: Text, Size: 4096, NotNull: true, Doc: "name of a row file; path of a packet file, relative to the archive"},
+		{Name: "segment", Kind: BigInt, Doc: "number of a packet file"},
+		{Name: "row_count", Kind: BigInt, NotNull: true, Unit: "rows", Doc: "rows in it"},
+		{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets in it"},
+		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "size of the file"},
+		{Name: "reason", Kind: Text, Size: 16, NotNull: true, Values: evictionReasons, NoCase: true, Doc: "age, bytes (of its budget), disk (it was full), or rows: packets that nothing led to, because their flow rows were evicted"},
+		{Name: "evicted_at", Kind: Timestamp, NotNull: true, Doc: "when"},
 	}}
 
 // OpsQueryLog is the last statements of the server.

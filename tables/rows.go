@@ -282,6 +282,22 @@ type Coverage struct {
 	Commit Opt[int64] `col:"commit"`
 }
 
+// Eviction is a row of the family evictions: a file that was taken away, to make
+// room or because of its age.
+type Eviction struct {
+	TS        Time       `col:"ts"` // of what was in it, first and last
+	TSEnd     Time       `col:"ts_end"`
+	Family    string     `col:"family"` // packets of a segment's file
+	Sensor    string     `col:"sensor"` // of a segment
+	File      string     `col:"file"`   // name of a row file; path of a segment, relative to the archive
+	Segment   Opt[int32] `col:"segment"`
+	Rows      int64      `col:"rows"`
+	Packets   int64      `col:"packets"`
+	Bytes     int64      `col:"bytes"` // of the file
+	Reason    string     `col:"reason"`
+	EvictedAt Time       `col:"evicted_at"`
+}
+
 // FlowSink takes the rows that the meter finishes. A call hands over the row,
 // which the caller may reuse afterwards, slices excepted.
 type FlowSink interface {

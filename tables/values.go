@@ -125,6 +125,16 @@ const (
 	// SegmentChanged: a capture indexed in place is no longer what was
 	// imported.
 	SegmentChanged = "source file changed"
+	// SegmentEvicted: it was taken away to make room, or because of its age.
+	SegmentEvicted = "evicted"
+)
+
+// Values of reason in ops.evictions.
+const (
+	EvictedAge   = "age"   // older than the budget allows
+	EvictedBytes = "bytes" // more than the budget allows
+	EvictedDisk  = "disk"  // the disk was full
+	EvictedRows  = "rows"  // packets whose flow rows were evicted: nothing led to them
 )
 
 // Values of outcome in ops.query_log.
@@ -157,7 +167,8 @@ var (
 	nameSources      = []string{SourceDHCP, SourceDNS}
 	outcomes         = []string{OutcomeAnswered, OutcomeFailed, OutcomeCancelled}
 	importStates     = []string{ImportComplete, ImportDamaged}
-	segmentStates    = []string{SegmentAvailable, SegmentMissing, SegmentChanged}
+	segmentStates    = []string{SegmentAvailable, SegmentMissing, SegmentChanged, SegmentEvicted}
+	evictionReasons  = []string{EvictedAge, EvictedBytes, EvictedDisk, EvictedRows}
 	roles            = []string{RoleClient, RoleServer}
 	sequenceUnits    = []string{"flows", "packets", "records", "datagrams"}
 	lossReasons      = []string{"sequence", "kernel", "queue", "undecodable", "malformed", "expired_waiting", "samples_lost", "samples_dropped", "refused", "capture"}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wiresql/wiresql/tables"
@@ -45,6 +46,9 @@ type Options struct {
 	Disk disk.Disk
 	// NoSync, without a Disk, skips every fsync: for benchmarks and tests.
 	NoSync bool
+	// Retention, if not nil, is held to before packets are written, and when
+	// the disk fills up before any batch is.
+	Retention *Retention
 	// SegmentBytes is the size at which packet segments rotate; 0 is 1 GiB.
 	SegmentBytes int64
 }
@@ -60,6 +64,9 @@ type Archive struct {
 
 	leases leases
 
+	evicting sync.Mutex   // one at a time
+	looked   atomic.Int64 // when it was seen last that the disk has room
+
 	mu     sync.Mutex
 	locks  map[string]disk.File // by writer, from its first Begin to Close
 	next   map[sequence]uint64  // of the writers whose locks are held
@@ -74,6 +81,7 @@ type Archive struct {
 	listMu   sync.Mutex
 	ledgers  ledgers
 	found    findings
+	evicted  *evictions
 	folders  map[string]*folder // what was listed, see list
 	readings uint64
 	journals map[string]*logJournal // that were read
@@ -87,6 +95,7 @@ type Archive struct {
 	watched  segmentWatch
 	warned   map[string]bool
 
+	cleared  sync.Map // segments that were evicted and have no file any more
 	verified sync.Map // segment number → verification of an in-place file
 }
 
@@ -108,7 +117,7 @@ func Open(dir string, o Options) (*Archive, error) {
 	}
 	a := &Archive{dir: abs, o: o, disk: o.Disk, log: o.Logger, locks: map[string]disk.File{}, next: map[sequence]uint64{},
 		folders: map[string]*folder{}, segments: map[string]segmentRows{}, warned: map[string]bool{},
-		books: map[string]*openLedger{}, ledgers: ledgers{serial: map[Family]uint64{}, known: map[Family]map[string]*written{}}}
+		evicted: &evictions{}, books: map[string]*openLedger{}, ledgers: ledgers{serial: map[Family]uint64{}, known: map[Family]map[string]*written{}}}
 	if a.log == nil {
 		a.log = discardLog
 	}

@@ -16,6 +16,7 @@ import (
 const (
 	StateAvailable = tables.SegmentAvailable
 	StateMissing   = tables.SegmentMissing
+	StateEvicted   = tables.SegmentEvicted
 	// StateChanged marks an in-place capture that is no longer the file that
 	// was indexed.
 	StateChanged = tables.SegmentChanged
@@ -28,6 +29,8 @@ type SegmentInfo struct {
 	State   string
 	// Open: it is of a log, and grows. Packets and Bytes are what is durable.
 	Open bool
+	// Evicted is when and why, of one that was; else nil.
+	Evicted *tables.Eviction
 
 	rows rows.File // its row is in
 }
@@ -42,8 +45,10 @@ type Catalog struct {
 	decisions map[string]File // by the range they are about
 	segments  []SegmentInfo   // ascending
 	sealed    []SegmentInfo   // those that have a row
+	logged    map[uint32]bool // segments of logs that are not done with them
 	missing   []uint32
 	wrong     map[Family][]Damage
+	evicted   map[Family][]Evicted
 	damage    []Damage
 	// again: a file that was listed was not there when it was opened, or could
 	// not be read; see lookAgain.
@@ -94,6 +99,9 @@ func (c *Catalog) Missing() []uint32 { return c.missing }
 // Damage lists what of the archive is gone or can't be read, as far as the
 // names and ends of files tell.
 func (c *Catalog) Damage() []Damage { return c.damage }
+
+// Evicted lists the row files of a family that were evicted, oldest rows first.
+func (c *Catalog) Evicted(f Family) []Evicted { return c.evicted[f] }
 
 // Bounds returns the time of the first and the last row of flows.
 func (c *Catalog) Bounds() (first, last tables.Time, ok bool) {
@@ -222,7 +230,8 @@ type segmentRows struct {
 // load makes a snapshot of what was listed. What did not change since the last
 // one is taken from there.
 func (a *Archive) load(l listing) *Catalog {
-	c := &Catalog{version: 1, files: map[Family][]File{}, wrong: map[Family][]Damage{}, damage: slices.Clip(l.odd)}
+	c := &Catalog{version: 1, files: map[Family][]File{}, wrong: map[Family][]Damage{}, evicted: map[Family][]Evicted{},
+		damage: slices.Concat(l.odd, l.evicted.bad)}
 	for _, family := range allFamilies {
 		same := func(f Family) bool { return a.current != nil && !a.current.again && a.listed.stamps[f] == l.stamps[f] }
 		files, known := l.family(family), l.entries[family]
@@ -231,11 +240,11 @@ func (a *Archive) load(l listing) *Catalog {
 			files, known = decided(files, known, c.files[of])
 		}
 		if same(family) && (of == "" || same(of)) {
-			c.files[family], c.wrong[family] = a.current.files[family], a.current.wrong[family]
+			c.files[family], c.wrong[family], c.evicted[family] = a.current.files[family], a.current.wrong[family], a.current.evicted[family]
 		} else {
 			readFooters(files)
 			a.leaveOut(files, l.found.of)
-			c.files[family], c.wrong[family] = loadFamily(files, known)
+			c.files[family], c.wrong[family], c.evicted[family] = loadFamily(family, files, known, l.evicted)
 			for _, d := range c.wrong[family] {
 				c.again = c.again || d.again
 			}
@@ -255,7 +264,7 @@ func (a *Archive) load(l listing) *Catalog {
 		c.sealed = a.current.sealed
 		c.damage = append(c.damage, a.watched.bad...)
 	} else {
-		a.loadSegments(c)
+		a.loadSegments(c, l.evicted)
 	}
 	c.addLogs(a, l.logs)
 	for _, d := range c.damage {
@@ -267,9 +276,14 @@ func (a *Archive) load(l listing) *Catalog {
 	return c
 }
 
-// loadFamily returns the live files of a family, and what is wrong with it.
-func loadFamily(files []*listed, known map[string]*written) (out []File, wrong []Damage) {
-	live, wrong := sortOut(files, known)
+// loadFamily returns the live files of a family, what is wrong with it, and what
+// was evicted.
+func loadFamily(family Family, files []*listed, known map[string]*written, e *evictions) (out []File, wrong []Damage, gone []Evicted) {
+	live, wrong, evicted := sortOut(family, files, known, e)
+	for _, g := range evicted {
+		gone = append(gone, Evicted{*g.row, g.Level})
+	}
+	slices.SortFunc(gone, func(x, y Evicted) int { return cmp.Or(cmp.Compare(x.TS, y.TS), cmp.Compare(x.File, y.File)) })
 	out = make([]File, 0, len(live))
 	for _, f := range live {
 		path, lo, hi := f.Path, f.MinTS, f.MaxTS
@@ -283,11 +297,11 @@ func loadFamily(files []*listed, known map[string]*written) (out []File, wrong [
 		}
 		return cmp.Or(cmp.Compare(x.MaxTS, y.MaxTS), cmp.Compare(x.Path, y.Path))
 	})
-	return out, wrong
+	return out, wrong, gone
 }
 
 // loadSegments reads the rows of segments, and looks at their files.
-func (a *Archive) loadSegments(c *Catalog) {
+func (a *Archive) loadSegments(c *Catalog, e *evictions) {
 	before, folders := len(c.damage), map[string]*watchedFolder{}
 	live := map[string]bool{}
 	for _, f := range c.files[Segments] {
@@ -306,7 +320,7 @@ func (a *Archive) loadSegments(c *Catalog) {
 			continue
 		}
 		for _, s := range got.rows {
-			info := SegmentInfo{Segment: s, AbsPath: s.Path, rows: f.File}
+			info := SegmentInfo{Segment: s, AbsPath: s.Path, Evicted: e.segments[uint32(s.Segment)], rows: f.File}
 			if !s.InPlace {
 				if !filepath.IsLocal(s.Path) {
 					c.damage = append(c.damage, damageOf(&f, f.Path, fmt.Sprintf("segment %d lies outside of the archive: %q", s.Segment, s.Path)))
@@ -332,8 +346,9 @@ func (a *Archive) loadSegments(c *Catalog) {
 
 // addLogs adds the segments that have no row yet.
 func (c *Catalog) addLogs(a *Archive, logs []*logJournal) {
-	c.segments = slices.Clip(c.sealed)
+	c.segments, c.logged = slices.Clip(c.sealed), map[uint32]bool{}
 	for _, j := range logs {
+		c.logged[j.Segment] = true
 		if _, sealed := slices.BinarySearchFunc(c.sealed, j.Segment, bySegmentNumber); !sealed && j.last.packets > 0 {
 			s := j.info(a)
 			s.State = a.state(&s)
@@ -354,6 +369,9 @@ func bySegmentNumber(s SegmentInfo, n uint32) int { return cmp.Compare(s.Number(
 
 // state looks at a segment's file without reading it.
 func (a *Archive) state(s *SegmentInfo) string {
+	if s.Evicted != nil {
+		return StateEvicted
+	}
 	st, err := a.disk.Stat(s.AbsPath)
 	if err != nil || !st.Mode().IsRegular() {
 		return StateMissing

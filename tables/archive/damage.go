@@ -65,8 +65,8 @@ func damageOf(f *File, where, reason string) Damage {
 }
 
 // sortOut divides the files of a family that were listed: those that are live,
-// and what is wrong. known is what the ledgers say of it.
-func sortOut(files []*listed, known map[string]*written) (live []*listed, wrong []Damage) {
+// and what is wrong. known is what the ledgers say of it, e what was evicted.
+func sortOut(family Family, files []*listed, known map[string]*written, e *evictions) (live []*listed, wrong []Damage, gone []*evicted) {
 	all := slices.Clone(files)
 	shown := make(map[string]bool, len(files))
 	for _, f := range files {
@@ -83,12 +83,12 @@ func sortOut(files []*listed, known map[string]*written) (live []*listed, wrong 
 			good = append(good, f)
 		}
 	}
-	live, _ = split(good)
+	live, _, _ = e.split(good, family)
 	// One that a power failure tore stands for those before it all the same: rows
 	// of theirs are over, and in other files.
 	live = slices.DeleteFunc(live, func(f *listed) bool { return f.passing() && f.foot.bad != "" })
 	// What would be live if all were there and whole, and is not.
-	should, _ := split(all)
+	should, _, gone := e.split(all, family)
 	for _, f := range should {
 		e, reason, where := known[f.base], "", f.Path
 		switch {
@@ -111,7 +111,11 @@ func sortOut(files []*listed, known map[string]*written) (live []*listed, wrong 
 		wrong = append(wrong, d)
 	}
 	slices.SortFunc(wrong, func(x, y Damage) int { return cmp.Or(cmp.Compare(x.From, y.From), cmp.Compare(x.File, y.File)) })
-	return live, append(wrong, gaps(should)...)
+	for _, f := range gone {
+		should = append(should, &f.listed)
+	}
+	should, _ = split(should)
+	return live, append(wrong, gaps(should)...), gone
 }
 
 // unlike says how a file is not the one that was written; "" when it is.

@@ -160,7 +160,7 @@ func (a *Archive) Fetch(ctx context.Context, c *Catalog, refs []Ref, fn func(r R
 		}
 		stats.Segments++
 		s, ok := c.Segment(number)
-		if !ok {
+		if !ok || s.Evicted != nil {
 			stats.Missing[number] += int64(len(refs))
 			return nil
 		}

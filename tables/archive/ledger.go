@@ -222,7 +222,7 @@ func (a *Archive) startLedger(writer string) error {
 		}
 	}
 	var text []byte
-	live, dead := split(all)
+	live, dead, _ := l.evicted.split(all, allFamilies...)
 	live, _ = folded(live, dead)
 	for _, f := range live {
 		e := l.entries[f.Family][f.base]

@@ -32,6 +32,7 @@ type listing struct {
 	racy    bool                 // one changed just now: look again
 	stamps  map[Family]stamp
 	logs    []*logJournal
+	evicted *evictions
 }
 
 // stamp changes with what a listing shows of a family.
@@ -39,6 +40,7 @@ type stamp struct {
 	reads   uint64 // of all its folders, summed
 	batches uint64 // the committed ones its files are of, summed
 	ledger  uint64 // changes of what the ledgers, and a scrubber, say of it
+	evicted int    // how many of it were
 }
 
 // family returns the files of one.
@@ -125,6 +127,12 @@ func (a *Archive) list() (listing, error) {
 			return l, err
 		}
 		if since.Equal(changed) && maps.Equal(before, again) {
+			a.evicted = a.evicted.read(l.family(Evictions))
+			l.evicted = a.evicted
+			for family, s := range l.stamps {
+				s.evicted = l.evicted.count(family)
+				l.stamps[family] = s
+			}
 			now := time.Now()
 			for _, t := range l.dirs {
 				l.racy = l.racy || now.Sub(t) < settled

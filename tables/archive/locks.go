@@ -65,6 +65,13 @@ func (a *Archive) acquire(writer string) error {
 			a.next[s] = max(a.next[s], f.Last+1)
 		}
 	}
+	for _, of := range l.evicted.files {
+		for _, f := range of {
+			if s := f.sequence(); s.writer == writer {
+				a.next[s] = max(a.next[s], f.Last+1)
+			}
+		}
+	}
 	for _, of := range l.entries { // numbers of files that are gone are not given again
 		for _, e := range of {
 			if s := e.sequence(); s.writer == writer {

@@ -385,6 +385,7 @@ func (l *Log) rotate(rec *pcap.Record) (*logSegment, error) {
 // no packets nobody knows of.
 func (l *Log) begin(link tables.LinkType, nano bool) (_ *logSegment, err error) {
 	a := l.a
+	a.makeRoom(a.o.SegmentBytes)
 	n, err := a.claimSegment()
 	if err != nil {
 		return nil, err

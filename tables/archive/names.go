@@ -24,6 +24,7 @@ const (
 	Imports     Family = "imports"
 	Segments    Family = "segments"
 	Coverage    Family = "coverage"
+	Evictions   Family = "evictions"
 	Exports     Family = "exports"
 	Exporters   Family = "exporters"
 	Sockets     Family = "sockets"

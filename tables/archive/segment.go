@@ -122,6 +122,7 @@ func (w *SegmentWriter) rotate() error {
 		return err
 	}
 	a := w.tx.a
+	a.makeRoom(a.o.SegmentBytes)
 	n, err := a.claimSegment()
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)

@@ -140,7 +140,7 @@ func (a *Archive) removeSegments(intent string) error {
 // shelve gives the files of committed batches their lasting names and removes
 // what is superseded.
 func (a *Archive) shelve(l *listing) error {
-	live, dead := split(l.files)
+	live, dead, _ := l.evicted.split(l.files, allFamilies...)
 	live, dead = folded(live, dead)
 	const (
 		alive = iota
@@ -192,7 +192,11 @@ func (a *Archive) shelve(l *listing) error {
 	}
 	heirs := map[string]heir{}
 	for _, f := range dead {
-		if since, ok := a.deadSince(&f.File, live, heirs); !ok || !unread(since, oldest) {
+		since, ok := a.deadSince(&f.File, live, heirs)
+		if at, gone := l.evicted.since(&f.File, f.base); gone {
+			since = max(since, at)
+		}
+		if !ok || !unread(since, oldest) {
 			continue
 		}
 		state[f.base] = removed
@@ -213,6 +217,7 @@ func (a *Archive) shelve(l *listing) error {
 		}
 		a.discard(f.Path)
 	}
+	a.removeEvicted(l.evicted, oldest)
 	// A name with the id that comes back after a power failure, and finds no
 	// batch's file any more, is swept.
 	for id := range l.batches {

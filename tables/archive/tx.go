@@ -69,6 +69,9 @@ func (a *Archive) Begin(writer string) (*Tx, error) {
 	if !validLabel(writer) {
 		return nil, fmt.Errorf("writer %q: only a-z, 0-9 and _ may stand in a name", writer)
 	}
+	if writer != tables.Retainer {
+		a.makeRoom(0)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.acquire(writer); err != nil {
@@ -351,7 +354,7 @@ func (a *Archive) number(tx *Tx) error {
 		if err != nil {
 			return err
 		}
-		live, _ = split(l.files)
+		live, _, _ = l.evicted.split(l.files, allFamilies...)
 	}
 	if err := standing(tx.rows, live); err != nil {
 		return err

@@ -85,6 +85,9 @@ func (a *Archive) look(s *SegmentInfo, folders map[string]*watchedFolder) string
 		f = &watchedFolder{read: time.Now(), changed: a.changedAt(dir)}
 		folders[dir] = f
 	}
+	if s.Evicted != nil {
+		return StateEvicted
+	}
 	if was := a.watched.folders[dir]; was != nil && was.changed.Equal(f.changed) && was.quiet() && a.current != nil {
 		if known, ok := a.current.Segment(s.Number()); ok && known.AbsPath == s.AbsPath {
 			return known.State

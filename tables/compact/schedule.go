@@ -40,6 +40,8 @@ const (
 	epochRows  = 500_000
 	// looksEvery is how often the schedule looks whether there are as many.
 	looksEvery = 2 * time.Second
+	// evictsEvery is how often the budgets are held to.
+	evictsEvery = 10 * time.Second
 	// fanIn is how many files of a level become one of the next.
 	fanIn = 8
 	// longestFile is the time that a file made of d files may span: low traffic
@@ -59,6 +61,7 @@ var mergers = map[archive.Family]rewriter{
 	archive.DNS:         rewriteOf[tables.DNS](nil),
 	archive.Names:       rewriteOf[tables.Name](nil),
 	archive.Coverage:    rewriteOf[tables.Coverage](nil),
+	archive.Evictions:   rewriteOf[tables.Eviction](nil),
 	archive.Exports:     rewriteOf(foldExports),
 	archive.Exporters:   rewriteOf[tables.Exporter](nil),
 	archive.Sockets:     rewriteOf[tables.Socket](nil),
@@ -97,7 +100,7 @@ func Loop(ctx context.Context, a *archive.Archive, cfg Config) error {
 			}
 		})
 	}
-	var last time.Time
+	var last, evicted time.Time
 	for {
 		if time.Since(last) >= roundEvery || waiting(a) >= epochRows {
 			last = time.Now()
@@ -109,6 +112,12 @@ func Loop(ctx context.Context, a *archive.Archive, cfg Config) error {
 				log.Error("compaction", "error", err)
 			}
 			log.Debug("compacted", "files", stats.Files, "rows", stats.Rows, "connections", stats.Connections, "took", time.Since(last))
+		}
+		if time.Since(evicted) >= evictsEvery {
+			evicted = time.Now()
+			if _, err := a.Evict(); err != nil {
+				log.Error("retention", "error", err)
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -51,6 +51,9 @@ type Disk interface {
 	Remove(path string) error
 	// SyncDir makes the names in a folder durable.
 	SyncDir(path string) error
+	// Space is how many bytes the file system of a path has, and how many of
+	// them may still be written.
+	Space(path string) (total, free int64, err error)
 }
 
 // File is an open file. Its methods, but for Read and Write, may be called from

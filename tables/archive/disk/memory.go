@@ -19,6 +19,10 @@ type Memory struct {
 	mu   sync.Mutex
 	free sync.Cond // a lock was given up
 
+	// Total is how many bytes it says it has; 0 is a terabyte. What is above it
+	// can be written all the same.
+	Total int64
+
 	root   *node
 	inodes uint64
 	// pending are the changes of names that are not durable, in their order.
@@ -200,6 +204,30 @@ func (m *Memory) Mkdir(path string, mode fs.FileMode) error {
 	defer m.mu.Unlock()
 	_, err := m.add("mkdir", path, fs.ModeDir|mode.Perm())
 	return err
+}
+
+// Space implements Disk: free is what the files' bytes leave of Total.
+func (m *Memory) Space(string) (total, free int64, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	total = m.Total
+	if total == 0 {
+		total = 1 << 40
+	}
+	seen := map[*node]bool{}
+	var add func(n *node)
+	add = func(n *node) {
+		if !seen[n] {
+			seen[n] = true
+			free -= int64(len(n.data))
+			for _, below := range n.names {
+				add(below)
+			}
+		}
+	}
+	free = total
+	add(m.root)
+	return total, max(free, 0), nil
 }
 
 func (m *Memory) Stat(path string) (fs.FileInfo, error) {

@@ -52,6 +52,15 @@ func (Real) RenameNew(from, to string) error {
 	return nil
 }
 
+// Space implements Disk.
+func (Real) Space(path string) (total, free int64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return 0, 0, &fs.PathError{Op: "statfs", Path: path, Err: err}
+	}
+	return int64(st.Blocks) * st.Bsize, int64(st.Bavail) * st.Bsize, nil
+}
+
 func (r Real) SyncDir(path string) error {
 	if r.NoSync {
 		return nil

@@ -168,6 +168,8 @@ func (w *watched) Remove(path string) error {
 	return w.d.Remove(path)
 }
 
+func (w *watched) Space(path string) (total, free int64, err error) { return w.d.Space(path) }
+
 func (w *watched) SyncDir(path string) error {
 	if err := w.ask(OpSyncDir, path); err != nil {
 		return err
