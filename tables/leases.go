@@ -9,15 +9,22 @@ import (
 // intervals compare like closed ones, without NULL.
 const OpenEnd Time = 253402214400_000_000
 
-// minDNSHold is how long a DNS answer holds at least, in microseconds: clients
-// and their connections go on using an address after a short TTL is over.
-const minDNSHold = 3600_000_000
+// minHold is how long a name that was said holds at least, in microseconds:
+// clients and their connections go on using an address after a short TTL is over.
+const minHold = 3600_000_000
 
 // The sources of names.
 const (
-	SourceDHCP = "dhcp"
-	SourceDNS  = "dns"
+	SourceDHCP    = "dhcp"
+	SourceNTLM    = "ntlm"
+	SourceNetBIOS = "netbios"
+	SourceLLMNR   = "llmnr"
+	SourceDNS     = "dns"
 )
+
+// spoken are the sources that say names, the first the most believed: what a
+// machine calls itself before what others call it.
+var spoken = []string{SourceNTLM, SourceNetBIOS, SourceLLMNR, SourceDNS}
 
 // Lease is an interval [TS, TSEnd) in which an address had one name: a row of
 // the relation hosts.
@@ -42,7 +49,7 @@ type Lease struct {
 //     an observation whose ValidUntil is its TS; it ends the lease before it
 //     and holds for no time. A ValidUntil of OpenEnd or later (an infinite
 //     lease) leaves the end open;
-//   - the later of ValidUntil and one hour after TS, for DNS.
+//   - the later of ValidUntil and one hour after TS, for all others.
 //
 // A DHCP observation without a name ends the lease before it. If it is no
 // release and its MAC is that of the machine that had the address last, it is
@@ -50,13 +57,14 @@ type Lease struct {
 // Of several observations at one instant the one with the greatest name rules,
 // so one with a name before one without.
 //
-// Where both sources have an answer DHCP's stands: it names the machine, DNS a
-// role it plays. Touching intervals of the same name and source are one lease,
+// Where several sources have an answer DHCP's stands, then what the machine
+// called itself (NTLM, NetBIOS, LLMNR): they name the machine, DNS a role it
+// plays. Touching intervals of the same name and source are one lease,
 // with the newest MAC known.
 func Leases(names []Name) []Lease {
 	sorted := make([]Name, 0, len(names))
 	for _, n := range names {
-		if n.Source == SourceDHCP || n.Source == SourceDNS && n.Name != "" {
+		if n.Source == SourceDHCP || n.Name != "" && slices.Contains(spoken, n.Source) {
 			sorted = append(sorted, n)
 		}
 	}
@@ -64,15 +72,21 @@ func Leases(names []Name) []Lease {
 		return cmp.Or(cmp.Compare(a.Site, b.Site), a.Addr.Compare(b.Addr), compareNames(&a, &b))
 	})
 	var out []Lease
-	var dhcp, dns []Lease
+	var all, one, under []Lease
 	for len(sorted) > 0 {
 		n := 1
 		for n < len(sorted) && sorted[n].Site == sorted[0].Site && sorted[n].Addr == sorted[0].Addr {
 			n++
 		}
-		dhcp = hold(dhcp[:0], sorted[:n], SourceDHCP)
-		dns = hold(dns[:0], sorted[:n], SourceDNS)
-		out = overlay(out, dhcp, dns)
+		all = hold(all[:0], sorted[:n], SourceDHCP)
+		for _, source := range spoken {
+			if under = hold(under[:0], sorted[:n], source); len(under) > 0 {
+				all, one = overlay(one[:0], all, under), all
+			}
+		}
+		for _, l := range all {
+			out = join(out, l)
+		}
 		sorted = sorted[n:]
 	}
 	return out
@@ -88,8 +102,8 @@ func hold(out []Lease, names []Name, source string) []Lease {
 			continue
 		}
 		end := n.ValidUntil
-		if source == SourceDNS {
-			end = max(end, n.TS+minDNSHold)
+		if source != SourceDHCP {
+			end = max(end, n.TS+minHold)
 		}
 		end = min(end, OpenEnd)
 		for j := i + 1; j < len(names); j++ {

@@ -187,7 +187,7 @@ func TestLeases(t *testing.T) {
 // nameAt is the answer of the observations themselves at one instant, by the
 // rule and not by intervals.
 func nameAt(names []Name, site string, a Addr, ts Time) string {
-	for _, source := range []string{SourceDHCP, SourceDNS} {
+	for _, source := range []string{SourceDHCP, SourceNTLM, SourceNetBIOS, SourceLLMNR, SourceDNS} {
 		var newest *Name
 		for i := range names {
 			n := &names[i]
@@ -202,8 +202,8 @@ func nameAt(names []Name, site string, a Addr, ts Time) string {
 			continue
 		}
 		end := newest.ValidUntil
-		if source == SourceDNS {
-			end = max(end, newest.TS+minDNSHold)
+		if source != SourceDHCP {
+			end = max(end, newest.TS+minHold)
 		}
 		if newest.Name != "" && ts < end {
 			return newest.Name + " " + source
@@ -224,7 +224,7 @@ func TestLeasesAreOneAnswer(t *testing.T) {
 				Name:   []string{"a", "b", "c"}[r.IntN(3)],
 				Addr:   AddrFrom4([]byte{10, 0, 0, byte(r.IntN(2))}),
 				Site:   []string{"", "x"}[r.IntN(2)],
-				Source: []string{SourceDHCP, SourceDNS}[r.IntN(2)],
+				Source: []string{SourceDHCP, SourceNTLM, SourceNetBIOS, SourceLLMNR, SourceDNS}[r.IntN(5)],
 			}
 			n.ValidUntil = n.TS + Time(r.IntN(10))*10*60e6
 			switch r.IntN(8) {

@@ -34,14 +34,23 @@ func (a NamedAddress) compare(b NamedAddress) int {
 // addressNames is what was said of one address.
 type addressNames struct {
 	dhcp   []Name // in the order of compareNames
-	dns    []saying
+	said   []saidBy
 	leases []Lease
 	// unsettled: something was added since the leases were made.
 	unsettled bool
 }
 
-// saying is one DNS name, said and said again while it held. Sayings are in the
-// order of their first time, then the name, and end before the next begins.
+// saidBy is what one source said of an address.
+type saidBy struct {
+	source string
+	list   sayings
+}
+
+// sayings are in the order of their first time, then the name, and end before
+// the next begins.
+type sayings []saying
+
+// saying is one name, said and said again while it held.
 type saying struct {
 	name     string
 	ts, last Time
@@ -57,7 +66,7 @@ func compareNames(a, b *Name) int {
 
 // Add takes an observation.
 func (x *NameIndex) Add(n *Name) {
-	if n.Source != SourceDHCP && (n.Source != SourceDNS || n.Name == "") {
+	if n.Source != SourceDHCP && (n.Name == "" || !slices.Contains(spoken, n.Source)) {
 		return
 	}
 	key := NamedAddress{n.Site, n.Addr}
@@ -69,7 +78,7 @@ func (x *NameIndex) Add(n *Name) {
 		a = &addressNames{}
 		x.of[key] = a
 	}
-	if n.Source == SourceDHCP && a.addDHCP(n) || n.Source == SourceDNS && a.addDNS(n) {
+	if n.Source == SourceDHCP && a.addDHCP(n) || n.Source != SourceDHCP && a.by(n.Source).add(n) {
 		if !a.unsettled {
 			a.unsettled, x.changed = true, append(x.changed, key)
 		}
@@ -92,14 +101,23 @@ func set[T any](o Opt[T]) int {
 	return 0
 }
 
-// addDNS tells whether the observation may change a lease.
-func (a *addressNames) addDNS(n *Name) bool {
-	until := max(n.ValidUntil, n.TS+minDNSHold)
+// by is what a source said.
+func (a *addressNames) by(source string) *sayings {
+	i := slices.IndexFunc(a.said, func(s saidBy) bool { return s.source == source })
+	if i < 0 {
+		i, a.said = len(a.said), append(a.said, saidBy{source: source})
+	}
+	return &a.said[i].list
+}
+
+// add tells whether the observation may change a lease.
+func (l *sayings) add(n *Name) bool {
+	until := max(n.ValidUntil, n.TS+minHold)
 	one := saying{name: n.Name, ts: n.TS, last: n.TS, until: until}
 	// The saying that n lies in, or comes after.
-	at := len(a.dns) - 1
-	if at >= 0 && n.TS < a.dns[at].ts {
-		after, _ := slices.BinarySearchFunc(a.dns, n.TS, func(s saying, t Time) int {
+	at := len(*l) - 1
+	if at >= 0 && n.TS < (*l)[at].ts {
+		after, _ := slices.BinarySearchFunc(*l, n.TS, func(s saying, t Time) int {
 			if s.ts <= t {
 				return -1
 			}
@@ -108,22 +126,22 @@ func (a *addressNames) addDNS(n *Name) bool {
 		at = after - 1
 	}
 	if at < 0 {
-		a.dns = slices.Insert(a.dns, 0, one)
+		*l = slices.Insert(*l, 0, one)
 		return true
 	}
-	s := &a.dns[at]
+	s := &(*l)[at]
 	switch {
-	case n.TS > s.last && n.Name == s.name && n.TS <= s.until && at == len(a.dns)-1:
+	case n.TS > s.last && n.Name == s.name && n.TS <= s.until && at == len(*l)-1:
 		s.repeats = binary.AppendUvarint(s.repeats, uint64(n.TS-s.last))
 		s.last, s.until = n.TS, until // the newest rules, also when it ends sooner
 		return true
 	case n.TS > s.last:
-		a.dns = slices.Insert(a.dns, at+1, one)
+		*l = slices.Insert(*l, at+1, one)
 		return true
 	case n.Name == s.name:
-		return a.again(at, n.TS, until)
+		return l.again(at, n.TS, until)
 	}
-	return a.between(at, one)
+	return l.between(at, one)
 }
 
 // times are when it was said.
@@ -139,8 +157,8 @@ func (s *saying) times() []Time {
 
 // again notes that a name was said between its first and its last time too. It
 // does not hold until the next time if that answer was shorter.
-func (a *addressNames) again(at int, t, until Time) (changed bool) {
-	s := &a.dns[at]
+func (l *sayings) again(at int, t, until Time) (changed bool) {
+	s := &(*l)[at]
 	if t == s.last {
 		changed = until > s.until
 		s.until = max(s.until, until)
@@ -157,7 +175,7 @@ func (a *addressNames) again(at int, t, until Time) (changed bool) {
 	}
 	rest := sayingOf(s.name, times[place:], s.until)
 	*s = sayingOf(s.name, append(slices.Clone(times[:place]), t), until)
-	a.dns = slices.Insert(a.dns, at+1, rest)
+	*l = slices.Insert(*l, at+1, rest)
 	return true
 }
 
@@ -173,8 +191,8 @@ func sayingOf(name string, times []Time, until Time) saying {
 
 // between puts another name between the times of a saying. Of one instant the
 // greatest name rules.
-func (a *addressNames) between(at int, one saying) bool {
-	s := a.dns[at]
+func (l *sayings) between(at int, one saying) bool {
+	s := (*l)[at]
 	times := s.times()
 	before, known := slices.BinarySearch(times, one.ts)
 	if known && one.name < s.name {
@@ -191,7 +209,7 @@ func (a *addressNames) between(at int, one saying) bool {
 	if before < len(times) {
 		parts = append(parts, sayingOf(s.name, times[before:], s.until))
 	}
-	a.dns = slices.Replace(a.dns, at, at+1, parts...)
+	*l = slices.Replace(*l, at, at+1, parts...)
 	return true
 }
 
@@ -208,9 +226,11 @@ func (x *NameIndex) Settle() (changed []NamedAddress) {
 
 func (x *NameIndex) settle(key NamedAddress, a *addressNames) {
 	names := slices.Clone(a.dhcp)
-	for i := range a.dns {
-		s := &a.dns[i]
-		names = append(names, Name{TS: s.ts, Name: s.name, Addr: key.Addr, Source: SourceDNS, ValidUntil: s.until, Site: key.Site})
+	for _, by := range a.said {
+		for i := range by.list {
+			s := &by.list[i]
+			names = append(names, Name{TS: s.ts, Name: s.name, Addr: key.Addr, Source: by.source, ValidUntil: s.until, Site: key.Site})
+		}
 	}
 	before := a.leases
 	a.unsettled = false

@@ -14,7 +14,7 @@ func randomNames(r *rand.Rand, most int) (names []Name) {
 	for range 1 + r.IntN(most) {
 		ts := Time(r.IntN(40)) * 600e6
 		n := Name{TS: ts, Name: fmt.Sprint("n", r.IntN(3)), Addr: Addr{Lo: uint64(r.IntN(3))},
-			Source: SourceDNS, ValidUntil: ts + Time(r.IntN(5))*1800e6, Site: []string{"", "x"}[r.IntN(2)]}
+			Source: spoken[r.IntN(len(spoken))], ValidUntil: ts + Time(r.IntN(5))*1800e6, Site: []string{"", "x"}[r.IntN(2)]}
 		if r.IntN(8) == 0 {
 			n.Source, n.MAC = SourceDHCP, Opt[int64]{int64(r.IntN(2)), r.IntN(2) == 0}
 			if r.IntN(3) == 0 {

@@ -329,7 +329,7 @@ var Hosts = &Relation{Schema: Main, Name: "hosts",
 		{Name: "mac", Kind: MAC, Doc: "its MAC, where DHCP said"},
 		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "from when the name holds"},
 		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "until when, exclusive; 9999-12-31 while open"},
-		{Name: "source", Kind: Text, Size: 16, NotNull: true, Values: nameSources, NoCase: true, Doc: "dhcp or dns"},
+		{Name: "source", Kind: Text, Size: 16, NotNull: true, Values: nameSources, NoCase: true, Doc: "dhcp, ntlm, netbios, llmnr or dns: who said the name"},
 	}}
 
 // DNSRelation is DNS transactions.

@@ -36,6 +36,7 @@ type seen struct {
 	// elsewhere are names asked for over multicast DNS and LLMNR, which have
 	// no dns rows; gopacket decodes them.
 	elsewhere map[string]bool
+	names     []tables.Name
 }
 
 // observeFile hands a capture's packets to an Observer the way the meter does:
@@ -57,7 +58,7 @@ func observeFile(t *testing.T, path string) (s seen, ethernet bool, stats Stats)
 		packets [2]int
 		done    [2]bool
 	}
-	s = seen{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}}
+	s = seen{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, nil}
 	sink := &rows{}
 	o := New(sink)
 	conversations := map[tuple]*half{}
@@ -128,6 +129,7 @@ func observeFile(t *testing.T, path string) (s seen, ethernet bool, stats Stats)
 			t.Errorf("%s: answers without rcode: %+v", path, d)
 		}
 	}
+	s.names = sink.names
 	return s, true, o.Stats()
 }
 

@@ -114,7 +114,7 @@ func (o *Observer) observeDNS(p *Packet) {
 	}
 	o.writeDNS(&row)
 	if m.rcode == 0 && m.hasQuestion {
-		o.learn(p, m.answers, chain(m.name, m.answers))
+		o.learn(p, tables.SourceDNS, m.answers, chain(m.name, m.answers))
 	}
 }
 
@@ -151,7 +151,7 @@ func (o *Observer) observeMulticastDNS(p *Packet) {
 				kept = append(kept, r)
 			}
 		}
-		o.learn(p, kept, nil)
+		o.learn(p, tables.SourceDNS, kept, nil)
 	}
 }
 
@@ -177,7 +177,7 @@ func chain(name string, records []record) map[string]bool {
 // learn writes a name for each address record: the name asked for, which is
 // what people know, not the end of the chain of aliases. Without owners
 // (multicast DNS asks nothing) it is each record's own.
-func (o *Observer) learn(p *Packet, records []record, owners map[string]bool) {
+func (o *Observer) learn(p *Packet, source string, records []record, owners map[string]bool) {
 	ts := tables.TimeOf(p.TS)
 	for i := range records {
 		r := &records[i]
@@ -206,7 +206,7 @@ func (o *Observer) learn(p *Packet, records []record, owners map[string]bool) {
 		if name == "" || len(name) > tables.MaxHost || !isHost(addr) {
 			continue
 		}
-		o.writeName(&tables.Name{TS: ts, Name: name, Addr: addr, Source: tables.SourceDNS,
+		o.writeName(&tables.Name{TS: ts, Name: name, Addr: addr, Source: source,
 			ValidUntil: until(ts, max(int64(r.ttl), 3600)), Sensor: p.Sensor, Site: p.Site})
 	}
 }

@@ -1,13 +1,16 @@
 // Package observe reads names and application facts out of the few packets
 // the meter hands it.
 //
-// It sees UDP to and from ports 53, 5353, 67 and 68, the first packets of UDP
+// It sees UDP to and from ports 53, 5353, 5355, 67, 68 and 137, the first packets of UDP
 // 443, and the first payload packets per direction of every TCP conversation;
 // nothing else. From those it makes:
 //
 //	DHCPv4 acknowledgements     → names (source dhcp): who held which address, until when
 //	DHCPv4 releases             → names without a name: the lease is over
 //	DNS and multicast DNS       → names (source dns): which name resolved to which address
+//	NetBIOS registrations       → names (source netbios): which machine has which address
+//	LLMNR answers               → names (source llmnr)
+//	NTLM in SMB, DCE/RPC, LDAP  → names (source ntlm): how client and server call themselves
 //	DNS over UDP 53             → dns rows, a query paired with its answer
 //	TLS ClientHello, HTTP Host  → the server name of a conversation
 //	TLS, SSH, QUIC              → the conversation is encrypted
@@ -139,6 +142,10 @@ func (o *Observer) Observe(p *Packet) (f Finding) {
 		return Finding{Done: true}
 	case h.SrcPort == portDNS || h.DstPort == portDNS:
 		o.observeDNS(p)
+	case h.SrcPort == portNetBIOS || h.DstPort == portNetBIOS:
+		o.observeNetBIOS(p)
+	case h.SrcPort == portLLMNR || h.DstPort == portLLMNR:
+		o.observeLLMNR(p)
 	case h.SrcPort == portMulticastDNS || h.DstPort == portMulticastDNS:
 		o.observeMulticastDNS(p)
 	case isDHCP(h.SrcPort) || isDHCP(h.DstPort):
@@ -162,7 +169,7 @@ func isDHCP(port uint16) bool { return port == portDHCPServer || port == portDHC
 
 // Reads tells whether Observe looks into UDP from or to a port.
 func Reads(port uint16) bool {
-	return port == portDNS || port == portMulticastDNS || isDHCP(port) || port == portQUIC
+	return port == portDNS || port == portMulticastDNS || isDHCP(port) || port == portQUIC || port == portNetBIOS || port == portLLMNR
 }
 
 // Tick gives up what waits for longer than it may, as a packet of that time would.

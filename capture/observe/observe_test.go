@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -282,6 +283,19 @@ func FuzzDHCP(f *testing.F) {
 	f.Add(dhcpMessage(dhcpACK, 5, "", "\x0a\x00\x00\x17", optionLease, "\x00\x00\x0e\x10", optionHostName, "gavin"), uint8(200))
 	f.Add(dhcpMessage(dhcpRequest, 5, "", "", optionFQDN, "\x04\x00\x00\x05gavin\x04test\x00"), uint8(200))
 	fuzz(f, tables.ProtocolUDP, 68, 67)
+}
+
+func FuzzNTLM(f *testing.F) {
+	f.Add([]byte("\x00\x00\x00\xffSMB@NTLMSSP\x00\x03\x00\x00\x00"), uint8(20))
+	f.Add(slices.Concat([]byte("\x00\x00\x00\x60\xfeSMB"), ntlmAnswer("GAVIN")), uint8(20))
+	f.Add(slices.Concat([]byte("\x00\x00\x00\x60\xfeSMB"), ntlmAsk("SRV", "srv.example.test")), uint8(60))
+	fuzz(f, tables.ProtocolTCP, 5000, 445)
+}
+
+func FuzzNetBIOS(f *testing.F) {
+	f.Add([]byte("\x00\x01\x28\x10\x00\x01\x00\x00\x00\x00\x00\x01 "+nbEncoded("GAVIN", 0)+"\x00\x00\x20\x00\x01\xc0\x0c\x00\x20\x00\x01\x00\x00\x0e\x10\x00\x06\x00\x00\x0a\x00\x00\x17"), uint8(50))
+	f.Add([]byte("\x00\x01\x84\x00\x00\x00\x00\x01\x00\x00\x00\x00 "+nbEncoded("*", 0)+"\x00\x00\x21\x00\x01\x00\x00\x00\x00\x00\x13\x01GAVIN          \x00\x04\x00"), uint8(60))
+	fuzz(f, tables.ProtocolUDP, 137, 137)
 }
 
 func FuzzTLS(f *testing.F) {

@@ -37,6 +37,9 @@ func (o *Observer) observeStream(p *Packet) Finding {
 	cut := len(p.Payload) < p.Header.PayloadLength
 	st := o.streams.get(key)
 	if st == nil {
+		if speaksNTLM(p.Payload) {
+			return Finding{Done: o.observeNTLM(p)}
+		}
 		f, more := recognise(p.Payload, p.FromClient)
 		if more && cut {
 			f.Done = true
