@@ -32,6 +32,7 @@ Look at traffic
   export "SELECT …"  write the packets a statement names to a capture file
   files FAMILY…      list the row files that count now, for other programs
   verify             read an archive's files: are they as they were written?
+                     --repair makes rows again, from packets and other rows
   demo               import the captures shipped with the source, ask the
                      founding question, then serve them
 

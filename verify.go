@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/compact"
 )
 
 func verifyCommand() *command {
@@ -16,6 +17,7 @@ func verifyCommand() *command {
 		summary: "read every file of the archive and print what is not as it was written; exit code 3 if anything is",
 		flags: func(f *pflag.FlagSet) {
 			f.Bool("json", false, "print JSON: an object for each thing that is wrong, and one of what was read")
+			f.Bool("repair", false, "make rows again that are lost, from packets and other rows; exit code 0 if all were")
 		},
 		run: runVerify,
 	}
@@ -27,22 +29,50 @@ func runVerify(ctx context.Context, p *program, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("unexpected argument %q", args[0])
 	}
-	a, err := archive.Open(p.config.Data, archive.Options{ReadOnly: true}) // what it would log is printed
+	repair, _ := p.flags.GetBool("repair")
+	if _, err := p.dataDirectory(); err != nil {
+		return err
+	}
+	a, err := archive.Open(p.config.Data, archive.Options{ReadOnly: !repair}) // what it would log is printed
 	if err != nil {
 		return err
 	}
 	defer a.Close()
+	if repair { // nobody else may merge what it puts rows beside
+		if err := compact.Lock(a); err != nil {
+			return err
+		}
+	}
 	asJSON, _ := p.flags.GetBool("json")
 	tell, sum := writeDamage, writeVerified
 	if asJSON {
 		tell, sum = jsonDamage, jsonVerified
 	}
-	v, err := a.Verify(ctx, func(d archive.Damage) { tell(p.stdout, &d) })
+	var found []archive.Damage
+	v, err := a.Verify(ctx, func(d archive.Damage) {
+		tell(p.stdout, &d)
+		found = append(found, d)
+	})
 	if err != nil {
 		return err
 	}
 	sum(p.stdout, &v)
-	if v.Wrong > 0 {
+	left := v.Wrong
+	if repair {
+		if left, err = repairRows(ctx, a, found, func(d *archive.Damage, err error) {
+			if asJSON {
+				jsonRepair(p.stdout, d, err)
+			} else {
+				writeRepair(p.stdout, d, err)
+			}
+		}); err != nil {
+			return err
+		}
+		if !asJSON {
+			fmt.Fprintf(p.stdout, "repaired: %d\nnot repaired: %d\n", v.Wrong-left, left)
+		}
+	}
+	if left > 0 {
 		return exitError(exitDamaged)
 	}
 	return nil

@@ -187,3 +187,111 @@ func TestVerifyOlder(t *testing.T) {
 		t.Errorf("flipped: exit code %d: %q", code, wrong)
 	}
 }
+
+// TestRepair: each row file that follows from packets, or from flow rows, is damaged
+// in turn, and then all at once; its rows come back as they were.
+func TestRepair(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	for sensor, path := range map[string]string{"office": "testdata/captures/office-morning.pcap", "dmz": "testdata/captures/dmz.pcap.gz"} {
+		if code, _, stderr := runProgram(t, nil, "import", "--no-sync", "--data", data, "--sensor", sensor, path); code != 0 {
+			t.Fatal(stderr)
+		}
+	}
+	repairs(t, data)
+}
+
+// repairs damages and repairs the files of an archive of imports.
+func repairs(t *testing.T, data string) {
+	t.Helper()
+	ask := []string{"SELECT * FROM flows_wide ORDER BY flow_id", "SELECT * FROM connections ORDER BY conn_id, ts", "SELECT * FROM dns ORDER BY ts, flow_id, query",
+		"SELECT * FROM hosts ORDER BY 1, 2, 3, 4", "SELECT * FROM packets ORDER BY packet_id LIMIT 500"}
+	answers := func() (out []string) {
+		e := engineOver(t, data)
+		for _, q := range ask {
+			got := askEngine(e.NewSession(), q)
+			if got.err != "" || len(got.rows) == 0 {
+				t.Errorf("%s: %d rows, %s", q, len(got.rows), got.err)
+			}
+			out = append(out, strings.Join(append(got.rows, got.warnings...), "\n"))
+		}
+		return out
+	}
+	want := answers()
+	files := func() map[string][]string {
+		a, err := archive.Open(data, archive.Options{ReadOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		c, err := a.Catalog()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string][]string{}
+		for _, family := range []archive.Family{archive.Flows, archive.Connections, archive.DNS, archive.Names, archive.Other} {
+			for _, f := range c.Files(family) {
+				out[string(family)] = append(out[string(family)], f.Path)
+			}
+		}
+		return out
+	}
+	harm := func(path string, i int) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch i % 3 {
+		case 0:
+			err = os.Remove(path)
+		case 1:
+			b[len(b)/3] ^= 1
+			err = os.WriteFile(path, b, 0o640)
+		case 2:
+			err = os.WriteFile(path, b[:len(b)/2], 0o640)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(what string, harmed int) {
+		t.Helper()
+		code, stdout, stderr := runProgram(t, nil, "verify", "--repair", "--data", data)
+		if code != 0 || stderr != "" || !strings.Contains(stdout, fmt.Sprintf("\nrepaired: %d\nnot repaired: 0\n", harmed)) {
+			t.Fatalf("%s: exit code %d: %s%s", what, code, stdout, stderr)
+		}
+		if code, wrong, _ := verify(t, data); code != 0 {
+			t.Errorf("%s, repaired: %q", what, wrong)
+		}
+		for i, got := range answers() {
+			if got != want[i] {
+				t.Errorf("%s: %s is another answer than it was", what, ask[i])
+			}
+		}
+	}
+	n := 0
+	for family, paths := range files() {
+		n++
+		harm(paths[len(paths)/2], n)
+		check(family, 1)
+	}
+	if n != 5 {
+		t.Errorf("files of %d families", n)
+	}
+	all := 0
+	for _, paths := range files() {
+		for _, path := range paths {
+			harm(path, all)
+			all++
+		}
+	}
+	check("all", all)
+	if code, stdout, stderr := runProgram(t, nil, "compact", "--once", "--data", data); code != 0 {
+		t.Errorf("merging what was repaired: %s%s", stdout, stderr)
+	}
+	for i, got := range answers() {
+		if got != want[i] {
+			t.Errorf("merged: %s is another answer than it was", ask[i])
+		}
+	}
+}

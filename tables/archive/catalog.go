@@ -38,6 +38,9 @@ type SegmentInfo struct {
 // Number is the segment's number as packet ids hold it.
 func (s *SegmentInfo) Number() uint32 { return uint32(s.Segment.Segment) }
 
+// Arrived is when its batch began.
+func (s *SegmentInfo) Arrived() tables.Time { return s.rows.Origin.First }
+
 // Catalog is an immutable snapshot of what the archive holds.
 type Catalog struct {
 	version   uint64

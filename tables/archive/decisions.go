@@ -36,12 +36,12 @@ func NewDecisions[T any](tx *Tx, about, before File) (*rows.Writer[T], error) {
 func standing(staged []*stagedRows, live []*listed) error {
 	stood := map[string]int{} // files of each range that others stand for
 	for _, s := range staged {
-		if s.of != nil && s.file.Family == s.of.Family {
+		if s.of != nil && s.file.Family == s.of.Family && !s.instead {
 			stood[s.of.Range()]++
 		}
 	}
 	for _, s := range staged {
-		if s.of == nil {
+		if s.of == nil || s.instead {
 			continue
 		}
 		about, at := 0, s.of.Range()

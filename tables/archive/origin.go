@@ -30,7 +30,7 @@ var program = sync.OnceValue(func() string {
 func (tx *Tx) origin(family Family, o RowOptions) rows.Origin {
 	out := rows.Origin{Program: program(), Writer: tx.writer, Schema: schemaVersion, First: tx.first, Last: tx.last}
 	from := slices.Clone(o.from)
-	if o.Of != nil && o.Of.Family == family {
+	if o.Of != nil && o.Of.Family == family && !o.instead {
 		from = []File{*o.Of}
 	}
 	for _, f := range tx.superseded {

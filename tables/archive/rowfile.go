@@ -22,6 +22,9 @@ type RowOptions struct {
 	// Of is a live file that the new one stands for, at a higher level: all live
 	// files of a range must be stood for at once.
 	Of *File
+	// instead: it stands for rows that files of Of's range had, at its level; see
+	// LostRange.
+	instead bool
 	// from are the files it stands for, by default those superseded.
 	from []File
 }

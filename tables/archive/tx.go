@@ -34,6 +34,7 @@ type Tx struct {
 	intent      disk.File
 
 	superseded []File
+	lost       []File // see LostRange
 	writers    map[segmentKey]*SegmentWriter
 	done       []tables.Segment // finished segments and adoptions
 	listed     bool             // the intent's own name is durable
@@ -54,8 +55,10 @@ type stagedRows struct {
 	whole bool
 	// placed: it was said which sequence the file belongs to.
 	placed bool
-	// of is the file that this one stands for, or is about.
-	of *File
+	// of is the file that this one stands for, or is about. instead: of's rows
+	// are lost, or kept beside those that were.
+	of      *File
+	instead bool
 }
 
 // Begin starts a batch; writer names the program's part that writes it:
@@ -161,6 +164,9 @@ func (tx *Tx) stage(family Family, level string, o RowOptions) (*stagedRows, err
 func (s *stagedRows) place(o RowOptions) {
 	if s.of = o.Of; s.of != nil {
 		s.file.Writer, s.file.Lane, s.file.First, s.file.Last = s.of.Writer, s.of.Lane, s.of.First, s.of.Last
+		if s.instead = o.instead; s.instead {
+			s.file.Revision = s.of.Revision + 1
+		}
 		return
 	}
 	s.placed = o.Writer != "" || o.Lane != ""
@@ -176,7 +182,11 @@ func (s *stagedRows) place(o RowOptions) {
 // name for the same bytes. A merge does so with files that gain nothing from
 // being written again, and supersedes the old name.
 func (tx *Tx) Keep(f File, level string) error {
-	s, err := tx.stage(f.Family, level, RowOptions{Writer: f.Writer, Lane: f.Lane, from: []File{f}})
+	return tx.keep(f, level, RowOptions{Writer: f.Writer, Lane: f.Lane, from: []File{f}})
+}
+
+func (tx *Tx) keep(f File, level string, o RowOptions) error {
+	s, err := tx.stage(f.Family, level, o)
 	if err != nil {
 		return err
 	}
@@ -349,14 +359,14 @@ func (a *Archive) number(tx *Tx) error {
 		c.Last = max(a.next[c.sequence()], c.Last+1)
 	}
 	var live []*listed
-	if len(covers) > 0 || slices.ContainsFunc(tx.rows, func(s *stagedRows) bool { return s.of != nil }) {
+	if len(covers) > 0 || len(tx.lost) > 0 || slices.ContainsFunc(tx.rows, func(s *stagedRows) bool { return s.of != nil }) {
 		l, err := a.list()
 		if err != nil {
 			return err
 		}
 		live, _, _ = l.evicted.split(l.files, allFamilies...)
 	}
-	if err := standing(tx.rows, live); err != nil {
+	if err := errors.Join(standing(tx.rows, live), tx.inPlaceOf(live)); err != nil {
 		return err
 	}
 	next := map[sequence]uint64{}
