@@ -176,8 +176,9 @@ func TestRecordInterface(t *testing.T) {
 	sh(t, "ip link del left")
 	d.says(`packets are not recorded: the (interface) is gone`)
 	await(t, 10*time.Second, "the interface to be gone", func() bool { return status(t, dir).Recorder.Interfaces[0].State == "gone" })
-	sh(t, "ip link add left type veth peer name right; ip link set right up; ip link set left up")
+	sh(t, "sleep 3; ip link add left type veth peer name right; ip link set right up; ip link set left up")
 	d.says(`packets are (recorded) again`)
+	time.Sleep(2 * time.Second)
 	if code := d.stop(os.Interrupt); code != 0 {
 		t.Errorf("code %d", code)
 	}
@@ -188,6 +189,12 @@ func TestRecordInterface(t *testing.T) {
 	run(t.Context(), []string{"query", "--data", dir, "--format", "csv", "SELECT COUNT(*), MIN(sensor) FROM packets"}, nil, &out, &said)
 	if !strings.Contains(out.String(), fmt.Sprintf("%d,tap", want)) {
 		t.Errorf("%s%s, of %d packets", out.String(), said.String(), want)
+	}
+	out.Reset()
+	run(t.Context(), []string{"query", "--data", dir, "--format", "csv", `SELECT COUNT(*), TIMESTAMPDIFF(SECOND, MIN(ts_end), MAX(ts)) BETWEEN 2 AND 20,
+		SUM(packets) FROM ops.coverage WHERE sensor = 'tap' AND interface = 'left'`}, nil, &out, &said)
+	if !strings.Contains(out.String(), fmt.Sprintf("2,1,%d", want)) {
+		t.Errorf("coverage, with a gap of the seconds it was gone: %s%s", out.String(), said.String())
 	}
 }
 

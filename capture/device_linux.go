@@ -153,7 +153,7 @@ func (d *Device) Next(rec *pcap.Record) error {
 				}
 			}
 			if time.Since(began) > idleAfter {
-				return ErrIdle
+				return d.idle()
 			}
 			time.Sleep(10 * time.Millisecond)
 		default:
@@ -190,19 +190,25 @@ func (d *Device) look() error {
 	if d.index != 0 && d.ring != nil {
 		if i, err := net.InterfaceByIndex(d.index); err == nil { // by whatever name
 			d.become(stateOf(i))
-			return ErrIdle
+			return d.idle()
 		}
 		d.become(DeviceGone)
 		d.release()
 	}
 	switch err := d.open(); {
-	case err == nil, errors.Is(err, ErrNoInterface):
-		return ErrIdle
-	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO): // it vanished again
-		return ErrIdle
+	case err == nil, errors.Is(err, ErrNoInterface), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO): // it vanished again
+		return d.idle()
 	default:
 		return err
 	}
+}
+
+// idle is why no packet came.
+func (d *Device) idle() error {
+	if d.State() == DeviceUp {
+		return ErrIdle
+	}
+	return ErrDown
 }
 
 // release closes the ring, having read its counters.

@@ -28,8 +28,12 @@ type Source interface {
 	Close() error
 }
 
-// ErrIdle says that no packet came, and that more may.
-var ErrIdle = errors.New("no packet for a while")
+// ErrIdle says that no packet came, and that more may; ErrDown, which is an
+// ErrIdle, that none can come at present: the time is not covered.
+var (
+	ErrIdle = errors.New("no packet for a while")
+	ErrDown = fmt.Errorf("the interface is not up: %w", ErrIdle)
+)
 
 // LiveOptions for Live.
 type LiveOptions struct {
@@ -149,6 +153,7 @@ type live struct {
 	dropped uint64 // that stand in coverage
 	unkept  int64
 	full    bool // packets are not kept
+	down    bool // none can come
 
 	checkpointAt    time.Time
 	checkpointBytes int64 // of packets since
@@ -296,6 +301,7 @@ func (l *live) run(ctx context.Context) error {
 			end = err
 			break
 		}
+		l.down = errors.Is(err, ErrDown)
 		if ctx.Err() != nil {
 			break
 		}
@@ -415,10 +421,18 @@ func (l *live) cut(now time.Time) error {
 		return err
 	}
 	l.cutAt, l.cutLast = now, l.last
-	if l.cover.TS == 0 {
+	switch {
+	case !l.down && l.cover.TS == 0:
 		l.cover.TS = tables.TimeOf(l.now(now))
+		fallthrough
+	case !l.down:
+		l.cover.TSEnd = max(l.cover.TSEnd, tables.TimeOf(l.now(now)))
+	case l.cover.TS > 0: // since a moment ago
+		l.lose()
+		l.over, l.due = append(l.over, l.covered()), true
+		l.uncover()
+		l.cover.TS, l.cover.TSEnd = 0, 0
 	}
-	l.cover.TSEnd = max(l.cover.TSEnd, tables.TimeOf(l.now(now)))
 	if l.came == 0 && !l.due && l.rows.len() == 0 && l.cover.TSEnd-l.cover.TS < coveredFor {
 		return nil
 	}
@@ -436,6 +450,14 @@ func (l *live) finished() {
 			l.o.Progress(l.stats)
 		}
 	}
+}
+
+// lose adds what was lost to the time that is covered.
+func (l *live) lose() {
+	received, dropped := l.src.Loss()
+	l.cover.Drops = tables.Some(l.cover.Drops.V + int64(dropped-l.dropped) + l.unkept)
+	l.dropped, l.unkept = dropped, 0
+	l.stats.Received, l.stats.Dropped = received, dropped
 }
 
 // commit has all that came written. The tick was done.
@@ -460,10 +482,7 @@ func (l *live) commit(now time.Time, tick int64, last bool) error {
 	cost := time.Since(began)
 	l.interval = min(max(l.o.Interval, liveShare*cost), max(longestInterval, l.o.Interval))
 
-	received, dropped := l.src.Loss()
-	l.cover.Drops = tables.Some(l.cover.Drops.V + int64(dropped-l.dropped) + l.unkept)
-	l.dropped, l.unkept = dropped, 0
-	l.stats.Received, l.stats.Dropped = received, dropped
+	l.lose()
 	b.Coverage, l.over = l.over, nil
 	if full {
 		b.Coverage = append(b.Coverage, l.covered())
