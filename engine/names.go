@@ -20,10 +20,13 @@ import (
 const hostsTable = "wiresql_hosts"
 
 // nameStore is what is known of names, and their leases as a table of DuckDB's.
-// A new file costs what is in it; the table follows when a statement reads it.
+// Both follow when a statement asks; a new file costs what is in it.
 type nameStore struct {
 	mu    sync.RWMutex
 	index tables.NameIndex
+	// files are those there are; behindFiles: they are not in the index yet.
+	files       []archive.File
+	behindFiles bool
 	// read are the sequence numbers whose observations are in the index: a
 	// file that others were merged into says nothing new.
 	read map[lane]spans
@@ -73,11 +76,22 @@ func (s spans) cover(first, last uint64) bool {
 	return slices.ContainsFunc(s, func(r [2]uint64) bool { return r[0] <= first && last <= r[1] })
 }
 
-// update reads the files that say something new. When files are gone all are
-// read again.
-func (n *nameStore) update(ctx context.Context, files []archive.File) error {
+// follow tells which files there are.
+func (n *nameStore) follow(files []archive.File) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.files, n.behindFiles = files, true
+}
+
+// update reads the files that say something new. When files are gone all are
+// read again.
+func (n *nameStore) update(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.behindFiles {
+		return nil
+	}
+	files := n.files
 	now := spansOf(files)
 	lost := n.read == nil
 	for l, list := range n.read {
@@ -102,7 +116,7 @@ func (n *nameStore) update(ctx context.Context, files []archive.File) error {
 			n.behind[key] = true
 		}
 	}
-	n.read = now
+	n.read, n.behindFiles = now, false
 	return nil
 }
 
@@ -242,6 +256,9 @@ func hostsFeed(leases []tables.Lease) feed {
 func (s *snapshot) loadHosts(ctx context.Context, d *duck, rel *tables.Relation, columns []string) error {
 	if !pushdown.ReadsHosts(rel, columns) {
 		return nil
+	}
+	if err := s.names.update(ctx); err != nil {
+		return err
 	}
 	return s.names.load(ctx, d)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,9 +60,7 @@ func (e *Engine) load(ctx context.Context) (*snapshot, error) {
 	}
 	s := &snapshot{catalog: catalog, missing: missing, names: &e.names}
 	if before == nil || !sameFiles(before.catalog, catalog, archive.Names) {
-		if err := s.names.update(ctx, catalog.Files(archive.Names)); err != nil {
-			return nil, err
-		}
+		s.names.follow(catalog.Files(archive.Names))
 	}
 	if before != nil && sameFiles(before.catalog, catalog, archive.Coverage) {
 		s.recorded, s.lossy = before.recorded, before.lossy
@@ -136,16 +135,21 @@ func readFile[T any](f rows.File, fn func(*T), columns ...string) error {
 	}
 }
 
-// env is what the compiler may ask; named becomes true when it asks for names.
-func (s *snapshot) env(named *bool) pushdown.Env {
+// env is what the compiler may ask. named becomes true when it asks for names, and
+// failed is why they can't be told.
+func (s *snapshot) env(ctx context.Context, named *bool, failed *error) pushdown.Env {
+	ask := func() {
+		*named = true
+		*failed = cmp.Or(*failed, s.names.update(ctx))
+	}
 	return pushdown.Env{
 		AllPackets: len(s.missing) == 0,
 		Hosts: func(name string) []tables.Lease {
-			*named = true
+			ask()
 			return s.names.named(name)
 		},
 		HostsLike: func(match func(string) bool) []tables.Lease {
-			*named = true
+			ask()
 			return s.names.like(match)
 		},
 	}
@@ -157,7 +161,7 @@ func (s *snapshot) source(files []archive.File) pushdown.Source {
 	src := pushdown.Source{Files: map[string][]pushdown.FileRef{}, Missing: len(s.missing) > 0, Lossy: len(s.lossy) > 0, Hosts: hostsTable, Segments: segmentsTable}
 	for _, f := range files {
 		family := string(f.Family)
-		ref := pushdown.FileRef{Path: f.Path, Columns: f.Columns}
+		ref := pushdown.FileRef{Path: f.Path, Rows: f.Rows, Columns: f.Columns}
 		if d, ok := s.catalog.Decisions(f); ok && f.Family == archive.Connections {
 			ref.Replaced = d.Path
 		} else if ok {

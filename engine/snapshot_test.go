@@ -120,7 +120,7 @@ func TestSnapshotKeepsWhatDidNotChange(t *testing.T) {
 		_, err := archive.WriteRows(tx, "e", []tables.Name{{TS: 1, Name: "new", Addr: tables.Addr{Lo: 1}, Source: "dns", ValidUntil: 2}})
 		return err
 	})
-	if after, err = e.snapshot(t.Context()); err != nil || len(after.names.named("new")) != 1 {
+	if after, err = e.snapshot(t.Context()); err != nil || after.names.update(t.Context()) != nil || len(after.names.named("new")) != 1 {
 		t.Errorf("a new name is not known: %v", err)
 	}
 	if len(e.names.behind) != 1 || e.names.all {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -290,16 +291,22 @@ func (e *Engine) compile(ctx *sql.Context, st *pushdown.Statement, params Parame
 }
 
 func (e *Engine) compileFor(ctx *sql.Context, st *pushdown.Statement, params Parameters, preparing bool) (*statement, error) {
-	snap, err := e.snapshot(ctx)
-	if err != nil {
-		return nil, err
+	for {
+		snap, err := e.snapshot(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s, err := e.compileOver(ctx, st, params, preparing, snap)
+		if err == nil || !e.archive.LeaveOut(err) {
+			return s, err
+		}
 	}
-	return e.compileOver(ctx, st, params, preparing, snap)
 }
 
 func (e *Engine) compileOver(ctx *sql.Context, st *pushdown.Statement, params Parameters, preparing bool, snap *snapshot) (*statement, error) {
 	named := false
-	env := snap.env(&named)
+	var failed error
+	env := snap.env(ctx, &named, &failed)
 	env.Session = newQuerySession(ctx, e, params, preparing)
 	env.Plain = pushdownOff(ctx)
 	var plan *pushdown.Plan
@@ -307,7 +314,7 @@ func (e *Engine) compileOver(ctx *sql.Context, st *pushdown.Statement, params Pa
 	if left := apart(ctx, func() { plan, err = pushdown.Compile(ctx, st, env) }); left != nil {
 		return nil, context.Cause(ctx)
 	}
-	if err != nil {
+	if err = cmp.Or(failed, err); err != nil {
 		return nil, err
 	}
 	return &statement{engine: e, parsed: st, plan: plan, snap: snap, params: params, named: named}, nil

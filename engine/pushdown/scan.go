@@ -20,6 +20,8 @@ import (
 // FileRef is a row file to read.
 type FileRef struct {
 	Path string
+	// Rows are so many as the file has; 0 when that is not known.
+	Rows int64
 	// Columns are the stored columns the file has, as the fields' col tags
 	// name them; nil means all. A column that is NULL in every row is not
 	// written, and older files lack newer columns.
@@ -317,7 +319,12 @@ func rowsSQL(files []FileRef, tables []string, needed []Field) string {
 	}
 	var order []string
 	groups := map[string]*group{}
+	counted := int64(0) // rows nothing is asked of but that they are there
 	for _, f := range files {
+		if len(needed) == 0 && f.Rows > 0 && f.Except+f.Replaced == "" {
+			counted += f.Rows
+			continue
+		}
 		g := &group{missing: map[string]bool{}, FileRef: FileRef{Except: f.Except, Replaced: f.Replaced}}
 		key := f.Except + ";" + f.Replaced + ";"
 		for _, n := range needed {
@@ -344,10 +351,13 @@ func rowsSQL(files []FileRef, tables []string, needed []Field) string {
 		return "(SELECT " + nulls(needed) + " WHERE false)"
 	}
 	var parts []string
+	if counted > 0 {
+		parts = append(parts, fmt.Sprintf("SELECT 1 AS one FROM range(%d)", counted))
+	}
 	for _, key := range order {
 		g := groups[key]
 		list := filesSQL(g.paths...)
-		if len(order) == 1 && len(g.missing) == 0 && len(tables) == 0 && g.Except+g.Settled+g.Replaced+g.Assigned == "" {
+		if len(order) == 1 && counted == 0 && len(g.missing) == 0 && len(tables) == 0 && g.Except+g.Settled+g.Replaced+g.Assigned == "" {
 			return list
 		}
 		cols := make([]string, len(needed))

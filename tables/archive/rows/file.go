@@ -1,13 +1,15 @@
 package rows
 
 import (
-	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"sync"
 
-	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive/disk"
@@ -45,21 +47,78 @@ func (f File) open() (disk.File, error) {
 // Stat reads the footer of a file of a family: how many bytes and rows the file
 // has, its columns and its origin. It does not look for the times.
 func Stat(f File, family *tables.Family) (File, error) {
-	file, pf, err := openParquet(f)
+	file, err := openChecked(f)
 	if err != nil {
 		return File{}, err
 	}
 	defer file.Close()
-	f.Bytes, f.Rows, f.Columns, f.Origin = pf.Size(), pf.NumRows(), columnNames(pf), originOf(pf)
-	footer, err := footerOf(file, f.Path, f.Bytes)
+	st, err := file.Stat()
 	if err != nil {
 		return File{}, err
 	}
-	f.Footer, f.Older = sums.Of(footer), !bytes.Contains(footer, []byte(sumsKey))
+	b, err := footerOf(file, f.Path, st.Size())
+	if err != nil {
+		return File{}, err
+	}
+	foot, err := readFooter(b)
+	if err != nil {
+		return File{}, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	f.Bytes, f.Rows, f.Columns, f.Origin, f.Footer = st.Size(), foot.NumRows, foot.columns(), originOf(foot.lookup), sums.Of(b)
+	_, summed := foot.lookup(sumsKey)
+	f.Older = !summed
 	if !family.Sparse && hasAll(f.Columns, family) {
 		f.Columns = nil
 	}
 	return f, nil
+}
+
+// footer is what of a file's metadata tells what is in it, without where it lies:
+// of thousands of files the rest is most of the reading.
+type footer struct {
+	Schema           thrift.Slice[format.SchemaElement] `thrift:"2,required"`
+	NumRows          int64                              `thrift:"3,required"`
+	KeyValueMetadata thrift.Slice[format.KeyValue]      `thrift:"5,optional"`
+}
+
+// readFooter decodes a footer, of which b has all.
+func readFooter(b []byte) (f footer, err error) {
+	defer func() { // bytes that were damaged can make the decoder panic
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the footer is damaged: %v", p)
+		}
+	}()
+	if err := thrift.Unmarshal(new(thrift.CompactProtocol), b[:len(b)-4-len(magic)], &f); err != nil {
+		return f, fmt.Errorf("the footer is damaged: %w", err)
+	}
+	if f.NumRows < 0 || len(f.Schema) == 0 {
+		return f, errors.New("the footer is damaged")
+	}
+	return f, nil
+}
+
+func (f *footer) lookup(key string) (string, bool) {
+	for _, kv := range f.KeyValueMetadata {
+		if kv.Key == key {
+			return kv.Value, true
+		}
+	}
+	return "", false
+}
+
+// columns are the fields at the top of the schema.
+func (f *footer) columns() []string {
+	var names []string
+	inside := int32(0) // elements that are fields of others
+	for _, e := range f.Schema[1:] {
+		if inside > 0 {
+			inside--
+		} else {
+			names = append(names, e.Name)
+		}
+		inside += max(e.NumChildren.V, 0)
+	}
+	return sharedNames(names)
 }
 
 // hasAll tells whether the columns are all that a family has today; a file of
@@ -79,14 +138,6 @@ func hasAll(columns []string, family *tables.Family) bool {
 
 // columnLists holds each list of columns once: thousands of files have a few.
 var columnLists sync.Map // names joined → []string
-
-func columnNames(pf *parquet.File) []string {
-	var names []string
-	for _, f := range pf.Schema().Fields() {
-		names = append(names, f.Name())
-	}
-	return sharedNames(names)
-}
 
 func sharedNames(names []string) []string {
 	got, _ := columnLists.LoadOrStore(strings.Join(names, ","), names)

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/wiresql/wiresql/tables"
@@ -60,19 +59,19 @@ func (o *Origin) keys() []format.KeyValue {
 }
 
 // originOf reads a footer. What can't be read is as if it were not there.
-func originOf(pf *parquet.File) (o Origin) {
+func originOf(lookup func(key string) (string, bool)) (o Origin) {
 	arrival := func(key string) tables.Time {
-		text, _ := pf.Lookup(key)
+		text, _ := lookup(key)
 		t, err := time.Parse(arrivalForm, text)
 		if err != nil {
 			return 0
 		}
 		return tables.Time(t.UnixMicro())
 	}
-	o.Program, _ = pf.Lookup(keyProgram)
-	o.Writer, _ = pf.Lookup(keyWriter)
-	o.Merged, _ = pf.Lookup(keyMerged)
-	if text, ok := pf.Lookup(keySchema); ok {
+	o.Program, _ = lookup(keyProgram)
+	o.Writer, _ = lookup(keyWriter)
+	o.Merged, _ = lookup(keyMerged)
+	if text, ok := lookup(keySchema); ok {
 		o.Schema, _ = strconv.Atoi(text)
 	}
 	if o.First, o.Last = arrival(keyFirst), arrival(keyLast); o.First <= 0 || o.Last < o.First {
