@@ -426,6 +426,8 @@ func (b *Book) AnyOver(cutoff tables.Time) (any bool) {
 // carried on.
 type Closing struct {
 	TS    tables.Time // when the connection begins
+	to    tables.Time // the conversation's
+	id    tables.ID
 	known int32
 	n     int32 // conversation of the key
 }
@@ -436,11 +438,11 @@ type Closing struct {
 // row stays true to what is known.
 func (b *Book) Divide(cutoff tables.Time, limit int) (over, open []Closing, forced int64) {
 	rows := 0
-	var room, other Conversation
+	var room Conversation
 	b.known.each(func(i int32, k *known) {
 		for n := range b.conversations(k) {
 			c := b.conversation(k, n, &room)
-			to := Closing{TS: c.from, known: i, n: int32(n)}
+			to := Closing{TS: c.from, to: c.to, id: c.id, known: i, n: int32(n)}
 			if c.metered != nil {
 				row := b.connection(k, c)
 				c.row, to.TS = &row, row.TS
@@ -457,25 +459,19 @@ func (b *Book) Divide(cutoff tables.Time, limit int) (over, open []Closing, forc
 			open = append(open, to)
 		}
 	})
-	at := func(o Closing, room *Conversation) *Conversation {
-		return b.conversation(b.known.at(o.known), int(o.n), room)
-	}
 	if rows > limit {
-		slices.SortFunc(open, func(x, y Closing) int {
-			c, d := at(x, &room), at(y, &other)
-			return cmp.Or(cmp.Compare(c.to, d.to), cmp.Compare(c.id, d.id))
-		})
+		slices.SortFunc(open, func(x, y Closing) int { return cmp.Or(cmp.Compare(x.to, y.to), cmp.Compare(x.id, y.id)) })
 		for rows > limit {
-			rows -= len(at(open[0], &room).pieces)
+			rows -= len(b.conversation(b.known.at(open[0].known), int(open[0].n), &room).pieces)
 			over, open = append(over, open[0]), open[1:]
 			forced++
 		}
 	}
 	slices.SortFunc(over, func(x, y Closing) int {
-		if x.TS != y.TS {
-			return cmp.Compare(x.TS, y.TS)
+		if x.TS != y.TS || x.id != y.id {
+			return cmp.Or(cmp.Compare(x.TS, y.TS), cmp.Compare(x.id, y.id))
 		}
-		return cmp.Or(cmp.Compare(at(x, &room).id, at(y, &other).id), cmp.Compare(b.site(x), b.site(y)))
+		return cmp.Compare(b.site(x), b.site(y))
 	})
 	return over, open, forced
 }
