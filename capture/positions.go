@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // positions is a growing list of packet ids: the postings of a live row. The
@@ -54,7 +55,7 @@ func (p *blocks) take() uint32 {
 		return i
 	}
 	if int(p.fresh/blockChunk) == len(p.chunks) {
-		p.chunks = append(p.chunks, inLargePages[block](blockChunk))
+		p.chunks = append(p.chunks, rows.LargePages(make([]block, blockChunk)))
 	}
 	p.fresh++
 	return p.fresh - 1

@@ -1,10 +1,6 @@
 package capture
 
-import (
-	"unsafe"
-
-	"golang.org/x/sys/unix"
-)
+import "github.com/wiresql/wiresql/tables/archive/rows"
 
 // table holds the live conversations: a hash index with linear probing over
 // chunks of conversations that never move, and a timer wheel of when each may
@@ -40,16 +36,6 @@ const (
 	firstIndex = 1 << 12
 )
 
-// inLargePages makes a slice that the system is asked to keep in pages of 2 MB: of
-// what is looked at here and there, every other look is for where its page lies.
-func inLargePages[T any](n int) []T {
-	s := make([]T, n)
-	if size := uintptr(n) * unsafe.Sizeof(s[0]); size >= 2<<20 {
-		_ = unix.Madvise(unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), size), unix.MADV_HUGEPAGE) // it may
-	}
-	return s
-}
-
 func newTable() *table {
 	return &table{index: make([]entry, firstIndex), mask: firstIndex - 1, fresh: 1}
 }
@@ -79,7 +65,7 @@ func (t *table) insert(k *key, hash uint32) (uint32, *conversation) {
 		t.free = t.at(n).next
 	} else {
 		if int(t.fresh/chunkSize) == len(t.chunks) {
-			t.chunks = append(t.chunks, inLargePages[conversation](chunkSize))
+			t.chunks = append(t.chunks, rows.LargePages(make([]conversation, chunkSize)))
 		}
 		n = t.fresh
 		t.fresh++
@@ -101,7 +87,7 @@ func (t *table) put(e entry) {
 
 func (t *table) grow() {
 	old := t.index
-	t.index = inLargePages[entry](2 * len(old))
+	t.index = rows.LargePages(make([]entry, 2*len(old)))
 	t.mask = uint32(len(t.index) - 1)
 	for _, e := range old {
 		if e.number != 0 {

@@ -125,14 +125,17 @@ func (r *resolutions) drop(gone func(resolution) bool) {
 	r.count = 0
 	clear(r.sieve[:])
 	for key, list := range r.by {
-		if list = slices.DeleteFunc(list, gone); len(list) == 0 {
+		left := slices.DeleteFunc(list, gone)
+		if len(left) == 0 {
 			delete(r.by, key)
 			continue
 		}
+		if len(left) < len(list) {
+			r.by[key] = left
+		}
 		word, bit := key.hole()
 		r.sieve[word] |= bit
-		r.by[key] = list
-		r.count += len(list)
+		r.count += len(left)
 	}
 }
 

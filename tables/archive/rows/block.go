@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"slices"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // block is rows turned on their side: a vector for each column that has a
@@ -215,9 +217,19 @@ func (b *block) addSome(base unsafe.Pointer, n int, some []bool) {
 // does so by a quarter, and half a million rows would move five times.
 func longer[T any](s []T, n int) []T {
 	if n += len(s); n > cap(s) {
-		s = append(make([]T, 0, max(n, 2*cap(s))), s...)
+		s = append(LargePages(make([]T, 0, max(n, 2*cap(s)))), s...)
 	}
 	return s[:n]
+}
+
+// LargePages asks the system to keep what a slice has room for in pages of 2 MB: of
+// what is looked at here and there, every other look is for where its page lies.
+func LargePages[T any](s []T) []T {
+	var one T
+	if size := uintptr(cap(s)) * unsafe.Sizeof(one); size >= 2<<20 {
+		_ = unix.Madvise(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), size), unix.MADV_HUGEPAGE) // it may
+	}
+	return s
 }
 
 // anySet tells whether a column has a value in any of n rows.
