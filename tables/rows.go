@@ -226,8 +226,6 @@ type Import struct {
 	Rows         int64      `col:"rows"`  // flow rows written for the batch the file was in
 	DamageOffset Opt[int64] `col:"damage_offset"`
 	Damage       string     `col:"damage"`
-	Undecoded    Opt[int64] `col:"undecoded"`   // packets in which IP may be that was not found
-	NotDecoded   string     `col:"not_decoded"` // which, in words
 	ImportedAt   Time       `col:"imported_at"` // the same for all files of a batch
 	// Stream is the same for all files of one command: the content id of the
 	// first. Unfinished: more of them were to follow this batch. If none did,
