@@ -38,8 +38,6 @@ type Export struct {
 	// Sampling is how many packets stand for one reported, as the exporter
 	// said (or its configuration overrides); not Set when nothing said.
 	Sampling Opt[int64] `col:"sampling_rate"`
-	// WireBytes is the length of a sampled packet's frame, its checksum included.
-	WireBytes Opt[int64] `col:"wire_bytes"`
 
 	TCPFlags        Opt[int32] `col:"tcp_flags_number"`
 	ReverseTCPFlags Opt[int32] `col:"reverse_tcp_flags_number"`
@@ -99,6 +97,9 @@ type Export struct {
 	// tell an exporter's row whether its packets can be read.
 	Segments   []int32    `col:"segments"`
 	CutPackets Opt[int64] `col:"cut_packets"`
+
+	// WireBytes is the length of a sampled packet's frame, its checksum included.
+	WireBytes Opt[int64] `col:"wire_bytes"`
 }
 
 // Exporter is a row of the family exporters: what one stream of an exporter

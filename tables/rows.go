@@ -235,7 +235,9 @@ type Import struct {
 	Unfinished Opt[bool] `col:"unfinished"`
 	// HeadID is the XXH3-128 of the first 2 MiB of the bytes, hex, if the ids of the
 	// file's rows are made of that; else they are made of ContentID.
-	HeadID string `col:"head_id"`
+	HeadID     string     `col:"head_id"`
+	Undecoded  Opt[int64] `col:"undecoded"`   // packets in which IP may be that was not found
+	NotDecoded string     `col:"not_decoded"` // which, in words
 }
 
 // Segment is a row of the family segments: one packet file, ours or in place.

@@ -88,7 +88,7 @@ func TestOlderStack(t *testing.T) {
 	olderStack(t, "names", rowsOf[tables.Name]())
 	imports := rowsOf[tables.Import]() // without columns that came later
 	for i := range imports {
-		imports[i].Undecoded, imports[i].NotDecoded = tables.Opt[int64]{}, ""
+		imports[i].HeadID, imports[i].Undecoded, imports[i].NotDecoded = "", tables.Opt[int64]{}, ""
 	}
 	olderStack(t, "imports", imports)
 	segments := rowsOf[tables.Segment]()
@@ -102,7 +102,11 @@ func TestOlderStack(t *testing.T) {
 		coverage[i].Log, coverage[i].Commit = "", tables.Opt[int64]{}
 	}
 	olderStack(t, "coverage", coverage)
-	olderStack(t, "exports", rowsOf[tables.Export]())
+	exports := rowsOf[tables.Export]()
+	for i := range exports {
+		exports[i].WireBytes = tables.Opt[int64]{}
+	}
+	olderStack(t, "exports", exports)
 	olderStack(t, "exporters", rowsOf[tables.Exporter]())
 	olderStack(t, "sockets", rowsOf[tables.Socket]())
 	olderStack(t, "carried", rowsOf[tables.Carried]())
