@@ -42,6 +42,9 @@ type recorderStatus struct {
 	LostRecords   int64   `json:"lost_records"`
 	FillPerSec    float64 `json:"disk_fill_bytes_per_second"` // of all that is on that disk
 	FillKnown     bool    `json:"disk_fill_known"`
+	// What packets may take, as it is configured.
+	PacketsShare int   `json:"packets_share"`
+	PacketsBytes int64 `json:"packets_bytes"`
 }
 
 // interfaceStatus is an interface since the recorder began.
@@ -76,7 +79,8 @@ func (p *program) report(ctx context.Context, a *archive.Archive, recorder *arch
 	defer tick.Stop()
 	for {
 		stats := recorder.Stats()
-		now := recorderStatus{Process: os.Getpid(), Began: began, At: time.Now(), Records: stats.Rows, LostRecords: stats.Lost}
+		now := recorderStatus{Process: os.Getpid(), Began: began, At: time.Now(), Records: stats.Rows, LostRecords: stats.Lost,
+			PacketsShare: p.config.Retention.PacketsShare, PacketsBytes: p.config.Retention.PacketsBytes}
 		for _, c := range list {
 			s := c.counts()
 			now.Interfaces = append(now.Interfaces, interfaceStatus{Name: c.of.Name, Sensor: c.of.Sensor, Filter: c.of.Filter,
@@ -146,6 +150,11 @@ type archiveStatus struct {
 		Segments int         `json:"segments"`
 		Bytes    int64       `json:"bytes"`
 		Oldest   tables.Time `json:"oldest"`
+		Budget   int64       `json:"budget"` // bytes; then the oldest go. 0: none
+		// At the present rate: until the budget is reached, and how long packets
+		// are kept then; negative: it is not.
+		BudgetIn float64 `json:"budget_in_seconds"`
+		Keeps    float64 `json:"keeps_seconds"`
 	} `json:"packets"`
 	Rows struct {
 		Files      int         `json:"files"`
@@ -247,6 +256,14 @@ func statusOf(a *archive.Archive) (s archiveStatus, err error) {
 	if s.Disk.Size, s.Disk.Free, err = diskSpace(a.Dir()); err != nil {
 		return s, err
 	}
+	s.Packets.BudgetIn, s.Packets.Keeps = -1, -1
+	if r := s.Recorder; r != nil {
+		s.Packets.Budget = packetBudget(r, s.Packets.Bytes+s.Rows.Bytes+s.Disk.Free)
+		if r.FillPerSec >= 1 && s.Packets.Budget > 0 {
+			s.Packets.BudgetIn = float64(max(0, s.Packets.Budget-s.Packets.Bytes)) / r.FillPerSec
+			s.Packets.Keeps = float64(s.Packets.Budget) / r.FillPerSec
+		}
+	}
 	if r := s.Recorder; r != nil && r.FillKnown && r.FillPerSec >= 1 {
 		s.Disk.FullIn = float64(s.Disk.Free) / r.FillPerSec
 		if s.Disk.FullIn < 10*365*24*3600 {
@@ -254,6 +271,17 @@ func statusOf(a *archive.Archive) (s archiveStatus, err error) {
 		}
 	}
 	return s, nil
+}
+
+// packetBudget is what packets may take of the room there is for an archive.
+func packetBudget(r *recorderStatus, room int64) int64 {
+	budget := int64(0)
+	for _, limit := range []int64{r.PacketsBytes, room / 100 * int64(r.PacketsShare)} {
+		if limit > 0 && (budget == 0 || limit < budget) {
+			budget = limit
+		}
+	}
+	return budget
 }
 
 // print writes it for people.
@@ -268,11 +296,18 @@ func (s *archiveStatus) print(out *bytes.Buffer) {
 		fmt.Fprint(out, "; how fast it fills is known in some seconds")
 	case s.Disk.FullAt != "":
 		fmt.Fprintf(out, "; full in %s, at %s UTC, if it goes on to fill by %s a second",
-			time.Duration(s.Disk.FullIn*1e9).Round(time.Second), s.Disk.FullAt, byteText(int64(r.FillPerSec)))
+			durationText(s.Disk.FullIn), s.Disk.FullAt, byteText(int64(r.FillPerSec)))
 	default:
 		fmt.Fprint(out, "; it does not fill")
 	}
 	fmt.Fprintln(out)
+	if s.Packets.Budget > 0 {
+		fmt.Fprintf(out, "budget    %s of packets, then the oldest go", byteText(s.Packets.Budget))
+		if s.Packets.Keeps >= 0 {
+			fmt.Fprintf(out, ": in %s at this rate, which keeps those of the last %s", durationText(s.Packets.BudgetIn), durationText(s.Packets.Keeps))
+		}
+		fmt.Fprintln(out)
+	}
 	if s.Damage > 0 {
 		fmt.Fprintf(out, "damage    %d files are gone or not as they were written: SELECT * FROM ops.damage\n", s.Damage)
 	}
@@ -308,6 +343,19 @@ func timeOrNone(t tables.Time) string {
 		return "-"
 	}
 	return time.UnixMicro(int64(t)).UTC().Format(time.DateTime)
+}
+
+// durationText writes seconds in the unit that suits them.
+func durationText(seconds float64) string {
+	switch {
+	case seconds < 120:
+		return fmt.Sprintf("%.0f seconds", seconds)
+	case seconds < 2*3600:
+		return fmt.Sprintf("%.0f minutes", seconds/60)
+	case seconds < 48*3600:
+		return fmt.Sprintf("%.0f hours", seconds/3600)
+	}
+	return fmt.Sprintf("%.0f days", seconds/86400)
 }
 
 // byteText writes a number of bytes in the unit that suits it.
