@@ -212,6 +212,10 @@ func ceilingOf(root string) int64 {
 	return max(least/5*3, LeastMemory)
 }
 
+// morePlaces is for DuckDB's threads, which are Go's while they call back: others
+// must find a place.
+var morePlaces = sync.OnceFunc(func() { runtime.GOMAXPROCS(3 * runtime.GOMAXPROCS(0)) })
+
 // Guard makes the engine end what takes too much: statements above the ceiling,
 // and, by fatal, the process when that does not help or when a statement that
 // was ended does not come to its end. fatal must not return. It is for a process
@@ -222,8 +226,7 @@ func (e *Engine) Guard(fatal func(reason string)) {
 		fatal(reason)
 	}
 	debug.SetMemoryLimit(e.cfg.MemoryLimit / 4)
-	// DuckDB's threads are Go's while they call back: others must find a place.
-	runtime.GOMAXPROCS(3 * runtime.GOMAXPROCS(0))
+	morePlaces()
 	e.ceiling.limit, e.ceiling.read, e.ceiling.fatal = e.cfg.MemoryLimit, residentBytes, end
 	e.duck.stuck = func(text string) {
 		e.log.Error("a statement goes on after its end", "statement", text[:min(len(text), 2000)])
