@@ -97,7 +97,7 @@ func Run(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 		}
 	}
 	fail("flows", mergePending(ctx, a, &stats))
-	fail("exports", settleDue(ctx, a, now(), limits{chunkRows, carryLimit}, &stats))
+	fail("exports", settleDue(ctx, a, now(), usual, &stats))
 	steps(false, func(family archive.Family, step tables.Step) {
 		plan := func(units []unit) [][]unit { return few(units, step.From, cfg.MergeAt) }
 		fail(string(family), climb(ctx, a, family, step.To, plan, &stats))

@@ -163,8 +163,10 @@ func Round(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 		}
 		plan := func(units []unit) [][]unit { return pick(units, step.From, fanIn, maxRows) }
 		failed = append(failed, climb(ctx, a, family, step.To, plan, &stats))
-		// A large merge takes as long as many micro files need to come.
-		failed = append(failed, epochs(ctx, a, &stats))
+		// A large merge takes as long as many micro files need to come, and others
+		// to be due.
+		_, late := settleFiles(ctx, a, now(), usual, &stats)
+		failed = append(failed, epochs(ctx, a, &stats), late)
 	})
 	err = errors.Join(failed...)
 	a.LeaveOut(err) // the next round goes on without what is damaged

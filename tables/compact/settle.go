@@ -46,22 +46,40 @@ type limits struct {
 	carry int   // rows of the family carried
 }
 
+var usual = limits{chunkRows, carryLimit}
+
 // now is the time runs go by.
 func now() tables.Time { return tables.Time(time.Now().UnixMicro()) }
 
-// settleDue brings the rows of exports that are due by now to level t.
+// settleDue brings the rows of exports that are due by now to level t, and closes
+// what is over.
 func settleDue(ctx context.Context, a *archive.Archive, now tables.Time, l limits, stats *Stats) error {
-	for {
+	any, err := settleFiles(ctx, a, now, l, stats)
+	if any || err != nil { // the last batch closed what is over
+		return err
+	}
+	cat, err := a.Catalog()
+	if err != nil {
+		return err
+	}
+	_, cutoff := due(cat, now-settleWait, l.chunk)
+	return settleOnce(ctx, a, cat, nil, cutoff, l.carry, stats)
+}
+
+// settleFiles brings the rows of exports that are due by now to level t, and tells
+// whether there were any.
+func settleFiles(ctx context.Context, a *archive.Archive, now tables.Time, l limits, stats *Stats) (any bool, err error) {
+	for ; ; any = true {
 		cat, err := a.Catalog()
 		if err != nil {
-			return err
+			return any, err
 		}
 		news, cutoff := due(cat, now-settleWait, l.chunk)
-		if err := settleOnce(ctx, a, cat, news, cutoff, l.carry, stats); err != nil {
-			return err
-		}
 		if len(news) == 0 {
-			return nil
+			return any, nil
+		}
+		if err := settleOnce(ctx, a, cat, news, cutoff, l.carry, stats); err != nil {
+			return any, err
 		}
 	}
 }
