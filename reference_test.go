@@ -21,6 +21,7 @@ import (
 	"github.com/wiresql/wiresql/collector"
 	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/functions"
+	"github.com/wiresql/wiresql/tables"
 )
 
 // The pages of reference that are written from the code (make docs).
@@ -125,6 +126,23 @@ more than 4,096 exporters and domains are added up as observer ` + "`other`" + `
 		}
 	}
 	return b.String()
+}
+
+// TestEveryFamilyIsNamed: archive-format.md lists the families as the code does.
+func TestEveryFamilyIsNamed(t *testing.T) {
+	of := map[string][]string{}
+	for _, f := range tables.Families {
+		writer := f.Writer
+		if writer != tables.Collector && writer != tables.Compactor {
+			writer = ""
+		}
+		of[writer] = append(of[writer], "`"+f.Name+"`")
+	}
+	want := "- **Family**: " + strings.Join(of[""], ", ") + "; of the collector " + strings.Join(of[tables.Collector], ", ") +
+		"; of compaction " + strings.Join(of[tables.Compactor], ", ") + "."
+	if page := strings.Join(strings.Fields(fileText(t, "docs/archive-format.md")), " "); !strings.Contains(page, want) {
+		t.Errorf("docs/archive-format.md does not say %s", want)
+	}
 }
 
 func TestDocsOfConfigAreCurrent(t *testing.T)  { currentPage(t, "docs/config.md", configPage()) }

@@ -40,6 +40,8 @@ func lacksOf(p *pushdown.ScanPlan, d *archive.Damage, named bool) bool {
 		families = []string{string(archive.Segments)}
 	}
 	switch d.Family {
+	case archive.Packets: // which of its rows' it does not know; who reads them is told where
+		return slices.Contains(p.Columns, "packet_status") && within
 	case archive.Names: // a name holds longer than the answer it was in
 		return named || pushdown.ReadsHosts(p.Relation, p.Columns)
 	case archive.Segments, archive.Coverage:
@@ -75,6 +77,9 @@ func damageText(d *archive.Damage) string {
 		when = fmt.Sprintf(" of %s to %s", timeText(d.From), timeText(d.To))
 	}
 	text := fmt.Sprintf("%s of %s%s are missing: ", rows, d.Family, when)
+	if d.Family == archive.Packets {
+		text = "packets" + when + " can't all be read, whatever their packet_status: "
+	}
 	if d.File != "" {
 		text += d.File + ": "
 	}

@@ -1,10 +1,15 @@
 package engine
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,6 +17,7 @@ import (
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/archive/pcap"
 	"github.com/wiresql/wiresql/tables/archive/rows"
+	"github.com/wiresql/wiresql/tables/archive/sums"
 )
 
 // damageable is an archive with a file of each kind, of several blocks where
@@ -237,5 +243,68 @@ func TestDamageIsTold(t *testing.T) {
 			}
 		}
 		t.Logf("%s, %d bytes: told %d times", family, len(whole), told)
+	}
+}
+
+// Damage that is met when rows were sent already fails the statement, and says where;
+// asked again, it is answered without the file, and told.
+func TestDamageAmidRows(t *testing.T) {
+	a, err := archive.Open(t.TempDir(), archive.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	rng := rand.New(rand.NewPCG(7, 8))
+	const n = 625_000 // five row groups, of which DuckDB reads two ahead
+	conns := make([]tables.Connection, n)
+	for i := range conns {
+		at := tables.Time(1_780_000_000_000_000 + int64(i)*1000)
+		conns[i] = tables.Connection{TS: at, TSEnd: at + 7, ConnID: tables.ID(rng.Uint64()), Protocol: 6}
+	}
+	batch(t, a, "t", conns)
+	cat, err := a.Catalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := cat.Files(archive.Connections)[0].Path
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// conn_id is most of a row group, and not compressed.
+	last := make([]byte, 8)
+	binary.LittleEndian.PutUint64(last, uint64(conns[n-1000].ConnID))
+	at := bytes.Index(b, last)
+	if at < len(b)/2 {
+		t.Fatal(at, "of", len(b))
+	}
+	b[at] ^= 1
+	if err := os.WriteFile(path, b, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	e := openEngine(t, a)
+	a.Refresh()
+	r, err := e.Query(t.Context(), "SELECT conn_id FROM connections")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got := 0
+	for {
+		var row [][]byte
+		if row, err = r.Text(); err != nil {
+			break
+		}
+		if id := conns[got].ConnID.String(); string(row[0]) != id {
+			t.Fatalf("row %d is %s, not %s", got, row[0], id)
+		}
+		got++
+	}
+	where := fmt.Sprintf("%s: at byte %d: ", filepath.Base(path), at&^(sums.Block-1))
+	if errors.Is(err, io.EOF) || got == 0 || got >= n || !strings.Contains(err.Error(), where) || !strings.Contains(err.Error(), "what was sent is not all") {
+		t.Fatalf("%d rows, then %v; not %s", got, err, where)
+	}
+	if again, said := answer(t, e, "SELECT COUNT(conn_id) FROM connections"); again != "[[0]]" || !strings.Contains(said, "625,000 rows of connections") {
+		t.Errorf("asked again: %s, %s", again, said)
 	}
 }

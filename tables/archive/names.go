@@ -33,6 +33,9 @@ const (
 	Replaced    Family = "replaced"
 )
 
+// Packets is what damage of files of packets is of, which are no rows.
+const Packets Family = packets
+
 var allFamilies = func() (all []Family) {
 	for _, f := range tables.Families {
 		all = append(all, Family(f.Name))
