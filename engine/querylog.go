@@ -114,14 +114,17 @@ func (r *run) seesAll() bool {
 
 // memoryText feeds a relation that rests in memory to a statement; "" for
 // others.
-func (r *run) memoryText(rel *tables.Relation) string {
+func (r *run) memoryText(rel *tables.Relation) (string, error) {
 	switch rel {
 	case tables.OpsQueryLog:
-		return r.published(logFeed(r.engine.statements.of(r.ctx.Session.Client().User, r.seesAll())))
+		return r.published(logFeed(r.engine.statements.of(r.ctx.Session.Client().User, r.seesAll()))), nil
 	case tables.OpsDamage:
-		return r.published(damageFeed(r.snap.catalog.Damage()))
+		return r.published(damageFeed(r.snap.catalog.Damage())), nil
+	case tables.OpsPins:
+		pins, err := r.engine.archive.Pins()
+		return r.published(pinsFeed(pins)), err
 	}
-	return ""
+	return "", nil
 }
 
 func logFeed(list []entry) feed {

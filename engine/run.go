@@ -296,7 +296,11 @@ func (r *run) bind(b *binding, scans []*pushdown.ScanPlan, why string) error {
 			r.reads = append(r.reads, &reading{relation: s.Relation, why: why, scan: s})
 			continue
 		}
-		if text := r.memoryText(s.Relation); text != "" {
+		text, err := r.memoryText(s.Relation)
+		if err != nil {
+			return err
+		}
+		if text != "" {
 			b.scans[s.ID] = text
 			r.reads = append(r.reads, &reading{relation: s.Relation, why: why, scan: s})
 			continue

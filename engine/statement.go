@@ -139,6 +139,8 @@ func (e *Engine) answer(ctx *sql.Context, text string, params Parameters) (schem
 		return nil, nil, false, nil
 	case *sqlparser.Set:
 		return nil, nil, true, e.assign(ctx, ast, params)
+	case *sqlparser.CallProc:
+		return nil, nil, true, e.call(ctx, ast, params)
 	}
 	s, err := e.compile(ctx, st, params)
 	if err != nil {
@@ -188,7 +190,7 @@ func (e *Engine) Prepare(ctx *sql.Context, text string) (schema sql.Schema, hand
 	switch st.AST.(type) {
 	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt:
 		return nil, true, functions.Errorf(1295, "This command is not supported in the prepared statement protocol yet")
-	case *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release, *sqlparser.Set:
+	case *sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release, *sqlparser.Set, *sqlparser.CallProc:
 		return nil, true, nil
 	case *sqlparser.Begin, *sqlparser.Commit, *sqlparser.Rollback:
 		return nil, false, nil
@@ -242,7 +244,7 @@ func (e *Engine) parse(text string) (*pushdown.Statement, error) {
 		}
 		return st, nil
 	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt,
-		*sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release, *sqlparser.Begin, *sqlparser.Commit, *sqlparser.Rollback:
+		*sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release, *sqlparser.Begin, *sqlparser.Commit, *sqlparser.Rollback, *sqlparser.CallProc:
 		return st, nil
 	case *sqlparser.Set:
 		if err := checkSettings(ast); err != nil || !asks(ast) {

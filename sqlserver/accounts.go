@@ -39,6 +39,8 @@ type account struct {
 	Hash string `json:"caching_sha2_password"`
 	// Select lists what the account may read: schema.* or schema.table.
 	Select []string `json:"select"`
+	// Pin is the right to CALL pin and unpin.
+	Pin bool `json:"pin,omitzero"`
 	// Limits are what its statements may take, where that differs from others'.
 	Limits engine.Limits `json:"limits,omitzero"`
 }
@@ -91,7 +93,7 @@ func firstAccounts(dir string) (password string, err error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := json.MarshalIndent([]account{{Name: firstAccount, Hash: hash, Select: []string{tables.Main + ".*", tables.Ops + ".*"}}}, "", "  ")
+	data, err := json.MarshalIndent([]account{{Name: firstAccount, Hash: hash, Select: []string{tables.Main + ".*", tables.Ops + ".*"}, Pin: true}}, "", "  ")
 	if err != nil {
 		return "", err
 	}
@@ -151,6 +153,9 @@ func (a *accounts) grant(db *mysql_db.MySQLDb) {
 			} else {
 				rights.AddTable(schema, table, sql.PrivilegeType_Select)
 			}
+		}
+		if acc.Pin {
+			rights.AddDatabase(tables.Ops, sql.PrivilegeType_Execute)
 		}
 		edit.PutUser(&mysql_db.User{User: acc.Name, Host: "%", PrivilegeSet: rights, Plugin: string(mysql.CachingSha2Password), Locked: true})
 	}

@@ -93,11 +93,14 @@ func Lookup(schema, name string) *Relation {
 	return nil
 }
 
+// Procedures are what CALL runs, and how many arguments they take.
+var Procedures = map[string]int{"pin": 4, "unpin": 1}
+
 // Relations lists every relation in the order the documentation shows them.
 var Relations = []*Relation{
 	Connections, Flows, FlowsWide, Packets, PacketsWide, PacketBytes,
 	HostFlows, Hosts, DNSRelation, OpsImports, OpsSegments, OpsCoverage,
-	OpsExporters, OpsSockets, OpsCaptureLoss, OpsDamage, OpsEvictions, OpsQueryLog,
+	OpsExporters, OpsSockets, OpsCaptureLoss, OpsDamage, OpsEvictions, OpsPins, OpsQueryLog,
 }
 
 func columns(parts ...[]Column) []Column {
@@ -505,6 +508,21 @@ var OpsEvictions = &Relation{Schema: Ops, Name: "evictions",
 		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "size of the file"},
 		{Name: "reason", Kind: Text, Size: 16, NotNull: true, Values: evictionReasons, NoCase: true, Doc: "age, bytes (of its budget), disk (it was full), or rows: packets that nothing led to, because their flow rows were evicted"},
 		{Name: "evicted_at", Kind: Timestamp, NotNull: true, Doc: "when"},
+	}}
+
+// OpsPins is what must not be evicted.
+var OpsPins = &Relation{Schema: Ops, Name: "pins",
+	Doc: "packet files and row files that stay, because CALL pin named conversations in them",
+	Columns: []Column{
+		{Name: "case_name", Kind: Text, Size: 255, NotNull: true, Doc: "the case they are pinned for"},
+		{Name: "family", Kind: Text, Size: 64, NotNull: true, Doc: "kind of the rows, or packets"},
+		{Name: "segment", Kind: BigInt, Doc: "number of a packet file"},
+		{Name: "files", Kind: Text, Size: 255, Doc: "writer, lane and numbers of row files"},
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "from when on conversations were asked for"},
+		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "and until when"},
+		{Name: "predicate", Kind: Text, Size: 4096, NotNull: true, Doc: "the condition they met"},
+		{Name: "account", Kind: Text, Size: 64, NotNull: true, Doc: "who pinned them"},
+		{Name: "pinned_at", Kind: Timestamp, NotNull: true, Doc: "when"},
 	}}
 
 // OpsQueryLog is the last statements of the server.

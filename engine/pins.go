@@ -1,0 +1,267 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/wiresql/wiresql/engine/pushdown"
+	"github.com/wiresql/wiresql/functions"
+	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// CALL pin(case, condition, from, to) keeps what holds some conversations' rows
+// and packets from being evicted, CALL unpin(case) no longer. These are all the
+// procedures there are.
+
+// maxPinned bounds the conversations of one call.
+const maxPinned = 1_000_000
+
+// call runs a procedure.
+func (e *Engine) call(ctx *sql.Context, c *sqlparser.CallProc, params Parameters) error {
+	schema := c.Name.Qualifier.String()
+	if schema == "" {
+		schema = ctx.GetCurrentDatabase()
+	}
+	name := strings.ToLower(c.Name.Name.String())
+	takes := tables.Procedures[name] // package metadata refuses all others
+	if !e.mayPin(ctx) {
+		client := ctx.Session.Client()
+		return functions.Errorf(1370, "execute command denied to user '%s'@'%s' for routine '%s.%s'", client.User, client.Address, schema, name)
+	}
+	if len(c.Params) != takes {
+		return functions.Errorf(1318, "Incorrect number of arguments for PROCEDURE %s.%s; expected %d, got %d", schema, name, takes, len(c.Params))
+	}
+	args := make([]string, takes)
+	for i, x := range c.Params {
+		t, v, err := e.valueOf(ctx, x, params)
+		if err != nil {
+			return err
+		}
+		if v == nil {
+			return functions.Errorf(1210, "Incorrect arguments to %s: argument %d is NULL", name, i+1)
+		}
+		cell, err := t.SQL(ctx, nil, v)
+		if err != nil {
+			return err
+		}
+		args[i] = cell.ToString()
+	}
+	if args[0] == "" || len(args[0]) > tables.MaxName {
+		return userError("the name of a case has 1 to %d characters", tables.MaxName)
+	}
+	if name == "unpin" {
+		return e.unpin(args[0])
+	}
+	return e.pin(ctx, args[0], args[1], args[2], args[3])
+}
+
+// mayPin tells whether the session's account has the right to.
+func (e *Engine) mayPin(ctx *sql.Context) bool {
+	db := e.sql.Analyzer.Catalog.MySQLDb
+	return !db.Enabled() || db.UserActivePrivilegeSet(ctx).Database(tables.Ops).Has(sql.PrivilegeType_Execute)
+}
+
+func (e *Engine) unpin(name string) error {
+	return e.archive.ChangePins(func(pins []archive.Pin) ([]archive.Pin, error) {
+		left := slices.DeleteFunc(slices.Clone(pins), func(p archive.Pin) bool { return p.Case == name })
+		if len(left) == len(pins) {
+			return nil, userError("nothing is pinned for case '%s': see ops.pins", name)
+		}
+		return left, nil
+	})
+}
+
+func (e *Engine) pin(ctx *sql.Context, name, condition, from, to string) error {
+	// One expression it has to be, and no more.
+	text := "SELECT conn_id, UNIX_TIMESTAMP(ts), UNIX_TIMESTAMP(ts_end), UNIX_TIMESTAMP(" + functions.Quote(from) + "), UNIX_TIMESTAMP(" + functions.Quote(to) + ") FROM connections c WHERE "
+	st, err := pushdown.Parse("SELECT 1 FROM connections c WHERE (" + condition + ")")
+	if err != nil {
+		return err
+	}
+	s, ok := st.AST.(*sqlparser.Select)
+	if !ok || s.Where == nil || s.GroupBy != nil || s.Having != nil || s.Limit != nil || s.OrderBy != nil || s.With != nil {
+		return userError("the condition of a pin is one expression over connections c, as behind WHERE")
+	}
+	text += "(" + condition + "\n) AND overlaps(ts, ts_end, " + functions.Quote(from) + ", " + functions.Quote(to) + ")"
+	w, err := e.conversations(ctx, text)
+	if err != nil {
+		return err
+	}
+	if len(w.ids) == 0 {
+		warn(ctx, []string{"no conversation matches: nothing is pinned"})
+		return nil
+	}
+	pin := archive.Pin{Case: name, Condition: condition, From: w.from, To: w.to, Account: ctx.Session.Client().User, PinnedAt: tables.Time(time.Now().UnixMicro())}
+	catalog, err := e.archive.Catalog()
+	if err != nil {
+		return err
+	}
+	if err := w.findRows(ctx, catalog, &pin); err != nil {
+		return err
+	}
+	if err := e.archive.ChangePins(func(pins []archive.Pin) ([]archive.Pin, error) { return append(pins, pin), nil }); err != nil {
+		return err
+	}
+	// From here on nothing of it goes; before, something may have.
+	e.archive.Refresh()
+	if catalog, err = e.archive.Catalog(); err != nil {
+		return err
+	}
+	gone := 0
+	for _, n := range pin.Segments {
+		if info, ok := catalog.Segment(n); !ok || info.State != archive.StateAvailable {
+			gone++
+		}
+	}
+	if gone > 0 {
+		warn(ctx, []string{fmt.Sprintf("of %d packet files of these conversations %d are gone already: see ops.segments", len(pin.Segments), gone)})
+	}
+	return nil
+}
+
+// wanted are the conversations that are to be pinned.
+type wanted struct {
+	ids         map[tables.ID]bool
+	first, last tables.Time // of their rows
+	from, to    tables.Time // that were asked for
+}
+
+// conversations runs the query of a pin with the rights of the session.
+func (e *Engine) conversations(ctx *sql.Context, text string) (*wanted, error) {
+	schema, iter, handled, err := e.Answer(ctx, text, nil)
+	if err != nil {
+		return nil, err
+	}
+	if !handled {
+		return nil, userError("the condition of a pin is one expression over connections c, as behind WHERE")
+	}
+	rows := &Rows{Schema: schema, ctx: ctx, iter: iter, cancel: func() {}}
+	defer rows.Close()
+	w := &wanted{ids: map[tables.ID]bool{}, first: pushdown.MaxTime, last: pushdown.MinTime}
+	for {
+		row, err := rows.Text()
+		if errors.Is(err, io.EOF) {
+			return w, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		id, err := tables.ParseID(string(row[0]))
+		if err != nil {
+			return nil, err
+		}
+		if w.ids[id] = true; len(w.ids) > maxPinned {
+			return nil, userError("more than %d conversations match: narrow the condition or the time", maxPinned)
+		}
+		var at [4]tables.Time
+		for i := range at {
+			seconds, err := strconv.ParseFloat(string(row[i+1]), 64)
+			if err != nil {
+				return nil, userError("from and to of a pin are times: '2026-06-12 10:00'")
+			}
+			at[i] = tables.Time(math.Round(seconds * 1e6))
+		}
+		w.first, w.last = min(w.first, at[0]-1e6), max(w.last, at[1]+1e6)
+		w.from, w.to = at[2], at[3]
+	}
+}
+
+// findRows finds the row files and segments that have something of them.
+func (w *wanted) findRows(ctx context.Context, c *archive.Catalog, pin *archive.Pin) error {
+	segments := map[uint32]bool{}
+	add := func(list []int32) {
+		for _, n := range list {
+			segments[uint32(n)] = true
+		}
+	}
+	for _, family := range []archive.Family{archive.Flows, archive.Connections, archive.Exports, archive.DNS} {
+		for _, f := range c.Files(family) {
+			if err := ctx.Err(); err != nil {
+				return context.Cause(ctx)
+			}
+			if f.MinTS > w.last || f.MaxTS < w.first {
+				continue
+			}
+			found := false
+			var err error
+			switch family {
+			case archive.Flows:
+				err = readFile(f.File, func(r *tables.Flow) {
+					if w.ids[r.ConnID] {
+						found = true
+						add(r.Segments)
+					}
+				}, "conn_id", "segments")
+			case archive.Connections:
+				err = readFile(f.File, func(r *tables.Connection) {
+					if w.ids[r.ConnID] {
+						found = true
+						add(r.Segments)
+					}
+				}, "conn_id", "segments")
+			case archive.Exports:
+				err = readFile(f.File, func(r *tables.Export) { found = found || r.ConnID.Set && w.ids[r.ConnID.V] }, "conn_id")
+			default:
+				err = readFile(f.File, func(r *tables.DNS) { found = found || w.ids[r.ConnID] }, "conn_id")
+			}
+			if err != nil {
+				return err
+			}
+			if found {
+				pin.Ranges = append(pin.Ranges, archive.RowsOf(&f))
+			}
+		}
+	}
+	for n := range segments {
+		pin.Segments = append(pin.Segments, n)
+	}
+	slices.Sort(pin.Segments)
+	return nil
+}
+
+// pinsFeed is a row for each packet file and each range of row files.
+func pinsFeed(pins []archive.Pin) feed {
+	type row struct {
+		pin     *archive.Pin
+		family  string
+		segment tables.Opt[int64]
+		files   string
+	}
+	var list []row
+	for i := range pins {
+		p := &pins[i]
+		for _, n := range p.Segments {
+			list = append(list, row{p, "packets", tables.Some(int64(n)), ""})
+		}
+		for _, r := range p.Ranges {
+			list = append(list, row{p, string(r.Family), tables.Opt[int64]{}, fmt.Sprintf("%s-%s %d to %d", r.Writer, r.Lane, r.First, r.Last)})
+		}
+	}
+	return &listFeed{
+		cols: columnsOf(tables.OpsPins),
+		rows: len(list),
+		write: func(i int, to func(int) *vectorWriter, at int) {
+			r := &list[i]
+			to(0).setText(at, r.pin.Case)
+			to(1).setText(at, r.family)
+			putOpt(to(2), at, r.segment)
+			to(3).setTextOrNull(at, r.files)
+			put(to(4), at, int64(r.pin.From))
+			put(to(5), at, int64(r.pin.To))
+			to(6).setText(at, r.pin.Condition)
+			to(7).setText(at, r.pin.Account)
+			put(to(8), at, int64(r.pin.PinnedAt))
+		},
+	}
+}
