@@ -133,7 +133,7 @@ var (
 		tables.DNSRelation:    dnsView,
 		tables.OpsImports:     {family: "imports", row: reflect.TypeFor[tables.Import](), exprs: map[string]string{"flow_rows": "{rows}"}},
 		tables.OpsCoverage:    {family: "coverage", row: reflect.TypeFor[tables.Coverage]()},
-		tables.OpsEvictions:   {family: "evictions", row: reflect.TypeFor[tables.Eviction](), exprs: map[string]string{"row_count": "{rows}"}},
+		tables.OpsEvictions:   {family: "evictions", row: reflect.TypeFor[tables.Eviction](), exprs: map[string]string{"row_count": "{rows}", "segment": "{segment}::BIGINT"}},
 		tables.OpsExporters:   exportersView,
 		tables.OpsSockets:     socketsView,
 		tables.OpsCaptureLoss: captureLossView,
