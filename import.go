@@ -108,6 +108,9 @@ func (p *program) importFiles(ctx context.Context, a *archive.Archive, cfg captu
 		case f.State == capture.FileKnown:
 			fmt.Fprintf(p.stdout, "%s: %s\n", f.Path, f.State)
 		}
+		if f.Untimed > 0 {
+			fmt.Fprintf(p.stdout, "%s: %d of %d packets have no time of their own but that of their neighbours\n", f.Path, f.Untimed, f.Packets)
+		}
 		if f.NotDecoded != "" {
 			fmt.Fprintf(p.stderr, "%s: %s\n", f.Path, f.NotDecoded)
 		}

@@ -459,7 +459,8 @@ func (im *importer) file(s *source) error {
 	}
 	missed := cover.allMissed()
 	f.row.Undecoded, f.row.NotDecoded = tables.Some(missed.total()), missed.text(st.Packets)
-	f.report.NotDecoded = f.row.NotDecoded
+	f.row.Untimed = tables.Some(st.Untimed)
+	f.report.NotDecoded, f.report.Untimed = f.row.NotDecoded, st.Untimed
 	if damage != nil {
 		f.row.State, f.row.Damage, f.row.DamageOffset = tables.ImportDamaged, damage.Reason, tables.Some(damage.Offset)
 		f.report.State, f.report.Err = FileDamaged, damage

@@ -35,7 +35,9 @@ type FileReport struct {
 	Packets int64
 	// NotDecoded says which packets can't be told to hold no IP, empty when all can.
 	NotDecoded string
-	Err        error // *pcap.DamageError when damaged, also when known before; why when refused
+	// Untimed packets have the time of their neighbours.
+	Untimed int64
+	Err     error // *pcap.DamageError when damaged, also when known before; why when refused
 }
 
 // Report sums up an Import.

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -8,22 +9,21 @@ import (
 	"testing"
 
 	"github.com/wiresql/wiresql/tables"
-	"github.com/wiresql/wiresql/tables/archive/pcap"
 )
 
-// payloads are the UDP payloads of a capture.
+// payloads are the export datagrams of a capture.
 func payloads(t *testing.T, path string) (list [][]byte) {
 	t.Helper()
-	r, err := pcap.Open(path)
+	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	var rec pcap.Record
-	for r.Next(&rec) == nil {
-		var h tables.Header
-		tables.Decode(rec.Link, rec.Data, rec.Length, &h)
-		list = append(list, append([]byte(nil), rec.Data[h.PayloadOffset:h.PayloadOffset+h.PayloadLength]...))
+	got, err := readPcap(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range got {
+		list = append(list, r.data)
 	}
 	return list
 }

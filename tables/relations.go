@@ -372,6 +372,7 @@ var OpsImports = &Relation{Schema: Ops, Name: "imports",
 		{Name: "damage", Kind: Text, Size: 1024, Doc: "what is wrong there"},
 		{Name: "undecoded", Kind: BigInt, Unit: "packets", Doc: "packets in which IP may be that was not found: of a link type, EtherType or protocol that is not decoded, or encrypted below IP; NULL in files of before it was counted"},
 		{Name: "not_decoded", Kind: Text, Size: 1024, Doc: "which those are; NULL when all packets were decoded"},
+		{Name: "untimed", Kind: BigInt, Unit: "packets", Doc: "packets without a time in the file (pcapng's simple packet blocks), which have that of the packet before them, at its start of the first that has one; NULL in files of before it was counted"},
 		{Name: "imported_at", Kind: Timestamp, NotNull: true, Doc: "when"},
 	}}
 

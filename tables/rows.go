@@ -238,6 +238,7 @@ type Import struct {
 	HeadID     string     `col:"head_id"`
 	Undecoded  Opt[int64] `col:"undecoded"`   // packets in which IP may be that was not found
 	NotDecoded string     `col:"not_decoded"` // which, in words
+	Untimed    Opt[int64] `col:"untimed"`     // packets with the time of their neighbours
 }
 
 // Segment is a row of the family segments: one packet file, ours or in place.

@@ -113,16 +113,19 @@ func (i *Interface) nanoseconds(ticks uint64) int64 {
 // format, byte order, link types and time resolutions of each section. It
 // rests in segments.layout as
 //
-//	version 1, format (0 pcap, 1 pcapng), sections
+//	version, format (0 pcap, 1 pcapng), sections
 //	per section:   start (delta to the one before), flags (1: big-endian),
 //	               size of a record header (pcap), interfaces
 //	per interface: link type, snaplen, resolution, time offset (zigzag),
 //	               length of its name, its name
+//	version 2 only, once: how many times of packets without one, and of each
+//	               from which offset on (delta) and when (zigzag delta, ns)
 //
 // all unsigned varints but the name.
 type Layout struct {
 	ng       bool
 	sections []*section
+	untimed  []untimed // by offset
 }
 
 // Format is "pcap" or "pcapng".
@@ -175,6 +178,9 @@ func (l *Layout) Record(offset int64, b []byte, rec *Record) (need int, bad stri
 		bad = "a block that is no packet"
 	}
 	rec.Offset = offset
+	if rec.Untimed {
+		rec.TS = l.untimedTime(offset)
+	}
 	return need, bad
 }
 
@@ -185,6 +191,9 @@ func (l *Layout) Encode() []byte {
 		format = 1
 	}
 	b := []byte{1, format}
+	if len(l.untimed) > 0 {
+		b[0] = 2
+	}
 	b = binary.AppendUvarint(b, uint64(len(l.sections)))
 	var last int64
 	for _, s := range l.sections {
@@ -205,7 +214,7 @@ func (l *Layout) Encode() []byte {
 			b = append(b, i.Name...)
 		}
 	}
-	return b
+	return l.appendUntimed(b)
 }
 
 var errLayout = errors.New("capture layout is damaged")
@@ -213,8 +222,9 @@ var errLayout = errors.New("capture layout is damaged")
 // DecodeLayout reads the stored form.
 func DecodeLayout(b []byte) (*Layout, error) {
 	d := varints{b: b}
-	if v := d.byte(); d.bad || v != 1 {
-		return nil, fmt.Errorf("capture layout version %d", v)
+	version := d.byte()
+	if d.bad || version != 1 && version != 2 {
+		return nil, fmt.Errorf("capture layout version %d", version)
 	}
 	l := &Layout{}
 	switch d.byte() {
@@ -254,6 +264,9 @@ func DecodeLayout(b []byte) (*Layout, error) {
 			s.prepare(n)
 		}
 		l.sections = append(l.sections, s)
+	}
+	if version == 2 {
+		l.untimed = d.untimed()
 	}
 	if d.bad || len(d.b) > 0 {
 		return nil, errLayout

@@ -82,7 +82,7 @@ func (s *section) pcapRecord(b []byte, rec *Record) (size, need int, bad string)
 	} else {
 		ts += int64(frac) * 1000
 	}
-	rec.TS = min(ts, maxTime)
+	rec.TS, rec.Untimed = min(ts, maxTime), false
 	rec.Length = int(length)
 	rec.Interface, rec.InterfaceName = s.first, ""
 	rec.Link, rec.Nano = i.Link, i.Resol == 9

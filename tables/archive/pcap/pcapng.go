@@ -88,8 +88,8 @@ func (s *section) ngRecord(b []byte, rec *Record) (size, need int, bad string) {
 	if length > maxLength {
 		return 0, 0, fmt.Sprintf("packet length %d is absurd", length)
 	}
-	rec.TS = 0
-	if kind != blockSimple {
+	rec.TS, rec.Untimed = 0, kind == blockSimple // see untimed.go
+	if !rec.Untimed {
 		rec.TS = i.nanoseconds(ticks)
 	}
 	rec.Length = int(length)

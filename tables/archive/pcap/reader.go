@@ -46,8 +46,10 @@ type Record struct {
 	// decompressed file.
 	Offset int64
 	// TS is the time of capture, nanoseconds since 1970. A pcapng Simple
-	// Packet Block has no time; it gets 0.
-	TS int64
+	// Packet Block has none: it is Untimed and gets that of the packet before it
+	// in the file, at the file's start that of the first that has one, or 0.
+	TS      int64
+	Untimed bool
 	// Length is the packet's length on the wire as the file says; a damaged
 	// or odd writer may say less than it captured.
 	Length int
@@ -79,6 +81,7 @@ type Stats struct {
 	Bytes    int64 // sum of the lengths on the wire
 	Cut      int64 // packets captured shorter than they were
 	Overlong int64 // packets captured longer than they say they were
+	Untimed  int64 // packets without a time of their own
 	// First and Last are the smallest and largest time, nanoseconds.
 	First, Last int64
 }
@@ -99,6 +102,8 @@ type Reader struct {
 	layout     Layout
 	sec        *section // the one being read
 	stats      Stats
+	timed      bool  // time is known:
+	time       int64 // of the last packet with one
 	err        error // sticky
 }
 
@@ -246,6 +251,9 @@ func (r *Reader) Next(rec *Record) error {
 		return r.err
 	}
 	for {
+		if r.ng && !r.timed {
+			r.lookAhead()
+		}
 		off := r.Offset()
 		b := r.in.buf[r.in.r:r.in.w]
 		size, need, bad := r.sec.record(b, rec)
@@ -293,6 +301,12 @@ func (r *Reader) count(rec *Record, off int64, size int) {
 	r.in.r += size
 	rec.Offset = off
 	s := &r.stats
+	if rec.Untimed {
+		s.Untimed++
+		rec.TS = r.layout.untimedAt(off, r.time)
+	} else {
+		r.timed, r.time = true, rec.TS
+	}
 	if s.Packets == 0 {
 		s.First, s.Last = rec.TS, rec.TS
 	} else if rec.TS < s.First {

@@ -88,7 +88,7 @@ func TestOlderStack(t *testing.T) {
 	olderStack(t, "names", rowsOf[tables.Name]())
 	imports := rowsOf[tables.Import]() // without columns that came later
 	for i := range imports {
-		imports[i].HeadID, imports[i].Undecoded, imports[i].NotDecoded = "", tables.Opt[int64]{}, ""
+		imports[i].HeadID, imports[i].Undecoded, imports[i].NotDecoded, imports[i].Untimed = "", tables.Opt[int64]{}, "", tables.Opt[int64]{}
 	}
 	olderStack(t, "imports", imports)
 	segments := rowsOf[tables.Segment]()
