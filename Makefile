@@ -11,6 +11,7 @@
 # make bench      side-by-side benchmarks (BENCHDIR needs about 15 GB, ten minutes)
 # make bench-sql  those of SQL, beside DuckDB, MariaDB and BEFORE (about 15 GB, half an hour)
 # make bench-collector   those of the collector (about 2 GB, ten minutes)
+# make bench-capture     those of capturing, as root, beside tcpdump and netsniff-ng (1 GB, three minutes)
 
 SHELL := /bin/bash
 GO ?= go
@@ -26,10 +27,10 @@ BEFORE ?= 92955ab
 PACKAGES := tshark tcpdump tcpreplay ethtool iproute2 mariadb-client mariadb-server nfdump softflowd python3-pymysql python3-mysqldb python3-sqlalchemy python3-pyodbc \
 	odbc-mariadb unixodbc libmariadb-dev libmariadb-java
 
-.PHONY: help build demo check test deps unit race fuzz random vet lint docs bench bench-sql bench-collector
+.PHONY: help build demo check test deps unit race fuzz random vet lint docs bench bench-sql bench-collector bench-capture
 
 help:
-	@sed -n 's/^# //p' Makefile | head -13
+	@sed -n 's/^# //p' Makefile | head -14
 
 build:
 	$(GO) build -o wiresql .
@@ -97,3 +98,6 @@ $(BENCHDIR)/wiresql-$(BEFORE):
 
 bench-collector: build
 	$(GO) run ./testdata/bench -collector -dir $(BENCHDIR) -wiresql ./wiresql
+
+bench-capture: build
+	$(GO) run ./testdata/bench -capture -dir $(BENCHDIR) -wiresql ./wiresql

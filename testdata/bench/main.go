@@ -50,6 +50,7 @@ func main() {
 	flag.Float64Var(&b.keepRate, "rate", 200_000, "with -collector: flows a second beside compaction")
 	flag.DurationVar(&b.keepFor, "keep", 10*time.Minute, "with -collector: for so long")
 	collector := flag.Bool("collector", false, "measure the collector instead: testdata/bench/collect.go")
+	captured := flag.Bool("capture", false, "measure capturing from interfaces instead, as root: testdata/bench/capture_linux.go")
 	sql := &sqls{}
 	of := flag.Bool("sql", false, "measure SQL instead: testdata/bench/sql.go")
 	flag.StringVar(&sql.before, "before", "", "with -sql: binary of the commit to compare with")
@@ -65,6 +66,12 @@ func main() {
 	}
 	if *of {
 		run = func(only string) error { return b.sql(only, sql) }
+	}
+	if *captured {
+		if err := b.capture(); err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
 	err := run(*only)
 	text := b.table()

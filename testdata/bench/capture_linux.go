@@ -1,0 +1,308 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// capture measures capturing beside tcpdump and netsniff-ng: on a pair of
+// interfaces in a network namespace of its own, what one sends the other
+// receives. Each recorder runs alone, over the same packets at the same rates.
+func (b *bench) capture() error {
+	const inside = "BENCH_NETWORK"
+	if os.Getenv(inside) == "" {
+		if os.Getuid() != 0 {
+			return errors.New("interfaces are made by root")
+		}
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		cmd := exec.Command(self, os.Args[1:]...)
+		cmd.Env = append(os.Environ(), inside+"=1")
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+		return cmd.Run()
+	}
+	script := `for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 1 > $f; done
+		ip link set lo up; ip link add left type veth peer name right; ip link set left up; ip link set right up; sleep 1`
+	if out, err := exec.Command("sh", "-ec", script).CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+		return err
+	}
+	frames := mixedFrames(20_000)
+	const most = 600_000 // packets at a rate: what recorders write fits a small disk
+	fmt.Println("| packets/s sent | recorder | dropped | CPU a packet, µs (user + system) | to tcpdump |")
+	fmt.Println("|---|---|---|---|---|")
+	for _, rate := range []int{50_000, 100_000, 200_000, 400_000} {
+		reference := 0.0
+		for _, r := range b.recorders() {
+			long := min(5*time.Second, time.Duration(float64(most)/float64(rate)*1e9))
+			dropped, sent, cost, err := b.record(r, frames, rate, long)
+			if err != nil {
+				log.Printf("%s: %v", r.name, err)
+				continue
+			}
+			if r.name == "tcpdump -w" {
+				reference = cost
+			}
+			fmt.Printf("| %d | %s | %d | %.2f | %.2f |\n", int(float64(sent)/long.Seconds()), r.name, dropped, cost, cost/reference)
+		}
+	}
+	return b.soon(frames)
+}
+
+type recorder struct {
+	name    string
+	command []string
+	ready   string
+	dropped func(said string, dir string) (int64, error)
+}
+
+func (b *bench) recorders() []recorder {
+	dir := filepath.Join(b.dir, "captured")
+	number := func(pattern string) func(string, string) (int64, error) {
+		re := regexp.MustCompile(pattern)
+		return func(said, _ string) (int64, error) {
+			m := re.FindStringSubmatch(said)
+			if m == nil {
+				return 0, fmt.Errorf("it does not say what it dropped: %s", said)
+			}
+			return strconv.ParseInt(m[1], 10, 64)
+		}
+	}
+	return []recorder{
+		{"tcpdump -w", []string{"tcpdump", "-i", "left", "-B", "65536", "-Z", "root", "-w", filepath.Join(dir, "tcpdump.pcap")}, "listening",
+			number(`(\d+) packets? dropped by kernel`)},
+		{"netsniff-ng", []string{"netsniff-ng", "--in", "left", "--out", filepath.Join(dir, "netsniff.pcap"), "--silent", "--ring-size", "64MiB"}, "",
+			number(`\s(\d+)\s+packets? (?:drop|failed filter \(out)`)},
+		{"wiresql", []string{b.wiresql, "record", "--data", filepath.Join(dir, "archive"), "--netflow=", "--sflow=", "--capture", "left", "--packets-share", "0", "--disk-free", "0"},
+			"recording packets", func(_, dir string) (int64, error) {
+				out, err := exec.Command(b.wiresql, "query", "--data", filepath.Join(dir, "archive"), "--format", "csv", "SELECT COALESCE(SUM(drops), 0) FROM ops.coverage").Output()
+				if err != nil {
+					return 0, err
+				}
+				lines := strings.Fields(string(out))
+				return strconv.ParseInt(lines[len(lines)-1], 10, 64)
+			}},
+	}
+}
+
+// record runs a recorder while frames are sent, and returns what it lost and
+// the µs of CPU it took for each packet.
+func (b *bench) record(r recorder, frames [][]byte, rate int, long time.Duration) (dropped, sent int64, cost float64, err error) {
+	dir := filepath.Join(b.dir, "captured")
+	if err := os.RemoveAll(dir); err != nil {
+		return 0, 0, 0, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return 0, 0, 0, err
+	}
+	defer os.RemoveAll(dir)
+	var said bytes.Buffer
+	cmd := exec.Command(r.command[0], r.command[1:]...)
+	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return 0, 0, 0, err
+	}
+	time.Sleep(2 * time.Second)
+	before, err := consumed(cmd.Process.Pid)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	if sent, err = transmit("right", frames, rate, long); err != nil {
+		return 0, 0, 0, err
+	}
+	time.Sleep(2 * time.Second)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		return 0, 0, 0, err
+	}
+	if err := cmd.Wait(); err != nil {
+		return 0, 0, 0, fmt.Errorf("%w: %s", err, said.String())
+	}
+	u := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	cost = float64(time.Duration(u.Utime.Nano()+u.Stime.Nano())-before) / 1000 / float64(sent)
+	dropped, err = r.dropped(said.String(), dir)
+	return dropped, sent, cost, err
+}
+
+// consumed is the CPU time a process took so far.
+func consumed(pid int) (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	user, err := strconv.Atoi(fields[11])
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond, err
+}
+
+// soon measures how long it takes until SQL finds a packet that is sent beside
+// others.
+func (b *bench) soon(frames [][]byte) error {
+	dir := filepath.Join(b.dir, "captured")
+	defer os.RemoveAll(dir)
+	up := exec.Command(b.wiresql, "up", "--data", dir, "--netflow=", "--sflow=", "--capture", "left", "--listen", "127.0.0.1:33061", "--packets-share", "0", "--disk-free", "0")
+	up.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if err := up.Start(); err != nil {
+		return err
+	}
+	defer func() {
+		_ = up.Process.Signal(os.Interrupt)
+		_ = up.Wait()
+	}()
+	ask := func(statement string) string {
+		password, _ := os.ReadFile(filepath.Join(dir, "serve", "password"))
+		cmd := exec.Command("mariadb", "--no-defaults", "--ssl", "--skip-ssl-verify-server-cert", "-h", "127.0.0.1", "-P", "33061", "-u", "wiresql",
+			"-N", "-B", "wiresql", "-e", statement)
+		cmd.Env = append(os.Environ(), "MYSQL_PWD="+strings.TrimSpace(string(password)))
+		out, _ := cmd.Output()
+		return strings.TrimSpace(string(out))
+	}
+	for began := time.Now(); ask("SELECT 1") != "1"; time.Sleep(100 * time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			return errors.New("the server does not answer")
+		}
+	}
+	var took []time.Duration
+	for n := range 100 {
+		if n%2 == 1 { // beside much, and alone
+			if _, err := transmit("right", frames, 20_000, 300*time.Millisecond); err != nil {
+				return err
+			}
+		}
+		marked := slices.Clone(frames[0])
+		port := uint16(50_000 + n)
+		binary.BigEndian.PutUint16(marked[34:], port)
+		if _, err := transmit("right", [][]byte{marked}, 1, 0); err != nil {
+			return err
+		}
+		sent := time.Now()
+		for ask(fmt.Sprintf("SELECT COUNT(*) FROM packets WHERE src_port = %d AND ts > NOW() - INTERVAL 1 MINUTE", port)) == "0" {
+			if time.Since(sent) > 30*time.Second {
+				return errors.New("a packet is not found in 30 seconds")
+			}
+		}
+		took = append(took, time.Since(sent))
+	}
+	slices.Sort(took)
+	fmt.Printf("\nA packet is found by SQL after %v (median of %d), %v (99 of 100), %v at most.\n", took[50].Round(time.Millisecond), len(took),
+		took[98].Round(time.Millisecond), took[99].Round(time.Millisecond))
+	return nil
+}
+
+// mixedFrames are TCP and UDP packets of 1,000 conversations, of 620 bytes on average.
+func mixedFrames(n int) [][]byte {
+	out := make([][]byte, n)
+	for i := range out {
+		size := []int{64, 64, 576, 1460, 940}[i%5]
+		conversation := uint32(i*7919) % 1000
+		proto, header := byte(6), 20
+		if conversation%4 == 0 {
+			proto, header = 17, 8
+		}
+		b := make([]byte, 14+20+header+size-54)
+		copy(b, []byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45})
+		binary.BigEndian.PutUint16(b[16:], uint16(len(b)-14))
+		b[22], b[23] = 64, proto
+		binary.BigEndian.PutUint32(b[26:], 0x0a000000+conversation)
+		binary.BigEndian.PutUint32(b[30:], 0x0a640000+conversation%50)
+		binary.BigEndian.PutUint16(b[34:], uint16(20_000+conversation))
+		binary.BigEndian.PutUint16(b[36:], 443)
+		if proto == 6 {
+			binary.BigEndian.PutUint32(b[38:], uint32(i*1460))
+			b[46], b[47] = 0x50, 0x10
+		} else {
+			binary.BigEndian.PutUint16(b[38:], uint16(len(b)-34))
+		}
+		out[i] = b
+	}
+	return out
+}
+
+// mmsghdr is what sendmmsg takes.
+type mmsghdr struct {
+	unix.Msghdr
+	n uint32
+	_ uint32
+}
+
+// transmit sends frames in turn at a rate for some time, or each of them once.
+func transmit(iface string, frames [][]byte, rate int, long time.Duration) (sent int64, err error) {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	index, err := os.ReadFile("/proc/net/dev")
+	if err != nil || !bytes.Contains(index, []byte(iface)) {
+		return 0, fmt.Errorf("no interface %s", iface)
+	}
+	links, err := exec.Command("ip", "-j", "link", "show", iface).Output()
+	if err != nil {
+		return 0, err
+	}
+	var described []struct{ Ifindex int }
+	if err := json.Unmarshal(links, &described); err != nil {
+		return 0, err
+	}
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: described[0].Ifindex}); err != nil {
+		return 0, err
+	}
+	const batch = 64
+	var vectors [batch]unix.Iovec
+	var messages [batch]mmsghdr
+	most := int64(len(frames))
+	if long > 0 {
+		most = int64(float64(rate) * long.Seconds())
+	}
+	for began := time.Now(); sent < most; {
+		due := int64(time.Since(began).Seconds()*float64(rate)) + 1
+		if long == 0 {
+			due = most
+		}
+		n := int(min(batch, due-sent, most-sent))
+		if n <= 0 {
+			time.Sleep(100 * time.Microsecond)
+			continue
+		}
+		for i := range n {
+			f := frames[(sent+int64(i))%int64(len(frames))]
+			vectors[i].Base = &f[0]
+			vectors[i].SetLen(len(f))
+			messages[i].Iov, messages[i].Iovlen = &vectors[i], 1
+		}
+		done, _, e := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&messages[0])), uintptr(n), 0, 0, 0)
+		if e != 0 && e != unix.ENOBUFS {
+			return sent, e
+		}
+		sent += int64(done)
+		if long > 0 && time.Since(began) > 2*long {
+			break // it can't be sent so fast
+		}
+	}
+	return sent, nil
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package main
+
+import "errors"
+
+func (b *bench) capture() error { return errors.New("interfaces are captured on Linux") }
