@@ -9,6 +9,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/wiresql/wiresql/functions"
 )
 
 // SET @since = (SELECT MIN(ts) FROM …): variables that take a value of the
@@ -126,6 +128,33 @@ func literalOf(ctx *sql.Context, t sql.Type, v any) (sqlparser.Expr, error) {
 		return sqlparser.NewDecimalLiteral(text), nil
 	}
 	return sqlparser.NewStrLiteral(text), nil
+}
+
+// into gives the columns of the only row to variables (MySQL manual 15.2.13.1).
+func (e *Engine) into(ctx *sql.Context, names []string, schema sql.Schema, rows sql.RowIter) (err error) {
+	defer func() {
+		if e := rows.Close(ctx); err == nil {
+			err = e
+		}
+	}()
+	row, err := rows.Next(ctx)
+	if errors.Is(err, io.EOF) {
+		ctx.Session.Warn(&sql.Warning{Level: "Warning", Code: 1329, Message: "No data - zero rows fetched, selected, or processed"})
+		return nil
+	}
+	for i := 0; err == nil && i < len(names); i++ {
+		err = e.assignValue(ctx, names[i], schema[i].Type, row[i])
+	}
+	if err != nil {
+		return err
+	}
+	if _, err = rows.Next(ctx); err == nil {
+		return functions.Errorf(1172, "Result consisted of more than one row")
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return err
 }
 
 // assignValue gives a variable one of the types it can have (MySQL manual 11.4):

@@ -152,11 +152,17 @@ func (e *Engine) answer(ctx *sql.Context, text string, params Parameters) (schem
 		}
 		return nil, nil, true, functions.Errorf(1210, "Incorrect arguments to EXECUTE")
 	}
+	if n := len(st.Into); n > 0 && n != len(s.plan.Columns) {
+		return nil, nil, true, functions.Errorf(1222, "The used SELECT statements have a different number of columns")
+	}
 	out, _, err := e.execute(ctx, s)
 	if err != nil {
 		return nil, nil, true, err
 	}
-	return schemaOf(s.plan.Columns), out, true, nil
+	if schema = schemaOf(s.plan.Columns); st.Into != nil {
+		return nil, nil, true, e.into(ctx, st.Into, schema, out)
+	}
+	return schema, out, true, nil
 }
 
 // asksForWarnings tells whether a statement is about those of the one before,
@@ -196,7 +202,7 @@ func (e *Engine) Prepare(ctx *sql.Context, text string) (schema sql.Schema, hand
 		return nil, false, nil
 	}
 	s, err := e.compileFor(ctx, st, nil, true)
-	if err != nil {
+	if err != nil || st.Into != nil {
 		return nil, true, err
 	}
 	return schemaOf(s.plan.Columns), true, nil

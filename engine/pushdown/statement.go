@@ -57,6 +57,9 @@ func (c *compiler) selection(sel *sqlparser.Select) (*block, error) {
 	if sel.SQLCalcFoundRows {
 		return nil, refuse(nil, "SQL_CALC_FOUND_ROWS counts rows that are not read: ask for COUNT(*)")
 	}
+	if sel.Into != nil && sel.Into.Type == sqlparser.IntoVariables {
+		return nil, mistake(3954, "Misplaced INTO clause, INTO is not allowed inside subqueries, and must be placed at end of UNION clauses.")
+	}
 	if sel.Into != nil {
 		return nil, mistake(1290, "wiresql answers questions only: INTO is refused")
 	}

@@ -46,6 +46,9 @@ func Split(text string) (statements []string) {
 type Statement struct {
 	// AST is the statement with its SELECTs numbered by comments.
 	AST sqlparser.Statement
+	// Into names the variables, in lower case, that the columns of the only row
+	// are given to; nil when rows are answered.
+	Into []string
 	// titles are the texts of the fields of each SELECT.
 	titles [][]string
 	// before is the operator before a SELECT that begins the right side of it.
@@ -78,7 +81,35 @@ func Parse(text string) (*Statement, error) {
 		return nil, syntaxError("%s", parseMessage(err, text))
 	}
 	s.AST = ast
+	if err := s.takeInto(); err != nil {
+		return nil, err
+	}
 	return s, s.usage
+}
+
+// takeInto takes INTO @a, @b off a query.
+func (s *Statement) takeInto() error {
+	var into **sqlparser.SelectInto
+	switch q := s.AST.(type) {
+	case *sqlparser.Select:
+		into = &q.Into
+	case *sqlparser.Union:
+		into = &q.Into
+		if last, ok := q.Right.(*sqlparser.Select); ok && q.Into == nil {
+			into = &last.Into
+		}
+	}
+	if into == nil || *into == nil || (*into).Type != sqlparser.IntoVariables {
+		return nil
+	}
+	for _, v := range (*into).VarList {
+		if v.Scope != sqlparser.VariableScope {
+			return mistake(1327, "Undeclared variable: %s", v.Name.String())
+		}
+		s.Into = append(s.Into, v.Name.Lowered())
+	}
+	*into = nil
+	return nil
 }
 
 // validText refuses names that are no UTF-8. '…' and comments may hold any byte:
