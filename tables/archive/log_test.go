@@ -24,6 +24,7 @@ type logged struct {
 	ids         map[int]tables.ID // of packets without a row
 	rows        []tables.Flow
 	began       tables.Time
+	again       bool // what fails is tried once more
 }
 
 func openLogged(a *Archive) (*logged, error) {
@@ -80,6 +81,10 @@ func (g *logged) flow(i int) tables.Flow {
 func (g *logged) add(n int) error {
 	for range n {
 		segment, offset, err := g.l.Append(packetRecord(g.packet, 100))
+		if err != nil && g.again {
+			g.l.failed = time.Time{}
+			segment, offset, err = g.l.Append(packetRecord(g.packet, 100))
+		}
 		if err != nil {
 			return err
 		}
@@ -98,6 +103,10 @@ func (g *logged) commit(tick, checkpoint bool) error {
 		clock = 1
 	}
 	m, err := g.l.Mark(clock)
+	if err != nil && g.again {
+		g.l.failed = time.Time{} // as after a wait
+		m, err = g.l.Mark(clock)
+	}
 	if err != nil {
 		return err
 	}
@@ -110,7 +119,11 @@ func (g *logged) commit(tick, checkpoint bool) error {
 		b.Checkpoint = fmt.Appendf(nil, "%d %d %d", m.Number(), g.packet, g.row)
 	}
 	g.rows, g.began = nil, now()
-	return g.l.Commit(m, b)
+	err = g.l.Commit(m, b)
+	if err != nil && g.again {
+		err = g.l.Commit(m, b)
+	}
+	return err
 }
 
 // loggedRows checks that an archive holds the first packets of a log, each in one
@@ -333,4 +346,60 @@ func TestLogDiskFull(t *testing.T) {
 		t.Errorf("%d rows of %d: %v", n, g.packet, err)
 	}
 	g.l.Close()
+}
+
+// Any operation of a log may fail once: what is tried again then loses nothing and
+// doubles nothing, and neither does a crash that follows.
+func TestLogFails(t *testing.T) {
+	for _, kind := range []disk.Kind{disk.OpCreate, disk.OpEdit, disk.OpRename, disk.OpSyncDir, disk.OpWrite, disk.OpSync, disk.OpList, disk.OpStat, disk.OpLock, disk.OpMkdir, disk.OpRemove} {
+		for n := 1; ; n += 1 + n/8 {
+			m := disk.NewMemory()
+			armed, failed := false, false
+			fail := disk.Nth(kind, n, disk.Short{Err: errors.New("it failed")})
+			a, err := Open("/data", Options{SegmentBytes: 3000, Disk: disk.Watch(m, func(o disk.Op) error {
+				if !armed {
+					return nil
+				}
+				err := fail(o)
+				failed = failed || err != nil
+				return err
+			})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			g, err := openLogged(a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.again, armed = true, true
+			for i := range 6 {
+				if err := errors.Join(g.add(10), g.commit(i%2 == 0, i%3 == 0)); err != nil {
+					t.Fatalf("%s %d: %v", kind, n, err)
+				}
+			}
+			armed = false
+			if got, err := loggedRows(a); err != nil || got != g.packet {
+				t.Fatalf("%s %d: %d rows of %d: %v", kind, n, got, g.packet, err)
+			}
+			kept := g.packet
+			g.l.Close()
+			a.Close()
+			if a, err = Open("/data", Options{Disk: m.Crash(disk.None, disk.None, rand.New(rand.NewPCG(1, 1)))}); err != nil {
+				t.Fatal(err)
+			}
+			if g, err = openLogged(a); err == nil {
+				err = errors.Join(g.commit(true, true), g.l.Close())
+			}
+			if err != nil {
+				t.Fatalf("%s %d: %v", kind, n, err)
+			}
+			if got, err := loggedRows(a); err != nil || got != kept {
+				t.Fatalf("%s %d: after a crash %d rows of %d: %v", kind, n, got, kept, err)
+			}
+			a.Close()
+			if !failed {
+				break
+			}
+		}
+	}
 }
