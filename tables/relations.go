@@ -174,7 +174,7 @@ var flowsColumns = []Column{
 	colSampling,
 	{Name: "tcp_flags", Kind: Text, Size: 9, Doc: "union of the TCP flags from src: letters of SFRPAUECN; NULL without TCP", Source: "IPFIX tcpControlBits (6)"},
 	{Name: "reverse_tcp_flags", Kind: Text, Size: 9, Doc: "union of the TCP flags from dst"},
-	{Name: "end_reason", Kind: Text, Size: 24, Values: endReasons, NoCase: true, Doc: "why the row ended: idle, active, end, forced, lack_of_resources, restart, end_of_capture", Source: "IPFIX flowEndReason (136)"},
+	{Name: "end_reason", Kind: Text, Size: 24, Values: endReasons, NoCase: true, Doc: "why the row ended: idle, active, end, forced, lack_of_resources, restart, end_of_capture; NULL while a captured flow goes on", Source: "IPFIX flowEndReason (136)"},
 	colDirection, colAction, colPktStatus, colCommunity, colConnID, colFlowID,
 }
 
@@ -400,10 +400,10 @@ var OpsCoverage = &Relation{Schema: Ops, Name: "coverage",
 		{Name: "sensor", Kind: Text, Size: 64, Doc: "sensor"},
 		{Name: "interface", Kind: Text, Size: 255, Doc: "interface, where known"},
 		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "from"},
-		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "to"},
+		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "to; the latest of an interface that is recorded is its watermark: what came before is durable and seen by queries"},
 		{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets recorded"},
 		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "their length on the wire"},
-		{Name: "drops", Kind: BigInt, Unit: "packets", Doc: "packets the source says it lost; NULL when it does not say"},
+		{Name: "drops", Kind: BigInt, Unit: "packets", Doc: "packets the source says it lost, and those that could not be written; NULL when it does not say"},
 		{Name: "undecoded", Kind: BigInt, Unit: "packets", Doc: "packets in which IP may be that was not found: of a link type, EtherType or protocol that is not decoded, or encrypted below IP; NULL in files of before it was counted"},
 		{Name: "not_decoded", Kind: Text, Size: 1024, Doc: "which those are; NULL when all packets were decoded"},
 	}}
