@@ -12,8 +12,6 @@ type test func(g *code, yes, no label)
 
 func not(a test) test { return func(g *code, yes, no label) { a(g, no, yes) } }
 
-func never(g *code, _, no label) { g.jump(no) }
-
 func every(list ...test) test {
 	return func(g *code, yes, no label) {
 		for _, t := range list[:len(list)-1] {
