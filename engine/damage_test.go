@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
@@ -306,5 +308,51 @@ func TestDamageAmidRows(t *testing.T) {
 	}
 	if again, said := answer(t, e, "SELECT COUNT(conn_id) FROM connections"); again != "[[0]]" || !strings.Contains(said, "625,000 rows of connections") {
 		t.Errorf("asked again: %s, %s", again, said)
+	}
+}
+
+// What a scrubber found in packets is told beside packet_status, which does not know
+// of it, and in ops.damage; who does not ask for it is not told.
+func TestScrubbedPackets(t *testing.T) {
+	a := damageable(t)
+	cat, err := a.Catalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := cat.Segments()[0].AbsPath
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	if err := os.WriteFile(path, b, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	e := openEngine(t, a)
+	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- a.Scrub(ctx, archive.ScrubOptions{Every: time.Hour}) }()
+	for s, _ := a.Scrubbed(); s.Ended == 0 && ctx.Err() == nil; s, _ = a.Scrubbed() {
+		time.Sleep(time.Millisecond) // its state is a file
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	a.Refresh()
+	where := fmt.Sprintf("at byte %d: its checksum is not the one that was written", len(b)/2&^(8<<10-1))
+	for q, told := range map[string]bool{
+		"SELECT packet_status, COUNT(*) FROM flows WHERE source_type = 'packets' GROUP BY 1":                        true,
+		"SELECT packet_status, COUNT(*) FROM flows WHERE source_type = 'packets' AND ts >= '2027-01-01' GROUP BY 1": false,
+		"SELECT COUNT(*) FROM flows WHERE source_type = 'packets'":                                                  false,
+	} {
+		_, said := answer(t, e, q)
+		if strings.Contains(said, "can't all be read, whatever their packet_status") != told || strings.Contains(said, where) != told {
+			t.Errorf("%s: %q", q, said)
+		}
+	}
+	if got, _ := answer(t, e, "SELECT family, reason FROM ops.damage"); got != "[[packets "+where+"]]" {
+		t.Error(got)
 	}
 }

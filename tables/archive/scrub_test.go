@@ -30,7 +30,7 @@ func scrubbing(t *testing.T, dir, boot string, o ScrubOptions, until func(Scrubb
 		if s, _ = a.Scrubbed(); until(s) {
 			break
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // its state is a file
 	}
 	if ctx.Err() != nil {
 		t.Errorf("waited in vain: %+v", s)
