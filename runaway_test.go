@@ -535,11 +535,15 @@ func TestHint(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := serveProcess(t, dir)
-	began := time.Now()
-	_, err = s.second.Exec("SELECT /*+ MAX_EXECUTION_TIME(300) */ COUNT(*) FROM packets a, packets b, packets c, packets d WHERE a.length + b.length + c.length + d.length = 3")
-	var e *mysql.MySQLError
-	if !errors.As(err, &e) || e.Number != 3024 || time.Since(began) > endsWithin {
-		t.Errorf("%v after %v", err, time.Since(began))
+	for _, begin := range []string{"SELECT /*+ MAX_EXECUTION_TIME(300) */", "/* a */ select/*+ BKA(*) max_execution_time ( 300 ) */", "-- a\n# b\n(SELECT /*+ MAX_EXECUTION_TIME(300) NO_ICP(c) */"} {
+		text := begin + " COUNT(*) FROM packets a, packets b, packets c, packets d WHERE a.length + b.length + c.length + d.length = 3" +
+			strings.Repeat(")", strings.Count(begin, "(S"))
+		began := time.Now()
+		_, err = s.second.Exec(text)
+		var e *mysql.MySQLError
+		if !errors.As(err, &e) || e.Number != 3024 || time.Since(began) > endsWithin {
+			t.Errorf("%s: %v after %v", text, err, time.Since(began))
+		}
 	}
 }
 

@@ -276,7 +276,7 @@ func watch(ctx context.Context, c *conn, cancel context.CancelCauseFunc) {
 	}
 }
 
-var timeHint = regexp.MustCompile(`(?i)^\s*SELECT\s*/\*\+[^*]*\bMAX_EXECUTION_TIME\s*\(\s*(\d{1,10})\s*\)`)
+var timeHint = regexp.MustCompile(`(?is)^(?:\s|\(|/\*.*?\*/|--[^\n]*\n|#[^\n]*\n)*SELECT\s*/\*\+(?:[^*]|\*[^/])*?\bMAX_EXECUTION_TIME\s*\(\s*(\d{1,10})\s*\)`)
 
 // limited are the statements that the session's max_execution_time is about:
 // those that read rows. SHOW WARNINGS must be able to tell of the one before.
