@@ -41,6 +41,7 @@ type remembered struct {
 	Stats                 Stats
 	Others                []rememberedOther
 	Fragments             []rememberedFragment
+	Early                 []rememberedEarly
 	Observer              observe.State
 	Conversations         int
 }
@@ -54,6 +55,17 @@ type rememberedOther struct {
 	First, Last        int64
 	Packets, Wire, Cut int64
 	Postings           []byte
+}
+
+// rememberedEarly is a fragment that waits for the first of its datagram.
+type rememberedEarly struct {
+	TS      int64
+	Length  int
+	ID      tables.ID
+	Lost    bool
+	Header  tables.Header
+	Cut     bool
+	Ordinal uint64
 }
 
 type rememberedFragment struct {
@@ -99,6 +111,11 @@ func (m *Meter) checkpoint(r *remembered) ([]byte, error) {
 		r.Others = append(r.Others, rememberedOther{o.minute, o.src, o.dst, o.etherType, o.hasMAC, o.err, o.first, o.last, o.packets, o.wire, o.cut, p})
 	}
 	r.Fragments = m.frags.remember()
+	for n := m.frags.oldest; n != m.frags.newest; n++ {
+		if e := m.frags.at(n); e.waits {
+			r.Early = append(r.Early, rememberedEarly{e.packet.TS, e.packet.Length, e.packet.ID, e.packet.Lost, e.header, e.cut, e.ordinal})
+		}
+	}
 	var text bytes.Buffer
 	if err := gob.NewEncoder(&text).Encode(r); err != nil {
 		return nil, err
@@ -206,6 +223,11 @@ func (m *Meter) resume(b []byte) (*remembered, error) {
 		m.others.rows[k] = row
 	}
 	m.frags.resume(r.Fragments)
+	for i := range r.Early {
+		e := &r.Early[i]
+		m.wait(&Packet{TS: e.TS, Length: e.Length, ID: e.ID, Lost: e.Lost, Header: &e.Header}, e.Ordinal)
+		m.frags.at(m.frags.newest - 1).cut = e.Cut
+	}
 	return r, nil
 }
 
@@ -222,7 +244,7 @@ func (f *fragments) remember() (list []rememberedFragment) {
 	for i := range f.ring {
 		d := f.ring[(f.next+i)%len(f.ring)]
 		if t, ok := f.ports[d]; ok && int(t.slot) == (f.next+i)%len(f.ring) {
-			list = append(list, rememberedFragment{d.src, d.dst, d.id, d.tunnelID, d.protocol, t.ns, t.srcPort, t.dstPort})
+			list = append(list, rememberedFragment{d.src, d.dst, d.id, d.tunnelID, t.protocol, t.ns, t.srcPort, t.dstPort})
 		}
 	}
 	return list

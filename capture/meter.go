@@ -427,6 +427,7 @@ func (m *Meter) Tick(ns int64) error {
 		if s := seconds(ns); s != m.second {
 			m.turn(s)
 		}
+		m.expire(ns)
 		if m.observer != nil {
 			m.observer.Tick(ns)
 		}
