@@ -178,7 +178,7 @@ func TestRecordInterface(t *testing.T) {
 	await(t, 10*time.Second, "the interface to be gone", func() bool { return status(t, dir).Recorder.Interfaces[0].State == "gone" })
 	sh(t, "sleep 3; ip link add left type veth peer name right; ip link set right up; ip link set left up")
 	d.says(`packets are (recorded) again`)
-	time.Sleep(2 * time.Second)
+	time.Sleep(2 * time.Second) // what is recorded again is committed
 	if code := d.stop(os.Interrupt); code != 0 {
 		t.Errorf("code %d", code)
 	}

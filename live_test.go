@@ -27,7 +27,7 @@ type fileSource struct {
 
 func (s *fileSource) Next(rec *pcap.Record) error {
 	if until := s.until.Load(); until >= 0 && s.n >= until {
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // as an idle line does
 		return capture.ErrIdle
 	}
 	err := s.r.Next(rec)

@@ -441,7 +441,7 @@ func TestBeside(t *testing.T) {
 			alone = append(alone, s.answers())
 		}
 		running := s.run(r.text, time.Minute, r.kind == "streaming")
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond) // nothing tells of it
 		for range 20 {
 			beside = append(beside, s.answers())
 		}

@@ -212,7 +212,7 @@ func send(t *testing.T, iface string, frames ...[]byte) {
 		if err != nil || i.Flags&net.FlagRunning != 0 {
 			break
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // nothing tells of it
 		i, err = net.InterfaceByName(iface)
 	}
 	if err != nil {
@@ -384,7 +384,7 @@ func (n namespace) serve(t *testing.T) string {
 			c.Close()
 			return "large"
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond) // nothing tells that a server listens
 	}
 	t.Fatal("the web server does not answer")
 	return ""
@@ -589,7 +589,7 @@ func TestDeviceSoon(t *testing.T) {
 	}
 	d := open(t, "left")
 	for range 20 {
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond) // one packet at a time
 		send(t, "right", frame(1))
 		began := time.Now()
 		var rec pcap.Record

@@ -232,7 +232,7 @@ func TestLiveQuiet(t *testing.T) {
 		if n < 3 {
 			return nil
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // as an idle line does
 		return ErrIdle
 	})
 	done := make(chan error)
@@ -283,7 +283,7 @@ func TestLiveKilled(t *testing.T) {
 		}
 		if err := Live(context.Background(), a, openSource(t, path, at, func(n int) error {
 			if n%20 == 0 {
-				time.Sleep(time.Millisecond)
+				time.Sleep(time.Millisecond) // packets come over time
 			}
 			return nil
 		}), LiveOptions{Sensor: "dmz", Interface: "eth1", Interval: 10 * time.Millisecond}); err != nil {
@@ -321,7 +321,7 @@ func TestLiveKilled(t *testing.T) {
 		for start := time.Now(); marked() == before && time.Since(start) < 20*time.Second; {
 			time.Sleep(time.Millisecond)
 		}
-		time.Sleep(time.Duration(r.IntN(60)) * time.Millisecond)
+		time.Sleep(time.Duration(r.IntN(60)) * time.Millisecond) // killed at any moment
 		child.Process.Kill()
 		child.Wait()
 		if kills++; child.ProcessState.ExitCode() < 0 {

@@ -53,7 +53,7 @@ func (m *merging) merge() {
 	tx.Supersede(catalog(m.T, m.a).Files(Flows))
 	write(m.T, tx, "t", []tables.Flow{{TS: 1}, {TS: 2}, {TS: 3}})
 	commit(m.T, tx)
-	time.Sleep(2 * settled)
+	time.Sleep(2 * settled) // so that it is seen who began before
 }
 
 // stays tells whether the file is still there when tidied up.

@@ -338,7 +338,7 @@ func TestLogDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	full = false
-	time.Sleep(writeAgain)
+	time.Sleep(writeAgain) // the disk is tried again only then
 	if err := errors.Join(g.add(10), g.commit(true, true)); err != nil {
 		t.Fatal(err)
 	}

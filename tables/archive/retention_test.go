@@ -287,12 +287,12 @@ func TestEvictionWaitsForReaders(t *testing.T) {
 	reader := reopened(t, a)
 	lease := reader.Lease()
 	before := catalog(t, reader)
-	time.Sleep(2 * settled)
+	time.Sleep(2 * settled) // so that the reader began before
 	a.o.Retention = &Retention{PacketsBytes: 1, FlowsBytes: 1}
 	if _, err := a.Evict(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(2 * settled)
+	time.Sleep(2 * settled) // so that the lease is old enough
 	there := func() (n int) {
 		for _, f := range before.Files(Flows) {
 			if a.exists(f.Path) {
@@ -394,7 +394,7 @@ func TestEvictedAndMerged(t *testing.T) {
 	a := recorded(t, "meter", 5, 4, 3)
 	held := reopened(t, a)
 	held.Lease()
-	time.Sleep(2 * settled)
+	time.Sleep(2 * settled) // so that the reader began before
 	merge := func(files []File, level string) error {
 		tx, err := a.Begin("compact")
 		if err != nil {
