@@ -203,7 +203,7 @@ func TestPackageDocs(t *testing.T) {
 func TestTopLevel(t *testing.T) {
 	dirs := map[string]string{
 		"engine": "", "tables": "", "capture": "", "collector": "", "sqlserver": "",
-		"functions": "", "docs": "", "testdata": "", ".ci": "", ".git": "",
+		"functions": "", "docs": "", "testdata": "", "deploy": "", ".ci": "", ".git": "",
 	}
 	entries, err := os.ReadDir(".")
 	if err != nil {

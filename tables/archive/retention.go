@@ -27,8 +27,8 @@ type Retention struct {
 	ConnectionsAge   time.Duration `key:"connections-age" doc:"age at which connections go; 0 for none"`
 	MetadataBytes    int64         `key:"metadata-bytes" doc:"bytes that each other kind of rows may take (dns, names, other, accounts of the collector); 0 for no limit"`
 	MetadataAge      time.Duration `key:"metadata-age" doc:"age at which rows of the other kinds go; 0 for none"`
-	Imported         bool          `key:"imported" doc:"age counts for what was imported from files, too"`
-	DiskFree         int64         `key:"disk-free" doc:"bytes that stay free on the disk: for them packets go, then rows of all kinds, imported ones as well; 0 for none"`
+	Imported         bool          `key:"imported" doc:"age and a full disk count for what was imported from files, too"`
+	DiskFree         int64         `key:"disk-free" doc:"bytes that stay free on the disk: for them packets go, then rows of all kinds; 0 for none"`
 }
 
 // DefaultRetention keeps rows for ninety days, and packets as long as the disk
@@ -153,16 +153,16 @@ func (p *planned) choose(r *Retention, disk room, evictedBefore bool) {
 			has += n
 		}
 		most := has / 100 * int64(min(r.PacketsShare, 100))
-		p.spare(p.all[packetFiles], p.taken[packetFiles]+min(disk.need, most/10)-most, most, tables.EvictedDisk)
+		p.spare(p.may(r, packetFiles), p.taken[packetFiles]+min(disk.need, most/10)-most, most, tables.EvictedDisk)
 	}
 	if r.DiskFree > 0 {
 		lacks := r.DiskFree + min(disk.need, r.DiskFree) - disk.free - p.going()
-		p.spare(p.all[packetFiles], lacks, 0, tables.EvictedDisk)
+		p.spare(p.may(r, packetFiles), lacks, 0, tables.EvictedDisk)
 		lacks = r.DiskFree - disk.free - p.going()
 		var others []*holding
-		for family, list := range p.all {
+		for family := range p.all {
 			if family != packetFiles {
-				others = append(others, list...)
+				others = append(others, p.may(r, family)...)
 			}
 		}
 		slices.SortFunc(others, func(x, y *holding) int {
@@ -171,6 +171,17 @@ func (p *planned) choose(r *Retention, disk room, evictedBefore bool) {
 		p.spare(others, lacks, 0, tables.EvictedDisk)
 	}
 	p.unreachable(evictedBefore)
+}
+
+// may lists what of a family goes when the disk is full. Somebody chose what was
+// imported: the next import ends with an error, rather than take it away.
+func (p *planned) may(r *Retention, family Family) (list []*holding) {
+	for _, h := range p.all[family] {
+		if r.Imported || !h.imported {
+			list = append(list, h)
+		}
+	}
+	return list
 }
 
 // byAge has go what is older than it may be. Without anything younger nothing

@@ -241,20 +241,22 @@ func TestEvictByDisk(t *testing.T) {
 		return a
 	}
 	size := catalog(t, recorded(t, "import", 1)).Segments()[0].Bytes
-	evicts(t, full(5000), Retention{DiskFree: 5000}, "3 2 1", "3 2 1", "3 2 1")
-	evicts(t, full(5000), Retention{DiskFree: 5000 + 2*size - 10}, "1", "3 2 1", "3 2 1")
-	evicts(t, full(0), Retention{DiskFree: 3*size + 100}, "", "3 2 1", "2 1")
-	evicts(t, full(0), Retention{DiskFree: 1 << 30}, "", "", "")
+	evicts(t, full(5000), Retention{Imported: true, DiskFree: 5000}, "3 2 1", "3 2 1", "3 2 1")
+	evicts(t, full(5000), Retention{Imported: true, DiskFree: 5000 + 2*size - 10}, "1", "3 2 1", "3 2 1")
+	evicts(t, full(0), Retention{Imported: true, DiskFree: 3*size + 100}, "", "3 2 1", "2 1")
+	evicts(t, full(0), Retention{Imported: true, DiskFree: 1 << 30}, "", "", "")
 	// A percent of what the disk has for the archive: of what is free, too.
-	evicts(t, full(100), Retention{PacketsShare: 1}, "", "3 2 1", "3 2 1")
-	evicts(t, full(1<<20), Retention{PacketsShare: 1}, "3 2 1", "3 2 1", "3 2 1")
+	evicts(t, full(100), Retention{Imported: true, PacketsShare: 1}, "", "3 2 1", "3 2 1")
+	evicts(t, full(1<<20), Retention{Imported: true, PacketsShare: 1}, "3 2 1", "3 2 1", "3 2 1")
+	// What was imported stays, unless asked.
+	evicts(t, full(0), Retention{DiskFree: 1 << 30, PacketsShare: 1}, "3 2 1", "3 2 1", "3 2 1")
 }
 
 // Room is made before it is written, and nothing when there is room.
 func TestRoomBeforeWriting(t *testing.T) {
 	m := disk.NewMemory()
 	m.Total = 8 << 20
-	a, err := Open("/data", Options{Disk: m, SegmentBytes: 1 << 20, Retention: &Retention{DiskFree: 2 << 20}})
+	a, err := Open("/data", Options{Disk: m, SegmentBytes: 1 << 20, Retention: &Retention{Imported: true, DiskFree: 2 << 20}})
 	if err != nil {
 		t.Fatal(err)
 	}
