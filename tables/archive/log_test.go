@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -246,7 +247,10 @@ func TestLogCrash(t *testing.T) {
 		for round := range 4 {
 			var left *disk.Memory
 			stop, ops, least := 1+r.IntN(500), 0, 0
+			var mu sync.Mutex // footers are read side by side
 			a, err := Open("/data", Options{SegmentBytes: 3000, Disk: disk.Watch(m, func(o disk.Op) error {
+				mu.Lock()
+				defer mu.Unlock()
 				if ops++; ops == stop {
 					if left, least = m.Crash(disk.Keep(r.IntN(3)), disk.Keep(r.IntN(3)), r), kept; r.IntN(2) == 0 {
 						left = m.Kill()
@@ -356,7 +360,10 @@ func TestLogFails(t *testing.T) {
 			m := disk.NewMemory()
 			armed, failed := false, false
 			fail := disk.Nth(kind, n, disk.Short{Err: errors.New("it failed")})
+			var mu sync.Mutex // footers are read side by side
 			a, err := Open("/data", Options{SegmentBytes: 3000, Disk: disk.Watch(m, func(o disk.Op) error {
+				mu.Lock()
+				defer mu.Unlock()
 				if !armed {
 					return nil
 				}
