@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,53 +22,16 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive/pcap"
+	"github.com/wiresql/wiresql/testdata/network"
 )
 
-// inNetwork runs the test in a network namespace of its own, by running this
-// program again: it has two interfaces there, left and right, of which what one
-// sends the other receives. It returns false where the test has run.
+// inNetwork tells that the test runs in a network of its own.
 func inNetwork(t *testing.T) bool {
 	t.Helper()
-	const inside = "WIRESQL_TEST_NETWORK"
-	if os.Getenv(inside) != "" {
-		os.Unsetenv(inside)
-		sh(t, `for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 1 > $f; done # it speaks by itself
-			ip link set lo up
-			ip link add left type veth peer name right
-			ip link set left up; ip link set right up`)
-		return true
-	}
-	switch {
-	case testing.Short():
-		t.Skip("takes long")
-	case os.Getuid() != 0:
-		t.Skip("interfaces are made by root")
-	}
-	for _, program := range []string{"ip", "tcpdump", "tcpreplay", "ethtool"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skip("needs " + program)
-		}
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^"+regexp.QuoteMeta(t.Name())+"$", "-test.v")
-	cmd.Env = append(os.Environ(), inside+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	out, err := cmd.CombinedOutput()
-	switch {
-	case err != nil:
-		t.Fatalf("%v\n%s", err, out)
-	case bytes.Contains(out, []byte("--- SKIP")):
-		t.Skipf("%s", out)
-	}
-	t.Logf("%s", out)
-	return false
+	return network.Inside(t, "tcpdump", "tcpreplay", "ethtool")
 }
 
-func sh(t *testing.T, script string) {
-	t.Helper()
-	if out, err := exec.Command("sh", "-ec", script).CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", script, err, out)
-	}
-}
+var sh = network.Sh
 
 // open opens a device with the settings of text.
 func open(t *testing.T, text string) *Device {
