@@ -84,6 +84,9 @@ const (
 	behind = time.Second
 	// coveredFor is the time that a row of coverage is about.
 	coveredFor = tables.Time(60 * 1e6)
+	// clockSet is by how much times of packets leap when the clock was set, and not
+	// only corrected: what lies between was not recorded.
+	clockSet = tables.Time(time.Hour / time.Microsecond)
 	// checkpointEvery and checkpointBytes of packets, whatever comes first, bound
 	// what is metered again after a crash; checkpointShare what checkpoints cost.
 	checkpointEvery = 30 * time.Second
@@ -150,10 +153,10 @@ type live struct {
 	cover   tables.Coverage
 	missed  undecoded // of the time that is covered
 	over    []tables.Coverage
-	dropped uint64 // that stand in coverage
-	unkept  int64
-	full    bool // packets are not kept
-	down    bool // none can come
+	dropped uint64    // that stand in coverage
+	lost    LiveStats // that stand there, too
+	full    bool      // packets are not kept
+	down    bool      // none can come
 
 	checkpointAt    time.Time
 	checkpointBytes int64 // of packets since
@@ -259,7 +262,7 @@ func (l *live) resume(ctx context.Context) error {
 	if was := l.log.Covered(); was != nil && was.TSEnd > was.TS {
 		l.over = append(l.over, *was)
 	}
-	packets := int64(0)
+	packets, before := int64(0), len(l.over)
 	err := l.log.Replay(ctx, after, func(id tables.ID, rec *pcap.Record) error {
 		packets++
 		l.seen(rec)
@@ -267,7 +270,7 @@ func (l *live) resume(ctx context.Context) error {
 	}, func(number uint64, tick int64) error {
 		err := l.tick(tick)
 		if number <= l.log.Stored() { // its rows are stored
-			l.rows.LogBatch, l.cover, l.missed = archive.LogBatch{}, nothing, undecoded{}
+			l.rows.LogBatch, l.cover, l.missed, l.over = archive.LogBatch{}, nothing, undecoded{}, l.over[:before]
 		}
 		return err
 	})
@@ -330,7 +333,6 @@ func (l *live) packet(rec *pcap.Record) error {
 	segment, offset, err := l.log.Append(rec)
 	if err != nil {
 		l.stats.NotKept++
-		l.unkept++
 		if !l.full {
 			l.full = true
 			l.o.Logger.Error("packets can't be kept; they are metered all the same", "sensor", l.o.Sensor, "interface", l.o.Interface, "error", err)
@@ -356,6 +358,9 @@ func (l *live) measure(rec *pcap.Record, id tables.ID, lost bool) error {
 func (l *live) seen(rec *pcap.Record) {
 	l.last = rec.TS
 	ts := tables.TimeOf(rec.TS)
+	if l.cover.TS > 0 && (ts > l.cover.TSEnd+clockSet || ts < l.cover.TS-clockSet) {
+		l.uncovered()
+	}
 	if l.cover.TS == 0 {
 		l.cover.TS, l.cover.TSEnd = ts, ts
 	}
@@ -368,6 +373,14 @@ func (l *live) seen(rec *pcap.Record) {
 func (l *live) uncover() {
 	l.cover = tables.Coverage{Sensor: l.o.Sensor, Interface: l.o.Interface, TS: l.cover.TSEnd, TSEnd: l.cover.TSEnd}
 	l.missed = undecoded{}
+}
+
+// uncovered ends the time that is covered; the next does not follow on it.
+func (l *live) uncovered() {
+	l.lose()
+	l.over, l.due = append(l.over, l.covered()), true
+	l.uncover()
+	l.cover.TS, l.cover.TSEnd = 0, 0
 }
 
 // covered is the row of the time that is covered, as it is now.
@@ -428,10 +441,7 @@ func (l *live) cut(now time.Time) error {
 	case !l.down:
 		l.cover.TSEnd = max(l.cover.TSEnd, tables.TimeOf(l.now(now)))
 	case l.cover.TS > 0: // since a moment ago
-		l.lose()
-		l.over, l.due = append(l.over, l.covered()), true
-		l.uncover()
-		l.cover.TS, l.cover.TSEnd = 0, 0
+		l.uncovered()
 	}
 	if l.came == 0 && !l.due && l.rows.len() == 0 && l.cover.TSEnd-l.cover.TS < coveredFor {
 		return nil
@@ -455,9 +465,11 @@ func (l *live) finished() {
 // lose adds what was lost to the time that is covered.
 func (l *live) lose() {
 	received, dropped := l.src.Loss()
-	l.cover.Drops = tables.Some(l.cover.Drops.V + int64(dropped-l.dropped) + l.unkept)
-	l.dropped, l.unkept = dropped, 0
+	l.cover.Drops = tables.Some(l.cover.Drops.V + int64(dropped-l.dropped))
+	l.cover.NotKept = tables.Some(l.cover.NotKept.V + l.stats.NotKept - l.lost.NotKept)
+	l.cover.LostRows = tables.Some(l.cover.LostRows.V + l.stats.LostRows - l.lost.LostRows)
 	l.stats.Received, l.stats.Dropped = received, dropped
+	l.dropped, l.lost = dropped, l.stats
 }
 
 // commit has all that came written. The tick was done.
@@ -547,6 +559,9 @@ func (l *live) end(over bool) error {
 		}
 	}
 	now, tick := time.Now(), int64(0)
+	if l.cover.TS > 0 {
+		l.cover.TSEnd = max(l.cover.TSEnd, tables.TimeOf(l.now(now)))
+	}
 	if over {
 		tick = tickEnd
 	}

@@ -300,12 +300,17 @@ func (r *run) lacks() ([]string, error) {
 		return nil, err
 	}
 	out := append(r.snap.outside(r.plan), r.snap.holes(r.plan)...)
-	out = append(append(out, lost...), r.gone()...)
+	uncaptured, err := r.uncaptured(r.ctx)
+	if err != nil {
+		return nil, err
+	}
+	out = slices.Concat(out, lost, r.gone(), uncaptured)
 	cut, err := r.snap.cutShort(r.plan)
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(out, r.snap.damaged(timed(r.plan), false), r.snap.evicted(timed(r.plan), false), cut, r.plan.Warnings), nil
+	scans := timed(r.plan)
+	return slices.Concat(out, r.snap.droppedIn(scans), r.snap.damaged(scans, false), r.snap.evicted(scans, false), cut, r.plan.Warnings), nil
 }
 
 // holes lists the times between what was recorded that a plan asks about.

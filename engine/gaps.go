@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -79,19 +80,35 @@ func (s *snapshot) outside(p *pushdown.Plan) []string {
 	if len(recorded) == 0 {
 		return []string{"the archive holds no packets and no flows yet"}
 	}
-	b := p.Bounds
-	if b.Timeless() || b.From >= b.To {
+	found := beyond(recorded, p.Bounds, "the archive holds %s to %s", "nothing was recorded")
+	if found == nil && slices.ContainsFunc(timed(p), ofPackets) { // exporters' rows have none
+		if len(s.recorded) == 0 && len(s.catalog.Segments()) == 0 {
+			return []string{"the archive holds no packets, only what exporters reported"}
+		}
+		found = beyond(s.recorded, p.Bounds, "packets were captured from %s to %s", "no packets were captured")
+	}
+	return found
+}
+
+// ofPackets tells whether a scan reads packets, or what leads to them.
+func ofPackets(s *pushdown.ScanPlan) bool {
+	return pushdown.IsPackets(s.Relation) || s.Relation == pushdown.FlowIndex || s.Relation == pushdown.OtherIndex
+}
+
+// beyond says how bounds go beyond what was recorded.
+func beyond(recorded []period, b pushdown.Bounds, holding, nothing string) []string {
+	if len(recorded) == 0 || b.Timeless() || b.From >= b.To {
 		return nil
 	}
 	first, last := recorded[0].from, recorded[len(recorded)-1].to
-	holds := fmt.Sprintf("the archive holds %s to %s", timeText(first), timeText(last))
+	holds := fmt.Sprintf(holding, timeText(first), timeText(last))
 	asked := rangeText(b)
 	within := slices.ContainsFunc(recorded, func(p period) bool { return p.from < b.To && p.to >= b.From })
 	switch {
 	case !within:
-		return []string{holds + "; nothing was recorded in the range asked for (" + asked + ")"}
+		return []string{holds + "; " + nothing + " in the range asked for (" + asked + ")"}
 	case b.From != pushdown.MinTime && b.From < first-edge, b.To != pushdown.MaxTime && b.To > last+edge:
-		return []string{holds + "; nothing was recorded in the rest of the range asked for (" + asked + ")"}
+		return []string{holds + "; " + nothing + " in the rest of the range asked for (" + asked + ")"}
 	}
 	return nil
 }
@@ -132,12 +149,78 @@ func (r *run) gone() []string {
 	return slices.Compact(out)
 }
 
+// uncaptured says of how many of the conversations, or flows, whose packets a run
+// wants there are none, because no sensor saw them.
+func (r *run) uncaptured(ctx *sql.Context) ([]string, error) {
+	if len(r.snap.catalog.Files(archive.Exports)) == 0 {
+		return nil, nil
+	}
+	for _, k := range r.packets {
+		rel, whose := tables.Connections, "conversation"
+		if k.plan.KeyColumn == "flow_id" {
+			rel, whose = tables.Flows, "flow"
+		}
+		values, err := r.values(ctx, k)
+		if err != nil {
+			return nil, err
+		}
+		have := map[uint64]bool{}
+		for _, o := range k.keys.owners {
+			if whose == "flow" {
+				have[uint64(o.flow)] = true
+			} else {
+				have[uint64(o.conn)] = true
+			}
+		}
+		wanted := ""
+		scan := &pushdown.ScanPlan{Relation: rel, Columns: []string{k.plan.KeyColumn, "packet_status"},
+			Bounds: pushdown.Bounds{From: pushdown.MinTime, To: pushdown.MaxTime}}
+		if k.plan.Source != nil && len(values) > maxKeys {
+			if wanted, err = r.fill(*k.plan.Source, "", "which "+k.plan.KeyColumn); err != nil {
+				return nil, err
+			}
+			wanted = "SELECT k FROM (" + wanted + ") s(k, n)"
+		} else {
+			var list []string
+			var equal []pushdown.Equality
+			for _, v := range values {
+				if !have[v] {
+					list = append(list, strconv.FormatUint(v, 10))
+					equal = append(equal, pushdown.Equality{Column: k.plan.KeyColumn, Value: v})
+				}
+			}
+			if wanted = strings.Join(list, ", "); wanted == "" {
+				continue
+			}
+			scan.Bounds.Equal = [][]pushdown.Equality{equal}
+		}
+		one := &reading{relation: rel, why: "whose packets nobody captured", scan: scan}
+		from, err := r.scanText(scan, one)
+		if err != nil {
+			return nil, err
+		}
+		text := fmt.Sprintf("SELECT count(DISTINCT %[1]s)::VARCHAR FROM (%[2]s) WHERE packet_status = '%[3]s' AND %[1]s IN (%[4]s)", k.plan.KeyColumn, from, tables.NotCaptured, wanted)
+		count, err := r.engine.oneRow(ctx, text)
+		if err != nil {
+			return nil, err
+		}
+		if n, _ := strconv.ParseInt(count[0], 10, 64); n > 0 {
+			return []string{fmt.Sprintf("no packets of %s were captured: exporters alone reported them", quantity(n, whose))}, nil
+		}
+	}
+	return nil, nil
+}
+
 // ended reports packets that turned out unreadable only when they were read:
 // a capture that lies in place is compared with what was imported then. Their
-// rows are missing from an answer that has been given by now.
+// rows are missing from an answer that has been given by now. And of packets
+// that were cut, frame and payload are not all there was.
 func (r *run) ended() error {
 	var found []string
 	for _, k := range r.packets {
+		if n := k.cut.Load(); n > 0 {
+			found = append(found, fmt.Sprintf("frame and payload of %s are not whole: so much of them was captured", quantity(n, "packet")))
+		}
 		s := k.stats.Load()
 		if s == nil {
 			continue

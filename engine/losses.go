@@ -25,7 +25,8 @@ func (e *Engine) missing(ctx *sql.Context, s *statement) error {
 	if err != nil {
 		return err
 	}
-	return e.gaps(ctx, slices.Concat(found, lost, s.snap.damaged(timed(s.plan), s.named), s.snap.evicted(timed(s.plan), s.named)))
+	scans := timed(s.plan)
+	return e.gaps(ctx, slices.Concat(found, lost, s.snap.droppedIn(scans), s.snap.damaged(scans, s.named), s.snap.evicted(scans, s.named)))
 }
 
 // loss is what one source lost for one reason in a time.
@@ -155,6 +156,37 @@ func (e *Engine) lost(snap *snapshot, scans []*pushdown.ScanPlan) ([]string, err
 		out = append(out, fmt.Sprintf("%s lost %d %s between %s and %s: %s", l.who, l.n, l.unit, timeText(l.from), timeText(l.to), l.why))
 	}
 	return out, nil
+}
+
+// Why sensors lose packets.
+const (
+	interfaceDropped = "its interface dropped them"
+	notWritten       = "they could not be written to the disk"
+)
+
+// metered are the families whose rows are of captured packets.
+var metered = []string{string(archive.Flows), string(archive.Connections), string(archive.DNS), string(archive.Other)}
+
+// droppedIn says what sensors lost of the time scans ask about.
+func (s *snapshot) droppedIn(scans []*pushdown.ScanPlan) []string {
+	var out []string
+	for _, l := range s.dropped {
+		if !slices.ContainsFunc(scans, func(p *pushdown.ScanPlan) bool {
+			packets := ofPackets(p)
+			rows := l.why != notWritten || l.unit == "rows" // packets that are not kept are counted
+			return l.from < p.Bounds.To && l.to >= p.Bounds.From && (packets || rows && slices.ContainsFunc(pushdown.Families(p.Relation), func(f string) bool {
+				return slices.Contains(metered, f) && !slices.Contains(p.Bounds.Without, f)
+			}))
+		}) {
+			continue
+		}
+		if l.why == "" {
+			out = append(out, fmt.Sprintf("%s did not record between %s and %s", l.who, timeText(l.from), timeText(l.to)))
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s lost %d %s between %s and %s: %s", l.who, l.n, l.unit, timeText(l.from), timeText(l.to), l.why))
+	}
+	return atMost(out, "losses of sensors: see ops.capture_loss and ops.coverage")
 }
 
 // sampled warns when sampled rows are added up as they are.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
 
@@ -222,6 +223,7 @@ type packetFeed struct {
 	fields   []packetField
 	from, to tables.Time // packets outside need not be returned; 0 = open
 	work     *work       // of the statement, told of progress
+	cut      *atomic.Int64
 	done     func(archive.FetchStats)
 }
 
@@ -398,6 +400,9 @@ func (r *packetRun) produce(ctx context.Context, info, keepBytes bool) error {
 			at := len(b.arena)
 			b.arena = append(b.arena, rec.Data...)
 			p.data = b.arena[at:len(b.arena):len(b.arena)]
+			if len(rec.Data) < rec.Length {
+				f.cut.Add(1)
+			}
 		}
 		if len(b.packets) == cap(b.packets) || keepBytes && len(b.packets)*len(rec.Data) > batchBytes {
 			return send()

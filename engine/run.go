@@ -46,6 +46,7 @@ type packetsRun struct {
 	repeated bool
 
 	stats atomic.Pointer[archive.FetchStats] // once all are read
+	cut   atomic.Int64                       // of which bytes were asked for that were not captured
 }
 
 // execute runs a plan: first what finds its packets, then the statement. A row
@@ -142,7 +143,11 @@ func (r *run) start(ctx *sql.Context) (Columnar, error) {
 		w.wanted.Add(k.fetch.Packets)
 	}
 	w.at(stageSending)
-	if err := r.engine.gaps(ctx, r.gone()); err != nil {
+	uncaptured, err := r.uncaptured(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.engine.gaps(ctx, append(r.gone(), uncaptured...)); err != nil {
 		return nil, err
 	}
 	texts, err := r.sampled(ctx)
@@ -215,7 +220,7 @@ func (r *run) feed(k *packetsRun, batch int) (*packetFeed, error) {
 		return nil, err
 	}
 	return &packetFeed{ctx: r.ctx, archive: r.engine.archive, catalog: r.snap.catalog, keys: k.keys, batch: batch, fields: fields,
-		from: p.From, to: p.To, work: workOf(r.ctx), done: func(s archive.FetchStats) { k.stats.Store(&s) }}, nil
+		from: p.From, to: p.To, work: workOf(r.ctx), cut: &k.cut, done: func(s archive.FetchStats) { k.stats.Store(&s) }}, nil
 }
 
 // prepare writes the statement of a plan whose packets are found. The run must

@@ -24,6 +24,10 @@ type snapshot struct {
 	catalog *archive.Catalog
 	missing []uint32 // segments whose packets are gone
 	lossy   []gap
+	// dropped is what sensors lost, unkept tells that of packets that are counted
+	// some could not be written.
+	dropped []loss
+	unkept  bool
 	names   *nameStore
 	// recorded is the time some source was recording, in order; nil when
 	// nothing says.
@@ -63,7 +67,7 @@ func (e *Engine) load(ctx context.Context) (*snapshot, error) {
 		s.names.follow(catalog.Files(archive.Names))
 	}
 	if before != nil && sameFiles(before.catalog, catalog, archive.Coverage) {
-		s.recorded, s.lossy = before.recorded, before.lossy
+		s.recorded, s.lossy, s.dropped, s.unkept = before.recorded, before.lossy, before.dropped, before.unkept
 	} else if err := s.loadCoverage(); err != nil {
 		return nil, err
 	}
@@ -93,14 +97,42 @@ func sameSegment(a, b archive.SegmentInfo) bool {
 // loadCoverage reads when sensors recorded, and what they lost.
 func (s *snapshot) loadCoverage() error {
 	var covered []period
-	err := readFamily(s.catalog, archive.Coverage, func(c *tables.Coverage) {
-		covered = append(covered, period{c.TS, c.TSEnd})
-		if c.Drops.Set && c.Drops.V > 0 {
-			s.lossy = append(s.lossy, gap{c.Sensor, period{c.TS, c.TSEnd}})
+	live := map[[2]string][]period{} // of interfaces that are captured live
+	for _, f := range s.catalog.Files(archive.Coverage) {
+		err := readFile(f.File, func(c *tables.Coverage) {
+			p := period{c.TS, c.TSEnd}
+			covered = append(covered, p)
+			if f.Writer != tables.Importer {
+				key := [2]string{c.Sensor, c.Interface}
+				live[key] = append(live[key], p)
+			}
+			s.lose(c.Sensor, p, interfaceDropped, "packets", c.Drops.V)
+			s.lose(c.Sensor, p, notWritten, "packets", c.NotKept.V)
+			s.lose(c.Sensor, p, notWritten, "rows", c.LostRows.V)
+			s.unkept = s.unkept || c.NotKept.V > 0
+		})
+		if err != nil {
+			return err
 		}
-	})
+	}
+	s.dropped = together(s.dropped)
+	for of, list := range live {
+		list = merge(list, 0)
+		for i := 1; i < len(list); i++ {
+			s.lose(of[0], period{list[i-1].to + 1, list[i].from - 1}, "", "", 1)
+		}
+	}
 	s.recorded = merge(covered, edge)
-	return err
+	return nil
+}
+
+// lose notes that a sensor lost something in a time; without a reason, that it
+// did not record.
+func (s *snapshot) lose(sensor string, p period, why, unit string, n int64) {
+	if n > 0 && p.from <= p.to {
+		s.dropped = append(s.dropped, loss{"the sensor " + sensor, why, unit, p, n})
+		s.lossy = append(s.lossy, gap{sensor, p})
+	}
 }
 
 // readFamily reads all rows of a small family.
@@ -143,7 +175,7 @@ func (s *snapshot) env(ctx context.Context, named *bool, failed *error) pushdown
 		*failed = cmp.Or(*failed, s.names.update(ctx))
 	}
 	return pushdown.Env{
-		AllPackets: len(s.missing) == 0,
+		AllPackets: len(s.missing) == 0 && !s.unkept,
 		Hosts: func(name string) []tables.Lease {
 			ask()
 			return s.names.named(name)

@@ -403,9 +403,11 @@ var OpsCoverage = &Relation{Schema: Ops, Name: "coverage",
 		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "to; the latest of an interface that is recorded is its watermark: what came before is durable and seen by queries"},
 		{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets recorded"},
 		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "their length on the wire"},
-		{Name: "drops", Kind: BigInt, Unit: "packets", Doc: "packets the source says it lost, and those that could not be written; NULL when it does not say"},
+		{Name: "drops", Kind: BigInt, Unit: "packets", Doc: "packets the source says it lost; NULL when it does not say"},
 		{Name: "undecoded", Kind: BigInt, Unit: "packets", Doc: "packets in which IP may be that was not found: of a link type, EtherType or protocol that is not decoded, or encrypted below IP; NULL in files of before it was counted"},
 		{Name: "not_decoded", Kind: Text, Size: 1024, Doc: "which those are; NULL when all packets were decoded"},
+		{Name: "not_kept", Kind: BigInt, Unit: "packets", Doc: "packets that are counted in flows and could not be written, because the disk was full or failed"},
+		{Name: "lost_rows", Kind: BigInt, Unit: "rows", Doc: "rows of flows, other and dns that could not be written, because they were too many to wait for the disk"},
 	}}
 
 // OpsExporters is who sends flow records, and what was lost of them.
@@ -477,8 +479,8 @@ var OpsCaptureLoss = &Relation{Schema: Ops, Name: "capture_loss",
 		{Name: "exporter", Kind: Address, Doc: "the exporter's address"},
 		{Name: "observation_domain_id", Kind: BigInt, Doc: "its observation domain"},
 		{Name: "socket", Kind: Text, Size: 255, Doc: "the socket, where the loss is known by socket only"},
-		{Name: "reason", Kind: Text, Size: 32, NotNull: true, Values: lossReasons, NoCase: true, Doc: "sequence (numbers missing in the exporter's sequence: lost before us), kernel (socket buffer full), queue (we were too slow), undecodable (at a socket, whole or in part), malformed (the same by exporter, where it is known), expired_waiting (its template never came), samples_lost and samples_dropped (of sFlow; dropped by the agent itself), refused (sender not on the list), capture (a sensor's interface dropped packets)"},
-		{Name: "unit", Kind: Text, Size: 16, NotNull: true, Values: lossUnits, NoCase: true, Doc: "what is counted: datagrams, sets, flows, records, samples, packets"},
+		{Name: "reason", Kind: Text, Size: 32, NotNull: true, Values: lossReasons, NoCase: true, Doc: "sequence (numbers missing in the exporter's sequence: lost before us), kernel (socket buffer full), queue (we were too slow), undecodable (at a socket, whole or in part), malformed (the same by exporter, where it is known), expired_waiting (its template never came), samples_lost and samples_dropped (of sFlow; dropped by the agent itself), refused (sender not on the list), capture (a sensor's interface dropped packets), disk (packets or rows of a sensor could not be written: the disk was full, or failed)"},
+		{Name: "unit", Kind: Text, Size: 16, NotNull: true, Values: lossUnits, NoCase: true, Doc: "what is counted: datagrams, sets, flows, records, samples, packets, rows"},
 		{Name: "lost", Kind: BigInt, NotNull: true, Doc: "how many"},
 	}}
 

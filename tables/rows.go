@@ -281,6 +281,10 @@ type Coverage struct {
 	// archive.Log.
 	Log    string     `col:"log"`
 	Commit Opt[int64] `col:"commit"`
+	// NotKept are packets that were metered and could not be written, LostRows
+	// rows that could not. In older files NotKept are among Drops.
+	NotKept  Opt[int64] `col:"not_kept"`
+	LostRows Opt[int64] `col:"lost_rows"`
 }
 
 // Eviction is a row of the family evictions: a file that was taken away, to make

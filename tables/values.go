@@ -171,8 +171,8 @@ var (
 	evictionReasons  = []string{EvictedAge, EvictedBytes, EvictedDisk, EvictedRows}
 	roles            = []string{RoleClient, RoleServer}
 	sequenceUnits    = []string{"flows", "packets", "records", "datagrams"}
-	lossReasons      = []string{"sequence", "kernel", "queue", "undecodable", "malformed", "expired_waiting", "samples_lost", "samples_dropped", "refused", "capture"}
-	lossUnits        = []string{"datagrams", "sets", "flows", "records", "samples", "packets"}
+	lossReasons      = []string{"sequence", "kernel", "queue", "undecodable", "malformed", "expired_waiting", "samples_lost", "samples_dropped", "refused", "capture", "disk"}
+	lossUnits        = []string{"datagrams", "sets", "flows", "records", "samples", "packets", "rows"}
 	segmentKinds     = []string{"pcap", "pcapng"}
 
 	// Of open lists: a protocol, port, type or code without a name has its

@@ -43,7 +43,7 @@ var (
 	}
 	captureLossView = losses("coverage", reflect.TypeFor[tables.Coverage](),
 		map[string]string{"observer": "{sensor}", "source_type": "'packets'"},
-		[]loss{{"capture", "packets", "{drops}"}},
+		[]loss{{"capture", "packets", "{drops}"}, {"disk", "packets", "{not_kept}"}, {"disk", "rows", "{lost_rows}"}},
 		losses("sockets", reflect.TypeFor[tables.Socket](), nil,
 			[]loss{{"kernel", "datagrams", "{kernel_drops}"}, {"queue", "datagrams", "{queue_drops}"}, {"refused", "datagrams", "{refused}"},
 				{"undecodable", "datagrams", "{undecodable}"}},
