@@ -46,6 +46,9 @@ func openInterfaces(p *program) ([]*captured, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := capture.ParseCutoffs(p.config.Capture.Cutoff); err != nil {
+		return nil, err
+	}
 	var out []*captured
 	missing := 0
 	for _, i := range list {
@@ -76,11 +79,16 @@ func closeInterfaces(list []*captured) {
 // keep records the interface until ctx ends. What ends recording, as a disk that
 // fails, is tried again; the other interfaces don't notice.
 func (c *captured) keep(ctx context.Context, p *program, a *archive.Archive) error {
+	cutoffs, err := capture.ParseCutoffs(p.config.Capture.Cutoff)
+	if err != nil {
+		return err
+	}
 	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
 		began, source := time.Now(), steady{Device: c.device}
 		source.received, source.dropped = c.device.Loss()
 		err := capture.Live(ctx, a, source, capture.LiveOptions{
 			Sensor: c.of.Sensor, Site: c.of.Site, Interface: c.of.Name, Logger: p.log,
+			Meter: capture.Config{Cutoffs: cutoffs},
 			Progress: func(s capture.LiveStats) {
 				c.mu.Lock()
 				c.now = s

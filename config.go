@@ -28,7 +28,8 @@ import (
 // struct, the defaults and the words that explain them. A field's `key` is its
 // name in the file, in the environment (WIRESQL_SECTION_KEY) and, for the
 // sections a command uses, as a flag (--section.key, or --key where no other
-// section has it, or the `flag` it names); `doc` is its help.
+// section has it, or the `flag` it names); `doc` is its help, `by` what parts a list
+// in the environment where that isn't blanks.
 type Config struct {
 	Data string `key:"data" doc:"archive directory"`
 	Log  string `key:"log" doc:"least level to log: debug, info, warn, error"`
@@ -59,6 +60,7 @@ type setting struct {
 	key   string // "server.listen"
 	flag  string // "listen", or the key where another section has a "listen"
 	doc   string
+	by    string // what parts a list in one text, where it isn't blanks
 	value reflect.Value
 }
 
@@ -98,7 +100,7 @@ func leaves(config reflect.Value) []setting {
 				walk(key, v.Field(i))
 				continue
 			}
-			s := setting{key: key, flag: f.Tag.Get("flag"), doc: f.Tag.Get("doc"), value: v.Field(i)}
+			s := setting{key: key, flag: f.Tag.Get("flag"), doc: f.Tag.Get("doc"), by: f.Tag.Get("by"), value: v.Field(i)}
 			named[s.name()]++
 			out = append(out, s)
 		}
@@ -226,7 +228,11 @@ func assign(v *viper.Viper, s setting) (err error) {
 			return err
 		})
 	case []string:
-		s.value.Set(reflect.ValueOf(v.GetStringSlice(s.key)))
+		list := v.GetStringSlice(s.key)
+		if text, ok := given.(string); ok && s.by != "" && text != "" {
+			list = strings.Split(text, s.by)
+		}
+		s.value.Set(reflect.ValueOf(list))
 	}
 	if err != nil {
 		return fmt.Errorf("setting %s: %w", s.key, err)

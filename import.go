@@ -41,6 +41,7 @@ func importCommand() *command {
 		sections: []string{"retention"},
 		flags: func(f *pflag.FlagSet) {
 			f.Bool("in-place", false, "index the captures where they lie instead of copying their packets")
+			f.StringSlice("cutoff", nil, "how much of whose payload is kept, each FILTER=BYTES or FILTER=headers (see capture.cutoff, wiresql config)")
 			f.String("sensor", "", "name of the sensor that saw the packets (default \"import\")")
 			f.String("site", "", "space of addresses the packets belong to (default: the sensor's name, if one is given)")
 			f.Bool("exports", false, "read flow exports (NetFlow, IPFIX, sFlow): captures that have them in their packets, and raw files of datagrams; in the order named, templates first")
@@ -63,6 +64,13 @@ func runImport(ctx context.Context, p *program, args []string) error {
 			return fmt.Errorf("--%s %q is longer than %d characters", flag, name, tables.MaxName)
 		}
 	}
+	cutoffs, err := capture.ParseCutoffs(p.config.Capture.Cutoff)
+	if err != nil {
+		return err
+	}
+	if inPlace && p.flags.Changed("cutoff") {
+		return errors.New("--cutoff and --in-place: captures that are indexed where they lie are left as they are")
+	}
 	noSync, _ := p.flags.GetBool("no-sync")
 	exports, o, err := p.exportFlags()
 	if err != nil {
@@ -77,7 +85,7 @@ func runImport(ctx context.Context, p *program, args []string) error {
 	if exports {
 		return p.importExports(ctx, a, args, o)
 	}
-	report, err := p.importFiles(ctx, a, capture.ImportConfig{Paths: args, InPlace: inPlace, Sensor: sensor, Site: site, Logger: p.log})
+	report, err := p.importFiles(ctx, a, capture.ImportConfig{Paths: args, InPlace: inPlace, Sensor: sensor, Site: site, Logger: p.log, Meter: capture.Config{Cutoffs: cutoffs}})
 	if err != nil {
 		return err
 	}

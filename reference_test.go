@@ -33,8 +33,9 @@ func configPage() string {
 
 Every setting, written from the definitions in config.go and the packages it composes (` + "`make docs`" + ` writes it again).
 A setting stands in a file, in the environment, or on the command line; the later wins. ` + "`wiresql config`" + ` prints what
-holds, in the form a file takes; a name nobody knows is an error everywhere. What a session can set is in
-[settings.md](settings.md).
+holds, in the form a file takes; a name nobody knows is an error everywhere. A list has its elements parted by commas on the
+command line, by blanks in the environment (` + "`capture.interfaces` and `capture.cutoff`" + `, which hold blanks, by commas). What a
+session can set is in [settings.md](settings.md).
 
 ` + "```sh" + `
 wiresql serve --config wiresql.yaml           # YAML, TOML or JSON

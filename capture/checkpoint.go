@@ -193,6 +193,7 @@ func (m *Meter) resume(b []byte) (*remembered, error) {
 		b = b[copy(was.memory(), b):]
 		n, c := m.table.insert(&was.key, was.key.hash(m.secret))
 		was.hash, was.slot, was.prev, was.next, was.positions = c.hash, c.slot, c.prev, c.next, positions{}
+		was.cutoff = cutoffUnknown // they may be others now
 		*c = was
 		if err := m.have(&c.positions, part()); err != nil {
 			return nil, err

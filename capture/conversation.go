@@ -23,6 +23,7 @@ type conversation struct {
 	icmpType   uint8 // of the client's direction
 	icmpCode   uint8
 	cidIsKnown bool
+	cutoff     uint8 // that it has, see Meter.allowed
 
 	seen  int64 // last packet, ns; the largest time
 	begin int64 // first packet of the conversation, ns; the smallest time
@@ -48,6 +49,7 @@ type conversation struct {
 	synAckNS   int64 // 0 without, negative once the handshake is measured
 	cid        uint64
 	conn       tables.ID
+	payload    int64    // its bytes so far, on the wire; counted if there are cutoffs
 	base       [2]total // of the pieces before this one
 }
 

@@ -15,11 +15,12 @@ import (
 // DeviceConfig says which interfaces packets are recorded from, and how. What
 // it says of all interfaces holds for those that say nothing else.
 type DeviceConfig struct {
-	Interfaces  []string `key:"interfaces" flag:"capture" doc:"interfaces to record packets from, each NAME or, with settings of its own, 'NAME [sensor=N] [site=S] [snaplen=BYTES] [promiscuous=BOOL] [filter=EXPRESSION]'; none by default"`
+	Interfaces  []string `key:"interfaces" by:"," flag:"capture" doc:"interfaces to record packets from, each NAME or, with settings of its own, 'NAME [sensor=N] [site=S] [snaplen=BYTES] [promiscuous=BOOL] [filter=EXPRESSION]'; none by default"`
 	Filter      string   `key:"filter" doc:"which packets the kernel hands over, as tcpdump takes it ('not port 22'); empty for all"`
 	Snaplen     int      `key:"snaplen" doc:"bytes recorded of each packet at most"`
 	Promiscuous bool     `key:"promiscuous" doc:"take packets that are not for this machine, as a mirror port brings them"`
 	RingBytes   int64    `key:"ring-bytes" doc:"bytes of kernel buffer per interface, for what comes while we are busy"`
+	Cutoff      []string `key:"cutoff" by:"," doc:"how much of whose payload is kept, each 'FILTER=BYTES' (64k, 1m; headers for none): of all conversations of the filter the first so many bytes and the headers of the rest; the first filter that holds counts. Also of imported packets"`
 	User        string   `key:"user" doc:"account to run as, when started by root: nothing is kept of root's rights but opening interfaces (CAP_NET_RAW); empty to stay"`
 }
 

@@ -117,6 +117,9 @@ func (im *importer) run() error {
 	if im.cfg.BatchBytes <= 0 {
 		im.cfg.BatchBytes = batchBytes
 	}
+	if im.cfg.InPlace {
+		im.cfg.Meter.Cutoffs = nil // the captures stay as they are
+	}
 	if im.cfg.Logger == nil {
 		im.cfg.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -148,6 +148,7 @@ type live struct {
 	due      bool        // there is something to commit, though none came
 
 	header  tables.Header
+	handed  Packet    // to the meter
 	last    int64     // time of the last packet
 	lastAt  time.Time // when it came
 	cover   tables.Coverage
@@ -266,6 +267,7 @@ func (l *live) resume(ctx context.Context) error {
 	err := l.log.Replay(ctx, after, func(id tables.ID, rec *pcap.Record) error {
 		packets++
 		l.seen(rec)
+		l.decode(rec)
 		return l.measure(rec, id, false)
 	}, func(number uint64, tick int64) error {
 		err := l.tick(tick)
@@ -329,6 +331,10 @@ func (l *live) packet(rec *pcap.Record) error {
 	l.came++
 	l.stats.Packets++
 	l.stats.Bytes += int64(rec.Length)
+	l.decode(rec)
+	if l.o.Meter.Cutoffs != nil {
+		l.meter.Kept(rec, &l.handed)
+	}
 	l.checkpointBytes += int64(len(rec.Data))
 	segment, offset, err := l.log.Append(rec)
 	if err != nil {
@@ -345,13 +351,18 @@ func (l *live) packet(rec *pcap.Record) error {
 	return l.measure(rec, tables.PacketID(segment, offset), err != nil)
 }
 
-// measure meters a packet.
-func (l *live) measure(rec *pcap.Record, id tables.ID, lost bool) error {
+func (l *live) decode(rec *pcap.Record) {
 	tables.Decode(rec.Link, rec.Data, rec.Length, &l.header)
+	l.handed = Packet{TS: rec.TS, Header: &l.header, Data: rec.Data, Length: rec.Length}
+}
+
+// measure meters the packet that was decoded.
+func (l *live) measure(rec *pcap.Record, id tables.ID, lost bool) error {
 	if l.header.Err.Undecoded() {
 		l.missed.add(rec.Link, &l.header)
 	}
-	return l.meter.Packet(&Packet{TS: rec.TS, Header: &l.header, Data: rec.Data, Length: rec.Length, ID: id, Lost: lost})
+	l.handed.ID, l.handed.Lost = id, lost
+	return l.meter.Packet(&l.handed)
 }
 
 // seen notes when a packet came.

@@ -164,17 +164,23 @@ func captures(t testing.TB) (list []string) {
 }
 
 // What is captured live is what an import of the same packets gives, whether it is
-// stopped in between or not.
+// stopped in between or not, and whether all of them is kept or not.
 func TestLiveIsImported(t *testing.T) {
-	for _, path := range captures(t) {
+	liveIsImported(t, captures(t), Config{}, 0, 1, 3)
+	few := []string{"../testdata/captures/office-morning.pcap", "../testdata/captures/office-afternoon.pcapng", "../testdata/cases/fragrev.pcap", "../testdata/cases/erspan2.pcap"}
+	liveIsImported(t, few, Config{Cutoffs: cutoffs(t, "udp port 53 or icmp=headers", "tcp port 443=300", "tcp=2k", "=40")}, 2)
+}
+
+func liveIsImported(t *testing.T, paths []string, mc Config, stopped ...int) {
+	for _, path := range paths {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			imported := liveArchive(t)
-			rep, err := Import(context.Background(), imported, ImportConfig{Paths: []string{path}})
+			rep, err := Import(context.Background(), imported, ImportConfig{Paths: []string{path}, Meter: mc})
 			if err != nil || rep.Refused > 0 {
 				t.Skip("it can't be imported:", err)
 			}
 			flows, others, dns, names := metered(t, imported)
-			for _, stops := range []int{0, 1, 3} {
+			for _, stops := range stopped {
 				a := liveArchive(t)
 				at := 0
 				for i := range stops {
@@ -187,13 +193,13 @@ func TestLiveIsImported(t *testing.T) {
 						}
 						return nil
 					})
-					if err := Live(ctx, a, src, LiveOptions{Sensor: "dmz", Interface: "eth1"}); err != nil {
+					if err := Live(ctx, a, src, LiveOptions{Sensor: "dmz", Interface: "eth1", Meter: mc}); err != nil {
 						t.Fatal(err)
 					}
 					cancel()
 					at = src.n
 				}
-				if err := Live(context.Background(), a, openSource(t, path, at, nil), LiveOptions{Sensor: "dmz", Interface: "eth1"}); err != nil {
+				if err := Live(context.Background(), a, openSource(t, path, at, nil), LiveOptions{Sensor: "dmz", Interface: "eth1", Meter: mc}); err != nil {
 					t.Fatal(err)
 				}
 				f, o, d, n := metered(t, a)

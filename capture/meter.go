@@ -25,6 +25,9 @@ type Config struct {
 	MaxConversations int
 	// MaxPositions bounds the packet positions of live rows (128 MiB).
 	MaxPositions int64
+	// Cutoffs say of which conversations not all payload is kept. The meter itself
+	// cuts nothing: see Kept.
+	Cutoffs []Cutoff
 }
 
 func (c *Config) setDefaults() {
@@ -114,6 +117,7 @@ type Meter struct {
 
 	row      tables.Flow
 	handed   observe.Packet
+	reread   tables.Header // see Kept
 	cids     *tables.CIDHash
 	ahead    [Batch]uint32 // of the packets to come: the conversation each may belong to
 	slot     []uint32      // the conversations of a slot of the wheel
@@ -276,6 +280,10 @@ func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 	c.sum[dir].packets++
 	c.sum[dir].bytes += int64(h.L3Length)
 	c.wire[dir] += int64(p.Length)
+	if m.cfg.Cutoffs != nil {
+		_, n := payload(h)
+		c.payload += int64(n)
+	}
 	if cut {
 		c.cut++
 	}

@@ -28,7 +28,7 @@ type decoded struct {
 
 // packets meters the packets of a file; place says where each is kept. It
 // returns nil at the file's end, or why it stopped before. A goroutine reads,
-// places and decodes them ahead of the meter.
+// decodes and places them ahead of the meter.
 func (im *importer) packets(r *pcap.Reader, s *source, place func(*pcap.Record) (tables.ID, error)) (err error) {
 	im.progress.File = s.path
 	full := make(chan *decoded, decodedAhead)
@@ -47,7 +47,7 @@ func (im *importer) packets(r *pcap.Reader, s *source, place func(*pcap.Record) 
 			}
 		}
 		for at := 0; at < d.n && err == nil; at += Batch {
-			err = im.meter.Packets(d.packets[at:min(at+Batch, d.n)])
+			err = im.metered(d, at, min(at+Batch, d.n), place)
 		}
 		if im.progress.Packets += int64(d.n); err == nil {
 			err = d.err
@@ -58,6 +58,34 @@ func (im *importer) packets(r *pcap.Reader, s *source, place func(*pcap.Record) 
 	}
 	if errors.Is(err, io.EOF) {
 		return nil
+	}
+	return err
+}
+
+// metered meters some of the packets, and with cutoffs places them first: what is
+// kept of one depends on those before it.
+func (im *importer) metered(d *decoded, from, to int, place func(*pcap.Record) (tables.ID, error)) error {
+	if im.cfg.Meter.Cutoffs == nil {
+		return im.meter.Packets(d.packets[from:to])
+	}
+	for i := from; i < to; i++ {
+		rec, p := &d.records[i], &d.packets[i]
+		im.meter.Kept(rec, p)
+		err := im.place(rec, p, place)
+		if err == nil {
+			err = im.meter.Packet(p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place keeps a packet and takes note of it.
+func (im *importer) place(rec *pcap.Record, p *Packet, place func(*pcap.Record) (tables.ID, error)) (err error) {
+	if p.ID, err = place(rec); err == nil && im.cover != nil {
+		im.cover.notDecoded(rec, p.Header)
 	}
 	return err
 }
@@ -73,17 +101,16 @@ func (im *importer) decode(r *pcap.Reader, place func(*pcap.Record) (tables.ID, 
 		d.n, err = r.Batch(d.records[:])
 		for i := range d.n {
 			rec, p := &d.records[i], &d.packets[i]
-			id, failed := place(rec)
-			if failed != nil {
+			p.TS, p.Data, p.Length, p.Header = rec.TS, rec.Data, rec.Length, &d.headers[i]
+			tables.Decode(rec.Link, rec.Data, rec.Length, p.Header)
+			im.meter.prepare(p)
+			if im.cfg.Meter.Cutoffs != nil {
+				continue
+			}
+			if failed := im.place(rec, p, place); failed != nil {
 				d.n, err = i, failed
 				break
 			}
-			p.TS, p.Data, p.Length, p.Header, p.ID = rec.TS, rec.Data, rec.Length, &d.headers[i], id
-			tables.Decode(rec.Link, rec.Data, rec.Length, p.Header)
-			if im.cover != nil {
-				im.cover.notDecoded(rec, p.Header)
-			}
-			im.meter.prepare(p)
 		}
 		d.err = err
 		full <- d

@@ -121,6 +121,7 @@ var packetFields = map[string]func(p *packet, c *cell){
 	"tcp_window":       func(p *packet, c *cell) { c.number(int64(p.header.TCPWindow), p.tcp()) },
 	"length":           func(p *packet, c *cell) { c.number(int64(p.length), true) },
 	"caplen":           func(p *packet, c *cell) { c.number(int64(p.caplen), true) },
+	"truncated":        func(p *packet, c *cell) { c.number(truth(p.caplen < p.length), true) },
 	"payload_length":   func(p *packet, c *cell) { c.number(int64(p.header.PayloadLength), p.header.IP) },
 	"ttl":              func(p *packet, c *cell) { c.number(int64(p.header.TTL), p.header.IP) },
 	"tos":              func(p *packet, c *cell) { c.number(int64(p.header.TOS), p.header.IP) },

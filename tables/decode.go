@@ -218,7 +218,7 @@ func (h *Header) ip6(data []byte, at, end, depth int) {
 			// What follows is data of a datagram whose headers are in its
 			// first fragment; next is what that fragment's chain starts
 			// with, nearly always the transport protocol.
-			h.Protocol = next
+			h.Protocol, h.L4Offset = next, at
 			return
 		}
 		if at > len(data) {
@@ -232,6 +232,7 @@ func (h *Header) ip6(data []byte, at, end, depth int) {
 // transport decodes what the IP packet carries. A later fragment has no
 // layer-4 header, and so no ports and no payload of its own.
 func (h *Header) transport(data []byte, at, end, depth int) {
+	h.L4Offset = at
 	if h.FragmentOffset != 0 {
 		return
 	}

@@ -293,7 +293,7 @@ func TestDecodeFields(t *testing.T) {
 		IP: true, Src: AddrFrom4([]byte{10, 0, 0, 1}), Dst: AddrFrom4([]byte{10, 0, 0, 2}),
 		SrcPort: 5000, DstPort: 80, Protocol: 6, TTL: 64, TOS: 0x10, IPID: 77,
 		TCPFlags: TCPAck | TCPNs, TCPSeq: 1000, TCPAck: 2000, TCPWindow: 4096,
-		L3Offset: 18, L3Length: 40, PayloadOffset: 58,
+		L3Offset: 18, L3Length: 40, L4Offset: 38, PayloadOffset: 58,
 		HasMAC: true, SrcMAC: 0x020000000001, DstMAC: 0x020000000002, EtherType: 0x800, VLAN: 7, OuterVLAN: -1,
 	}
 	if h != want {

@@ -34,6 +34,9 @@ type Header struct {
 	// it (header included), bounded by what the frame can hold: NetFlow's
 	// octet count.
 	L3Length int
+	// L4Offset is where what the innermost IP packet carries starts in the captured
+	// bytes, behind all its headers; 0 where that is not known.
+	L4Offset int
 	// PayloadOffset is where the layer-4 payload starts in the captured
 	// bytes, PayloadLength its length on the wire; the captured part may be
 	// shorter. Both 0 without a complete layer-4 header, so also for later

@@ -292,6 +292,7 @@ var PacketsWide = &Relation{Schema: Main, Name: "packets_wide",
 		{Name: "outer_src_ip", Kind: Address, Doc: "outermost source address of a tunnel"},
 		{Name: "outer_dst_ip", Kind: Address, Doc: "outermost destination address of a tunnel"},
 		{Name: "error", Kind: Text, Size: 64, Doc: "why the packet could not be decoded to the end"},
+		{Name: "truncated", Kind: Bool, NotNull: true, Doc: "1 when not all of the frame was recorded, for a snaplen or a cutoff: caplen is below length"},
 	})}
 
 // PacketBytes is packets with their bytes; the right to bytes is SELECT on it.

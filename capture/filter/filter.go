@@ -39,11 +39,14 @@ func (e *Error) Error() string {
 // interface: the outermost VLAN tag is not in them but beside them. It takes
 // snaplen bytes of those that pass; an empty expression passes all.
 func Compile(text string, link tables.LinkType, snaplen int) ([]bpf.RawInstruction, error) {
-	return compile(text, link, snaplen, true)
+	return compile(text, link, snaplen, target{live: true})
 }
 
-// compile can also make a program for packets that are stored, tags in them.
-func compile(text string, link tables.LinkType, snaplen int, live bool) ([]bpf.RawInstruction, error) {
+// target is what a program is run over: packets as they come from an interface;
+// those that are stored, tags in them; or such as stand for flows.
+type target struct{ live, flows bool }
+
+func compile(text string, link tables.LinkType, snaplen int, of target) ([]bpf.RawInstruction, error) {
 	if len(text) > maxText {
 		return nil, &Error{text[:64] + "…", maxText, "it is too long"}
 	}
@@ -51,9 +54,9 @@ func compile(text string, link tables.LinkType, snaplen int, live bool) ([]bpf.R
 	if err != nil {
 		return nil, err
 	}
-	g := &code{live: live, raw: link == tables.LinkRaw}
+	g := &code{live: of.live, raw: link == tables.LinkRaw}
 	pass, drop := g.label(), g.label()
-	if p := (&parser{text: text, tokens: tokens}); !p.end() {
+	if p := (&parser{text: text, tokens: tokens, flows: of.flows}); !p.end() {
 		if link != tables.LinkEthernet && link != tables.LinkRaw {
 			return nil, &Error{text, 0, fmt.Sprintf("packets of link type %d can't be filtered", link)}
 		}

@@ -253,7 +253,7 @@ func TestAsTcpdump(t *testing.T) {
 		if text == "" {
 			continue
 		}
-		ours, err := compile(text, tables.LinkEthernet, 262144, false)
+		ours, err := compile(text, tables.LinkEthernet, 262144, target{})
 		if err != nil {
 			t.Error(err)
 			continue
@@ -280,7 +280,7 @@ func TestRaw(t *testing.T) {
 		t.Skip("no tcpdump to compare with")
 	}
 	for _, text := range []string{"tcp", "port 80", "host 10.20.1.10", "net fe80::/10", "udp or icmp6", "ip[8] = 64", "tcp[13] = 2", "ip6 multicast"} {
-		ours, err := compile(text, tables.LinkRaw, 262144, false)
+		ours, err := compile(text, tables.LinkRaw, 262144, target{})
 		if err != nil {
 			t.Error(err)
 			continue
@@ -343,7 +343,7 @@ func TestLong(t *testing.T) {
 		hosts = append(hosts, "host 10.20.1."+strconv.Itoa(i+5))
 	}
 	text := "udp and not (" + strings.Join(hosts, " or ") + ") or arp"
-	ours, err := compile(text, tables.LinkEthernet, 262144, false)
+	ours, err := compile(text, tables.LinkEthernet, 262144, target{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -364,7 +364,7 @@ func FuzzCompile(f *testing.F) {
 	list := made()
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, live := range []bool{true, false} {
-			program, err := compile(text, tables.LinkEthernet, 100, live)
+			program, err := compile(text, tables.LinkEthernet, 100, target{live: live})
 			if err != nil {
 				continue
 			}

@@ -11,6 +11,7 @@ import (
 type parser struct {
 	text   string
 	tokens []token
+	flows  bool // are divided, see Flows
 	at     int
 	tags   place
 	last   *qualifiers
@@ -96,6 +97,9 @@ func (p *parser) term(depth int) (test, error) {
 		return not(t), nil
 	}
 	if p.compares() {
+		if p.flows {
+			return nil, p.ofPackets(p.peek())
+		}
 		return p.comparison()
 	}
 	if _, ok := p.take("("); ok {
@@ -147,6 +151,9 @@ func (p *parser) primitive() (test, error) {
 	if t := first.text; etherTypes[t] != 0 || t == "ether" || protocols[t].number != 0 {
 		p.at++
 		q.proto = t
+		if p.flows && t == "ether" {
+			return nil, p.ofPackets(first)
+		}
 		if what, ok := p.take("broadcast", "multicast"); ok {
 			return p.group(t, what, first)
 		}
@@ -163,6 +170,12 @@ func (p *parser) primitive() (test, error) {
 	}
 	value := p.peek()
 	if q == (qualifiers{}) {
+		switch t := value.text; t {
+		case "vlan", "broadcast", "multicast", "less", "greater":
+			if p.flows {
+				return nil, p.ofPackets(value)
+			}
+		}
 		switch t := value.text; t {
 		case "vlan":
 			p.at++
