@@ -528,21 +528,34 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
-// TestHint: MAX_EXECUTION_TIME in the statement.
+// TestHint: MAX_EXECUTION_TIME in the statement, which goes before the session's.
 func TestHint(t *testing.T) {
 	dir, err := demoArchive()
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := serveProcess(t, dir)
-	for _, begin := range []string{"SELECT /*+ MAX_EXECUTION_TIME(300) */", "/* a */ select/*+ BKA(*) max_execution_time ( 300 ) */", "-- a\n# b\n(SELECT /*+ MAX_EXECUTION_TIME(300) NO_ICP(c) */"} {
-		text := begin + " COUNT(*) FROM packets a, packets b, packets c, packets d WHERE a.length + b.length + c.length + d.length = 3" +
-			strings.Repeat(")", strings.Count(begin, "(S"))
+	s.second.SetMaxOpenConns(1)
+	const from = " COUNT(*) FROM packets a, packets b, packets c, packets d WHERE a.length + b.length + c.length + d.length = 3"
+	for _, text := range []string{
+		"SELECT /*+ MAX_EXECUTION_TIME(300) */" + from,
+		"-- a\n# b\n(SELECT /*+ MAX_EXECUTION_TIME(300) NO_ICP(c) */" + from + ")",
+		"WITH c AS (SELECT 1) SELECT /*+ MAX_EXECUTION_TIME(300) */" + from,
+		"EXPLAIN ANALYZE SELECT /*+ MAX_EXECUTION_TIME(300) */" + from,
+		"EXECUTE hinted",
+		"SET max_execution_time = 300; SELECT /*+ MAX_EXECUTION_TIME(0) */" + from,
+		"SET max_execution_time = 1; SELECT /*+ MAX_EXECUTION_TIME(300) */" + from,
+	} {
+		set, text, ok := strings.Cut(text, "; ")
+		if !ok {
+			set, text = "PREPARE hinted FROM 'SELECT /*+ MAX_EXECUTION_TIME(300) */"+from+"'", set
+		}
+		s.exec(set)
 		began := time.Now()
 		_, err = s.second.Exec(text)
 		var e *mysql.MySQLError
-		if !errors.As(err, &e) || e.Number != 3024 || time.Since(began) > endsWithin {
-			t.Errorf("%s: %v after %v", text, err, time.Since(began))
+		if took := time.Since(began); !errors.As(err, &e) || e.Number != 3024 || took > endsWithin || took < 300*time.Millisecond {
+			t.Errorf("%s: %v after %v", text, err, took)
 		}
 	}
 }

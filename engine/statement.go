@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	gmsparser "github.com/dolthub/vitess/go/vt/sqlparser"
@@ -414,6 +415,17 @@ func (e *Engine) prepared(ctx *sql.Context, x *sqlparser.ExecuteStmt) (string, P
 		params = append(params, value)
 	}
 	return s.prepared[x.Name.Lowered()], params, nil
+}
+
+// TimeHint is what the hint of a statement, or of the one it executes, lets it
+// take; 0 for none.
+func (e *Engine) TimeHint(ctx *sql.Context, text string) time.Duration {
+	if s, ok := ctx.Session.(*session); ok {
+		if name := pushdown.Executed(text); name != "" {
+			text = s.prepared[name]
+		}
+	}
+	return pushdown.TimeHint(text)
 }
 
 func (e *Engine) deallocate(ctx *sql.Context, d *sqlparser.DeallocateStmt) error {

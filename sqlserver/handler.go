@@ -276,29 +276,20 @@ func watch(ctx context.Context, c *conn, cancel context.CancelCauseFunc) {
 	}
 }
 
-var timeHint = regexp.MustCompile(`(?is)^(?:\s|\(|/\*.*?\*/|--[^\n]*\n|#[^\n]*\n)*SELECT\s*/\*\+(?:[^*]|\*[^/])*?\bMAX_EXECUTION_TIME\s*\(\s*(\d{1,10})\s*\)`)
-
 // limited are the statements that the session's max_execution_time is about:
 // those that read rows. SHOW WARNINGS must be able to tell of the one before.
-var limited = regexp.MustCompile(`(?is)^(\s|\(|/\*.*?\*/|--[^\n]*\n|#[^\n]*\n)*(SELECT|WITH|TABLE|VALUES|EXECUTE|EXPLAIN|DO)\b`)
+var limited = regexp.MustCompile(`(?is)^(\s|\(|/\*.*?\*/|--[^\n]*\n|#[^\n]*\n)*(SELECT|WITH|TABLE|VALUES|EXECUTE|EXPLAIN|DESC|DESCRIBE|DO)\b`)
 
-// timeLimit is the shortest of the server's limit, the session's and the
-// statement's hint; 0 for none.
+// timeLimit is what the statement's hint or else the session gives it, but not
+// more than the server does; 0 for none.
 func (h *handler) timeLimit(ctx *sql.Context, query string) time.Duration {
-	limit := h.limit
-	shorten := func(ms int64) {
-		if d := time.Duration(ms) * time.Millisecond; ms > 0 && (limit == 0 || d < limit) {
-			limit = d
-		}
+	limit := h.backend.TimeHint(ctx, query)
+	if v, err := ctx.GetSessionVariable(ctx, "max_execution_time"); err == nil && limit == 0 && limited.MatchString(query) {
+		ms, _ := v.(int64)
+		limit = time.Duration(ms) * time.Millisecond
 	}
-	if v, err := ctx.GetSessionVariable(ctx, "max_execution_time"); err == nil && limited.MatchString(query) {
-		if ms, ok := v.(int64); ok {
-			shorten(ms)
-		}
-	}
-	if m := timeHint.FindStringSubmatch(query); m != nil {
-		ms, _ := strconv.ParseInt(m[1], 10, 64)
-		shorten(ms)
+	if limit <= 0 || h.limit > 0 && h.limit < limit {
+		return h.limit
 	}
 	return limit
 }

@@ -69,6 +69,8 @@ type Backend interface {
 	Answer(ctx *sql.Context, text string, params engine.Parameters) (schema sql.Schema, rows sql.RowIter, handled bool, err error)
 	// Prepare gives the columns of a query that has parameters.
 	Prepare(ctx *sql.Context, text string) (schema sql.Schema, handled bool, err error)
+	// TimeHint is what a statement's own hint lets it take; 0 for none.
+	TimeHint(ctx *sql.Context, text string) time.Duration
 	// Log keeps a statement that is over.
 	Log(ctx *sql.Context, l engine.Logged)
 	// Limit says what the statements of an account may take.
