@@ -16,30 +16,7 @@ import (
 // SET @since = (SELECT MIN(ts) FROM …): variables that take a value of the
 // archive, which go-mysql-server has no rows of.
 
-// asks tells whether a SET is ours: it gives a user variable a value, or computes
-// one that go-mysql-server would, without bounds.
-func asks(s *sqlparser.Set) bool {
-	for _, x := range s.Exprs {
-		if x.Var.Scope == sqlparser.VariableScope || computes(x.Expr) {
-			return true
-		}
-	}
-	return false
-}
-
-// computes tells whether an expression calls a function or asks for rows.
-func computes(x sqlparser.Expr) (found bool) {
-	_ = sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
-		switch n.(type) {
-		case sqlparser.Callable, *sqlparser.Subquery:
-			found = true
-		}
-		return !found, nil
-	}, x)
-	return found
-}
-
-// assign runs such a SET. As in MySQL all values are known before the first
+// assign runs a SET. As in MySQL all values are known before the first
 // variable has one, and none has if one can't. What is no variable of the user,
 // go-mysql-server sets.
 func (e *Engine) assign(ctx *sql.Context, s *sqlparser.Set, params Parameters) error {
@@ -50,25 +27,39 @@ func (e *Engine) assign(ctx *sql.Context, s *sqlparser.Set, params Parameters) e
 	}
 	var values []value
 	var settings sqlparser.SetExprs
+	var cut []*sql.Warning
 	for _, x := range s.Exprs {
-		ours := x.Var.Scope == sqlparser.VariableScope
-		if !ours && !computes(x.Expr) {
-			settings = append(settings, x)
-			continue
-		}
-		t, v, err := e.valueOf(ctx, x.Expr, params)
-		if err != nil {
-			return err
-		}
-		if !ours {
-			literal, err := literalOf(ctx, t, v)
+		name := x.Var.Name.Lowered()
+		if x.Var.Scope == sqlparser.VariableScope {
+			t, v, err := e.valueOf(ctx, x.Expr, params)
 			if err != nil {
 				return err
 			}
-			settings = append(settings, &sqlparser.SetExpr{Var: x.Var, Expr: literal})
+			values = append(values, value{name, t, v})
 			continue
 		}
-		values = append(values, value{x.Var.Name.Lowered(), t, v})
+		if _, ok := x.Expr.(*sqlparser.Default); ok {
+			settings = append(settings, x)
+			continue
+		}
+		g, ok := constant(x.Expr)
+		if !ok {
+			t, v, err := e.valueOf(ctx, x.Expr, params)
+			if err == nil {
+				g, err = computed(ctx, t, v)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		g, warning, err := settled(ctx, name, g)
+		if err != nil {
+			return err
+		}
+		if warning != nil {
+			cut = append(cut, warning)
+		}
+		settings = append(settings, &sqlparser.SetExpr{Var: x.Var, Expr: g.literal()})
 	}
 	if settings != nil {
 		inner := ctx.WithContext(ctx.Context)
@@ -80,6 +71,9 @@ func (e *Engine) assign(ctx *sql.Context, s *sqlparser.Set, params Parameters) e
 		if err != nil {
 			return err
 		}
+	}
+	for _, w := range cut { // the other engine has cleared them
+		ctx.Session.Warn(w)
 	}
 	for _, x := range values {
 		if err := e.assignValue(ctx, x.name, x.typ, x.v); err != nil {
@@ -107,27 +101,6 @@ func (e *Engine) valueOf(ctx *sql.Context, x sqlparser.Expr, params Parameters) 
 		return nil, nil, err
 	}
 	return schema[0].Type, row[0], nil
-}
-
-// literalOf writes a value as a constant.
-func literalOf(ctx *sql.Context, t sql.Type, v any) (sqlparser.Expr, error) {
-	if v == nil {
-		return &sqlparser.NullVal{}, nil
-	}
-	cell, err := t.SQL(ctx, nil, v)
-	if err != nil {
-		return nil, err
-	}
-	text := cell.ToString()
-	switch {
-	case types.IsInteger(t):
-		return sqlparser.NewIntLiteral(text), nil
-	case types.IsFloat(t):
-		return sqlparser.NewFloatLiteral(text), nil
-	case types.IsDecimal(t):
-		return sqlparser.NewDecimalLiteral(text), nil
-	}
-	return sqlparser.NewStrLiteral(text), nil
 }
 
 // into gives the columns of the only row to variables (MySQL manual 15.2.13.1).

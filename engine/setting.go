@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -10,89 +12,209 @@ import (
 	"github.com/wiresql/wiresql/functions"
 )
 
-// What SET is given, judged with MySQL's numbers before go-mysql-server sees
-// it.
+// What SET gives a system variable, judged as MySQL does (manual 15.7.6.1) before
+// go-mysql-server sees it: of which kind a value must be, and what becomes of a
+// number that is too large or too small.
 
-// checkSettings refuses variables that do not exist and constants that they
-// can never be.
-func checkSettings(s *sqlparser.Set) error {
-	for _, x := range s.Exprs {
-		if x.Var.Scope == sqlparser.VariableScope {
-			continue
-		}
-		if err := checkSetting(x.Var.Name.Lowered(), x.Expr); err != nil {
-			return err
-		}
-	}
-	return nil
+// given is a value for a variable.
+type given struct {
+	kind givenKind
+	text string
+	null bool
 }
 
-func checkSetting(name string, value sqlparser.Expr) error {
-	literal, _ := value.(*sqlparser.Literal)
-	text := ""
-	if literal != nil && literal.Type == sqlparser.StrVal {
-		text = literal.Val
-	}
-	if name == "names" || name == "charset" {
-		if text != "" && !strings.EqualFold(text, "default") {
-			return knownCharset(text)
+type givenKind int
+
+const (
+	givenText givenKind = iota
+	givenWhole
+	givenDecimal
+	givenFloat
+)
+
+// constant reads a value that need not be computed. A name is a text: SET x = ON.
+func constant(x sqlparser.Expr) (given, bool) {
+	switch x := x.(type) {
+	case *sqlparser.NullVal:
+		return given{null: true}, true
+	case sqlparser.BoolVal:
+		if x {
+			return given{kind: givenWhole, text: "1"}, true
 		}
-		return nil
+		return given{kind: givenWhole, text: "0"}, true
+	case *sqlparser.ColName:
+		return given{text: x.Name.String()}, x.Qualifier.IsEmpty()
+	case *sqlparser.UnaryExpr:
+		v, ok := constant(x.Expr)
+		if x.Operator != sqlparser.UMinusOp || !ok || v.null || v.kind == givenText || strings.HasPrefix(v.text, "-") {
+			return given{}, false
+		}
+		v.text = "-" + v.text
+		return v, true
+	case *sqlparser.Literal:
+		switch x.Type {
+		case sqlparser.StrVal:
+			return given{text: x.Val}, true
+		case sqlparser.IntVal:
+			if _, err := strconv.ParseUint(x.Val, 10, 64); err != nil {
+				return given{kind: givenDecimal, text: x.Val}, true
+			}
+			return given{kind: givenWhole, text: x.Val}, true
+		case sqlparser.DecimalVal:
+			return given{kind: givenDecimal, text: x.Val}, true
+		case sqlparser.FloatVal:
+			return given{kind: givenFloat, text: x.Val}, true
+		}
+	}
+	return given{}, false
+}
+
+// computed is a value of a type.
+func computed(ctx *sql.Context, t sql.Type, v any) (given, error) {
+	if v == nil {
+		return given{null: true}, nil
+	}
+	cell, err := t.SQL(ctx, nil, v)
+	if err != nil {
+		return given{}, err
+	}
+	out := given{text: cell.ToString()}
+	switch {
+	case types.IsInteger(t):
+		out.kind = givenWhole
+	case types.IsDecimal(t):
+		out.kind = givenDecimal
+	case types.IsFloat(t):
+		out.kind = givenFloat
+	}
+	return out, nil
+}
+
+// literal is the value as a constant.
+func (g given) literal() sqlparser.Expr {
+	switch {
+	case g.null:
+		return &sqlparser.NullVal{}
+	case g.kind == givenWhole:
+		return sqlparser.NewIntLiteral(g.text)
+	case g.kind == givenDecimal:
+		return sqlparser.NewDecimalLiteral(g.text)
+	case g.kind == givenFloat:
+		return sqlparser.NewFloatLiteral(g.text)
+	}
+	return sqlparser.NewStrLiteral(g.text)
+}
+
+// settled is the value that a variable gets when it is given one, with a warning
+// if it is another.
+func settled(ctx *sql.Context, name string, g given) (out given, warning *sql.Warning, err error) {
+	if name == "names" || name == "charset" {
+		if g.text == "" || strings.EqualFold(g.text, "default") {
+			return g, nil, nil
+		}
+		return g, nil, knownCharset(g.text)
 	}
 	known, _, ok := sql.SystemVariables.GetGlobal(name)
 	if !ok {
-		return functions.Errorf(1193, "Unknown system variable '%s'", name)
+		return g, nil, functions.Errorf(1193, "Unknown system variable '%s'", name)
 	}
-	if v, ok := known.(*sql.MysqlSystemVariable); literal == nil || ok && !v.Dynamic {
-		return nil // what can't be set is go-mysql-server's to say
+	if v, ok := known.(*sql.MysqlSystemVariable); ok && !v.Dynamic {
+		return g, nil, nil // what can't be set is go-mysql-server's to say
 	}
-	if name != "sql_mode" && !fits(known.GetType(), literal.Type) { // which may be a number of bits
-		return functions.Errorf(1232, "Incorrect argument type to variable '%s'", name)
+	t, ok := known.GetType().(sql.SystemVariableType)
+	if !ok {
+		return g, nil, nil
 	}
+	u := t.UnderlyingType()
+	// What is kept in a number or a text may have words.
+	_, mode := t.(modeType)
+	words := mode || types.IsBoolean(u) || types.IsEnum(u) || types.IsSet(u)
+	fits := g.kind == givenText
 	switch {
-	case text == "":
-	case strings.HasPrefix(name, "character_set_"):
-		return knownCharset(text)
-	case strings.HasPrefix(name, "collation_"):
-		if _, ok := functions.CollationNamed(strings.ToLower(text)); !ok {
-			return functions.Errorf(1273, "Unknown collation: '%s'", text)
+	case words:
+		fits = fits || g.kind == givenWhole
+	case types.IsInteger(u):
+		fits = g.kind == givenWhole && !g.null
+	case types.IsFloat(u):
+		fits = g.kind != givenText && !g.null
+	}
+	charset, collation := strings.HasPrefix(name, "character_set_"), strings.HasPrefix(name, "collation_")
+	switch {
+	case !fits:
+		return g, nil, functions.Errorf(1232, "Incorrect argument type to variable '%s'", name)
+	case g.null && (words || charset && name != "character_set_results" || collation || name == "lc_time_names"):
+		return g, nil, wrongValue(name, "NULL", "")
+	case g.null:
+	case charset:
+		return g, nil, knownCharset(g.text)
+	case collation:
+		if _, ok := functions.CollationNamed(strings.ToLower(g.text)); !ok {
+			return g, nil, functions.Errorf(1273, "Unknown collation: '%s'", g.text)
 		}
-	default:
-		words, isSet := known.GetType().(sql.SetType)
-		if !isSet {
-			return nil
+	case words:
+		v := any(g.text)
+		if n, err := strconv.ParseInt(g.text, 10, 64); err == nil && g.kind == givenWhole {
+			v = n
 		}
-		if _, _, err := words.Convert(sql.NewEmptyContext(), text); err != nil {
-			return functions.Errorf(1231, "Variable '%s' can't be set to the value of '%s'", name, text)
+		if _, _, err := t.Convert(ctx, v); sql.ErrInvalidSystemVariableValue.Is(err) || sql.ErrInvalidSetValue.Is(err) {
+			return g, nil, wrongValue(name, g.text, "")
+		}
+	case types.IsInteger(u):
+		return within64(ctx, name, known.GetDefault(), t, g)
+	}
+	return g, nil, nil
+}
+
+// within64 is the number nearest to g that a variable takes, with a warning if it
+// is another.
+func within64(ctx *sql.Context, name string, otherwise any, t sql.SystemVariableType, g given) (out given, warning *sql.Warning, err error) {
+	if otherwise, _, err = t.Convert(ctx, otherwise); err != nil {
+		return g, nil, err
+	}
+	takes := func(v any) bool { _, _, err := t.Convert(ctx, v); return err == nil }
+	out = g
+	// A number that is out of range is parsed as the end of it.
+	if d, ok := otherwise.(uint64); ok {
+		n, _ := strconv.ParseUint(strings.TrimPrefix(g.text, "-"), 10, 64)
+		if strings.HasPrefix(g.text, "-") {
+			n = 0
+		}
+		out.text = strconv.FormatUint(nearest(n, d, func(n uint64) bool { return takes(n) }), 10)
+	} else {
+		d, _ := otherwise.(int64)
+		n, _ := strconv.ParseInt(g.text, 10, 64)
+		out.text = strconv.FormatInt(nearest(n, d, func(n int64) bool { return takes(n) }), 10)
+	}
+	if out.text == g.text {
+		return out, nil, nil
+	}
+	if mode, _ := variable(ctx, "sql_mode").(string); strings.Contains(mode, "STRICT_ALL_TABLES") {
+		return g, nil, wrongValue(name, g.text, "")
+	}
+	return out, &sql.Warning{Level: "Warning", Code: 1292, Message: fmt.Sprintf("Truncated incorrect %s value: '%s'", name, g.text)}, nil
+}
+
+// nearest is n, or what lies nearest to it on the way to good that is taken.
+func nearest[N int64 | uint64](n, good N, takes func(N) bool) N {
+	if takes(n) {
+		return n
+	}
+	for bad := n; ; {
+		mid := good/2 + bad/2 + (good%2+bad%2)/2
+		switch {
+		case mid == good || mid == bad:
+			return good
+		case takes(mid):
+			good = mid
+		default:
+			bad = mid
 		}
 	}
-	return nil
 }
 
 func knownCharset(name string) error {
-	if _, err := sql.ParseCharacterSet(name); err != nil {
+	if _, err := sql.ParseCharacterSet(name); err != nil || name == "" {
 		return functions.Errorf(1115, "Unknown character set: '%s'", name)
 	}
 	return nil
-}
-
-// fits tells whether a variable of a type may be given a constant of a kind
-// (MySQL manual 15.7.6.1): numbers are not read out of texts.
-func fits(t sql.Type, constant sqlparser.ValType) bool {
-	system, ok := t.(sql.SystemVariableType)
-	if !ok {
-		return true
-	}
-	whole := constant == sqlparser.IntVal || constant == sqlparser.HexNum || constant == sqlparser.HexVal || constant == sqlparser.BitNum
-	switch u := system.UnderlyingType(); {
-	case types.IsBoolean(u):
-		return true
-	case types.IsInteger(u):
-		return whole
-	case types.IsFloat(u):
-		return constant != sqlparser.StrVal
-	case types.IsText(u):
-		return constant == sqlparser.StrVal
-	}
-	return true
 }

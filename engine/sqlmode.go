@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -51,6 +52,17 @@ var combined = map[string]string{
 		"TRADITIONAL,NO_ENGINE_SUBSTITUTION",
 }
 
+// modeBit is which bit MySQL has for a word: between some there were others.
+func modeBit(word int) int {
+	switch {
+	case word < 4:
+		return word
+	case word < 7:
+		return word + 1
+	}
+	return word + 11
+}
+
 // modeType is the type of sql_mode: words, once each, in order.
 type modeType struct{ sql.SystemVariableType }
 
@@ -61,15 +73,26 @@ func (t modeType) Convert(_ context.Context, v any) (any, sql.ConvertInRange, er
 	case string:
 		text = v
 	case int8, int16, int32, int64, uint8, uint16, uint32, uint64:
-		if text = fmt.Sprint(v); text == "0" {
-			text = ""
+		bits, err := strconv.ParseUint(fmt.Sprint(v), 10, 64)
+		if err != nil {
+			return nil, sql.OutOfRange, wrongValue("sql_mode", fmt.Sprint(v), "")
+		}
+		for i, m := range modeWords {
+			if bits>>modeBit(i)&1 != 0 {
+				text += m.word + ","
+				bits &^= 1 << modeBit(i)
+			}
+		}
+		if bits != 0 {
+			return nil, sql.OutOfRange, wrongValue("sql_mode", fmt.Sprint(v), "")
 		}
 	default:
 		return nil, sql.OutOfRange, wrongValue("sql_mode", "NULL", "")
 	}
 	set := map[string]bool{}
-	for _, word := range strings.Split(strings.ToUpper(text), ",") {
-		word = strings.TrimSpace(word)
+	for _, word := range strings.Split(text, ",") {
+		typed := strings.TrimSpace(word)
+		word = strings.ToUpper(typed)
 		if all := combined[word]; all != "" {
 			for _, w := range strings.Split(all, ",") {
 				set[w] = true
@@ -80,7 +103,7 @@ func (t modeType) Convert(_ context.Context, v any) (any, sql.ConvertInRange, er
 		switch {
 		case word == "":
 		case at < 0:
-			return nil, sql.OutOfRange, wrongValue("sql_mode", word, "")
+			return nil, sql.OutOfRange, wrongValue("sql_mode", typed, "")
 		case modeWords[at].refused:
 			return nil, sql.OutOfRange, wrongValue("sql_mode", word, modeWords[at].does+" here")
 		default:

@@ -251,12 +251,8 @@ func (e *Engine) parse(text string) (*pushdown.Statement, error) {
 		}
 		return st, nil
 	case *sqlparser.PrepareStmt, *sqlparser.ExecuteStmt, *sqlparser.DeallocateStmt,
-		*sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release, *sqlparser.Begin, *sqlparser.Commit, *sqlparser.Rollback, *sqlparser.CallProc:
-		return st, nil
-	case *sqlparser.Set:
-		if err := checkSettings(ast); err != nil || !asks(ast) {
-			return nil, err
-		}
+		*sqlparser.Savepoint, *sqlparser.SRollback, *sqlparser.Release, *sqlparser.Begin, *sqlparser.Commit, *sqlparser.Rollback, *sqlparser.CallProc,
+		*sqlparser.Set:
 		return st, nil
 	}
 	return nil, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +29,13 @@ type fakeEngine struct {
 	engine   *sqle.Engine
 	provider sql.DatabaseProvider
 	running  atomic.Int32
+}
+
+func (f *fakeEngine) TimeHint(_ *sql.Context, text string) time.Duration {
+	if strings.Contains(text, "MAX_EXECUTION_TIME(100)") {
+		return 100 * time.Millisecond
+	}
+	return 0
 }
 
 func (f *fakeEngine) Limit(string, engine.Limits) {}

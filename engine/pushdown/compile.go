@@ -137,7 +137,7 @@ func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
 	if c.dialect == nil {
 		c.dialect = DuckDB
 	}
-	if limit := c.variableNumber("sql_select_limit", math.MaxInt64); limit >= 0 && limit < math.MaxInt32 && query.GetLimit() == nil {
+	if limit := c.variableNumber("sql_select_limit", math.MaxInt64); limit < 1<<62 && query.GetLimit() == nil {
 		query.SetLimit(sqlparser.NewLimitWithoutOffset(int(limit)))
 	}
 	b, err := c.statement(query)

@@ -254,6 +254,9 @@ func (s *Statement) mark(text string) string {
 			return token{}
 		}
 		switch {
+		case t.typ == sqlparser.TIMESTAMP && next(1).typ == '=' && list[0].typ == sqlparser.SET:
+			b.WriteString(text[at:t.start] + "`timestamp`") // which the parser takes for a type
+			at = t.end
 		case t.typ == sqlparser.WINDOW:
 			end()
 			windowLevel = level
