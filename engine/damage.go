@@ -55,11 +55,11 @@ func lacksOf(p *pushdown.ScanPlan, d *archive.Damage, named bool) bool {
 	case archive.Flows, archive.Exports:
 		// What is not settled is seen in connections, too.
 		unsettled := d.Level == "" || compact.Unsettled(archive.File{Family: d.Family, Level: d.Level})
-		if unsettled && slices.Contains(families, string(archive.Connections)) {
+		if unsettled && ofConnections(families) {
 			return within
 		}
 	case archive.Carried, archive.Replaced:
-		return slices.Contains(families, string(archive.Connections)) && within
+		return ofConnections(families) && within
 	case archive.Assigned:
 		return slices.Contains(families, string(archive.Exports)) && within
 	}

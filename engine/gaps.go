@@ -123,7 +123,7 @@ func captured(rel *tables.Relation) bool {
 func reported(s *pushdown.ScanPlan) bool {
 	families := pushdown.Families(s.Relation)
 	return slices.Contains(families, string(archive.Exports)) && !slices.Contains(s.Bounds.Without, string(archive.Exports)) ||
-		slices.Contains(families, string(archive.Connections))
+		ofConnections(families)
 }
 
 // withReported adds the times of exporters' rows.

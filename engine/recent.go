@@ -23,9 +23,10 @@ import (
 // catalogue.
 type recent struct {
 	snap *snapshot
-	// Tables of DuckDB: rows of connections, stored ones they stand for, and
-	// the conversations of rows of exports. Empty when there are none.
-	connections, replaced, rows string
+	// Tables of DuckDB: rows of connections, stored ones they stand for, the
+	// conversations of rows of exports, and what all that changes of traffic.
+	// Empty when there are none.
+	connections, replaced, rows, traffic, hours string
 	// Stored connections that are replaced begin within from and to.
 	from, to tables.Time
 
@@ -66,6 +67,8 @@ func (s *snapshot) wantsRecent(scans []*pushdown.ScanPlan) bool {
 	return slices.ContainsFunc(scans, func(p *pushdown.ScanPlan) bool {
 		families := pushdown.Families(p.Relation)
 		switch {
+		case ofTraffic(families): // of all the time that its connections last
+			return s.unsettledIn(pushdown.Bounds{From: pushdown.MinTime, To: pushdown.MaxTime}, archive.Exports, archive.Flows, archive.Carried)
 		case slices.Contains(families, string(archive.Connections)):
 			return s.unsettledIn(p.Bounds, archive.Exports, archive.Flows, archive.Carried)
 		case slices.Contains(families, string(archive.Exports)) && !slices.Contains(p.Bounds.Without, string(archive.Exports)):
@@ -74,6 +77,16 @@ func (s *snapshot) wantsRecent(scans []*pushdown.ScanPlan) bool {
 		}
 		return false
 	})
+}
+
+// ofTraffic tells whether rows of traffic are among what a relation is made of, and
+// ofConnections whether those or connections are.
+func ofTraffic(families []string) bool {
+	return slices.Contains(families, string(archive.Traffic)) || slices.Contains(families, string(archive.TrafficHour))
+}
+
+func ofConnections(families []string) bool {
+	return slices.Contains(families, string(archive.Connections)) || ofTraffic(families)
 }
 
 // withRecent is the snapshot scans are answered from: with what is not settled
@@ -129,7 +142,7 @@ func (e *Engine) releaseRecent(r *recent) {
 	if r.uses.Add(-1) > 0 {
 		return
 	}
-	for _, table := range []string{r.connections, r.replaced, r.rows} {
+	for _, table := range []string{r.connections, r.replaced, r.rows, r.traffic, r.hours} {
 		if table == "" {
 			continue
 		}
@@ -163,6 +176,12 @@ func (e *Engine) computeRecent(ctx context.Context, snap *snapshot) (*recent, er
 	if r.rows, err = loadRows(ctx, e, "rows", found.Rows); err != nil {
 		return nil, err
 	}
+	if r.traffic, err = loadRows(ctx, e, "traffic_1m", found.Traffic); err != nil {
+		return nil, err
+	}
+	if r.hours, err = loadRows(ctx, e, "traffic_1h", found.Hours); err != nil {
+		return nil, err
+	}
 	r.made, r.cost = start, time.Since(start)
 	r.lease = workOf(ctx).lease.Share()
 	time.AfterFunc(maxLag, r.lease.Release)
@@ -187,9 +206,13 @@ func loadRows[T any](ctx context.Context, e *Engine, what string, rows []T) (tab
 
 // unseen says what of the recent rows is missing from an answer.
 func (s *snapshot) unseen(scans []*pushdown.ScanPlan) []string {
+	if len(s.catalog.Files(archive.Traffic)) == 0 && len(s.catalog.Files(archive.Connections)) > 0 &&
+		slices.ContainsFunc(scans, func(p *pushdown.ScanPlan) bool { return ofTraffic(pushdown.Families(p.Relation)) }) {
+		return []string{"the traffic of the connections that are stored is not computed yet: `wiresql compact` does it"}
+	}
 	r := s.recent
 	if r == nil || r.skipped == 0 || !slices.ContainsFunc(scans, func(p *pushdown.ScanPlan) bool {
-		return slices.Contains(pushdown.Families(p.Relation), string(archive.Connections)) && p.Bounds.From <= r.skipTo && p.Bounds.To > r.skipFrom
+		return ofConnections(pushdown.Families(p.Relation)) && p.Bounds.From <= r.skipTo && p.Bounds.To > r.skipFrom
 	}) {
 		return nil
 	}

@@ -23,7 +23,7 @@ func rowsFeed[T any](rows []T) (f *listFeed, lists []string) {
 	for i := range typ.NumField() {
 		field := typ.Field(i)
 		name := field.Tag.Get("col")
-		if field.Type.Kind() == reflect.Slice {
+		if stored, _ := tables.StoredOf(field.Type); stored == tables.StoredList {
 			lists = append(lists, name)
 		}
 		cells = append(cells, f.cell(field, name))

@@ -209,8 +209,13 @@ func (s *snapshot) source(files []archive.File) pushdown.Source {
 		}
 		src.Files[family] = append(src.Files[family], ref)
 	}
-	if s.recent != nil && s.recent.connections != "" {
-		src.Tables = map[string][]string{string(archive.Connections): {s.recent.connections}}
+	if r := s.recent; r != nil {
+		src.Tables = map[string][]string{}
+		for family, table := range map[archive.Family]string{archive.Connections: r.connections, archive.Traffic: r.traffic, archive.TrafficHour: r.hours} {
+			if table != "" {
+				src.Tables[string(family)] = []string{table}
+			}
+		}
 	}
 	return src
 }

@@ -30,6 +30,27 @@ ORDER BY connections DESC LIMIT 20`},
 FROM connections WHERE conn_state IN ('S0', 'REJ', 'RSTR')
 GROUP BY client_ip ORDER BY tries DESC LIMIT 20`},
 	},
+	"wiresql.traffic_1m": {
+		{"How much went in and out, minute by minute?",
+			`SELECT ts, direction, SUM(bytes) * 8 / 60 AS bits_per_second, SUM(connections) AS connections
+FROM traffic_1m GROUP BY ts, direction ORDER BY ts, direction`},
+		{"Which service moved most in each quarter of an hour?",
+			`SELECT FROM_UNIXTIME(UNIX_TIMESTAMP(ts) DIV 900 * 900) AS quarter, service, SUM(bytes) AS bytes
+FROM traffic_1m GROUP BY quarter, service ORDER BY quarter, bytes DESC`},
+		{"Which minutes had the most connections?",
+			`SELECT ts, SUM(connections) AS connections, SUM(packets) AS packets
+FROM traffic_1m GROUP BY ts ORDER BY connections DESC LIMIT 20`},
+	},
+	"wiresql.traffic_1h": {
+		{"How much did each observer carry, hour by hour?",
+			`SELECT ts, observer, SUM(bytes) AS bytes FROM traffic_1h GROUP BY ts, observer ORDER BY ts, observer`},
+		{"What share of the bytes has each protocol?",
+			`SELECT protocol, SUM(bytes) AS bytes, 100 * SUM(bytes) / (SELECT SUM(bytes) FROM traffic_1h) AS percent
+FROM traffic_1h GROUP BY protocol ORDER BY bytes DESC`},
+		{"How does a day look, by the hour?",
+			`SELECT HOUR(ts) AS hour, SUM(bytes) AS bytes, SUM(connections) AS connections
+FROM traffic_1h GROUP BY HOUR(ts) ORDER BY hour`},
+	},
 	"wiresql.flows": {
 		{"How much did each observer report?",
 			`SELECT observer, source_type, COUNT(*) AS records, SUM(total_bytes) AS bytes

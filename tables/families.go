@@ -47,6 +47,9 @@ var Families = []*Family{
 		Blooms: []string{"cid", "flow_id", "conn_id", "src_lo", "dst_lo"}},
 	{Name: "connections", Row: reflect.TypeFor[Connection](), Writer: Compactor, Ladder: []Step{{"t", "t"}, {"h", "h"}, {"d", "d"}},
 		Blooms: []string{"cid", "conn_id", "client_lo", "server_lo"}},
+	// What conversations moved, by time: written with the connections.
+	{Name: "traffic_1m", Row: reflect.TypeFor[Traffic](), Writer: Compactor, Ladder: []Step{{"t", "t"}}},
+	{Name: "traffic_1h", Row: reflect.TypeFor[HourlyTraffic](), Writer: Compactor, Ladder: []Step{{"t", "t"}}},
 	{Name: "other", Row: reflect.TypeFor[Other](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}}},
 	{Name: "dns", Row: reflect.TypeFor[DNS](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}},
 		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "query"}},

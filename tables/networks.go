@@ -17,3 +17,41 @@ var Inside = []netip.Prefix{
 var ManyReceivers = []netip.Prefix{
 	netip.MustParsePrefix("224.0.0.0/4"), netip.MustParsePrefix("255.255.255.255/32"), netip.MustParsePrefix("ff00::/8"),
 }
+
+type addrRange struct{ first, last Addr }
+
+var insideRanges, manyRanges = rangesOf(Inside), rangesOf(ManyReceivers)
+
+func rangesOf(networks []netip.Prefix) (out []addrRange) {
+	for _, p := range networks {
+		first, last := PrefixRange(p)
+		out = append(out, addrRange{first, last})
+	}
+	return out
+}
+
+func (a Addr) in(ranges []addrRange) bool {
+	for i := range ranges {
+		r := &ranges[i]
+		if a.Compare(r.first) >= 0 && a.Compare(r.last) <= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Direction is the value of the column direction of a conversation.
+func Direction(client, server Addr) string {
+	from, to := client.in(insideRanges), server.in(insideRanges)
+	switch {
+	case to && from:
+		return Internal
+	case to:
+		return Inbound
+	case server.in(manyRanges):
+		return ToMany
+	case from:
+		return Outbound
+	}
+	return External
+}

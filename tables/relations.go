@@ -99,7 +99,7 @@ var Procedures = map[string]int{"pin": 4, "unpin": 1}
 // Relations lists every relation in the order the documentation shows them.
 var Relations = []*Relation{
 	Connections, Flows, FlowsWide, Packets, PacketsWide, PacketBytes,
-	HostFlows, Hosts, DNSRelation, OpsImports, OpsSegments, OpsCoverage,
+	HostFlows, Traffic1m, Traffic1h, Hosts, DNSRelation, OpsImports, OpsSegments, OpsCoverage,
 	OpsExporters, OpsSockets, OpsCaptureLoss, OpsDamage, OpsEvictions, OpsPins, OpsQueryLog,
 }
 
@@ -323,6 +323,30 @@ var HostFlows = &Relation{Schema: Main, Name: "host_flows",
 		{Name: "packets_in", Kind: BigInt, Unit: "packets", Doc: "packets sent by the other end"},
 		colConnState, colDirection, colPktStatus, colSensor, colConnID,
 	}}
+
+// Traffic1m and Traffic1h are what connections moved over time.
+var (
+	Traffic1m = traffic("traffic_1m", "minute")
+	Traffic1h = traffic("traffic_1h", "hour")
+)
+
+func traffic(name, bin string) *Relation {
+	return &Relation{Schema: Main, Name: name,
+		Doc: "what was moved in each " + bin + ", every connection counted once and divided over its time: for graphs over time, where connections puts all of a long one into the " + bin + " it began in",
+		Columns: []Column{
+			{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "start of the " + bin},
+			{Name: "observer", Kind: Text, Size: 64, Doc: "the sensor or exporter whose counters count: sensor of connections"},
+			{Name: "site", Kind: Text, Size: 64, Doc: "part of the conversation key; NULL for the default one"},
+			colProtocol, colService, colDirection,
+			{Name: "client_bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "layer-3 bytes sent by clients; what was not reported counts nothing"},
+			{Name: "server_bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "layer-3 bytes sent by servers"},
+			{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "both directions; over all bins the sum of connections.bytes"},
+			{Name: "client_packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets sent by clients"},
+			{Name: "server_packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets sent by servers"},
+			{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "both directions"},
+			{Name: "connections", Kind: BigInt, NotNull: true, Unit: "connections", Doc: "that began in the " + bin},
+		}}
+}
 
 // Hosts is the leases: which name an address had when.
 var Hosts = &Relation{Schema: Main, Name: "hosts",

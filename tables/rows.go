@@ -168,6 +168,9 @@ type Connection struct {
 
 	Segments   []int32    `col:"segments"` // of the metered pieces, ascending; NULL when never metered
 	CutPackets Opt[int64] `col:"cut_packets"`
+	// Profile says when the bytes were moved, if it had several pieces; see
+	// Profile.Append. NULL: evenly.
+	Profile []byte `col:"profile"`
 }
 
 // DNS is a row of the family dns: one query with its answer, or one of the two

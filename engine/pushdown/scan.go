@@ -302,6 +302,9 @@ func (v *view) text(fields []Field, src Source) string {
 			by = append(by, stored(key))
 		}
 		group = "\n  GROUP BY " + strings.Join(by, ", ")
+		if v.having != "" {
+			group += "\n  HAVING " + stored(v.having)
+		}
 	}
 	return "SELECT " + strings.Join(out, ", ") + "\n  FROM " + src.rows(v.family, needed) + " r" +
 		strings.Join(joins, "") + where + group

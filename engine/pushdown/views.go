@@ -26,6 +26,8 @@ type view struct {
 	// group are expressions that rows are grouped by; those of the columns are
 	// aggregates then.
 	group []string
+	// having leaves out groups.
+	having string
 	// grain is how far from a row's own times the stored rows lie that it is
 	// made of.
 	grain tables.Time
@@ -130,6 +132,8 @@ var (
 		tables.Flows:          flowsView,
 		tables.FlowsWide:      flowsView,
 		tables.HostFlows:      hostFlowsView,
+		tables.Traffic1m:      trafficView("traffic_1m", reflect.TypeFor[tables.Traffic]()),
+		tables.Traffic1h:      trafficView("traffic_1h", reflect.TypeFor[tables.HourlyTraffic]()),
 		tables.DNSRelation:    dnsView,
 		tables.OpsImports:     {family: "imports", row: reflect.TypeFor[tables.Import](), exprs: map[string]string{"flow_rows": "{rows}"}},
 		tables.OpsCoverage:    {family: "coverage", row: reflect.TypeFor[tables.Coverage]()},
@@ -141,6 +145,20 @@ var (
 		OtherIndex:            otherIndexView,
 	}
 )
+
+// trafficView adds up the rows of each bin, of which some take back others.
+func trafficView(family string, row reflect.Type) *view {
+	return &view{
+		family: family, row: row,
+		exprs: with(totals("client_bytes server_bytes client_packets server_packets connections"), map[string]string{
+			"protocol": exprProtocol,
+			"bytes":    "wiresql_count(sum({client_bytes}) + sum({server_bytes}))",
+			"packets":  "wiresql_count(sum({client_packets}) + sum({server_packets}))",
+		}),
+		group:  []string{"{ts}", "{observer}", "{site}", "{protocol_number}", "{service}", "{direction}"},
+		having: "sum({connections}) > 0 OR sum({client_packets}) > 0 OR sum({server_packets}) > 0 OR sum({client_bytes}) > 0 OR sum({server_bytes}) > 0",
+	}
+}
 
 // hostEnd is connections seen from one end.
 func hostEnd(own, peer, peerName string, also *view) *view {

@@ -18,6 +18,8 @@ type Family string
 const (
 	Flows       Family = "flows"
 	Connections Family = "connections"
+	Traffic     Family = "traffic_1m"
+	TrafficHour Family = "traffic_1h"
 	Other       Family = "other"
 	DNS         Family = "dns"
 	Names       Family = "names"

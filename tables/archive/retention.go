@@ -105,7 +105,7 @@ func holdings(c *Catalog, now tables.Time, pinned *pinned) *planned {
 				continue
 			}
 			add(&holding{family: family, bytes: file.Bytes, came: file.Origin, file: file,
-				imported: file.Writer == tables.Importer || family == Connections && c.fromImport(file)})
+				imported: file.Writer == tables.Importer || file.Writer == tables.Compactor && c.fromImport(file)})
 		}
 	}
 	for i := range c.segments {

@@ -96,6 +96,7 @@ func Run(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 			a.LeaveOut(err) // the next run goes on without what is damaged
 		}
 	}
+	fail("traffic", fillTraffic(ctx, a))
 	fail("flows", mergePending(ctx, a, &stats))
 	fail("exports", settleDue(ctx, a, now(), usual, &stats))
 	steps(false, func(family archive.Family, step tables.Step) {

@@ -56,6 +56,7 @@ func connect(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []
 	names := resolvedNames(ctx, cat, first, last)
 	defer names.stop()
 	w := newWork(ctx, cat)
+	w.moved.tx = tx
 	b := newBuilder(w, tx, names, twins)
 	if _, err := mergeRows(ctx, files, flowTime, func(rows []tables.Flow) error {
 		for i := range rows {
@@ -72,7 +73,7 @@ func connect(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []
 	}
 	stats.Connections += b.written
 	if w.book.Empty() {
-		return nil
+		return w.moved.close()
 	}
 	if err := w.carried(); err != nil {
 		return err
@@ -98,6 +99,7 @@ func (b *builder) add(f *tables.Flow) error {
 		s.Add(f)
 		b.written++
 		row := s.Complete()
+		b.moved.add(&row, false)
 		return b.singles.add(&row)
 	}
 	if m == nil {
@@ -120,6 +122,7 @@ func (b *builder) add(f *tables.Flow) error {
 // keep puts a finished conversation of several pieces aside for sorting.
 func (b *builder) keep(m *settle.Metered) error {
 	b.sorted = append(b.sorted, m.Complete())
+	b.moved.add(&b.sorted[len(b.sorted)-1], false)
 	if len(b.sorted) >= sortedRows {
 		return b.writeSorted()
 	}

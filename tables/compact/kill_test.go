@@ -213,6 +213,7 @@ func (w *world) outcome(t *testing.T, a *archive.Archive) string {
 	t.Helper()
 	list := exports(t, a)
 	conns := connections(t, a)
+	checkTraffic(t, a, &Recent{}, conns)
 	ids := map[settle.ID]bool{}
 	for _, c := range conns {
 		if ids[settle.ID{ConnID: c.ConnID, Site: c.Site}] {

@@ -57,6 +57,8 @@ const (
 var mergers = map[archive.Family]rewriter{
 	archive.Flows:       rewriteOf[tables.Flow](nil),
 	archive.Connections: rewriteOf(foldConnections),
+	archive.Traffic:     rewriteSums(minutelyTraffic),
+	archive.TrafficHour: rewriteSums(hourlyTraffic),
 	archive.Other:       rewriteOf[tables.Other](nil),
 	archive.DNS:         rewriteOf[tables.DNS](nil),
 	archive.Names:       rewriteOf[tables.Name](nil),

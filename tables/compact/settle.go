@@ -158,6 +158,7 @@ type work struct {
 	cat    *archive.Catalog
 	book   *settle.Book
 	news   []news
+	moved  traffic
 	places []archive.File // of what was stored; the book knows the number
 }
 

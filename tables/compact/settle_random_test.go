@@ -384,6 +384,14 @@ func mergeSome(t *testing.T, a *archive.Archive, r *rand.Rand) int {
 			t.Fatal(err)
 		}
 	}
+	if r.IntN(3) == 0 {
+		plan := func(units []unit) [][]unit { return few(units, merged, 2) }
+		for _, family := range []archive.Family{archive.Traffic, archive.TrafficHour} {
+			if err := climb(context.Background(), a, family, merged, plan, &Stats{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	return before - open()
 }
 
@@ -419,6 +427,7 @@ func withYoung(t *testing.T, a *archive.Archive) ([]tables.Connection, map[table
 		return slices.Contains(y.Replaces, tables.Replaced{TS: c.TS, ConnID: c.ConnID, Site: c.Site})
 	})
 	list = append(list, y.Connections...)
+	checkTraffic(t, a, y, list)
 	of, settled := map[tables.ID]tables.ID{}, false
 	for _, x := range exports(t, a) {
 		if x.ConnID.Set {

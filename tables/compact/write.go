@@ -27,15 +27,17 @@ func (w *work) connections(over []settle.Closing, emit func(r *tables.Connection
 	return names.err
 }
 
-// write puts the outcome into the batch: connections of what is over, what is
-// carried, the new rows of exports with their conversations, and what was
+// write puts the outcome into the batch: connections of what is over and what they
+// moved, what is carried, the new rows of exports with their conversations, and what was
 // decided about settled rows.
 func (w *work) write(tx *archive.Tx, cutoff tables.Time, limit int, stats *Stats) error {
 	over, open, forced := w.book.Divide(cutoff, limit)
 	// Those that stand for others may be of any time: they have a lane of their
 	// own, so that one does not widen the time of the file that nearly all are in.
 	out, late := newRows[tables.Connection](tx, mainLane), newRows[tables.Connection](tx, lateLane)
+	w.moved.tx = tx
 	err := w.connections(over, func(r *tables.Connection, stored bool) error {
+		w.moved.add(r, false)
 		if stored {
 			stats.Folded++
 			return late.add(r)
@@ -48,6 +50,12 @@ func (w *work) write(tx *archive.Tx, cutoff tables.Time, limit int, stats *Stats
 	}
 	if err == nil {
 		err = late.close()
+	}
+	for _, o := range w.book.Done() {
+		w.moved.add(o.Was, true)
+	}
+	if err == nil {
+		err = w.moved.close()
 	}
 	if err == nil {
 		err = w.writeCarried(tx, open)

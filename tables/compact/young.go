@@ -23,6 +23,9 @@ type Recent struct {
 	// Replaces are the stored connections that Connections has anew: whoever
 	// puts both together leaves these out of what is stored.
 	Replaces []tables.Replaced
+	// Traffic and Hours are what all that changes of traffic_1m and traffic_1h.
+	Traffic []tables.Traffic
+	Hours   []tables.HourlyTraffic
 	// Rows are the conversations of rows of exports that have none stored.
 	Rows []tables.Assigned
 	// Skipped counts the rows that were too many to look at; the earliest are
@@ -89,13 +92,17 @@ func young(ctx context.Context, cat *archive.Catalog, limit int64) (*Recent, err
 	over, _, _ := w.book.Divide(math.MaxInt64, 0)
 	if err := w.connections(over, func(r *tables.Connection, _ bool) error {
 		out.Connections = append(out.Connections, *r)
+		w.moved.add(r, false)
 		return nil
 	}); err != nil {
 		return nil, err
 	}
 	for _, o := range w.book.Done() {
 		out.Replaces = append(out.Replaces, tables.Replaced{TS: o.TS, ConnID: o.ConnID, Site: o.Site})
+		w.moved.add(o.Was, true)
 	}
+	out.Traffic = w.moved.take()
+	out.Hours = hours(out.Traffic)
 	for _, n := range w.news {
 		for i := range n.rows {
 			a := tables.Assigned{FlowID: n.ids[i]}

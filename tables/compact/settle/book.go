@@ -52,14 +52,15 @@ func (s *slab[T]) each(fn func(i int32, one *T)) {
 // run may change.
 type Stored struct {
 	ID
-	CID     uint64
-	Place   int // where its connection stands, as Found was told
-	TS      tables.Time
-	end     tables.Time
-	name    string // server_name
-	written bool   // else carried
-	found   bool   // its rows were found
-	done    bool   // some conversation stands for it
+	CID   uint64
+	Place int // where its connection stands, as Found was told
+	TS    tables.Time
+	end   tables.Time
+	// Was is the connection as it stands there, in the columns that Found reads.
+	Was     *tables.Connection
+	written bool // else carried
+	found   bool // its rows were found
+	done    bool // some conversation stands for it
 }
 
 // Row is a row of exports and what it takes to tell its conversation.
@@ -235,7 +236,9 @@ func (b *Book) Torn() []ID {
 // ConnectionColumns are the columns of a connection that Found reads: they tell
 // whose it is, and when.
 var ConnectionColumns = []string{"ts", "ts_end", "site", "client_hi", "client_lo", "server_hi", "server_lo", "client_port", "server_port",
-	"protocol_number", "server_name", "visibility", "seen_by", "cid", "conn_id"}
+	"protocol_number", "server_name", "visibility", "seen_by", "cid", "conn_id",
+	// What of it is counted, and for whom.
+	"sensor", "service", "client_bytes", "server_bytes", "client_packets", "server_packets", "profile"}
 
 // Found takes in a connection that is stored at a place, if it is one that was
 // asked for.
@@ -253,7 +256,9 @@ func (b *Book) Found(r *tables.Connection, place int) {
 		}
 	}
 	if hit && b.stored[id] == nil {
-		b.stored[id] = &Stored{ID: id, CID: r.CID, TS: r.TS, end: r.TSEnd, name: r.ServerName, Place: place, written: true}
+		was := *r
+		was.Profile = slices.Clone(r.Profile)
+		b.stored[id] = &Stored{ID: id, CID: r.CID, TS: r.TS, end: r.TSEnd, Was: &was, Place: place, written: true}
 	}
 }
 
@@ -366,7 +371,11 @@ func (b *Book) ExportAgain(x *tables.Export, place int) {
 func (b *Book) FlowAgain(f *tables.Flow) {
 	if o := b.stored[ID{f.ConnID, f.Site}]; o != nil {
 		o.found = true
-		b.flow(f, o.name, false)
+		name := ""
+		if o.Was != nil {
+			name = o.Was.ServerName
+		}
+		b.flow(f, name, false)
 	}
 }
 
@@ -492,7 +501,7 @@ func (b *Book) Connection(o Closing) (r tables.Connection, stored bool) {
 	}
 	for _, before := range c.stored {
 		if r.ServerName == "" {
-			r.ServerName = before.name
+			r.ServerName = before.Was.ServerName
 		}
 	}
 	return r, len(c.stored) > 0

@@ -254,6 +254,9 @@ func (b *Book) connection(k *known, c *Conversation) tables.Connection {
 		r.TS, r.TSEnd = c.from, c.to
 		r.Sampling = tables.Opt[int64]{}
 	}
+	if !best.metered {
+		r.Profile = nil // its rows were added up while it was carried
+	}
 	sampling, sampled := best.sampling, best.sampled
 	var seen [2]bool
 	for side := range best.side {

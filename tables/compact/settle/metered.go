@@ -22,7 +22,8 @@ type Metered struct {
 	latest    tables.Time
 	tunnel    string
 	tunnelID  int64
-	fresh     bool // some row is new in this run
+	fresh     bool           // some row is new in this run
+	profile   tables.Profile // of several pieces
 }
 
 // FlowColumns are the columns of a flow row that Add reads: a third of its bytes.
@@ -47,6 +48,12 @@ func (m *Metered) Add(f *tables.Flow) {
 			ICMPType: f.ICMPType, ICMPCode: f.ICMPCode, Service: f.Service, SeenBy: f.Sensor,
 			OrientedBy: f.OrientedBy, Sampling: f.Sampling, Action: f.Action, CID: f.CID, ConnID: f.ConnID}
 		m.tunnel, m.tunnelID = f.TunnelType, f.TunnelID.V
+	}
+	if r.Pieces == 1 {
+		m.profile.Add(r.TS, r.TSEnd, tables.AddCounts(r.ClientBytes.V, r.ServerBytes.V))
+	}
+	if r.Pieces > 0 {
+		m.profile.Add(f.TS, f.TSEnd, tables.AddCounts(f.Bytes, f.ReverseBytes.V))
 	}
 	if piece == 1 {
 		m.first = true
@@ -99,6 +106,9 @@ func (m *Metered) Complete() tables.Connection {
 	r := m.row
 	if r.ServerName == "" {
 		r.ServerName = m.Resolved
+	}
+	if len(m.profile) > 1 {
+		r.Profile = m.profile.Append(nil, r.TS)
 	}
 	switch {
 	case r.Segments == nil:
