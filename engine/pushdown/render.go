@@ -5,6 +5,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"vitess.io/vitess/go/vt/sqlparser"
+
+	"github.com/wiresql/wiresql/functions"
 )
 
 // Relations as DuckDB text. Each node adds to the SELECT below it while that
@@ -208,6 +212,9 @@ func (r *renderer) rel(n Rel) *selection {
 				texts[0] = r.bigint(k.Expr) // a bare number would be a position
 			}
 			by := texts[:len(names)]
+			if key, text, ok := r.formatKey(k.Expr); ok && !n.Rollup {
+				by, texts = []string{key}, []string{text}
+			}
 			if k.Kind == Community {
 				// The text follows from the id.
 				by = texts[:1]
@@ -451,4 +458,19 @@ func (r *renderer) join(n *Join) *selection {
 		}
 	}
 	return &selection{from: append(from[:len(from):len(from)], s)}
+}
+
+// formatKey is DATE_FORMAT of a column by which rows are told apart, in two
+// steps.
+func (r *renderer) formatKey(e Expr) (key, text string, ok bool) {
+	f, ok := e.(*Func)
+	if !ok || !f.Native || len(f.Args) != 2 || f.Args[0].Kind() != Time {
+		return "", "", false
+	}
+	call, ok := f.Node.(*sqlparser.FuncExpr)
+	format, isText := f.Args[1].(*Literal)
+	if !ok || !isText || call.Name.Lowered() != "date_format" || !format.Kind().Textual() {
+		return "", "", false
+	}
+	return functions.FormatKey(r.lanes(f.Args[0], Time)[0], format.SQLValue().ToString())
 }

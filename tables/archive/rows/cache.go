@@ -33,6 +33,13 @@ func (c *cache[K, V]) get(key K) (v V, ok bool) {
 	return e.Value.(*cached[K, V]).value, true
 }
 
+func (c *cache[K, V]) has(key K) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.of[key]
+	return ok
+}
+
 // put keeps a value, unless it is larger than the whole.
 func (c *cache[K, V]) put(key K, v V, bytes int64) {
 	c.mu.Lock()

@@ -59,7 +59,7 @@ type Version struct {
 // versionOf is the version a description is of; without an inode where that is
 // not known.
 func versionOf(st fs.FileInfo) Version {
-	v := Version{Size: st.Size(), Time: st.ModTime()}
+	v := Version{Size: st.Size(), Time: st.ModTime().Round(0).UTC()} // to be compared
 	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
 		v.Dev, v.Ino = uint64(sys.Dev), sys.Ino
 	}
@@ -81,7 +81,7 @@ var versions struct {
 // Table returns the checksums of a version of a file that is open; one of a file
 // that has none finds nothing wrong. A *sums.Error says that the file is damaged.
 func Table(file io.ReaderAt, path string, v Version) (*sums.Table, error) {
-	v.Time = v.Time.Round(0).UTC() // to be compared
+	v.Time = v.Time.UTC() // to be compared
 	versions.Lock()
 	k, ok := versions.of[v]
 	versions.Unlock()
@@ -170,8 +170,9 @@ func readTable(file io.ReaderAt, path string, size int64, unsettled bool) (*sums
 // checked is a file that is open, and of which what is read is checked.
 type checked struct {
 	disk.File
-	path  string
-	table *sums.Table
+	path    string
+	version Version
+	table   *sums.Table
 }
 
 // ReadAt implements io.ReaderAt.
@@ -207,8 +208,9 @@ func openChecked(f File) (*checked, error) {
 	st, err := file.Stat()
 	if err == nil {
 		var table *sums.Table
-		if table, err = Table(file, f.Path, versionOf(st)); err == nil {
-			return &checked{file, f.Path, table}, nil
+		version := versionOf(st)
+		if table, err = Table(file, f.Path, version); err == nil {
+			return &checked{file, f.Path, version, table}, nil
 		}
 	}
 	file.Close()

@@ -191,24 +191,19 @@ func leaf(name string, s shape, n parquet.Node, at, set uintptr) column {
 	return c
 }
 
-// store puts one value that was looked up, not a list, into a row. A NULL leaves
-// the row's zero.
-func (c *column) store(row unsafe.Pointer, v *parquet.Value, names *interned) {
-	if v.IsNull() {
-		return
-	}
+// store puts one value that was looked up, not a list, into a row.
+func (c *column) store(row unsafe.Pointer, number int64, b []byte, names *interned) {
 	p := unsafe.Add(row, c.at)
 	switch c.shape {
 	case shape64:
-		*(*int64)(p) = v.Int64()
+		*(*int64)(p) = number
 	case shape32:
-		*(*int32)(p) = v.Int32()
+		*(*int32)(p) = int32(number)
 	case shapeBool:
-		*(*bool)(p) = v.Boolean()
+		*(*bool)(p) = number != 0
 	case shapeText:
-		*(*string)(p) = names.text(v.ByteArray())
+		*(*string)(p) = names.text(b)
 	case shapeBytes:
-		b := v.ByteArray()
 		*(*[]byte)(p) = append(make([]byte, 0, len(b)), b...)
 	}
 	if c.set != none {

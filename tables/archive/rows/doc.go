@@ -8,8 +8,8 @@
 // into order on the way, Merge puts files together column by column
 // (blockmerge.go), a Reader reads rows back (reader.go, blockread.go). A Lookup
 // reads the few rows that hold a value: bloom filters choose row groups
-// (bloom.go), the column itself the rows, the page index the pages of the others
-// (lookup.go).
+// (bloom.go), the column itself the rows (places.go), the page index the pages of
+// the others (lookup.go), in which each value is found where it lies (page.go).
 //
 // Columns are the values' own encodings of Parquet and nothing private: every
 // reader of Parquet reads the files. One column has a form of its own, which

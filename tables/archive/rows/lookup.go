@@ -13,6 +13,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/bloom/xxhash"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/wiresql/wiresql/tables/archive/disk"
 )
@@ -103,8 +104,8 @@ func Lookup[T any](ctx context.Context, files []File, where []Values, columns []
 			continue
 		}
 		if groups == nil { // no filters: any of them
-			groups = make(map[int][]uint64, len(o.groups))
-			for i := range o.groups {
+			groups = make(map[int][]uint64, len(o.meta.RowGroups))
+			for i := range o.meta.RowGroups {
 				groups[i] = where[0].Any
 			}
 		}
@@ -113,7 +114,7 @@ func Lookup[T any](ctx context.Context, files []File, where []Values, columns []
 		o.advise(groups)
 		var left sync.WaitGroup
 		for i, some := range groups {
-			if i >= len(o.groups) {
+			if i >= len(o.meta.RowGroups) {
 				continue
 			}
 			stats.Groups++
@@ -180,13 +181,12 @@ func candidates(f File, where []Values) map[int][]uint64 {
 // lookedUp is a file being looked into.
 type lookedUp struct {
 	*checked
-	path   string
-	size   int64
-	groups []parquet.RowGroup
-	keys   []int     // leaves of the columns that are compared
-	same   *column   // the first of them, when it is wanted too
-	wanted []*column // of the codec
-	leaves []int     // where they lie in the file
+	meta      *format.FileMetaData
+	keys      []*column // that are compared
+	keyLeaves []int     // where they lie in the file
+	same      *column   // the first of them, when it is wanted too
+	wanted    []*column // of the codec
+	leaves    []int     // where they lie in the file
 }
 
 // open opens a file to look into; nil when it lacks a column that is compared.
@@ -200,7 +200,7 @@ func (l *lookup[T]) open(f File) (*lookedUp, error) {
 		file.Close()
 		return nil, err
 	}
-	o := &lookedUp{checked: file, path: f.Path, size: pf.Size(), groups: pf.RowGroups()}
+	o := &lookedUp{checked: file, meta: pf.Metadata()}
 	schema := pf.Schema()
 	for _, w := range l.where {
 		key, ok := schema.Lookup(w.Column)
@@ -212,7 +212,11 @@ func (l *lookup[T]) open(f File) (*lookedUp, error) {
 			file.Close()
 			return nil, fmt.Errorf("%s: column %s can't be looked up", f.Path, w.Column)
 		}
-		o.keys = append(o.keys, key.ColumnIndex)
+		col := &column{name: w.Column, shape: shape64}
+		if isKind(key.Node.Type(), parquet.Int32) {
+			col.shape = shape32
+		}
+		o.keys, o.keyLeaves = append(o.keys, col), append(o.keyLeaves, key.ColumnIndex)
 	}
 	for i := range l.codec.columns {
 		col := &l.codec.columns[i]
@@ -297,41 +301,31 @@ func ColumnBytes(f File, columns []string) (int64, error) {
 	return bytes, nil
 }
 
-// chunk is a leaf's part of a row group.
-func (o *lookedUp) chunk(group, leaf int) (*parquet.FileColumnChunk, error) {
-	chunks := o.groups[group].ColumnChunks()
-	if leaf >= len(chunks) {
-		return nil, errors.New("a row group lacks a column")
-	}
-	c, ok := chunks[leaf].(*parquet.FileColumnChunk)
-	if !ok {
-		return nil, errors.New("a row group lacks a column")
-	}
-	return c, nil
-}
-
 // advise tells the kernel of the compared column's bytes, so that those of all
-// row groups are under way at once.
+// row groups are under way at once; but for those of which the pages are known.
 func (o *lookedUp) advise(groups map[int][]uint64) {
-	defer func() { _ = recover() }() // a damaged index is noticed when it is used
 	for i := range groups {
-		if i >= len(o.groups) {
+		if i >= len(o.meta.RowGroups) || o.keyLeaves[0] >= len(o.meta.RowGroups[i].Columns) {
 			continue
 		}
-		if c, err := o.chunk(i, o.keys[0]); err == nil {
-			if index, err := c.OffsetIndexFrom(o); err == nil && index.NumPages() > 0 {
-				last := index.NumPages() - 1
-				o.willNeed(index.Offset(0), index.Offset(last)+index.CompressedPageSize(last))
+		m := &o.meta.RowGroups[i].Columns[o.keyLeaves[0]].MetaData
+		from := m.DataPageOffset
+		if m.DictionaryPageOffset > 0 {
+			if from = m.DictionaryPageOffset; pool.has(o.poolKey(from, ofPlaces)) {
+				continue
 			}
+		}
+		if !pool.has(o.poolKey(m.DataPageOffset, ofPages)) {
+			o.willNeed(from, from+m.TotalCompressedSize)
 		}
 	}
 }
 
 // willNeed makes the kernel read ahead what is not in memory, by its first
 // byte.
-func (o *lookedUp) willNeed(from, to int64) {
+func (o *checked) willNeed(from, to int64) {
 	var b [1]byte
-	if from == to || o.ReadNow(b[:], from) == 1 {
+	if from >= to || o.ReadNow(b[:], from) == 1 {
 		return
 	}
 	o.Advise(from, to-from, disk.WillNeed)
@@ -345,60 +339,62 @@ func (l *lookup[T]) group(ctx context.Context, o *lookedUp, group int, values []
 			err = fmt.Errorf("%v", p)
 		}
 	}()
-	read := &countedReader{file: o.checked, ctx: ctx}
+	read := &endingReader{file: o.checked, ctx: ctx}
+	var bytes int64
 	defer func() {
 		l.mu.Lock()
-		l.bytes += read.bytes
+		l.bytes += bytes
 		l.mu.Unlock()
 	}()
-	rows, found, err := o.find(group, o.keys[0], read, values)
-	if err != nil {
-		return fmt.Errorf("column %s: %w", l.where[0].Column, err)
+	open := func(c *column, leaf int) (*chunkAt, error) {
+		chunks := o.meta.RowGroups[group].Columns
+		if leaf >= len(chunks) {
+			return nil, errors.New("a row group lacks a column")
+		}
+		at := &chunkAt{column: c, checked: o.checked, from: read, rows: o.meta.RowGroups[group].NumRows, count: &bytes}
+		return at, at.open(&chunks[leaf])
 	}
-	for i, key := range o.keys[1:] {
+	var rows []int64
+	var found []uint64
+	for i, key := range o.keys {
+		c, err := open(key, o.keyLeaves[i])
+		if err == nil && i == 0 {
+			rows, found, err = c.find(newSet(values))
+		} else if err == nil {
+			rows, found, err = c.narrow(newSet(l.where[i].Any), rows, found)
+		}
+		if err != nil {
+			return fmt.Errorf("column %s: %w", key.name, err)
+		}
 		if len(rows) == 0 {
 			return nil
 		}
-		if rows, found, err = o.narrow(group, key, read, l.where[i+1].Any, rows, found); err != nil {
-			return fmt.Errorf("column %s: %w", l.where[i+1].Column, err)
-		}
 	}
-	if len(rows) == 0 {
-		return nil
-	}
-	readers := make([]valueReader, len(o.leaves))
-	defer func() {
-		for i := range readers {
-			readers[i].close()
-		}
-	}()
+	chunks := make([]*chunkAt, len(o.leaves))
 	for i, leaf := range o.leaves {
-		c, err := o.chunk(group, leaf)
-		if err != nil {
-			return err
-		}
-		if err := o.advisePages(c, rows); err != nil {
+		if chunks[i], err = open(o.wanted[i], leaf); err != nil {
 			return fmt.Errorf("column %s: %w", o.wanted[i].name, err)
 		}
-		readers[i].pages = c.PagesFrom(read)
+		chunks[i].advise(rows)
 	}
 	var row T
-	names := make([]interned, len(readers))
+	names := make([]interned, len(chunks))
 	for k, n := range rows {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
 		row = *new(T)
 		if o.same != nil {
-			v := parquet.Int64Value(int64(found[k]))
-			o.same.store(unsafe.Pointer(&row), &v, nil)
+			o.same.store(unsafe.Pointer(&row), int64(found[k]), nil, nil)
 		}
-		for i := range readers {
-			v, err := readers[i].at(n)
+		for i, c := range chunks {
+			number, text, ok, err := c.value(n)
 			if err != nil {
-				return fmt.Errorf("column %s: %w", o.wanted[i].name, err)
+				return fmt.Errorf("column %s: %w", c.name, err)
 			}
-			o.wanted[i].store(unsafe.Pointer(&row), &v, &names[i])
+			if ok {
+				c.store(unsafe.Pointer(&row), number, text, &names[i])
+			}
 		}
 		if err := l.give(&row); err != nil {
 			return err
@@ -414,86 +410,19 @@ func (l *lookup[T]) give(row *T) error {
 	return l.fn(row)
 }
 
-// find returns the rows that hold one of the values in a column, ascending, and
-// which.
-func (o *lookedUp) find(group, leaf int, from io.ReaderAt, values []uint64) (rows []int64, found []uint64, err error) {
-	c, err := o.chunk(group, leaf)
-	if err != nil {
-		return nil, nil, err
-	}
-	set := newSet(values)
-	wide := c.Type().Kind() == parquet.Int64
-	pages := c.PagesFrom(from)
-	defer pages.Close()
-	var at int64
-	var entries []int64 // of the dictionary
-	var matching []bool
-	for {
-		page, err := pages.ReadPage()
-		if errors.Is(err, io.EOF) {
-			return rows, found, nil
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		data := page.Data()
-		if d := page.Dictionary(); d != nil {
-			if matching == nil {
-				all := d.Page().Data()
-				if wide {
-					entries = all.Int64()
-				} else {
-					for _, v := range all.Int32() {
-						entries = append(entries, int64(v))
-					}
-				}
-				matching = make([]bool, len(entries))
-				for i, v := range entries {
-					matching[i] = set.has(uint64(v))
-				}
-			}
-			for i, k := range data.Int32() {
-				if matching[k] {
-					rows, found = append(rows, at+int64(i)), append(found, uint64(entries[k]))
-				}
-			}
-		} else if !wide {
-			for i, v := range data.Int32() {
-				if set.has(uint64(int64(v))) {
-					rows, found = append(rows, at+int64(i)), append(found, uint64(int64(v)))
-				}
-			}
-		} else if list := data.Int64(); set.single {
-			for i, v := range list {
-				if uint64(v) == set.one {
-					rows, found = append(rows, at+int64(i)), append(found, set.one)
-				}
-			}
-		} else {
-			for i, v := range list {
-				if set.has(uint64(v)) {
-					rows, found = append(rows, at+int64(i)), append(found, uint64(v))
-				}
-			}
-		}
-		at += page.NumRows()
-		parquet.Release(page)
-	}
-}
-
 // fewRows is up to how many rows a further column is compared one by one: more
 // are compared by the page.
 const fewRows = 256
 
 // narrow keeps the rows that hold one of the values in a further column.
-func (o *lookedUp) narrow(group, leaf int, from io.ReaderAt, values []uint64, rows []int64, found []uint64) ([]int64, []uint64, error) {
+func (c *chunkAt) narrow(values *set, rows []int64, found []uint64) ([]int64, []uint64, error) {
 	n := 0
 	keep := func(i int) {
 		rows[n], found[n] = rows[i], found[i]
 		n++
 	}
 	if len(rows) > fewRows {
-		others, _, err := o.find(group, leaf, from, values)
+		others, _, err := c.find(values)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -510,27 +439,13 @@ func (o *lookedUp) narrow(group, leaf int, from io.ReaderAt, values []uint64, ro
 		}
 		return rows[:n], found[:n], nil
 	}
-	c, err := o.chunk(group, leaf)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := o.advisePages(c, rows); err != nil {
-		return nil, nil, err
-	}
-	set := newSet(values)
-	wide := c.Type().Kind() == parquet.Int64
-	r := valueReader{pages: c.PagesFrom(from)}
-	defer r.close()
+	c.advise(rows)
 	for i, row := range rows {
-		v, err := r.at(row)
+		v, _, ok, err := c.value(row)
 		if err != nil {
 			return nil, nil, err
 		}
-		is := v.Int64()
-		if !wide {
-			is = int64(v.Int32())
-		}
-		if set.has(uint64(is)) {
+		if ok && values.has(uint64(v)) {
 			keep(i)
 		}
 	}
@@ -540,6 +455,7 @@ func (o *lookedUp) narrow(group, leaf int, from io.ReaderAt, values []uint64, ro
 // set is a set of numbers that answers most questions from one word: the
 // values asked for are few among those they are compared with.
 type set struct {
+	few    []uint64 // the values, when they are few
 	one    uint64
 	single bool
 	mask   uint64 // of bits
@@ -548,11 +464,15 @@ type set struct {
 }
 
 func newSet(values []uint64) *set {
-	s := &set{all: make(map[uint64]struct{}, len(values))}
+	s := &set{}
+	if len(values) <= fewValues {
+		s.few = values
+	}
 	if s.single = len(values) == 1; s.single {
 		s.one = values[0]
 		return s
 	}
+	s.all = make(map[uint64]struct{}, len(values))
 	n := uint64(64)
 	for n < uint64(len(values))*16 {
 		n *= 2
@@ -580,105 +500,37 @@ func (s *set) has(v uint64) bool {
 	return ok
 }
 
-// advisePages tells the kernel of the pages that hold the rows. It makes sure
-// that there is a page index, by which they are reached.
-func (o *lookedUp) advisePages(c *parquet.FileColumnChunk, rows []int64) error {
-	index, err := c.OffsetIndexFrom(o)
-	if errors.Is(err, parquet.ErrMissingOffsetIndex) {
-		return nil // a file of somebody else's: pages are read from the start
-	}
-	if err != nil {
-		return err
-	}
+// advise tells the kernel of the pages that hold the rows, but those in memory.
+func (c *chunkAt) advise(rows []int64) {
 	var from, to int64
-	k := 0
-	for page := range index.NumPages() {
-		next := int64(1<<63 - 1)
-		if page+1 < index.NumPages() {
-			next = index.FirstRowIndex(page + 1)
-		}
-		if k == len(rows) {
-			break
-		}
-		if rows[k] >= next {
-			continue
-		}
-		for k < len(rows) && rows[k] < next {
+	for k := 0; k < len(rows); {
+		page := c.pages.page(rows[k])
+		for _, end := c.rowsOf(page); k < len(rows) && rows[k] < end; {
 			k++
 		}
-		start, end := index.Offset(page), index.Offset(page)+index.CompressedPageSize(page)
+		start := c.pages[page].Offset
+		if pool.has(c.poolKey(start, ofPages)) {
+			continue
+		}
 		if start-to > coalesce || from == to {
-			o.willNeed(from, to)
+			c.willNeed(from, to)
 			from = start
 		}
-		to = end
+		to = start + int64(c.pages[page].CompressedPageSize)
 	}
-	o.willNeed(from, to)
-	return nil
+	c.willNeed(from, to)
 }
 
-// valueReader reads single values of a chunk.
-type valueReader struct {
-	pages *parquet.FilePages
-	page  parquet.Page
-	first int64 // row of the page's first value
-	value [1]parquet.Value
-}
-
-func (r *valueReader) close() {
-	if r.page != nil {
-		parquet.Release(r.page)
-		r.page = nil
-	}
-	if r.pages != nil {
-		r.pages.Close()
-		r.pages = nil
-	}
-}
-
-// at returns the value of a row. It is valid until the next call, since the
-// page it lies in is kept. Rows are asked for in ascending order.
-func (r *valueReader) at(row int64) (parquet.Value, error) {
-	if r.page == nil || row >= r.first+r.page.NumRows() {
-		if r.page != nil {
-			parquet.Release(r.page)
-			r.page = nil
-		}
-		if err := r.pages.SeekToRow(row); err != nil {
-			return parquet.Value{}, err
-		}
-		page, err := r.pages.ReadPage()
-		if err != nil {
-			return parquet.Value{}, err
-		}
-		r.page, r.first = page, row
-	}
-	at := row - r.first
-	one := r.page.Slice(at, at+1)
-	n, err := one.Values().ReadValues(r.value[:])
-	parquet.Release(one)
-	if n != 1 {
-		if err == nil || errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return parquet.Value{}, err
-	}
-	return r.value[0], nil
-}
-
-// countedReader counts what is read, and ends when nobody waits for it.
-type countedReader struct {
-	file  io.ReaderAt
-	ctx   context.Context
-	bytes int64
+// endingReader ends when nobody waits for it.
+type endingReader struct {
+	file io.ReaderAt
+	ctx  context.Context
 }
 
 // ReadAt implements io.ReaderAt.
-func (r *countedReader) ReadAt(p []byte, off int64) (int, error) {
-	if err := r.ctx.Err(); err != nil {
+func (r *endingReader) ReadAt(p []byte, off int64) (int, error) {
+	if r.ctx.Err() != nil {
 		return 0, context.Cause(r.ctx)
 	}
-	n, err := r.file.ReadAt(p, off)
-	r.bytes += int64(n)
-	return n, err
+	return r.file.ReadAt(p, off)
 }

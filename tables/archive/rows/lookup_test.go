@@ -163,6 +163,7 @@ func TestLookupInDamage(t *testing.T) {
 		}
 		metadata.drop()
 		filters.drop()
+		pool.drop()
 		_, err := Lookup(t.Context(), []File{{Path: path, Bytes: int64(len(b))}}, []Values{{"conn_id", []uint64{uint64(rows[0].ConnID)}}},
 			[]string{"flow_id", "src_lo", "postings"}, func(*tables.Flow) error { return nil })
 		if errors.Is(err, io.EOF) {
