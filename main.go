@@ -29,6 +29,8 @@ Look at traffic
   import FILE|DIR…   read pcap and pcapng captures (.gz, .zst) into an archive
   serve              answer MySQL clients
   query "SELECT …"   answer one statement, without a server
+  hunt run --all     run the saved hunts; hunt list names them, hunt run NAME
+                     runs one
   export "SELECT …"  write the packets a statement names to a capture file
   files FAMILY…      list the row files that count now, for other programs
   verify             read an archive's files: are they as they were written?
@@ -75,6 +77,7 @@ func commands() map[string]*command {
 		"compact": compactCommand(),
 		"query":   queryCommand(),
 		"export":  exportCommand(),
+		"hunt":    huntCommand(),
 		"files":   filesCommand(),
 		"verify":  verifyCommand(),
 		"demo":    demoCommand(),

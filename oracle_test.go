@@ -54,7 +54,7 @@ func newOracle(t *testing.T, archive string) *oracle {
 	t.Helper()
 	e := archives[archive](t)
 	db := mariadb.Start(t, "--group-concat-max-len=1024", "--max-statement-time=10", "--skip-log-bin")
-	if _, err := db.Exec("CREATE DATABASE wiresql; CREATE DATABASE reversed; CREATE DATABASE ops"); err != nil {
+	if _, err := db.Exec("CREATE DATABASE wiresql; CREATE DATABASE reversed; CREATE DATABASE ops; CREATE DATABASE hunt"); err != nil {
 		t.Fatal(err)
 	}
 	o := &oracle{db: db, engine: e, served: wireDB(t, e)}

@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/wiresql/wiresql/collector"
 	"github.com/wiresql/wiresql/engine"
+	"github.com/wiresql/wiresql/engine/hunt"
 	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 )
@@ -146,6 +148,81 @@ func TestEveryFamilyIsNamed(t *testing.T) {
 	}
 }
 
+// huntsPage is docs/hunts.md.
+func huntsPage() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `# Hunts
+
+Saved questions, %d of them in the program (this page is written from their files in engine/hunt/shipped: `+"`make docs`"+`).
+
+`+"```sh"+`
+wiresql hunt run --all --data DIR             # "I was handed a pcap": what every hunt finds in it, what matters most first
+wiresql hunt run beaconing --data DIR --since "1 DAY" --param jitter=0.2
+wiresql hunt show beaconing                   # its statement, how to read it, what an empty answer means
+`+"```"+`
+
+Any client runs them as well, with the rights and the warnings of the statement they stand for:
+
+`+"```sql"+`
+SELECT name, severity, question FROM hunt.hunts;
+CALL hunt('beaconing', 'since', '1 DAY', 'jitter', '0.2');
+`+"```"+`
+
+Every hunt has three parameters: `+"`to`"+`, the last connection there is unless given, so that a capture of years ago is hunted
+through at its own time; `+"`from`"+`; or `+"`since`"+`, how long before `+"`to`"+` it begins: `+"`12 HOUR`, `7 DAY` (the default), `all`"+`. Times
+are of the session's time zone. Hunts with a parameter `+"`history`"+` compare with the time before `+"`from`"+`: where nothing was recorded
+then, nothing is new.
+
+A hunt of your own is a file NAME.sql of the directory that `+"`--hunts DIR`"+` names. It is read again when it changes; a file of a
+shipped hunt's name takes its place, a mistake is told with its line (column error of hunt.hunts) and the others stay. The header
+says what a reader must know; `+"`:from`, `:to`"+` and `+"`:NAME`"+` of a parameter stand for values:
+
+`+"```"+`
+%s
+`+"```"+`
+`, len(hunt.Shipped()), huntFile())
+	for _, severity := range slices.Backward(tables.Severities) {
+		fmt.Fprintf(&b, "\n## %s\n", strings.ToUpper(severity[:1])+severity[1:])
+		for _, h := range hunt.Shipped() {
+			if h.Severity != severity {
+				continue
+			}
+			fmt.Fprintf(&b, "\n### %s\n\n%s\n\n", h.Name, h.Question)
+			if len(h.Techniques) > 0 {
+				fmt.Fprintf(&b, "- ATT&CK: %s\n", strings.Join(h.Techniques, ", "))
+			}
+			fmt.Fprintf(&b, "- reads: %s\n- result: %s\n- empty: %s\n", strings.Join(h.Reads, ", "), h.Result, h.Empty)
+			if h.FalsePositives != "" {
+				fmt.Fprintf(&b, "- false positives: %s\n", h.FalsePositives)
+			}
+			for _, x := range h.Parameters {
+				value := "needed"
+				if x.Default != hunt.Required {
+					value = "default `" + x.Default + "`"
+				}
+				if x.Default == "" {
+					value = "none by default"
+				}
+				if len(x.Default) > 60 {
+					value = "a list by default: `wiresql hunt show " + h.Name + "`"
+				}
+				fmt.Fprintf(&b, "- `%s` (%s, %s): %s\n", x.Name, x.Type, value, x.Doc)
+			}
+		}
+	}
+	return b.String()
+}
+
+// huntFile is a shipped one as an example.
+func huntFile() string {
+	text, err := os.ReadFile("engine/hunt/shipped/long_connections.sql")
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(text))
+}
+
+func TestDocsOfHuntsAreCurrent(t *testing.T)   { currentPage(t, "docs/hunts.md", huntsPage()) }
 func TestDocsOfConfigAreCurrent(t *testing.T)  { currentPage(t, "docs/config.md", configPage()) }
 func TestDocsOfMetricsAreCurrent(t *testing.T) { currentPage(t, "docs/metrics.md", metricsPage()) }
 func TestDocsOfFunctionsAreCurrent(t *testing.T) {

@@ -53,6 +53,8 @@ var importRules = []importRule{
 		"nothing below may know that a wire exists"},
 	{module + "/engine", []string{".", "sqlserver"},
 		"storage and capture answer no queries: no query can stop the recording"},
+	{module + "/engine/hunt", []string{".", "engine"},
+		"what a hunt is, is told in one place; it knows no archive"},
 	{module + "/engine/pushdown", []string{"engine"},
 		"the compiler is the engine's"},
 	{module + "/functions", []string{"engine/...", "sqlserver", ". tests"},

@@ -85,7 +85,12 @@ func (e *Engine) assign(ctx *sql.Context, s *sqlparser.Set, params Parameters) e
 
 // valueOf is what an expression comes to.
 func (e *Engine) valueOf(ctx *sql.Context, x sqlparser.Expr, params Parameters) (sql.Type, any, error) {
-	schema, rows, handled, err := e.Answer(ctx, "SELECT "+sqlparser.String(x), params)
+	return e.valueOfQuery(ctx, "SELECT "+sqlparser.String(x), params)
+}
+
+// valueOfQuery is the first column of the first row.
+func (e *Engine) valueOfQuery(ctx *sql.Context, text string, params Parameters) (sql.Type, any, error) {
+	schema, rows, handled, err := e.Answer(ctx, text, params)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
+	"github.com/wiresql/wiresql/engine/hunt"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 )
@@ -29,6 +30,7 @@ type Config struct {
 	SpillDirectory  string   `key:"spill-directory" doc:"where large intermediate results go; empty means the system's temporary directory"`
 	PacketScanLimit int64    `key:"packet-scan-limit" doc:"bytes of packets a statement may read; sessions may SET wiresql_packet_scan_limit"`
 	Table           []string `key:"table" doc:"files of CSV to read as tables: name=file.csv; the first line names the columns"`
+	Hunts           string   `key:"hunts" doc:"directory of saved hunts (NAME.sql) beside those that are shipped; it is read again when a file changes"`
 	MaxStatements   int      `key:"max-statements" doc:"statements of one account at a time; the next wait"`
 	MaxRows         int64    `key:"max-rows" doc:"rows of one result (error 1226); 0 for no limit"`
 	MaxBytes        int64    `key:"max-bytes" doc:"bytes of row files that one statement reads (error 1226); 0 for no limit"`
@@ -47,6 +49,7 @@ type Engine struct {
 	duck    *duck
 	sql     *sqle.Engine
 	tables  map[string]*givenTable // by name
+	hunts   *hunt.Library
 
 	admission *admission
 	ceiling   ceiling
@@ -93,7 +96,7 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("archive directory: %w", err)
 	}
-	e := &Engine{started: time.Now(), cfg: cfg, archive: a, log: log, recentTurn: make(chan struct{}, 1),
+	e := &Engine{started: time.Now(), cfg: cfg, archive: a, log: log, hunts: hunt.NewLibrary(cfg.Hunts), recentTurn: make(chan struct{}, 1),
 		admission: newAdmission(Limits{cfg.MaxStatements, cfg.MaxRows, cfg.MaxBytes}),
 		ceiling:   ceiling{running: map[*charge]struct{}{}, begun: make(chan struct{}, 1)}, unguard: func() {}}
 	if e.tables, err = givenTables(cfg.Table); err != nil {

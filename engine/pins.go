@@ -42,20 +42,9 @@ func (e *Engine) call(ctx *sql.Context, c *sqlparser.CallProc, params Parameters
 	if len(c.Params) != takes {
 		return functions.Errorf(1318, "Incorrect number of arguments for PROCEDURE %s.%s; expected %d, got %d", schema, name, takes, len(c.Params))
 	}
-	args := make([]string, takes)
-	for i, x := range c.Params {
-		t, v, err := e.valueOf(ctx, x, params)
-		if err != nil {
-			return err
-		}
-		if v == nil {
-			return functions.Errorf(1210, "Incorrect arguments to %s: argument %d is NULL", name, i+1)
-		}
-		cell, err := t.SQL(ctx, nil, v)
-		if err != nil {
-			return err
-		}
-		args[i] = cell.ToString()
+	args, err := e.arguments(ctx, c, params)
+	if err != nil {
+		return err
 	}
 	if args[0] == "" || len(args[0]) > tables.MaxName {
 		return userError("the name of a case has 1 to %d characters", tables.MaxName)
@@ -64,6 +53,26 @@ func (e *Engine) call(ctx *sql.Context, c *sqlparser.CallProc, params Parameters
 		return e.unpin(args[0])
 	}
 	return e.pin(ctx, args[0], args[1], args[2], args[3])
+}
+
+// arguments are those of a CALL, as texts.
+func (e *Engine) arguments(ctx *sql.Context, c *sqlparser.CallProc, params Parameters) ([]string, error) {
+	args := make([]string, len(c.Params))
+	for i, x := range c.Params {
+		t, v, err := e.valueOf(ctx, x, params)
+		if err != nil {
+			return nil, err
+		}
+		if v == nil {
+			return nil, functions.Errorf(1210, "Incorrect arguments to %s: argument %d is NULL", strings.ToLower(c.Name.Name.String()), i+1)
+		}
+		cell, err := t.SQL(ctx, nil, v)
+		if err != nil {
+			return nil, err
+		}
+		args[i] = cell.ToString()
+	}
+	return args, nil
 }
 
 // mayPin tells whether the session's account has the right to.

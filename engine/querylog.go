@@ -123,6 +123,9 @@ func (r *run) memoryText(rel *tables.Relation) (string, error) {
 	case tables.OpsPins:
 		pins, err := r.engine.archive.Pins()
 		return r.published(pinsFeed(pins)), err
+	case tables.Hunts:
+		hunts, err := r.engine.hunts.List()
+		return r.published(huntsFeed(hunts)), err
 	}
 	return "", nil
 }

@@ -141,6 +141,13 @@ func (e *Engine) answer(ctx *sql.Context, text string, params Parameters) (schem
 	case *sqlparser.Set:
 		return nil, nil, true, e.assign(ctx, ast, params)
 	case *sqlparser.CallProc:
+		if strings.EqualFold(ast.Name.Name.String(), "hunt") {
+			text, err := e.huntText(ctx, ast, params)
+			if err != nil {
+				return nil, nil, true, err
+			}
+			return e.answer(ctx, text, nil)
+		}
 		return nil, nil, true, e.call(ctx, ast, params)
 	}
 	s, err := e.compile(ctx, st, params)

@@ -93,7 +93,7 @@ func firstAccounts(dir string) (password string, err error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := json.MarshalIndent([]account{{Name: firstAccount, Hash: hash, Select: []string{tables.Main + ".*", tables.Ops + ".*"}, Pin: true}}, "", "  ")
+	data, err := json.MarshalIndent([]account{{Name: firstAccount, Hash: hash, Select: []string{tables.Main + ".*", tables.Ops + ".*", tables.Hunt + ".*"}, Pin: true}}, "", "  ")
 	if err != nil {
 		return "", err
 	}

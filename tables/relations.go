@@ -56,7 +56,7 @@ type Column struct {
 
 // Relation is a table as SQL users see it.
 type Relation struct {
-	// Schema is the MySQL database it lives in: wiresql or ops.
+	// Schema is the MySQL database it lives in: wiresql, ops or hunt.
 	Schema string
 	Name   string
 	// Doc is the table's comment.
@@ -67,10 +67,11 @@ type Relation struct {
 }
 
 // Main is the schema of the relations people query, Ops that of the relations
-// about wiresql itself.
+// about wiresql itself, Hunt that of saved hunts.
 const (
 	Main = "wiresql"
 	Ops  = "ops"
+	Hunt = "hunt"
 )
 
 // Column finds a column by name, or returns nil.
@@ -93,14 +94,16 @@ func Lookup(schema, name string) *Relation {
 	return nil
 }
 
-// Procedures are what CALL runs, and how many arguments they take.
-var Procedures = map[string]int{"pin": 4, "unpin": 1}
+// Procedures are what CALL runs, and how many arguments they take; -1 for any
+// number of them.
+var Procedures = map[string]int{"pin": 4, "unpin": 1, "hunt": -1}
 
 // Relations lists every relation in the order the documentation shows them.
 var Relations = []*Relation{
 	Connections, Flows, FlowsWide, Packets, PacketsWide, PacketBytes,
 	HostFlows, Traffic1m, Traffic1h, Hosts, DNSRelation, OpsImports, OpsSegments, OpsCoverage,
 	OpsExporters, OpsSockets, OpsCaptureLoss, OpsDamage, OpsEvictions, OpsPins, OpsQueryLog,
+	Hunts,
 }
 
 func columns(parts ...[]Column) []Column {
@@ -573,4 +576,25 @@ var OpsQueryLog = &Relation{Schema: Ops, Name: "query_log",
 		{Name: "files", Kind: BigInt, NotNull: true, Unit: "files", Doc: "row files read, each time one was"},
 		{Name: "file_rows", Kind: BigInt, NotNull: true, Unit: "rows", Doc: "rows in them; of rows looked up by a key, those found"},
 		{Name: "file_sizes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "what these files take on disk; of each the columns a statement needs are read (EXPLAIN says how much that is)"},
+	}}
+
+// Hunts is the saved hunts there are.
+var Hunts = &Relation{Schema: Hunt, Name: "hunts",
+	Doc: "saved hunts: CALL hunt('name') runs one, CALL hunt('name', 'since', '1 DAY') with a value of its own",
+	Columns: []Column{
+		{Name: "name", Kind: Text, Size: 64, NotNull: true, Doc: "what CALL hunt and wiresql hunt take"},
+		{Name: "title", Kind: Text, Size: 128, Doc: "a few words; NULL for a file that can't be read"},
+		{Name: "question", Kind: Text, Size: 512, Doc: "what it answers"},
+		{Name: "severity", Kind: Text, Size: 16, Values: Severities, NoCase: true, Doc: "how much a finding matters: info, low, medium, high or critical"},
+		{Name: "techniques", Kind: Text, Size: 128, Doc: "of MITRE ATT&CK, comma-joined"},
+		{Name: "parameters", Kind: Text, Size: 2048, Doc: "what it may be given beside since, from and to: a line each of name, type, default and meaning"},
+		{Name: "how_to_read", Kind: Text, Size: 1024, Doc: "how its rows are read"},
+		{Name: "empty_means", Kind: Text, Size: 1024, Doc: "what it means that there are no rows, and which coverage that needs"},
+		{Name: "false_positives", Kind: Text, Size: 1024, Doc: "what else looks like it"},
+		{Name: "reads", Kind: Text, Size: 256, Doc: "relations it asks, comma-joined"},
+		{Name: "packets_query", Kind: Text, Size: 1024, Doc: "the statement that goes on to the packets of a row: :column is its value"},
+		{Name: "query", Kind: Text, Size: 6000, Doc: "the statement, with its parameters"},
+		{Name: "reference_urls", Kind: Text, Size: 1024, Doc: "where to read more, comma-joined"},
+		{Name: "file", Kind: Text, Size: 1024, Doc: "where it was read; NULL for one that is shipped"},
+		{Name: "error", Kind: Text, Size: 1024, Doc: "why a file is no hunt, with its line"},
 	}}

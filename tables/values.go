@@ -195,3 +195,6 @@ var (
 	knownDNSTypes  = mnemonics(dnsTypes)
 	knownDNSRCodes = mnemonics(dnsRCodes)
 )
+
+// Severities are how much a finding of a hunt matters, from the least to the most.
+var Severities = []string{"info", "low", "medium", "high", "critical"}

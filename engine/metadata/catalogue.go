@@ -18,7 +18,7 @@ func init() {
 		rows := schemata(s)
 		for _, r := range rows {
 			r["OPTIONS"] = ""
-			if r["SCHEMA_NAME"] == tables.Main || r["SCHEMA_NAME"] == tables.Ops {
+			if name := r["SCHEMA_NAME"]; name == tables.Main || name == tables.Ops || name == tables.Hunt {
 				r["OPTIONS"] = "READ ONLY=1"
 			}
 		}

@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/wiresql/wiresql/tables"
@@ -99,7 +100,8 @@ func unknownProcedure(r *reader, s Server) error {
 	if err != nil {
 		return err
 	}
-	if tables.Procedures[strings.ToLower(name)] > 0 && (strings.EqualFold(schema, tables.Main) || strings.EqualFold(schema, tables.Ops)) {
+	ours := []string{tables.Main, tables.Ops, tables.Hunt}
+	if tables.Procedures[strings.ToLower(name)] != 0 && slices.Contains(ours, strings.ToLower(schema)) {
 		return nil // the engine runs it
 	}
 	return mistake(1305, "PROCEDURE %s.%s does not exist", schema, name)

@@ -21,7 +21,7 @@ const (
 )
 
 // Schemas lists all schemas there are, sorted.
-var Schemas = []string{InformationSchema, System, tables.Ops, Performance, Sys, tables.Main}
+var Schemas = []string{tables.Hunt, InformationSchema, System, tables.Ops, Performance, Sys, tables.Main}
 
 // HasSchema tells whether there is a schema of that name, in any case.
 func HasSchema(name string) bool { return slices.Contains(Schemas, strings.ToLower(name)) }

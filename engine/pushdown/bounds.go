@@ -88,7 +88,7 @@ func boundsOf(rel Rel, asked bool) map[*Scan]Bounds {
 func planBounds(bounds map[*Scan]Bounds) Bounds {
 	all, found := unbounded(), false
 	for s, b := range bounds {
-		if s.Relation.Schema == tables.Ops || s.Relation == tables.Hosts || b.Timeless() {
+		if s.Relation.Schema != tables.Main || s.Relation == tables.Hosts || b.Timeless() {
 			continue
 		}
 		if !found {

@@ -1,0 +1,19 @@
+-- title: Names made by a program
+-- question: Who asks for many names that do not exist and look like chance?
+-- severity: high
+-- techniques: T1568.002
+-- references: https://attack.mitre.org/techniques/T1568/002/
+-- reads: dns
+-- parameter: names int 15: least domains that do not exist
+-- parameter: chance number 3: least entropy of their first label, in bits a character, in the middle
+-- result: each machine with the number of domains that do not exist and the middle entropy of their labels
+-- empty: nobody asked for such names where answers were recorded
+-- false positives: browsers that test for a captive portal ask for three or so; spam filters that look up hashes
+-- packets: SELECT p.ts, p.info FROM dns d JOIN packets p USING (conn_id) WHERE d.client_ip = :client_ip AND d.rcode = 'NXDOMAIN' ORDER BY p.ts LIMIT 1000
+SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, COUNT(DISTINCT registered_domain(query)) AS domains, COUNT(*) AS queries,
+       median(entropy(SUBSTRING_INDEX(registered_domain(query), '.', 1))) AS chance, MIN(query) AS example, MIN(ts) AS first_seen, MAX(ts) AS last_seen
+FROM dns
+WHERE ts BETWEEN :from AND :to AND rcode = 'NXDOMAIN' AND registered_domain(query) IS NOT NULL AND CHAR_LENGTH(SUBSTRING_INDEX(registered_domain(query), '.', 1)) >= 8
+GROUP BY client_ip
+HAVING COUNT(DISTINCT registered_domain(query)) >= :names AND median(entropy(SUBSTRING_INDEX(registered_domain(query), '.', 1))) >= :chance
+ORDER BY COUNT(DISTINCT registered_domain(query)) DESC, client_ip

@@ -1,0 +1,18 @@
+-- title: Bursts of names that do not exist
+-- question: Who asks for many names that do not exist within a few minutes?
+-- severity: medium
+-- techniques: T1568.002, T1018
+-- references: https://attack.mitre.org/techniques/T1018/
+-- reads: dns
+-- parameter: names int 30: least different names in ten minutes
+-- result: each row is a machine and ten minutes
+-- empty: nobody asked for so many where answers were recorded
+-- false positives: a search suffix that turns every name into several; mail servers
+-- packets: SELECT p.ts, p.info FROM dns d JOIN packets p USING (conn_id) WHERE d.client_ip = :client_ip AND d.ts >= :minutes AND d.rcode = 'NXDOMAIN' ORDER BY p.ts LIMIT 1000
+SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, FROM_UNIXTIME(FLOOR(UNIX_TIMESTAMP(ts) / 600) * 600) AS minutes,
+       COUNT(DISTINCT query) AS names, COUNT(*) AS queries, MIN(query) AS example
+FROM dns
+WHERE ts BETWEEN :from AND :to AND rcode = 'NXDOMAIN' AND query NOT LIKE '%.arpa'
+GROUP BY client_ip, FROM_UNIXTIME(FLOOR(UNIX_TIMESTAMP(ts) / 600) * 600)
+HAVING COUNT(DISTINCT query) >= :names
+ORDER BY COUNT(DISTINCT query) DESC, client_ip, minutes

@@ -1,0 +1,18 @@
+-- title: Many TXT answers
+-- question: Who fetches much through TXT and NULL records?
+-- severity: medium
+-- techniques: T1071.004, T1105
+-- references: https://attack.mitre.org/techniques/T1071/004/
+-- reads: dns
+-- parameter: queries int 20: least number of look-ups below one domain
+-- result: each row is a machine and a domain; mail servers ask for SPF and DKIM, desktops hardly ever
+-- empty: nobody did where DNS was recorded
+-- false positives: mail servers
+-- packets: SELECT p.ts, p.info FROM dns d JOIN packets p USING (conn_id) WHERE d.client_ip = :client_ip AND registered_domain(d.query) = :domain ORDER BY p.ts LIMIT 1000
+SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, registered_domain(query) AS domain, COUNT(*) AS queries, COUNT(DISTINCT query) AS names,
+       SUM(CHAR_LENGTH(answers)) AS fetched, MIN(ts) AS first_seen, MAX(ts) AS last_seen
+FROM dns
+WHERE ts BETWEEN :from AND :to AND qtype IN ('TXT', 'NULL') AND registered_domain(query) IS NOT NULL
+GROUP BY client_ip, registered_domain(query)
+HAVING COUNT(*) >= :queries
+ORDER BY COUNT(*) DESC, client_ip, domain
