@@ -25,6 +25,7 @@ type block struct {
 // vector is the values of a column, one a row; what stands at a NULL means
 // nothing.
 type vector struct {
+	room   int     // how many rows are expected, if they are many
 	seen   bool    // has a value: else nothing below is kept
 	wide   []int64 // of shape64
 	narrow []int32 // of shape32 and shapeBool, and of shapeText the text's index
@@ -60,7 +61,7 @@ func NewBlock[T any]() *Block[T] {
 	if err != nil {
 		panic(err)
 	}
-	return &Block[T]{newBlock(c)}
+	return &Block[T]{newBlock(c, GroupRows)}
 }
 
 // Rows is how many rows there are.
@@ -93,8 +94,13 @@ func (b *Block[T]) WriteFile(to Target, rows []int32, o Options) (File, error) {
 	return f.finish(f.group(b.block, rows))
 }
 
-func newBlock(c *codec) *block {
-	return &block{codec: c, vectors: make([]vector, len(c.columns))}
+// newBlock makes a block of which room rows are expected, if they are many.
+func newBlock(c *codec, room int) *block {
+	b := &block{codec: c, vectors: make([]vector, len(c.columns))}
+	for i := range b.vectors {
+		b.vectors[i].room = room
+	}
+	return b
 }
 
 // reset empties the block and keeps its memory.
@@ -170,54 +176,67 @@ func (b *block) addSome(base unsafe.Pointer, n int, some []bool) {
 		switch c.shape {
 		case shape64:
 			at := len(v.wide)
-			v.wide = longer(v.wide, n)
+			v.wide = longer(v.wide, n, v.room)
 			out := v.wide[at:]
 			for k := range out {
 				out[k] = *(*int64)(unsafe.Add(base, uintptr(k)*stride+c.at))
 			}
 		case shape32:
 			at := len(v.narrow)
-			v.narrow = longer(v.narrow, n)
+			v.narrow = longer(v.narrow, n, v.room)
 			out := v.narrow[at:]
 			for k := range out {
 				out[k] = *(*int32)(unsafe.Add(base, uintptr(k)*stride+c.at))
 			}
 		case shapeBool:
 			at := len(v.narrow)
-			v.narrow = longer(v.narrow, n)
+			v.narrow = longer(v.narrow, n, v.room)
 			out := v.narrow[at:]
 			for k := range out { // a bool is a byte, 0 or 1
 				out[k] = int32(*(*uint8)(unsafe.Add(base, uintptr(k)*stride+c.at)))
 			}
 		case shapeText:
 			at := len(v.narrow)
-			v.narrow = longer(v.narrow, n)
+			v.narrow = longer(v.narrow, n, v.room)
 			out := v.narrow[at:]
 			for k := range out {
 				out[k] = v.text(*(*string)(unsafe.Add(base, uintptr(k)*stride+c.at)))
 			}
 		case shapeList:
-			for k := range n {
-				v.items = append(v.items, *(*[]int32)(unsafe.Add(base, uintptr(k)*stride+c.at))...)
-				v.ends = append(v.ends, len(v.items))
-			}
+			v.items = storeSpans(v, v.items, unsafe.Add(base, c.at), stride, n)
 		case shapeBytes:
 			b.blobs -= len(v.bytes)
-			for k := range n {
-				v.bytes = append(v.bytes, *(*[]byte)(unsafe.Add(base, uintptr(k)*stride+c.at))...)
-				v.ends = append(v.ends, len(v.bytes))
-			}
+			v.bytes = storeSpans(v, v.bytes, unsafe.Add(base, c.at), stride, n)
 			b.blobs += len(v.bytes)
 		}
 	}
 	b.rows += n
 }
 
-// longer makes a slice n longer, and where it must grow twice as large: append
-// does so by a quarter, and half a million rows would move five times.
-func longer[T any](s []T, n int) []T {
+// storeSpans appends the slices of n rows, the first at base.
+func storeSpans[T any](v *vector, items []T, base unsafe.Pointer, stride uintptr, n int) []T {
+	at := len(v.ends)
+	v.ends = longer(v.ends, n, v.room)
+	for k := range n {
+		more := *(*[]T)(unsafe.Add(base, uintptr(k)*stride))
+		end := len(items)
+		items = longer(items, len(more), 0)
+		copy(items[end:], more)
+		v.ends[at+k] = len(items)
+	}
+	return items
+}
+
+// longer makes a slice n longer, and where it must grow twice as large, or once it
+// has a 16th of it the room that is expected: append does so by a quarter, and half
+// a million rows would move five times.
+func longer[T any](s []T, n, room int) []T {
 	if n += len(s); n > cap(s) {
-		s = append(LargePages(make([]T, 0, max(n, 2*cap(s)))), s...)
+		larger := max(n, 2*cap(s))
+		if larger > room/16 {
+			larger = max(larger, room)
+		}
+		s = append(LargePages(make([]T, 0, larger)), s...)
 	}
 	return s[:n]
 }
@@ -281,7 +300,7 @@ func (v *vector) begin(c *column, rows int) {
 
 func (v *vector) addSet(c *column, base unsafe.Pointer, stride uintptr, n int) {
 	at := len(v.set)
-	v.set = longer(v.set, n)
+	v.set = longer(v.set, n, v.room)
 	out := v.set[at:]
 	sum := 0
 	if c.set != none {
@@ -429,7 +448,7 @@ func (v *vector) gather(c *column, before int, w *vector, rows []int32) {
 	}
 	if c.optional {
 		nulls := v.nulls
-		v.set = pick(v.set, w.set, rows)
+		v.set = pick(v.set, w.set, rows, v.room)
 		if w.nulls > 0 {
 			for _, there := range v.set[before:] {
 				nulls += 1 - int(there)
@@ -439,12 +458,12 @@ func (v *vector) gather(c *column, before int, w *vector, rows []int32) {
 	}
 	switch c.shape {
 	case shape64:
-		v.wide = pick(v.wide, w.wide, rows)
+		v.wide = pick(v.wide, w.wide, rows, v.room)
 	case shape32, shapeBool:
-		v.narrow = pick(v.narrow, w.narrow, rows)
+		v.narrow = pick(v.narrow, w.narrow, rows, v.room)
 	case shapeText:
 		if v.adopt(w) {
-			v.narrow = pick(v.narrow, w.narrow, rows)
+			v.narrow = pick(v.narrow, w.narrow, rows, v.room)
 			break
 		}
 		to := make([]int32, len(w.texts)) // a text's index here, from 1
@@ -460,24 +479,35 @@ func (v *vector) gather(c *column, before int, w *vector, rows []int32) {
 			v.narrow = append(v.narrow, x)
 		}
 	case shapeList:
-		for _, r := range rows {
-			first, last := w.span(int(r))
-			v.items = append(v.items, w.items[first:last]...)
-			v.ends = append(v.ends, len(v.items))
-		}
+		v.items = addSpans(v, v.items, w, w.items, rows)
 	case shapeBytes:
-		for _, r := range rows {
-			first, last := w.span(int(r))
-			v.bytes = append(v.bytes, w.bytes[first:last]...)
-			v.ends = append(v.ends, len(v.bytes))
-		}
+		v.bytes = addSpans(v, v.bytes, w, w.bytes, rows)
 	}
 }
 
+// addSpans appends what rows of another vector have of items, or bytes.
+func addSpans[T any](v *vector, items []T, w *vector, from []T, rows []int32) []T {
+	at, n := len(v.ends), 0
+	v.ends = longer(v.ends, len(rows), v.room)
+	ends := v.ends[at:]
+	for i, r := range rows {
+		first, last := w.span(int(r))
+		n += last - first
+		ends[i] = len(items) + n
+	}
+	at = len(items)
+	items = longer(items, n, 0)
+	for _, r := range rows {
+		first, last := w.span(int(r))
+		at += copy(items[at:], from[first:last])
+	}
+	return items
+}
+
 // pick appends values of rows.
-func pick[T any](dst, from []T, rows []int32) []T {
+func pick[T any](dst, from []T, rows []int32, room int) []T {
 	at := len(dst)
-	dst = longer(dst, len(rows))
+	dst = longer(dst, len(rows), room)
 	out := dst[at:]
 	for i, r := range rows {
 		out[i] = from[r]
@@ -494,7 +524,7 @@ func (b *block) keep(rows []int32) {
 			continue
 		}
 		if c.optional {
-			v.set = pick(v.set[:0], v.set, rows)
+			v.set = pick(v.set[:0], v.set, rows, v.room)
 			v.nulls = 0
 			for _, there := range v.set {
 				v.nulls += 1 - int(there)
@@ -502,11 +532,11 @@ func (b *block) keep(rows []int32) {
 		}
 		switch c.shape {
 		case shape64:
-			v.wide = pick(v.wide[:0], v.wide, rows)
+			v.wide = pick(v.wide[:0], v.wide, rows, v.room)
 		case shape32, shapeBool:
-			v.narrow = pick(v.narrow[:0], v.narrow, rows)
+			v.narrow = pick(v.narrow[:0], v.narrow, rows, v.room)
 		case shapeText:
-			v.narrow = pick(v.narrow[:0], v.narrow, rows)
+			v.narrow = pick(v.narrow[:0], v.narrow, rows, v.room)
 			v.forget()
 		case shapeList:
 			v.items = moveSpans(v, v.items, rows)

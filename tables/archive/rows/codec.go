@@ -69,7 +69,7 @@ func (c *codec) newBlock() *block {
 	if b, ok := c.blocks.Get().(*block); ok {
 		return b
 	}
-	return newBlock(c)
+	return newBlock(c, GroupRows)
 }
 
 func (c *codec) freeBlock(b *block) {

@@ -43,7 +43,7 @@ func (e *Edits[T]) begin(c *codec) *editing {
 		return nil
 	}
 	room := make([]T, editRows)
-	to := &editing{room: unsafe.Pointer(&room[0]), block: newBlock(c), sets: make([]bool, len(c.columns))}
+	to := &editing{room: unsafe.Pointer(&room[0]), block: newBlock(c, 0), sets: make([]bool, len(c.columns))}
 	for i := range c.columns {
 		to.sets[i] = slices.Contains(e.Sets, c.columns[i].name)
 	}

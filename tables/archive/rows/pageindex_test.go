@@ -78,7 +78,7 @@ func otherReader[T any](t *testing.T, rows []T) {
 
 // newVectors turns rows on their side.
 func newVectors[T any](c *codec, rows []T) []vector {
-	b := newBlock(c)
+	b := newBlock(c, 0)
 	b.add(unsafe.Pointer(&rows[0]), len(rows))
 	return b.vectors
 }

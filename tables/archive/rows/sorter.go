@@ -52,8 +52,9 @@ func NewSorter[T any](o SorterOptions) (*Sorter[T], error) {
 	if err != nil {
 		return nil, err
 	}
+	fresh := o.Rows/freshShare + someRows
 	return &Sorter[T]{o: o, codec: c, some: make([]T, 0, someRows),
-		fresh: newBlock(c), taken: newBlock(c), block: newBlock(c)}, nil
+		fresh: newBlock(c, fresh), taken: newBlock(c, fresh), block: newBlock(c, o.Rows+fresh)}, nil
 }
 
 // Begin says how the files of the rows to come are made.
@@ -104,7 +105,7 @@ func (s *Sorter[T]) wait() error {
 
 // take takes rows over and writes the older half when they are too many.
 func (s *Sorter[T]) take(fresh *block, all bool) error {
-	if s.block.rows == 0 {
+	if all && s.block.rows == 0 {
 		s.block, s.taken = fresh, s.block
 	} else {
 		s.block.gather(fresh, ascending(fresh.rows))
