@@ -32,8 +32,8 @@ const (
 	// and how fast they report, differ.
 	settleWait = 120 * tables.Time(1e6)
 	// chunkRows bounds the rows of a batch, of which one is about 250 bytes
-	// in memory.
-	chunkRows = 1 << 18
+	// in memory. All that is carried is read and written again with each.
+	chunkRows = 1 << 20
 	// carryLimit bounds the rows of the family carried: pieces of conversations
 	// that are not over. Past it, the longest silent are taken to be over; what
 	// still comes of them is folded in.
