@@ -14,6 +14,9 @@ const (
 	// way: few enough to stay in the cache, enough for a hand-over to cost nothing.
 	decodedPackets = 512
 	decodedAhead   = 4
+	// readPackets are read at a time, and then copied: who copies them brings the
+	// records that follow into the cache.
+	readPackets = 8
 )
 
 // decoded is packets on their way from a file to the meter.
@@ -98,19 +101,23 @@ func (im *importer) decode(r *pcap.Reader, place func(*pcap.Record) (tables.ID, 
 	defer r.Keep(nil)
 	for err := error(nil); err == nil && !stop.Load(); {
 		d = <-im.free
-		d.n, err = r.Batch(d.records[:])
-		for i := range d.n {
-			rec, p := &d.records[i], &d.packets[i]
-			p.TS, p.Data, p.Length, p.Header = rec.TS, rec.Data, rec.Length, &d.headers[i]
-			tables.Decode(rec.Link, rec.Data, rec.Length, p.Header)
-			im.meter.prepare(p)
-			if im.cfg.Meter.Cutoffs != nil {
-				continue
+		d.n = 0
+		var n int
+		n, err = r.Batch(d.records[:readPackets])
+		for n > 0 && err == nil {
+			for range n {
+				rec, p := &d.records[d.n], &d.packets[d.n]
+				p.TS, p.Data, p.Length, p.Header = rec.TS, rec.Data, rec.Length, &d.headers[d.n]
+				tables.Decode(rec.Link, rec.Data, rec.Length, p.Header)
+				im.meter.prepare(p)
+				if im.cfg.Meter.Cutoffs == nil {
+					if err = im.place(rec, p, place); err != nil {
+						break
+					}
+				}
+				d.n++
 			}
-			if failed := im.place(rec, p, place); failed != nil {
-				d.n, err = i, failed
-				break
-			}
+			n = r.More(d.records[d.n:min(d.n+readPackets, decodedPackets)])
 		}
 		d.err = err
 		full <- d

@@ -50,7 +50,8 @@ type SegmentWriter struct {
 	spare  []byte     // the buffer that is being written, or nil
 	writes chan error // of that one's writing
 	synced int64
-	sums   sums.Writer // of what was written
+	sums   sums.Writer // of what was appended
+	summed int         // of the buffer
 	when   time.Time
 	syncer *syncer
 }
@@ -104,6 +105,9 @@ func (w *SegmentWriter) Append(rec *pcap.Record) (segment uint32, offset int64, 
 		}
 	}
 	w.buf = pcap.AppendRecord(w.buf, rec, w.key.nano)
+	if len(w.buf)-w.summed >= sums.Block {
+		w.sum()
+	}
 	if w.row.Packets == 0 {
 		w.first, w.last = rec.TS, rec.TS
 	}
@@ -151,7 +155,7 @@ func (w *SegmentWriter) rotate() error {
 	}
 	f.Advise(0, 0, disk.Written)
 	w.file, w.offset, w.synced, w.when = f, pcap.FileHeader, 0, time.Now()
-	w.sums = sums.Writer{Block: packetBlock}
+	w.sums, w.summed = sums.Writer{Block: packetBlock}, 0
 	w.row = tables.Segment{Segment: int32(n), Kind: "pcap", Sensor: w.key.sensor, Site: w.key.site, Path: rel,
 		Layout: pcap.LayoutOf(w.key.link, w.key.nano).Encode()}
 	if w.buf == nil {
@@ -162,13 +166,21 @@ func (w *SegmentWriter) rotate() error {
 	return nil
 }
 
+// sum takes the sums of what was appended, while it is in the cache.
+func (w *SegmentWriter) sum() {
+	w.sums.Add(w.buf[w.summed:])
+	w.summed = len(w.buf)
+}
+
 // flush has the buffer, but for some bytes at its end, handed to the kernel while
 // another one fills, and now and then asks for it to reach the disk.
 func (w *SegmentWriter) flush(but int) error {
 	if err := w.wait(); err != nil {
 		return err
 	}
+	w.sum()
 	whole := len(w.buf) - but
+	w.summed = but
 	full, file, syncer := w.buf[:whole], w.file, w.syncer
 	if w.spare == nil {
 		w.spare = make([]byte, 0, cap(full))
@@ -183,7 +195,6 @@ func (w *SegmentWriter) flush(but int) error {
 	w.writes = writes
 	go func() {
 		_, err := file.Write(full)
-		w.sums.Add(full)
 		if err == nil && syncer != nil {
 			syncer.ask()
 		}

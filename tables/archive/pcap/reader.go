@@ -285,7 +285,13 @@ func (r *Reader) Batch(recs []Record) (n int, err error) {
 	if err := r.Next(&recs[0]); err != nil {
 		return 0, err
 	}
-	for n = 1; n < len(recs); n++ {
+	return 1 + r.More(recs[1:]), nil
+}
+
+// More reads of the packets that follow as many as are in memory already, up to
+// len(recs). Their Data is valid as long as that of the packets before.
+func (r *Reader) More(recs []Record) (n int) {
+	for ; n < len(recs); n++ {
 		b := r.in.buf[r.in.r:r.in.w]
 		size, need, bad := r.sec.record(b, &recs[n])
 		if size == 0 || need > len(b) || bad != "" {
@@ -293,7 +299,7 @@ func (r *Reader) Batch(recs []Record) (n int, err error) {
 		}
 		r.count(&recs[n], r.in.base+int64(r.in.r), size)
 	}
-	return n, nil
+	return n
 }
 
 // count takes a packet that was decoded.
