@@ -44,6 +44,11 @@ func runCompact(ctx context.Context, p *program, args []string) error {
 	cfg := p.config.Compact
 	cfg.Logger = p.log
 	if !once {
+		stop, err := p.serveMetrics(cfg.MetricsListen, archiveMetrics{a, &p.config.Retention}, scrubMetrics{a})
+		if err != nil {
+			return err
+		}
+		defer stop()
 		return compact.Loop(ctx, a, cfg)
 	}
 	if err := compact.Lock(a); err != nil {

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/wiresql/wiresql/collector"
+	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/tables/archive"
 )
 
@@ -82,6 +84,90 @@ func (s scrubMetrics) Metrics() (out []collector.Metric) {
 	return out
 }
 
+// archiveQuantities are how much an archive holds, and what retention made of it.
+var archiveQuantities = []*collector.Quantity{
+	{Name: "wiresql_archive_bytes", Help: "bytes of packets, or of a family of rows", Gauge: true, Labels: []string{"family"}},
+	{Name: "wiresql_archive_files", Help: "their files", Gauge: true, Labels: []string{"family"}},
+	{Name: "wiresql_archive_oldest_age_seconds", Help: "age of the first packet or row, by its own time", Gauge: true, Labels: []string{"family"}},
+	{Name: "wiresql_archive_fill_bytes", Help: "bytes that came a second, mean of the last day", Gauge: true, Labels: []string{"family"}},
+	{Name: "wiresql_retention_budget_bytes", Help: "bytes they may take: then the oldest go", Gauge: true, Labels: []string{"family"}},
+	{Name: "wiresql_retention_keeps_seconds", Help: "how long what comes at this rate stays", Gauge: true, Labels: []string{"family"}},
+	{Name: "wiresql_retention_evicted_files", Help: "files evicted so far, as ops.evictions has them", Labels: []string{"family", "reason"}},
+	{Name: "wiresql_retention_evicted_bytes", Help: "their bytes", Labels: []string{"family", "reason"}},
+	{Name: "wiresql_disk_size_bytes", Help: "size of the disk the archive is on", Gauge: true},
+	{Name: "wiresql_disk_free_bytes", Help: "bytes free on it", Gauge: true},
+	{Name: "wiresql_damaged_files", Help: "files that are gone or not as they were written: ops.damage", Gauge: true},
+}
+
+// archiveMetrics has the metrics of an archive and its retention.
+type archiveMetrics struct {
+	*archive.Archive
+	retention *archive.Retention
+}
+
+func (archiveMetrics) Quantities() []*collector.Quantity { return archiveQuantities }
+
+func (m archiveMetrics) Metrics() (out []collector.Metric) {
+	c, err := m.Catalog()
+	if err != nil {
+		return nil // the log of what fails has it
+	}
+	add := func(q int, value float64, labels ...string) {
+		if value >= 0 { // else it is not known
+			out = append(out, collector.Metric{Quantity: archiveQuantities[q], Labels: labels, Value: value})
+		}
+	}
+	size, free, err := diskSpace(m.Dir())
+	if err != nil {
+		return nil
+	}
+	for _, k := range c.Kept(m.retention, free) {
+		budget := float64(k.Limit)
+		if k.Limit == 0 {
+			budget = -1
+		}
+		for i, value := range []float64{float64(k.Bytes), float64(k.Files), age(k.Oldest), k.Rate, budget, k.Keeps} {
+			add(i, value, k.Family)
+		}
+	}
+	for _, e := range c.Evictions() {
+		add(6, float64(e.Files), e.Family, e.Reason)
+		add(7, float64(e.Bytes), e.Family, e.Reason)
+	}
+	add(8, float64(size))
+	add(9, float64(free))
+	add(10, float64(len(c.Damage())))
+	return out
+}
+
+// serveQuantities are what became of clients' statements.
+var serveQuantities = []*collector.Quantity{
+	{Name: "wiresql_serve_statements_total", Help: "statements that are over"},
+	{Name: "wiresql_serve_failed_total", Help: "of these, that ended with an error"},
+	{Name: "wiresql_serve_cancelled_total", Help: "of these, that were ended from outside: killed, for their time, or as their client went"},
+	{Name: "wiresql_serve_seconds_total", Help: "time they took"},
+	{Name: "wiresql_serve_rows_total", Help: "rows sent to clients"},
+	{Name: "wiresql_serve_packets_total", Help: "packets read for them"},
+	{Name: "wiresql_serve_packet_bytes_total", Help: "bytes of packets read"},
+	{Name: "wiresql_serve_file_bytes_total", Help: "bytes of row files read"},
+	{Name: "wiresql_serve_connections", Help: "clients connected", Gauge: true},
+	{Name: "wiresql_serve_running", Help: "statements that run", Gauge: true},
+}
+
+// engineMetrics has the metrics of an engine that answers clients.
+type engineMetrics struct{ *engine.Engine }
+
+func (engineMetrics) Quantities() []*collector.Quantity { return serveQuantities }
+
+func (m engineMetrics) Metrics() (out []collector.Metric) {
+	s := m.Stats()
+	for i, value := range []float64{float64(s.Statements), float64(s.Failed), float64(s.Cancelled), s.Duration.Seconds(), float64(s.Rows),
+		float64(s.Packets), float64(s.PacketBytes), float64(s.FileBytes), float64(s.Connections), float64(s.Running)} {
+		out = append(out, collector.Metric{Quantity: serveQuantities[i], Value: value})
+	}
+	return out
+}
+
 // exposition hands metrics to Prometheus's library.
 type exposition struct {
 	sources []metricSource
@@ -122,16 +208,26 @@ func (x *exposition) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// serveMetrics answers Prometheus at address until the returned function is
-// called.
-func serveMetrics(address string, x *exposition, log *slog.Logger) (listening net.Addr, stop func() error, err error) {
+// serveMetrics answers Prometheus at address, unless that is empty, until the returned
+// function is called.
+func (p *program) serveMetrics(address string, sources ...metricSource) (stop func(), err error) {
+	if address == "" {
+		return func() {}, nil
+	}
+	log := p.log
 	registry := prometheus.NewRegistry()
-	if err := registry.Register(x); err != nil {
-		return nil, nil, err
+	for _, c := range []prometheus.Collector{newExposition(sources...), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector()} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, nil, fmt.Errorf("metrics: %w", err)
+		return nil, startError{fmt.Errorf("metrics: %w", err)}
+	}
+	fmt.Fprintf(p.stdout, "metrics at http://%s/metrics\n", listener.Addr())
+	if !loopback(listener.Addr().String()) {
+		fmt.Fprintf(p.stderr, "wiresql %s: warning: metrics are served at %s to everybody who can reach it\n", p.flags.Name(), listener.Addr())
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
@@ -145,5 +241,6 @@ func serveMetrics(address string, x *exposition, log *slog.Logger) (listening ne
 			log.Error("metrics", "error", err)
 		}
 	}()
-	return listener.Addr(), server.Close, nil
+	// Nothing is lost with it.
+	return func() { _ = server.Close() }, nil
 }

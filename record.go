@@ -59,17 +59,11 @@ func runRecord(ctx context.Context, p *program, args []string) (err error) {
 		return startError{err}
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	if cfg.MetricsListen != "" {
-		address, stop, err := serveMetrics(cfg.MetricsListen, newExposition(totals, recorderMetrics{recorder}, captureMetrics(interfaces), scrubMetrics{a}), p.log)
-		if err != nil {
-			return startError{err}
-		}
-		defer stop()
-		fmt.Fprintf(p.stdout, "metrics at http://%s/metrics\n", address)
-		if !loopback(address.String()) {
-			fmt.Fprintf(p.stderr, "wiresql record: warning: metrics are served at %s to everybody who can reach it\n", address)
-		}
+	stop, err := p.serveMetrics(cfg.MetricsListen, totals, recorderMetrics{recorder}, captureMetrics(interfaces), scrubMetrics{a}, archiveMetrics{a, &p.config.Retention})
+	if err != nil {
+		return err
 	}
+	defer stop()
 	for _, address := range c.Addresses() {
 		fmt.Fprintf(p.stdout, "recording %s into %s\n", address, p.config.Data)
 	}

@@ -100,7 +100,8 @@ func shownDefault(s setting) string {
 }
 
 // metricSources are all that is exported, by the command that does.
-var metricSources = map[string][]metricSource{"record": {collector.NewTotals(nil), recorderMetrics{}, captureMetrics{}, scrubMetrics{}}}
+var metricSources = map[string][]metricSource{"record": {collector.NewTotals(nil), recorderMetrics{}, captureMetrics{}, scrubMetrics{}, archiveMetrics{}},
+	"compact": {archiveMetrics{}, scrubMetrics{}}, "serve": {engineMetrics{}}}
 
 // metricsPage is docs/metrics.md.
 func metricsPage() string {
@@ -109,9 +110,11 @@ func metricsPage() string {
 
 Every metric, written from the lists in package collector and metrics.go (` + "`make docs`" + ` writes it again).
 
-` + "`wiresql record --metrics-listen 127.0.0.1:9205`" + ` serves them to Prometheus at ` + "`/metrics`" + `, off by default; so does ` + "`wiresql up`" + `,
-which starts it. The other commands export none: what ` + "`serve`" + ` does is in ` + "`ops.query_log`" + ` and ` + "`SHOW GLOBAL STATUS`" + `, which has the
-collector's counters too, added up over the archive.
+Each process serves its own to Prometheus at ` + "`/metrics`" + `, off by default, where the settings ` + "`metrics-listen`" + ` of the sections ` + "`collector`" + `,
+` + "`compact`" + ` and ` + "`server`" + ` say: ` + "`wiresql up --metrics-listen 127.0.0.1:9205 --server.metrics-listen 127.0.0.1:9207`" + `. With them come those
+of the process (` + "`process_resident_memory_bytes`" + `, ` + "`process_cpu_seconds_total`" + `, ` + "`process_open_fds`" + `, ` + "`go_goroutines`" + ` and more).
+` + "`SHOW GLOBAL STATUS`" + ` has the collector's counters too, added up over the archive; what each statement did is in ` + "`ops.query_log`" + `. The
+metrics of the archive are those of ` + "`record`" + ` and of ` + "`compact`" + `: one of them is enough.
 
 Counters count from the start of the process, and are the sums of the rows in ` + "`ops.sockets` and `ops.exporters`" + `. Streams of
 more than 4,096 exporters and domains are added up as observer ` + "`other`" + `.

@@ -50,6 +50,11 @@ func (p *program) serve(ctx context.Context, e *engine.Engine) error {
 		return startError{err}
 	}
 	defer s.Close()
+	stop, err := p.serveMetrics(cfg.MetricsListen, engineMetrics{e})
+	if err != nil {
+		return err
+	}
+	defer stop()
 	host, port, err := net.SplitHostPort(s.Addr().String())
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -42,9 +43,8 @@ type recorderStatus struct {
 	LostRecords   int64   `json:"lost_records"`
 	FillPerSec    float64 `json:"disk_fill_bytes_per_second"` // of all that is on that disk
 	FillKnown     bool    `json:"disk_fill_known"`
-	// What packets may take, as it is configured.
-	PacketsShare int   `json:"packets_share"`
-	PacketsBytes int64 `json:"packets_bytes"`
+	// Retention is as it is configured; times are in nanoseconds.
+	Retention archive.Retention `json:"retention"`
 }
 
 // interfaceStatus is an interface since the recorder began.
@@ -74,13 +74,13 @@ func (p *program) report(ctx context.Context, a *archive.Archive, recorder *arch
 	var disk []filled
 	var before []recorderStatus // of the last seconds
 	began := time.Now()
-	failing := false
+	failing, told := false, false
 	tick := time.NewTicker(statusEvery)
 	defer tick.Stop()
 	for {
 		stats := recorder.Stats()
 		now := recorderStatus{Process: os.Getpid(), Began: began, At: time.Now(), Records: stats.Rows, LostRecords: stats.Lost,
-			PacketsShare: p.config.Retention.PacketsShare, PacketsBytes: p.config.Retention.PacketsBytes}
+			Retention: p.config.Retention}
 		for _, c := range list {
 			s := c.counts()
 			now.Interfaces = append(now.Interfaces, interfaceStatus{Name: c.of.Name, Sensor: c.of.Sensor, Filter: c.of.Filter,
@@ -95,6 +95,10 @@ func (p *program) report(ctx context.Context, a *archive.Archive, recorder *arch
 			if disk = append(disk, filled{now.At, size - free}); now.At.Sub(disk[0].at) > fillOver {
 				disk = disk[1:]
 			}
+		}
+		if !told && now.At.Sub(began) >= tellBudgetsAfter {
+			told = true
+			p.tellBudgets(a)
 		}
 		if n := len(disk); n > 1 {
 			now.FillKnown = true
@@ -113,6 +117,30 @@ func (p *program) report(ctx context.Context, a *archive.Archive, recorder *arch
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// tellBudgetsAfter a start it is said what budgets mean: by then there is a rate.
+const tellBudgetsAfter = time.Minute
+
+// tellBudgets says how long what is recorded will be kept.
+func (p *program) tellBudgets(a *archive.Archive) {
+	c, err := a.Catalog()
+	if err != nil {
+		return // who writes says so
+	}
+	_, free, err := diskSpace(p.config.Data)
+	if err != nil {
+		return
+	}
+	var parts []string
+	for _, k := range c.Kept(&p.config.Retention, free) {
+		if k.Rate > 0 && k.Keeps >= 0 {
+			parts = append(parts, fmt.Sprintf("%s for %s (%s at %s a second)", k.Family, durationText(k.Keeps), budgetText(&k), rateText(k.Rate)))
+		}
+	}
+	if len(parts) > 0 {
+		fmt.Fprintf(p.stdout, "at the present rate these are kept: %s; wiresql status shows it, retention sets it\n", strings.Join(parts, ", "))
 	}
 }
 
@@ -150,11 +178,6 @@ type archiveStatus struct {
 		Segments int         `json:"segments"`
 		Bytes    int64       `json:"bytes"`
 		Oldest   tables.Time `json:"oldest"`
-		Budget   int64       `json:"budget"` // bytes; then the oldest go. 0: none
-		// At the present rate: until the budget is reached, and how long packets
-		// are kept then; negative: it is not.
-		BudgetIn float64 `json:"budget_in_seconds"`
-		Keeps    float64 `json:"keeps_seconds"`
 	} `json:"packets"`
 	Rows struct {
 		Files      int         `json:"files"`
@@ -167,7 +190,9 @@ type archiveStatus struct {
 		FullIn float64 `json:"full_in_seconds"` // at the present rate; negative: not
 		FullAt string  `json:"full_at,omitempty"`
 	} `json:"disk"`
-	Damage int `json:"damage"`
+	// Kept are packets and the families of rows, with their budgets.
+	Kept   []archive.Kept `json:"kept"`
+	Damage int            `json:"damage"`
 }
 
 func statusCommand() *command {
@@ -197,7 +222,7 @@ func runStatus(ctx context.Context, p *program, args []string) error {
 	asJSON, _ := p.flags.GetBool("json")
 	watch, _ := p.flags.GetBool("watch")
 	for {
-		s, err := statusOf(a)
+		s, err := statusOf(a, p.config.Retention)
 		if err != nil {
 			return err
 		}
@@ -224,7 +249,7 @@ func runStatus(ctx context.Context, p *program, args []string) error {
 }
 
 // statusOf looks at an archive and at what its recorder says.
-func statusOf(a *archive.Archive) (s archiveStatus, err error) {
+func statusOf(a *archive.Archive, retention archive.Retention) (s archiveStatus, err error) {
 	c, err := a.Catalog()
 	if err != nil {
 		return s, err
@@ -256,14 +281,10 @@ func statusOf(a *archive.Archive) (s archiveStatus, err error) {
 	if s.Disk.Size, s.Disk.Free, err = diskSpace(a.Dir()); err != nil {
 		return s, err
 	}
-	s.Packets.BudgetIn, s.Packets.Keeps = -1, -1
-	if r := s.Recorder; r != nil {
-		s.Packets.Budget = packetBudget(r, s.Packets.Bytes+s.Rows.Bytes+s.Disk.Free)
-		if r.FillPerSec >= 1 && s.Packets.Budget > 0 {
-			s.Packets.BudgetIn = float64(max(0, s.Packets.Budget-s.Packets.Bytes)) / r.FillPerSec
-			s.Packets.Keeps = float64(s.Packets.Budget) / r.FillPerSec
-		}
+	if s.Recorder != nil { // which may have been started with others
+		retention = s.Recorder.Retention
 	}
+	s.Kept = c.Kept(&retention, s.Disk.Free)
 	if r := s.Recorder; r != nil && r.FillKnown && r.FillPerSec >= 1 {
 		s.Disk.FullIn = float64(s.Disk.Free) / r.FillPerSec
 		if s.Disk.FullIn < 10*365*24*3600 {
@@ -271,17 +292,6 @@ func statusOf(a *archive.Archive) (s archiveStatus, err error) {
 		}
 	}
 	return s, nil
-}
-
-// packetBudget is what packets may take of the room there is for an archive.
-func packetBudget(r *recorderStatus, room int64) int64 {
-	budget := int64(0)
-	for _, limit := range []int64{r.PacketsBytes, room / 100 * int64(r.PacketsShare)} {
-		if limit > 0 && (budget == 0 || limit < budget) {
-			budget = limit
-		}
-	}
-	return budget
 }
 
 // print writes it for people.
@@ -301,23 +311,18 @@ func (s *archiveStatus) print(out *bytes.Buffer) {
 		fmt.Fprint(out, "; it does not fill")
 	}
 	fmt.Fprintln(out)
-	if s.Packets.Budget > 0 {
-		fmt.Fprintf(out, "budget    %s of packets, then the oldest go", byteText(s.Packets.Budget))
-		if s.Packets.Keeps >= 0 {
-			fmt.Fprintf(out, ": in %s at this rate, which keeps those of the last %s", durationText(s.Packets.BudgetIn), durationText(s.Packets.Keeps))
-		}
-		fmt.Fprintln(out)
-	}
 	if s.Damage > 0 {
 		fmt.Fprintf(out, "damage    %d files are gone or not as they were written: SELECT * FROM ops.damage\n", s.Damage)
 	}
 	r := s.Recorder
 	if r == nil {
 		fmt.Fprintln(out, "recorder  none is running")
+		s.printKept(out)
 		return
 	}
 	fmt.Fprintf(out, "recorder  process %d, since %s UTC; %.0f flow records of exporters a second (%d in all, %d lost)\n",
 		r.Process, r.Began.UTC().Format(time.DateTime), r.RecordsPerSec, r.Records, r.LostRecords)
+	s.printKept(out)
 	if len(r.Interfaces) == 0 {
 		return
 	}
@@ -328,6 +333,44 @@ func (s *archiveStatus) print(out *bytes.Buffer) {
 			i.PacketsPerSec, i.BitsPerSec/1e6, i.DropsPerSec, i.Packets, i.Dropped, i.Lag)
 	}
 	w.Flush()
+}
+
+// printKept writes what there is, and what budgets make of it.
+func (s *archiveStatus) printKept(out *bytes.Buffer) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nkept\tbytes\tfiles\tsince\ta second\tbudget\tat this rate")
+	for _, k := range s.Kept {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", k.Family, byteText(k.Bytes), k.Files, timeOrNone(k.Oldest), rateText(k.Rate), budgetText(&k), keepsText(&k))
+	}
+	w.Flush()
+}
+
+func rateText(rate float64) string {
+	if rate <= 0 {
+		return "-"
+	}
+	return byteText(int64(rate))
+}
+
+func budgetText(k *archive.Kept) string {
+	var parts []string
+	if k.Limit > 0 {
+		parts = append(parts, byteText(k.Limit))
+	}
+	if k.Age > 0 {
+		parts = append(parts, durationText(k.Age))
+	}
+	return cmp.Or(strings.Join(parts, ", "), "none")
+}
+
+func keepsText(k *archive.Kept) string {
+	switch {
+	case k.Keeps < 0:
+		return "-"
+	case k.In > 0:
+		return fmt.Sprintf("kept for %s; the first go in %s", durationText(k.Keeps), durationText(k.In))
+	}
+	return fmt.Sprintf("kept for %s", durationText(k.Keeps))
 }
 
 // lag is how long ago the last packet came that is durable; 0 when all are.

@@ -22,7 +22,7 @@ type Config struct {
 	TCPIdle        time.Duration `key:"tcp-idle" doc:"close a TCP connection that sends nothing for so long"`
 	Workers        int           `key:"workers" doc:"sockets and goroutines per UDP address; 0 means one per core, at most 4"`
 	ReceiveBuffer  int           `key:"receive-buffer" doc:"bytes of kernel buffer to ask for, per socket"`
-	MetricsListen  string        `key:"metrics-listen" doc:"address to serve Prometheus metrics on; none by default"`
+	MetricsListen  string        `key:"metrics-listen" flag:"metrics-listen" doc:"address to serve Prometheus metrics of recording on; none by default"`
 
 	Exporters    []string      `key:"exporters" doc:"the exporters to take records from, each ADDR[/BITS][,name=N][,site=S][,sampling=R]; without any, all"`
 	MaxExporters int           `key:"max-exporters" doc:"exporters known at a time; datagrams of more are refused and counted"`

@@ -47,11 +47,42 @@ type queryLog struct {
 	mu   sync.Mutex
 	ring []entry
 	next int
+	all  Stats
+}
+
+// Stats counts the statements of clients since the process began.
+type Stats struct {
+	Statements, Failed, Cancelled int64 // the latter two of the first
+	Duration                      time.Duration
+	Rows                          int64 // sent
+	Packets, PacketBytes          int64 // read
+	FileBytes                     int64 // of row files, read
+	Connections, Running          int   // at present, and statements
+}
+
+// Stats returns the counters so far.
+func (e *Engine) Stats() Stats {
+	e.statements.mu.Lock()
+	s := e.statements.all
+	e.statements.mu.Unlock()
+	s.Connections, s.Running = e.threads()
+	return s
 }
 
 func (q *queryLog) add(x entry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.all.Statements++
+	if x.Cancelled {
+		q.all.Cancelled++
+	} else if x.Error != 0 {
+		q.all.Failed++
+	}
+	q.all.Duration += x.Duration
+	q.all.Rows += int64(x.Rows)
+	q.all.Packets += x.packets
+	q.all.PacketBytes += x.packetBytes
+	q.all.FileBytes += x.fileBytes
 	if len(q.ring) < maxLogged {
 		q.ring = append(q.ring, x)
 		return

@@ -123,16 +123,21 @@ func (v serverView) Status(global bool) (map[string]string, error) {
 	for name, value := range values {
 		out[name] = fmt.Sprint(value.Value())
 	}
-	connected, running := 0, 0
-	for _, p := range v.engine.sql.ProcessList.Processes() { // of everyone: they are only counted
+	connected, running := v.engine.threads()
+	out["Uptime"] = strconv.FormatInt(int64(time.Since(v.engine.started)/time.Second), 10)
+	out["Threads_connected"], out["Threads_running"] = strconv.Itoa(connected), strconv.Itoa(running)
+	return out, v.engine.counters(v.ctx, out)
+}
+
+// threads counts the connections of everyone, and those with a statement that runs.
+func (e *Engine) threads() (connected, running int) {
+	for _, p := range e.sql.ProcessList.Processes() {
 		connected++
 		if p.Command == sql.ProcessCommandQuery {
 			running++
 		}
 	}
-	out["Uptime"] = strconv.FormatInt(int64(time.Since(v.engine.started)/time.Second), 10)
-	out["Threads_connected"], out["Threads_running"] = strconv.Itoa(connected), strconv.Itoa(running)
-	return out, v.engine.counters(v.ctx, out)
+	return connected, running
 }
 
 // Processes implements metadata.Server.

@@ -36,6 +36,7 @@ import (
 // Config is what can be set about serving.
 type Config struct {
 	Listen           string        `key:"listen" doc:"address and port to serve MySQL on"`
+	MetricsListen    string        `key:"metrics-listen" doc:"address to serve Prometheus metrics of serving on; none by default"` // by the program
 	TLSCert          string        `key:"tls-cert" doc:"PEM file of a certificate; without one it is generated"`
 	TLSKey           string        `key:"tls-key" doc:"PEM file of its key"`
 	MaxConnections   int           `key:"max-connections" doc:"clients at a time; the next gets error 1040"`

@@ -105,7 +105,7 @@ func holdings(c *Catalog, now tables.Time, pinned *pinned) *planned {
 				continue
 			}
 			add(&holding{family: family, bytes: file.Bytes, came: file.Origin, file: file,
-				imported: file.Writer == tables.Importer || file.Writer == tables.Compactor && c.fromImport(file)})
+				imported: c.imported(file)})
 		}
 	}
 	for i := range c.segments {
@@ -127,10 +127,10 @@ func holdings(c *Catalog, now tables.Time, pinned *pinned) *planned {
 	return p
 }
 
-// fromImport tells whether a file of connections may hold conversations of
-// imported packets.
-func (c *Catalog) fromImport(f *File) bool {
-	return slices.ContainsFunc(c.Files(Flows), func(g File) bool {
+// imported tells whether a file has rows of imported packets; one that
+// compaction made of others whether it may.
+func (c *Catalog) imported(f *File) bool {
+	return f.Writer == tables.Importer || f.Writer == tables.Compactor && slices.ContainsFunc(c.Files(Flows), func(g File) bool {
 		return g.Writer == tables.Importer && g.MinTS <= f.MaxTS && g.MaxTS >= f.MinTS
 	})
 }

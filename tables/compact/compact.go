@@ -35,6 +35,8 @@ import (
 type Config struct {
 	ScrubEvery time.Duration `key:"scrub-every" doc:"read all files again after so long, and compare them with their checksums; 0 for never"`
 	ScrubRate  int64         `key:"scrub-rate" doc:"bytes of files read in a second for that; 0 for as many as the disk gives"`
+	// MetricsListen is of the program.
+	MetricsListen string `key:"metrics-listen" doc:"address to serve Prometheus metrics of compaction and retention on; none by default"`
 
 	Logger *slog.Logger
 	// MergeAt is how many small files of a family without connections (dns,
