@@ -24,6 +24,7 @@ type conversation struct {
 	icmpCode   uint8
 	cidIsKnown bool
 	cutoff     uint8 // that it has, see Meter.allowed
+	way        uint8 // its direction, see ways
 
 	seen  int64 // last packet, ns; the largest time
 	begin int64 // first packet of the conversation, ns; the smallest time

@@ -447,6 +447,9 @@ func TestImportKilled(t *testing.T) {
 		}
 		checkArchive(t, a)
 		got := flowsOf(t, a)
+		if want := ratesOf(t, whole); len(want) == 0 || !slices.Equal(ratesOf(t, a), want) {
+			t.Errorf("round %d: other rates after %d kills", round, killed)
+		}
 		a.Close()
 		if !slices.Equal(got, want) {
 			t.Fatalf("round %d: %d rows after %d kills differ from the %d of an uninterrupted import", round, len(got), killed, len(want))

@@ -215,6 +215,16 @@ func (b *liveBatch) Name(r *tables.Name) error {
 	return nil
 }
 
+// Rate implements RateSink.
+func (b *liveBatch) Rate(r *tables.Rate) error {
+	if len(b.Rates) >= waitingRows {
+		b.lost.LostRows++
+		return nil
+	}
+	b.Rates = append(b.Rates, *r)
+	return nil
+}
+
 // snapshot takes the rows that are not over.
 type snapshot struct{ *liveBatch }
 
@@ -271,6 +281,7 @@ func (l *live) resume(ctx context.Context) error {
 		return l.measure(rec, id, false)
 	}, func(number uint64, tick int64) error {
 		err := l.tick(tick)
+		l.meter.flushRates()
 		if number <= l.log.Stored() { // its rows are stored
 			l.rows.LogBatch, l.cover, l.missed, l.over = archive.LogBatch{}, nothing, undecoded{}, l.over[:before]
 		}
@@ -477,6 +488,9 @@ func (l *live) finished() {
 func (l *live) lose() {
 	received, dropped := l.src.Loss()
 	l.cover.Drops = tables.Some(l.cover.Drops.V + int64(dropped-l.dropped))
+	if dropped > l.dropped { // there is a sink that takes all there is room for
+		l.rows.Rate(&tables.Rate{TS: tables.TimeOf(l.now(time.Now())).Bin(tables.Second), Observer: l.o.Sensor, Site: l.o.Site, Drops: int64(dropped - l.dropped)})
+	}
 	l.cover.NotKept = tables.Some(l.cover.NotKept.V + l.stats.NotKept - l.lost.NotKept)
 	l.cover.LostRows = tables.Some(l.cover.LostRows.V + l.stats.LostRows - l.lost.LostRows)
 	l.stats.Received, l.stats.Dropped = received, dropped
@@ -496,6 +510,8 @@ func (l *live) commit(now time.Time, tick int64, last bool) error {
 		}
 		return nil
 	}
+	l.meter.flushRates()
+	l.lose()
 	b := &liveBatch{LogBatch: l.rows.LogBatch, lost: &l.stats}
 	l.rows.LogBatch = archive.LogBatch{}
 	began := time.Now()
@@ -505,7 +521,6 @@ func (l *live) commit(now time.Time, tick int64, last bool) error {
 	cost := time.Since(began)
 	l.interval = min(max(l.o.Interval, liveShare*cost), max(longestInterval, l.o.Interval))
 
-	l.lose()
 	b.Coverage, l.over = l.over, nil
 	if full {
 		b.Coverage = append(b.Coverage, l.covered())

@@ -207,6 +207,7 @@ func liveIsImported(t *testing.T, paths []string, mc Config, stopped ...int) {
 				compareRows(t, stops, "other", o, others)
 				compareRows(t, stops, "dns", d, dns)
 				compareRows(t, stops, "names", n, names)
+				compareRows(t, stops, "rates", ratesOf(t, a), ratesOf(t, imported))
 			}
 		})
 	}
@@ -348,6 +349,7 @@ func TestLiveKilled(t *testing.T) {
 	compareRows(t, kills, "other", o, others)
 	compareRows(t, kills, "dns", d, dns)
 	compareRows(t, kills, "names", n, names)
+	compareRows(t, kills, "rates", ratesOf(t, a), ratesOf(t, imported))
 }
 
 var errGone = errors.New("the interface is gone")

@@ -106,6 +106,7 @@ type Meter struct {
 	blocks *blocks
 	frags  fragments
 	others others
+	rates  rates
 	names  map[uint32]string         // server names by conversation number
 	outer  map[uint32][2]tables.Addr // of tunnels: client's side, server's side
 
@@ -213,6 +214,9 @@ func (m *Meter) Packet(p *Packet) error {
 	switch {
 	case !h.IP:
 		m.stats.OtherPackets++
+		r := m.rate(p.TS, uint16(noIP))
+		r.packets++
+		r.bytes += int64(p.Length)
 		m.other(p)
 	case !h.Fragment:
 		m.flow(p, ordinal, len(p.Data) < p.Length)
@@ -261,6 +265,15 @@ func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 	}
 	dir := int(side ^ c.client)
 
+	r := m.rate(p.TS, rateOf(h.Protocol, c.way))
+	r.packets++
+	r.bytes += int64(h.L3Length)
+	if tcp != nil && h.TCPFlags&(tables.TCPSyn|tables.TCPAck) == tables.TCPSyn {
+		r.syns++
+	}
+	if c.number == 0 {
+		r.flows++
+	}
 	if c.packets() > 0 {
 		switch {
 		case p.TS-c.first >= m.cfg.Active.Nanoseconds():
@@ -334,6 +347,8 @@ func (m *Meter) begin(n uint32, c *conversation, p *Packet, srcPort, dstPort uin
 		c.client = side ^ 1
 	}
 	c.begin, c.seen = p.TS, p.TS
+	client, server, _, _ := c.ends()
+	c.way = wayOf(client, server)
 	if h.Protocol == tables.ProtocolICMP || h.Protocol == tables.ProtocolICMPv6 {
 		c.hasICMP = !(h.Fragment && h.FragmentOffset > 0)
 		c.icmpType, c.icmpCode = h.ICMPType, h.ICMPCode
@@ -550,6 +565,7 @@ func (m *Meter) Cut(next int64) error {
 		}
 	})
 	m.flushAllOthers()
+	m.flushRates()
 	return m.err
 }
 
@@ -569,6 +585,7 @@ func (m *Meter) Close() error {
 		m.end(n, reason)
 	})
 	m.flushAllOthers()
+	m.flushRates()
 	if m.observer != nil {
 		if err := m.observer.Flush(); m.err == nil {
 			m.err = err

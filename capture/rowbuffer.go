@@ -20,6 +20,7 @@ type rowBuffers struct {
 	others    *rows.Sorter[tables.Other]
 	dns       *rows.Sorter[tables.DNS]
 	names     *rows.Sorter[tables.Name]
+	rates     *rows.Sorter[tables.Rate]
 	replaying bool
 }
 
@@ -35,7 +36,10 @@ func newRowBuffers() (b *rowBuffers, err error) {
 	if b.dns, err = rows.NewSorter[tables.DNS](few); err != nil {
 		return nil, err
 	}
-	b.names, err = rows.NewSorter[tables.Name](few)
+	if b.names, err = rows.NewSorter[tables.Name](few); err != nil {
+		return nil, err
+	}
+	b.rates, err = rows.NewSorter[tables.Rate](few)
 	return b, err
 }
 
@@ -44,6 +48,7 @@ func (b *rowBuffers) begin(tx *archive.Tx) {
 	b.others.Begin(archive.NewRowFiles[tables.Other](tx, importLevel))
 	b.dns.Begin(archive.NewRowFiles[tables.DNS](tx, importLevel))
 	b.names.Begin(archive.NewRowFiles[tables.Name](tx, importLevel))
+	b.rates.Begin(archive.NewRowFiles[tables.Rate](tx, importLevel))
 }
 
 // stop gives up what was not flushed.
@@ -52,11 +57,12 @@ func (b *rowBuffers) stop() {
 	b.others.Stop()
 	b.dns.Stop()
 	b.names.Stop()
+	b.rates.Stop()
 }
 
 // flush writes all rows of the batch; it returns how many of them were flows.
 func (b *rowBuffers) flush() (flows int64, err error) {
-	for _, f := range []func() (int64, error){b.others.Flush, b.dns.Flush, b.names.Flush, b.flows.Flush} {
+	for _, f := range []func() (int64, error){b.others.Flush, b.dns.Flush, b.names.Flush, b.rates.Flush, b.flows.Flush} {
 		if flows, err = f(); err != nil {
 			return 0, err
 		}
@@ -94,4 +100,12 @@ func (b *rowBuffers) Name(r *tables.Name) error {
 		return nil
 	}
 	return b.names.Add(r)
+}
+
+// Rate implements RateSink.
+func (b *rowBuffers) Rate(r *tables.Rate) error {
+	if b.replaying {
+		return nil
+	}
+	return b.rates.Add(r)
 }

@@ -27,7 +27,12 @@ func (c *collected) Name(r *tables.Name) error { c.names = append(c.names, *r); 
 func meterFile(t *testing.T, path string) *collected {
 	t.Helper()
 	out := &collected{}
-	m := NewMeter(Config{}, out, observe.New(out))
+	meterPackets(t, NewMeter(Config{}, out, observe.New(out)), path)
+	return out
+}
+
+func meterPackets(t *testing.T, m *Meter, path string) {
+	t.Helper()
 	r, err := pcap.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +50,6 @@ func meterFile(t *testing.T, path string) *collected {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return out
 }
 
 // The Community IDs of flow rows, their packets and bytes on the wire are

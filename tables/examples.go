@@ -41,6 +41,17 @@ FROM traffic_1m GROUP BY quarter, service ORDER BY quarter, bytes DESC`},
 			`SELECT ts, SUM(connections) AS connections, SUM(packets) AS packets
 FROM traffic_1m GROUP BY ts ORDER BY connections DESC LIMIT 20`},
 	},
+	"wiresql.rates": {
+		{"Which seconds were busiest?",
+			`SELECT ts, SUM(packets) AS packets, SUM(bytes) * 8 AS bits FROM rates
+GROUP BY ts ORDER BY packets DESC LIMIT 20`},
+		{"Was there a SYN flood: many SYNs a second, most of them new flows?",
+			`SELECT ts, observer, SUM(syns) AS syns, SUM(new_flows) AS new_flows FROM rates
+WHERE protocol = 'tcp' GROUP BY ts, observer HAVING SUM(syns) > 1000 ORDER BY syns DESC`},
+		{"When did a sensor drop packets, and how many came then?",
+			`SELECT ts, observer, SUM(drops) AS drops, SUM(packets) AS packets FROM rates
+GROUP BY ts, observer HAVING SUM(drops) > 0 ORDER BY ts`},
+	},
 	"wiresql.traffic_1h": {
 		{"How much did each observer carry, hour by hour?",
 			`SELECT ts, observer, SUM(bytes) AS bytes FROM traffic_1h GROUP BY ts, observer ORDER BY ts, observer`},

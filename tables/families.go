@@ -54,6 +54,7 @@ var Families = []*Family{
 	{Name: "dns", Row: reflect.TypeFor[DNS](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}},
 		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "query"}},
 	{Name: "names", Row: reflect.TypeFor[Name](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}}},
+	{Name: "rates", Row: reflect.TypeFor[Rate](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}}},
 	{Name: "imports", Row: reflect.TypeFor[Import](), Writer: Importer, Kept: true},
 	{Name: "segments", Row: reflect.TypeFor[Segment](), Writer: Importer, Kept: true},
 	{Name: "coverage", Row: reflect.TypeFor[Coverage](), Writer: Importer, Ladder: []Step{{"m", "t"}, {"t", "t"}}, Kept: true},

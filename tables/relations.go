@@ -101,7 +101,7 @@ var Procedures = map[string]int{"pin": 4, "unpin": 1, "hunt": -1}
 // Relations lists every relation in the order the documentation shows them.
 var Relations = []*Relation{
 	Connections, Flows, FlowsWide, Packets, PacketsWide, PacketBytes,
-	HostFlows, Traffic1m, Traffic1h, Hosts, DNSRelation, OpsImports, OpsSegments, OpsCoverage,
+	HostFlows, Traffic1m, Traffic1h, Rates, Hosts, DNSRelation, OpsImports, OpsSegments, OpsCoverage,
 	OpsExporters, OpsSockets, OpsCaptureLoss, OpsDamage, OpsEvictions, OpsPins, OpsQueryLog,
 	Hunts,
 }
@@ -332,6 +332,22 @@ var (
 	Traffic1m = traffic("traffic_1m", "minute")
 	Traffic1h = traffic("traffic_1h", "hour")
 )
+
+// Rates is what sensors saw, second by second.
+var Rates = &Relation{Schema: Main, Name: "rates",
+	Doc: "what each sensor saw in each second, by protocol and direction: packets as they came, before anything was made of them",
+	Columns: []Column{
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "start of the second"},
+		{Name: "observer", Kind: Text, Size: 64, Doc: "the sensor"},
+		{Name: "site", Kind: Text, Size: 64, Doc: "part of the conversation key; NULL for the default one"},
+		{Name: "protocol", Kind: Text, Size: 32, Known: knownProtocols, NoCase: true, Fold: "lower", Doc: "protocol over IP by name; NULL for packets without IP, and for drops"},
+		{Name: "direction", Kind: Text, Size: 16, Values: directions, NoCase: true, Doc: "direction of the conversations, as in connections; NULL without IP"},
+		{Name: "packets", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets of both ends"},
+		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "layer-3 bytes; of packets without IP their frames"},
+		{Name: "syns", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "TCP packets with SYN and without ACK"},
+		{Name: "new_flows", Kind: BigInt, NotNull: true, Unit: "conversations", Doc: "conversations that began"},
+		{Name: "drops", Kind: BigInt, NotNull: true, Unit: "packets", Doc: "packets the sensor's interface dropped, in the second it was noticed"},
+	}}
 
 func traffic(name, bin string) *Relation {
 	return &Relation{Schema: Main, Name: name,

@@ -27,8 +27,24 @@ type Traffic struct {
 // HourlyTraffic is a row of the family traffic_1h: its minutes, added up.
 type HourlyTraffic Traffic
 
-// Minute and Hour are the bins of traffic.
+// Rate is a row of the family rates: what a sensor saw in a second of the packets of
+// one kind. Several rows of a second and kind add up.
+type Rate struct {
+	TS        Time       `col:"ts"` // start of the second
+	Observer  string     `col:"observer"`
+	Site      string     `col:"site"`
+	Protocol  Opt[int32] `col:"protocol_number"` // not Set: packets without IP, or drops
+	Direction string     `col:"direction"`       // of their conversations
+	Packets   int64      `col:"packets"`
+	Bytes     int64      `col:"bytes"`     // layer 3; of packets without IP their frames
+	SYNs      int64      `col:"syns"`      // without ACK
+	NewFlows  int64      `col:"new_flows"` // conversations that began
+	Drops     int64      `col:"drops"`     // packets that the sensor lost
+}
+
+// Second is the bin of rates, Minute and Hour are those of traffic.
 const (
+	Second = Time(1e6)
 	Minute = Time(60e6)
 	Hour   = 60 * Minute
 )

@@ -132,6 +132,7 @@ var (
 		tables.Flows:          flowsView,
 		tables.FlowsWide:      flowsView,
 		tables.HostFlows:      hostFlowsView,
+		tables.Rates:          ratesView,
 		tables.Traffic1m:      trafficView("traffic_1m", reflect.TypeFor[tables.Traffic]()),
 		tables.Traffic1h:      trafficView("traffic_1h", reflect.TypeFor[tables.HourlyTraffic]()),
 		tables.DNSRelation:    dnsView,
@@ -145,6 +146,12 @@ var (
 		OtherIndex:            otherIndexView,
 	}
 )
+
+var ratesView = &view{
+	family: "rates", row: reflect.TypeFor[tables.Rate](),
+	exprs: with(totals("packets bytes syns new_flows drops"), map[string]string{"protocol": exprProtocol}),
+	group: []string{"{ts}", "{observer}", "{site}", "{protocol_number}", "{direction}"},
+}
 
 // trafficView adds up the rows of each bin, of which some take back others.
 func trafficView(family string, row reflect.Type) *view {

@@ -22,6 +22,7 @@ type LogBatch struct {
 	Others []tables.Other
 	DNS    []tables.DNS
 	Names  []tables.Name
+	Rates  []tables.Rate
 	// LiveFlows and LiveOthers are the rows that are not over, as they are now;
 	// those of the batch before count no longer.
 	LiveFlows  []tables.Flow
@@ -139,6 +140,7 @@ func (l *Log) fill(tx *Tx, m *Mark, b *LogBatch) error {
 		writeSorted(tx, "m", b.Others, func(r *tables.Other) tables.Time { return r.TS }),
 		writeSorted(tx, "m", b.DNS, func(r *tables.DNS) tables.Time { return r.TS }),
 		writeSorted(tx, "m", b.Names, func(r *tables.Name) tables.Time { return r.TS }),
+		writeSorted(tx, "m", b.Rates, func(r *tables.Rate) tables.Time { return r.TS }),
 		writeSorted(tx, "m", b.Coverage, func(r *tables.Coverage) tables.Time { return r.TS }),
 		writeLive(tx, b.LiveFlows, func(r *tables.Flow) tables.Time { return r.TS }),
 		writeLive(tx, b.LiveOthers, func(r *tables.Other) tables.Time { return r.TS }),

@@ -23,6 +23,7 @@ const (
 	Other       Family = "other"
 	DNS         Family = "dns"
 	Names       Family = "names"
+	Rates       Family = "rates"
 	Imports     Family = "imports"
 	Segments    Family = "segments"
 	Coverage    Family = "coverage"

@@ -59,6 +59,7 @@ var mergers = map[archive.Family]rewriter{
 	archive.Connections: rewriteOf(foldConnections),
 	archive.Traffic:     rewriteSums(minutelyTraffic),
 	archive.TrafficHour: rewriteSums(hourlyTraffic),
+	archive.Rates:       rewriteSums(countedRates),
 	archive.Other:       rewriteOf[tables.Other](nil),
 	archive.DNS:         rewriteOf[tables.DNS](nil),
 	archive.Names:       rewriteOf[tables.Name](nil),

@@ -170,6 +170,19 @@ var (
 	}
 )
 
+var countedRates = summed[tables.Rate]{
+	func(x, y tables.Rate) int {
+		return cmp.Or(cmp.Compare(x.TS, y.TS), cmp.Compare(x.Observer, y.Observer), cmp.Compare(x.Site, y.Site),
+			cmp.Compare(x.Protocol.V, y.Protocol.V), cmp.Compare(x.Direction, y.Direction))
+	},
+	func(row, sum *tables.Rate) bool {
+		sum.Packets, sum.Bytes, sum.SYNs = sum.Packets+row.Packets, sum.Bytes+row.Bytes, sum.SYNs+row.SYNs
+		sum.NewFlows, sum.Drops = sum.NewFlows+row.NewFlows, sum.Drops+row.Drops
+		return true // packets of a second are not that many
+	},
+	func(*tables.Rate) bool { return false },
+}
+
 // sums adds up the rows of a list that belong together, in its place.
 func sums[T any](list []T, by summed[T]) []T {
 	slices.SortFunc(list, by.compare)
