@@ -25,8 +25,10 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
+type runaway struct{ kind, name, text string }
+
 // runaways are statements that, left alone, take minutes, days or all memory.
-var runaways = []struct{ kind, name, text string }{
+var runaways = []runaway{
 	{"planning", "sixty tables", "SELECT COUNT(*) FROM " + repeated(60, ", ", "flows f%d") + " WHERE " + repeated(59, " AND ", "f%d.conn_id = f%[2]d.conn_id")},
 	{"planning", "deep CASE", "SELECT " + strings.Repeat("CASE WHEN src_port > 1 THEN ", 190) + "1" + strings.Repeat(" ELSE 2 END", 190) + " FROM flows"},
 	{"planning", "doubling names", doubling(40)},
@@ -84,6 +86,67 @@ var runaways = []struct{ kind, name, text string }{
 	{"callback", "json", "SELECT SUM(LENGTH(JSON_EXTRACT(JSON_ARRAY(REPEAT(a.info, 1000), b.info), '$[1]'))) FROM packets a, packets b"},
 	{"fetch", "payloads", "SELECT SUM(LENGTH(REGEXP_REPLACE(HEX(a.frame), '([0-9]+)', 'xx'))) FROM packet_bytes a, packets b"},
 	{"streaming", "cross join", "SELECT a.*, b.* FROM packets a, packets b"},
+	{"sort", "count distinct texts by group", "SELECT a.length, COUNT(DISTINCT CONCAT(b.info, c.info, a.info)) FROM packets a, packets b, packets c GROUP BY a.length"},
+	{"sort", "union distinct of many", "SELECT COUNT(*) FROM (SELECT CONCAT(a.info, b.info) x FROM packets a, packets b UNION SELECT CONCAT(b.info, a.info, 'x') FROM packets a, packets b UNION SELECT CONCAT(a.info, b.length, b.packet_id) FROM packets a, packets b) t"},
+	{"window", "lag of many", "SELECT COUNT(*) FROM (SELECT LAG(a.info, 5) OVER (ORDER BY b.info, a.length) l, LEAD(b.info, 500) OVER (PARTITION BY a.length ORDER BY b.ts DESC) r FROM packets a, packets b) t WHERE l > r"},
+	{"recursion", "callbacks in it", "WITH RECURSIVE t AS (SELECT 1 n, CAST('a' AS CHAR(200)) s UNION ALL SELECT n + 1, LEFT(REGEXP_REPLACE(CONCAT(s, n), '[0-9]+', 'xy'), 100) FROM t WHERE n < 100000000) SELECT COUNT(*) FROM t"},
+	{"scan", "columns crossed", "SELECT COUNT(*) FROM information_schema.columns a, information_schema.columns b, information_schema.columns c, information_schema.columns d WHERE CONCAT(a.column_name, b.column_name) LIKE CONCAT('%', c.column_name, '%', d.column_name)"},
+	{"scan", "a value of a variable", "SET @x = (SELECT COUNT(*) FROM packets a, packets b, packets c, packets d WHERE a.length + b.length + c.length + d.length = 3)"},
+	{"callback", "one row of locate", "SELECT LOCATE(CONCAT(REPEAT('a', 100000), 'b'), REPEAT('a', 1000000))"},
+	{"scan", "one row of json contains", "SELECT JSON_CONTAINS(CONCAT('[', REPEAT('1,', 300000), '1]'), CONCAT('[', REPEAT('1,', 300000), '2]'))"},
+}
+
+// moreRunaways are for -run-all.
+var moreRunaways = []runaway{
+	{"scan", "asof-like lateral", "SELECT COUNT(*) FROM packets a JOIN LATERAL (SELECT b.packet_id FROM packets b WHERE b.ts <= a.ts ORDER BY b.ts DESC, b.length LIMIT 3) c ON TRUE JOIN packets d ON d.length >= a.length"},
+	{"scan", "huge offset", "SELECT a.info, b.info FROM packets a, packets b, packets c LIMIT 10 OFFSET 9000000000000"},
+	{"scan", "huge offset sorted", "SELECT a.info, b.info FROM packets a, packets b ORDER BY a.info, b.info LIMIT 10 OFFSET 90000000"},
+	{"scan", "json of many", "SELECT SUM(JSON_LENGTH(JSON_ARRAY(a.info, b.info, c.info))) FROM packets a, packets b, packets c"},
+	{"sort", "json aggregate", "SELECT LENGTH(JSON_ARRAYAGG(CONCAT(a.info, b.info))) FROM packets a, packets b, packets c"},
+	{"sort", "json object aggregate", "SELECT LENGTH(JSON_OBJECTAGG(CONCAT(a.packet_id, b.packet_id), b.info)) FROM packets a, packets b"},
+	{"sort", "huge group_concat", "SELECT LENGTH(GROUP_CONCAT(a.info, b.info, c.info SEPARATOR '------')) FROM packets a, packets b, packets c"},
+	{"sort", "many group_concats", "SELECT a.packet_id, LENGTH(GROUP_CONCAT(b.info, c.info ORDER BY c.length DESC, b.info)) FROM packets a, packets b, packets c GROUP BY a.packet_id"},
+	{"sort", "except and intersect", "SELECT COUNT(*) FROM (SELECT a.packet_id, b.packet_id x FROM packets a, packets b EXCEPT SELECT b.packet_id, a.packet_id x FROM packets a, packets b WHERE a.length > 60 INTERSECT SELECT a.packet_id, b.packet_id FROM packets a, packets b) t"},
+	{"window", "running distinct texts", "SELECT MAX(LENGTH(x)) FROM (SELECT MAX(CONCAT(a.info, b.info)) OVER (PARTITION BY a.protocol ORDER BY b.length, a.length ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) x FROM packets a, packets b) t"},
+	{"window", "percent ranks", "SELECT SUM(p + c) FROM (SELECT PERCENT_RANK() OVER (ORDER BY a.info, b.length) p, CUME_DIST() OVER (PARTITION BY b.protocol ORDER BY a.info) c FROM packets a, packets b) t"},
+	{"window", "json window", "SELECT MAX(LENGTH(x)) FROM (SELECT JSON_ARRAYAGG(a.info) OVER (ORDER BY a.length ROWS BETWEEN 100000 PRECEDING AND 5 PRECEDING) x FROM packets a, (SELECT * FROM packets LIMIT 300) b) t"},
+	{"window", "unbounded following of texts", "SELECT MAX(LENGTH(x)) FROM (SELECT MIN(CONCAT(a.info, 'x')) OVER (ORDER BY a.length ROWS BETWEEN 5 FOLLOWING AND UNBOUNDED FOLLOWING) x FROM packets a, (SELECT * FROM packets LIMIT 300) b) t"},
+	{"recursion", "growing rows and texts", "WITH RECURSIVE t AS (SELECT 1 n, CAST('a' AS CHAR(60000)) s UNION ALL SELECT n + 1, CONCAT(s, 'abcdefghij') FROM t, (SELECT 1 UNION ALL SELECT 2) two WHERE n < 100) SELECT SUM(LENGTH(s)) FROM t"},
+	{"recursion", "two in one", "WITH RECURSIVE a AS (SELECT 1 n UNION ALL SELECT n + 1 FROM a WHERE n < 3000), b AS (SELECT 1 m UNION ALL SELECT m + 1 FROM b WHERE m < 3000) SELECT COUNT(*) FROM a, b, a c WHERE a.n + b.m + c.n = 1"},
+	{"planning", "in list", "SELECT COUNT(*) FROM flows a, flows b, flows c, flows d WHERE a.bytes + b.bytes + c.bytes IN (" + repeated(9000, ",", "%d") + ")"},
+	{"planning", "deep functions", "SELECT " + strings.Repeat("CONCAT(info,", 150) + "'a'" + strings.Repeat(")", 150) + " x FROM packets ORDER BY x"},
+	{"planning", "correlated in a correlated", "SELECT COUNT(*) FROM flows a WHERE (SELECT SUM((SELECT COUNT(*) FROM flows c WHERE c.bytes + b.bytes > a.bytes AND (SELECT MAX(d.bytes + c.bytes) FROM flows d WHERE d.bytes < a.bytes + b.bytes) > 3)) FROM flows b WHERE b.bytes < a.bytes) > 5"},
+	{"planning", "group by many expressions", "SELECT COUNT(*) FROM packets a, packets b GROUP BY " + repeated(200, ", ", "CONCAT(a.info, b.info, %d)")},
+	{"planning", "hundreds of unions of joins", "SELECT COUNT(*) FROM (" + repeated(30, " UNION ALL ", "SELECT a.info x FROM packets a JOIN packets b ON a.length = b.length + %d") + ") t"},
+	{"scan", "collations crossed", "SELECT SUM(LENGTH(CONCAT(a.collation_name, b.collation_name, c.collation_name))) FROM information_schema.collations a, information_schema.collations b, information_schema.collations c, information_schema.collations d"},
+	{"scan", "variables crossed", "SELECT COUNT(*) FROM performance_schema.session_variables a, performance_schema.session_variables b, performance_schema.session_variables c WHERE a.variable_value > CONCAT(b.variable_value, c.variable_value)"},
+	{"scan", "processlist crossed", "SELECT COUNT(*) FROM information_schema.processlist p, information_schema.columns a, information_schema.columns b, ops.query_log c WHERE c.statement LIKE CONCAT('%', a.column_name, '_%', b.column_name)"},
+	{"scan", "show with a pattern", "SHOW VARIABLES WHERE variable_name REGEXP '(a|b|_|[a-z]+)*x{1,50}y{1,90}z' OR (SELECT COUNT(*) FROM information_schema.columns a, information_schema.columns b, information_schema.columns c, information_schema.columns d WHERE a.column_name > d.column_name) > 1"},
+	{"scan", "explain analyze", "EXPLAIN ANALYZE SELECT COUNT(*) FROM packets a, packets b, packets c, packets d WHERE a.length + b.length + c.length + d.length = 3"},
+	{"scan", "explain of the rest", "EXPLAIN SELECT COUNT(*) FROM " + repeated(58, ", ", "connections f%d") + " WHERE " + repeated(57, " AND ", "f%d.conn_id = f0.conn_id AND f%[1]d.client_port + f%[2]d.client_port > 5")},
+	{"scan", "do", "DO (SELECT COUNT(*) FROM packets a, packets b, packets c, packets d WHERE a.length + b.length + c.length + d.length = 3)"},
+	{"scan", "into", "SELECT COUNT(*) FROM packets a, packets b, packets c, packets d WHERE a.length + b.length + c.length + d.length = 3 INTO @x"},
+	{"callback", "date formats", "SELECT COUNT(*) FROM packets a, packets b, packets c WHERE DATE_FORMAT(a.ts + INTERVAL b.length SECOND, '%W %M %Y %j %U') = STR_TO_DATE(c.info, '%Y')"},
+	{"callback", "one row of json", "SELECT LENGTH(JSON_MERGE_PRESERVE(CONCAT('[', REPEAT('[', 90), REPEAT('1,', 400000), '1', REPEAT(']', 90), ']'), REPEAT('[1]', 1)))"},
+	{"scan", "one row of json contains many", "SELECT JSON_CONTAINS(CONCAT('[', REPEAT('1,', 300000), '2]'), CONCAT('[', REPEAT('2,', 300000), '2]'))"},
+	{"scan", "one row of json overlaps", "SELECT JSON_OVERLAPS(CONCAT('[', REPEAT('1,', 300000), '1]'), CONCAT('[', REPEAT('2,', 300000), '2]'))"},
+	{"scan", "one row of json merge patch", "SELECT LENGTH(JSON_MERGE_PATCH(CONCAT('{\"a\":[', REPEAT('{\"a\":1},', 100000), '1]}'), CONCAT('{\"a\":[', REPEAT('{\"a\":1},', 100000), '1]}')))"},
+	{"scan", "one row of json extract of deep paths", "SELECT LENGTH(JSON_EXTRACT(CONCAT('[', REPEAT('{\"a\":1},', 100000), '1]'), '$**.a', '$[*].a', '$**.a'))"},
+	{"scan", "one row of instr of letters", "SELECT INSTR(REPEAT('ä', 400000), CONCAT(REPEAT('a', 200000), 'b'))"},
+	{"scan", "one row of find in set", "SELECT FIND_IN_SET(REPEAT('a', 400000), REPEAT('a,', 500000))"},
+	{"scan", "one row of regexp instr", "SELECT REGEXP_INSTR(REPEAT('ab', 500000), '(a?){100}b{200}c'), REGEXP_SUBSTR(REPEAT('a', 500000), '(a+)+$b')"},
+	{"callback", "format of many", "SELECT COUNT(*) FROM packets a, packets b, packets c WHERE FORMAT(a.length * b.length / c.length, 30) = CONV(HEX(CONCAT(a.info, b.info)), 16, 36)"},
+	{"fetch", "frames crossed", "SELECT SUM(CRC32(CONCAT(a.frame, b.frame))) FROM packet_bytes a, packet_bytes b, packet_bytes c"},
+	{"fetch", "frames sorted", "SELECT a.frame FROM packet_bytes a, packet_bytes b, packet_bytes c ORDER BY CONCAT(b.frame, a.frame), a.packet_id LIMIT 1 OFFSET 1000000"},
+	{"streaming", "frames", "SELECT a.frame, b.frame FROM packet_bytes a, packet_bytes b, packet_bytes c"},
+	{"streaming", "long texts", "SELECT REPEAT(a.info, 10000) FROM packets a, packets b"},
+}
+
+func allOf() []runaway {
+	if *allRunaways {
+		return slices.Concat(runaways, moreRunaways)
+	}
+	return runaways
 }
 
 // refusals are statements that never begin, or end themselves.
@@ -307,7 +370,7 @@ func TestRunaways(t *testing.T) {
 	opened := s.descriptors()
 	var took []time.Duration
 	n := 0
-	for i, r := range runaways {
+	for i, r := range allOf() {
 		for w, way := range ways {
 			if !*allRunaways && w != i%len(ways) {
 				continue
@@ -396,7 +459,7 @@ func TestPlanningIsShort(t *testing.T) {
 	}
 	s := serveProcess(t, dir, "--memory-limit", strconv.Itoa(1<<30))
 	s.answers()
-	for _, r := range runaways {
+	for _, r := range allOf() {
 		if r.kind != "planning" {
 			continue
 		}
@@ -507,7 +570,8 @@ func TestNothingIsLeft(t *testing.T) {
 	opened := s.descriptors()
 	var slow []time.Duration
 	for i := range count {
-		r := runaways[i*7%len(runaways)]
+		all := allOf()
+		r := all[i*7%len(all)]
 		running := s.run(r.text, time.Minute, r.kind == "streaming")
 		time.Sleep(time.Duration(i*37%211) * time.Millisecond) // ended at any moment
 		running.close()
@@ -599,7 +663,7 @@ func TestRunawaysAtTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
-	for _, r := range runaways {
+	for _, r := range allOf() {
 		if seen[r.kind] && !*allRunaways {
 			continue
 		}

@@ -60,7 +60,8 @@ func newQuerySession(ctx *sql.Context, e *Engine, params Parameters, preparing b
 	var mu sync.Mutex
 	warned := map[string]bool{}
 	s.functions = &functions.Session{
-		Now: ctx.QueryTime().UTC(),
+		Now:   ctx.QueryTime().UTC(),
+		Ended: func() error { return context.Cause(ctx) },
 		Warn: func(code int, message string) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -441,20 +441,21 @@ func evalContains(c *call) (evaluator, error) {
 				return sqltypes.NULL, nil
 			}
 		}
-		return boolValue(containsJSON(d, candidate)), nil
+		k := &steps{s: c.s}
+		found := containsJSON(d, candidate, k)
+		return boolValue(found), k.err
 	}), nil
 }
 
 // containsJSON follows the manual's definition: an array contains what an
 // element contains, an object one whose keys it has with values it contains.
-func containsJSON(d, candidate *json.Value) bool {
+func containsJSON(d, candidate *json.Value, k *steps) bool {
+	if k.over(0) {
+		return false
+	}
 	if list, ok := d.Array(); ok {
 		for _, want := range elements(candidate) {
-			found := false
-			for _, e := range list {
-				found = found || containsJSON(e, want)
-			}
-			if !found {
+			if !slices.ContainsFunc(list, func(e *json.Value) bool { return k.err == nil && containsJSON(e, want, k) }) {
 				return false
 			}
 		}
@@ -466,7 +467,7 @@ func containsJSON(d, candidate *json.Value) bool {
 		all := true
 		y.Visit(func(key string, v *json.Value) {
 			have := x.Get(key)
-			all = all && have != nil && containsJSON(have, v)
+			all = all && have != nil && containsJSON(have, v, k)
 		})
 		return all
 	}
@@ -493,8 +494,12 @@ func evalOverlaps(c *call) (evaluator, error) {
 			})
 			return boolValue(some), nil
 		}
+		k, others := &steps{s: c.s}, elements(b)
 		for _, e := range elements(a) {
-			for _, o := range elements(b) {
+			for _, o := range others {
+				if k.over(0) {
+					return zero, k.err
+				}
 				if sameJSON(e, o) {
 					return one, nil
 				}

@@ -55,6 +55,9 @@ var errNoJSON = Errorf(3141, "Invalid JSON text.")
 func mysqlError(err error) error {
 	var own *SQLError
 	var argument *Error
+	if e := (ended{}); errors.As(err, &e) {
+		return e.error
+	}
 	if err == nil || errors.As(err, &own) || errors.As(err, &argument) {
 		return err
 	}

@@ -29,6 +29,31 @@ type Session struct {
 	// Warn notes a warning of the statement, such as 1292; may be nil. It may
 	// be called from several goroutines.
 	Warn func(code int, message string)
+	// Ended tells why the statement has ended, nil while it runs; may be nil.
+	// What can take long over the texts of one row asks it.
+	Ended func() error
+}
+
+// ended is why a statement has ended, which has its number already.
+type ended struct{ error }
+
+// steps are counted by what can take long, and end when the statement does.
+type steps struct {
+	s   *Session
+	n   int
+	err error
+}
+
+// over counts a step over so many bytes, and tells whether no more are to be
+// taken.
+func (k *steps) over(bytes int) bool {
+	if k.n += 256 + bytes; k.n > 1<<14 && k.err == nil && k.s.Ended != nil {
+		k.n = 0
+		if err := k.s.Ended(); err != nil {
+			k.err = ended{err}
+		}
+	}
+	return k.err != nil
 }
 
 func (s *Session) warn(code int, message string) {

@@ -396,3 +396,45 @@ func BenchmarkEval(b *testing.B) {
 		})
 	}
 }
+
+// What takes long over the texts of one row ends with its statement.
+func TestEnded(t *testing.T) {
+	as, ended := strings.Repeat("ab", 3000), errors.New("ended")
+	list := "[" + strings.Repeat("1,", 3000) + "1]"
+	for _, c := range []struct{ call, a, b, want string }{
+		{"locate(b, a)", as + "ÄBC", strings.Repeat("aB", 1500) + "abc", "3001"},
+		{"locate(b, a, 3001)", as + "abc", strings.Repeat("aB", 1500) + "abc", "3001"},
+		{"locate(b, a, 3002)", as + "abc", strings.Repeat("aB", 1500) + "abc", "0"},
+		{"instr(a, b)", as, strings.Repeat("ab", 1500) + "c", "0"},
+		{"json_contains(a, b)", list, list, "1"},
+		{"json_contains(a, b)", list, strings.Replace(list, "]", ",2]", 1), "0"},
+		{"json_overlaps(a, b)", list, strings.ReplaceAll(list, "1", "3"), "0"},
+	} {
+		node, err := sqlparser.NewTestParser().ParseExpr(c.call)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := session()
+		args, row := []Argument{}, []sqltypes.Value{}
+		for _, a := range Arguments(node) {
+			v := Argument{Type: Type{Kind: Text, Collation: Default}, Value: textValue([]byte(map[string]string{"a": c.a, "b": c.b}[sqlparser.String(a)]))}
+			if n, ok := a.(*sqlparser.Literal); ok {
+				if v, err = Literal(n, s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			args, row = append(args, v), append(row, v.Value)
+		}
+		p, err := Prepare(node, args, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := p.Eval(row); err != nil || v.ToString() != c.want {
+			t.Errorf("%s is %v, %v, not %s", c.call, v, err, c.want)
+		}
+		s.Ended = func() error { return ended }
+		if v, err := p.Eval(row); !errors.Is(err, ended) {
+			t.Errorf("%s ended is %v, %v", c.call, v, err)
+		}
+	}
+}

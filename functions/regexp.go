@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -251,29 +252,38 @@ func evalRegexpLike(c *call) (evaluator, error) {
 	}), nil
 }
 
-// matches are those from a position on, as ICU finds them: the next may be
-// empty where the last one ended.
-func (s *search) matches(re *compiledPattern, text []byte, from int) [][]int {
-	all := re.FindAllSubmatchIndex(text, -1)
-	var out [][]int
-	for i, m := range all {
-		if m[0] < from {
-			continue
+// matches are the first ones from a position on, at most so many if not 0, as ICU
+// finds them: the next may be empty where the last one ended.
+func (s *search) matches(re *compiledPattern, text []byte, from, most int) (out [][]int, err error) {
+	if re.anchored {
+		for _, m := range re.FindAllSubmatchIndex(text, -1) {
+			if m[0] >= from {
+				out = append(out, m)
+			}
+		}
+		return out, nil
+	}
+	k := &steps{s: s.c.s}
+	for from <= len(text) && (most == 0 || len(out) < most) {
+		m := re.FindSubmatchIndex(text[from:])
+		if m == nil {
+			break
+		}
+		if k.over(m[1]) {
+			return nil, k.err
+		}
+		for j := range m {
+			if m[j] >= 0 {
+				m[j] += from
+			}
 		}
 		out = append(out, m)
-		if re.anchored || m[0] == m[1] || i+1 < len(all) && all[i+1][0] == m[1] {
-			continue
-		}
-		if e := re.FindSubmatchIndex(text[m[1]:]); e != nil && e[0] == 0 && e[1] == 0 {
-			for j := range e {
-				if e[j] >= 0 {
-					e[j] += m[1]
-				}
-			}
-			out = append(out, e)
+		if from = m[1]; m[0] == m[1] { // the next one is behind a character
+			_, n := utf8.DecodeRune(text[from:])
+			from += max(n, 1)
 		}
 	}
-	return out
+	return out, nil
 }
 
 // start reads where to begin: a byte of the subject.
@@ -323,10 +333,11 @@ func (s *search) find() func(row []sqltypes.Value) (text []byte, match []int, er
 		if n == 1 && from == 0 {
 			return text, re.FindSubmatchIndex(text), nil
 		}
-		if all := s.matches(re, text, from); n <= int64(len(all)) {
-			return text, all[n-1], nil
+		all, err := s.matches(re, text, from, int(min(n, math.MaxInt32)))
+		if err != nil || n > int64(len(all)) {
+			return text, nil, err
 		}
-		return text, nil, nil
+		return text, all[n-1], nil
 	}
 }
 
@@ -393,7 +404,11 @@ func evalRegexpReplace(c *call) (evaluator, error) {
 		nth := occurrence(row)
 		var out []byte
 		last := 0
-		for i, m := range s.matches(re, text, from) {
+		all, err := s.matches(re, text, from, 0)
+		if err != nil {
+			return sqltypes.NULL, err
+		}
+		for i, m := range all {
 			if nth > 0 && int64(i+1) != nth {
 				continue
 			}

@@ -29,10 +29,10 @@ var texts = []builtin{
 	{name: "from_base64", args: "text", typed: plainBytes(0), doc: "The bytes written in base 64."},
 	{name: "hex", args: "a", typed: plainText(0), stored: true, doc: "A number, or the bytes of text, in base 16."},
 	{name: "insert", args: "text, position, length, new", typed: textOf(insertLength), eval: evalInsert, doc: "The text with a part replaced."},
-	{name: "instr", args: "text, part", typed: maybeInteger, doc: "The position of the first occurrence."},
+	{name: "instr", args: "text, part", typed: maybeInteger, eval: evalLocate, doc: "The position of the first occurrence."},
 	{name: "left", args: "text, length", typed: textFirst(atMost(1)), doc: "The first characters."},
 	{name: "length", args: "text", typed: maybeInteger, stored: true, doc: "The length in bytes."},
-	{name: "locate", args: "part, text[, position]", typed: maybeInteger, doc: "The position of the first occurrence, from a position on."},
+	{name: "locate", args: "part, text[, position]", typed: maybeInteger, eval: evalLocate, doc: "The position of the first occurrence, from a position on."},
 	{name: "lower", args: "text", typed: textFirst(first), eval: evalLetters, doc: "The text in lower case."},
 	{name: "lpad", args: "text, length, pad", typed: padType, eval: evalPad, doc: "The text filled on the left, or cut, to a length."},
 	{name: "ltrim", args: "text", typed: textFirst(first), eval: evalTrim, doc: "The text without spaces on the left."},
@@ -221,6 +221,53 @@ func evalConcatWS(c *call) (evaluator, error) {
 		}
 		return c.made(out), nil
 	}, nil
+}
+
+// evalLocate looks for a long part in a long text on its own, where it takes up to
+// as many steps as both lengths multiplied, and can be ended.
+func evalLocate(c *call) (evaluator, error) {
+	const long = 1 << 22
+	short, err := c.bySQL()
+	if err != nil {
+		return nil, err
+	}
+	id, _, err := c.mixed(c.args)
+	if err != nil {
+		return nil, err
+	}
+	part, text := 0, 1
+	if c.name == "instr" {
+		part, text = 1, 0
+	}
+	from := func(sqltypes.Value) int64 { return 1 }
+	if len(c.args) > 2 {
+		from = c.integer(2)
+	}
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		p, x := row[part].Raw(), row[text].Raw()
+		if len(p)*len(x) < long {
+			return short(row)
+		}
+		n := int64(1)
+		if len(c.args) > 2 {
+			n = from(row[2])
+		}
+		if n < 1 {
+			return intValue(0), nil
+		}
+		coll := colldata.Lookup(unicodeCollation(id))
+		k := &steps{s: c.s}
+		for at := int64(1); len(x) > 0; at++ {
+			if at >= n && coll.Collate(x, p, true) == 0 {
+				return intValue(at), nil
+			}
+			_, size, _ := coll.Charset().DecodeRune(x)
+			if x = x[size:]; k.over(len(p)) {
+				return sqltypes.NULL, k.err
+			}
+		}
+		return intValue(0), nil
+	}), nil
 }
 
 func evalExportSet(c *call) (evaluator, error) {
