@@ -1,0 +1,272 @@
+package main
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"go.yaml.in/yaml/v3"
+)
+
+// The dashboards of deploy/grafana, asked as Grafana asks: its macros expanded as
+// its MySQL data source does, over the wire, through the driver it uses.
+
+// grafanaRange is the time the demo's captures lie in, in seconds.
+const (
+	grafanaFrom = 1781258400 // 2026-06-12 10:00:00
+	grafanaTo   = 1781276400
+)
+
+// grafanaMacro is a macro and its arguments, as Grafana finds them.
+var grafanaMacro = regexp.MustCompile(`\$(__[_a-zA-Z0-9]+)\b(?:\(([^\)]*)\))?`)
+
+// grafanaText replaces Grafana's variables, then its macros.
+func grafanaText(t *testing.T, text string, interval time.Duration, variables map[string]string) string {
+	t.Helper()
+	for name, value := range variables {
+		quoted := "'" + strings.ReplaceAll(value, "'", "''") + "'" // what :sqlstring does
+		text = strings.ReplaceAll(text, "${"+name+":sqlstring}", quoted)
+	}
+	text = strings.ReplaceAll(text, "$__interval_ms", strconv.FormatInt(interval.Milliseconds(), 10))
+	text = strings.ReplaceAll(text, "$__interval", fmt.Sprintf("%ds", int(interval.Seconds())))
+	if strings.Contains(text, "${") {
+		t.Errorf("a variable is left in %s", text)
+	}
+	return grafanaMacro.ReplaceAllStringFunc(text, func(found string) string {
+		m := grafanaMacro.FindStringSubmatch(found)
+		args := strings.Split(m[2], ",")
+		for i := range args {
+			args[i] = strings.TrimSpace(args[i])
+		}
+		switch m[1] {
+		case "__timeFilter":
+			return fmt.Sprintf("%s BETWEEN FROM_UNIXTIME(%d) AND FROM_UNIXTIME(%d)", args[0], grafanaFrom, grafanaTo)
+		case "__timeFrom":
+			return fmt.Sprintf("FROM_UNIXTIME(%d)", grafanaFrom)
+		case "__timeTo":
+			return fmt.Sprintf("FROM_UNIXTIME(%d)", grafanaTo)
+		case "__timeGroupAlias":
+			d, err := time.ParseDuration(strings.Trim(args[1], "'"))
+			if err != nil {
+				t.Errorf("%s: %v", found, err)
+			}
+			return fmt.Sprintf(`UNIX_TIMESTAMP(%s) DIV %d * %d AS "time"`, args[0], int(d.Seconds()), int(d.Seconds()))
+		}
+		t.Errorf("%s is no macro that is used here", found)
+		return found
+	})
+}
+
+// grafanaPanel is the part of a panel that is asked.
+type grafanaPanel struct {
+	ID       int
+	Title    string
+	Type     string
+	Interval string
+	Targets  []struct{ Format, RawSQL string }
+}
+
+func TestGrafana(t *testing.T) {
+	c, _ := serveOnly(t)
+	cfg := mysql.NewConfig()
+	cfg.User, cfg.Passwd, cfg.Net, cfg.Addr, cfg.DBName = c.user, c.password, "tcp", c.host+":"+c.port, "wiresql"
+	cfg.Collation, cfg.ParseTime, cfg.Loc, cfg.TLSConfig = "utf8mb4_unicode_ci", true, time.UTC, "skip-verify"
+	cfg.Params = map[string]string{"time_zone": "'+00:00'"}
+	db := openConfig(t, cfg)
+	files, err := filepath.Glob("deploy/grafana/dashboards/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	// What the demo has nothing of: nothing was lost, evicted or exported there.
+	empty := []string{"Datagrams that came", "Lost", "Exporters", "Evicted"}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkDashboard(t, text)
+			var d struct {
+				Panels     []grafanaPanel
+				Templating struct {
+					List []struct{ Name, Type, Query string }
+				}
+			}
+			if err := json.Unmarshal(text, &d); err != nil {
+				t.Fatal(err)
+			}
+			variables := map[string]string{"host": "gavin.reid-machine", "hunt": "beaconing"}
+			for _, v := range d.Templating.List {
+				if v.Type != "query" {
+					continue
+				}
+				if !strings.Contains(v.Query, "LIMIT") {
+					t.Errorf("variable %s has no LIMIT", v.Name)
+				}
+				if list := askGrafana(t, db, v.Name, grafanaText(t, v.Query, time.Minute, variables)); len(list.rows) == 0 {
+					t.Errorf("variable %s has no values", v.Name)
+				} else if variables[v.Name] == "" {
+					variables[v.Name] = fmt.Sprintf("%s", list.rows[0][0])
+				}
+			}
+			ids := map[int]bool{}
+			for _, p := range d.Panels {
+				if ids[p.ID] || p.ID == 0 {
+					t.Errorf("%s has id %d, as another has", p.Title, p.ID)
+				}
+				ids[p.ID] = true
+				interval := 15 * time.Second
+				if p.Interval == "1m" {
+					interval = time.Minute
+				}
+				for _, target := range p.Targets {
+					got := askGrafana(t, db, p.Title, grafanaText(t, target.RawSQL, interval, variables))
+					if len(got.rows) == 0 && !slices.Contains(empty, p.Title) {
+						t.Errorf("%s shows nothing: %s", p.Title, target.RawSQL)
+					}
+					if target.Format == "time_series" {
+						got.isSeries(t, p.Title)
+					}
+				}
+			}
+		})
+	}
+}
+
+// checkDashboard holds a dashboard to Grafana's schema.
+func checkDashboard(t *testing.T, text []byte) {
+	t.Helper()
+	plugins.RegisterDefaultPlugins()
+	var known dashboard.Dashboard
+	var mistakes cog.BuildErrors // an empty list of them stands for none
+	if err := known.UnmarshalJSONStrict(text); err != nil && (!errors.As(err, &mistakes) || len(mistakes) > 0) {
+		t.Errorf("not of Grafana's schema: %v", err)
+		return
+	}
+	if err := known.Validate(); err != nil {
+		t.Errorf("not of Grafana's schema: %v", err)
+	}
+}
+
+// grafanaRows is an answer as the data source sees it.
+type grafanaRows struct {
+	columns []*sql.ColumnType
+	rows    [][]any
+}
+
+func askGrafana(t *testing.T, db *sql.DB, what, text string) (out grafanaRows) {
+	t.Helper()
+	rows, err := db.Query(text)
+	if err != nil {
+		t.Errorf("%s: %v\n%s", what, err, text)
+		return out
+	}
+	defer rows.Close()
+	if out.columns, err = rows.ColumnTypes(); err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+		row := make([]any, len(out.columns))
+		to := make([]any, len(row))
+		for i := range row {
+			to[i] = &row[i]
+		}
+		if err := rows.Scan(to...); err != nil {
+			t.Fatal(err)
+		}
+		out.rows = append(out.rows, row)
+	}
+	if err := rows.Err(); err != nil {
+		t.Errorf("%s: %v\n%s", what, err, text)
+	}
+	return out
+}
+
+// isSeries checks what Grafana needs of a series: a column time of seconds,
+// ascending, a text at the most that names the series, and numbers.
+func (r grafanaRows) isSeries(t *testing.T, what string) {
+	t.Helper()
+	numbers := 0
+	for i, c := range r.columns {
+		kind := c.DatabaseTypeName()
+		switch {
+		case i == 0 && c.Name() == "time" && kind == "BIGINT":
+		case c.Name() == "metric" && strings.Contains("VARCHAR TEXT", kind):
+		case slices.Contains([]string{"INT", "BIGINT", "DECIMAL", "DOUBLE"}, kind):
+			numbers++
+		default:
+			t.Errorf("%s: column %s of type %s", what, c.Name(), kind)
+		}
+	}
+	if numbers == 0 {
+		t.Errorf("%s: no number", what)
+	}
+	last := int64(0)
+	for _, row := range r.rows {
+		at, err := strconv.ParseInt(fmt.Sprintf("%s", row[0]), 10, 64)
+		if n, ok := row[0].(int64); ok {
+			at, err = n, nil
+		}
+		if err != nil || at < last {
+			t.Errorf("%s: time %v after %d", what, row[0], last)
+			return
+		}
+		last = at
+	}
+}
+
+// TestGrafanaProvisioning: the files are what Grafana reads, and name what the
+// dashboards and the server's documents name.
+func TestGrafanaProvisioning(t *testing.T) {
+	var sources struct {
+		APIVersion  int `yaml:"apiVersion"`
+		Datasources []struct {
+			Name, UID, Type, Access, URL, User string
+			JSONData                           map[string]any    `yaml:"jsonData"`
+			SecureJSONData                     map[string]string `yaml:"secureJsonData"`
+		}
+	}
+	strictYAML(t, "deploy/grafana/provisioning/datasources/wiresql.yaml", &sources)
+	if s := sources.Datasources; sources.APIVersion != 1 || len(s) != 1 || s[0].Type != "mysql" || s[0].UID != "wiresql" || s[0].JSONData["timeInterval"] != "1s" {
+		t.Errorf("%+v", sources)
+	}
+	var providers struct {
+		APIVersion int `yaml:"apiVersion"`
+		Providers  []struct {
+			Name, Folder, Type string
+			AllowUIUpdates     bool `yaml:"allowUiUpdates"`
+			Options            map[string]string
+		}
+	}
+	strictYAML(t, "deploy/grafana/provisioning/dashboards/wiresql.yaml", &providers)
+	if p := providers.Providers; len(p) != 1 || p[0].Type != "file" || p[0].Options["path"] == "" {
+		t.Errorf("%+v", providers)
+	}
+}
+
+func strictYAML(t *testing.T, file string, into any) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	d := yaml.NewDecoder(f)
+	d.KnownFields(true)
+	if err := d.Decode(into); err != nil {
+		t.Fatal(err)
+	}
+}
