@@ -110,7 +110,9 @@ func (c *call) compile(id collations.ID) (evaluator, error) {
 		ResolveColumn:     func(col *sqlparser.ColName) (int, error) { return position(col), nil },
 		ResolveType: func(e sqlparser.Expr) (evalengine.Type, bool) {
 			if i := position(e); i >= 0 {
-				return c.args[i].Type.evalengine(id), true
+				t := c.args[i].Type
+				t.Nullable = true // code that trusts a type would read what is not there
+				return t.evalengine(id), true
 			}
 			return evalengine.Type{}, false
 		},

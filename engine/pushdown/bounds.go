@@ -58,9 +58,14 @@ func boundsOf(rel Rel, asked bool) map[*Scan]Bounds {
 	out := map[*Scan]Bounds{}
 	var visit func(Rel)
 	visit = func(rel Rel) {
-		if f, ok := rel.(*Filter); ok {
-			if s, ok := f.Child.(*Scan); ok {
-				out[s] = s.bounds(f.Conjuncts, asked)
+		switch n := rel.(type) {
+		case *Filter:
+			if s, ok := n.Child.(*Scan); ok {
+				out[s] = s.bounds(n.Conjuncts, asked)
+			}
+		case *Scan:
+			if _, known := out[n]; !known {
+				out[n] = unbounded()
 			}
 		}
 		for _, e := range exprsOf(rel) {
@@ -71,11 +76,6 @@ func boundsOf(rel Rel, asked bool) map[*Scan]Bounds {
 			})
 		}
 		for _, ch := range children(rel) {
-			if s, ok := ch.(*Scan); ok {
-				if _, known := out[s]; !known {
-					out[s] = unbounded()
-				}
-			}
 			visit(ch)
 		}
 	}

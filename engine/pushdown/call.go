@@ -130,7 +130,7 @@ func (c *compiler) coalesce(args []Expr) (Expr, error) {
 			break
 		}
 	}
-	values, t, err := c.merged(args)
+	values, t, err := c.arms(args)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (c *compiler) extreme(e *sqlparser.FuncExpr, name string, args []Expr) (Exp
 	if !slices.ContainsFunc(args, func(a Expr) bool { return !isLiteral(a) }) {
 		return nil, false, nil
 	}
-	values, t, err := c.merged(args)
+	values, t, err := c.arms(args)
 	if err != nil {
 		return nil, false, err
 	}

@@ -191,6 +191,18 @@ func (c *compiler) merged(values []Expr) ([]Expr, Type, error) {
 	return out, t, nil
 }
 
+// arms is merged for values of which a row has one: a quotient keeps the digits
+// it carries beyond those it shows.
+func (c *compiler) arms(values []Expr) ([]Expr, Type, error) {
+	out, t, err := c.merged(values)
+	for i := range out {
+		if cast, ok := out[i].(*Cast); ok && cast.Arg == values[i] && t.Kind == Decimal && inexact(values[i]) && t.Scale > scaleOf(values[i]) {
+			out[i] = values[i]
+		}
+	}
+	return out, t, err
+}
+
 // mergedType is the type MySQL gives a choice among values.
 func (c *compiler) mergedType(values []Expr) (Type, error) {
 	// The usual case needs nobody: all alike.

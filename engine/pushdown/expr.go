@@ -575,7 +575,7 @@ func (c *compiler) caseWhen(e *sqlparser.CaseExpr) (Expr, error) {
 
 // choice is CASE WHEN cond THEN value … [ELSE value] END.
 func (c *compiler) choice(conds, values []Expr) (Expr, error) {
-	values, t, err := c.merged(values)
+	values, t, err := c.arms(values)
 	if err != nil {
 		return nil, err
 	}
