@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -269,6 +270,94 @@ func TestLiveQuiet(t *testing.T) {
 	if !live || !over {
 		t.Errorf("live %v, over %v", live, over)
 	}
+}
+
+// However the clock is set while packets are captured, each is in the log and in one
+// row, no row and no time that is covered reaches across, and the log is read again.
+func TestLiveClockIsSet(t *testing.T) {
+	const path = "../testdata/captures/office-morning.pcap"
+	for _, set := range []time.Duration{time.Hour, -time.Hour, 10 * 365 * 24 * time.Hour, -10 * 365 * 24 * time.Hour} {
+		a := liveArchive(t)
+		live := func(from, to int) {
+			t.Helper()
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			src := &setSource{openSource(t, path, from, func(n int) error {
+				if n == to {
+					cancel()
+					return ErrIdle
+				}
+				if n%100 == 0 {
+					time.Sleep(3 * time.Millisecond)
+				}
+				return nil
+			}), set}
+			if err := Live(ctx, a, src, LiveOptions{Sensor: "dmz", Interface: "eth1", Interval: time.Millisecond}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		live(0, 700) // with the clock set at 600
+		live(700, 1300)
+		live(1300, -1) // to the end
+		c, err := a.Catalog()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := c.Damage(); len(d) > 0 {
+			t.Errorf("%v: damage %+v", set, d)
+		}
+		const minute = tables.Time(60e6)
+		packets, covered, positions := int64(0), int64(0), map[tables.ID]int{}
+		count := func(postings []byte) {
+			if err := rows.DecodePostings(postings, func(id tables.ID) bool { positions[id]++; return true }); err != nil {
+				t.Error(err)
+			}
+		}
+		each(t, c, archive.Flows, func(r *tables.Flow) {
+			packets += r.Packets + r.ReversePackets.V
+			count(r.Postings)
+			if r.TSEnd < r.TS || r.TSEnd-r.TS > 2*minute {
+				t.Errorf("%v: a row of %d to %d", set, r.TS, r.TSEnd)
+			}
+		})
+		each(t, c, archive.Other, func(r *tables.Other) {
+			packets += r.Packets
+			count(r.Postings)
+		})
+		each(t, c, archive.Coverage, func(r *tables.Coverage) {
+			covered += r.Packets
+			if r.TSEnd < r.TS || r.TSEnd-r.TS > 90*minute {
+				t.Errorf("%v: covered from %d to %d", set, r.TS, r.TSEnd)
+			}
+		})
+		if packets != 1805 || covered != 1805 || len(positions) != 1805 {
+			t.Errorf("%v: of 1805 packets %d are in rows, %d covered, %d have positions", set, packets, covered, len(positions))
+		}
+		refs := make([]archive.Ref, 0, len(positions))
+		for id, n := range positions {
+			if refs = append(refs, archive.Ref{ID: id}); n != 1 {
+				t.Errorf("%v: packet %v is in %d rows", set, id, n)
+			}
+		}
+		slices.SortFunc(refs, func(x, y archive.Ref) int { return cmp.Compare(x.ID, y.ID) })
+		if s, err := a.Fetch(context.Background(), c, refs, func(archive.Ref, *pcap.Record) error { return nil }); err != nil || len(s.Missing) > 0 || s.Packets != 1805 {
+			t.Errorf("%v: read %+v %v", set, s, err)
+		}
+	}
+}
+
+// setSource has its clock set between packets 600 and 1200.
+type setSource struct {
+	*fileSource
+	by time.Duration
+}
+
+func (s *setSource) Next(rec *pcap.Record) error {
+	err := s.fileSource.Next(rec)
+	if err == nil && s.n > 600 && s.n <= 1200 {
+		rec.TS += int64(s.by)
+	}
+	return err
 }
 
 // A process that captures and is killed at any time leaves what another goes on

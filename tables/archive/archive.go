@@ -64,8 +64,11 @@ type Archive struct {
 
 	leases leases
 
-	evicting sync.Mutex   // one at a time
-	looked   atomic.Int64 // when it was seen last that the disk has room
+	clocks   func() reading
+	evicting sync.Mutex    // one at a time
+	clock    steadyClock   // of who evicts
+	saved    time.Duration // when it was written
+	looked   atomic.Int64  // when it was seen last that the disk has room
 
 	mu     sync.Mutex
 	locks  map[string]disk.File // by writer, from its first Begin to Close
@@ -115,7 +118,7 @@ func Open(dir string, o Options) (*Archive, error) {
 	if o.Disk == nil {
 		o.Disk = disk.Real{NoSync: o.NoSync}
 	}
-	a := &Archive{dir: abs, o: o, disk: o.Disk, log: o.Logger, locks: map[string]disk.File{}, next: map[sequence]uint64{},
+	a := &Archive{dir: abs, o: o, disk: o.Disk, clocks: readClocks, log: o.Logger, locks: map[string]disk.File{}, next: map[sequence]uint64{},
 		folders: map[string]*folder{}, segments: map[string]segmentRows{}, warned: map[string]bool{},
 		evicted: &evictions{}, books: map[string]*openLedger{}, ledgers: ledgers{serial: map[Family]uint64{}, known: map[Family]map[string]*written{}}}
 	if a.log == nil {

@@ -18,6 +18,7 @@
 //	│   └── 77ab…09                     a committed batch whose names are not final yet
 //	├── logs/0000000043.journal         how far a segment that grows is durable
 //	├── state/collector.watermark       all that came before is durable
+//	├── state/clock                     when the machine's clock was set
 //	├── state/collector.files           the row files it committed: tells which are gone
 //	├── packets/<sensor>/YYYY/MM/DD/
 //	│   └── 0000000042.pcap             a segment: packets as they came

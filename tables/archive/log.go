@@ -482,7 +482,8 @@ func (l *Log) Mark(tick int64) (*Mark, error) {
 	l.full = nil
 	if s != nil {
 		m.parts = append(m.parts, markPart{s: s, entry: s.entry(m.number, tick)})
-		l.aged = time.Since(s.Began) >= segmentAge
+		age := time.Since(s.Began)
+		l.aged = age >= segmentAge || age < -segmentAge // the clock was set back, and nobody knows how long it grows
 	}
 	l.commits++
 	return m, nil

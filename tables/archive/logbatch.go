@@ -188,7 +188,7 @@ func (l *Log) forget(commit uint64) {
 
 // publish moves the watermark; see Recorder.publish.
 func (l *Log) publish(t tables.Time) {
-	if t <= l.marked {
+	if t <= l.marked && t > l.marked-clockSlack { // else the clock was set back
 		return
 	}
 	l.marked = t

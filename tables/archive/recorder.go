@@ -427,11 +427,11 @@ func (r *Recorder) keep(b *recording) {
 	<-r.slots
 }
 
-// publish moves the watermark. Nothing waits for the disk: a power failure
+// publish moves the watermark, ahead unless the clock was set back. Nothing waits for the disk: a power failure
 // leaves an older one, which is true as well. It stands there twice: if the
 // failure tears the digits apart, the smaller number is true.
 func (r *Recorder) publish(t tables.Time) {
-	if int64(t) <= r.marked.Load() {
+	if before := tables.Time(r.marked.Load()); t <= before && t > before-clockSlack {
 		return
 	}
 	r.marked.Store(int64(t))

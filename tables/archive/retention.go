@@ -65,7 +65,7 @@ func (r *Retention) of(family Family) budget {
 type holding struct {
 	family   Family
 	bytes    int64
-	came     rows.Origin // when its content arrived
+	came     rows.Origin // when its content arrived, in steady time
 	imported bool
 	file     *File
 	segment  *SegmentInfo
@@ -91,9 +91,13 @@ type planned struct {
 
 // holdings lists what a catalogue's archive may evict: no pinned files, none that
 // is not settled, and nothing it says of itself.
-func holdings(c *Catalog, now tables.Time, pinned *pinned) *planned {
-	p := &planned{all: map[Family][]*holding{}, taken: map[Family]int64{}, now: now}
-	add := func(h *holding) { p.all[h.family] = append(p.all[h.family], h) }
+func holdings(c *Catalog, clock *steadyClock, pinned *pinned) *planned {
+	p := &planned{all: map[Family][]*holding{}, taken: map[Family]int64{}, now: clock.now()}
+	add := func(h *holding) {
+		h.came.Last = clock.at(h.came.Last)
+		h.came.First = min(clock.at(h.came.First), h.came.Last)
+		p.all[h.family] = append(p.all[h.family], h)
+	}
 	for _, f := range tables.Families {
 		family := Family(f.Name)
 		files := c.Files(family)
@@ -349,8 +353,12 @@ func (a *Archive) evict(need int64) (stats EvictStats, err error) {
 	if err != nil {
 		return stats, err
 	}
+	clock, err := a.steady(c)
+	if err != nil { // nor how old it is
+		return stats, fmt.Errorf("nothing is evicted: %w", err)
+	}
 	at := now()
-	p := holdings(c, at, pinned)
+	p := holdings(c, clock, pinned)
 	leaving := a.leaving()
 	p.choose(r, room{free + leaving, need}, len(c.Evicted(Flows)) > 0)
 	gone := p.rows(at)

@@ -297,3 +297,32 @@ func TestMergers(t *testing.T) {
 		}
 	}
 }
+
+// Rows of a time to come, of an exporter whose clock is ahead, are settled as soon as
+// others that came with them.
+func TestAheadIsSettled(t *testing.T) {
+	a := open(t)
+	const years = 10 * 365 * 24 * 3600 * tables.Time(1e6)
+	record(t, a, 0, 10, now()+years, "")
+	if err := epochs(context.Background(), a, &Stats{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		at   tables.Time
+		want string
+	}{{now(), "e"}, {now() + 2*settleWait, "t"}} {
+		if err := settleDue(context.Background(), a, c.at, usual, &Stats{}); err != nil {
+			t.Fatal(err)
+		}
+		cat, err := a.Catalog()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range cat.Files(archive.Exports) {
+			if f.Level != c.want {
+				t.Errorf("level %s, want %s", f.Level, c.want)
+			}
+		}
+	}
+	wantExports(t, a, 10)
+}

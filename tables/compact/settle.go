@@ -91,7 +91,7 @@ func settleFiles(ctx context.Context, a *archive.Archive, now tables.Time, l lim
 func due(cat *archive.Catalog, cutoff tables.Time, chunk int64) ([]archive.File, tables.Time) {
 	var files []archive.File
 	for _, f := range cat.Files(archive.Exports) { // by MinTS
-		if f.Level == pending && (f.Writer == importWriter || f.MaxTS <= cutoff) {
+		if f.Level == pending && (f.Writer == importWriter || f.MaxTS <= cutoff || ahead(&f, cutoff)) {
 			files = append(files, f)
 		}
 	}
@@ -106,6 +106,13 @@ func due(cat *archive.Catalog, cutoff tables.Time, chunk int64) ([]archive.File,
 		}
 	}
 	return files, cutoff
+}
+
+// ahead tells whether a file's rows are of a time to come, as a clock said that was
+// ahead: the exporter's, or, if it came then, that of this machine.
+func ahead(f *archive.File, cutoff tables.Time) bool {
+	const far = 3600 * tables.Time(1e6)
+	return f.MaxTS > cutoff+far && (f.Origin.Last <= cutoff || f.Origin.Last > cutoff+far)
 }
 
 const (
