@@ -45,6 +45,8 @@ type LiveOptions struct {
 	// 0 is a second. It grows where writing what is live takes longer than a
 	// twentieth of it.
 	Interval time.Duration
+	// Checkpoint is how long it may have to meter again after a crash; 0 is 30 s.
+	Checkpoint time.Duration
 	// Progress, if not nil, is called at each commit and when Live ends.
 	Progress func(LiveStats)
 	Logger   *slog.Logger
@@ -117,6 +119,9 @@ func Live(ctx context.Context, a *archive.Archive, src Source, o LiveOptions) (e
 	}
 	if o.Interval <= 0 {
 		o.Interval = liveInterval
+	}
+	if o.Checkpoint <= 0 {
+		o.Checkpoint = checkpointEvery
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -532,7 +537,7 @@ func (l *live) commit(now time.Time, tick int64, last bool) error {
 		b.Arrived = l.arrived
 	}
 	l.came, l.due = 0, false
-	if since := now.Sub(l.checkpointAt); last || (since >= checkpointEvery || l.checkpointBytes >= checkpointBytes) && since >= checkpointShare*l.checkpointCost {
+	if since := now.Sub(l.checkpointAt); last || (since >= l.o.Checkpoint || l.checkpointBytes >= checkpointBytes) && since >= checkpointShare*l.checkpointCost {
 		began := time.Now()
 		if b.Checkpoint, err = l.meter.checkpoint(&remembered{Commit: mark.Number(), LastTS: l.last}); err != nil {
 			return err

@@ -288,7 +288,7 @@ func TestLiveClockIsSet(t *testing.T) {
 					return ErrIdle
 				}
 				if n%100 == 0 {
-					time.Sleep(3 * time.Millisecond)
+					time.Sleep(3 * time.Millisecond) // packets come over time
 				}
 				return nil
 			}), set}
