@@ -83,7 +83,11 @@ func olderStack[T any](t *testing.T, name string, want []T) {
 func TestOlderStack(t *testing.T) {
 	olderStack(t, "flows", manyFlows())
 	olderStack(t, "dns", manyNames())
-	olderStack(t, "connections", rowsOf[tables.Connection]())
+	connections := rowsOf[tables.Connection]() // without a column that came later
+	for i := range connections {
+		connections[i].Profile = nil
+	}
+	olderStack(t, "connections", connections)
 	olderStack(t, "other", rowsOf[tables.Other]())
 	olderStack(t, "names", rowsOf[tables.Name]())
 	imports := rowsOf[tables.Import]() // without columns that came later
