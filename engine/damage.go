@@ -60,6 +60,8 @@ func lacksOf(p *pushdown.ScanPlan, d *archive.Damage, named bool) bool {
 		}
 	case archive.Carried, archive.Replaced:
 		return ofConnections(families) && within
+	case archive.Joined:
+		return slices.Contains(families, string(archive.Flows)) && within
 	case archive.Assigned:
 		return slices.Contains(families, string(archive.Exports)) && within
 	}

@@ -24,9 +24,9 @@ import (
 type recent struct {
 	snap *snapshot
 	// Tables of DuckDB: rows of connections, stored ones they stand for, the
-	// conversations of rows of exports, and what all that changes of traffic.
-	// Empty when there are none.
-	connections, replaced, rows, traffic, hours string
+	// conversations of rows of exports and of sensors' rows that another leads, and
+	// what all that changes of traffic. Empty when there are none.
+	connections, replaced, rows, joined, traffic, hours string
 	// Stored connections that are replaced begin within from and to.
 	from, to tables.Time
 
@@ -71,6 +71,9 @@ func (s *snapshot) wantsRecent(scans []*pushdown.ScanPlan) bool {
 			return s.unsettledIn(pushdown.Bounds{From: pushdown.MinTime, To: pushdown.MaxTime}, archive.Exports, archive.Flows, archive.Carried)
 		case slices.Contains(families, string(archive.Connections)):
 			return s.unsettledIn(p.Bounds, archive.Exports, archive.Flows, archive.Carried)
+		case slices.Contains(families, string(archive.Flows)) && slices.Contains(p.Columns, "conn_id") && s.severalSensors &&
+			s.unsettledIn(p.Bounds, archive.Flows):
+			return true
 		case slices.Contains(families, string(archive.Exports)) && !slices.Contains(p.Bounds.Without, string(archive.Exports)):
 			return (slices.Contains(p.Columns, "conn_id") || slices.Contains(p.Columns, "packet_status")) &&
 				s.unsettledIn(p.Bounds, archive.Exports)
@@ -87,6 +90,15 @@ func ofTraffic(families []string) bool {
 
 func ofConnections(families []string) bool {
 	return slices.Contains(families, string(archive.Connections)) || ofTraffic(families)
+}
+
+// rejoined tells whether some row of files of flows may be of another conversation
+// than its file says.
+func (s *snapshot) rejoined(files []archive.File) bool {
+	return slices.ContainsFunc(files, func(f archive.File) bool {
+		_, decided := s.catalog.Decisions(f)
+		return decided || s.recent != nil && s.recent.joined != "" && compact.Unsettled(f)
+	})
 }
 
 // withRecent is the snapshot scans are answered from: with what is not settled
@@ -142,7 +154,7 @@ func (e *Engine) releaseRecent(r *recent) {
 	if r.uses.Add(-1) > 0 {
 		return
 	}
-	for _, table := range []string{r.connections, r.replaced, r.rows, r.traffic, r.hours} {
+	for _, table := range []string{r.connections, r.replaced, r.rows, r.joined, r.traffic, r.hours} {
 		if table == "" {
 			continue
 		}
@@ -174,6 +186,9 @@ func (e *Engine) computeRecent(ctx context.Context, snap *snapshot) (*recent, er
 		return nil, err
 	}
 	if r.rows, err = loadRows(ctx, e, "rows", found.Rows); err != nil {
+		return nil, err
+	}
+	if r.joined, err = loadRows(ctx, e, "joined", found.Joined); err != nil {
 		return nil, err
 	}
 	if r.traffic, err = loadRows(ctx, e, "traffic_1m", found.Traffic); err != nil {

@@ -53,7 +53,7 @@ func (r *run) lookUp(s *pushdown.ScanPlan, src *pushdown.Source, files []archive
 			i := slices.IndexFunc(files, func(f archive.File) bool { return f.Path == ref.Path })
 			// Micro files have no filters, and compaction's word on young rows
 			// is a join of its own.
-			if files[i].Level == "m" || ref.Except+ref.Settled+ref.Replaced != "" {
+			if files[i].Level == "m" || ref.Except+ref.Settled+ref.Replaced+ref.Joined+ref.JoinedTable != "" || family == string(archive.Flows) && (ref.Columns == nil || slices.Contains(ref.Columns, "joined_id")) {
 				rest = append(rest, ref)
 				continue
 			}
@@ -105,7 +105,9 @@ func alternatives(equal [][]pushdown.Equality) (any [][]rows.Values) {
 		}
 	}
 	for _, v := range byColumn(lead) {
-		any = append(any, append([]rows.Values{v}, more...))
+		if v.Column != "joined_id" { // files that have it are not looked into
+			any = append(any, append([]rows.Values{v}, more...))
+		}
 	}
 	return any
 }

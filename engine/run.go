@@ -373,7 +373,10 @@ func (s *snapshot) mayContain(f archive.File, v pushdown.Equality) bool {
 	if s.recent != nil && f.Family == archive.Exports && v.Column == "conn_id" && compact.Unsettled(f) {
 		return true // a conversation is known of rows that have none stored
 	}
-	if d, ok := s.catalog.Decisions(f); ok && d.Family == archive.Assigned && v.Column == "conn_id" && rows.MayContain(d.File, v.Column, v.Value) {
+	if s.recent != nil && s.recent.joined != "" && f.Family == archive.Flows && (v.Column == "conn_id" || v.Column == "joined_id") && compact.Unsettled(f) {
+		return true
+	}
+	if d, ok := s.catalog.Decisions(f); ok && (d.Family == archive.Assigned || d.Family == archive.Joined) && (v.Column == "conn_id" || v.Column == "joined_id") && rows.MayContain(d.File, v.Column, v.Value) {
 		return true // of rows that belong to another one than their file says
 	}
 	if f.Columns != nil && !slices.Contains(f.Columns, v.Column) {

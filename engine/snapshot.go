@@ -35,6 +35,8 @@ type snapshot struct {
 	// recent, when not nil, is what connections will be of rows that are not
 	// settled.
 	recent *recent
+	// severalSensors: some site has several, which may have seen the same packets.
+	severalSensors bool
 }
 
 // snapshot returns the current one, without files that turn out to be damaged
@@ -62,7 +64,7 @@ func (e *Engine) load(ctx context.Context) (*snapshot, error) {
 	if before != nil && before.catalog.Version() == catalog.Version() && slices.Equal(before.missing, missing) {
 		return before, nil
 	}
-	s := &snapshot{catalog: catalog, missing: missing, names: &e.names}
+	s := &snapshot{catalog: catalog, missing: missing, names: &e.names, severalSensors: compact.SeveralSensors(catalog)}
 	if before == nil || !sameFiles(before.catalog, catalog, archive.Names) {
 		s.names.follow(catalog.Files(archive.Names))
 	}
@@ -194,10 +196,15 @@ func (s *snapshot) source(files []archive.File) pushdown.Source {
 	for _, f := range files {
 		family := string(f.Family)
 		ref := pushdown.FileRef{Path: f.Path, Rows: f.Rows, Columns: f.Columns}
-		if d, ok := s.catalog.Decisions(f); ok && f.Family == archive.Connections {
-			ref.Replaced = d.Path
-		} else if ok {
-			ref.Assigned = d.Path
+		if d, ok := s.catalog.Decisions(f); ok {
+			switch f.Family {
+			case archive.Connections:
+				ref.Replaced = d.Path
+			case archive.Flows:
+				ref.Joined = d.Path
+			default:
+				ref.Assigned = d.Path
+			}
 		}
 		if r := s.recent; r != nil {
 			switch {
@@ -205,6 +212,8 @@ func (s *snapshot) source(files []archive.File) pushdown.Source {
 				ref.Except = r.replaced
 			case f.Family == archive.Exports && compact.Unsettled(f):
 				ref.Settled = r.rows
+			case f.Family == archive.Flows && compact.Unsettled(f):
+				ref.JoinedTable = r.joined
 			}
 		}
 		src.Files[family] = append(src.Files[family], ref)

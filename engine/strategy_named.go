@@ -62,6 +62,9 @@ func (namedPackets) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error
 			files = append(files, f)
 		}
 	}
+	if r.snap.rejoined(files) {
+		return nil, nil // not all rows are of the conversation their file says
+	}
 	defer r.looked(pushdown.FlowIndex, "rows of the packets named", all, files, &read)
 	set := &keySet{}
 	columns := []string{"postings", "ts", "ts_end", "flow_id", "conn_id", "src_hi", "src_lo", "src_port", "dst_port"}

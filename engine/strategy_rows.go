@@ -37,6 +37,9 @@ func (rowLookup) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error) {
 			files = append(files, f)
 		}
 	}
+	if r.snap.rejoined(files) {
+		return nil, nil // not all rows are of the conversation their file says
+	}
 	columns := []string{"postings"}
 	for _, c := range []string{"flow_id", "conn_id"} {
 		if c == p.KeyColumn || slices.Contains(p.Columns, c) {

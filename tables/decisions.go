@@ -14,6 +14,17 @@ type Assigned struct {
 	CutPackets Opt[int64] `col:"cut_packets"`
 }
 
+// Joined is a row of the family joined: a metered row belongs to another
+// conversation than it says.
+type Joined struct {
+	TS     Time `col:"ts"` // of the row
+	FlowID ID   `col:"flow_id"`
+	// The others stand for those of the row; see Flow.
+	ConnID    ID      `col:"conn_id"`
+	JoinedID  Opt[ID] `col:"joined_id"`
+	MeteredID Opt[ID] `col:"metered_id"`
+}
+
 // Replaced is a row of the family replaced: a row of connections counts no
 // longer. What is known of its conversation now is in another one.
 type Replaced struct {

@@ -1,6 +1,9 @@
 package tables
 
-import "reflect"
+import (
+	"reflect"
+	"slices"
+)
 
 // Family is a kind of rows as they rest: each has files of its own, in a folder
 // of its name. The column ts orders the rows of a file, where it is never NULL.
@@ -27,7 +30,12 @@ type Family struct {
 	// Sparse families have many columns of which most files fill few: a file
 	// lacks those nobody filled.
 	Sparse bool
+	// Rare are columns of other families of which that is true.
+	Rare []string
 }
+
+// MayLack tells whether a file lacks an optional column when nobody filled it.
+func (f *Family) MayLack(column string) bool { return f.Sparse || slices.Contains(f.Rare, column) }
 
 // Step is a merge of files of a level to one of the next or, where both are the
 // same, to a larger one.
@@ -43,8 +51,8 @@ const (
 
 // Families lists the families of an archive.
 var Families = []*Family{
-	{Name: "flows", Row: reflect.TypeFor[Flow](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"t", "t"}},
-		Blooms: []string{"cid", "flow_id", "conn_id", "src_lo", "dst_lo"}},
+	{Name: "flows", Row: reflect.TypeFor[Flow](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"t", "t"}, {"h", "h"}, {"d", "d"}},
+		Blooms: []string{"cid", "flow_id", "conn_id", "src_lo", "dst_lo"}, Rare: []string{"joined_id", "metered_id"}},
 	{Name: "connections", Row: reflect.TypeFor[Connection](), Writer: Compactor, Ladder: []Step{{"t", "t"}, {"h", "h"}, {"d", "d"}},
 		Blooms: []string{"cid", "conn_id", "client_lo", "server_lo"}},
 	// What conversations moved, by time: written with the connections.
@@ -65,6 +73,7 @@ var Families = []*Family{
 	{Name: "sockets", Row: reflect.TypeFor[Socket](), Writer: Collector, Ladder: []Step{{"m", "e"}, {"e", "h"}, {"h", "d"}, {"d", "d"}}},
 	{Name: "carried", Row: reflect.TypeFor[Carried](), Writer: Compactor, Kept: true}, // open conversations
 	{Name: "assigned", Row: reflect.TypeFor[Assigned](), Writer: Compactor, Of: "exports", Blooms: []string{"conn_id"}},
+	{Name: "joined", Row: reflect.TypeFor[Joined](), Writer: Compactor, Of: "flows", Blooms: []string{"conn_id"}},
 	{Name: "replaced", Row: reflect.TypeFor[Replaced](), Writer: Compactor, Of: "connections"},
 }
 

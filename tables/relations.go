@@ -260,7 +260,9 @@ var packetsColumns = []Column{
 	{Name: "vlan", Kind: Int, Doc: "innermost VLAN id"},
 	{Name: "info", Kind: Text, Size: 1024, Doc: "one line about the packet, as tcpdump would"},
 	{Name: "packet_id", Kind: Identifier, NotNull: true, Doc: "the packet: its segment and offset"},
-	colFlowID, colConnID, colCommunity,
+	colFlowID,
+	{Name: "conn_id", Kind: Identifier, Doc: "the conversation; of packets that another sensor's stand for, an id that no connection has"},
+	colCommunity,
 	{Name: "segment", Kind: BigInt, NotNull: true, Doc: "number of the packet file (see ops.segments)"},
 	{Name: "offset", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "position of the packet's record in its file"},
 }

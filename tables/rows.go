@@ -109,6 +109,31 @@ type Flow struct {
 	CutPackets Opt[int64] `col:"cut_packets"`
 	// Postings are the packets' positions; see rows.AppendPostings.
 	Postings []byte `col:"postings"`
+
+	// Where several sensors saw the conversation, compaction makes one of what
+	// the meter of each had as its own. JoinedID is the conversation's id in rows
+	// whose packets another sensor's stand for: ConnID stays what their meter
+	// called it. In rows whose packets count beside another sensor's, the other
+	// direction of an asymmetric route, ConnID is the conversation's and MeteredID
+	// what their meter called it.
+	JoinedID  Opt[ID] `col:"joined_id"`
+	MeteredID Opt[ID] `col:"metered_id"`
+}
+
+// Conversation is the one the row belongs to, over all observers.
+func (f *Flow) Conversation() ID {
+	if f.JoinedID.Set {
+		return f.JoinedID.V
+	}
+	return f.ConnID
+}
+
+// Metered is what the row's meter called its conversation.
+func (f *Flow) Metered() ID {
+	if f.MeteredID.Set {
+		return f.MeteredID.V
+	}
+	return f.ConnID
 }
 
 // Other is a row of the family other: packets that belong to no flow (not IP,

@@ -245,6 +245,11 @@ func (s *Scan) narrowEqual(b *Bounds, col *Col, values []Expr) {
 			e = Equality{s.storedName(col, "_lo"), v.Lo}
 		case tables.ID:
 			e = Equality{s.storedName(col, ""), uint64(v)}
+			if v := views[s.Relation]; v != nil && col.name(s) == "conn_id" && v.exprs["conn_id"] == exprConversation {
+				// Rows of a sensor that another one leads have it there.
+				list = append(list, Equality{"conn_id", e.Value})
+				e.Column = "joined_id"
+			}
 		case string:
 			if lit.T.Kind != Community {
 				return
@@ -262,7 +267,7 @@ func (s *Scan) narrowEqual(b *Bounds, col *Col, values []Expr) {
 		}
 		list = append(list, e)
 	}
-	if len(list) > 0 && len(list) <= maxEqualities {
+	if len(list) > 0 && len(values) <= maxEqualities {
 		b.Equal = append(b.Equal, list)
 	}
 }

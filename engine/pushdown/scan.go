@@ -32,14 +32,34 @@ type FileRef struct {
 	// Settled, when not empty, is a DuckDB table with the settledColumns of
 	// rows of exports whose file lacks them, by flow_id.
 	Settled string
-	// Replaced and Assigned, when not empty, are row files of what was decided
-	// about rows of the file: connections that are not to be read, and other
-	// settledColumns of rows of exports.
-	Replaced, Assigned string
+	// Replaced, Assigned and Joined, when not empty, are row files of what was
+	// decided about rows of the file: connections that are not to be read, other
+	// settledColumns of rows of exports, other joinedColumns of metered rows.
+	Replaced, Assigned, Joined string
+	// JoinedTable is a DuckDB table that says the same as Joined.
+	JoinedTable string
 }
 
-// settledColumns are what compaction adds to rows of exports.
-var settledColumns = []string{"conn_id", "segments", "cut_packets"}
+// decided is what other columns rows have than their file says, if any: the
+// relation that says so, of flow_id and ts, and the columns.
+func (f *FileRef) decided() (from string, columns []string) {
+	switch {
+	case f.Assigned != "":
+		return filesSQL(f.Assigned), settledColumns
+	case f.Joined != "":
+		return filesSQL(f.Joined), joinedColumns
+	case f.JoinedTable != "":
+		return quoteIdent(f.JoinedTable), joinedColumns
+	}
+	return "", nil
+}
+
+// settledColumns are what compaction adds to rows of exports, joinedColumns what
+// it sets of metered rows that several sensors' are one conversation of.
+var (
+	settledColumns = []string{"conn_id", "segments", "cut_packets"}
+	joinedColumns  = []string{"conn_id", "joined_id", "metered_id"}
+)
 
 // Source is what a relation is read from.
 type Source struct {
@@ -330,20 +350,23 @@ func rowsSQL(files []FileRef, tables []string, needed []Field) string {
 		}
 		g := &group{missing: map[string]bool{}, FileRef: FileRef{Except: f.Except, Replaced: f.Replaced}}
 		key := f.Except + ";" + f.Replaced + ";"
+		decisions, decided := f.decided()
 		for _, n := range needed {
-			decided := slices.Contains(settledColumns, n.Name)
 			switch {
-			case decided && f.Settled != "":
+			case f.Settled != "" && slices.Contains(settledColumns, n.Name):
 				g.Settled = f.Settled
 			case f.Columns != nil && !slices.Contains(f.Columns, n.Name):
 				g.missing[n.Name] = true
 				key += n.Name + ","
 			}
-			if decided {
-				g.Assigned = f.Assigned
+			if slices.Contains(decided, n.Name) {
+				g.Assigned, g.Joined, g.JoinedTable = f.Assigned, f.Joined, f.JoinedTable
 			}
 		}
-		key += ";" + g.Settled + ";" + g.Assigned
+		if from, _ := g.decided(); from == "" {
+			decisions = ""
+		}
+		key += ";" + g.Settled + ";" + decisions
 		if groups[key] == nil {
 			groups[key] = g
 			order = append(order, key)
@@ -360,21 +383,21 @@ func rowsSQL(files []FileRef, tables []string, needed []Field) string {
 	for _, key := range order {
 		g := groups[key]
 		list := filesSQL(g.paths...)
-		if len(order) == 1 && counted == 0 && len(g.missing) == 0 && len(tables) == 0 && g.Except+g.Settled+g.Replaced+g.Assigned == "" {
+		if len(order) == 1 && counted == 0 && len(g.missing) == 0 && len(tables) == 0 && g.Except+g.Settled+g.Replaced+g.Assigned+g.Joined+g.JoinedTable == "" {
 			return list
 		}
 		cols := make([]string, len(needed))
+		decisions, decided := g.decided()
 		for i, n := range needed {
 			name := quoteIdent(n.Name)
-			decided := slices.Contains(settledColumns, n.Name)
 			cols[i] = "p." + name
 			switch {
-			case decided && g.Settled != "":
+			case g.Settled != "" && slices.Contains(settledColumns, n.Name):
 				cols[i] = "s." + name
 			case g.missing[n.Name]:
 				cols[i] = "NULL::" + n.Type + " AS " + name
 			}
-			if decided && g.Assigned != "" {
+			if slices.Contains(decided, n.Name) {
 				cols[i] = "CASE WHEN a.flow_id IS NULL THEN " + strings.TrimSuffix(cols[i], " AS "+name) + " ELSE a." + name + " END AS " + name
 			}
 		}
@@ -385,8 +408,8 @@ func rowsSQL(files []FileRef, tables []string, needed []Field) string {
 		if g.Settled != "" {
 			part += " LEFT JOIN " + quoteIdent(g.Settled) + " s ON s.flow_id = p.flow_id"
 		}
-		if g.Assigned != "" {
-			part += " LEFT JOIN " + filesSQL(g.Assigned) + " a ON a.flow_id = p.flow_id AND a.ts = p.ts"
+		if decisions != "" {
+			part += " LEFT JOIN " + decisions + " a ON a.flow_id = p.flow_id AND a.ts = p.ts"
 		}
 		var not []string
 		if g.Except != "" {

@@ -2,6 +2,7 @@ package pushdown
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 
 	"github.com/wiresql/wiresql/functions"
@@ -49,6 +50,10 @@ const (
 		"{protocol_number})"
 	exprDirection = "wiresql_direction({%[1]s_hi}, {%[1]s_lo}, {%[2]s_hi}, {%[2]s_lo})"
 
+	// exprConversation is the conversation of a metered row, whatever its packets
+	// are counted as.
+	exprConversation = "coalesce({joined_id}, {conn_id})"
+
 	// exprReported undoes the widening of an end to its clock's last instant.
 	exprReported = "((epoch_us({ts_end}) - epoch_us({ts})) // {resolution} * {resolution}) / 1e6"
 
@@ -83,9 +88,10 @@ func flowExprs() map[string]string {
 const packetStatus = "packet_status"
 
 var (
-	flowsView = &view{
+	meteredExprs = with(flowExprs(), map[string]string{"duration": exprDuration, "observer": "{sensor}"})
+	flowsView    = &view{
 		family: "flows", row: reflect.TypeFor[tables.Flow](),
-		exprs: with(flowExprs(), map[string]string{"duration": exprDuration, "observer": "{sensor}"}),
+		exprs: with(meteredExprs, map[string]string{"conn_id": exprConversation}),
 		hosts: map[string]string{"src_host": "src", "dst_host": "dst"},
 		only:  map[string][]string{"source_type": {tables.SourcePackets}},
 		also:  exportsView,
@@ -101,7 +107,7 @@ var (
 		ports: true,
 	}
 	// Rows of exporters have no packets of their own.
-	flowIndexView = &view{family: "flows", row: flowsView.row, exprs: flowsView.exprs,
+	flowIndexView = &view{family: "flows", row: flowsView.row, exprs: meteredExprs,
 		where: "{source_type} = " + functions.Quote(tables.SourcePackets)}
 	otherIndexView  = &view{family: "other", row: reflect.TypeFor[tables.Other]()}
 	connectionsView = &view{
@@ -200,8 +206,7 @@ func addresses(pairs ...string) map[string]string {
 }
 
 func with(m, more map[string]string) map[string]string {
-	for k, v := range more {
-		m[k] = v
-	}
+	m = maps.Clone(m)
+	maps.Copy(m, more)
 	return m
 }

@@ -33,6 +33,7 @@ const (
 	Sockets     Family = "sockets"
 	Carried     Family = "carried"
 	Assigned    Family = "assigned"
+	Joined      Family = "joined"
 	Replaced    Family = "replaced"
 )
 

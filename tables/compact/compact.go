@@ -29,6 +29,8 @@ import (
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
+	"github.com/wiresql/wiresql/tables/compact/settle"
 )
 
 // Config of a run.
@@ -107,6 +109,7 @@ func Run(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 	})
 	fail("connections", foldMany(ctx, a, archive.Connections, foldRows, &stats))
 	fail("exports", foldMany(ctx, a, archive.Exports, foldRows, &stats))
+	fail("flows", foldMany(ctx, a, archive.Flows, foldRows, &stats))
 	cfg.Logger.Info("compacted", "files", stats.Files, "rows", stats.Rows, "connections", stats.Connections, "folded", stats.Folded, "late", stats.Late, "forced", stats.Forced)
 	return stats, errors.Join(failed...)
 }
@@ -158,9 +161,9 @@ func mergeFlows(ctx context.Context, a *archive.Archive, cat *archive.Catalog, f
 		return err
 	}
 	after := *stats
-	err = connect(ctx, tx, cat, files, &after)
+	joined, err := connect(ctx, tx, cat, files, &after)
 	if err == nil {
-		err = takeOver(ctx, tx, cat, files)
+		err = takeOver(ctx, tx, files, joined)
 	}
 	if err != nil {
 		return errors.Join(err, tx.Abort())
@@ -177,25 +180,40 @@ func mergeFlows(ctx context.Context, a *archive.Archive, cat *archive.Catalog, f
 }
 
 // takeOver brings flow files to the level merged: the small ones as one file,
-// the others as they are. Writing a row again costs more than all else here,
-// and a file of many full row groups in time order gains nothing by it.
-func takeOver(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []archive.File) error {
+// the others as they are, unless rows of theirs are joined to another sensor's.
+// Writing a row again costs more than all else here, and a file of many full row
+// groups in time order gains nothing by it.
+func takeOver(ctx context.Context, tx *archive.Tx, files []archive.File, joined map[settle.ID]tables.Joined) error {
 	tx.Supersede(files)
+	edits := map[string]*rows.Edit[tables.Flow]{}
+	one := func(files ...archive.File) error {
+		if len(files) == 1 && edits[files[0].Path] == nil {
+			return tx.Keep(files[0], merged)
+		}
+		return archive.Merge(ctx, tx, files, merged, archive.MergeOptions[tables.Flow]{Sets: joinedColumns,
+			Edit: func(f archive.File) (*rows.Edit[tables.Flow], error) { return edits[f.Path], nil }})
+	}
 	var small []archive.File
 	for _, f := range files {
+		if len(joined) > 0 {
+			var err error
+			if edits[f.Path], err = joining(ctx, f, func(f *tables.Flow) (tables.Joined, bool) {
+				j, ok := joined[settle.ID{ConnID: f.ConnID, Site: f.Site}]
+				return j, ok
+			}, "conn_id", "site"); err != nil {
+				return err
+			}
+		}
 		if f.Rows < smallRows {
 			small = append(small, f)
-		} else if err := tx.Keep(f, merged); err != nil {
+		} else if err := one(f); err != nil {
 			return err
 		}
 	}
-	switch len(small) {
-	case 0:
+	if len(small) == 0 {
 		return nil
-	case 1:
-		return tx.Keep(small[0], merged)
 	}
-	return mergers[archive.Flows](ctx, tx, cat, small, merged, 0)
+	return one(small...)
 }
 
 func flowTime(f *tables.Flow) tables.Time { return f.TS }

@@ -30,7 +30,9 @@ type builder struct {
 	*work
 	tx      *archive.Tx
 	names   *resolutions
-	twins   []uint64 // cids exporters' conversations have, ascending
+	twins   *twins
+	parts   uint64 // of the conversations of which others may have seen something
+	part    uint64
 	singles *rowBuffer[tables.Connection]
 	open    map[settle.ID]*settle.Metered
 	limit   int                 // of open: see openLimit
@@ -38,60 +40,82 @@ type builder struct {
 	written int64
 }
 
-func newBuilder(w *work, tx *archive.Tx, names *resolutions, twins []uint64) *builder {
-	return &builder{work: w, tx: tx, names: names, twins: twins, singles: newRows[tables.Connection](tx, mainLane),
+func newBuilder(w *work, tx *archive.Tx, names *resolutions, twins *twins) *builder {
+	return &builder{work: w, tx: tx, names: names, twins: twins, parts: 1, singles: newRows[tables.Connection](tx, mainLane),
 		open: map[settle.ID]*settle.Metered{}, limit: openLimit}
 }
 
-// connect writes the connections of files of flow rows.
-func connect(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []archive.File, stats *Stats) error {
+// connect writes the connections of files of flow rows, and returns what to change
+// of the rows that belong to conversations other sensors lead.
+func connect(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []archive.File, stats *Stats) (joined map[settle.ID]tables.Joined, err error) {
 	first, last := files[0].MinTS, files[0].MaxTS
 	for _, f := range files {
 		first, last = min(first, f.MinTS), max(last, f.MaxTS)
 	}
-	twins, err := exportedCIDs(ctx, cat, first, last)
+	twins, err := findTwins(ctx, cat, files, first, last)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	names := resolvedNames(ctx, cat, first, last)
-	defer names.stop()
-	w := newWork(ctx, cat)
-	w.moved.tx = tx
-	b := newBuilder(w, tx, names, twins)
-	if _, err := mergeRows(ctx, files, flowTime, func(rows []tables.Flow) error {
-		for i := range rows {
-			if err := b.add(&rows[i]); err != nil {
-				return err
+	decided := newOutcome(ctx, cat, tx)
+	joined = map[settle.ID]tables.Joined{}
+	parts := uint64(twins.count()/partCIDs + 1)
+	for part := range parts {
+		names := resolvedNames(ctx, cat, first, last)
+		b := newBuilder(newWork(ctx, cat), tx, names, twins)
+		b.parts, b.part, b.moved.tx = parts, part, tx
+		_, err := mergeRows(ctx, files, flowTime, func(rows []tables.Flow) error {
+			for i := range rows {
+				if err := b.add(&rows[i]); err != nil {
+					return err
+				}
 			}
+			return nil
+		}, settle.FlowColumns...)
+		if err == nil {
+			err = errors.Join(b.finish(), names.err)
 		}
-		return nil
-	}, settle.FlowColumns...); err != nil {
-		return err
+		if names.stop(); err != nil {
+			return nil, err
+		}
+		stats.Connections += b.written
+		if parts == 1 && b.book.Empty() {
+			return nil, b.moved.close()
+		}
+		if err := b.carried(b.mine); err != nil {
+			return nil, err
+		}
+		if err := b.build(); err != nil {
+			return nil, err
+		}
+		if err := b.write(tx, math.MinInt64, carryLimit/int(parts), stats, decided); err != nil {
+			return nil, err
+		}
+		b.book.Sensors(func(id settle.ID, conn tables.ID, other, metered tables.Opt[tables.ID]) {
+			joined[id] = tables.Joined{ConnID: conn, JoinedID: other, MeteredID: metered}
+		})
 	}
-	if err := errors.Join(b.finish(), names.err); err != nil {
-		return err
-	}
-	stats.Connections += b.written
-	if w.book.Empty() {
-		return w.moved.close()
-	}
-	if err := w.carried(); err != nil {
-		return err
-	}
-	if err := w.build(); err != nil {
-		return err
-	}
-	return w.write(tx, math.MinInt64, carryLimit, stats)
+	return joined, decided.finish()
 }
 
+// partCIDs bounds the conversations that rows of others may be part of and that are
+// put together at a time: one takes about 2 KB. Where there are more, the rows are
+// read once for each part.
+var partCIDs = 1 << 17
+
+// mine tells whether rows of a cid are put together in this part.
+func (b *builder) mine(cid uint64) bool { return cid%b.parts == b.part }
+
 func (b *builder) add(f *tables.Flow) error {
-	id := settle.ID{ConnID: f.ConnID, Site: f.Site}
-	if len(b.twins) > 0 {
-		if _, found := slices.BinarySearch(b.twins, f.CID); found {
+	if b.twins.may(f.CID) {
+		if b.mine(f.CID) {
 			b.book.Flow(f, b.names.lookup(f.Src, f.Dst, f.Site, f.TS))
-			return nil
 		}
+		return nil
 	}
+	if b.part > 0 {
+		return nil
+	}
+	id := settle.ID{ConnID: f.ConnID, Site: f.Site}
 	m := b.open[id]
 	single := f.Piece.V <= 1 && f.LastPiece.V
 	if m == nil && single {

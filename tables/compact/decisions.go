@@ -54,6 +54,56 @@ func replacedIn(ctx context.Context, cat *archive.Catalog, f archive.File) (gone
 	return gone, err
 }
 
+// joinedIn reads which rows of a file of flows stand otherwise than it says; nil
+// when none do.
+func joinedIn(ctx context.Context, cat *archive.Catalog, f archive.File) (by map[rowKey]tables.Joined, err error) {
+	d, ok := cat.Decisions(f)
+	if !ok {
+		return nil, nil
+	}
+	by = make(map[rowKey]tables.Joined, d.Rows)
+	err = each(ctx, d, func(j *tables.Joined) { by[rowKey{j.FlowID, j.TS}] = *j })
+	return by, err
+}
+
+// joinedColumns are the columns of flows that settling sets.
+var joinedColumns = []string{"conn_id", "joined_id", "metered_id"}
+
+func join(f *tables.Flow, j *tables.Joined) {
+	f.ConnID, f.JoinedID, f.MeteredID = j.ConnID, j.JoinedID, j.MeteredID
+}
+
+// foldFlows is what a merge does to a file of flows.
+func foldFlows(ctx context.Context, cat *archive.Catalog, f archive.File) (*rows.Edit[tables.Flow], error) {
+	by, err := joinedIn(ctx, cat, f)
+	if len(by) == 0 || err != nil {
+		return nil, err
+	}
+	return joining(ctx, f, func(f *tables.Flow) (tables.Joined, bool) {
+		j, ok := by[rowKey{f.FlowID, f.TS}]
+		return j, ok
+	}, "flow_id", "ts")
+}
+
+// joining is the edit of the rows of a file that fn has something to say of, told
+// by some columns; nil when there are none.
+func joining(ctx context.Context, f archive.File, fn func(*tables.Flow) (tables.Joined, bool), columns ...string) (*rows.Edit[tables.Flow], error) {
+	var to []tables.Joined
+	e := &rows.Edit[tables.Flow]{}
+	row := int32(0)
+	err := each(ctx, f, func(f *tables.Flow) {
+		if j, ok := fn(f); ok {
+			e.Rows, to = append(e.Rows, row), append(to, j)
+		}
+		row++
+	}, columns...)
+	e.Set = func(k int, f *tables.Flow) { join(f, &to[k]) }
+	if len(to) == 0 {
+		return nil, err
+	}
+	return e, err
+}
+
 // assignedColumns are the columns of exports that settling sets.
 var assignedColumns = []string{"conn_id", "segments", "cut_packets"}
 
@@ -96,29 +146,50 @@ func foldConnections(ctx context.Context, cat *archive.Catalog, f archive.File) 
 	return e, err
 }
 
-// writeDecisions writes the decisions of a run, with those there were about the
-// same files.
-func (w *work) writeDecisions(tx *archive.Tx) error {
-	about := map[string]archive.File{} // a file of each range that something is decided about
-	replaced := map[string][]tables.Replaced{}
-	for _, o := range w.book.Done() {
-		f := w.places[o.Place]
-		about[f.Range()] = f
-		replaced[f.Range()] = append(replaced[f.Range()], tables.Replaced{TS: o.TS, ConnID: o.ConnID, Site: o.Site})
-	}
-	assigned := map[string][]tables.Assigned{}
-	w.book.Moved(func(place int, a *tables.Assigned) {
+// outcome is what the runs of a batch decide about files that stay, and what they
+// carry on: of each file it is written once.
+type outcome struct {
+	ctx      context.Context
+	cat      *archive.Catalog
+	tx       *archive.Tx
+	carried  *rowBuffer[tables.Carried]
+	about    map[string]archive.File // a file of each range that something is decided about
+	replaced map[string][]tables.Replaced
+	assigned map[string][]tables.Assigned
+	joined   map[string][]tables.Joined
+}
+
+func newOutcome(ctx context.Context, cat *archive.Catalog, tx *archive.Tx) *outcome {
+	return &outcome{ctx: ctx, cat: cat, tx: tx, carried: newRows[tables.Carried](tx, ""), about: map[string]archive.File{},
+		replaced: map[string][]tables.Replaced{}, assigned: map[string][]tables.Assigned{}, joined: map[string][]tables.Joined{}}
+}
+
+// decide adds the decisions of a run.
+func (w *work) decide(to *outcome) {
+	at := func(place int) string {
 		f := w.places[place]
-		about[f.Range()] = f
-		assigned[f.Range()] = append(assigned[f.Range()], *a)
-	})
-	for _, at := range slices.Sorted(maps.Keys(about)) {
-		f := about[at]
+		to.about[f.Range()] = f
+		return f.Range()
+	}
+	for _, o := range w.book.Done() {
+		to.replaced[at(o.Place)] = append(to.replaced[at(o.Place)], tables.Replaced{TS: o.TS, ConnID: o.ConnID, Site: o.Site})
+	}
+	w.book.Moved(func(place int, a *tables.Assigned) { to.assigned[at(place)] = append(to.assigned[at(place)], *a) })
+	w.book.Rejoined(func(place int, j *tables.Joined) { to.joined[at(place)] = append(to.joined[at(place)], *j) })
+}
+
+// writeDecisions writes them, with those there were about the same files.
+func (w *outcome) writeDecisions() error {
+	for _, at := range slices.Sorted(maps.Keys(w.about)) {
+		f := w.about[at]
 		var err error
-		if f.Family == archive.Exports {
-			err = addDecisions(w, tx, f, assigned[at], func(a *tables.Assigned) rowKey { return rowKey{a.FlowID, a.TS} }, func(a *tables.Assigned) tables.Time { return a.TS })
-		} else {
-			err = addDecisions(w, tx, f, replaced[at], func(r *tables.Replaced) settle.ID { return settle.ID{ConnID: r.ConnID, Site: r.Site} },
+		switch f.Family {
+		case archive.Flows:
+			err = addDecisions(w, f, w.joined[at], func(j *tables.Joined) rowKey { return rowKey{j.FlowID, j.TS} }, func(j *tables.Joined) tables.Time { return j.TS })
+		case archive.Exports:
+			err = addDecisions(w, f, w.assigned[at], func(a *tables.Assigned) rowKey { return rowKey{a.FlowID, a.TS} }, func(a *tables.Assigned) tables.Time { return a.TS })
+		default:
+			err = addDecisions(w, f, w.replaced[at], func(r *tables.Replaced) settle.ID { return settle.ID{ConnID: r.ConnID, Site: r.Site} },
 				func(r *tables.Replaced) tables.Time { return r.TS })
 		}
 		if err != nil {
@@ -130,7 +201,7 @@ func (w *work) writeDecisions(tx *archive.Tx) error {
 
 // addDecisions writes decisions about a file, after those there were about other
 // rows of it.
-func addDecisions[T any, K comparable](w *work, tx *archive.Tx, f archive.File, rows []T, key func(*T) K, ts func(*T) tables.Time) error {
+func addDecisions[T any, K comparable](w *outcome, f archive.File, rows []T, key func(*T) K, ts func(*T) tables.Time) error {
 	before, ok := w.cat.Decisions(f)
 	if ok {
 		decided := make(map[K]bool, len(rows))
@@ -146,7 +217,7 @@ func addDecisions[T any, K comparable](w *work, tx *archive.Tx, f archive.File, 
 		}
 	}
 	slices.SortFunc(rows, func(a, b T) int { return cmp.Compare(ts(&a), ts(&b)) })
-	out, err := archive.NewDecisions[T](tx, f, before)
+	out, err := archive.NewDecisions[T](w.tx, f, before)
 	if err != nil {
 		return err
 	}

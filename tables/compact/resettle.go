@@ -11,9 +11,9 @@ import (
 	"github.com/wiresql/wiresql/tables/compact/settle"
 )
 
-// errReported: what exporters report of a conversation is divided by what came
-// before and after, and is not decided a second time.
-var errReported = errors.New("conversations of its time have rows of exporters")
+// errReported: what others than one sensor saw of a conversation is divided by what
+// came before and after, and is not decided a second time.
+var errReported = errors.New("conversations of its time have rows of several observers")
 
 // Resettle writes the connections again that lost files had: of the conversations in
 // flow rows of their time that no connection stands for. Each range says what became
@@ -125,16 +125,16 @@ func (r *resettling) settle() error {
 	if _, err := mergeRows(r.ctx, r.flows, flowTime, func(list []tables.Flow) error {
 		for i := range list {
 			f := &list[i]
-			id := settle.ID{ConnID: f.ConnID, Site: f.Site}
-			if r.known[id] {
+			if r.known[settle.ID{ConnID: f.Conversation(), Site: f.Site}] {
 				continue
 			}
-			if _, found := slices.BinarySearch(twins, f.CID); found {
+			if _, found := slices.BinarySearch(twins, f.CID); found || f.JoinedID.Set || f.MeteredID.Set {
 				if l := archive.LostAt(r.ranges, f.TS); l != nil {
 					l.Err = errReported
 				}
 				continue
 			}
+			id := settle.ID{ConnID: f.ConnID, Site: f.Site}
 			m := open[id]
 			if m == nil {
 				m = &settle.Metered{Resolved: names.lookup(f.Src, f.Dst, f.Site, f.TS)}
@@ -148,7 +148,7 @@ func (r *resettling) settle() error {
 			}
 		}
 		return nil
-	}, settle.FlowColumns...); err != nil {
+	}, settle.SettledFlowColumns...); err != nil {
 		return err
 	}
 	for _, m := range open {

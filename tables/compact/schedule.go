@@ -55,7 +55,7 @@ const (
 
 // mergers merge the files of the families that have a ladder.
 var mergers = map[archive.Family]rewriter{
-	archive.Flows:       rewriteOf[tables.Flow](nil),
+	archive.Flows:       rewriteOf(foldFlows, joinedColumns...),
 	archive.Connections: rewriteOf(foldConnections),
 	archive.Traffic:     rewriteSums(minutelyTraffic),
 	archive.TrafficHour: rewriteSums(hourlyTraffic),
@@ -65,7 +65,7 @@ var mergers = map[archive.Family]rewriter{
 	archive.Names:       rewriteOf[tables.Name](nil),
 	archive.Coverage:    rewriteOf[tables.Coverage](nil),
 	archive.Evictions:   rewriteOf[tables.Eviction](nil),
-	archive.Exports:     rewriteOf(foldExports),
+	archive.Exports:     rewriteOf(foldExports, assignedColumns...),
 	archive.Exporters:   rewriteOf[tables.Exporter](nil),
 	archive.Sockets:     rewriteOf[tables.Socket](nil),
 }
@@ -265,10 +265,10 @@ type rewriter func(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, fi
 type fold[T any] func(ctx context.Context, cat *archive.Catalog, f archive.File) (*rows.Edit[T], error)
 
 // rewriteOf merges by the column, but for the few rows that are late.
-func rewriteOf[T any](fold fold[T]) rewriter {
+func rewriteOf[T any](fold fold[T], sets ...string) rewriter {
 	ts := rows.TimeOf[T]()
 	return func(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []archive.File, level string, width tables.Time) error {
-		o := archive.MergeOptions[T]{Sets: assignedColumns}
+		o := archive.MergeOptions[T]{Sets: sets}
 		if fold != nil {
 			o.Edit = func(f archive.File) (*rows.Edit[T], error) { return fold(ctx, cat, f) }
 		}

@@ -126,7 +126,7 @@ func unsettled(f archive.File) bool { return f.Level == "s" || f.Level == "m" ||
 // settleOnce is one batch. Without new files it closes what is over by now.
 func settleOnce(ctx context.Context, a *archive.Archive, cat *archive.Catalog, news []archive.File, cutoff tables.Time, carry int, stats *Stats) (err error) {
 	w := newWork(ctx, cat)
-	if err := w.carried(); err != nil {
+	if err := w.carried(nil); err != nil {
 		return err
 	}
 	if len(news) == 0 && !w.book.AnyOver(cutoff) {
@@ -145,7 +145,12 @@ func settleOnce(ctx context.Context, a *archive.Archive, cat *archive.Catalog, n
 		return err
 	}
 	after := *stats
-	if err := w.write(tx, cutoff, carry, &after); err != nil {
+	decided := newOutcome(ctx, cat, tx)
+	err = w.write(tx, cutoff, carry, &after, decided)
+	if err == nil {
+		err = decided.finish()
+	}
+	if err != nil {
 		return errors.Join(err, tx.Abort())
 	}
 	if err := tx.Commit(); err != nil {
@@ -231,10 +236,15 @@ func (w *work) exports(f archive.File) error {
 	return err
 }
 
-// carried takes in the conversations that were not over.
-func (w *work) carried() error {
+// carried takes in the conversations that were not over, of the cids that keep
+// picks.
+func (w *work) carried(keep func(cid uint64) bool) error {
 	for _, f := range w.cat.Files(archive.Carried) {
-		if err := each(w.ctx, f, w.book.Carried); err != nil {
+		if err := each(w.ctx, f, func(c *tables.Carried) {
+			if keep == nil || keep(c.CID) {
+				w.book.Carried(c)
+			}
+		}); err != nil {
 			return err
 		}
 	}
@@ -318,13 +328,8 @@ func find[T any](ctx context.Context, f archive.File, column string, values []ui
 // reread takes in all rows of what was stored and is put together again.
 func (w *work) reread() error {
 	for _, f := range w.cat.Files(archive.Exports) {
-		var cids []uint64
-		if !unsettled(f) {
-			for _, o := range w.book.Near(f.MinTS, f.MaxTS) {
-				cids = append(cids, o.CID)
-			}
-		}
-		if cids = rows.Possible(f.File, "cid", cids); len(cids) == 0 {
+		cids := w.nearCIDs(f)
+		if len(cids) == 0 {
 			continue
 		}
 		moved, err := assignedIn(w.ctx, w.cat, f)
@@ -342,14 +347,34 @@ func (w *work) reread() error {
 		}
 	}
 	for _, f := range w.cat.Files(archive.Flows) {
-		if unsettled(f) || !slices.ContainsFunc(w.book.Near(f.MinTS, f.MaxTS), func(o *settle.Stored) bool {
-			return rows.MayContain(f.File, "conn_id", uint64(o.ConnID))
-		}) {
+		cids := w.nearCIDs(f)
+		if len(cids) == 0 {
 			continue
 		}
-		if err := each(w.ctx, f, w.book.FlowAgain, settle.FlowColumns...); err != nil {
+		joined, err := joinedIn(w.ctx, w.cat, f)
+		if err != nil {
+			return err
+		}
+		place := w.place(f)
+		if err := find(w.ctx, f, "cid", cids, settle.SettledFlowColumns, func(r *tables.Flow) {
+			if j, ok := joined[rowKey{r.FlowID, r.TS}]; ok {
+				join(r, &j)
+			}
+			w.book.FlowAgain(r, place)
+		}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// nearCIDs are the cids of what was stored of which a settled file may have rows.
+func (w *work) nearCIDs(f archive.File) (cids []uint64) {
+	if unsettled(f) {
+		return nil
+	}
+	for _, o := range w.book.Near(f.MinTS, f.MaxTS) {
+		cids = append(cids, o.CID)
+	}
+	return rows.Possible(f.File, "cid", cids)
 }

@@ -30,7 +30,7 @@ func (w *work) connections(over []settle.Closing, emit func(r *tables.Connection
 // write puts the outcome into the batch: connections of what is over and what they
 // moved, what is carried, the new rows of exports with their conversations, and what was
 // decided about settled rows.
-func (w *work) write(tx *archive.Tx, cutoff tables.Time, limit int, stats *Stats) error {
+func (w *work) write(tx *archive.Tx, cutoff tables.Time, limit int, stats *Stats, decided *outcome) error {
 	over, open, forced := w.book.Divide(cutoff, limit)
 	// Those that stand for others may be of any time: they have a lane of their
 	// own, so that one does not widen the time of the file that nearly all are in.
@@ -58,7 +58,7 @@ func (w *work) write(tx *archive.Tx, cutoff tables.Time, limit int, stats *Stats
 		err = w.moved.close()
 	}
 	if err == nil {
-		err = w.writeCarried(tx, open)
+		err = w.carry(decided, open)
 	}
 	if err == nil {
 		err = w.raise(tx)
@@ -68,7 +68,8 @@ func (w *work) write(tx *archive.Tx, cutoff tables.Time, limit int, stats *Stats
 	}
 	stats.Late += w.book.Late()
 	stats.Forced += forced
-	return w.writeDecisions(tx)
+	w.decide(decided)
+	return nil
 }
 
 // raise writes the new rows of exports with their conversations: each file as it
@@ -92,36 +93,29 @@ func (w *work) raise(tx *archive.Tx) error {
 	return nil
 }
 
-// writeCarried replaces what was carried by what is.
-func (w *work) writeCarried(tx *archive.Tx, open []settle.Closing) error {
-	before := w.cat.Files(archive.Carried)
-	if len(before) == 0 && len(open) == 0 {
-		return nil
-	}
-	tx.Supersede(before)
-	out, err := archive.NewRowFile[tables.Carried](tx, merged)
-	if err != nil {
-		return err
-	}
-	// They stand in no order: a run reads all of them.
-	rows := make([]tables.Carried, 0, batchRows)
+// carry adds what is carried on; it stands in no order, as a run reads all of it.
+func (w *work) carry(decided *outcome, open []settle.Closing) error {
 	for i := range open {
-		if err := w.book.Carry(open[i], func(c *tables.Carried) error {
-			if rows = append(rows, *c); len(rows) < batchRows {
-				return nil
-			}
-			err := out.Write(rows)
-			rows = rows[:0]
-			return err
-		}); err != nil {
+		if err := w.book.Carry(open[i], decided.carried.add); err != nil {
 			return err
 		}
 	}
-	if err := out.Write(rows); err != nil {
-		return err
+	return nil
+}
+
+// finish replaces what was carried by what is, and writes the decisions.
+func (o *outcome) finish() error {
+	before := o.cat.Files(archive.Carried)
+	if len(before) > 0 || len(o.carried.rows) > 0 || o.carried.out != nil {
+		o.tx.Supersede(before)
+		if err := o.carried.flush(); err != nil { // a file without rows, too
+			return err
+		}
+		if err := o.carried.close(); err != nil {
+			return err
+		}
 	}
-	_, err = out.Close()
-	return err
+	return o.writeDecisions()
 }
 
 // rowBuffer collects rows for a file that there may be none for.

@@ -28,6 +28,8 @@ type Recent struct {
 	Hours   []tables.HourlyTraffic
 	// Rows are the conversations of rows of exports that have none stored.
 	Rows []tables.Assigned
+	// Joined are the sensors' rows of conversations that another sensor leads.
+	Joined []tables.Joined
 	// Skipped counts the rows that were too many to look at; the earliest are
 	// left out. They lie between SkippedFrom and SkippedTo.
 	Skipped                int64
@@ -69,7 +71,7 @@ func young(ctx context.Context, cat *archive.Catalog, limit int64) (*Recent, err
 		break
 	}
 	w := newWork(ctx, cat)
-	if err := w.carried(); err != nil {
+	if err := w.carried(nil); err != nil {
 		return nil, err
 	}
 	for _, f := range files {
@@ -77,7 +79,7 @@ func young(ctx context.Context, cat *archive.Catalog, limit int64) (*Recent, err
 		if f.Family == archive.Exports {
 			err = w.exports(f)
 		} else {
-			err = each(ctx, f, func(f *tables.Flow) { w.book.Flow(f, "") }, settle.FlowColumns...)
+			err = each(ctx, f, w.book.FlowYoung, settle.SettledFlowColumns...)
 		}
 		if err != nil {
 			return nil, err
@@ -103,6 +105,11 @@ func young(ctx context.Context, cat *archive.Catalog, limit int64) (*Recent, err
 	}
 	out.Traffic = w.moved.take()
 	out.Hours = hours(out.Traffic)
+	w.book.Rejoined(func(place int, j *tables.Joined) {
+		if place == settle.Young {
+			out.Joined = append(out.Joined, *j)
+		}
+	})
 	for _, n := range w.news {
 		for i := range n.rows {
 			a := tables.Assigned{FlowID: n.ids[i]}

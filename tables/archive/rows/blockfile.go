@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,7 +86,7 @@ func newBlockFile(c *codec, to Target, o Options) *blockFile {
 	f := &blockFile{codec: c, to: to, o: o, seen: make([]bool, len(c.columns)), squeeze: make([]squeezing, len(c.columns)),
 		blockScratch: blockScratches.Get().(*blockScratch)}
 	for i := range f.seen {
-		f.seen[i] = !c.columns[i].optional || !c.family.Sparse
+		f.seen[i] = !c.columns[i].optional || !c.family.MayLack(c.columns[i].name)
 	}
 	return f
 }
@@ -384,7 +385,7 @@ func (f *blockFile) nullChunk(c *column, rows int, squeeze squeezing) (*writtenC
 
 // names lists the columns the file has; nil when files of its family have all.
 func (f *blockFile) names() []string {
-	if !f.codec.family.Sparse {
+	if !f.codec.family.Sparse && !slices.Contains(f.seen, false) {
 		return nil
 	}
 	var names []string

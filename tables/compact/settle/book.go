@@ -19,6 +19,7 @@ type Book struct {
 	torn   map[ID]bool
 	stored map[ID]*Stored
 	again  []again
+	joined []joined
 	round  int16 // of asking for what is stored
 	scratch
 }
@@ -75,6 +76,13 @@ type again struct {
 	place int32
 	flow  tables.ID
 	was   tables.ID
+}
+
+// joined is a row of a sensor that is settled and was read again, or is young.
+type joined struct {
+	place int32
+	row   tables.Joined // as it stands
+	of    *Metered
 }
 
 // NewBook returns an empty one.
@@ -150,8 +158,8 @@ func (b *Book) Carried(c *tables.Carried) {
 // client had resolved.
 func (b *Book) Flow(f *tables.Flow, resolved string) { b.flow(f, resolved, true) }
 
-func (b *Book) flow(f *tables.Flow, resolved string, fresh bool) {
-	id := ID{f.ConnID, f.Site}
+func (b *Book) flow(f *tables.Flow, resolved string, fresh bool) *Metered {
+	id := ID{f.Metered(), f.Site}
 	m := b.meters[id]
 	if m == nil {
 		m = &Metered{}
@@ -163,6 +171,7 @@ func (b *Book) flow(f *tables.Flow, resolved string, fresh bool) {
 	}
 	m.fresh = m.fresh || fresh
 	m.Add(f)
+	return m
 }
 
 // Resume takes in what is metered of a conversation that an earlier run may know
@@ -275,6 +284,9 @@ func (b *Book) touches(k *known, r *tables.Connection) (touches, grows bool) {
 	}
 	reach := k.idle()
 	switch metered, several := r.Visibility != "", strings.Contains(r.SeenBy, ","); {
+	case metered && len(b.pieces(k)) == 0 && !slices.ContainsFunc(b.metered(k), func(m *Metered) bool { return m.row.Sensor != r.SeenBy }):
+		return false, false // the sensor's own; what is torn is found by its id
+	case metered && !several && r.Visibility == tables.OneSided && len(b.metered(k)) > 0:
 	case metered && several:
 		reach += Slack
 		grows = true
@@ -368,15 +380,32 @@ func (b *Book) ExportAgain(x *tables.Export, place int) {
 }
 
 // FlowAgain is ExportAgain of a metered row.
-func (b *Book) FlowAgain(f *tables.Flow) {
-	if o := b.stored[ID{f.ConnID, f.Site}]; o != nil {
-		o.found = true
-		name := ""
-		if o.Was != nil {
-			name = o.Was.ServerName
-		}
-		b.flow(f, name, false)
+func (b *Book) FlowAgain(f *tables.Flow, place int) {
+	o := b.stored[ID{f.Conversation(), f.Site}]
+	if o == nil {
+		return
 	}
+	o.found = true
+	name := ""
+	if o.Was != nil {
+		name = o.Was.ServerName
+	}
+	m := b.flow(f, name, false)
+	if !slices.Contains(m.was, o.ConnID) {
+		m.was = append(m.was, o.ConnID)
+	}
+	b.stands(f, place, m)
+}
+
+// Young is the place of rows that are not settled.
+const Young = -1
+
+// FlowYoung is Flow of a row that Rejoined is to tell of.
+func (b *Book) FlowYoung(f *tables.Flow) { b.stands(f, Young, b.flow(f, "", true)) }
+
+func (b *Book) stands(f *tables.Flow, place int, m *Metered) {
+	b.joined = append(b.joined, joined{int32(place), tables.Joined{TS: f.TS, FlowID: f.FlowID, ConnID: f.ConnID,
+		JoinedID: f.JoinedID, MeteredID: f.MeteredID}, m})
 }
 
 // Resolve divides everything into conversations.
@@ -404,6 +433,11 @@ func (b *Book) attach(k *known, c *Conversation) {
 	}
 	if c.metered != nil {
 		add(c.id)
+		for _, m := range append([]*Metered{c.metered}, c.others...) {
+			for _, id := range m.was {
+				add(id)
+			}
+		}
 	}
 	for i := range c.pieces {
 		if c.pieces[i].was != 0 {
@@ -557,7 +591,7 @@ func (b *Book) Assign(r *Row, a *tables.Assigned) {
 func (r *Row) assign(c *Conversation, a *tables.Assigned) {
 	a.TS, a.ConnID, a.Segments, a.CutPackets = r.ts, tables.Some(c.id), nil, tables.Opt[int64]{}
 	if c.metered != nil {
-		a.Segments, a.CutPackets = c.metered.row.Segments, c.metered.row.CutPackets
+		a.Segments, a.CutPackets = c.segments()
 	}
 }
 
@@ -568,10 +602,48 @@ func (b *Book) Moved(fn func(place int, a *tables.Assigned)) {
 	for i := range b.again {
 		r := &b.again[i]
 		c := b.assign(&r.Row, &room)
-		if c.id != r.was || c.metered != nil && c.metered.fresh {
+		if c.id != r.was || c.metered != nil && c.fresh() {
 			a := tables.Assigned{FlowID: r.flow}
 			r.assign(c, &a)
 			fn(int(r.place), &a)
 		}
+	}
+}
+
+// Rejoined hands over the rows of sensors that were settled, or are young, and
+// stand otherwise in their conversation now than they say, or in another one, and
+// the place where each stands.
+func (b *Book) Rejoined(fn func(place int, j *tables.Joined)) {
+	for i := range b.joined {
+		r := &b.joined[i]
+		now := tables.Joined{TS: r.row.TS, FlowID: r.row.FlowID}
+		now.ConnID, now.JoinedID, now.MeteredID = r.of.ids()
+		if now != r.row {
+			fn(int(r.place), &now)
+		}
+	}
+}
+
+// Sensors hands over what else than the leading sensor's rows is metered of
+// conversations: the id and the site that rows of it have, and those they are to
+// have.
+func (b *Book) Sensors(fn func(id ID, conn tables.ID, joined, metered tables.Opt[tables.ID])) {
+	for id, m := range b.meters {
+		if m.fresh && m.role != leads {
+			conn, joined, metered := m.ids()
+			fn(id, conn, joined, metered)
+		}
+	}
+}
+
+// ids are those of its rows; see tables.Flow.
+func (m *Metered) ids() (conn tables.ID, joined, metered tables.Opt[tables.ID]) {
+	switch own := m.row.ConnID; m.role {
+	case follows:
+		return own, tables.Some(m.in.id), metered
+	case beside:
+		return m.in.id, joined, tables.Some(own)
+	default:
+		return own, joined, metered
 	}
 }

@@ -1,7 +1,6 @@
 package settle
 
 import (
-	"cmp"
 	"slices"
 	"sort"
 
@@ -20,8 +19,8 @@ import (
 //  4. Of a span that overlaps several, each row goes to the one it overlaps; of
 //     several, to that with the nearest start; of none, to the nearest one.
 //
-// Metered conversations are never divided nor joined: the meter saw the
-// packets, and packets carry its ids.
+// Metered conversations are never divided: the meter saw the packets. What
+// several sensors metered is put together first; see sensors.
 //
 // There are millions of them, so it has no pointers, and room for the usual: two
 // rows at most, which are one conversation.
@@ -57,12 +56,14 @@ type span struct {
 
 // Conversation is one being put together.
 type Conversation struct {
-	id       tables.ID
-	metered  *Metered
-	pieces   []piece
-	from, to tables.Time        // of the pieces; of the metered rows when there is none
-	stored   []*Stored          // what earlier runs wrote of it
-	row      *tables.Connection // made early when it decides when it begins
+	id          tables.ID
+	metered     *Metered    // by the sensor that leads
+	others      []*Metered  // by other sensors
+	first, last tables.Time // of what was metered
+	pieces      []piece
+	from, to    tables.Time        // of all
+	stored      []*Stored          // what earlier runs wrote of it
+	row         *tables.Connection // made early when it decides when it begins
 }
 
 // add adds a piece to what is known.
@@ -143,7 +144,7 @@ func (b *Book) resolve(k *known) {
 	}
 	s := b.widen(k)
 	b.texts.sort(s.pieces)
-	s.divide(k.idle())
+	b.divide(s, k.idle())
 	for _, c := range s.conversations {
 		for i := range c.pieces {
 			c.from, c.to = min(c.from, c.pieces[i].ts), max(c.to, c.pieces[i].end)
@@ -155,7 +156,7 @@ func (b *Book) resolve(k *known) {
 }
 
 // divide divides pieces that are in the order of time.
-func (s *several) divide(idle tables.Time) {
+func (b *Book) divide(s *several, idle tables.Time) {
 	s.spans, s.conversations = s.spans[:0], nil
 	for i := range s.pieces {
 		p := &s.pieces[i]
@@ -165,18 +166,12 @@ func (s *several) divide(idle tables.Time) {
 		at := &s.spans[len(s.spans)-1]
 		at.to, at.last = max(at.to, p.end), i+1
 	}
-	twins := make([]*Conversation, 0, len(s.metered))
-	for _, m := range s.metered {
-		twins = append(twins, &Conversation{id: m.row.ConnID, metered: m, from: m.row.TS, to: m.row.TSEnd})
-	}
-	slices.SortFunc(twins, func(a, b *Conversation) int {
-		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.id, b.id))
-	})
+	twins := b.sensors(s.metered, idle)
 	s.conversations = slices.Clone(twins)
 	for i := range s.spans {
 		at := &s.spans[i]
 		for _, c := range twins {
-			if c.metered.row.TS-Skew <= at.to && at.from <= c.metered.row.TSEnd+Skew {
+			if c.first-Skew <= at.to && at.from <= c.last+Skew {
 				at.conversations = append(at.conversations, c)
 			}
 		}
@@ -212,8 +207,7 @@ func (s *several) assign(ts, end tables.Time) *Conversation {
 	var best *Conversation
 	var bestGap, bestStart tables.Time
 	for _, c := range twins {
-		m := &c.metered.row
-		gap, start := max(m.TS-end, ts-m.TSEnd, 0), max(m.TS-ts, ts-m.TS)
+		gap, start := max(c.first-end, ts-c.last, 0), max(c.first-ts, ts-c.first)
 		if gap <= Skew {
 			gap = 0
 		}

@@ -12,7 +12,8 @@ import (
 // twice: a sensor that was there all the time, else the exporter that counted
 // every packet, else one that sampled, its counts multiplied by the rate. Of
 // equals, the one with the most packets; a sensor that missed the beginning or
-// the end is the equal of an exporter. A direction that observer did not see
+// the end is the equal of an exporter. Of several sensors it is the one that
+// leads; see sensors. A direction that observer did not see
 // comes from the best one that did: routes are often asymmetric.
 //
 // One observer may report the same packets several times: where they come in
@@ -27,10 +28,12 @@ type account struct {
 	observer string
 	name     name // of an exporter
 	metered  bool
-	rank     int // the less the better
+	follows  bool // another sensor leads
+	rank     int  // the less the better
 	side     [2]struct {
 		total
 		seen bool
+		wire tables.Opt[int64] // of a sensor
 	}
 	flags    [2]int32
 	sampling int64 // the largest rate of what counts
@@ -178,9 +181,17 @@ func (b *Book) accounts(c *Conversation, idle tables.Time) []account {
 		}
 	}
 	if c.metered != nil {
-		list = append(list, c.meteredAccount())
+		list = append(append(list, c.sensorAccounts([]*Metered{c.metered})...), c.sensorAccounts(c.others)...)
 	}
-	slices.SortFunc(list, func(a, b account) int { return a.compare(&b, a.packets(), b.packets()) })
+	slices.SortFunc(list, func(a, b account) int {
+		if a.follows != b.follows {
+			if b.follows {
+				return -1
+			}
+			return 1
+		}
+		return a.compare(&b, a.packets(), b.packets())
+	})
 	b.scratch.accounts = list
 	return list
 }
@@ -196,29 +207,37 @@ func (a *account) compare(b *account, packetsA, packetsB int64) int {
 	return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(packetsB, packetsA), metered, cmp.Compare(a.observer, b.observer))
 }
 
-// meteredAccount is the sensor's; side 0 is the lower end here too.
-func (c *Conversation) meteredAccount() account {
-	r := &c.metered.row
-	a := account{observer: r.Sensor, metered: true, rank: rankWhole, flags: [2]int32{-1, -1}, sampling: r.Sampling.V, sampled: r.Sampling.V > 1}
-	client := c.client()
-	a.side[client].total, a.side[client].seen = total{r.ClientPackets.V, r.ClientBytes.V}, r.ClientPackets.Set
-	a.side[1-client].total, a.side[1-client].seen = total{r.ServerPackets.V, r.ServerBytes.V}, r.ServerPackets.Set
-	switch {
-	case a.sampled:
-		a.rank = rankSampled
-	case c.from < r.TS-Slack || c.to > r.TSEnd+Slack:
-		a.rank = rankAll
+// sensorAccounts are those of each sensor; side 0 is the lower end here too.
+func (c *Conversation) sensorAccounts(metered []*Metered) (list []account) {
+	var bounds [][2]tables.Time
+	for _, m := range metered {
+		r := &m.row
+		i := slices.IndexFunc(list, func(a account) bool { return a.observer == r.Sensor })
+		if i < 0 {
+			i = len(list)
+			list = append(list, account{observer: r.Sensor, metered: true, follows: m != c.metered, rank: rankWhole})
+			bounds = append(bounds, [2]tables.Time{r.TS, r.TSEnd})
+		}
+		a, client := &list[i], m.side()
+		a.sampling, a.sampled = max(a.sampling, r.Sampling.V), a.sampled || r.Sampling.V > 1
+		for side, sent := range [2]struct{ packets, bytes, wire tables.Opt[int64] }{
+			{r.ClientPackets, r.ClientBytes, r.ClientWireBytes}, {r.ServerPackets, r.ServerBytes, r.ServerWireBytes}} {
+			at := &a.side[client^side]
+			at.total, at.seen = at.plus(total{sent.packets.V, sent.bytes.V}), at.seen || sent.packets.Set
+			count(&at.wire, sent.wire)
+			a.flags[client^side] |= m.flags[side]
+		}
+		bounds[i] = [2]tables.Time{min(bounds[i][0], r.TS), max(bounds[i][1], r.TSEnd)}
 	}
-	return a
-}
-
-// client is the metered client's side.
-func (c *Conversation) client() int {
-	r := &c.metered.row
-	if c := r.Client.Compare(r.Server); c > 0 || c == 0 && r.ClientPort > r.ServerPort {
-		return 1
+	for i := range list {
+		switch a := &list[i]; {
+		case a.sampled:
+			a.rank = rankSampled
+		case c.from < bounds[i][0]-Slack || c.to > bounds[i][1]+Slack:
+			a.rank = rankAll
+		}
 	}
-	return 0
+	return list
 }
 
 // maxSeenBy bounds the names of observers in one row, bytes.
@@ -227,7 +246,7 @@ const maxSeenBy = 1000
 // connection puts the row together. The name the client had resolved is the
 // caller's to add.
 func (b *Book) connection(k *known, c *Conversation) tables.Connection {
-	if c.metered != nil && len(c.pieces) == 0 {
+	if c.metered != nil && len(c.pieces)+len(c.others) == 0 {
 		return c.metered.Complete()
 	}
 	list := b.accounts(c, k.idle())
@@ -235,8 +254,8 @@ func (b *Book) connection(k *known, c *Conversation) tables.Connection {
 	var r tables.Connection
 	client := 0
 	if c.metered != nil {
-		client = c.client()
-		r = c.metered.Complete()
+		client = c.oriented().side()
+		r = c.whole()
 	} else {
 		var by string
 		client, by = c.orient(k)
@@ -254,11 +273,14 @@ func (b *Book) connection(k *known, c *Conversation) tables.Connection {
 		r.TS, r.TSEnd = c.from, c.to
 		r.Sampling = tables.Opt[int64]{}
 	}
-	if !best.metered {
-		r.Profile = nil // its rows were added up while it was carried
+	r.Profile = nil // rows of exporters were added up while it was carried
+	if best.metered && len(c.metered.profile) > 1 {
+		r.Profile = c.metered.profile.Append(nil, r.TS)
 	}
 	sampling, sampled := best.sampling, best.sampled
 	var seen [2]bool
+	var flags [2]int32 // of what counts
+	completed := false // a direction is another sensor's
 	for side := range best.side {
 		from := best
 		if best.side[side].packets == 0 {
@@ -270,24 +292,26 @@ func (b *Book) connection(k *known, c *Conversation) tables.Connection {
 				sampling, sampled = max(sampling, from.sampling), sampled || from.sampled
 			}
 		}
-		seen[side] = from.side[side].packets > 0
+		seen[side], flags[side] = from.side[side].packets > 0, from.flags[side]
+		completed = completed || best.metered && from.follows
 		packets, bytes := tables.Opt[int64]{}, tables.Opt[int64]{}
 		if from.side[side].seen {
 			packets, bytes = tables.Some(from.side[side].packets), tables.Some(from.side[side].bytes)
 		}
 		if side == client {
-			r.ClientPackets, r.ClientBytes = packets, bytes
+			r.ClientPackets, r.ClientBytes, r.ClientWireBytes = packets, bytes, from.side[side].wire
 		} else {
-			r.ServerPackets, r.ServerBytes = packets, bytes
-		}
-		if !from.metered && side == client {
-			r.ClientWireBytes = tables.Opt[int64]{}
-		} else if !from.metered {
-			r.ServerWireBytes = tables.Opt[int64]{}
+			r.ServerPackets, r.ServerBytes, r.ServerWireBytes = packets, bytes, from.side[side].wire
 		}
 	}
 	if sampling > 0 {
 		r.Sampling = tables.Some(sampling)
+	}
+	if completed {
+		r.Visibility = visibility(&r, c.encrypted())
+		if k.protocol != tables.ProtocolTCP || !sampled {
+			r.ConnState = exportState(k.protocol, flags[client], flags[1-client], seen[client], seen[1-client])
+		}
 	}
 	var action uint8
 	names := b.names[:0]
@@ -301,18 +325,24 @@ func (b *Book) connection(k *known, c *Conversation) tables.Connection {
 			r.Pieces = int32(min(int64(r.Pieces)+int64(c.pieces[i].rows), 1<<31-1))
 		}
 	}
-	slices.Sort(names)
 	b.names = names
-	names = slices.DeleteFunc(slices.Compact(names), func(s string) bool { return s == "" })
-	r.SeenBy = strings.Join(names, ",")
-	if len(r.SeenBy) > maxSeenBy {
-		r.SeenBy = r.SeenBy[:strings.LastIndexByte(r.SeenBy[:maxSeenBy-1], ',')+1] + "…"
-	}
+	r.SeenBy = seenBy(names)
 	r.Action = actionNames[max(action, actionOf(r.Action))]
 	if c.metered == nil && !sampled {
 		r.ConnState = exportState(k.protocol, best.flags[client], best.flags[1-client], seen[client], seen[1-client])
 	}
 	return r
+}
+
+// seenBy lists names, each once.
+func seenBy(names []string) string {
+	slices.Sort(names)
+	names = slices.DeleteFunc(slices.Compact(names), func(s string) bool { return s == "" })
+	text := strings.Join(names, ",")
+	if len(text) > maxSeenBy {
+		text = text[:strings.LastIndexByte(text[:maxSeenBy-1], ',')+1] + "…"
+	}
+	return text
 }
 
 // icmp gives the row the type of the client's first message. Where only the

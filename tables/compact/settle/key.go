@@ -80,9 +80,9 @@ type ID struct {
 }
 
 const (
-	// idleTCP and idleOther are the silences that end a conversation: the
+	// IdleTCP and idleOther are the silences that end a conversation: the
 	// meter's defaults, so that both kinds of observers divide alike.
-	idleTCP   = 300 * tables.Time(1e6)
+	IdleTCP   = 300 * tables.Time(1e6)
 	idleOther = 60 * tables.Time(1e6)
 	// Skew is how far an exporter's clock may be off a sensor's for its rows
 	// to be those of the conversation the sensor metered.
@@ -94,7 +94,7 @@ const (
 
 func (k *Key) idle() tables.Time {
 	if k.protocol == tables.ProtocolTCP {
-		return idleTCP
+		return IdleTCP
 	}
 	return idleOther
 }
