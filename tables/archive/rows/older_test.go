@@ -104,6 +104,7 @@ func TestOlderStack(t *testing.T) {
 	for i := range coverage {
 		coverage[i].Undecoded, coverage[i].NotDecoded = tables.Opt[int64]{}, ""
 		coverage[i].Log, coverage[i].Commit = "", tables.Opt[int64]{}
+		coverage[i].NotKept, coverage[i].LostRows = tables.Opt[int64]{}, tables.Opt[int64]{}
 	}
 	olderStack(t, "coverage", coverage)
 	exports := rowsOf[tables.Export]()
