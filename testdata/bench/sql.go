@@ -25,6 +25,8 @@ type sqls struct {
 	flows  int    // rows beside DuckDB
 	table  int    // rows beside MariaDB
 	calls  int    // rows of functions and of the stream
+	// question, when set, is part of the names of the flow queries that are asked.
+	question string
 }
 
 func (b *bench) sql(only string, s *sqls) error {

@@ -105,6 +105,16 @@ func hostsOf(p *peer, dir string) error {
 	return err
 }
 
+// questions are the flow queries that are asked.
+func (s *sqls) questions() (some []flowQuery) {
+	for _, q := range flowQueries {
+		if strings.Contains(q.what, s.question) {
+			some = append(some, q)
+		}
+	}
+	return some
+}
+
 // besideDuckDB asks over the wire, and DuckDB in this process.
 func (s *sqls) besideDuckDB() error {
 	dir, err := s.rowArchive(s.flows, false)
@@ -125,7 +135,7 @@ func (s *sqls) besideDuckDB() error {
 	}
 	var walls, cpus []float64
 	err = s.withProcess(dir, func(db *sql.DB, _ int) error {
-		for _, q := range flowQueries {
+		for _, q := range s.questions() {
 			m, err := s.beside(wire(db, about(q.ours, ""), s.serverCPU), inProcess(duck, about(q.duck, list(flows))))
 			if err != nil {
 				log.Printf("%s: %v", q.what, err)
@@ -177,7 +187,7 @@ func (s *sqls) besideMariaDB() error {
 	return s.maria(fmt.Sprintf("mariadb-%d", s.table), fill, func(m *mariadb.Server) error {
 		var ratios []float64
 		err := s.withProcess(dir, func(db *sql.DB, _ int) error {
-			for _, q := range flowQueries {
+			for _, q := range s.questions() {
 				theirs := q.maria
 				if theirs == "" {
 					theirs = q.ours

@@ -16,7 +16,7 @@ import (
 
 // poolBudget bounds what is kept in memory of the pages lookups came to: who
 // asks about a host asks again.
-const poolBudget = 96 << 20
+const poolBudget = 64 << 20
 
 // pool has what lookups read of files: *page, *entries, *pageIndex and *places.
 var pool = cache[poolKey, any]{budget: poolBudget}
