@@ -7,10 +7,10 @@ import (
 )
 
 // A statement that takes long must not make others wait for a processor. DuckDB's
-// own threads and, after a moment, the thread of the statement are less urgent
-// than all others: whose statement is short, and what records.
+// own threads and, after a moment, the thread that plans or runs the statement
+// are less urgent than all others: whose statement is short, and what records.
 
-// longCall is after how long a call into DuckDB is one.
+// longCall is after how long a plan or a call into DuckDB is one.
 const longCall = 50 * time.Millisecond
 
 // behind runs f on a thread of its own while f takes, and makes that thread less
