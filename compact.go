@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strconv"
 
 	"github.com/spf13/pflag"
@@ -36,6 +37,7 @@ func runCompact(ctx context.Context, p *program, args []string) error {
 	if err := yieldToOthers(); err != nil {
 		p.log.Warn("compaction runs with the priority of others", "error", err)
 	}
+	debug.SetMemoryLimit(importMemory) // an import merges, too
 	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log, Retention: &p.config.Retention})
 	if err != nil {
 		return err

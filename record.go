@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/wiresql/wiresql/collector"
@@ -19,6 +20,14 @@ const stateFolder = "state"
 // recordInterval leaves half a second to write a batch and to ask for it: what
 // comes is durable and visible within two.
 const recordInterval = 1500 * time.Millisecond
+
+// recordMemory, and interfaceMemory for each interface, are how far the heap may grow
+// before it is collected more often than by default, which lets garbage double what
+// is in use: what half a million live conversations of an interface take.
+const (
+	recordMemory    = 700 << 20
+	interfaceMemory = 500 << 20
+)
 
 func recordCommand() *command {
 	return &command{
@@ -42,6 +51,7 @@ func runRecord(ctx context.Context, p *program, args []string) (err error) {
 		return startError{err}
 	}
 	defer closeInterfaces(interfaces)
+	debug.SetMemoryLimit(recordMemory + int64(len(interfaces))*interfaceMemory)
 	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log, Retention: &p.config.Retention})
 	if err != nil {
 		return err
