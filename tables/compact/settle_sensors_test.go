@@ -180,6 +180,8 @@ func TestSensorsOfOneConversation(t *testing.T) {
 			"10-40 10.0.0.1:40000 12>8 b a,b syn C1 x1\n", "101-3 201-3 301+3"},
 		{"one saw no end between two, and lost packets", []tables.Flow{once("a", 1, 10, 20, 5, 4), once("a", 2, 20.5, 40, 6, 4), once("b", 3, 10, 40, 7, 8)},
 			"10-20 10.0.0.1:40000 5>4 a a,b syn C1 x1\n20.5-40 10.0.0.1:40000 6>4 a a syn C1 x1\n", "101+1 201+2 301-1"},
+		{"a capture that was cut in two, and a whole one", []tables.Flow{once("a", 1, 10, 20, 5, 4), once("a", 2, 20.1, 40, 6, 4), once("b", 3, 10, 40, 11, 8)},
+			"10-40 10.0.0.1:40000 11>8 b a,b syn C1 x1\n", "101-3 201-3 301+3"},
 		{"one missed the first of two", []tables.Flow{once("a", 1, 10, 20, 5, 4), once("a", 2, 30, 40, 6, 4), once("b", 3, 30.1, 40, 6, 4)},
 			"10-20 10.0.0.1:40000 5>4 a a syn C1 x1\n30-40 10.0.0.1:40000 6>4 a a,b syn C1 x1\n", "101+1 201+2 301-2"},
 		{"pieces that are cut elsewhere", []tables.Flow{seen("a", 1, 1, false, 10, 70, 50, 40), seen("a", 1, 2, false, 70, 130, 50, 40), seen("a", 1, 3, true, 131, 140, 5, 4),

@@ -14,7 +14,8 @@ import (
 // sensor that leads:
 //
 //  1. A sensor that was there all the time leads, of several the one with the
-//     most packets in the lot, of equals the first by name. While rows are still
+//     most packets in the lot, of equals the one that divides least, as captures
+//     that were cut do, then the first by name. While rows are still
 //     to come the one that led before goes on to.
 //  2. Each of its conversations is one. Another sensor's belongs to it if they
 //     are as many and each overlaps the one of its number, else to that with the
@@ -98,7 +99,7 @@ func (b *Book) lot(lot []*Metered, out []*Conversation) []*Conversation {
 			}
 			return 1
 		}
-		return cmp.Or(cmp.Compare(x.rank, y.rank), cmp.Compare(y.packets, x.packets), cmp.Compare(x.name, y.name))
+		return cmp.Or(cmp.Compare(x.rank, y.rank), cmp.Compare(y.packets, x.packets), cmp.Compare(len(x.list), len(y.list)), cmp.Compare(x.name, y.name))
 	})
 	at := len(out)
 	for _, m := range leader.list {
