@@ -62,15 +62,20 @@ func (t Time) Bin(width Time) Time {
 // nothing changed, if one would become too large to be held.
 func (r *Traffic) AddTo(sum *Traffic) bool {
 	next := *sum
-	for _, p := range [...]struct{ to, by *int64 }{{&next.ClientBytes, &r.ClientBytes}, {&next.ServerBytes, &r.ServerBytes},
-		{&next.ClientPackets, &r.ClientPackets}, {&next.ServerPackets, &r.ServerPackets}, {&next.Connections, &r.Connections}} {
-		was := *p.to
-		if *p.to += *p.by; (*p.by > 0) != (*p.to > was) && *p.by != 0 {
-			return false
-		}
+	if !addTo(&next.ClientBytes, r.ClientBytes) || !addTo(&next.ServerBytes, r.ServerBytes) || !addTo(&next.ClientPackets, r.ClientPackets) ||
+		!addTo(&next.ServerPackets, r.ServerPackets) || !addTo(&next.Connections, r.Connections) {
+		return false
 	}
-	*sum = next
+	sum.ClientBytes, sum.ServerBytes, sum.ClientPackets = next.ClientBytes, next.ServerBytes, next.ClientPackets
+	sum.ServerPackets, sum.Connections = next.ServerPackets, next.Connections
 	return true
+}
+
+// addTo adds; false if the sum is none of 64 bits.
+func addTo(sum *int64, n int64) bool {
+	was := *sum
+	*sum += n
+	return (n >= 0) == (*sum >= was)
 }
 
 // Zero tells that nothing was moved.

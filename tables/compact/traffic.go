@@ -23,91 +23,107 @@ const trafficCells = 1 << 17
 
 // traffic collects what connections moved.
 type traffic struct {
-	tx     *archive.Tx // nil: it is only collected
-	series map[series]*cells
-	cells  int
-	rows   []tables.Traffic // that could not be added to a cell
-	part   tables.Traffic
-	err    error
+	tx    *archive.Tx // nil: it is only collected
+	by    map[place]*kinds
+	last  *kinds // those of the connection before
+	cells int
+	rows  []tables.Traffic // that could not be added to a cell
+	part  tables.Traffic
+	err   error
 }
 
-// series is what rows of a bin are told apart by.
-type series struct {
-	observer, site, service, direction string
-	protocol                           int32
+// place and kind are what rows of a bin are told apart by. Hundreds of thousands of
+// connections have one place, and a few hundred kinds.
+type place struct{ observer, site string }
+
+type kind struct {
+	service, direction string
+	protocol           int32
 }
 
-func (id *series) row(bin tables.Time) tables.Traffic {
-	return tables.Traffic{TS: bin, Observer: id.observer, Site: id.site, Protocol: id.protocol, Service: id.service, Direction: id.direction}
+type kinds struct {
+	place
+	by map[kind]*cells
 }
 
-// cells are the minutes of a series.
+// cells are the minutes of a place and kind.
 type cells struct {
+	row  tables.Traffic // without time and counters
 	by   map[tables.Time]*tables.Traffic
 	last *tables.Traffic // the one used before
 }
 
-func (s *cells) at(id *series, bin tables.Time) (r *tables.Traffic, fresh bool) {
-	if s.last != nil && s.last.TS == bin {
-		return s.last, false
+// of finds the cells of a connection.
+func (t *traffic) of(c *tables.Connection) *cells {
+	if t.last == nil || t.last.observer != c.Sensor || t.last.site != c.Site {
+		at := place{c.Sensor, c.Site}
+		if t.by == nil {
+			t.by = map[place]*kinds{}
+		}
+		if t.last = t.by[at]; t.last == nil {
+			t.last = &kinds{at, map[kind]*cells{}}
+			t.by[at] = t.last
+		}
 	}
-	if r = s.by[bin]; r == nil {
-		row := id.row(bin)
-		r, fresh = &row, true
-		s.by[bin] = r
+	k := kind{c.Service, tables.Direction(c.Client, c.Server), c.Protocol}
+	s := t.last.by[k]
+	if s == nil {
+		s = &cells{by: map[tables.Time]*tables.Traffic{}, row: tables.Traffic{Observer: c.Sensor, Site: c.Site,
+			Protocol: k.protocol, Service: k.service, Direction: k.direction}}
+		t.last.by[k] = s
 	}
-	s.last = r
-	return r, fresh
+	return s
 }
 
 // add counts a connection in, or with less out again.
 func (t *traffic) add(c *tables.Connection, less bool) {
-	id := series{c.Sensor, c.Site, c.Service, tables.Direction(c.Client, c.Server), c.Protocol}
-	s := t.series[id]
-	if s == nil {
-		s = &cells{by: map[tables.Time]*tables.Traffic{}}
-		if t.series == nil {
-			t.series = map[series]*cells{}
-		}
-		t.series[id] = s
-	}
-	count := func(minute tables.Time, part *tables.Traffic) {
-		if less {
-			part.Negate()
-		}
-		r, fresh := s.at(&id, minute)
-		if fresh {
-			t.cells++
-		}
-		if !part.AddTo(r) {
-			row := id.row(minute)
-			part.AddTo(&row)
-			t.rows = append(t.rows, row)
-		}
-	}
+	s := t.of(c)
 	if c.OneMinute() {
 		t.part = tables.Traffic{ClientBytes: c.ClientBytes.V, ServerBytes: c.ServerBytes.V,
 			ClientPackets: c.ClientPackets.V, ServerPackets: c.ServerPackets.V, Connections: 1}
-		count(c.TS.Bin(tables.Minute), &t.part)
+		t.count(s, c.TS.Bin(tables.Minute), &t.part, less)
 	} else {
-		c.Spread(count)
+		c.Spread(func(minute tables.Time, part *tables.Traffic) { t.count(s, minute, part, less) })
 	}
 	if t.tx != nil && t.cells+len(t.rows) >= trafficCells {
 		t.err = errors.Join(t.err, t.write())
 	}
 }
 
+// count adds a part of a connection to its cell.
+func (t *traffic) count(s *cells, minute tables.Time, part *tables.Traffic, less bool) {
+	if less {
+		part.Negate()
+	}
+	if s.last == nil || s.last.TS != minute {
+		if s.last = s.by[minute]; s.last == nil {
+			row := s.row
+			row.TS, s.last = minute, &row
+			s.by[minute] = s.last
+			t.cells++
+		}
+	}
+	if !part.AddTo(s.last) {
+		row := s.row
+		row.TS = minute
+		part.AddTo(&row)
+		t.rows = append(t.rows, row)
+	}
+}
+
 // take returns what was collected, in the order of time, and begins anew.
 func (t *traffic) take() []tables.Traffic {
 	out := t.rows
-	for _, s := range t.series {
-		for _, r := range s.by {
-			if !r.Zero() {
-				out = append(out, *r)
+	for _, of := range t.by {
+		for _, s := range of.by {
+			for _, r := range s.by {
+				if !r.Zero() {
+					out = append(out, *r)
+				}
 			}
 		}
 	}
-	t.series, t.cells, t.rows = nil, 0, nil
+	t.by, t.last, t.cells, t.rows = nil, nil, 0, nil
 	slices.SortFunc(out, compareTraffic)
 	return out
 }
