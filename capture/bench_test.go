@@ -106,3 +106,24 @@ func cpuTime(b *testing.B) time.Duration {
 	}
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
+
+// BenchmarkObservers is the CPU of an import of real traffic, of many protocols,
+// beside that of one that observes nothing. The bar is 1.6.
+func BenchmarkObservers(b *testing.B) {
+	file := filepath.Join(sharedCaptures, "realistic", "mix-30min.pcap")
+	if _, err := os.Stat(file); err != nil {
+		b.Skip("no shared captures: ", err)
+	}
+	var cpu [2]time.Duration
+	for b.Loop() {
+		for i := range cpu {
+			a := openArchive(b, b.TempDir())
+			before := cpuTime(b)
+			if rep, err := Import(context.Background(), a, ImportConfig{Paths: []string{file}, unobserved: i == 0}); err != nil || rep.Packets == 0 {
+				b.Fatal(err, rep)
+			}
+			cpu[i] += cpuTime(b) - before
+		}
+	}
+	b.ReportMetric(float64(cpu[1])/float64(cpu[0]), "x-unobserved-cpu")
+}

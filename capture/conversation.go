@@ -1,6 +1,9 @@
 package capture
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -18,6 +21,8 @@ type conversation struct {
 	encrypted  bool
 	named      bool // Meter.names has an entry
 	namedByTLS bool
+	followed   bool // by the observer
+	service    seenService
 	tunnelled  bool // Meter.outer has an entry
 	hasICMP    bool
 	icmpType   uint8 // of the client's direction
@@ -75,6 +80,33 @@ type facts struct {
 }
 
 const observedDone = 255
+
+// seenService is a service that was seen, whatever the port.
+type seenService uint8
+
+var seenServices = [...]string{"", "tls", "https", "http", "ssh", "domain"}
+
+// notOverTLS are services that TLS in their place is not.
+var notOverTLS = []string{"", "http", "http-alt", "ssh", "telnet", "domain", "squid-http", "http-dev"}
+
+// serviceName is flows.service: what was seen, the name of the port if nothing was.
+// TLS can have any service inside, and the port tells which.
+func (c *conversation) serviceName(port uint16) string {
+	name := tables.ServiceName(port, c.protocol)
+	switch seen := seenServices[c.service]; {
+	case seen == "":
+		return name
+	case seen != "tls" || slices.Contains(notOverTLS, name):
+		return seen
+	case strings.HasPrefix(name, "https"):
+		return "https"
+	}
+	return name
+}
+
+func seenAs(name string) seenService {
+	return seenService(max(slices.Index(seenServices[:], name), 0))
+}
 
 // Why a row ended.
 type endReason uint8

@@ -11,8 +11,7 @@ import (
 // observed counts what the observer writes.
 type observed struct{ discard }
 
-func (*observed) DNS(*tables.DNS) error   { return nil }
-func (*observed) Name(*tables.Name) error { return nil }
+func (*observed) Row(any) error { return nil }
 
 // FuzzMeter feeds decoded bytes: link type, then records of time step, length
 // on the wire and data.

@@ -39,6 +39,8 @@ type ImportConfig struct {
 	// Meter has the meter's timeouts and bounds; its Sensor and Site are
 	// those above.
 	Meter Config
+
+	unobserved bool // flows only, to tell what observing costs
 }
 
 // DefaultSensor is the observer of an import that names none.
@@ -137,7 +139,11 @@ func (im *importer) run() error {
 	}
 	mc := im.cfg.Meter
 	mc.Sensor, mc.Site = im.cfg.Sensor, im.cfg.Site
-	im.meter = NewMeter(mc, im.rows, observe.New(im.rows))
+	observer := observe.New(im.rows)
+	if im.cfg.unobserved {
+		observer = nil
+	}
+	im.meter = NewMeter(mc, im.rows, observer)
 	defer func() {
 		if im.tx != nil {
 			im.rows.stop()

@@ -202,21 +202,13 @@ func (b *liveBatch) Other(r *tables.Other) error {
 	return nil
 }
 
-func (b *liveBatch) DNS(r *tables.DNS) error {
-	if len(b.LogBatch.DNS) >= waitingRows {
+// Row implements observe.Sink.
+func (b *liveBatch) Row(row any) error {
+	if b.Observed.Len() >= waitingRows {
 		b.lost.LostRows++
 		return nil
 	}
-	b.LogBatch.DNS = append(b.LogBatch.DNS, *r)
-	return nil
-}
-
-func (b *liveBatch) Name(r *tables.Name) error {
-	if len(b.Names) >= waitingRows {
-		b.lost.LostRows++
-		return nil
-	}
-	b.Names = append(b.Names, *r)
+	b.Observed.Row(row)
 	return nil
 }
 
@@ -244,7 +236,7 @@ func (s snapshot) Other(r *tables.Other) error {
 }
 
 func (b *liveBatch) len() int {
-	return len(b.Flows) + len(b.Others) + len(b.LogBatch.DNS) + len(b.Names)
+	return len(b.Flows) + len(b.Others) + b.Observed.Len()
 }
 
 // newMeter makes the meter.

@@ -66,8 +66,9 @@ func (s *fileSource) Close() error                     { return s.r.Close() }
 
 // metered are the rows of an archive, without what is another's in each: ids and
 // positions.
-func metered(t testing.TB, a *archive.Archive) (flows, others, dns, names []string) {
+func metered(t testing.TB, a *archive.Archive) map[archive.Family][]string {
 	t.Helper()
+	all := map[archive.Family][]string{}
 	c, err := a.Catalog()
 	if err != nil {
 		t.Fatal(err)
@@ -103,28 +104,44 @@ func metered(t testing.TB, a *archive.Archive) (flows, others, dns, names []stri
 		}
 		n := postings(f.Postings)
 		f.Postings, f.Segments, f.FlowID, f.ConnID, f.Sensor, f.Site = nil, nil, 0, 0, "", ""
-		flows = append(flows, fmt.Sprintf("%s %d %+v", of, n, f))
+		all[archive.Flows] = append(all[archive.Flows], fmt.Sprintf("%s %d %+v", of, n, f))
 	})
 	each(t, c, archive.Other, func(r *tables.Other) {
 		o := *r
 		n := postings(o.Postings)
 		o.Postings, o.Segments, o.Sensor, o.Site = nil, nil, "", ""
-		others = append(others, fmt.Sprintf("%d %+v", n, o))
+		all[archive.Other] = append(all[archive.Other], fmt.Sprintf("%d %+v", n, o))
 	})
 	each(t, c, archive.DNS, func(r *tables.DNS) {
 		d := *r
-		d.FlowID, d.ConnID, d.Sensor, d.Site = 0, 0, "", ""
-		dns = append(dns, fmt.Sprintf("%+v", d))
+		d.FlowID, d.ConnID, d.QueryPacketID.V, d.AnswerPacketID.V, d.Sensor, d.Site = 0, 0, 0, 0, "", ""
+		all[archive.DNS] = append(all[archive.DNS], fmt.Sprintf("%+v", d))
 	})
 	each(t, c, archive.Names, func(r *tables.Name) {
 		n := *r
 		n.Sensor, n.Site = "", ""
-		names = append(names, fmt.Sprintf("%+v", n))
+		all[archive.Names] = append(all[archive.Names], fmt.Sprintf("%+v", n))
 	})
-	for _, l := range [][]string{flows, others, dns, names} {
+	each(t, c, archive.TLS, func(r *tables.TLS) {
+		l := *r
+		l.FlowID, l.ConnID, l.PacketID.V, l.Sensor, l.Site = 0, 0, 0, "", ""
+		all[archive.TLS] = append(all[archive.TLS], fmt.Sprintf("%+v", l))
+	})
+	each(t, c, archive.DNSAnswers, func(r *tables.DNSAnswer) {
+		l := *r
+		l.FlowID, l.ConnID, l.PacketID.V, l.Sensor, l.Site = 0, 0, 0, "", ""
+		all[archive.DNSAnswers] = append(all[archive.DNSAnswers], fmt.Sprintf("%+v", l))
+	})
+	each(t, c, archive.HTTP, func(r *tables.HTTP) {
+		l := *r
+		l.FlowID, l.ConnID, l.PacketID.V, l.Sensor, l.Site = 0, 0, 0, "", ""
+		all[archive.HTTP] = append(all[archive.HTTP], fmt.Sprintf("%+v", l))
+	})
+	all[archive.Rates] = ratesOf(t, a)
+	for _, l := range all {
 		slices.Sort(l)
 	}
-	return flows, others, dns, names
+	return all
 }
 
 func each[T any](t testing.TB, c *archive.Catalog, family archive.Family, fn func(*T)) {
@@ -180,7 +197,7 @@ func liveIsImported(t *testing.T, paths []string, mc Config, stopped ...int) {
 			if err != nil || rep.Refused > 0 {
 				t.Skip("it can't be imported:", err)
 			}
-			flows, others, dns, names := metered(t, imported)
+			want := metered(t, imported)
 			for _, stops := range stopped {
 				a := liveArchive(t)
 				at := 0
@@ -203,31 +220,29 @@ func liveIsImported(t *testing.T, paths []string, mc Config, stopped ...int) {
 				if err := Live(context.Background(), a, openSource(t, path, at, nil), LiveOptions{Sensor: "dmz", Interface: "eth1", Meter: mc}); err != nil {
 					t.Fatal(err)
 				}
-				f, o, d, n := metered(t, a)
-				compareRows(t, stops, "flows", f, flows)
-				compareRows(t, stops, "other", o, others)
-				compareRows(t, stops, "dns", d, dns)
-				compareRows(t, stops, "names", n, names)
-				compareRows(t, stops, "rates", ratesOf(t, a), ratesOf(t, imported))
+				compareRows(t, stops, metered(t, a), want)
 			}
 		})
 	}
 }
 
-func compareRows(t *testing.T, stops int, what string, got, want []string) {
+func compareRows(t *testing.T, stops int, haves, wants map[archive.Family][]string) {
 	t.Helper()
-	for i := range max(len(got), len(want)) {
-		switch {
-		case i >= len(got):
-			t.Errorf("stopped %d times: %s lack %s", stops, what, want[i])
-		case i >= len(want):
-			t.Errorf("stopped %d times: %s have too much: %s", stops, what, got[i])
-		case got[i] != want[i]:
-			t.Errorf("stopped %d times: %s have\n%s, import has\n%s", stops, what, got[i], want[i])
-		default:
-			continue
+	for _, what := range []archive.Family{archive.Flows, archive.Other, archive.DNS, archive.DNSAnswers, archive.Names, archive.TLS, archive.HTTP, archive.Rates} {
+		got, want := haves[what], wants[what]
+		for i := range max(len(got), len(want)) {
+			switch {
+			case i >= len(got):
+				t.Errorf("stopped %d times: %s lack %s", stops, what, want[i])
+			case i >= len(want):
+				t.Errorf("stopped %d times: %s have too much: %s", stops, what, got[i])
+			case got[i] != want[i]:
+				t.Errorf("stopped %d times: %s have\n%s, import has\n%s", stops, what, got[i], want[i])
+			default:
+				continue
+			}
+			break
 		}
-		return
 	}
 }
 
@@ -432,13 +447,8 @@ func TestLiveKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	flows, others, dns, names := metered(t, imported)
-	f, o, d, n := metered(t, a)
-	compareRows(t, kills, "flows", f, flows)
-	compareRows(t, kills, "other", o, others)
-	compareRows(t, kills, "dns", d, dns)
-	compareRows(t, kills, "names", n, names)
-	compareRows(t, kills, "rates", ratesOf(t, a), ratesOf(t, imported))
+	want := metered(t, imported)
+	compareRows(t, kills, metered(t, a), want)
 }
 
 var errGone = errors.New("the interface is gone")

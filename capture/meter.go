@@ -315,7 +315,7 @@ func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 			m.schedule(n, c)
 		}
 	}
-	if m.observer != nil && h.PayloadLength > 0 && c.observed[dir] != observedDone {
+	if m.observer != nil && h.PayloadLength > 0 && (c.followed || c.observed[dir] != observedDone) {
 		m.observe(n, c, p, dir)
 	}
 }
@@ -401,21 +401,33 @@ func (m *Meter) observe(n uint32, c *conversation, p *Packet, dir int) {
 	m.handed = observe.Packet{
 		TS: p.TS, Header: h, Payload: p.Data[start:stop], FromClient: dir == 0,
 		FlowID: c.id, ConnID: c.conn, Client: client, Server: server,
-		Sensor: m.cfg.Sensor, Site: m.cfg.Site,
+		Sensor: m.cfg.Sensor, Site: m.cfg.Site, ID: p.ID, Kept: !p.Lost && p.ID != 0,
+		First: c.observed[dir] == 0, Begin: c.isn[dir] + 1,
+		Begins: c.tcp.sent[dir]&(sentSyn|sentSynAck) != 0 || c.answered(dir),
 	}
 	f := m.observer.Observe(&m.handed)
+	m.found(n, c, &f)
+	switch c.followed = f.Follow; {
+	case f.Over:
+		c.observed = [2]uint8{observedDone, observedDone}
+	case f.Done:
+		c.observed[dir] = observedDone
+	case h.Protocol == tables.ProtocolTCP && c.observed[dir] != observedDone && !(f.Follow && c.observed[dir] > 0):
+		if c.observed[dir]++; c.observed[dir] >= observe.MaxPackets {
+			c.observed[dir] = observedDone
+		}
+	}
+}
+
+// found notes what the observer found out about a conversation.
+func (m *Meter) found(n uint32, c *conversation, f *observe.Finding) {
 	c.encrypted = c.encrypted || f.Encrypted
 	if f.ServerName != "" && (!c.named || f.FromTLS && !c.namedByTLS) {
 		c.named, c.namedByTLS = true, f.FromTLS
 		m.names[n] = f.ServerName
 	}
-	switch {
-	case f.Done:
-		c.observed[dir] = observedDone
-	case h.Protocol == tables.ProtocolTCP:
-		if c.observed[dir]++; c.observed[dir] >= observe.MaxPackets {
-			c.observed[dir] = observedDone
-		}
+	if f.Service != "" {
+		c.service = seenAs(f.Service)
 	}
 }
 
@@ -538,6 +550,10 @@ func (m *Meter) evict() bool {
 // end writes the conversation's last row and forgets it.
 func (m *Meter) end(n uint32, reason endReason) {
 	c := m.table.at(n)
+	if c.followed {
+		f := m.observer.End(c.conn)
+		m.found(n, c, &f)
+	}
 	if c.packets() > 0 {
 		m.emit(n, c, reason, true)
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 
 	"github.com/zeebo/xxh3"
@@ -27,7 +28,7 @@ import (
 
 // FromPackets tells whether the rows of a family are metered from packets.
 func FromPackets(f archive.Family) bool {
-	return f == archive.Flows || f == archive.Other || f == archive.DNS || f == archive.Names
+	return slices.Contains([]archive.Family{archive.Flows, archive.Other, archive.DNS, archive.DNSAnswers, archive.Names, archive.TLS, archive.HTTP}, f)
 }
 
 // Rebuild puts rows in place of those of lost files, which must be of families
@@ -41,7 +42,7 @@ func Rebuild(ctx context.Context, a *archive.Archive, lost []archive.File) ([]*a
 	if err != nil {
 		return nil, err
 	}
-	r := rebuilder{ctx: ctx, archive: a, cat: c, ranges: archive.LostRanges(lost)}
+	r := rebuilder{lost: map[reflect.Type]lostRows{}, ctx: ctx, archive: a, cat: c, ranges: archive.LostRanges(lost)}
 	defer r.abort()
 	if err := r.meter(); err != nil {
 		return nil, err
@@ -58,16 +59,12 @@ type rebuilder struct {
 	cat     *archive.Catalog
 	ranges  []*archive.LostRange
 	from    []archive.File // the imports that were metered
-	flows   *missing[tables.Flow]
-	others  *missing[tables.Other]
-	dns     *missing[tables.DNS]
-	names   *missing[tables.Name]
+	lost    map[reflect.Type]lostRows
 }
 
-func (r *rebuilder) Flow(row *tables.Flow) error   { return r.flows.add(row) }
-func (r *rebuilder) Other(row *tables.Other) error { return r.others.add(row) }
-func (r *rebuilder) DNS(row *tables.DNS) error     { return r.dns.add(row) }
-func (r *rebuilder) Name(row *tables.Name) error   { return r.names.add(row) }
+func (r *rebuilder) Flow(row *tables.Flow) error   { return r.Row(row) }
+func (r *rebuilder) Other(row *tables.Other) error { return r.Row(row) }
+func (r *rebuilder) Row(row any) error             { return r.lost[reflect.TypeOf(row)].add(row) }
 
 // of are the lost ranges of a family.
 func (r *rebuilder) of(family archive.Family) (list []*archive.LostRange) {
@@ -97,17 +94,10 @@ func (r *rebuilder) meter() error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	if r.flows, err = missingOf[tables.Flow](r, archive.Flows); err != nil {
-		return err
-	}
-	if r.others, err = missingOf[tables.Other](r, archive.Other); err != nil {
-		return err
-	}
-	if r.dns, err = missingOf[tables.DNS](r, archive.DNS); err != nil {
-		return err
-	}
-	if r.names, err = missingOf[tables.Name](r, archive.Names); err != nil {
-		return err
+	for _, add := range []func(*rebuilder) error{missed[tables.Flow], missed[tables.Other], missed[tables.DNS], missed[tables.DNSAnswer], missed[tables.Name], missed[tables.TLS], missed[tables.HTTP]} {
+		if err := add(r); err != nil {
+			return err
+		}
 	}
 	for _, s := range wanted {
 		if err := r.stream(s); r.ctx.Err() != nil {
@@ -120,7 +110,12 @@ func (r *rebuilder) meter() error {
 			}
 		}
 	}
-	return errors.Join(r.flows.flush(), r.others.flush(), r.dns.flush(), r.names.flush())
+	for _, m := range r.lost {
+		if err := m.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stream is what one command imported.
@@ -274,7 +269,22 @@ type missing[T any] struct {
 // mostRows bounds the rows that are compared at a time: some 50 bytes each.
 const mostRows = 20_000_000
 
-func missingOf[T any](r *rebuilder, family archive.Family) (*missing[T], error) {
+// lostRows is a missing of any rows.
+type lostRows interface {
+	add(row any) error
+	flush() error
+	stop()
+}
+
+// missed has the rows of a family looked for.
+func missed[T any](r *rebuilder) error {
+	m, err := missingOf[T](r)
+	r.lost[reflect.TypeFor[*T]()] = m
+	return err
+}
+
+func missingOf[T any](r *rebuilder) (*missing[T], error) {
+	family := archive.Family(tables.FamilyOf(reflect.TypeFor[T]()).Name)
 	m := &missing[T]{ts: rows.TimeOf[T](), ranges: r.of(family), there: map[uint64]int{}, files: map[*archive.LostRange]*rows.Sorter[T]{}}
 	if len(m.ranges) == 0 {
 		return m, nil
@@ -342,7 +352,8 @@ func (m *missing[T]) hash(row *T) uint64 {
 	return xxh3.Hash(m.text)
 }
 
-func (m *missing[T]) add(row *T) error {
+func (m *missing[T]) add(any any) error {
+	row := any.(*T)
 	l := archive.LostAt(m.ranges, m.ts(row))
 	if l == nil {
 		return nil
@@ -367,18 +378,15 @@ func (m *missing[T]) flush() error {
 
 // stop gives up what was not flushed.
 func (m *missing[T]) stop() {
-	if m != nil {
-		for _, s := range m.files {
-			s.Stop()
-		}
+	for _, s := range m.files {
+		s.Stop()
 	}
 }
 
 func (r *rebuilder) abort() {
-	r.flows.stop()
-	r.others.stop()
-	r.dns.stop()
-	r.names.stop()
+	for _, m := range r.lost {
+		m.stop()
+	}
 	for _, l := range r.ranges {
 		l.Abort()
 	}

@@ -62,7 +62,7 @@ func (m *Meter) fill(n uint32, c *conversation, reason endReason, last bool) {
 		WireBytes: tables.Some(c.wire[0]), ReverseWireBytes: tables.Some(c.wire[1]),
 		TOS: tables.Some(int32(c.tos)), TTL: tables.Some(int32(c.ttl)),
 		Fragments: tables.Some(int64(c.fragments)),
-		Service:   tables.ServiceName(serverPort, c.protocol), ConnState: c.state(),
+		Service:   c.serviceName(serverPort), ConnState: c.state(),
 		OrientedBy: orientedBy[c.orientedBy], EndReason: reason.String(), Sampling: tables.Some(int64(1)),
 		Piece: tables.Some(c.number), LastPiece: tables.Some(last), ConnTS: tables.Some(tables.TimeOf(c.begin)),
 		Encrypted: tables.Some(c.encrypted),

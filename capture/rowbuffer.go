@@ -1,6 +1,8 @@
 package capture
 
 import (
+	"reflect"
+
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/archive/rows"
@@ -13,31 +15,53 @@ const importLevel = "e"
 // maxFileRows ends a row file.
 const maxFileRows = 1_000_000
 
+// few are the options of the sorters of families that are smaller than flows.
+var few = rows.SorterOptions{Rows: 50_000, Blobs: 32 << 20, FileRows: maxFileRows}
+
 // rowBuffers are the rows of an import on their way into a transaction: the
 // sink of the meter and of the observer. While replaying it drops them.
 type rowBuffers struct {
 	flows     *rows.Sorter[tables.Flow]
 	others    *rows.Sorter[tables.Other]
-	dns       *rows.Sorter[tables.DNS]
-	names     *rows.Sorter[tables.Name]
+	observed  []rowBuffer
+	by        map[reflect.Type]rowBuffer // the same
 	rates     *rows.Sorter[tables.Rate]
 	replaying bool
 }
 
+// rowBuffer is a sorter of rows that are observed.
+type rowBuffer interface {
+	begin(*archive.Tx)
+	add(row any) error
+	Flush() (int64, error)
+	Stop()
+}
+
+type bufferOf[T any] struct{ *rows.Sorter[T] }
+
+func (b bufferOf[T]) begin(tx *archive.Tx) { b.Begin(archive.NewRowFiles[T](tx, importLevel)) }
+func (b bufferOf[T]) add(row any) error    { return b.Add(row.(*T)) }
+
+// buffer adds the buffer of a family of rows.
+func buffer[T any](b *rowBuffers) error {
+	s, err := rows.NewSorter[T](few)
+	one := bufferOf[T]{s}
+	b.observed, b.by[reflect.TypeFor[*T]()] = append(b.observed, one), one
+	return err
+}
+
 func newRowBuffers() (b *rowBuffers, err error) {
-	b = &rowBuffers{}
+	b = &rowBuffers{by: map[reflect.Type]rowBuffer{}}
 	if b.flows, err = rows.NewSorter[tables.Flow](rows.SorterOptions{Rows: 500_000, Blobs: 64 << 20, FileRows: maxFileRows}); err != nil {
 		return nil, err
 	}
-	few := rows.SorterOptions{Rows: 50_000, Blobs: 32 << 20, FileRows: maxFileRows}
 	if b.others, err = rows.NewSorter[tables.Other](few); err != nil {
 		return nil, err
 	}
-	if b.dns, err = rows.NewSorter[tables.DNS](few); err != nil {
-		return nil, err
-	}
-	if b.names, err = rows.NewSorter[tables.Name](few); err != nil {
-		return nil, err
+	for _, add := range []func(*rowBuffers) error{buffer[tables.DNS], buffer[tables.DNSAnswer], buffer[tables.Name], buffer[tables.TLS], buffer[tables.HTTP]} {
+		if err = add(b); err != nil {
+			return nil, err
+		}
 	}
 	b.rates, err = rows.NewSorter[tables.Rate](few)
 	return b, err
@@ -46,28 +70,36 @@ func newRowBuffers() (b *rowBuffers, err error) {
 func (b *rowBuffers) begin(tx *archive.Tx) {
 	b.flows.Begin(archive.NewRowFiles[tables.Flow](tx, importLevel))
 	b.others.Begin(archive.NewRowFiles[tables.Other](tx, importLevel))
-	b.dns.Begin(archive.NewRowFiles[tables.DNS](tx, importLevel))
-	b.names.Begin(archive.NewRowFiles[tables.Name](tx, importLevel))
 	b.rates.Begin(archive.NewRowFiles[tables.Rate](tx, importLevel))
+	for _, one := range b.observed {
+		one.begin(tx)
+	}
 }
 
 // stop gives up what was not flushed.
 func (b *rowBuffers) stop() {
 	b.flows.Stop()
 	b.others.Stop()
-	b.dns.Stop()
-	b.names.Stop()
 	b.rates.Stop()
+	for _, one := range b.observed {
+		one.Stop()
+	}
 }
 
 // flush writes all rows of the batch; it returns how many of them were flows.
 func (b *rowBuffers) flush() (flows int64, err error) {
-	for _, f := range []func() (int64, error){b.others.Flush, b.dns.Flush, b.names.Flush, b.rates.Flush, b.flows.Flush} {
-		if flows, err = f(); err != nil {
+	if _, err := b.others.Flush(); err != nil {
+		return 0, err
+	}
+	if _, err := b.rates.Flush(); err != nil {
+		return 0, err
+	}
+	for _, one := range b.observed {
+		if _, err := one.Flush(); err != nil {
 			return 0, err
 		}
 	}
-	return flows, nil
+	return b.flows.Flush()
 }
 
 // Flow implements tables.FlowSink.
@@ -86,20 +118,12 @@ func (b *rowBuffers) Other(r *tables.Other) error {
 	return b.others.Add(r)
 }
 
-// DNS implements observe.Sink.
-func (b *rowBuffers) DNS(r *tables.DNS) error {
+// Row implements observe.Sink.
+func (b *rowBuffers) Row(row any) error {
 	if b.replaying {
 		return nil
 	}
-	return b.dns.Add(r)
-}
-
-// Name implements observe.Sink.
-func (b *rowBuffers) Name(r *tables.Name) error {
-	if b.replaying {
-		return nil
-	}
-	return b.names.Add(r)
+	return b.by[reflect.TypeOf(row)].add(row)
 }
 
 // Rate implements RateSink.

@@ -9,20 +9,19 @@ import (
 
 	"github.com/wiresql/wiresql/capture/observe"
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/archive/pcap"
 )
 
 // collected keeps the rows of a capture.
 type collected struct {
 	flows []tables.Flow
-	dns   []tables.DNS
-	names []tables.Name
+	archive.Observed
 }
 
 func (c *collected) Flow(r *tables.Flow) error { c.flows = append(c.flows, *r); return nil }
 func (c *collected) Other(*tables.Other) error { return nil }
-func (c *collected) DNS(r *tables.DNS) error   { c.dns = append(c.dns, *r); return nil }
-func (c *collected) Name(r *tables.Name) error { c.names = append(c.names, *r); return nil }
+func (c *collected) Row(row any) error         { c.Observed.Row(row); return nil }
 
 func meterFile(t *testing.T, path string) *collected {
 	t.Helper()

@@ -66,6 +66,9 @@ func damageable(t *testing.T) *archive.Archive {
 	})
 	var conns []tables.Connection
 	var dns []tables.DNS
+	var answers []tables.DNSAnswer
+	var handshakes []tables.TLS
+	var requests []tables.HTTP
 	var exports []tables.Export
 	var names []tables.Name
 	var other []tables.Other
@@ -75,6 +78,9 @@ func damageable(t *testing.T) *archive.Archive {
 		exports = append(exports, tables.Export{TS: at(i), TSEnd: at(i) + 9, SourceType: tables.SourceNetFlow9, Observer: "edge", Src: addr(), Dst: addr(), Protocol: 17,
 			Bytes: rng.Int64N(1e6), Packets: rng.Int64N(1e3), FlowID: tables.ID(1<<40 + i), ConnID: some(tables.ID(rng.Uint64())), CID: rng.Uint64()})
 		dns = append(dns, tables.DNS{TS: at(i), Client: addr(), Server: addr(), Query: fmt.Sprintf("h%d.example", rng.IntN(1e6)), QType: "A", TTL: some(rng.Int64N(9999)), FlowID: tables.ID(rng.Uint64())})
+		answers = append(answers, tables.DNSAnswer{TS: at(i), Client: addr(), Server: addr(), Query: fmt.Sprintf("h%d.example", rng.IntN(1e6)), Type: "A", Address: some(addr()), TTL: rng.Int64N(9999)})
+		requests = append(requests, tables.HTTP{TS: at(i), Client: addr(), Server: addr(), Status: some(200 + rng.Int32N(300)), Host: fmt.Sprintf("h%d.example", rng.IntN(900)), URI: fmt.Sprint("/", rng.IntN(1e6))})
+		handshakes = append(handshakes, tables.TLS{TS: at(i), Client: addr(), Server: addr(), ServerPort: rng.Int32N(60000), ServerName: fmt.Sprintf("h%d.example", rng.IntN(1e6)), JA4: fmt.Sprint(rng.IntN(900))})
 		if i < 3000 {
 			names = append(names, tables.Name{TS: at(i), Name: fmt.Sprintf("host%d", i), Addr: addr(), Source: "dns", ValidUntil: at(i) + 3e9})
 			other = append(other, tables.Other{TS: at(i), TSEnd: at(i), Packets: 1, WireBytes: rng.Int64N(1500)})
@@ -83,6 +89,9 @@ func damageable(t *testing.T) *archive.Archive {
 	batch(t, a, "t", conns)
 	batch(t, a, "t", exports)
 	batch(t, a, "e", dns)
+	batch(t, a, "e", answers)
+	batch(t, a, "e", handshakes)
+	batch(t, a, "e", requests)
 	batch(t, a, "e", names)
 	batch(t, a, "e", other)
 	batch(t, a, "e", []tables.Import{{File: "x.pcap", ContentID: "c", State: tables.ImportComplete, Packets: 3000, Bytes: 7}})
@@ -99,8 +108,11 @@ var damagedBy = map[archive.Family][]string{
 		"SELECT COUNT(*), SUM(length), MAX(length) FROM packets WHERE src_ip IS NOT NULL"},
 	archive.Connections: {"SELECT COUNT(*), SUM(bytes), SUM(packets), MAX(client_port), COUNT(DISTINCT conn_id) FROM connections",
 		"SELECT host, SUM(bytes_out), SUM(bytes_in) FROM host_flows WHERE role = 'client' GROUP BY host ORDER BY 2 DESC, 1 LIMIT 20"},
-	archive.Exports: {"SELECT COUNT(*), SUM(bytes), SUM(packets), COUNT(DISTINCT conn_id) FROM flows WHERE observer = 'edge'"},
-	archive.DNS:     {"SELECT COUNT(*), SUM(ttl), COUNT(DISTINCT query), MAX(client_ip) FROM dns"},
+	archive.Exports:    {"SELECT COUNT(*), SUM(bytes), SUM(packets), COUNT(DISTINCT conn_id) FROM flows WHERE observer = 'edge'"},
+	archive.DNS:        {"SELECT COUNT(*), SUM(ttl), COUNT(DISTINCT query), MAX(client_ip) FROM dns"},
+	archive.DNSAnswers: {"SELECT COUNT(*), SUM(ttl), COUNT(DISTINCT query), MAX(address) FROM dns_answers"},
+	archive.HTTP:       {"SELECT COUNT(*), SUM(status), COUNT(DISTINCT uri), MAX(host) FROM http"},
+	archive.TLS:        {"SELECT COUNT(*), SUM(server_port), COUNT(DISTINCT server_name), MAX(ja4) FROM tls"},
 	archive.Names: {"SELECT COUNT(*), COUNT(DISTINCT name) FROM hosts", "SELECT COUNT(client_host) FROM connections",
 		"SELECT COUNT(*) FROM connections WHERE client_host LIKE 'host1%'"},
 	archive.Other:     {"SELECT COUNT(*), SUM(length) FROM packets"},

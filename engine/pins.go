@@ -194,7 +194,7 @@ func (w *wanted) findRows(ctx context.Context, c *archive.Catalog, pin *archive.
 			segments[uint32(n)] = true
 		}
 	}
-	for _, family := range []archive.Family{archive.Flows, archive.Connections, archive.Exports, archive.DNS} {
+	for _, family := range []archive.Family{archive.Flows, archive.Connections, archive.Exports, archive.DNS, archive.DNSAnswers, archive.TLS, archive.HTTP} {
 		for _, f := range c.Files(family) {
 			if err := ctx.Err(); err != nil {
 				return context.Cause(ctx)
@@ -221,8 +221,14 @@ func (w *wanted) findRows(ctx context.Context, c *archive.Catalog, pin *archive.
 				}, "conn_id", "segments")
 			case archive.Exports:
 				err = readFile(f.File, func(r *tables.Export) { found = found || r.ConnID.Set && w.ids[r.ConnID.V] }, "conn_id")
-			default:
+			case archive.DNS:
 				err = readFile(f.File, func(r *tables.DNS) { found = found || w.ids[r.ConnID] }, "conn_id")
+			case archive.HTTP:
+				err = readFile(f.File, func(r *tables.HTTP) { found = found || w.ids[r.ConnID] }, "conn_id")
+			case archive.DNSAnswers:
+				err = readFile(f.File, func(r *tables.DNSAnswer) { found = found || w.ids[r.ConnID] }, "conn_id")
+			case archive.TLS:
+				err = readFile(f.File, func(r *tables.TLS) { found = found || w.ids[r.ConnID] }, "conn_id")
 			}
 			if err != nil {
 				return err

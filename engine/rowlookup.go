@@ -33,6 +33,9 @@ var lookups = map[archive.Family]func(ctx context.Context, files []archive.File,
 	archive.Flows:       lookupRows[tables.Flow],
 	archive.Connections: lookupRows[tables.Connection],
 	archive.DNS:         lookupRows[tables.DNS],
+	archive.DNSAnswers:  lookupRows[tables.DNSAnswer],
+	archive.TLS:         lookupRows[tables.TLS],
+	archive.HTTP:        lookupRows[tables.HTTP],
 }
 
 // lookUp replaces the files of a source whose few rows a scan's equalities

@@ -47,6 +47,17 @@ func DNSRCodeName(n uint16) string {
 	return "RCODE" + strconv.Itoa(int(n))
 }
 
+// DNSOpcodeName is an opcode as dns.opcode has it: the mnemonic (IANA DNS OpCodes), else OPCODE and
+// the number.
+func DNSOpcodeName(n uint8) string {
+	if int(n) < len(dnsOpcodes) && dnsOpcodes[n] != "" {
+		return dnsOpcodes[n]
+	}
+	return "OPCODE" + strconv.Itoa(int(n))
+}
+
+var dnsOpcodes = [...]string{0: "QUERY", 1: "IQUERY", 2: "STATUS", 4: "NOTIFY", 5: "UPDATE", 6: "DSO"}
+
 // mnemonics lists a registry's names in the order of their numbers.
 func mnemonics(registry map[uint16]string) []string {
 	var numbers []uint16

@@ -159,16 +159,61 @@ WHERE client_host = 'gavin.reid-machine' ORDER BY ts LIMIT 50`},
 		{"Which names do not exist, and who asks for them?",
 			`SELECT query, COUNT(*) AS times, COUNT(DISTINCT client_ip) AS clients FROM dns
 WHERE rcode = 'NXDOMAIN' GROUP BY query ORDER BY times DESC LIMIT 20`},
-		{"The two packets of each lookup of a name: a flow has those of other lookups too, so ask for the times of this one's question and answer",
-			`SELECT p.ts, p.src_ip, p.dst_ip, p.info FROM dns d JOIN packets p USING (flow_id)
-WHERE d.query LIKE '%.test' AND (p.ts = d.ts OR p.ts = d.ts + INTERVAL d.rtt_us MICROSECOND)
-ORDER BY p.ts LIMIT 20`},
+		{"The two packets of each lookup of a name, question and answer",
+			`SELECT p.ts, p.src_ip, p.dst_ip, p.info FROM dns d JOIN packets p ON p.packet_id = d.query_packet_id WHERE d.query LIKE '%.test'
+UNION ALL
+SELECT p.ts, p.src_ip, p.dst_ip, p.info FROM dns d JOIN packets p ON p.packet_id = d.answer_packet_id WHERE d.query LIKE '%.test'
+ORDER BY ts LIMIT 20`},
 		{"All packets of the flows a name was looked up in",
 			`SELECT ts, src_ip, dst_ip, info FROM packets
 WHERE flow_id IN (SELECT flow_id FROM dns WHERE query LIKE '%.test') ORDER BY ts LIMIT 20`},
 		{"Tunnels: long names, each asked for once",
 			`SELECT client_ip, SUBSTRING_INDEX(query, '.', -2) AS domain, COUNT(DISTINCT query) AS names, AVG(query_length) AS length
 FROM dns GROUP BY client_ip, domain HAVING names > 100 AND length > 30`},
+	},
+	"wiresql.dns_answers": {
+		{"Which names led to an address?",
+			`SELECT query, COUNT(*) AS times, COUNT(DISTINCT client_ip) AS clients, MIN(ts) AS first FROM dns_answers
+WHERE address = '10.30.0.80' GROUP BY query ORDER BY times DESC`},
+		{"Connections to addresses that a name gave to their client within the hour before",
+			`SELECT c.ts, c.client_ip, c.server_ip, c.server_port, a.query FROM dns_answers a JOIN connections c ON c.server_ip = a.address AND c.client_ip = a.client_ip
+WHERE a.query LIKE '%.test' AND c.ts >= a.ts AND c.ts < a.ts + INTERVAL 1 HOUR ORDER BY c.ts LIMIT 20`},
+		{"Names that change their addresses quickly",
+			`SELECT query, COUNT(DISTINCT address) AS addresses, MIN(ttl) AS ttl FROM dns_answers
+WHERE address IS NOT NULL GROUP BY query HAVING addresses > 3 ORDER BY addresses DESC LIMIT 20`},
+	},
+	"wiresql.tls": {
+		{"Who speaks TLS as this tool does? JA4 does not change with the order of extensions",
+			`SELECT ts, client_ip, client_host, server_ip, server_port, server_name FROM tls
+WHERE ja4 = 't13d1516h2_8daaf6152771_e5627efa2ab1' ORDER BY ts LIMIT 50`},
+		{"Fingerprints that few clients have",
+			`SELECT ja4, COUNT(DISTINCT client_ip) AS clients, COUNT(*) AS times, MIN(server_name) AS a_server FROM tls
+WHERE ja4 IS NOT NULL GROUP BY ja4 ORDER BY clients, times LIMIT 20`},
+		{"Servers whose certificate they signed themselves, or that is over",
+			`SELECT server_ip, server_port, subject, issuer, not_after, COUNT(*) AS times FROM tls
+WHERE self_signed OR not_after < ts GROUP BY server_ip, server_port, subject, issuer, not_after ORDER BY times DESC LIMIT 20`},
+		{"TLS on ports that are not its own",
+			`SELECT server_ip, server_port, server_name, COUNT(*) AS times FROM tls
+WHERE server_port NOT IN (443, 8443, 993, 995, 465, 587, 853, 636) GROUP BY server_ip, server_port, server_name ORDER BY times DESC LIMIT 20`},
+		{"The packet a handshake begins in",
+			`SELECT t.server_name, p.ts, p.length, p.info FROM tls t JOIN packets p USING (packet_id)
+WHERE t.client_host = 'gavin.reid-machine' ORDER BY p.ts LIMIT 20`},
+	},
+	"wiresql.http": {
+		{"What did a host ask for over HTTP?",
+			`SELECT ts, method, host, uri, status, response_length FROM http
+WHERE client_host = 'gavin.reid-machine' ORDER BY ts LIMIT 50`},
+		{"User agents that few machines have",
+			`SELECT user_agent, COUNT(DISTINCT client_ip) AS clients, COUNT(*) AS requests, MIN(host) AS a_host FROM http
+GROUP BY user_agent ORDER BY clients, requests LIMIT 20`},
+		{"Programs that were fetched",
+			`SELECT ts, client_ip, client_host, host, uri, file_name, content_type, response_length FROM http
+WHERE status = 200 AND (uri REGEXP '[.](exe|dll|ps1|msi|scr|hta)([?]|$)' OR content_type LIKE 'application/x-%dos%') ORDER BY ts LIMIT 50`},
+		{"Who sends more than is answered? Uploads, also in small parts",
+			`SELECT client_ip, host, SUM(request_length) AS sent, SUM(response_length) AS received, COUNT(*) AS requests FROM http
+GROUP BY client_ip, host HAVING sent > received ORDER BY sent DESC LIMIT 20`},
+		{"Passwords that went in clear",
+			`SELECT ts, client_ip, client_host, server_ip, host, username FROM http WHERE username IS NOT NULL ORDER BY ts LIMIT 50`},
 	},
 	"ops.imports": {
 		{"What was imported, and is any of it damaged?",

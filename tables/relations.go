@@ -101,7 +101,7 @@ var Procedures = map[string]int{"pin": 4, "unpin": 1, "hunt": -1}
 // Relations lists every relation in the order the documentation shows them.
 var Relations = []*Relation{
 	Connections, Flows, FlowsWide, Packets, PacketsWide, PacketBytes,
-	HostFlows, Traffic1m, Traffic1h, Rates, Hosts, DNSRelation, OpsImports, OpsSegments, OpsCoverage,
+	HostFlows, Traffic1m, Traffic1h, Rates, Hosts, DNSRelation, DNSAnswers, TLSRelation, HTTPRelation, OpsImports, OpsSegments, OpsCoverage,
 	OpsExporters, OpsSockets, OpsCaptureLoss, OpsDamage, OpsEvictions, OpsPins, OpsQueryLog,
 	Hunts,
 }
@@ -120,7 +120,7 @@ var (
 	colDuration  = Column{Name: "duration", Kind: Double, NotNull: true, Unit: "seconds", Doc: "from first to last packet, as reported"}
 	colSensor    = Column{Name: "sensor", Kind: Text, Size: 64, Doc: "where the packets were seen"}
 	colProtocol  = Column{Name: "protocol", Kind: Text, Size: 32, Known: knownProtocols, NoCase: true, Fold: "lower", Doc: "protocol over IP by name: tcp, udp, icmp, icmp6, …; the number where it has no name", Source: "IPFIX protocolIdentifier (4)"}
-	colService   = Column{Name: "service", Kind: Text, Size: 64, Known: knownServices, NoCase: true, Fold: "lower", Doc: "service of the server's port by its usual name (http, https, domain, …)"}
+	colService   = Column{Name: "service", Kind: Text, Size: 64, Known: knownServices, NoCase: true, Fold: "lower", Doc: "service that was seen, whatever the port (tls, https, http, ssh); else of the server's port by its usual name (https, domain, …)"}
 	colConnState = Column{Name: "conn_state", Kind: Text, Size: 8, Values: connStates, NoCase: true, Doc: "state as Zeek names it: S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH", Source: "Zeek conn_state"}
 	colDirection = Column{Name: "direction", Kind: Text, Size: 16, NotNull: true, Values: directions, NoCase: true, Doc: "outbound, inbound, internal or external, by which ends are inside (RFC 1918, RFC 4193, link-local, loopback); multicast when the server is a multicast or broadcast address"}
 	colSampling  = Column{Name: "sampling_rate", Kind: BigInt, Unit: "packets", Doc: "one packet in so many was seen, as reported; counters are not scaled by it", Source: "IPFIX samplingPacketInterval (305)"}
@@ -129,6 +129,12 @@ var (
 	colPktStatus = Column{Name: "packet_status", Kind: Text, Size: 16, NotNull: true, Values: packetStatuses, NoCase: true, Doc: "whether the packets can be read: available, truncated, lossy, partial, evicted, not_captured; an exporter's row says it of the packets its conversation's metered rows have"}
 	colCommunity = Column{Name: "community_id", Kind: CommunityID, Doc: "Community ID v1, seed 0: joins with Zeek, Suricata, Arkime", Source: "Community ID v1"}
 	colConnID    = Column{Name: "conn_id", Kind: Identifier, Doc: "the conversation, over all its rows and observers; joins to packets"}
+	colPacketID  = Column{Name: "packet_id", Kind: Identifier, Doc: "the packet it begins in; NULL if that was not kept, or an import was interrupted behind it"}
+	colClient    = Column{Name: "client_ip", Kind: Address, NotNull: true, Doc: "who asked"}
+	colClientAt  = Column{Name: "client_port", Kind: Int, NotNull: true, Doc: "port of the client"}
+	colAsker     = Column{Name: "client_host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the client's address had at ts"}
+	colServer    = Column{Name: "server_ip", Kind: Address, NotNull: true, Doc: "who was asked"}
+	colServerAt  = Column{Name: "server_port", Kind: Int, NotNull: true, Doc: "port of the server"}
 	colFlowID    = Column{Name: "flow_id", Kind: Identifier, Doc: "this flow row; packets carry that of the metered row"}
 )
 
@@ -386,9 +392,7 @@ var DNSRelation = &Relation{Schema: Main, Name: "dns",
 	Doc: "DNS queries with their answers",
 	Columns: []Column{
 		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of the query (of the answer when the query was not seen)"},
-		{Name: "client_ip", Kind: Address, NotNull: true, Doc: "who asked"},
-		{Name: "client_host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the client's address had at ts"},
-		{Name: "server_ip", Kind: Address, NotNull: true, Doc: "who was asked"},
+		colClient, colAsker, colServer,
 		{Name: "query", Kind: HostName, Size: 512, NoCase: true, Fold: "lower", Doc: "name asked for, lower case; NULL for the root. Dots and backslashes within labels have a backslash before them; a name that is not UTF-8 has a character a byte (ISO 8859-1)", Source: "Zeek query"},
 		{Name: "qtype", Kind: Text, Size: 16, Known: knownDNSTypes, NoCase: true, Fold: "upper", Doc: "type asked for: A, AAAA, PTR, …", Source: "Zeek qtype_name"},
 		{Name: "rcode", Kind: Text, Size: 16, Known: knownDNSRCodes, NoCase: true, Fold: "upper", Doc: "NOERROR, NXDOMAIN, …; NULL without an answer", Source: "Zeek rcode_name"},
@@ -398,6 +402,72 @@ var DNSRelation = &Relation{Schema: Main, Name: "dns",
 		colProtocol, colSensor, colFlowID, colConnID,
 		{Name: "query_raw", Kind: Text, Size: 512, Doc: "name asked for, in the case it was asked in"},
 		{Name: "query_length", Kind: Int, Unit: "bytes", Doc: "length of the name on the wire, labels and the dots between them: 253 at most"},
+		{Name: "opcode", Kind: Text, Size: 16, NoCase: true, Fold: "upper", Doc: "QUERY, NOTIFY, UPDATE (query is the zone), …"},
+		{Name: "retransmitted", Kind: Bool, Doc: "1 if the same was asked, or answered, up to ten seconds before"},
+		{Name: "query_packet_id", Kind: Identifier, Doc: "the packet of the query; NULL if it was not seen or not kept, or an import was interrupted behind it"},
+		{Name: "answer_packet_id", Kind: Identifier, Doc: "the packet of the answer; likewise"},
+	}}
+
+// DNSAnswers is the records of DNS answers.
+var DNSAnswers = &Relation{Schema: Main, Name: "dns_answers",
+	Doc: "the records of DNS answers, one a row: which names led to an address",
+	Columns: []Column{
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of the answer"},
+		colClient, colAsker, colServer,
+		{Name: "query", Kind: HostName, Size: 512, NoCase: true, Fold: "lower", Doc: "name that was asked for, see dns"},
+		{Name: "name", Kind: HostName, Size: 512, NoCase: true, Fold: "lower", Doc: "name the record is of: the query, or what it is an alias of"},
+		{Name: "type", Kind: Text, Size: 16, Known: knownDNSTypes, NoCase: true, Fold: "upper", Doc: "its type: A, AAAA, CNAME, …"},
+		{Name: "data", Kind: Text, Size: 4096, Doc: "what it says, in presentation form"},
+		{Name: "address", Kind: Address, Doc: "the address, of A and AAAA"},
+		{Name: "ttl", Kind: BigInt, NotNull: true, Unit: "seconds", Doc: "its time to live"},
+		colSensor,
+		{Name: "packet_id", Kind: Identifier, Doc: "the packet of the answer; NULL if it was not kept"},
+		colFlowID, colConnID,
+	}}
+
+// TLSRelation is TLS handshakes.
+var TLSRelation = &Relation{Schema: Main, Name: "tls",
+	Doc: "TLS handshakes on any port, as far as they are in clear: who asked whom for what, in which way, and the server's certificate",
+	Columns: []Column{
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of the client's hello (of the server's when that was not seen)"},
+		colClient, colClientAt, colAsker, colServer, colServerAt,
+		{Name: "version", Kind: Text, Size: 16, Doc: "version the server chose: TLSv1.3, TLSv1.2, TLSv1.1, TLSv1, SSLv3; NULL without an answer", Source: "Zeek version"},
+		{Name: "server_name", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the client asked for (SNI)", Source: "Zeek server_name"},
+		{Name: "alpn", Kind: Text, Size: 255, Doc: "protocol the server chose, where that is in clear (to TLS 1.2); else those the client offered, comma-joined: h2,http/1.1"},
+		{Name: "cipher", Kind: Text, Size: 64, NoCase: true, Fold: "upper", Doc: "cipher suite the server chose, by IANA's name", Source: "Zeek cipher"},
+		{Name: "ja3", Kind: Text, Size: 32, NoCase: true, Fold: "lower", Doc: "JA3: fingerprint of the client's hello"},
+		{Name: "ja3s", Kind: Text, Size: 32, NoCase: true, Fold: "lower", Doc: "JA3S: fingerprint of the server's hello"},
+		{Name: "ja4", Kind: Text, Size: 36, NoCase: true, Fold: "lower", Doc: "JA4: fingerprint of the client's hello that the order of its parts does not change"},
+		{Name: "subject", Kind: Text, Size: 1024, Doc: "subject of the server's certificate (RFC 2253). Certificates are in clear to TLS 1.2, and not sent when a session is resumed", Source: "Zeek subject"},
+		{Name: "issuer", Kind: Text, Size: 1024, Doc: "who issued it, as it says: no signature is checked", Source: "Zeek issuer"},
+		{Name: "san", Kind: Text, Size: 4096, Doc: "its other names and addresses, comma-joined", Source: "Zeek san.dns"},
+		{Name: "not_before", Kind: Timestamp, Doc: "from when it is valid"},
+		{Name: "not_after", Kind: Timestamp, Doc: "until when it is valid"},
+		{Name: "cert_sha256", Kind: Text, Size: 64, NoCase: true, Fold: "lower", Doc: "SHA-256 of it (DER)"},
+		{Name: "self_signed", Kind: Bool, Doc: "1 if its issuer is its subject"},
+		{Name: "resumed", Kind: Bool, Doc: "1 if a session was resumed: the client is known to the server", Source: "Zeek resumed"},
+		colProtocol, colSensor, colPacketID, colFlowID, colConnID,
+	}}
+
+// HTTPRelation is HTTP requests.
+var HTTPRelation = &Relation{Schema: Main, Name: "http",
+	Doc: "HTTP/1 requests with their answers, on any port: who asked whom for what, and how much came",
+	Columns: []Column{
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of the request (of the answer when the request was not seen)"},
+		colClient, colClientAt, colAsker, colServer, colServerAt,
+		{Name: "method", Kind: Text, Size: 32, NoCase: true, Fold: "upper", Doc: "GET, POST, …; NULL when the request was not seen", Source: "Zeek method"},
+		{Name: "host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "host that was asked for, without the port", Source: "Zeek host"},
+		{Name: "uri", Kind: Text, Size: 4096, Doc: "what was asked for: path and query, of a proxy all of the address. What is not UTF-8 is read as ISO 8859-1", Source: "Zeek uri"},
+		{Name: "status", Kind: Int, Doc: "status of the answer: 200, 404, …; NULL without one", Source: "Zeek status_code"},
+		{Name: "user_agent", Kind: Text, Size: 1024, Doc: "what the client says it is", Source: "Zeek user_agent"},
+		{Name: "referer", Kind: Text, Size: 4096, Doc: "the page that led there", Source: "Zeek referrer"},
+		{Name: "content_type", Kind: Text, Size: 255, NoCase: true, Fold: "lower", Doc: "type of the answer's body as it says, in lower case, else of the request's"},
+		{Name: "request_length", Kind: BigInt, Unit: "bytes", Doc: "length of the request's body as it was sent", Source: "Zeek request_body_len"},
+		{Name: "response_length", Kind: BigInt, Unit: "bytes", Doc: "length of the answer's body as it was sent, what was lost of it included", Source: "Zeek response_body_len"},
+		{Name: "file_name", Kind: Text, Size: 512, Doc: "name that Content-Disposition gives the body"},
+		{Name: "username", Kind: Text, Size: 255, Doc: "user of Basic credentials; the password is not kept", Source: "Zeek username"},
+		{Name: "version", Kind: Text, Size: 8, Doc: "1.1, 1.0: of the request, else of the answer"},
+		colSensor, colPacketID, colFlowID, colConnID,
 	}}
 
 // OpsImports is what was imported.

@@ -220,6 +220,96 @@ type DNS struct {
 	// where that is not Query's number of characters.
 	QueryRaw    string     `col:"query_raw"`
 	QueryLength Opt[int32] `col:"query_length"`
+
+	Opcode         string    `col:"opcode"`          // QUERY, NOTIFY, UPDATE, …
+	Retransmitted  Opt[bool] `col:"retransmitted"`   // the same was asked, or answered, a moment before
+	QueryPacketID  Opt[ID]   `col:"query_packet_id"` // of the query, unless it was not seen or not kept
+	AnswerPacketID Opt[ID]   `col:"answer_packet_id"`
+}
+
+// DNSAnswer is a row of the family dns_answers: a record of the answer section of a
+// message.
+type DNSAnswer struct {
+	TS       Time      `col:"ts"` // of the answer
+	Sensor   string    `col:"sensor"`
+	Site     string    `col:"site"`
+	Client   Addr      `col:"client"`
+	Server   Addr      `col:"server"`
+	Query    string    `col:"query"` // as DNS.Query; NULL also where the message has no question
+	Name     string    `col:"name"`  // the record's own, folded: an alias' target has another than the query
+	Type     string    `col:"type"`
+	Data     string    `col:"data"`    // in presentation form
+	Address  Opt[Addr] `col:"address"` // of A and AAAA
+	TTL      int64     `col:"ttl"`
+	PacketID Opt[ID]   `col:"packet_id"`
+	FlowID   ID        `col:"flow_id"`
+	ConnID   ID        `col:"conn_id"`
+}
+
+// TLS is a row of the family tls: one handshake, as far as it is in clear. What was
+// not seen, or is encrypted, is NULL.
+type TLS struct {
+	TS         Time   `col:"ts"` // of the first hello that was seen
+	Sensor     string `col:"sensor"`
+	Site       string `col:"site"`
+	Client     Addr   `col:"client"`
+	ClientPort int32  `col:"client_port"`
+	Server     Addr   `col:"server"`
+	ServerPort int32  `col:"server_port"`
+	Protocol   int32  `col:"protocol_number"` // UDP is QUIC
+
+	Version    string `col:"version"`     // that the server chose: TLSv1.3, …, SSLv3
+	ServerName string `col:"server_name"` // folded
+	ALPN       string `col:"alpn"`        // what the server chose, else what the client offered, comma-joined
+	Cipher     string `col:"cipher"`      // that the server chose; IANA's name, else 0x and four digits
+	JA3        string `col:"ja3"`
+	JA3S       string `col:"ja3s"`
+	JA4        string `col:"ja4"`
+
+	// Of the server's own certificate:
+	Subject    string    `col:"subject"` // RFC 2253
+	Issuer     string    `col:"issuer"`
+	SAN        string    `col:"san"` // comma-joined
+	NotBefore  Opt[Time] `col:"not_before"`
+	NotAfter   Opt[Time] `col:"not_after"`
+	CertSHA256 string    `col:"cert_sha256"` // of its DER, hex
+	SelfSigned Opt[bool] `col:"self_signed"` // issuer and subject are the same
+	Resumed    Opt[bool] `col:"resumed"`
+
+	PacketID Opt[ID] `col:"packet_id"` // where the hello began
+	FlowID   ID      `col:"flow_id"`
+	ConnID   ID      `col:"conn_id"`
+}
+
+// HTTP is a row of the family http: a request with its answer, or one of the two
+// when the other was not seen.
+type HTTP struct {
+	TS         Time   `col:"ts"` // of the request, else of the answer
+	Sensor     string `col:"sensor"`
+	Site       string `col:"site"`
+	Client     Addr   `col:"client"`
+	ClientPort int32  `col:"client_port"`
+	Server     Addr   `col:"server"`
+	ServerPort int32  `col:"server_port"`
+
+	Method    string     `col:"method"`
+	Host      string     `col:"host"` // folded, without the port
+	URI       string     `col:"uri"`  // the request's target as it stands
+	Status    Opt[int32] `col:"status"`
+	UserAgent string     `col:"user_agent"`
+	Referer   string     `col:"referer"`
+	// ContentType is the answer's, else the request's.
+	ContentType string `col:"content_type"`
+	// Bytes of the bodies as they were sent, without chunks' lengths.
+	RequestLength  Opt[int64] `col:"request_length"`
+	ResponseLength Opt[int64] `col:"response_length"`
+	FileName       string     `col:"file_name"` // of Content-Disposition
+	Username       string     `col:"username"`  // of Basic credentials
+	Version        string     `col:"version"`   // 1.1, 1.0
+
+	PacketID Opt[ID] `col:"packet_id"` // where it begins
+	FlowID   ID      `col:"flow_id"`
+	ConnID   ID      `col:"conn_id"`
 }
 
 // Name is a row of the family names: at TS, Source said that Name is Addr.

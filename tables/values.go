@@ -186,6 +186,7 @@ var (
 		return names
 	}()
 	knownServices = func() (names []string) {
+		names = append(names, "tls") // seen on ports of none
 		for _, name := range services {
 			names = append(names, name)
 		}

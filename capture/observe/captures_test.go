@@ -25,10 +25,27 @@ const captures = "../../../shared/captures"
 type rows struct {
 	dns   []tables.DNS
 	names []tables.Name
+	tls   []tables.TLS
+	http  []tables.HTTP
+
+	answers []tables.DNSAnswer
 }
 
-func (r *rows) DNS(d *tables.DNS) error   { r.dns = append(r.dns, *d); return nil }
-func (r *rows) Name(n *tables.Name) error { r.names = append(r.names, *n); return nil }
+func (r *rows) Row(row any) error {
+	switch row := row.(type) {
+	case *tables.DNS:
+		r.dns = append(r.dns, *row)
+	case *tables.Name:
+		r.names = append(r.names, *row)
+	case *tables.DNSAnswer:
+		r.answers = append(r.answers, *row)
+	case *tables.HTTP:
+		r.http = append(r.http, *row)
+	case *tables.TLS:
+		r.tls = append(r.tls, *row)
+	}
+	return nil
+}
 
 // seen is what an Observer told of a capture, as the expectations spell it.
 type seen struct {
@@ -57,6 +74,7 @@ func observeFile(t *testing.T, path string) (s seen, ethernet bool, stats Stats)
 		client  tuple
 		packets [2]int
 		done    [2]bool
+		follow  bool
 	}
 	s = seen{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, nil}
 	sink := &rows{}
@@ -103,13 +121,16 @@ func observeFile(t *testing.T, path string) (s seen, ethernet bool, stats Stats)
 				}
 			}
 		}
-		if h.Protocol == tables.ProtocolTCP && (c.done[side] || c.packets[side] == MaxPackets) || h.Protocol != tables.ProtocolTCP && h.Protocol != tables.ProtocolUDP {
+		if h.Protocol == tables.ProtocolTCP && !c.follow && (c.done[side] || c.packets[side] == MaxPackets) || h.Protocol != tables.ProtocolTCP && h.Protocol != tables.ProtocolUDP {
 			continue
 		}
 		c.packets[side]++
 		f := o.Observe(&Packet{TS: rec.TS, Header: &h, Payload: payload, FromClient: fromClient,
 			FlowID: c.id, ConnID: c.id, Client: c.client.a, Server: c.client.b, Sensor: "test"})
-		c.done[side] = f.Done
+		c.done[side], c.follow = f.Done, f.Follow
+		if f.Over {
+			c.done = [2]bool{true, true}
+		}
 		if f.ServerName != "" {
 			if f.FromTLS {
 				s.sni[f.ServerName] = true

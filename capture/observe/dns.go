@@ -68,44 +68,52 @@ type record struct {
 // observeDNS pairs queries and answers and learns names from answers.
 func (o *Observer) observeDNS(p *Packet) {
 	o.queries.expire(p.TS, o.unanswered)
+	o.answered.expire(p.TS, nil)
 	m, h := &o.message, p.Header
 	whole := m.decode(p.Payload)
 	if !whole {
 		o.stats.Malformed++
 	}
-	if m.opcode != 0 || !m.hasQuestion && !m.response || !whole && !m.hasQuestion {
+	if !m.hasQuestion && !m.response || !whole && !m.hasQuestion {
 		return
 	}
-	ts := tables.TimeOf(p.TS)
-	if !m.response {
-		key := question{p.Site, h.Src, h.Dst, h.SrcPort, h.DstPort, m.id, m.qtype, m.name}
-		if again := o.queries.get(key); again != nil { // asked again before the answer
-			o.unanswered(again)
-			o.queries.remove(key)
-		}
-		row := tables.DNS{TS: ts, Sensor: p.Sensor, Site: p.Site, Client: h.Src, Server: h.Dst,
-			Protocol: int32(h.Protocol), FlowID: p.FlowID, ConnID: p.ConnID}
+	ts, packet := tables.TimeOf(p.TS), tables.Opt[tables.ID]{V: p.ID, Set: p.Kept}
+	row := tables.DNS{TS: ts, Sensor: p.Sensor, Site: p.Site, Client: h.Src, Server: h.Dst, Protocol: int32(h.Protocol),
+		FlowID: p.FlowID, ConnID: p.ConnID, Opcode: tables.DNSOpcodeName(m.opcode), Retransmitted: tables.Some(false)}
+	key := question{p.Site, h.Src, h.Dst, h.SrcPort, h.DstPort, m.id, m.qtype, m.name}
+	if m.response {
+		row.Client, row.Server = h.Dst, h.Src
+		key.client, key.server, key.clientPort, key.serverPort = h.Dst, h.Src, h.DstPort, h.SrcPort
+	}
+	if m.hasQuestion {
 		m.ask(&row)
+		row.Retransmitted.V = o.answered.get(key) != nil
+	}
+	asked := o.queries.get(key)
+	if !m.response {
+		if asked != nil { // asked again before the answer
+			o.unanswered(asked)
+			o.queries.remove(key)
+			row.Retransmitted.V = true
+		}
+		row.QueryPacketID = packet
 		if o.queries.put(key, row, p.TS, o.unanswered) {
 			o.stats.Evicted++
 		}
 		return
 	}
 
-	row := tables.DNS{TS: ts, Sensor: p.Sensor, Site: p.Site, Client: h.Dst, Server: h.Src,
-		Protocol: int32(h.Protocol), FlowID: p.FlowID, ConnID: p.ConnID}
-	if m.hasQuestion {
-		m.ask(&row)
-		key := question{p.Site, h.Dst, h.Src, h.DstPort, h.SrcPort, m.id, m.qtype, m.name}
-		if asked := o.queries.get(key); asked != nil {
-			row = *asked
-			o.queries.remove(key)
-			if ts >= row.TS {
-				row.RTTUs = tables.Some(int64(ts - row.TS))
-			}
+	if m.hasQuestion && asked != nil {
+		row = *asked
+		o.queries.remove(key)
+		if o.answered.get(key) == nil {
+			o.answered.put(key, struct{}{}, p.TS, nil)
+		}
+		if ts >= row.TS {
+			row.RTTUs = tables.Some(int64(ts - row.TS))
 		}
 	}
-	row.RCode = tables.DNSRCodeName(m.rcode)
+	row.RCode, row.AnswerPacketID = tables.DNSRCodeName(m.rcode), packet
 	row.Answers = m.answersText()
 	for i := range m.answers {
 		if ttl := int64(m.answers[i].ttl); !row.TTL.Set || ttl < row.TTL.V {
@@ -113,9 +121,57 @@ func (o *Observer) observeDNS(p *Packet) {
 		}
 	}
 	o.writeDNS(&row)
+	if m.opcode != 0 {
+		return
+	}
+	for i := range m.answers {
+		r := &m.answers[i]
+		o.write(&tables.DNSAnswer{TS: ts, Sensor: row.Sensor, Site: row.Site, Client: row.Client, Server: row.Server, Query: row.Query,
+			Name: r.owner, Type: tables.DNSTypeName(r.rtype), Data: cutText(r.text, maxAnswers),
+			Address: tables.Opt[tables.Addr]{V: r.addr, Set: r.addr != tables.Addr{}}, TTL: int64(r.ttl), PacketID: packet, FlowID: p.FlowID, ConnID: p.ConnID})
+	}
 	if m.rcode == 0 && m.hasQuestion {
 		o.learn(p, tables.SourceDNS, m.answers, chain(m.name, m.answers))
 	}
+}
+
+// dnsReader reads DNS over TCP (RFC 7766): messages, each after its length.
+type dnsReader struct {
+	Of   Peers
+	Done bool
+}
+
+func (r *dnsReader) over() bool                               { return r.Done }
+func (r *dnsReader) holds() int                               { return 128 }
+func (r *dnsReader) end(*Observer)                            { r.Done = true }
+func (r *dnsReader) lack(_ *Observer, _ int, _ []byte, _ int) { r.Done = true }
+
+func (r *dnsReader) read(o *Observer, side int, b []byte, from *Origin) (used int) {
+	for rest := b; len(rest) >= 2; rest = b[used:] {
+		n := 2 + int(binary.BigEndian.Uint16(rest))
+		if n > len(rest) {
+			break
+		}
+		h := tables.Header{IP: true, Protocol: tables.ProtocolTCP, Src: r.Of.Client, Dst: r.Of.Server, SrcPort: r.Of.ClientPort, DstPort: r.Of.ServerPort}
+		if side == 1 {
+			h.Src, h.Dst, h.SrcPort, h.DstPort = h.Dst, h.Src, h.DstPort, h.SrcPort
+		}
+		o.observeDNS(&Packet{TS: from.TS, Header: &h, Payload: rest[2:n], FlowID: from.FlowID, ConnID: r.Of.Conn,
+			Sensor: r.Of.Sensor, Site: r.Of.Site, ID: from.PacketID, Kept: from.Kept})
+		used += n
+	}
+	return used
+}
+
+// beginsDNS recognises a first message over TCP, of a port that is DNS's.
+func beginsDNS(b []byte) kind {
+	switch {
+	case len(b) < 14:
+		return undecided
+	case binary.BigEndian.Uint16(b) >= 12 && b[4]>>3&15 <= 6 && b[5]&0x40 == 0 && binary.BigEndian.Uint16(b[6:]) == 1:
+		return dnsOverTCP
+	}
+	return unknown
 }
 
 // ask puts the question into a row.

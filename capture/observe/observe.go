@@ -2,8 +2,8 @@
 // the meter hands it.
 //
 // It sees UDP to and from ports 53, 5353, 5355, 67, 68 and 137, the first packets of UDP
-// 443, and the first payload packets per direction of every TCP conversation;
-// nothing else. From those it makes:
+// 443, the first payload packets per direction of every TCP conversation, and all of
+// the conversations it follows (see stream); nothing else. From those it makes:
 //
 //	DHCPv4 acknowledgements     → names (source dhcp): who held which address, until when
 //	DHCPv4 releases             → names without a name: the lease is over
@@ -11,8 +11,11 @@
 //	NetBIOS registrations       → names (source netbios): which machine has which address
 //	LLMNR answers               → names (source llmnr)
 //	NTLM in SMB, DCE/RPC, LDAP  → names (source ntlm): how client and server call themselves
-//	DNS over UDP 53             → dns rows, a query paired with its answer
+//	DNS over UDP and TCP 53     → dns rows, a query paired with its answer; dns_answers rows, one a record
+//	TLS handshakes              → tls rows: who speaks TLS how, and the server's certificate
+//	HTTP/1                      → http rows, a request with its answer
 //	TLS ClientHello, HTTP Host  → the server name of a conversation
+//	TLS, SSH, HTTP              → its service, by what was seen
 //	TLS, SSH, QUIC              → the conversation is encrypted
 //
 // Every input is hostile. All parsers work on a slice, check every length and
@@ -37,8 +40,8 @@ import (
 // answer, or when the wait for one is over. The row may be reused after the
 // call returns.
 type Sink interface {
-	DNS(*tables.DNS) error
-	Name(*tables.Name) error
+	// Row takes a *tables.DNS, DNSAnswer, Name, TLS or HTTP.
+	Row(row any) error
 }
 
 // Packet is a packet as the meter hands it over. Nothing of it is kept after
@@ -52,6 +55,14 @@ type Packet struct {
 	FlowID, ConnID tables.ID
 	Client, Server tables.Addr
 	Sensor, Site   string
+	// ID is where the packet is kept, if it is.
+	ID   tables.ID
+	Kept bool
+	// First is set of the first packet that is handed over of a direction, Begin is
+	// the number of the direction's first byte, if it is known.
+	First  bool
+	Begin  uint32
+	Begins bool
 }
 
 // Finding is what a packet told about its conversation. The zero Finding
@@ -66,6 +77,11 @@ type Finding struct {
 	Encrypted bool
 	// Done means that no more packets of this direction are needed.
 	Done bool
+	// Follow means that all packets of the conversation are needed until one gives
+	// Over, and its end (see End).
+	Follow, Over bool
+	// Service is what was recognised: tls, http, ssh; else empty.
+	Service string
 }
 
 // MaxPackets is how many payload packets of one direction of a conversation
@@ -73,20 +89,17 @@ type Finding struct {
 // 16 KiB, or for the clear text before a STARTTLS.
 const MaxPackets = 16
 
-// Bounds of the state an Observer keeps. Together about 50 MiB.
+// Bounds of the state an Observer keeps, those of streams aside. Together about 50 MiB.
 const (
 	// maxQueries is how many DNS queries wait for their answer, queryLife for
 	// how long (packet time, nanoseconds).
 	maxQueries = 65536
 	queryLife  = 10e9
+	// maxAnswered is how many of the last answered ones are remembered as long.
+	maxAnswered = 16384
 	// maxLeases is how many DHCP requests wait for their acknowledgement.
 	maxLeases = 4096
 	leaseLife = 120e9
-	// maxStreams is how many directions of TCP conversations wait for the
-	// rest of a ClientHello or request head, each with at most maxHead bytes.
-	maxStreams = 1024
-	streamLife = 60e9
-	maxHead    = 16 << 10
 )
 
 // Stats counts what an Observer did and what it gave up.
@@ -97,6 +110,8 @@ type Stats struct {
 	Unanswered int64 // queries whose answer never came
 	Malformed  int64 // DNS or DHCP messages that could not be read to the end
 	Evicted    int64 // queries, requests or streams given up because the state was full
+	Streams    int64 // conversations that were followed
+	Gaps       int64 // times that bytes of them were missing
 	Panics     int64 // packets that broke a parser
 }
 
@@ -104,20 +119,29 @@ type Stats struct {
 type Observer struct {
 	sink    Sink
 	queries *window[question, tables.DNS]
-	leases  *window[lessee, string]
-	streams *window[direction, stream]
-	stats   Stats
-	err     error
-	message message // decoded anew for each packet
+	// answered are queries of which another, or another answer, is a repetition.
+	answered *window[question, struct{}]
+	leases   *window[lessee, string]
+	streams  *window[tables.ID, stream]
+	held     int // bytes of streams
+	stats    Stats
+	err      error
+	message  message // decoded anew for each packet
+	finding  Finding // of the packet being read
+
+	certificates map[[32]byte]certificate
 }
 
 // New returns an Observer that writes to sink.
 func New(sink Sink) *Observer {
 	return &Observer{
-		sink:    sink,
-		queries: newWindow[question, tables.DNS](maxQueries, queryLife),
-		leases:  newWindow[lessee, string](maxLeases, leaseLife),
-		streams: newWindow[direction, stream](maxStreams, streamLife),
+		sink:     sink,
+		queries:  newWindow[question, tables.DNS](maxQueries, queryLife),
+		answered: newWindow[question, struct{}](maxAnswered, queryLife),
+		leases:   newWindow[lessee, string](maxLeases, leaseLife),
+		streams:  newWindow[tables.ID, stream](maxStreams, streamLife),
+
+		certificates: make(map[[32]byte]certificate),
 	}
 }
 
@@ -127,12 +151,7 @@ func (o *Observer) Stats() Stats { return o.stats }
 // Observe reads one packet. It never fails: an error of the sink is kept and
 // returned by Flush, and nothing more is sent to the sink after it.
 func (o *Observer) Observe(p *Packet) (f Finding) {
-	defer func() {
-		if recover() != nil {
-			o.stats.Panics++
-			f = Finding{Done: true}
-		}
-	}()
+	defer o.survive(&f)
 	o.stats.Packets++
 	h := p.Header
 	switch {
@@ -156,6 +175,15 @@ func (o *Observer) Observe(p *Packet) (f Finding) {
 	return Finding{}
 }
 
+// survive has a packet that broke a parser cost nothing else.
+func (o *Observer) survive(f *Finding) {
+	if recover() != nil {
+		if o.stats.Panics++; f != nil {
+			*f = Finding{Done: true}
+		}
+	}
+}
+
 // Ports of UDP that are read.
 const (
 	portDNS          = 53
@@ -175,30 +203,34 @@ func Reads(port uint16) bool {
 // Tick gives up what waits for longer than it may, as a packet of that time would.
 func (o *Observer) Tick(ns int64) {
 	o.queries.expire(ns, o.unanswered)
+	o.answered.expire(ns, nil)
 	o.leases.expire(ns, nil)
-	o.streams.expire(ns, nil)
+	o.streams.expire(ns, o.giveUp)
 }
 
 // Flush writes the queries still waiting for an answer, forgets all state and
 // returns the first error of the sink.
 func (o *Observer) Flush() error {
+	o.streams.drain(o.giveUp)
 	o.queries.drain(o.unanswered)
+	o.answered.drain(nil)
 	o.leases.drain(nil)
-	o.streams.drain(nil)
 	return o.err
 }
 
 func (o *Observer) writeName(n *tables.Name) {
 	o.stats.Names++
-	if o.err == nil {
-		o.err = o.sink.Name(n)
-	}
+	o.write(n)
 }
 
 func (o *Observer) writeDNS(d *tables.DNS) {
 	o.stats.DNSRows++
+	o.write(d)
+}
+
+func (o *Observer) write(row any) {
 	if o.err == nil {
-		o.err = o.sink.DNS(d)
+		o.err = o.sink.Row(row)
 	}
 }
 

@@ -194,7 +194,7 @@ type failing struct{ rows }
 
 var errSink = errors.New("full")
 
-func (f *failing) DNS(*tables.DNS) error { return errSink }
+func (f *failing) Row(any) error { return errSink }
 
 func TestSinkErrorIsKept(t *testing.T) {
 	o := New(&failing{})
@@ -205,35 +205,48 @@ func TestSinkErrorIsKept(t *testing.T) {
 }
 
 // TestStreams gives each head whole, and in two segments cut anywhere, in
-// order.
+// order, and the second first.
 func TestStreams(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		head []byte
 		want Finding
 	}{
-		{"tls", clientHelloRecord("WWW.Example.Test"), Finding{ServerName: "www.example.test", FromTLS: true, Encrypted: true, Done: true}},
-		{"http", []byte("GET / HTTP/1.1\r\nUser-Agent: x\r\nhOST: Example.test:8080\r\n\r\n"), Finding{ServerName: "example.test", Done: true}},
-		{"proxy", []byte("GET http://example.test/x HTTP/1.0\r\n\r\n"), Finding{ServerName: "example.test", Done: true}},
+		{"tls", clientHelloRecord("WWW.Example.Test"), Finding{ServerName: "www.example.test", FromTLS: true, Encrypted: true, Service: "tls"}},
+		{"http", []byte("GET / HTTP/1.1\r\nUser-Agent: x\r\nhOST: Example.test:8080\r\n\r\n"), Finding{ServerName: "example.test", Service: "http"}},
+		{"proxy", []byte("GET http://example.test/x HTTP/1.0\r\n\r\n"), Finding{ServerName: "example.test", Service: "http"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for cut := 0; cut < len(c.head); cut++ {
-				if cut > 0 && cut < 8 {
-					continue // too short to be known for what it is
-				}
-				o := New(&rows{})
-				var f Finding
-				for i, part := range [][]byte{c.head[:cut], c.head[cut:]} {
-					if len(part) > 0 {
+			for cut := range len(c.head) {
+				for _, reversed := range []bool{false, true} {
+					o := New(&rows{})
+					var got Finding
+					parts := []*Packet{}
+					for i, part := range [][]byte{c.head[:cut], c.head[cut:]} {
 						h := &tables.Header{IP: true, Protocol: tables.ProtocolTCP, SrcPort: 5000, DstPort: 443,
 							TCPSeq: 0xfffffff0 + uint32(i*cut), PayloadLength: len(part)}
-						if f = o.Observe(&Packet{TS: testTS, Header: h, Payload: part, FromClient: true, ConnID: 1}); f.Done {
-							break
-						}
+						parts = append(parts, &Packet{TS: testTS, Header: h, Payload: part, FromClient: true, ConnID: 1, Begin: 0xfffffff0, Begins: true})
 					}
-				}
-				if f != c.want {
-					t.Errorf("cut at %d: %+v, want %+v", cut, f, c.want)
+					if reversed {
+						slices.Reverse(parts)
+					}
+					for i, p := range parts {
+						p.First = i == 0
+						if len(p.Payload) == 0 {
+							continue
+						}
+						f := o.Observe(p)
+						if f.ServerName != "" {
+							got.ServerName, got.FromTLS = f.ServerName, f.FromTLS
+						}
+						if f.Service != "" {
+							got.Service = f.Service
+						}
+						got.Encrypted = got.Encrypted || f.Encrypted
+					}
+					if got != c.want {
+						t.Errorf("cut at %d, reversed %v: %+v, want %+v", cut, reversed, got, c.want)
+					}
 				}
 			}
 		})

@@ -6,8 +6,10 @@ import "github.com/wiresql/wiresql/tables"
 // with it another one goes on.
 type State struct {
 	Queries []Query
-	Leases  []Lease
-	Streams []Stream
+	// Answered are queries that were: of their rows is only whose they are.
+	Answered []Query
+	Leases   []Lease
+	Streams  []Stream
 }
 
 // Query is a query that waits for its answer.
@@ -19,6 +21,11 @@ type Query struct {
 	Row                    tables.DNS
 }
 
+func (q *Query) key() question {
+	r := &q.Row
+	return question{r.Site, r.Client, r.Server, q.ClientPort, q.ServerPort, q.ID, q.QType, q.Name}
+}
+
 // Lease is a DHCP request that waits for its acknowledgement.
 type Lease struct {
 	TS         int64
@@ -27,18 +34,23 @@ type Lease struct {
 	MAC        uint64
 }
 
-// Stream is the incomplete head of one direction of a TCP conversation.
+// Stream is a TCP conversation that is being read.
 type Stream struct {
-	TS         int64
-	Conn       tables.ID
-	FromClient bool
-	Segments   []Segment
+	TS   int64
+	Of   Peers
+	Half [2]Half
+	TLS  *tlsReader
+	HTTP *httpReader
+	DNS  *dnsReader
 }
 
-// Segment is a part of a Stream.
-type Segment struct {
-	Seq  uint32
-	Data []byte
+// Half is one direction of a Stream.
+type Half struct {
+	Next  uint32
+	Began bool
+	Rest  []byte
+	Ahead []segment
+	Since int64
 }
 
 // State returns what the Observer remembers now.
@@ -47,13 +59,18 @@ func (o *Observer) State() (s State) {
 		k := &e.key
 		s.Queries = append(s.Queries, Query{e.ts, k.clientPort, k.serverPort, k.id, k.qtype, k.name, e.value})
 	}
+	for e := o.answered.oldest; e != nil; e = e.next {
+		k := &e.key
+		s.Answered = append(s.Answered, Query{e.ts, k.clientPort, k.serverPort, k.id, k.qtype, k.name, tables.DNS{Site: k.site, Client: k.client, Server: k.server}})
+	}
 	for e := o.leases.oldest; e != nil; e = e.next {
 		s.Leases = append(s.Leases, Lease{e.ts, e.key.site, e.value, e.key.xid, e.key.mac})
 	}
 	for e := o.streams.oldest; e != nil; e = e.next {
-		one := Stream{TS: e.ts, Conn: e.key.conn, FromClient: e.key.fromClient}
-		for _, g := range e.value.segments {
-			one.Segments = append(one.Segments, Segment{g.seq, g.data})
+		v := &e.value
+		one := Stream{TS: e.ts, Of: v.of, TLS: v.tls, HTTP: v.http, DNS: v.dns}
+		for i, h := range v.half {
+			one.Half[i] = Half{h.next, h.began, h.rest, h.ahead, h.since}
 		}
 		s.Streams = append(s.Streams, one)
 	}
@@ -63,10 +80,13 @@ func (o *Observer) State() (s State) {
 // Resume has a new Observer remember a State.
 func (o *Observer) Resume(s *State) {
 	for _, q := range s.Queries {
-		r := &q.Row
-		key := question{r.Site, r.Client, r.Server, q.ClientPort, q.ServerPort, q.ID, q.QType, q.Name}
-		if o.queries.get(key) == nil {
+		if key := q.key(); o.queries.get(key) == nil {
 			o.queries.put(key, q.Row, q.TS, o.unanswered)
+		}
+	}
+	for _, q := range s.Answered {
+		if key := q.key(); o.answered.get(key) == nil {
+			o.answered.put(key, struct{}{}, q.TS, nil)
 		}
 	}
 	for _, l := range s.Leases {
@@ -75,13 +95,19 @@ func (o *Observer) Resume(s *State) {
 		}
 	}
 	for _, l := range s.Streams {
-		var value stream
-		for _, g := range l.Segments {
-			value.segments = append(value.segments, segment{g.Seq, g.Data})
-			value.bytes += len(g.Data)
+		if o.streams.get(l.Of.Conn) != nil {
+			continue
 		}
-		if key := (direction{l.Conn, l.FromClient}); o.streams.get(key) == nil && value.bytes <= maxHead {
-			o.streams.put(key, value, l.TS, nil)
+		if l.HTTP != nil {
+			l.HTTP.resumed()
 		}
+		value, _ := o.streams.add(l.Of.Conn, stream{of: l.Of, tls: l.TLS, http: l.HTTP, dns: l.DNS}, l.TS, o.giveUp)
+		for i, h := range l.Half {
+			value.half[i] = half{next: h.Next, began: h.Began, rest: h.Rest, ahead: h.Ahead, since: h.Since}
+			for _, g := range h.Ahead {
+				value.half[i].waiting += len(g.Data)
+			}
+		}
+		o.account(value)
 	}
 }

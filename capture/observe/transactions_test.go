@@ -186,6 +186,82 @@ func TestTransactions(t *testing.T) {
 	}
 }
 
+// What is asked or answered again is marked, each row has the packets it is of, and
+// each record of an answer is a row.
+func TestRepetitions(t *testing.T) {
+	sink := &rows{}
+	o := New(sink)
+	alias := layers.DNSResourceRecord{Type: layers.DNSTypeCNAME, TTL: 60, CNAME: []byte("B.example")}
+	said := answer(t, 1, "a.example", layers.DNSTypeA, 0, alias, owned("b.example", a("192.0.2.1", 5)), owned("b.example", a("192.0.2.2", 7)))
+	for i, p := range []*Packet{
+		udp(1, client, server, query(t, 1, "a.example", layers.DNSTypeA)),
+		udp(2, client, server, query(t, 1, "A.example", layers.DNSTypeA)), // again
+		udp(3, server, client, said),
+		udp(4, server, client, said),                                      // again
+		udp(5, client, server, query(t, 1, "a.example", layers.DNSTypeA)), // and again
+		udp(6, client, server, query(t, 2, "a.example", layers.DNSTypeA)), // another
+	} {
+		p.ID, p.Kept = tables.ID(10+i), true
+		o.Observe(p)
+	}
+	if err := o.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, d := range sink.dns {
+		got = append(got, fmt.Sprintf("%d %s %v %d %d %s", d.TS/1e6, d.Opcode, d.Retransmitted.V, d.QueryPacketID.V, d.AnswerPacketID.V, d.RCode))
+	}
+	for _, r := range sink.answers[:3] {
+		got = append(got, fmt.Sprintf("%d %s %s %s %s %v %d %d", r.TS/1e6, r.Query, r.Name, r.Type, r.Data, r.Address.Set, r.TTL, r.PacketID.V))
+	}
+	const want = `1 QUERY false 10 0 
+2 QUERY true 11 12 NOERROR
+4 QUERY true 0 13 NOERROR
+5 QUERY true 14 0 
+6 QUERY false 15 0 
+3 a.example a.example CNAME b.example false 60 12
+3 a.example b.example A 192.0.2.1 true 5 12
+3 a.example b.example A 192.0.2.2 true 7 12`
+	if text := strings.Join(got, "\n"); text != want || len(sink.answers) != 6 {
+		t.Errorf("%d records\n%s\nwant\n%s", len(sink.answers), text, want)
+	}
+}
+
+// DNS over TCP is read as over UDP, however its messages are cut.
+func TestDNSOverTCP(t *testing.T) {
+	framed := func(b []byte) []byte { return append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...) }
+	asked := append(framed(query(t, 1, "a.example", layers.DNSTypeA)), framed(query(t, 2, "b.example", layers.DNSTypeAAAA))...)
+	said := append(framed(answer(t, 2, "b.example", layers.DNSTypeAAAA, 3)), framed(answer(t, 1, "a.example", layers.DNSTypeA, 0, a("192.0.2.1", 5)))...)
+	for _, size := range []int{1000, 20, 1} {
+		sink := &rows{}
+		o := New(sink)
+		for i, b := range [][]byte{asked, said} {
+			seq := uint32(1)
+			for first := true; len(b) > 0; first = false {
+				n := min(size, len(b))
+				from, to := "10.0.0.5:40000", "192.0.2.53:53"
+				if i == 1 {
+					from, to = to, from
+				}
+				p := packet(float64(1+i), tables.ProtocolTCP, from, to, seq, b[:n])
+				p.Client, p.Server, p.First, p.Begin, p.Begins = addr("10.0.0.5"), addr("192.0.2.53"), first, 1, true
+				o.Observe(p)
+				b, seq = b[n:], seq+uint32(n)
+			}
+		}
+		o.End(8)
+		if err := o.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		const want = `dns 1 10.0.0.5>192.0.2.53 b.example AAAA rcode=NXDOMAIN answers= rtt=1000000
+dns 1 10.0.0.5>192.0.2.53 a.example A rcode=NOERROR answers=192.0.2.1 ttl=5 rtt=1000000
+name 2 "a.example" 192.0.2.1 dns until=3602`
+		if got := sink.lines(); got != want || len(sink.answers) != 1 || sink.dns[0].Protocol != tables.ProtocolTCP {
+			t.Errorf("in segments of %d\n%s\nwant\n%s", size, got, want)
+		}
+	}
+}
+
 func TestUnansweredLeaveByAge(t *testing.T) {
 	sink := &rows{}
 	o := New(sink)
@@ -333,6 +409,10 @@ func hello(name string, padding, size int) []byte {
 }
 
 func TestStreamHeads(t *testing.T) {
+	type heard struct {
+		name               string
+		fromTLS, encrypted bool
+	}
 	type part struct {
 		seq        uint32
 		data       []byte
@@ -344,48 +424,50 @@ func TestStreamHeads(t *testing.T) {
 	get := []byte("GET / HTTP/1.1\r\nUser-Agent: x\r\nhOST: Www.Example.com:8080\r\n\r\n")
 	cases := map[string]struct {
 		parts []part
-		want  Finding
+		want  heard
 	}{
-		"hello":               {[]part{{1, hello("Mail.Example.", 0, 16000), false, 0}}, Finding{"mail.example", true, true, true}},
-		"hello in two":        {[]part{{1, long[:1400], false, 0}, {1401, long[1400:], false, 0}}, Finding{"long.example", true, true, true}},
-		"in three, reordered": {[]part{{1, long[:1400], false, 0}, {2801, long[2800:], false, 0}, {1401, long[1400:2800], false, 0}}, Finding{"long.example", true, true, true}},
-		"sent again":          {[]part{{1, long[:1400], false, 0}, {1, long[:1400], false, 0}, {1001, long[1000:], false, 0}}, Finding{"long.example", true, true, true}},
-		"wrapping numbers":    {[]part{{1<<32 - 700, long[:1400], false, 0}, {700, long[1400:], false, 0}}, Finding{"long.example", true, true, true}},
-		"several records":     {[]part{{1, records, false, 0}}, Finding{"records.example", true, true, true}},
-		"no name":             {[]part{{1, hello("", 100, 16000), false, 0}}, Finding{"", false, true, true}},
-		"cut":                 {[]part{{1, long[:1400], false, 2000}}, Finding{"", false, true, true}},
-		"server's hello":      {[]part{{1, []byte{22, 3, 3, 0, 70, 2, 0, 0}, true, 0}}, Finding{"", false, true, true}},
-		"ssh":                 {[]part{{1, []byte("SSH-2.0-x\r\n"), true, 0}}, Finding{"", false, true, true}},
-		"after starttls":      {[]part{{1, []byte("EHLO x\r\n"), false, 0}, {9, []byte("STARTTLS\r\n"), false, 0}, {19, hello("mx.example", 0, 16000), false, 0}}, Finding{"mx.example", true, true, true}},
-		"request":             {[]part{{1, get, false, 0}}, Finding{"www.example.com", false, false, true}},
-		"request in pieces":   {[]part{{1, get[:20], false, 0}, {21, get[20:50], false, 0}, {51, get[50:], false, 0}}, Finding{"www.example.com", false, false, true}},
-		"to a proxy":          {[]part{{1, []byte("GET http://Up.example:81/x HTTP/1.0\r\n\r\n"), false, 0}}, Finding{"up.example", false, false, true}},
-		"address as host":     {[]part{{1, []byte("GET / HTTP/1.1\nHost: [2001:DB8::1]:80\n\n"), false, 0}}, Finding{"2001:db8::1", false, false, true}},
-		"no host":             {[]part{{1, []byte("GET / HTTP/1.0\r\nA: b\r\n\r\n"), false, 0}}, Finding{"", false, false, true}},
-		"host with escapes":   {[]part{{1, []byte("GET / HTTP/1.1\r\nHost: a\x1b[2J\r\n\r\n"), false, 0}}, Finding{"", false, false, true}},
-		"something else":      {[]part{{1, []byte("\x00\x01\x02"), false, 0}}, Finding{}},
-		"server speaks":       {[]part{{1, []byte("220 hi\r\n"), true, 0}}, Finding{"", false, false, true}},
-		"endless head":        {[]part{{1, append([]byte("GET / HTTP/1.1\r\nX: "), make([]byte, 10000)...), false, 0}, {10020, make([]byte, 10000), false, 0}}, Finding{"", false, false, true}},
+		"hello":               {[]part{{1, hello("Mail.Example.", 0, 16000), false, 0}}, heard{"mail.example", true, true}},
+		"hello in two":        {[]part{{1, long[:1400], false, 0}, {1401, long[1400:], false, 0}}, heard{"long.example", true, true}},
+		"in three, reordered": {[]part{{1, long[:1400], false, 0}, {2801, long[2800:], false, 0}, {1401, long[1400:2800], false, 0}}, heard{"long.example", true, true}},
+		"sent again":          {[]part{{1, long[:1400], false, 0}, {1, long[:1400], false, 0}, {1001, long[1000:], false, 0}}, heard{"long.example", true, true}},
+		"wrapping numbers":    {[]part{{1<<32 - 700, long[:1400], false, 0}, {700, long[1400:], false, 0}}, heard{"long.example", true, true}},
+		"several records":     {[]part{{1, records, false, 0}}, heard{"records.example", true, true}},
+		"no name":             {[]part{{1, hello("", 100, 16000), false, 0}}, heard{"", false, true}},
+		"cut":                 {[]part{{1, long[:1400], false, 2000}}, heard{"", false, true}},
+		"server's hello":      {[]part{{1, []byte{22, 3, 3, 0, 70, 2, 0, 0}, true, 0}}, heard{"", false, true}},
+		"ssh":                 {[]part{{1, []byte("SSH-2.0-x\r\n"), true, 0}}, heard{"", false, true}},
+		"after starttls":      {[]part{{1, []byte("EHLO x\r\n"), false, 0}, {9, []byte("STARTTLS\r\n"), false, 0}, {19, hello("mx.example", 0, 16000), false, 0}}, heard{"mx.example", true, true}},
+		"request":             {[]part{{1, get, false, 0}}, heard{"www.example.com", false, false}},
+		"request in pieces":   {[]part{{1, get[:20], false, 0}, {21, get[20:50], false, 0}, {51, get[50:], false, 0}}, heard{"www.example.com", false, false}},
+		"to a proxy":          {[]part{{1, []byte("GET http://Up.example:81/x HTTP/1.0\r\n\r\n"), false, 0}}, heard{"up.example", false, false}},
+		"address as host":     {[]part{{1, []byte("GET / HTTP/1.1\nHost: [2001:DB8::1]:80\n\n"), false, 0}}, heard{"2001:db8::1", false, false}},
+		"no host":             {[]part{{1, []byte("GET / HTTP/1.0\r\nA: b\r\n\r\n"), false, 0}}, heard{"", false, false}},
+		"host with escapes":   {[]part{{1, []byte("GET / HTTP/1.1\r\nHost: a\x1b[2J\r\n\r\n"), false, 0}}, heard{"", false, false}},
+		"something else":      {[]part{{1, []byte("\x00\x01\x02"), false, 0}}, heard{}},
+		"server speaks":       {[]part{{1, []byte("220 hi\r\n"), true, 0}}, heard{"", false, false}},
+		"endless head":        {[]part{{1, append([]byte("GET / HTTP/1.1\r\nX: "), make([]byte, 10000)...), false, 0}, {10020, make([]byte, 10000), false, 0}}, heard{"", false, false}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			o := New(&rows{})
-			var got Finding
+			var got heard
+			hear := func(f Finding) {
+				if f.ServerName != "" && got.name == "" {
+					got.name, got.fromTLS = f.ServerName, f.FromTLS
+				}
+				got.encrypted = got.encrypted || f.Encrypted
+			}
 			for _, part := range c.parts {
 				p := packet(1, tables.ProtocolTCP, "10.0.0.5:40000", "192.0.2.1:443", part.seq, part.data)
 				p.FromClient = !part.fromServer
 				p.Header.PayloadLength += part.cut
-				if got.Done {
-					t.Fatal("done too early")
-				}
-				f := o.Observe(p)
-				f.Encrypted = f.Encrypted || got.Encrypted
-				got = f
+				hear(o.Observe(p))
 			}
+			hear(o.End(8))
 			if got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
-			if got.Done && len(o.streams.entries) != 0 {
+			if len(o.streams.entries) != 0 || o.held != 0 {
 				t.Error("state kept after the end")
 			}
 			if o.Stats().Panics != 0 {
@@ -421,22 +503,36 @@ func TestPanicIsCounted(t *testing.T) {
 
 // fuzzStream hands b over whole and in two, either of which must find the same.
 func fuzzStream(t *testing.T, b []byte, split uint16) {
-	o := New(&rows{})
 	at := min(int(split), len(b))
-	observe := func(id tables.ID, seq int, data []byte) Finding {
-		p := packet(1, tables.ProtocolTCP, "10.0.0.5:40000", "192.0.2.1:443", uint32(seq), data)
-		p.ConnID = id
-		return o.Observe(p)
-	}
-	whole := observe(1, 0, b)
-	first := observe(2, 0, b[:at])
-	if !first.Done && len(o.streams.entries) > 0 && at > 0 && at < len(b) && o.streams.get(direction{2, true}) != nil {
-		if second := observe(2, at, b[at:]); len(b) < maxHead && second.ServerName != whole.ServerName {
-			t.Fatalf("whole %q, in two %q", whole.ServerName, second.ServerName)
+	found := func(parts ...[]byte) (name, text string) {
+		sink := &rows{}
+		o := New(sink)
+		seq := uint32(1)
+		for i, data := range parts {
+			p := packet(1, tables.ProtocolTCP, "10.0.0.5:40000", "192.0.2.1:443", seq, data)
+			p.First, p.Begin, p.Begins = i == 0, 1, true
+			seq += uint32(len(data))
+			if f := o.Observe(p); name == "" {
+				name = f.ServerName
+			}
 		}
+		if f := o.End(8); name == "" {
+			name = f.ServerName
+		}
+		if o.Stats().Panics != 0 || o.held != 0 || len(o.streams.entries) != 0 {
+			t.Fatal("a parser broke, or kept something")
+		}
+		for i := range sink.tls {
+			sink.tls[i].PacketID.V = 0
+		}
+		return name, fmt.Sprintf("%+v %+v", sink.tls, sink.http)
 	}
-	if o.Stats().Panics != 0 {
-		t.Fatal("a parser broke")
+	whole, rows := found(b)
+	if at == 0 || at == len(b) {
+		return
+	}
+	if name, again := found(b[:at], b[at:]); name != whole || rows != again {
+		t.Fatalf("whole %q %s, in two %q %s", whole, rows, name, again)
 	}
 }
 
@@ -445,6 +541,8 @@ func FuzzSplit(f *testing.F) {
 	f.Add(hello("www.example.com", 10, 16000), uint16(20))
 	f.Add(hello("www.example.com", 300, 90), uint16(150))
 	f.Add([]byte("GET http://a.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n"), uint16(20))
+	f.Add([]byte("POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET /b HTTP/1.1\r\n\r\n"), uint16(45))
+	f.Add([]byte("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\n\r\nGET /b HTTP/1.1\r\n\r\n"), uint16(57))
 	f.Fuzz(fuzzStream)
 }
 
@@ -466,5 +564,4 @@ func BenchmarkHello(b *testing.B) {
 
 type discard struct{}
 
-func (discard) DNS(*tables.DNS) error   { return nil }
-func (discard) Name(*tables.Name) error { return nil }
+func (discard) Row(any) error { return nil }

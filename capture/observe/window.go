@@ -1,8 +1,8 @@
 package observe
 
 // window is a map that forgets: it holds at most max entries, each for life
-// nanoseconds of packet time after it was put. Order of age is order of
-// insertion, so that both bounds cost nothing to enforce.
+// nanoseconds of packet time after it was put or renewed. Order of age is order of
+// that, so that both bounds cost nothing to enforce.
 //
 // Packet time may jump. An entry that is too old or too far in the future is
 // given up alike; else a single packet dated 2100 would stop the expiry.
@@ -32,22 +32,47 @@ func (w *window[K, V]) get(k K) *V {
 	return nil
 }
 
+// renew is get of an entry that lives on from ts.
+func (w *window[K, V]) renew(k K, ts int64) *V {
+	e := w.entries[k]
+	if e == nil {
+		return nil
+	}
+	if e.ts = ts; e != w.newest {
+		w.unlink(e)
+		w.link(e)
+	}
+	return &e.value
+}
+
 // put adds an entry; k must not be there. When the window is full the oldest
 // entry goes to gone first, and put returns true.
 func (w *window[K, V]) put(k K, v V, ts int64, gone func(*V)) (evicted bool) {
+	_, evicted = w.add(k, v, ts, gone)
+	return evicted
+}
+
+// add is put, and returns where the value is.
+func (w *window[K, V]) add(k K, v V, ts int64, gone func(*V)) (value *V, evicted bool) {
 	if len(w.entries) >= w.max {
 		w.drop(w.oldest, gone)
 		evicted = true
 	}
-	e := &entry[K, V]{key: k, value: v, ts: ts, older: w.newest}
+	e := &entry[K, V]{key: k, value: v, ts: ts}
+	w.link(e)
+	w.entries[k] = e
+	return &e.value, evicted
+}
+
+// link makes an entry the newest.
+func (w *window[K, V]) link(e *entry[K, V]) {
+	e.older, e.next = w.newest, nil
 	if w.newest != nil {
 		w.newest.next = e
 	} else {
 		w.oldest = e
 	}
 	w.newest = e
-	w.entries[k] = e
-	return evicted
 }
 
 // remove takes an entry out, if it is there.
@@ -72,6 +97,14 @@ func (w *window[K, V]) drain(gone func(*V)) {
 }
 
 func (w *window[K, V]) drop(e *entry[K, V], gone func(*V)) {
+	w.unlink(e)
+	delete(w.entries, e.key)
+	if gone != nil {
+		gone(&e.value)
+	}
+}
+
+func (w *window[K, V]) unlink(e *entry[K, V]) {
 	if e.older != nil {
 		e.older.next = e.next
 	} else {
@@ -81,9 +114,5 @@ func (w *window[K, V]) drop(e *entry[K, V], gone func(*V)) {
 		e.next.older = e.older
 	} else {
 		w.newest = e.older
-	}
-	delete(w.entries, e.key)
-	if gone != nil {
-		gone(&e.value)
 	}
 }

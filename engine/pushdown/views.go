@@ -132,6 +132,21 @@ var (
 		}),
 		hosts: map[string]string{"client_host": "client"},
 	}
+	dnsAnswersView = &view{
+		family: "dns_answers", row: reflect.TypeFor[tables.DNSAnswer](),
+		exprs: addresses("client_ip", "client", "server_ip", "server"),
+		hosts: map[string]string{"client_host": "client"},
+	}
+	tlsView = &view{
+		family: "tls", row: reflect.TypeFor[tables.TLS](),
+		exprs: with(addresses("client_ip", "client", "server_ip", "server"), map[string]string{"protocol": exprProtocol}),
+		hosts: map[string]string{"client_host": "client"},
+	}
+	httpView = &view{
+		family: "http", row: reflect.TypeFor[tables.HTTP](),
+		exprs: addresses("client_ip", "client", "server_ip", "server"),
+		hosts: map[string]string{"client_host": "client"},
+	}
 
 	views = map[*tables.Relation]*view{
 		tables.Connections:    connectionsView,
@@ -142,6 +157,9 @@ var (
 		tables.Traffic1m:      trafficView("traffic_1m", reflect.TypeFor[tables.Traffic]()),
 		tables.Traffic1h:      trafficView("traffic_1h", reflect.TypeFor[tables.HourlyTraffic]()),
 		tables.DNSRelation:    dnsView,
+		tables.DNSAnswers:     dnsAnswersView,
+		tables.TLSRelation:    tlsView,
+		tables.HTTPRelation:   httpView,
 		tables.OpsImports:     {family: "imports", row: reflect.TypeFor[tables.Import](), exprs: map[string]string{"flow_rows": "{rows}"}},
 		tables.OpsCoverage:    {family: "coverage", row: reflect.TypeFor[tables.Coverage]()},
 		tables.OpsEvictions:   {family: "evictions", row: reflect.TypeFor[tables.Eviction](), exprs: map[string]string{"row_count": "{rows}", "segment": "{segment}::BIGINT"}},

@@ -20,9 +20,8 @@ import (
 type LogBatch struct {
 	Flows  []tables.Flow
 	Others []tables.Other
-	DNS    []tables.DNS
-	Names  []tables.Name
-	Rates  []tables.Rate
+	Observed
+	Rates []tables.Rate
 	// LiveFlows and LiveOthers are the rows that are not over, as they are now;
 	// those of the batch before count no longer.
 	LiveFlows  []tables.Flow
@@ -35,6 +34,47 @@ type LogBatch struct {
 	Checkpoint []byte
 	// Arrived is when the first of it came, Until when the last had.
 	Arrived, Until tables.Time
+}
+
+// Observed are rows of what was observed in packets.
+type Observed struct {
+	DNS        []tables.DNS
+	Names      []tables.Name
+	TLS        []tables.TLS
+	HTTP       []tables.HTTP
+	DNSAnswers []tables.DNSAnswer
+}
+
+// Row adds a row, a pointer to one of these.
+func (o *Observed) Row(row any) {
+	switch r := row.(type) {
+	case *tables.DNS:
+		o.DNS = append(o.DNS, *r)
+	case *tables.Name:
+		o.Names = append(o.Names, *r)
+	case *tables.TLS:
+		o.TLS = append(o.TLS, *r)
+	case *tables.HTTP:
+		o.HTTP = append(o.HTTP, *r)
+	case *tables.DNSAnswer:
+		o.DNSAnswers = append(o.DNSAnswers, *r)
+	default:
+		panic(fmt.Sprintf("a row %T", row))
+	}
+}
+
+// Len is how many rows there are.
+func (o *Observed) Len() int {
+	return len(o.DNS) + len(o.Names) + len(o.TLS) + len(o.HTTP) + len(o.DNSAnswers)
+}
+
+func (o *Observed) write(tx *Tx) error {
+	return errors.Join(
+		writeSorted(tx, "m", o.DNS, func(r *tables.DNS) tables.Time { return r.TS }),
+		writeSorted(tx, "m", o.Names, func(r *tables.Name) tables.Time { return r.TS }),
+		writeSorted(tx, "m", o.TLS, func(r *tables.TLS) tables.Time { return r.TS }),
+		writeSorted(tx, "m", o.HTTP, func(r *tables.HTTP) tables.Time { return r.TS }),
+		writeSorted(tx, "m", o.DNSAnswers, func(r *tables.DNSAnswer) tables.Time { return r.TS }))
 }
 
 // Commit makes a mark's packets durable, then the rows of its batch visible and
@@ -138,8 +178,7 @@ func (l *Log) fill(tx *Tx, m *Mark, b *LogBatch) error {
 	return errors.Join(
 		writeSorted(tx, "m", b.Flows, func(r *tables.Flow) tables.Time { return r.TS }),
 		writeSorted(tx, "m", b.Others, func(r *tables.Other) tables.Time { return r.TS }),
-		writeSorted(tx, "m", b.DNS, func(r *tables.DNS) tables.Time { return r.TS }),
-		writeSorted(tx, "m", b.Names, func(r *tables.Name) tables.Time { return r.TS }),
+		b.Observed.write(tx),
 		writeSorted(tx, "m", b.Rates, func(r *tables.Rate) tables.Time { return r.TS }),
 		writeSorted(tx, "m", b.Coverage, func(r *tables.Coverage) tables.Time { return r.TS }),
 		writeLive(tx, b.LiveFlows, func(r *tables.Flow) tables.Time { return r.TS }),

@@ -95,7 +95,7 @@ func (m *Metered) Add(f *tables.Flow) {
 		r.ICMPType, r.ICMPCode, r.OrientedBy = f.ICMPType, f.ICMPCode, f.OrientedBy
 	}
 	if piece > m.last {
-		m.last, r.ConnState = piece, f.ConnState
+		m.last, r.ConnState, r.Service = piece, f.ConnState, f.Service
 	}
 	if f.LastPiece.V {
 		m.total = piece

@@ -1,0 +1,148 @@
+package observe
+
+import (
+	"encoding/binary"
+	"strings"
+)
+
+// kind is what bytes at the start of a direction, or of a packet, are.
+type kind uint8
+
+const (
+	unknown   kind = iota
+	ssh            // its banner
+	tlsAfter       // a TLS handshake after its hello
+	undecided      // too few to tell
+	tlsHello
+	httpMessage
+	dnsOverTCP
+)
+
+// service is the word for it in the column service.
+func (k kind) service() string {
+	return [...]string{ssh: "ssh", tlsAfter: "tls", tlsHello: "tls", httpMessage: "http", dnsOverTCP: "domain"}[k]
+}
+
+// recognise tells by the first bytes. DNS over TCP looks like much: it must be at
+// its port.
+func (p *Peers) recognise(b []byte) kind {
+	if p.ServerPort == portDNS {
+		return beginsDNS(b)
+	}
+	return recognise(b)
+}
+
+func recognise(b []byte) kind {
+	switch {
+	case len(b) == 0:
+		return undecided
+	case b[0] == handshakeRecord:
+		switch { // a record of SSL 3.0 to TLS 1.3
+		case len(b) > 1 && b[1] != 3 || len(b) > 2 && b[2] > 4:
+			return unknown
+		case len(b) < 6:
+			return undecided
+		case b[5] == clientHello || b[5] == serverHello:
+			return tlsHello
+		case b[5] <= 24:
+			return tlsAfter
+		}
+		return unknown
+	case begins(b, "SSH-"):
+		if len(b) < 4 {
+			return undecided
+		}
+		return ssh
+	case begins(b, "HTTP/1."):
+		if len(b) < len("HTTP/1.") {
+			return undecided
+		}
+		return httpMessage
+	}
+	return isRequest(b)
+}
+
+// begins tells whether b begins with text, or text with b.
+func begins(b []byte, text string) bool {
+	n := min(len(b), len(text))
+	return string(b[:n]) == text[:n]
+}
+
+// methods are those of RFC 9110, RFC 5789, WebDAV and UPnP, of RPC over HTTP and BITS.
+var methods = strings.Fields(`GET POST HEAD PUT DELETE OPTIONS PATCH TRACE CONNECT PROPFIND PROPPATCH MKCOL COPY MOVE
+	LOCK UNLOCK REPORT SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE M-SEARCH RPC_IN_DATA RPC_OUT_DATA BITS_POST CCM_POST
+	BIND UNBIND REBIND ACL CHECKOUT CHECKIN UNCHECKOUT MERGE MKACTIVITY BASELINE-CONTROL VERSION-CONTROL LABEL UPDATE
+	POLL BMOVE BCOPY BDELETE BPROPFIND BPROPPATCH PURGE MKWORKSPACE ORDERPATCH`)
+
+// isRequest recognises an HTTP/1 request by its method.
+func isRequest(b []byte) kind {
+	if b[0] < 'A' || b[0] > 'V' {
+		return unknown
+	}
+	for _, m := range methods {
+		if begins(b, m) {
+			switch {
+			case len(b) <= len(m):
+				return undecided
+			case b[len(m)] == ' ':
+				return httpMessage
+			}
+		}
+	}
+	return unknown
+}
+
+// begin has the bytes of a direction that come first read, if they are known.
+func (o *Observer) begin(s *stream, b []byte) reader {
+	switch s.of.recognise(b) {
+	case dnsOverTCP:
+		s.dns = &dnsReader{Of: s.of}
+		o.finding.Service = dnsOverTCP.service()
+	case tlsHello:
+		s.tls = newTLSReader(&s.of)
+		o.finding.Encrypted, o.finding.Service = true, tlsHello.service()
+	case httpMessage:
+		s.http = &httpReader{Of: s.of}
+	}
+	return s.reader()
+}
+
+// isQUIC recognises the long header of QUIC version 1 (RFC 9000), version 2
+// (RFC 9369) and the drafts before them.
+func isQUIC(b []byte) bool {
+	if len(b) < 7 || b[0]&0xc0 != 0xc0 {
+		return false
+	}
+	version := binary.BigEndian.Uint32(b[1:])
+	return version == 1 || version == 0x6b3343cf || version>>8 == 0xff0000
+}
+
+// bytesReader takes a message apart; once it runs out, ok is false and everything
+// it returns is empty.
+type bytesReader struct {
+	b  []byte
+	ok bool
+}
+
+func (r *bytesReader) take(n int) []byte {
+	if !r.ok || n > len(r.b) {
+		r.ok = false
+		return nil
+	}
+	v := r.b[:n]
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *bytesReader) number(size int) (v uint32) {
+	for _, c := range r.take(size) {
+		v = v<<8 | uint32(c)
+	}
+	return v
+}
+
+// vector takes what a length of so many bytes stands before.
+func (r *bytesReader) vector(size int) bytesReader {
+	b := r.take(int(r.number(size)))
+	return bytesReader{b, r.ok}
+}
