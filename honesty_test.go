@@ -451,6 +451,13 @@ func TestHonest(t *testing.T) {
 			if !slices.Equal(counted.rows, read.rows) {
 				t.Errorf("%s packets are counted, %s read", counted.rows, read.rows)
 			}
+			if l.name == "disk full" { // what was lost is a row, and all of it
+				unread := askEngine(s, `SELECT (SELECT SUM(packets) FROM ops.coverage) - (SELECT COUNT(*) FROM packets WHERE ABS(length) > 0)`)
+				lost := askEngine(s, "SELECT SUM(lost) FROM ops.capture_loss WHERE reason = 'disk' AND unit = 'packets' AND observer = 'dmz'")
+				if !slices.Equal(unread.rows, lost.rows) || lost.rows[0] == "NULL" {
+					t.Errorf("%s packets can't be read, %s are told as lost", unread.rows, lost.rows)
+				}
+			}
 			statuses(t, e, l.statuses)
 			if l.name == "some evicted" {
 				saidOnTheWire(t, e)

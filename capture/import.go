@@ -321,6 +321,13 @@ func (im *importer) nextUnknown(list []*source) (next *source, rest []*source, e
 			im.replays = append(im.replays, s)
 		}
 		im.cfg.Logger.Info("capture file is known", "file", s.path, "as", row.File)
+		if im.cfg.InPlace {
+			if moved, err := im.archive.Moved(s.path); err != nil {
+				return nil, nil, fmt.Errorf("import %s: %w", s.path, err)
+			} else if moved {
+				im.cfg.Logger.Info("capture file is found again where it is now", "file", s.path, "as", row.File)
+			}
+		}
 		known := FileReport{Path: s.path, State: FileKnown, Packets: row.Packets, NotDecoded: row.NotDecoded}
 		if row.Damage != "" {
 			known.Err = &pcap.DamageError{File: s.path, Offset: row.DamageOffset.V, Reason: row.Damage}

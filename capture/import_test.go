@@ -504,3 +504,57 @@ func TestImportSharedCaptures(t *testing.T) {
 		}
 	}
 }
+
+// A capture that is read in place and was moved is found again when it is imported from
+// where it is now, as often as it is moved; its packets keep their ids.
+func TestMovedCapture(t *testing.T) {
+	a := liveArchive(t)
+	dir := t.TempDir()
+	b, err := os.ReadFile("../testdata/captures/office-morning.pcap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	places := []string{filepath.Join(dir, "one.pcap"), filepath.Join(dir, "two.pcap"), filepath.Join(dir, "three.pcap")}
+	if err := os.WriteFile(places[0], b, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	for i, path := range places {
+		if i > 0 {
+			if err := os.Rename(places[i-1], path); err != nil {
+				t.Fatal(err)
+			}
+			a.Refresh()
+			c, err := a.Catalog()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := c.Segments(); len(s) != 1 || s[0].State != archive.StateMissing {
+				t.Fatalf("it is moved: %+v", s)
+			}
+		}
+		if _, err := Import(context.Background(), a, ImportConfig{Paths: []string{path}, InPlace: true}); err != nil {
+			t.Fatal(err)
+		}
+		a.Refresh()
+		c, err := a.Catalog()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := c.Segments(); len(s) != 1 || s[0].State != archive.StateAvailable || s[0].AbsPath != path || len(c.Missing()) > 0 {
+			t.Fatalf("imported from where it is: %+v, missing %v", s, c.Missing())
+		}
+		if f, _, _, _ := metered(t, a); len(f) == 0 { // each packet in one row
+			t.Error("no flows")
+		}
+		var refs []archive.Ref
+		each(t, c, archive.Flows, func(r *tables.Flow) {
+			if err := rows.DecodePostings(r.Postings, func(id tables.ID) bool { refs = append(refs, archive.Ref{ID: id}); return true }); err != nil {
+				t.Fatal(err)
+			}
+		})
+		slices.SortFunc(refs, func(x, y archive.Ref) int { return cmp.Compare(x.ID, y.ID) })
+		if s, err := a.Fetch(context.Background(), c, refs, func(archive.Ref, *pcap.Record) error { return nil }); err != nil || len(s.Missing) > 0 || s.Packets == 0 {
+			t.Errorf("read %+v %v", s, err)
+		}
+	}
+}

@@ -340,7 +340,16 @@ func (a *Archive) loadSegments(c *Catalog, e *evictions) {
 		}
 	}
 	maps.DeleteFunc(a.segments, func(path string, _ segmentRows) bool { return !live[path] })
-	slices.SortStableFunc(c.sealed, func(x, y SegmentInfo) int { return cmp.Compare(x.Number(), y.Number()) })
+	// A capture in place that was moved has a row for each place.
+	elsewhere := func(s *SegmentInfo) int {
+		if s.State == StateAvailable {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(c.sealed, func(x, y SegmentInfo) int {
+		return cmp.Or(cmp.Compare(x.Number(), y.Number()), cmp.Compare(elsewhere(&x), elsewhere(&y)), cmp.Compare(y.rows.Origin.Last, x.rows.Origin.Last))
+	})
 	c.sealed = slices.CompactFunc(c.sealed, func(x, y SegmentInfo) bool { return x.Number() == y.Number() })
 	bad := slices.Clone(c.damage[before:])
 	a.watched = watch(c, folders)

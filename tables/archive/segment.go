@@ -377,6 +377,68 @@ func (ad *Adoption) Finish(r *pcap.Reader) error {
 	return nil
 }
 
+// Moved finds a capture in place again that is not where it was: path has its content.
+// It tells whether there was one to be found; its packets keep their ids.
+func (a *Archive) Moved(path string) (bool, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return false, err
+	}
+	c, err := a.Catalog()
+	if err != nil {
+		return false, err
+	}
+	for i := range c.segments {
+		s := &c.segments[i]
+		if !s.InPlace || s.State == StateAvailable || s.Evicted != nil {
+			continue
+		}
+		row, err := a.movedTo(s, abs)
+		if err != nil || row == nil {
+			if err != nil {
+				return false, err
+			}
+			continue
+		}
+		tx, err := a.Begin(tables.Importer)
+		if err != nil {
+			return false, err
+		}
+		if _, err := WriteRows(tx, "e", []tables.Segment{*row}); err != nil {
+			return false, errors.Join(err, tx.Abort())
+		}
+		return true, tx.Commit()
+	}
+	return false, nil
+}
+
+// movedTo is a segment's row for a file it may be now; nil if it is not.
+func (a *Archive) movedTo(s *SegmentInfo, path string) (*tables.Segment, error) {
+	f, err := a.disk.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil || st.Size() != s.Bytes {
+		return nil, err
+	}
+	if check, err := checkFile(f, st.Size()); err != nil || check != s.Check {
+		return nil, err
+	}
+	list, err := readSegments(s.rows) // with its checksums
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if row := &list[i]; row.Segment == s.Segment.Segment {
+			row.Path, row.MTime = path, tables.Time(st.ModTime().UnixMicro())
+			return row, nil
+		}
+	}
+	return nil, nil
+}
+
 // checkFile hashes the first and last 64 KiB of a file.
 func checkFile(f io.ReaderAt, size int64) (string, error) {
 	var h xxh3.Hasher128
