@@ -2,15 +2,24 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	cryptorand "crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/binary"
 	"encoding/csv"
 	"fmt"
+	"math/big"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -69,6 +78,32 @@ const (
 // tcp is a conversation of a client that sends first and so many bytes, and a
 // server that answers; state is how it ends, in Zeek's words: SF, S0 or REJ.
 func (t *traffic) tcp(at time.Time, client, server string, port uint16, state string, first []byte, up, down int) {
+	var said []part
+	for i, n := range []int{up, down} {
+		var payload []byte
+		if i == 0 {
+			payload = first
+		}
+		if n -= len(payload); n > 0 && n < 2000 { // short ones are whole
+			payload, n = append(slices.Clone(payload), make([]byte, n)...), 0
+		}
+		for ; n > 0 || len(payload) > 0; n -= 60000 {
+			said = append(said, part{i, payload, max(0, min(n, 60000))})
+			payload = nil
+		}
+	}
+	t.talk(at, client, server, port, state, said)
+}
+
+// part is what one end says: 0 the client, 1 the server; more bytes are only
+// counted.
+type part struct {
+	end     int
+	payload []byte
+	more    int
+}
+
+func (t *traffic) talk(at time.Time, client, server string, port uint16, state string, said []part) {
 	t.port = t.port%40000 + 20000
 	t.port++
 	me := t.port
@@ -103,18 +138,12 @@ func (t *traffic) tcp(at time.Time, client, server string, port uint16, state st
 	}
 	send(1, syn|ack, nil, 0)
 	send(0, ack, nil, 0)
-	for i, n := range []int{up, down} {
-		payload := first
-		if i == 1 {
-			payload = nil
+	for _, p := range said {
+		for len(p.payload) > 1400 {
+			send(p.end, ack, p.payload[:1400], 0)
+			p.payload = p.payload[1400:]
 		}
-		if n -= len(payload); n > 0 && n < 2000 { // short ones are whole
-			payload, n = append(slices.Clone(payload), make([]byte, n)...), 0
-		}
-		for ; n > 0 || len(payload) > 0; n -= 60000 {
-			send(i, ack, payload, max(0, min(n, 60000)))
-			payload = nil
-		}
+		send(p.end, ack, p.payload, p.more)
 	}
 	send(0, fin|ack, nil, 0)
 	send(1, fin|ack, nil, 0)
@@ -165,6 +194,56 @@ func hello(name string) []byte {
 	body = append(body, extensions...)
 	handshake := append([]byte{1, 0, byte(len(body) >> 8), byte(len(body))}, body...)
 	return append([]byte{22, 3, 1, byte(len(handshake) >> 8), byte(len(handshake))}, handshake...)
+}
+
+// handshake is one of TLS 1.2, as Go's client and server speak it, with a
+// certificate valid until some time; one that is signed is by another issuer.
+func handshake(tt *testing.T, until time.Time, signed bool) (said []part) {
+	tt.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), cryptorand.Reader)
+	if err != nil {
+		tt.Fatal(err)
+	}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "server"}, NotBefore: monday.AddDate(-9, 0, 0), NotAfter: until}
+	issuer := leaf
+	if signed {
+		issuer = &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "issuer"}}
+	}
+	der, err := x509.CreateCertificate(cryptorand.Reader, leaf, issuer, &key.PublicKey, key)
+	if err != nil {
+		tt.Fatal(err)
+	}
+	a, b := net.Pipe()
+	var mu sync.Mutex
+	end := func(c net.Conn, which int) net.Conn {
+		return overheard{c, func(b []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			said = append(said, part{which, slices.Clone(b), 0})
+		}}
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- tls.Server(end(b, 1), &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MaxVersion: tls.VersionTLS12}).Handshake()
+	}()
+	if err := tls.Client(end(a, 0), &tls.Config{InsecureSkipVerify: true, ServerName: "own.example.dev", MaxVersion: tls.VersionTLS12}).Handshake(); err != nil {
+		tt.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		tt.Fatal(err)
+	}
+	return said
+}
+
+// overheard tells what is written to a connection.
+type overheard struct {
+	net.Conn
+	hear func([]byte)
+}
+
+func (o overheard) Write(b []byte) (int, error) {
+	o.hear(b)
+	return o.Conn.Write(b)
 }
 
 // https is a connection to a name that the client has looked up.
@@ -243,7 +322,7 @@ var monday = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 const backup = "backup.example.net"
 
 // planted adds what each hunt looks for, each by a machine of its own.
-func (t *traffic) planted() {
+func (t *traffic) planted(tt *testing.T) {
 	day := monday.AddDate(0, 0, 8) // Tuesday
 	noon := day.Add(12 * time.Hour)
 	for n := range 200 { // beaconing, with a night's pause; TLS without a name
@@ -318,6 +397,16 @@ func (t *traffic) planted() {
 		t.udp(noon.Add(time.Duration(2*n+1)*time.Millisecond), "203.0.113.87", "10.1.0.87", 1900, 40001, nil, 40000)
 	}
 	t.tcp(noon, "10.1.0.88", "203.0.113.88", 23, "SF", nil, 500, 5000)
+	t.talk(noon, "10.1.0.90", "203.0.113.90", 443, "SF", handshake(tt, monday.AddDate(1, 0, 0), false)) // self_signed
+	t.talk(noon, "10.1.0.91", "203.0.113.91", 443, "SF", handshake(tt, monday.AddDate(-1, 0, 0), true)) // expired_certificates
+	t.tcp(noon, "10.1.0.93", "203.0.113.93", 4000, "SF", []byte("GET /b HTTP/1.1\r\nHost: tools.example.dev\r\nUser-Agent: odd/1\r\n\r\n"), 0, 50000)
+	for _, client := range []string{"10.1.0.94", "10.1.0.95"} { // a user agent of two
+		login := ""
+		if client == "10.1.0.94" { // http_basic
+			login = "Authorization: Basic dXNlcjpwYXNz\r\n"
+		}
+		t.tcp(noon, client, "203.0.113.94", 80, "SF", []byte("GET /c HTTP/1.1\r\nHost: portal.example.dev\r\nUser-Agent: usual/1\r\n"+login+"\r\n"), 0, 5000)
+	}
 	h := func(sp, dp uint16, n int) []byte {
 		b := make([]byte, 20)
 		binary.BigEndian.PutUint16(b, sp)
@@ -343,7 +432,7 @@ func TestHunts(t *testing.T) {
 	for ip := range bad.began {
 		known[ip] = true
 	}
-	bad.planted()
+	bad.planted(t)
 	var fresh []string // machines inside that sent on the last two days only
 	for ip, first := range bad.began {
 		if !known[ip] && !first.Before(monday.AddDate(0, 0, 8)) {
@@ -387,7 +476,13 @@ func TestHunts(t *testing.T) {
 		{"beacon_sni", last, "client_ip", machines(68)},
 		{"tls_no_sni", last, "client_ip", machines(66)},
 		{"http_raw_ip", last, "client_ip", machines(69)},
-		{"rare_ports", last, "server_port", []string{"1900", "23", "4444", "8443"}},
+		{"rare_ports", last, "server_port", []string{"1900", "23", "4000", "4444", "8443"}},
+		{"self_signed", last, "client_ip", machines(90)},
+		{"expired_certificates", last, "server_ip", []string{"203.0.113.91"}},
+		{"rare_ja4", last, "client_ip", machines(66)},
+		{"odd_user_agent", last, "client_ip", machines(69, 93)},
+		{"protocol_on_wrong_port", last, "client_ip", machines(93)},
+		{"http_basic", last, "client_ip", machines(94)},
 		{"dga", last, "client_ip", machines(71)},
 		{"nxdomain_burst", last, "client_ip", machines(72)},
 		{"dns_tunnel", last, "client_ip", machines(73)},

@@ -69,7 +69,7 @@ func size(column string) int { return tables.Hunts.Column(column).Size }
 
 // columnOf is where hunt.hunts has a key of the header.
 var columnOf = map[string]string{"result": "how_to_read", "empty": "empty_means", "false positives": "false_positives", "packets": "packets_query",
-	"references": "reference_urls", "parameter": "parameters"}
+	"references": "reference_urls", "reads": "relations", "parameter": "parameters"}
 
 var hunted = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 

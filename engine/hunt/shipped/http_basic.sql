@@ -1,0 +1,16 @@
+-- title: Passwords over HTTP
+-- question: Who logged in over HTTP, where everybody on the way reads the password?
+-- severity: medium
+-- techniques: T1040, T1552
+-- references: https://attack.mitre.org/techniques/T1040/
+-- reads: http
+-- result: each row is a user, from where and to which server; the password is not kept
+-- empty: nobody did by Basic credentials; forms are not looked into
+-- false positives: devices that know nothing else
+-- packets: SELECT p.ts, p.info FROM http h JOIN packets p USING (conn_id) WHERE h.client_ip = :client_ip AND h.server_ip = :server_ip AND h.username = :username ORDER BY p.ts LIMIT 1000
+SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, server_ip, MIN(host) AS host, username, COUNT(*) AS requests,
+       MAX(status) AS last_status, MIN(ts) AS first_seen, MAX(ts) AS last_seen
+FROM http
+WHERE ts BETWEEN :from AND :to AND username IS NOT NULL
+GROUP BY client_ip, server_ip, username
+ORDER BY COUNT(*) DESC, client_ip, server_ip, username

@@ -1,0 +1,16 @@
+-- title: Self-signed certificates
+-- question: Which servers outside show a certificate that they signed themselves?
+-- severity: medium
+-- techniques: T1573.002, T1587.003
+-- references: https://attack.mitre.org/techniques/T1587/003/
+-- reads: tls
+-- result: each row is a server with its certificate, and who went there
+-- empty: no such certificate was seen; from TLS 1.3 on certificates are encrypted, and those of resumed sessions are not sent
+-- false positives: devices, test systems, VPNs
+-- packets: SELECT p.ts, p.info FROM tls t JOIN packets p USING (conn_id) WHERE t.cert_sha256 = :cert_sha256 AND t.client_ip = :client_ip ORDER BY p.ts LIMIT 1000
+SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, server_ip, server_port, MAX(server_name) AS server_name,
+       subject, cert_sha256, MAX(not_after) AS valid_until, COUNT(*) AS handshakes, MIN(ts) AS first_seen, MAX(ts) AS last_seen
+FROM tls
+WHERE ts BETWEEN :from AND :to AND self_signed AND NOT is_private(server_ip)
+GROUP BY client_ip, server_ip, server_port, subject, cert_sha256
+ORDER BY COUNT(*) DESC, client_ip, server_ip, server_port
