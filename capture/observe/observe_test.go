@@ -190,7 +190,7 @@ dns "unasked" 192.0.2.2 00:00:00:00:00:00 21-3621
 	}
 }
 
-type failing struct{ rows }
+type failing struct{}
 
 var errSink = errors.New("full")
 
