@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"embed"
 	"fmt"
 	"net"
 	"os"
@@ -13,9 +14,11 @@ import (
 	"github.com/wiresql/wiresql/tables/archive"
 )
 
-// demoCaptures are shipped with the source; testdata/captures/README.md says
-// how they were recorded.
-const demoCaptures = "testdata/captures"
+// shippedCaptures are part of the program; testdata/captures/README.md says how they
+// were recorded.
+//
+//go:embed testdata/captures/*.pcap testdata/captures/*.pcapng testdata/captures/*.pcap.gz
+var shippedCaptures embed.FS
 
 const (
 	foundingQuestion = `SELECT ts, server_name, server_ip, bytes, packet_status FROM connections
@@ -30,7 +33,7 @@ ORDER BY p.ts LIMIT 12`
 
 func demoCommand() *command {
 	return &command{
-		summary:  "import the captures shipped with the source, ask the founding question, serve them",
+		summary:  "import captures that are part of the program, ask the founding question, serve them",
 		sections: []string{"engine", "server"},
 		flags: func(f *pflag.FlagSet) {
 			f.Bool("once", false, "exit after the answers instead of serving")
@@ -40,27 +43,28 @@ func demoCommand() *command {
 }
 
 func runDemo(ctx context.Context, p *program, _ []string) error {
-	if _, err := os.Stat(demoCaptures); err != nil {
-		return fmt.Errorf("the demo reads %s: run it in the source's top folder", demoCaptures)
-	}
 	once, _ := p.flags.GetBool("once")
+	dir, err := os.MkdirTemp("", "wiresql-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	captures := filepath.Join(dir, "captures")
+	if err := os.CopyFS(captures, shippedCaptures); err != nil {
+		return err
+	}
 	if !p.flags.Changed("data") {
-		dir, err := os.MkdirTemp("", "wiresql-demo-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
 		p.config.Data = filepath.Join(dir, "archive")
 	}
 	if !p.flags.Changed("listen") {
 		p.config.Server.Listen = freeAddress(p.config.Server.Listen)
 	}
-	fmt.Fprintf(p.stdout, "importing %s into %s\n", demoCaptures, p.config.Data)
+	fmt.Fprintf(p.stdout, "importing a morning and an afternoon of an office into %s\n", p.config.Data)
 	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log})
 	if err != nil {
 		return err
 	}
-	report, err := p.importFiles(ctx, a, capture.ImportConfig{Paths: []string{demoCaptures}, Logger: p.log})
+	report, err := p.importFiles(ctx, a, capture.ImportConfig{Paths: []string{captures}, Logger: p.log})
 	if cerr := a.Close(); err == nil {
 		err = cerr
 	}
@@ -77,6 +81,7 @@ func runDemo(ctx context.Context, p *program, _ []string) error {
 		{"On June 12th between 10:15 and 10:30, over port 80, what did gavin.reid-machine do?", foundingQuestion},
 		{"Its packets, one line more:", foundingPackets},
 		{"What that reads:", "EXPLAIN " + foundingPackets},
+		{"Did anybody call home at a steady beat? (A saved hunt; SELECT name, question FROM hunt.hunts lists them.)", "CALL hunt('beaconing')"},
 	} {
 		fmt.Fprintf(p.stdout, "%s\n\n%s;\n\n", step.say, step.ask)
 		if err := p.answer(ctx, e.NewSession(), "table", step.ask); err != nil {

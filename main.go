@@ -3,8 +3,8 @@
 // The program is a handful of commands, one file each: import.go reads
 // captures into an archive, serve.go answers MySQL clients, query.go answers
 // one statement without a server, files.go lists files for others, verify.go
-// reads them all, demo.go does all of it on the captures that come with the
-// source. docs/tour.md walks a packet and a query through them.
+// reads them all, demo.go does all of it on captures that are part of the
+// program. docs/tour.md walks a packet and a query through them.
 package main
 
 import (
@@ -35,7 +35,7 @@ Look at traffic
   files FAMILY…      list the row files that count now, for other programs
   verify             read an archive's files: are they as they were written?
                      --repair makes rows again, from packets and other rows
-  demo               import the captures shipped with the source, ask the
+  demo               import captures that are part of the program, ask the
                      founding question, then serve them
 
 Record

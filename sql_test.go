@@ -70,6 +70,9 @@ type page struct {
 	cases   []*sqlCase
 }
 
+// demoCaptures are the captures of the demo.
+const demoCaptures = "testdata/captures"
+
 func parsePage(t testing.TB, path string) page {
 	t.Helper()
 	text, err := os.ReadFile(path)

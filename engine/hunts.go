@@ -77,8 +77,9 @@ func (e *Engine) huntRange(ctx *sql.Context, values map[string]string) (r hunt.R
 	case strings.EqualFold(since, "all"):
 		r.From, err = e.timeOf(ctx, "SELECT COALESCE(MIN(ts), NOW()) FROM "+tables.Main+".connections")
 		return r, err
-	case !isSince:
-		since = defaultSince
+	case !isSince: // as much of it as there is
+		r.From, err = e.timeOf(ctx, "SELECT COALESCE(GREATEST(MIN(ts), "+r.To+" - INTERVAL "+defaultSince+"), "+r.To+") FROM "+tables.Main+".connections WHERE ts <= "+r.To)
+		return r, err
 	}
 	length, err := hunt.Duration(since)
 	if err != nil {
