@@ -346,6 +346,9 @@ func TestSettingsHaveNamesOfTheirOwn(t *testing.T) {
 			continue
 		}
 		for flag, key := range taken {
+			if name == "import" && key == "capture.cutoff" {
+				continue // it is that setting, the only one of capture that holds for captures
+			}
 			if strings.Contains(key, ".") && bare.Lookup(flag) != nil {
 				t.Errorf("wiresql %s has a flag --%s, which is the setting %s", name, flag, key)
 			}

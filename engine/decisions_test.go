@@ -81,7 +81,7 @@ func TestDecidedRows(t *testing.T) {
 		for _, pushdown := range []string{"on", "off"} {
 			s := e.NewSession()
 			for _, c := range [][2]string{
-				{"SET wiresql_pushdown = '" + pushdown + "'", "[[]]"},
+				{"SET wiresql_pushdown = '" + pushdown + "'", "[]"},
 				{"SELECT COUNT(*), COUNT(DISTINCT conn_id), SUM(bytes) FROM connections WHERE server_port = 443", "[[69 69 9900]]"},
 				{"SELECT COUNT(*), COUNT(conn_id), COUNT(DISTINCT conn_id) FROM flows WHERE dst_port = 443", "[[92 92 69]]"},
 				{"SELECT COUNT(*), COUNT(DISTINCT c.conn_id) FROM flows f JOIN connections c USING (conn_id) WHERE f.dst_port = 443", "[[92 69]]"},

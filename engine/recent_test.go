@@ -74,7 +74,7 @@ func TestRecentConnections(t *testing.T) {
 		t.Errorf("connections long ago: %s", got)
 	}
 	used := number(t, e.duck, "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'wiresql_recent%'")
-	if used != 2 { // connections and rows of the newest
+	if used != 4 { // connections and rows of the newest, and their traffic of minutes and hours
 		t.Errorf("%d tables of recent rows", used)
 	}
 	if _, err := compact.Round(t.Context(), a, compact.Config{}); err != nil {
