@@ -37,7 +37,8 @@ type remembered struct {
 	Ordinal               uint64
 	Started, Astray       bool
 	Clock, Second, Minute int64
-	LastTS                int64
+	LastTS                int64 // time of the last packet
+	LastAt                int64 // when it came, by the machine's clock
 	Stats                 Stats
 	Others                []rememberedOther
 	Fragments             []rememberedFragment

@@ -252,11 +252,14 @@ func (l *live) newMeter() {
 func (l *live) resume(ctx context.Context) error {
 	l.rows.lost = &l.stats
 	l.newMeter()
-	after := uint64(0)
+	after, late := uint64(0), int64(0)
 	if b := l.log.Checkpoint(); b != nil {
 		r, err := l.meter.resume(b)
 		if err == nil && r.Source == l.log.ID() {
 			after, l.last = r.Commit, r.LastTS
+			if r.LastAt != 0 {
+				late = r.LastAt - r.LastTS
+			}
 		} else {
 			if err == nil {
 				err = errors.New("it is of another log")
@@ -290,6 +293,9 @@ func (l *live) resume(ctx context.Context) error {
 	l.missed = undecoded{}
 	l.cover, l.due = nothing, true // what is live may have gone with a power failure
 	l.lastAt, l.cutAt, l.checkpointAt = time.Now(), time.Now(), time.Now()
+	if at := time.Unix(0, l.last+late); late != 0 && at.Before(l.lastAt) {
+		l.lastAt = at // the time since then passed without packets, or without a recorder
+	}
 	l.stats = LiveStats{}
 	if packets > 0 {
 		l.o.Logger.Info("packets metered again", "sensor", l.o.Sensor, "interface", l.o.Interface, "packets", packets)
@@ -531,7 +537,7 @@ func (l *live) commit(now time.Time, tick int64, last bool) error {
 	l.came, l.due = 0, false
 	if since := now.Sub(l.checkpointAt); last || (since >= l.o.Checkpoint || l.checkpointBytes >= checkpointBytes) && since >= checkpointShare*l.checkpointCost {
 		began := time.Now()
-		if b.Checkpoint, err = l.meter.checkpoint(&remembered{Commit: mark.Number(), LastTS: l.last}); err != nil {
+		if b.Checkpoint, err = l.meter.checkpoint(&remembered{Commit: mark.Number(), LastTS: l.last, LastAt: l.lastAt.UnixNano()}); err != nil {
 			return err
 		}
 		l.checkpointAt, l.checkpointBytes, l.checkpointCost = now, 0, time.Since(began)

@@ -287,6 +287,64 @@ func TestLiveQuiet(t *testing.T) {
 	}
 }
 
+// The time between a recorder's end and the next one's start is not covered, though
+// no packet tells when that was: the line is idle before and after.
+func TestLiveStoppedOnAnIdleLine(t *testing.T) {
+	a := liveArchive(t)
+	live := func(packets int) (began, ended tables.Time) {
+		t.Helper()
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		began = tables.TimeOf(time.Now().UnixNano())
+		src := &presentSource{openSource(t, "../testdata/captures/office-morning.pcap", 0, func(n int) error {
+			switch {
+			case n < packets:
+				return nil
+			case tables.TimeOf(time.Now().UnixNano()) > began+1_000_000:
+				cancel()
+			}
+			time.Sleep(10 * time.Millisecond) // as an idle line does
+			return ErrIdle
+		})}
+		if err := Live(ctx, a, src, LiveOptions{Sensor: "dmz", Interface: "eth1", Interval: 50 * time.Millisecond}); err != nil {
+			t.Fatal(err)
+		}
+		return began, tables.TimeOf(time.Now().UnixNano())
+	}
+	_, stopped := live(3)
+	time.Sleep(1500 * time.Millisecond) // in which nobody records
+	again, _ := live(0)
+	c, err := a.Catalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after := 0, 0
+	each(t, c, archive.Coverage, func(r *tables.Coverage) {
+		switch {
+		case r.TSEnd <= stopped:
+			before++
+		case r.TS >= again:
+			after++
+		default:
+			t.Errorf("covered from %d to %d: stopped at %d, begun again at %d", r.TS, r.TSEnd, stopped, again)
+		}
+	})
+	if before == 0 || after == 0 {
+		t.Errorf("%d times are covered before, %d after", before, after)
+	}
+}
+
+// presentSource gives packets the time at which they are taken.
+type presentSource struct{ *fileSource }
+
+func (s *presentSource) Next(rec *pcap.Record) error {
+	err := s.fileSource.Next(rec)
+	if err == nil {
+		rec.TS = time.Now().UnixNano()
+	}
+	return err
+}
+
 // However the clock is set while packets are captured, each is in the log and in one
 // row, no row and no time that is covered reaches across, and the log is read again.
 func TestLiveClockIsSet(t *testing.T) {
