@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 )
@@ -50,6 +52,24 @@ func TestTwoInterfacesOneConnection(t *testing.T) {
 		} {
 			if n := numbersOf(t, dir, text)[0]; n != want {
 				t.Errorf("%s: %s is %d, want %d", when, text, n, want)
+			}
+		}
+		// The packets of one, however they are asked for.
+		code, ids, complaint := runProgram(t, nil, "query", "--data", dir, "--format", "csv", "SELECT conn_id, packets FROM connections ORDER BY packets DESC, conn_id LIMIT 1")
+		if code != 0 {
+			t.Fatal(complaint)
+		}
+		id, packets, _ := strings.Cut(strings.Fields(ids)[1], ",")
+		for _, text := range []string{
+			"SELECT COUNT(*) FROM connections c JOIN packets p USING (conn_id) WHERE c.conn_id = '" + id + "'",
+			"SELECT COUNT(*) FROM packets WHERE conn_id = '" + id + "'",
+			"SELECT COUNT(info) FROM packets WHERE conn_id = '" + id + "'",
+			"SELECT COUNT(info) FROM packets WHERE conn_id = '" + id + "' AND ts > '2000-01-01'",
+			"SELECT COUNT(info) FROM packets_wide WHERE conn_id IN ('" + id + "', '" + id + "')",
+			"SELECT COUNT(payload) FROM packet_bytes WHERE conn_id = '" + id + "'",
+		} {
+			if n := numbersOf(t, dir, text)[0]; fmt.Sprint(n) != packets {
+				t.Errorf("%s: %s is %d, want %s", when, text, n, packets)
 			}
 		}
 	}

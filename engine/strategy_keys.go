@@ -19,6 +19,9 @@ func (keyList) String() string { return "rows of flows asked for by a list of ke
 
 func (keyList) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error) {
 	p := k.plan
+	if len(p.ByKey.Scans) == 0 {
+		return nil, nil // the values stand in the statement, which is asked as it is
+	}
 	values, err := r.fewValues(ctx, k)
 	if len(values) == 0 || err != nil {
 		return nil, err
