@@ -247,7 +247,15 @@ func (p *program) runAllHunts(ctx context.Context, library *hunt.Library, format
 	defer closeAll()
 	s := e.NewSession()
 	out := &listed{columns: []string{"severity", "hunt", "found", "first", "title"}}
-	_, compared := p.huntTime()
+	times, compared := p.huntTime()
+	if since := times[hunt.Since]; since != "" && !strings.EqualFold(since, "all") {
+		if _, err := hunt.Duration(since); err != nil {
+			return fmt.Errorf("since: %w, or all", err)
+		}
+	}
+	if times[hunt.Since] != "" && times[hunt.From] != "" {
+		return errors.New("a hunt begins at from, or as long before its end as since says: not both")
+	}
 	var nothing, asks, compare, failed []string
 	warned := map[string]bool{}
 	for _, x := range list {

@@ -64,31 +64,70 @@ func (e *Engine) huntRange(ctx *sql.Context, values map[string]string) (r hunt.R
 	if isSince && isFrom {
 		return r, userError("a hunt begins at from, or as long before its end as since says: not both")
 	}
-	if r.To = "TIMESTAMP" + hunt.Quote(to); !isTo {
-		r.To, err = e.timeOf(ctx, "SELECT COALESCE(MAX(ts), NOW()) FROM "+tables.Main+".connections WHERE ts <= NOW()")
-		if err != nil {
-			return r, err
-		}
+	if isTo {
+		r.To, err = e.timeGiven(ctx, hunt.To, to)
+	} else {
+		r.To, err = e.lastTime(ctx)
 	}
+	if err != nil {
+		return r, err
+	}
+	connections := tables.Main + ".connections"
 	switch {
 	case isFrom:
-		r.From = "TIMESTAMP" + hunt.Quote(from)
-		return r, nil
+		r.From, err = e.timeGiven(ctx, hunt.From, from)
 	case strings.EqualFold(since, "all"):
-		r.From, err = e.timeOf(ctx, "SELECT COALESCE(MIN(ts), NOW()) FROM "+tables.Main+".connections")
-		return r, err
+		r.From, err = e.timeOf(ctx, "SELECT COALESCE(LEAST(MIN(ts), "+r.To+"), "+r.To+") FROM "+connections)
 	case !isSince: // as much of it as there is
-		r.From, err = e.timeOf(ctx, "SELECT COALESCE(GREATEST(MIN(ts), "+r.To+" - INTERVAL "+defaultSince+"), "+r.To+") FROM "+tables.Main+".connections WHERE ts <= "+r.To)
+		r.From, err = e.timeOf(ctx, "SELECT COALESCE(GREATEST(MIN(ts), "+r.To+" - INTERVAL "+defaultSince+"), "+r.To+") FROM "+connections+" WHERE ts <= "+r.To)
+	default:
+		var length string
+		if length, err = hunt.Duration(since); err != nil {
+			return r, userError("since: %v, or all", err)
+		}
+		// As a constant, which EXPLAIN and warnings can name.
+		r.From, err = e.timeOf(ctx, "SELECT "+r.To+" - "+length)
+	}
+	if err != nil {
 		return r, err
 	}
-	length, err := hunt.Duration(since)
-	if err != nil {
-		return r, userError("since: %v, or all", err)
+	if _, wrong, err := e.valueOfQuery(ctx, "SELECT NULLIF("+r.From+" > "+r.To+", 0)", nil); err == nil && wrong != nil {
+		return r, userError("the time hunted through ends at %s, before it begins at %s", r.To, r.From)
 	}
-	// As a constant, which EXPLAIN and warnings can name.
-	r.From, err = e.timeOf(ctx, "SELECT "+r.To+" - "+length)
-	return r, err
+	return r, nil
 }
+
+// lastTime is the end of what was recorded: of the last connection, else of what
+// sensors recorded, else now.
+func (e *Engine) lastTime(ctx *sql.Context) (string, error) {
+	for _, text := range []string{
+		"SELECT MAX(LEAST(ts_end, NOW(6))) FROM " + tables.Main + ".connections WHERE ts <= NOW(6)",
+		"SELECT MAX(LEAST(ts_end, NOW(6))) FROM " + tables.Ops + ".coverage WHERE ts <= NOW(6)",
+	} {
+		if _, v, err := e.valueOfQuery(ctx, text, nil); err != nil || v != nil {
+			if err != nil {
+				return "", err
+			}
+			return e.timeOf(ctx, text)
+		}
+	}
+	return e.timeOf(ctx, "SELECT NOW(6)")
+}
+
+// timeGiven is a time that somebody wrote, as a constant.
+func (e *Engine) timeGiven(ctx *sql.Context, name, text string) (string, error) {
+	if len(text) > maxTime {
+		return "", userError("%s is no time", name)
+	}
+	out, err := e.timeOf(ctx, "SELECT CAST("+hunt.Quote(text)+" AS DATETIME(6))")
+	if err != nil {
+		return "", userError("%s: '%s' is no time: write it as 2026-06-12 10:15:00, in the session's time zone", name, text)
+	}
+	return out, nil
+}
+
+// maxTime bounds the text of a time, in bytes.
+const maxTime = 64
 
 // timeOf is the time that a query gives, as a constant.
 func (e *Engine) timeOf(ctx *sql.Context, text string) (string, error) {

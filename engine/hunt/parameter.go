@@ -105,6 +105,9 @@ func (p *Parameter) literal(value string) (string, error) {
 	case p.Type == Interval:
 		return Duration(value)
 	}
+	if len(value) > 64 {
+		return "", fmt.Errorf("parameter %s is of type %s: what is given has %d bytes", p.Name, p.Type, len(value))
+	}
 	return "", fmt.Errorf("parameter %s is of type %s: %q is none", p.Name, p.Type, value)
 }
 
@@ -166,11 +169,14 @@ func (h *Hunt) Follow(row map[string]*string) string {
 	literals := map[string]string{}
 	for _, p := range places(h.Packets) {
 		name := h.Packets[p.from+1 : p.to]
-		value := row[name]
-		if value == nil {
+		switch value := row[name]; {
+		case value != nil:
+			literals[name] = Quote(*value)
+		case strings.HasSuffix(h.Packets[:p.from], "<=> "):
+			literals[name] = "NULL"
+		default:
 			return ""
 		}
-		literals[name] = Quote(*value)
 	}
 	return replace(h.Packets, literals)
 }

@@ -9,10 +9,14 @@
 -- empty: each user agent is that of several machines; HTTPS is not seen
 -- false positives: tools of administrators, updaters of one device
 -- packets: SELECT p.ts, p.info FROM http h JOIN packets p USING (conn_id) WHERE h.client_ip = :client_ip AND h.user_agent <=> :user_agent ORDER BY p.ts LIMIT 1000
-SELECT MIN(client_ip) AS client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, user_agent, COUNT(*) AS requests,
-       COUNT(DISTINCT server_ip) AS servers, MIN(host) AS a_host, MIN(uri) AS a_uri, MIN(ts) AS first_seen, MAX(ts) AS last_seen
-FROM http
-WHERE ts BETWEEN :from AND :to AND method IS NOT NULL AND NOT is_private(server_ip)
-GROUP BY user_agent
-HAVING user_agent IS NULL OR COUNT(DISTINCT client_ip) <= :clients
-ORDER BY COUNT(*) DESC, user_agent
+WITH asked AS (
+  SELECT ts, client_ip, client_host, server_ip, host, uri, user_agent
+  FROM http
+  WHERE ts BETWEEN :from AND :to AND method IS NOT NULL AND NOT is_private(server_ip)
+    AND conn_id IN (SELECT conn_id FROM connections WHERE ts BETWEEN :from - INTERVAL 1 DAY AND :to)),
+rare AS (SELECT user_agent FROM asked GROUP BY user_agent HAVING user_agent IS NULL OR COUNT(DISTINCT client_ip) <= :clients)
+SELECT a.client_ip, GROUP_CONCAT(DISTINCT a.client_host ORDER BY a.client_host) AS client, a.user_agent, COUNT(*) AS requests,
+       COUNT(DISTINCT a.server_ip) AS servers, MIN(a.host) AS a_host, MIN(a.uri) AS a_uri, MIN(a.ts) AS first_seen, MAX(a.ts) AS last_seen
+FROM asked a JOIN rare r ON a.user_agent <=> r.user_agent
+GROUP BY a.client_ip, a.user_agent
+ORDER BY COUNT(*) DESC, a.client_ip, a.user_agent

@@ -14,8 +14,10 @@ SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS cli
        MIN(ts) AS first_seen, MAX(ts) AS last_seen
 FROM (SELECT client_ip, client_host, server_ip, server_port, 'http' AS spoken, host AS name, ts FROM http
       WHERE ts BETWEEN :from AND :to AND NOT FIND_IN_SET(server_port, :http_ports)
+      AND conn_id IN (SELECT conn_id FROM connections WHERE ts BETWEEN :from - INTERVAL 1 DAY AND :to)
       UNION ALL
       SELECT client_ip, client_host, server_ip, server_port, 'tls', server_name, ts FROM tls
-      WHERE ts BETWEEN :from AND :to AND protocol = 'tcp' AND NOT FIND_IN_SET(server_port, :tls_ports)) seen
+      WHERE ts BETWEEN :from AND :to AND protocol = 'tcp' AND NOT FIND_IN_SET(server_port, :tls_ports)
+      AND conn_id IN (SELECT conn_id FROM connections WHERE ts BETWEEN :from - INTERVAL 1 DAY AND :to)) seen
 GROUP BY client_ip, server_ip, server_port, spoken
 ORDER BY COUNT(*) DESC, client_ip, server_ip, server_port

@@ -10,11 +10,15 @@
 -- empty: each fingerprint is that of several machines, or too few machines were seen
 -- false positives: a program one person uses, a browser of another version
 -- packets: SELECT p.ts, p.info FROM tls t JOIN packets p USING (conn_id) WHERE t.ja4 = :ja4 ORDER BY p.ts LIMIT 1000
-SELECT MIN(client_ip) AS client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, ja4, COUNT(*) AS handshakes,
-       COUNT(DISTINCT server_ip) AS servers, MIN(server_name) AS a_server, MIN(ts) AS first_seen, MAX(ts) AS last_seen
-FROM tls
-WHERE ts BETWEEN :from AND :to AND ja4 IS NOT NULL AND NOT is_private(server_ip)
-  AND (SELECT COUNT(DISTINCT client_ip) FROM tls WHERE ts BETWEEN :from AND :to) >= :least
-GROUP BY ja4
-HAVING COUNT(DISTINCT client_ip) <= :clients
-ORDER BY COUNT(*) DESC, ja4
+WITH said AS (
+  SELECT ts, client_ip, client_host, server_ip, server_name, ja4
+  FROM tls
+  WHERE ts BETWEEN :from AND :to AND ja4 IS NOT NULL AND NOT is_private(server_ip)
+    AND conn_id IN (SELECT conn_id FROM connections WHERE ts BETWEEN :from - INTERVAL 1 DAY AND :to)),
+rare AS (SELECT ja4 FROM said GROUP BY ja4 HAVING COUNT(DISTINCT client_ip) <= :clients)
+SELECT s.client_ip, GROUP_CONCAT(DISTINCT s.client_host ORDER BY s.client_host) AS client, s.ja4, COUNT(*) AS handshakes,
+       COUNT(DISTINCT s.server_ip) AS servers, MIN(s.server_name) AS a_server, MIN(s.ts) AS first_seen, MAX(s.ts) AS last_seen
+FROM said s JOIN rare r ON s.ja4 = r.ja4
+WHERE (SELECT COUNT(DISTINCT client_ip) FROM said) >= :least
+GROUP BY s.client_ip, s.ja4
+ORDER BY COUNT(*) DESC, s.client_ip, s.ja4
