@@ -289,10 +289,10 @@ func loadFamily(family Family, files []*listed, known map[string]*written, e *ev
 	slices.SortFunc(gone, func(x, y Evicted) int { return cmp.Or(cmp.Compare(x.TS, y.TS), cmp.Compare(x.File, y.File)) })
 	out = make([]File, 0, len(live))
 	for _, f := range live {
-		path, lo, hi := f.Path, f.MinTS, f.MaxTS
-		f.File.File = f.foot.File
-		f.Path, f.MinTS, f.MaxTS = path, lo, hi
-		out = append(out, f.File)
+		file := f.File // a ledger may be begun at the same time, from what is listed
+		file.File = f.foot.File
+		file.Path, file.MinTS, file.MaxTS = f.Path, f.MinTS, f.MaxTS
+		out = append(out, file)
 	}
 	slices.SortFunc(out, func(x, y File) int {
 		if x.MinTS != y.MinTS {
