@@ -26,7 +26,7 @@ func huntCommand() *command {
 			f.StringArray("param", nil, "a value of a parameter: NAME=VALUE; given again for each")
 			f.String("since", "", "how long before its end the time begins that is hunted through: 1 DAY, 12 HOUR, all (default 7 DAY, with --all all)")
 			f.String("from", "", "when it begins")
-			f.String("to", "", "when it ends; the last connection unless given")
+			f.String("to", "", "when it ends; the end of what was recorded unless given")
 			f.String("format", "table", "table, json or csv")
 		},
 		run: runHunt,

@@ -171,7 +171,7 @@ SELECT name, severity, question FROM hunt.hunts;
 CALL hunt('beaconing', 'since', '1 DAY', 'jitter', '0.2');
 `+"```"+`
 
-Every hunt has three parameters: `+"`to`"+`, the last connection there is unless given, so that a capture of years ago is hunted
+Every hunt has three parameters: `+"`to`"+`, the end of what was recorded unless given, so that a capture of years ago is hunted
 through at its own time; `+"`from`"+`; or `+"`since`"+`, how long before `+"`to`"+` it begins: `+"`12 HOUR`, `7 DAY` (the default, or as much of it as there is), `all`"+`. Times
 are of the session's time zone. Hunts with a parameter `+"`history`"+` compare with the time before `+"`from`"+`: where nothing was recorded
 then, nothing is new.

@@ -49,9 +49,9 @@ func (e *Engine) huntText(ctx *sql.Context, c *sqlparser.CallProc, params Parame
 	return text, nil
 }
 
-// huntRange takes the time hunted through out of the values: until the last
-// connection there is unless they say when, so that a capture of years ago has
-// its hunts too.
+// huntRange takes the time hunted through out of the values: until the end of what
+// was recorded unless they say when, so that a capture of years ago has its hunts
+// too.
 func (e *Engine) huntRange(ctx *sql.Context, values map[string]string) (r hunt.Range, err error) {
 	take := func(name string) (string, bool) {
 		v, ok := values[name]
@@ -88,13 +88,17 @@ func (e *Engine) huntRange(ctx *sql.Context, values map[string]string) (r hunt.R
 		// As a constant, which EXPLAIN and warnings can name.
 		r.From, err = e.timeOf(ctx, "SELECT "+r.To+" - "+length)
 	}
+	if err == nil && r.From == "" {
+		err = userError("the time that is hunted through begins before there are times")
+	}
 	if err != nil {
 		return r, err
 	}
-	if _, wrong, err := e.valueOfQuery(ctx, "SELECT NULLIF("+r.From+" > "+r.To+", 0)", nil); err == nil && wrong != nil {
-		return r, userError("the time hunted through ends at %s, before it begins at %s", r.To, r.From)
+	_, wrong, err := e.valueOfQuery(ctx, "SELECT NULLIF("+r.From+" > "+r.To+", 0)", nil)
+	if err == nil && wrong != nil {
+		err = userError("the time hunted through ends at %s, before it begins at %s", r.To, r.From)
 	}
-	return r, nil
+	return r, err
 }
 
 // lastTime is the end of what was recorded: of the last connection, else of what
@@ -104,11 +108,8 @@ func (e *Engine) lastTime(ctx *sql.Context) (string, error) {
 		"SELECT MAX(LEAST(ts_end, NOW(6))) FROM " + tables.Main + ".connections WHERE ts <= NOW(6)",
 		"SELECT MAX(LEAST(ts_end, NOW(6))) FROM " + tables.Ops + ".coverage WHERE ts <= NOW(6)",
 	} {
-		if _, v, err := e.valueOfQuery(ctx, text, nil); err != nil || v != nil {
-			if err != nil {
-				return "", err
-			}
-			return e.timeOf(ctx, text)
+		if at, err := e.timeOf(ctx, text); err != nil || at != "" {
+			return at, err
 		}
 	}
 	return e.timeOf(ctx, "SELECT NOW(6)")
@@ -120,23 +121,20 @@ func (e *Engine) timeGiven(ctx *sql.Context, name, text string) (string, error) 
 		return "", userError("%s is no time", name)
 	}
 	out, err := e.timeOf(ctx, "SELECT CAST("+hunt.Quote(text)+" AS DATETIME(6))")
-	if err != nil {
-		return "", userError("%s: '%s' is no time: write it as 2026-06-12 10:15:00, in the session's time zone", name, text)
+	if err == nil && out == "" {
+		err = userError("%s: '%s' is no time: write it as 2026-06-12 10:15:00, in the session's time zone", name, text)
 	}
-	return out, nil
+	return out, err
 }
 
 // maxTime bounds the text of a time, in bytes.
 const maxTime = 64
 
-// timeOf is the time that a query gives, as a constant.
+// timeOf is the time that a query gives, as a constant; empty for NULL.
 func (e *Engine) timeOf(ctx *sql.Context, text string) (string, error) {
 	t, v, err := e.valueOfQuery(ctx, text, nil)
-	if err != nil {
+	if err != nil || v == nil {
 		return "", err
-	}
-	if v == nil {
-		return "", userError("the time that is hunted through begins before there are times")
 	}
 	cell, err := t.SQL(ctx, nil, v)
 	if err != nil {
