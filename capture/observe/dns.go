@@ -142,6 +142,7 @@ type dnsReader struct {
 }
 
 func (r *dnsReader) over() bool                               { return r.Done }
+func (r *dnsReader) opens() bool                              { return false }
 func (r *dnsReader) holds() int                               { return 128 }
 func (r *dnsReader) end(*Observer)                            { r.Done = true }
 func (r *dnsReader) lack(_ *Observer, _ int, _ []byte, _ int) { r.Done = true }

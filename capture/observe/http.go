@@ -75,7 +75,8 @@ const (
 	lost   // until a message begins with a packet
 )
 
-func (r *httpReader) over() bool { return r.Done }
+func (r *httpReader) over() bool  { return r.Done }
+func (r *httpReader) opens() bool { return r.Tunnel }
 
 // resumed puts together what a State does not have.
 func (r *httpReader) resumed() {

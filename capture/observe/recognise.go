@@ -96,15 +96,15 @@ func isRequest(b []byte) kind {
 func (o *Observer) begin(s *stream, b []byte) reader {
 	switch s.of.recognise(b) {
 	case dnsOverTCP:
-		s.dns = &dnsReader{Of: s.of}
+		s.reader = &dnsReader{Of: s.of}
 		o.finding.Service = dnsOverTCP.service()
 	case tlsHello:
-		s.tls = newTLSReader(&s.of)
+		s.reader = newTLSReader(&s.of)
 		o.finding.Encrypted, o.finding.Service = true, tlsHello.service()
 	case httpMessage:
-		s.http = &httpReader{Of: s.of}
+		s.reader = &httpReader{Of: s.of}
 	}
-	return s.reader()
+	return s.reader
 }
 
 // isQUIC recognises the long header of QUIC version 1 (RFC 9000), version 2

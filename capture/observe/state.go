@@ -1,6 +1,16 @@
 package observe
 
-import "github.com/wiresql/wiresql/tables"
+import (
+	"encoding/gob"
+
+	"github.com/wiresql/wiresql/tables"
+)
+
+func init() {
+	for _, r := range []reader{&tlsReader{}, &httpReader{}, &dnsReader{}} {
+		gob.Register(r)
+	}
+}
 
 // State is what an Observer remembers of packets that it saw, the oldest first:
 // with it another one goes on.
@@ -36,12 +46,10 @@ type Lease struct {
 
 // Stream is a TCP conversation that is being read.
 type Stream struct {
-	TS   int64
-	Of   Peers
-	Half [2]Half
-	TLS  *tlsReader
-	HTTP *httpReader
-	DNS  *dnsReader
+	TS     int64
+	Of     Peers
+	Half   [2]Half
+	Reader reader
 }
 
 // Half is one direction of a Stream.
@@ -68,7 +76,7 @@ func (o *Observer) State() (s State) {
 	}
 	for e := o.streams.oldest; e != nil; e = e.next {
 		v := &e.value
-		one := Stream{TS: e.ts, Of: v.of, TLS: v.tls, HTTP: v.http, DNS: v.dns}
+		one := Stream{TS: e.ts, Of: v.of, Reader: v.reader}
 		for i, h := range v.half {
 			one.Half[i] = Half{h.next, h.began, h.rest, h.ahead, h.since}
 		}
@@ -98,10 +106,10 @@ func (o *Observer) Resume(s *State) {
 		if o.streams.get(l.Of.Conn) != nil {
 			continue
 		}
-		if l.HTTP != nil {
-			l.HTTP.resumed()
+		if r, ok := l.Reader.(*httpReader); ok {
+			r.resumed()
 		}
-		value, _ := o.streams.add(l.Of.Conn, stream{of: l.Of, tls: l.TLS, http: l.HTTP, dns: l.DNS}, l.TS, o.giveUp)
+		value, _ := o.streams.add(l.Of.Conn, stream{of: l.Of, reader: l.Reader}, l.TS, o.giveUp)
 		for i, h := range l.Half {
 			value.half[i] = half{next: h.Next, began: h.Began, rest: h.Rest, ahead: h.Ahead, since: h.Since}
 			for _, g := range h.Ahead {

@@ -17,11 +17,9 @@ import (
 type stream struct {
 	of   Peers
 	half [2]half // 0 is the client's direction
-	// At most one of these reads it; none yet while its beginning waits.
-	tls  *tlsReader
-	http *httpReader
-	dns  *dnsReader
-	held int // bytes, as far as they count to Observer.held
+	// reader reads it; none yet while its beginning waits.
+	reader reader
+	held   int // bytes, as far as they count to Observer.held
 }
 
 // half is one direction of a stream.
@@ -58,7 +56,7 @@ type Peers struct {
 	Sensor, Site           string
 }
 
-// reader takes a stream apart.
+// reader takes a stream apart. What of it is exported lasts over a restart (see State).
 type reader interface {
 	// read gets the bytes of a direction that are there and tells how many it
 	// used; the others come again with those that follow.
@@ -69,20 +67,10 @@ type reader interface {
 	end(o *Observer)
 	// over tells that nothing more is needed.
 	over() bool
+	// opens tells that what follows is of another protocol.
+	opens() bool
 	// holds is how many bytes it remembers.
 	holds() int
-}
-
-func (s *stream) reader() reader {
-	switch {
-	case s.tls != nil:
-		return s.tls
-	case s.http != nil:
-		return s.http
-	case s.dns != nil:
-		return s.dns
-	}
-	return nil
 }
 
 // Bounds of streams.
@@ -175,13 +163,13 @@ func (o *Observer) advance(s *stream, p *Packet, side int, seq uint32) (f Findin
 		h.since = p.TS
 	}
 	f = o.finding
-	r := s.reader()
+	r := s.reader
 	switch {
 	case r == nil && len(h.rest) == 0 && len(h.ahead) == 0 && len(s.half[side^1].ahead) == 0:
 		f.Done = !p.FromClient && f.Service == ""
 		o.forget(p.ConnID, s)
 	case r != nil && r.over():
-		f.Over = s.http == nil || !s.http.Tunnel // in a tunnel may be TLS
+		f.Over = !r.opens()
 		o.forget(p.ConnID, s)
 	default:
 		f.Follow = true
@@ -257,7 +245,7 @@ func (o *Observer) feed(s *stream, side int, b []byte, from *Origin) {
 		h.rest = append(h.rest, b...)
 		b = h.rest
 	}
-	r := s.reader()
+	r := s.reader
 	if r == nil {
 		r = o.begin(s, b)
 	}
@@ -291,7 +279,7 @@ func (o *Observer) feed(s *stream, side int, b []byte, from *Origin) {
 func (o *Observer) lack(s *stream, side int, n int) {
 	h := &s.half[side]
 	o.stats.Gaps++
-	if r := s.reader(); r != nil {
+	if r := s.reader; r != nil {
 		r.lack(o, side, h.rest, n)
 	}
 	h.rest = nil
@@ -303,7 +291,7 @@ func (o *Observer) account(s *stream) {
 	for i := range s.half {
 		held += cap(s.half[i].rest) + s.half[i].waiting
 	}
-	if r := s.reader(); r != nil {
+	if r := s.reader; r != nil {
 		held += r.holds()
 	}
 	o.held += held - s.held
@@ -328,7 +316,7 @@ func (o *Observer) giveUp(s *stream) {
 	for side := range s.half {
 		o.skip(s, side)
 	}
-	if r := s.reader(); r != nil && !r.over() {
+	if r := s.reader; r != nil && !r.over() {
 		for side := range s.half {
 			if rest := s.half[side].rest; len(rest) > 0 {
 				r.lack(o, side, rest, 0)

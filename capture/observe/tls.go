@@ -44,7 +44,8 @@ func newTLSReader(of *Peers) *tlsReader {
 		Server: of.Server, ServerPort: int32(of.ServerPort), Protocol: tables.ProtocolTCP, ConnID: of.Conn}}
 }
 
-func (r *tlsReader) over() bool { return r.Written }
+func (r *tlsReader) over() bool  { return r.Written }
+func (r *tlsReader) opens() bool { return false }
 
 func (r *tlsReader) holds() int { return len(r.Part[0]) + len(r.Part[1]) + len(r.Row.SAN) + 512 }
 
