@@ -21,13 +21,14 @@ type gap struct {
 
 // absence is the index of one snapshot. It is never changed.
 type absence struct {
-	gone []uint64 // a bit for each segment number
+	gone    []uint64 // a bit for each segment number
+	evicted map[uint32]tables.Time
 	// lossy are, by sensor, the times of loss: disjoint and in order.
 	lossy map[string][]period
 }
 
-func newAbsence(missing []uint32, gaps []gap) *absence {
-	a := &absence{lossy: map[string][]period{}}
+func newAbsence(missing []uint32, evicted map[uint32]tables.Time, gaps []gap) *absence {
+	a := &absence{evicted: evicted, lossy: map[string][]period{}}
 	if n := len(missing); n > 0 {
 		a.gone = make([]uint64, slices.Max(missing)/64+1)
 		for _, s := range missing {
@@ -66,6 +67,16 @@ func (a *absence) of(segments []int32) int32 {
 	return goneSome
 }
 
+// evictedAt is when the last of a row's segments was evicted; false if none was.
+func (a *absence) evictedAt(segments []int32) (at tables.Time, ok bool) {
+	for _, s := range segments {
+		if t, gone := a.evicted[uint32(s)]; gone {
+			at, ok = max(at, t), true
+		}
+	}
+	return at, ok
+}
+
 // lost tells whether a sensor lost packets between two times, both included.
 func (a *absence) lost(sensor []byte, from, to tables.Time) bool {
 	list := a.lossy[string(sensor)]
@@ -78,13 +89,20 @@ func (a *absence) lost(sensor []byte, from, to tables.Time) bool {
 	return after > 0 && list[after-1].to >= from
 }
 
-// absenceFunctions are how packet_status asks: wiresql_gone(segments) and
-// wiresql_lost(sensor, ts, ts_end). They answer by the newest snapshot.
+// absenceFunctions are how packet_status asks, wiresql_gone(segments) and
+// wiresql_lost(sensor, ts, ts_end), and evicted_at, wiresql_evicted_at(segments).
+// They answer by the newest snapshot.
 func (d *duck) absenceFunctions() []*scalar {
 	return []*scalar{
 		{name: "wiresql_gone", args: []duckdb.Type{duckdb.TypeList}, ret: duckdb.TypeInteger,
 			call: func(args []vector, row int, out *vectorWriter) error {
 				put(out, row, d.absent.Load().of(args[0].list(row)))
+				return nil
+			}},
+		{name: "wiresql_evicted_at", args: []duckdb.Type{duckdb.TypeList}, ret: duckdb.TypeTimestamp,
+			call: func(args []vector, row int, out *vectorWriter) error {
+				at, ok := d.absent.Load().evictedAt(args[0].list(row))
+				putOpt(out, row, tables.Opt[int64]{V: int64(at), Set: ok})
 				return nil
 			}},
 		{name: "wiresql_lost", args: []duckdb.Type{duckdb.TypeVarchar, duckdb.TypeTimestamp, duckdb.TypeTimestamp}, ret: duckdb.TypeBoolean,

@@ -30,16 +30,23 @@ func TestAbsence(t *testing.T) {
 			from := tables.Time(r.IntN(2000) - 1000)
 			gaps = append(gaps, gap{[]string{"", "dmz", "office"}[r.IntN(3)], period{from, from + tables.Time(r.IntN(30))}})
 		}
-		d.absent.Store(newAbsence(missing, gaps))
+		evicted := map[uint32]tables.Time{}
+		for _, s := range missing {
+			if r.IntN(2) == 0 {
+				evicted[s] = tables.Time(r.IntN(1e6) + 1)
+			}
+		}
+		d.absent.Store(newAbsence(missing, evicted, gaps))
 		var values, want []string
 		for i := range 500 {
 			var segments []string
-			gone := 0
+			gone, when := 0, tables.Time(0)
 			for range r.IntN(4) {
 				s := uint32(r.IntN(400))
 				segments = append(segments, fmt.Sprint(s))
 				if slices.Contains(missing, s) {
 					gone++
+					when = max(when, evicted[s])
 				}
 			}
 			sensor, from := []string{"", "dmz", "office", "elsewhere"}[r.IntN(4)], tables.Time(r.IntN(2200)-1100)
@@ -54,12 +61,12 @@ func TestAbsence(t *testing.T) {
 			}
 			list := "[" + strings.Join(segments, ", ") + "]::INTEGER[]"
 			if i%50 == 49 {
-				list, answer = "NULL::INTEGER[]", -1
+				list, answer, when = "NULL::INTEGER[]", -1, 0
 			}
 			values = append(values, fmt.Sprintf("(%d, %s, %s, make_timestamp(%d), make_timestamp(%d))", i, list, functions.Quote(sensor), from, to))
-			want = append(want, fmt.Sprint(answer, lost))
+			want = append(want, fmt.Sprint(answer, lost, when))
 		}
-		c, err := d.query(t.Context(), "SELECT coalesce(wiresql_gone(s), -1), wiresql_lost(sensor, ts, ts_end) FROM (VALUES "+strings.Join(values, ", ")+") v(i, s, sensor, ts, ts_end) ORDER BY i")
+		c, err := d.query(t.Context(), "SELECT coalesce(wiresql_gone(s), -1), wiresql_lost(sensor, ts, ts_end), coalesce(epoch_us(wiresql_evicted_at(s)), 0) FROM (VALUES "+strings.Join(values, ", ")+") v(i, s, sensor, ts, ts_end) ORDER BY i")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +76,7 @@ func TestAbsence(t *testing.T) {
 				t.Fatal(err)
 			}
 			for row := range view.n {
-				if got := fmt.Sprint(view.vectors[0].int64(row), at[bool](&view.vectors[1], row)); got != want[i] {
+				if got := fmt.Sprint(view.vectors[0].int64(row), at[bool](&view.vectors[1], row), view.vectors[2].int64(row)); got != want[i] {
 					t.Errorf("round %d: %s is %s, want %s", round, values[i], got, want[i])
 				}
 				i++

@@ -41,11 +41,11 @@ func lacksOf(p *pushdown.ScanPlan, d *archive.Damage, named bool) bool {
 	}
 	switch d.Family {
 	case archive.Packets: // which of its rows' it does not know; who reads them is told where
-		return slices.Contains(p.Columns, "packet_status") && within
+		return pushdown.ReadsAbsence(p.Columns) && within
 	case archive.Names: // a name holds longer than the answer it was in
 		return named || pushdown.ReadsHosts(p.Relation, p.Columns)
 	case archive.Segments, archive.Coverage:
-		if slices.Contains(p.Columns, "packet_status") {
+		if pushdown.ReadsAbsence(p.Columns) {
 			return true
 		}
 	case archive.Exporters, archive.Sockets: // what exporters lost is said beside their rows

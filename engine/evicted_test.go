@@ -171,6 +171,12 @@ func TestEvictedIsTold(t *testing.T) {
 	}
 	evict(archive.Retention{PacketsBytes: 2*c.Segments()[0].Bytes + 100})
 	status("[[10 evicted] [11 available] [12 available]]")
+	for _, relation := range []string{"connections", "flows", "flows_wide", "host_flows"} {
+		if got, _ := answer(t, e, "SELECT DISTINCT HOUR(x.ts), x.evicted_at = s.evicted_at, x.evicted_at IS NULL FROM "+relation+" x, ops.evictions s ORDER BY 1"); got !=
+			"[[10 1 0] [11 <nil> 1] [12 <nil> 1]]" {
+			t.Errorf("%s: evicted at %s", relation, got)
+		}
+	}
 	for hour, want := range []string{"10 packets of 2026-06-12 10:00:00 to 2026-06-12 10:09:00 were evicted at 20", "", ""} {
 		for _, form := range packetForms {
 			check("packets are gone", hour, form, "", want)

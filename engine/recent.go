@@ -75,7 +75,7 @@ func (s *snapshot) wantsRecent(scans []*pushdown.ScanPlan) bool {
 			s.unsettledIn(p.Bounds, archive.Flows):
 			return true
 		case slices.Contains(families, string(archive.Exports)) && !slices.Contains(p.Bounds.Without, string(archive.Exports)):
-			return (slices.Contains(p.Columns, "conn_id") || slices.Contains(p.Columns, "packet_status")) &&
+			return (slices.Contains(p.Columns, "conn_id") || pushdown.ReadsAbsence(p.Columns)) &&
 				s.unsettledIn(p.Bounds, archive.Exports)
 		}
 		return false

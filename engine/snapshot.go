@@ -73,16 +73,28 @@ func (e *Engine) load(ctx context.Context) (*snapshot, error) {
 	} else if err := s.loadCoverage(); err != nil {
 		return nil, err
 	}
-	if before == nil || !slices.EqualFunc(before.catalog.Segments(), catalog.Segments(), sameSegment) {
+	moved := before == nil || !slices.EqualFunc(before.catalog.Segments(), catalog.Segments(), sameSegment)
+	if moved {
 		if err := e.duck.load(ctx, segmentsTable, segmentsFeed(catalog.Segments())); err != nil {
 			return nil, fmt.Errorf("load segments: %w", err)
 		}
 	}
-	if before == nil || !slices.Equal(before.missing, missing) || !slices.Equal(before.lossy, s.lossy) {
-		e.duck.absent.Store(newAbsence(missing, s.lossy))
+	if moved || !slices.Equal(before.missing, missing) || !slices.Equal(before.lossy, s.lossy) {
+		e.duck.absent.Store(newAbsence(missing, evictedSegments(catalog), s.lossy))
 	}
 	e.snap = s
 	return s, nil
+}
+
+// evictedSegments are when packet files were evicted.
+func evictedSegments(c *archive.Catalog) map[uint32]tables.Time {
+	at := map[uint32]tables.Time{}
+	for _, n := range c.Missing() {
+		if s, ok := c.Segment(n); ok && s.Evicted != nil {
+			at[n] = s.Evicted.EvictedAt
+		}
+	}
+	return at
 }
 
 // sameFiles tells whether two catalogues list the same files of a family.

@@ -127,6 +127,7 @@ var (
 	colAction    = Column{Name: "action", Kind: Text, Size: 8, Values: actions, NoCase: true, Doc: "allow or deny where a firewall reported it", Source: "IPFIX firewallEvent (233)"}
 	colOriented  = Column{Name: "oriented_by", Kind: Text, Size: 16, Values: orientations, NoCase: true, Doc: "what told client from server: syn, synack, service_port, first_packet, exporter"}
 	colPktStatus = Column{Name: "packet_status", Kind: Text, Size: 16, NotNull: true, Values: packetStatuses, NoCase: true, Doc: "whether the packets can be read: available, truncated, lossy, partial, evicted, not_captured; an exporter's row says it of the packets its conversation's metered rows have"}
+	colEvictedAt = Column{Name: "evicted_at", Kind: Timestamp, Doc: "when packets of the row were evicted, the last of them if not all went at once; NULL where none were"}
 	colCommunity = Column{Name: "community_id", Kind: CommunityID, Doc: "Community ID v1, seed 0: joins with Zeek, Suricata, Arkime", Source: "Community ID v1"}
 	colConnID    = Column{Name: "conn_id", Kind: Identifier, Doc: "the conversation, over all its rows and observers; joins to packets"}
 	colPacketID  = Column{Name: "packet_id", Kind: Identifier, Doc: "the packet it begins in; NULL if that was not kept, or an import was interrupted behind it"}
@@ -160,7 +161,7 @@ var Connections = &Relation{Schema: Main, Name: "connections",
 		{Name: "sampling_rate", Kind: BigInt, Unit: "packets", Doc: "one packet in so many was seen by the observer whose counters stand here: they are multiplied by it already"}, colAction,
 		{Name: "visibility", Kind: Text, Size: 16, Values: visibilities, NoCase: true, Doc: "cut (a packet was truncated), one_sided, encrypted (TLS, QUIC, SSH) or clear; NULL without packets"},
 		{Name: "seen_by", Kind: Text, Size: 1024, Doc: "names of all observers, sorted, comma-joined"},
-		colOriented, colPktStatus, colSensor, colCommunity, colConnID,
+		colOriented, colPktStatus, colSensor, colCommunity, colConnID, colEvictedAt,
 	}}
 
 var flowsColumns = []Column{
@@ -190,7 +191,7 @@ var flowsColumns = []Column{
 // Flows is one observer's record of a conversation or a piece of it.
 var Flows = &Relation{Schema: Main, Name: "flows",
 	Doc:     "what each observer reported, row by row: use connections to count a conversation once",
-	Columns: flowsColumns}
+	Columns: columns(flowsColumns, []Column{colEvictedAt})}
 
 // FlowsWide is everything an observer reported.
 var FlowsWide = &Relation{Schema: Main, Name: "flows_wide",
@@ -224,7 +225,7 @@ var FlowsWide = &Relation{Schema: Main, Name: "flows_wide",
 		{Name: "time_received", Kind: Timestamp, Doc: "when the record arrived from its exporter"},
 		{Name: "time_quality", Kind: Text, Size: 16, Values: timeQualities, NoCase: true, Doc: "whether an exporter's times were used as reported (ok), and why not: clamped, no_start, received; NULL for metered rows"},
 		{Name: "counter_quality", Kind: Text, Size: 16, Values: counterQualities, NoCase: true, Doc: "whether an exporter's counters are as reported (ok), or one of them was 9223372036854775807 or more and was cut to that (clamped); NULL for metered rows"},
-	}, exportedColumns)}
+	}, exportedColumns, []Column{colEvictedAt})}
 
 // exportedColumns are what only exporters report.
 var exportedColumns = []Column{
@@ -332,7 +333,7 @@ var HostFlows = &Relation{Schema: Main, Name: "host_flows",
 		{Name: "bytes_in", Kind: BigInt, Unit: "bytes", Doc: "layer-3 bytes sent by the other end"},
 		{Name: "packets_out", Kind: BigInt, Unit: "packets", Doc: "packets sent by this end"},
 		{Name: "packets_in", Kind: BigInt, Unit: "packets", Doc: "packets sent by the other end"},
-		colConnState, colDirection, colPktStatus, colSensor, colConnID,
+		colConnState, colDirection, colPktStatus, colSensor, colConnID, colEvictedAt,
 	}}
 
 // Traffic1m and Traffic1h are what connections moved over time.

@@ -71,7 +71,8 @@ type Source struct {
 	// Missing tells that packets of some segment are gone, Lossy that some
 	// sensor lost packets. Which and when answer the functions
 	// wiresql_gone(segments), 0 for none of them, 1 for some, 2 for all, and
-	// wiresql_lost(sensor, ts, ts_end): packet_status is computed from both.
+	// wiresql_lost(sensor, ts, ts_end): packet_status is computed from both. When
+	// answers wiresql_evicted_at(segments).
 	Missing, Lossy bool
 	// Hosts is the DuckDB table of leases: name, ip_hi, ip_lo, mac, ts,
 	// ts_end, source, site (NULL for the default site), with the types of
@@ -205,8 +206,8 @@ func storedTypes(row reflect.Type) map[string]string {
 }
 
 // RelationSQL is a SELECT that puts out Fields(rel, cols) from src. It needs
-// the macros of Setup and the functions wiresql_community_id, wiresql_gone and
-// wiresql_lost.
+// the macros of Setup and the functions wiresql_community_id, wiresql_gone,
+// wiresql_evicted_at and wiresql_lost.
 func RelationSQL(rel *tables.Relation, cols []string, src Source) (string, error) {
 	fields, err := Fields(rel, cols)
 	if err != nil {
@@ -283,6 +284,10 @@ func (v *view) text(fields []Field, src Source) string {
 		switch {
 		case f.Name == packetStatus && !ok:
 			expr = src.packetStatus(types["sensor"] != "")
+		case f.Name == evictedAt && types[f.Name] == "":
+			if expr = "NULL::" + f.Type; src.Missing {
+				expr = "wiresql_evicted_at({segments})"
+			}
 		case f.Name == "service" && v.ports:
 			joins = append(joins, stored(portServices("d", "dst")), stored(portServices("s", "src")))
 			expr = exprService

@@ -62,7 +62,7 @@ func TestScanSource(t *testing.T) {
 		{"no names known", []string{"client_host"}, Source{Files: only(FileRef{Path: "a", Columns: all})}},
 		{"names", []string{"client_host", "server_host"}, Source{Hosts: "hosts", Files: only(FileRef{Path: "a"})}},
 		{"nothing gone", []string{"packet_status"}, Source{Files: only(FileRef{Path: "a", Columns: all})}},
-		{"gone and lossy", []string{"packet_status"}, Source{Files: only(FileRef{Path: "a", Columns: all}), Missing: true, Lossy: true}},
+		{"gone and lossy", []string{"packet_status", "evicted_at"}, Source{Files: only(FileRef{Path: "a", Columns: all}), Missing: true, Lossy: true}},
 		{"rows of a table", []string{"client_ip"}, Source{Files: only(FileRef{Path: "a"}), Tables: map[string][]string{"connections": {"young"}}}},
 		{"rows of a table alone", []string{"client_ip"}, Source{Tables: map[string][]string{"connections": {"young"}}}},
 		{"but for some", []string{"client_ip"}, Source{Files: only(FileRef{Path: "a"}, FileRef{Path: "b", Except: "replaced"})}},
@@ -118,7 +118,7 @@ func TestViewsAreComplete(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		known := map[string]bool{packetStatus: true, "kernel_drops": true} // made of more than the row
+		known := map[string]bool{packetStatus: true, evictedAt: true, "kernel_drops": true} // made of more than the row
 		for ; v != nil; v = v.also {
 			stored := storedTypes(v.row)
 			for _, f := range fields {

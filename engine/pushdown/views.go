@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
@@ -84,8 +85,16 @@ func flowExprs() map[string]string {
 	})
 }
 
-// packetStatus is filled in per query: it depends on what is gone.
-const packetStatus = "packet_status"
+// packetStatus and evictedAt are filled in per query: they depend on what is gone.
+const (
+	packetStatus = "packet_status"
+	evictedAt    = "evicted_at"
+)
+
+// ReadsAbsence tells whether columns depend on which packets are gone.
+func ReadsAbsence(columns []string) bool {
+	return slices.Contains(columns, packetStatus) || slices.Contains(columns, evictedAt)
+}
 
 var (
 	meteredExprs = with(flowExprs(), map[string]string{"duration": exprDuration, "observer": "{sensor}"})
