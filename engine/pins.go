@@ -194,7 +194,7 @@ func (w *wanted) findRows(ctx context.Context, c *archive.Catalog, pin *archive.
 			segments[uint32(n)] = true
 		}
 	}
-	for _, family := range []archive.Family{archive.Flows, archive.Connections, archive.Exports, archive.DNS, archive.DNSAnswers, archive.TLS, archive.HTTP} {
+	for _, family := range []archive.Family{archive.Flows, archive.Connections, archive.Exports, archive.DNS, archive.DNSAnswers, archive.TLS, archive.HTTP, archive.Logins} {
 		for _, f := range c.Files(family) {
 			if err := ctx.Err(); err != nil {
 				return context.Cause(ctx)
@@ -225,6 +225,8 @@ func (w *wanted) findRows(ctx context.Context, c *archive.Catalog, pin *archive.
 				err = readFile(f.File, func(r *tables.DNS) { found = found || w.ids[r.ConnID] }, "conn_id")
 			case archive.HTTP:
 				err = readFile(f.File, func(r *tables.HTTP) { found = found || w.ids[r.ConnID] }, "conn_id")
+			case archive.Logins:
+				err = readFile(f.File, func(r *tables.Login) { found = found || w.ids[r.ConnID] }, "conn_id")
 			case archive.DNSAnswers:
 				err = readFile(f.File, func(r *tables.DNSAnswer) { found = found || w.ids[r.ConnID] }, "conn_id")
 			case archive.TLS:

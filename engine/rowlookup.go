@@ -36,6 +36,7 @@ var lookups = map[archive.Family]func(ctx context.Context, files []archive.File,
 	archive.DNSAnswers:  lookupRows[tables.DNSAnswer],
 	archive.TLS:         lookupRows[tables.TLS],
 	archive.HTTP:        lookupRows[tables.HTTP],
+	archive.Logins:      lookupRows[tables.Login],
 }
 
 // lookUp replaces the files of a source whose few rows a scan's equalities

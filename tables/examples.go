@@ -215,6 +215,22 @@ GROUP BY client_ip, host HAVING sent > received ORDER BY sent DESC LIMIT 20`},
 		{"Passwords that went in clear",
 			`SELECT ts, client_ip, client_host, server_ip, host, username FROM http WHERE username IS NOT NULL ORDER BY ts LIMIT 50`},
 	},
+	"wiresql.logins": {
+		{"Who logged in to what from a host?",
+			`SELECT ts, protocol, username, domain, server_ip, service, outcome, error FROM logins
+WHERE client_host = 'gavin.reid-machine' ORDER BY ts LIMIT 50`},
+		{"Tickets that are cracked fast: who asked for them, and for how many services?",
+			`SELECT client_ip, username, COUNT(DISTINCT service) AS services, MIN(ts) AS first FROM logins
+WHERE protocol = 'kerberos_tgs' AND ticket_etype LIKE 'rc4%' GROUP BY client_ip, username ORDER BY services DESC LIMIT 20`},
+		{"One machine, many users that fail",
+			`SELECT client_ip, COUNT(DISTINCT username) AS users, GROUP_CONCAT(DISTINCT error ORDER BY error) AS errors FROM logins
+WHERE outcome = 'failure' GROUP BY client_ip HAVING users > 5 ORDER BY users DESC LIMIT 20`},
+		{"SSH programs that few machines have",
+			`SELECT hassh, MIN(client_software) AS software, COUNT(DISTINCT client_ip) AS clients FROM logins
+WHERE protocol = 'ssh' GROUP BY hassh ORDER BY clients LIMIT 20`},
+		{"Passwords that passed in clear",
+			`SELECT ts, protocol, client_ip, server_ip, username, outcome FROM logins WHERE cleartext ORDER BY ts LIMIT 50`},
+	},
 	"ops.imports": {
 		{"What was imported, and is any of it damaged?",
 			`SELECT file, state, packets, damage_offset, damage FROM ops.imports ORDER BY imported_at`},

@@ -68,6 +68,8 @@ var Families = []*Family{
 		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "server_name", "ja3", "ja4", "cert_sha256"}},
 	{Name: "http", Row: reflect.TypeFor[HTTP](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}},
 		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "host"}},
+	{Name: "logins", Row: reflect.TypeFor[Login](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}},
+		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "username", "hassh"}},
 	{Name: "rates", Row: reflect.TypeFor[Rate](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}}},
 	{Name: "imports", Row: reflect.TypeFor[Import](), Writer: Importer, Kept: true},
 	{Name: "segments", Row: reflect.TypeFor[Segment](), Writer: Importer, Kept: true},

@@ -15,16 +15,18 @@ const minHold = 3600_000_000
 
 // The sources of names.
 const (
-	SourceDHCP    = "dhcp"
-	SourceNTLM    = "ntlm"
-	SourceNetBIOS = "netbios"
-	SourceLLMNR   = "llmnr"
-	SourceDNS     = "dns"
+	SourceDHCP     = "dhcp"
+	SourceNTLM     = "ntlm"
+	SourceKerberos = "kerberos"
+	SourceRDP      = "rdp"
+	SourceNetBIOS  = "netbios"
+	SourceLLMNR    = "llmnr"
+	SourceDNS      = "dns"
 )
 
 // spoken are the sources that say names, the first the most believed: what a
 // machine calls itself before what others call it.
-var spoken = []string{SourceNTLM, SourceNetBIOS, SourceLLMNR, SourceDNS}
+var spoken = []string{SourceNTLM, SourceKerberos, SourceRDP, SourceNetBIOS, SourceLLMNR, SourceDNS}
 
 // Lease is an interval [TS, TSEnd) in which an address had one name: a row of
 // the relation hosts.
@@ -58,7 +60,7 @@ type Lease struct {
 // so one with a name before one without.
 //
 // Where several sources have an answer DHCP's stands, then what the machine
-// called itself (NTLM, NetBIOS, LLMNR): they name the machine, DNS a role it
+// called itself (NTLM, Kerberos, RDP, NetBIOS, LLMNR): they name the machine, DNS a role it
 // plays. Touching intervals of the same name and source are one lease,
 // with the newest MAC known.
 func Leases(names []Name) []Lease {

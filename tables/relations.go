@@ -101,7 +101,7 @@ var Procedures = map[string]int{"pin": 4, "unpin": 1, "hunt": -1}
 // Relations lists every relation in the order the documentation shows them.
 var Relations = []*Relation{
 	Connections, Flows, FlowsWide, Packets, PacketsWide, PacketBytes,
-	HostFlows, Traffic1m, Traffic1h, Rates, Hosts, DNSRelation, DNSAnswers, TLSRelation, HTTPRelation, OpsImports, OpsSegments, OpsCoverage,
+	HostFlows, Traffic1m, Traffic1h, Rates, Hosts, DNSRelation, DNSAnswers, TLSRelation, HTTPRelation, Logins, OpsImports, OpsSegments, OpsCoverage,
 	OpsExporters, OpsSockets, OpsCaptureLoss, OpsDamage, OpsEvictions, OpsPins, OpsQueryLog,
 	Hunts,
 }
@@ -385,7 +385,7 @@ var Hosts = &Relation{Schema: Main, Name: "hosts",
 		{Name: "mac", Kind: MAC, Doc: "its MAC, where DHCP said"},
 		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "from when the name holds"},
 		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "until when, exclusive; 9999-12-31 while open"},
-		{Name: "source", Kind: Text, Size: 16, NotNull: true, Values: nameSources, NoCase: true, Doc: "dhcp, ntlm, netbios, llmnr or dns: who said the name"},
+		{Name: "source", Kind: Text, Size: 16, NotNull: true, Values: nameSources, NoCase: true, Doc: "dhcp, ntlm, kerberos, rdp, netbios, llmnr or dns: who said the name"},
 	}}
 
 // DNSRelation is DNS transactions.

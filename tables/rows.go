@@ -324,7 +324,7 @@ type Name struct {
 	Name       string     `col:"name"` // folded, no trailing dot; NULL: see above
 	Addr       Addr       `col:"ip"`
 	MAC        Opt[int64] `col:"mac"`
-	Source     string     `col:"source"`      // dhcp, ntlm, netbios, llmnr, dns
+	Source     string     `col:"source"`      // dhcp, ntlm, kerberos, rdp, netbios, llmnr, dns
 	ValidUntil Time       `col:"valid_until"` // end of the lease or of the TTL
 	Sensor     string     `col:"sensor"`
 	Site       string     `col:"site"`

@@ -29,6 +29,7 @@ type rows struct {
 	http  []tables.HTTP
 
 	answers []tables.DNSAnswer
+	logins  []tables.Login
 }
 
 func (r *rows) Row(row any) error {
@@ -41,6 +42,8 @@ func (r *rows) Row(row any) error {
 		r.answers = append(r.answers, *row)
 	case *tables.HTTP:
 		r.http = append(r.http, *row)
+	case *tables.Login:
+		r.logins = append(r.logins, *row)
 	case *tables.TLS:
 		r.tls = append(r.tls, *row)
 	}
@@ -54,6 +57,7 @@ type seen struct {
 	// no dns rows; gopacket decodes them.
 	elsewhere map[string]bool
 	names     []tables.Name
+	logins    []tables.Login
 }
 
 // observeFile hands a capture's packets to an Observer the way the meter does:
@@ -76,7 +80,7 @@ func observeFile(t *testing.T, path string) (s seen, ethernet bool, stats Stats)
 		done    [2]bool
 		follow  bool
 	}
-	s = seen{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, nil}
+	s = seen{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, nil, nil}
 	sink := &rows{}
 	o := New(sink)
 	conversations := map[tuple]*half{}
@@ -150,7 +154,7 @@ func observeFile(t *testing.T, path string) (s seen, ethernet bool, stats Stats)
 			t.Errorf("%s: answers without rcode: %+v", path, d)
 		}
 	}
-	s.names = sink.names
+	s.names, s.logins = sink.names, sink.logins
 	return s, true, o.Stats()
 }
 

@@ -9,27 +9,101 @@ import (
 	"github.com/wiresql/wiresql/tables"
 )
 
-// NTLM messages as they stand in SMB, DCE/RPC, LDAP and others ([MS-NLMP]
+// NTLM messages as they stand in SMB, DCE/RPC, LDAP, HTTP and others ([MS-NLMP]
 // section 2.2.1): a server's challenge names the server, a client's answer the
-// machine it comes from. Only whole messages in one packet are read.
+// machine it comes from and who logs in. The answer itself is not kept.
 
 const (
+	ntlmNegotiate    = 1
 	ntlmChallenge    = 2
 	ntlmAuthenticate = 3
 	ntlmUnicode      = 1 // NTLMSSP_NEGOTIATE_UNICODE
-	// Attributes of a challenge ([MS-NLMP] section 2.2.2.1).
+	// Attributes of a challenge, and of an answer to it ([MS-NLMP] section 2.2.2.1).
 	ntlmNetBIOSComputer = 1
 	ntlmDNSComputer     = 3
-	// ntlmHold is how long a machine is believed to have an address after it
+	ntlmTargetName      = 9
+	// ntlmAttributes is where attributes begin in an answer of NTLMv2.
+	ntlmAttributes = 16 + 28
+	// machineHold is how long a machine is believed to have an address after it
 	// said its name there, in seconds.
-	ntlmHold = 24 * 3600
+	machineHold = 24 * 3600
+	// maxLogons is how many logins wait for their outcome, logonLife for how long.
+	maxLogons = 4096
+	logonLife = 60e9
 )
 
 var ntlmSignature = []byte("NTLMSSP\x00")
 
-// speaksNTLM recognises protocols whose logon may be NTLM: SMB behind its
-// length (MS-SMB2 section 2.1), DCE/RPC (C706 section 12.6.3.1), LDAP with
-// lengths as Windows writes them.
+// ntlmMessage is what a message says in clear; names as they were sent.
+type ntlmMessage struct {
+	kind                                      uint32
+	user, domain, workstation, server, target string
+}
+
+// readNTLM reads a message that begins with ntlmSignature.
+func readNTLM(b []byte) (m ntlmMessage) {
+	if len(b) < 12 {
+		return m
+	}
+	switch m.kind = binary.LittleEndian.Uint32(b[8:]); m.kind {
+	case ntlmChallenge:
+		attributes := ntlmField(b, 40)
+		if m.server = ntlmAttribute(attributes, ntlmDNSComputer); m.server == "" {
+			m.server = ntlmAttribute(attributes, ntlmNetBIOSComputer)
+		}
+	case ntlmAuthenticate:
+		text := func(b []byte) string { return plainText(b, maxUser) }
+		if len(b) >= 64 && binary.LittleEndian.Uint32(b[60:])&ntlmUnicode != 0 {
+			text = utf16Text
+		}
+		m.domain, m.user, m.workstation = text(ntlmField(b, 28)), text(ntlmField(b, 36)), text(ntlmField(b, 44))
+		if answer := ntlmField(b, 20); len(answer) > ntlmAttributes {
+			m.target = ntlmAttribute(answer[ntlmAttributes:], ntlmTargetName)
+		}
+	}
+	return m
+}
+
+// ntlmAttribute finds an attribute that is text.
+func ntlmAttribute(list []byte, wanted uint16) string {
+	for len(list) >= 4 {
+		id, n := binary.LittleEndian.Uint16(list), int(binary.LittleEndian.Uint16(list[2:]))
+		if n > len(list)-4 || id == 0 {
+			break
+		}
+		if id == wanted {
+			return utf16Text(list[4 : 4+n])
+		}
+		list = list[4+n:]
+	}
+	return ""
+}
+
+// ntlm reads a message of a login.
+func (l *logon) ntlm(o *Observer, of *Peers, side int, b []byte, from *Origin) {
+	m := readNTLM(b)
+	switch m.kind {
+	case ntlmNegotiate:
+		if l.Shown {
+			l.settle(o, tables.LoginUnknown, "")
+		}
+		l.begin(o, of, from, tables.LoginNTLM)
+	case ntlmChallenge:
+		l.begin(o, of, from, tables.LoginNTLM)
+		l.Row.ServerName = machineName(m.server)
+		o.learnName(of, side, l.Row.ServerName, tables.SourceNTLM, from)
+	case ntlmAuthenticate:
+		l.begin(o, of, from, tables.LoginNTLM)
+		l.Shown = true
+		l.Row.Username, l.Row.Domain, l.Row.Service = cutText(m.user, maxUser), cutText(m.domain, maxUser), cutText(m.target, maxUser)
+		l.Row.Workstation = machineName(m.workstation)
+		o.learnName(of, side, l.Row.Workstation, tables.SourceNTLM, from)
+	}
+}
+
+// speaksNTLM recognises protocols whose logon may be NTLM and that no reader takes
+// apart: SMB behind its length (MS-SMB2 section 2.1), DCE/RPC (C706 section 12.6.3.1),
+// LDAP with lengths as Windows writes them.
 func speaksNTLM(b []byte) bool {
 	switch {
 	case len(b) >= 8 && b[0] == 0 && string(b[5:8]) == "SMB" && b[4] >= 0xfc:
@@ -40,56 +114,32 @@ func speaksNTLM(b []byte) bool {
 	return len(b) >= 7 && b[0] == 0x30 && b[1] == 0x84 && b[6] == 2
 }
 
-// observeNTLM looks for a message in a packet, and says whether it was one that
-// names a machine.
-func (o *Observer) observeNTLM(p *Packet) bool {
-	at := bytes.Index(p.Payload, ntlmSignature)
-	if at < 0 {
+// observeNTLM looks for a message that is whole in a packet, and for what SMB says
+// became of a login; then it tells that nothing more is needed.
+func (o *Observer) observeNTLM(p *Packet) (done bool) {
+	o.logons.expire(p.TS, o.undecided)
+	of, from, b := p.peers(), p.origin(), p.Payload
+	l := o.logons.get(p.ConnID)
+	if at := bytes.Index(b, ntlmSignature); at >= 0 {
+		if l == nil {
+			l, _ = o.logons.add(p.ConnID, logon{}, p.TS, o.undecided)
+		}
+		l.ntlm(o, &of, p.side(), b[at:], &from)
 		return false
 	}
-	name, known := ntlmName(p.Payload[at:])
-	if ts := tables.TimeOf(p.TS); name != "" && isHost(p.Header.Src) {
-		o.writeName(&tables.Name{TS: ts, Name: name, Addr: p.Header.Src, Source: tables.SourceNTLM,
-			ValidUntil: until(ts, ntlmHold), Sensor: p.Sensor, Site: p.Site})
+	if l == nil || !l.Shown || p.FromClient || len(b) < 16 || string(b[5:8]) != "SMB" {
+		return false
 	}
-	return known
+	status := binary.LittleEndian.Uint32(b[12:])
+	if b[4] == 0xff { // SMB 1
+		status = binary.LittleEndian.Uint32(b[9:])
+	}
+	l.status(o, status)
+	return status == 0
 }
 
-// ntlmName is the name of the machine that sent a message; known tells that it
-// is one of those that could say it.
-func ntlmName(b []byte) (name string, known bool) {
-	if len(b) < 12 {
-		return "", false
-	}
-	switch binary.LittleEndian.Uint32(b[8:]) {
-	case ntlmChallenge:
-		netbios := ""
-		for list := ntlmField(b, 40); len(list) >= 4; {
-			id, n := binary.LittleEndian.Uint16(list), int(binary.LittleEndian.Uint16(list[2:]))
-			if n > len(list)-4 || id == 0 {
-				break
-			}
-			switch value := list[4 : 4+n]; id {
-			case ntlmDNSComputer:
-				name = machineName(utf16Text(value))
-			case ntlmNetBIOSComputer:
-				netbios = machineName(utf16Text(value))
-			}
-			list = list[4+n:]
-		}
-		if name == "" {
-			name = netbios
-		}
-		return name, true
-	case ntlmAuthenticate:
-		workstation := ntlmField(b, 44)
-		if len(b) >= 64 && binary.LittleEndian.Uint32(b[60:])&ntlmUnicode != 0 {
-			return machineName(utf16Text(workstation)), true
-		}
-		return machineName(string(workstation)), true
-	}
-	return "", false
-}
+// undecided writes a login whose outcome is no longer awaited.
+func (o *Observer) undecided(l *logon) { l.settle(o, tables.LoginUnknown, "") }
 
 // ntlmField is what a field of length, room and offset points to.
 func ntlmField(b []byte, at int) []byte {
@@ -117,4 +167,40 @@ func machineName(s string) string {
 		return ""
 	}
 	return hostName([]byte(s))
+}
+
+// learnName notes what a machine calls itself: the end of a side, 0 the client.
+func (o *Observer) learnName(of *Peers, side int, name, source string, from *Origin) {
+	addr := of.Client
+	if side == 1 {
+		addr = of.Server
+	}
+	if ts := tables.TimeOf(from.TS); name != "" && isHost(addr) && from.TS != 0 {
+		o.writeName(&tables.Name{TS: ts, Name: name, Addr: addr, Source: source, ValidUntil: until(ts, machineHold), Sensor: of.Sensor, Site: of.Site})
+	}
+}
+
+// learnMachine notes the machine whose account logs in from a client: NAME$, or
+// host/NAME of a machine that is no Windows.
+func (o *Observer) learnMachine(of *Peers, account, source string, from *Origin) {
+	name, machine := strings.CutSuffix(account, "$")
+	if !machine {
+		name, machine = strings.CutPrefix(account, "host/")
+	}
+	if machine {
+		o.learnName(of, 0, machineName(name), source, from)
+	}
+}
+
+// learnService notes the machine whose service took a ticket: the name it was for
+// is one of its own.
+func (o *Observer) learnService(row *tables.Login) {
+	class, name, _ := strings.Cut(row.Service, "/")
+	name, _, _ = strings.Cut(name, "/")
+	switch strings.ToLower(class) {
+	case "host", "cifs", "ldap", "termsrv", "wsman", "rpcss":
+		of := Peers{Client: row.Client, Server: row.Server, Sensor: row.Sensor, Site: row.Site}
+		name, _, _ = strings.Cut(name, ":")
+		o.learnName(&of, 1, machineName(name), tables.SourceKerberos, &Origin{TS: int64(row.TS) * 1000})
+	}
 }

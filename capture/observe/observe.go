@@ -1,7 +1,7 @@
 // Package observe reads names and application facts out of the few packets
 // the meter hands it.
 //
-// It sees UDP to and from ports 53, 5353, 5355, 67, 68 and 137, the first packets of UDP
+// It sees UDP to and from ports 53, 5353, 5355, 67, 68, 88 and 137, the first packets of UDP
 // 443, the first payload packets per direction of every TCP conversation, and all of
 // the conversations it follows (see stream); nothing else. From those it makes:
 //
@@ -11,6 +11,8 @@
 //	NetBIOS registrations       → names (source netbios): which machine has which address
 //	LLMNR answers               → names (source llmnr)
 //	NTLM in SMB, DCE/RPC, LDAP  → names (source ntlm): how client and server call themselves
+//	Kerberos                    → logins rows, a question with its answer; names (source kerberos)
+//	NTLM                        → logins rows
 //	DNS over UDP and TCP 53     → dns rows, a query paired with its answer; dns_answers rows, one a record
 //	TLS handshakes              → tls rows: who speaks TLS how, and the server's certificate
 //	HTTP/1                      → http rows, a request with its answer
@@ -40,7 +42,7 @@ import (
 // answer, or when the wait for one is over. The row may be reused after the
 // call returns.
 type Sink interface {
-	// Row takes a *tables.DNS, DNSAnswer, Name, TLS or HTTP.
+	// Row takes a *tables.DNS, DNSAnswer, Name, TLS, HTTP or Login.
 	Row(row any) error
 }
 
@@ -123,7 +125,9 @@ type Observer struct {
 	answered *window[question, struct{}]
 	leases   *window[lessee, string]
 	streams  *window[tables.ID, stream]
-	held     int // bytes of streams
+	asked    *window[tables.ID, ticketQuestion] // over UDP
+	logons   *window[tables.ID, logon]          // in packets that no stream has
+	held     int                                // bytes of streams
 	stats    Stats
 	err      error
 	message  message // decoded anew for each packet
@@ -140,6 +144,8 @@ func New(sink Sink) *Observer {
 		answered: newWindow[question, struct{}](maxAnswered, queryLife),
 		leases:   newWindow[lessee, string](maxLeases, leaseLife),
 		streams:  newWindow[tables.ID, stream](maxStreams, streamLife),
+		asked:    newWindow[tables.ID, ticketQuestion](maxAsked, askedLife),
+		logons:   newWindow[tables.ID, logon](maxLogons, logonLife),
 
 		certificates: make(map[[32]byte]certificate),
 	}
@@ -167,6 +173,8 @@ func (o *Observer) Observe(p *Packet) (f Finding) {
 		o.observeLLMNR(p)
 	case h.SrcPort == portMulticastDNS || h.DstPort == portMulticastDNS:
 		o.observeMulticastDNS(p)
+	case h.SrcPort == portKerberos || h.DstPort == portKerberos:
+		o.observeKerberos(p)
 	case isDHCP(h.SrcPort) || isDHCP(h.DstPort):
 		o.observeDHCP(p)
 	default:
@@ -197,7 +205,7 @@ func isDHCP(port uint16) bool { return port == portDHCPServer || port == portDHC
 
 // Reads tells whether Observe looks into UDP from or to a port.
 func Reads(port uint16) bool {
-	return port == portDNS || port == portMulticastDNS || isDHCP(port) || port == portQUIC || port == portNetBIOS || port == portLLMNR
+	return port == portDNS || port == portMulticastDNS || isDHCP(port) || port == portQUIC || port == portNetBIOS || port == portLLMNR || port == portKerberos
 }
 
 // Tick gives up what waits for longer than it may, as a packet of that time would.
@@ -206,12 +214,16 @@ func (o *Observer) Tick(ns int64) {
 	o.answered.expire(ns, nil)
 	o.leases.expire(ns, nil)
 	o.streams.expire(ns, o.giveUp)
+	o.asked.expire(ns, o.unheard)
+	o.logons.expire(ns, o.undecided)
 }
 
 // Flush writes the queries still waiting for an answer, forgets all state and
 // returns the first error of the sink.
 func (o *Observer) Flush() error {
 	o.streams.drain(o.giveUp)
+	o.asked.drain(o.unheard)
+	o.logons.drain(o.undecided)
 	o.queries.drain(o.unanswered)
 	o.answered.drain(nil)
 	o.leases.drain(nil)

@@ -16,18 +16,22 @@ const (
 	tlsHello
 	httpMessage
 	dnsOverTCP
+	kerberosOverTCP
 )
 
 // service is the word for it in the column service.
 func (k kind) service() string {
-	return [...]string{ssh: "ssh", tlsAfter: "tls", tlsHello: "tls", httpMessage: "http", dnsOverTCP: "domain"}[k]
+	return [...]string{ssh: "ssh", tlsAfter: "tls", tlsHello: "tls", httpMessage: "http", dnsOverTCP: "domain", kerberosOverTCP: "kerberos"}[k]
 }
 
-// recognise tells by the first bytes. DNS over TCP looks like much: it must be at
-// its port.
+// recognise tells by the first bytes. DNS and Kerberos over TCP look like much: they
+// must be at their ports.
 func (p *Peers) recognise(b []byte) kind {
-	if p.ServerPort == portDNS {
+	switch p.ServerPort {
+	case portDNS:
 		return beginsDNS(b)
+	case portKerberos:
+		return beginsKerberos(b)
 	}
 	return recognise(b)
 }
@@ -98,6 +102,9 @@ func (o *Observer) begin(s *stream, b []byte) reader {
 	case dnsOverTCP:
 		s.reader = &dnsReader{Of: s.of}
 		o.finding.Service = dnsOverTCP.service()
+	case kerberosOverTCP:
+		s.reader = &kerberosReader{Of: s.of}
+		o.finding.Service = kerberosOverTCP.service()
 	case tlsHello:
 		s.reader = newTLSReader(&s.of)
 		o.finding.Encrypted, o.finding.Service = true, tlsHello.service()

@@ -7,7 +7,7 @@ import (
 )
 
 func init() {
-	for _, r := range []reader{&tlsReader{}, &httpReader{}, &dnsReader{}} {
+	for _, r := range []reader{&tlsReader{}, &httpReader{}, &dnsReader{}, &kerberosReader{}} {
 		gob.Register(r)
 	}
 }
@@ -20,6 +20,31 @@ type State struct {
 	Answered []Query
 	Leases   []Lease
 	Streams  []Stream
+	// Asked are questions to a KDC over UDP, Logons logins without a stream.
+	Asked  []waiting[ticketQuestion]
+	Logons []waiting[logon]
+}
+
+// waiting is what is known of a conversation.
+type waiting[V any] struct {
+	TS    int64
+	Conn  tables.ID
+	Value V
+}
+
+func remember[V any](w *window[tables.ID, V]) (list []waiting[V]) {
+	for e := w.oldest; e != nil; e = e.next {
+		list = append(list, waiting[V]{e.ts, e.key, e.value})
+	}
+	return list
+}
+
+func recall[V any](w *window[tables.ID, V], list []waiting[V], gone func(*V)) {
+	for _, e := range list {
+		if w.get(e.Conn) == nil {
+			w.put(e.Conn, e.Value, e.TS, gone)
+		}
+	}
 }
 
 // Query is a query that waits for its answer.
@@ -82,6 +107,7 @@ func (o *Observer) State() (s State) {
 		}
 		s.Streams = append(s.Streams, one)
 	}
+	s.Asked, s.Logons = remember(o.asked), remember(o.logons)
 	return s
 }
 
@@ -102,6 +128,8 @@ func (o *Observer) Resume(s *State) {
 			o.leases.put(key, l.Name, l.TS, nil)
 		}
 	}
+	recall(o.asked, s.Asked, o.unheard)
+	recall(o.logons, s.Logons, o.undecided)
 	for _, l := range s.Streams {
 		if o.streams.get(l.Of.Conn) != nil {
 			continue

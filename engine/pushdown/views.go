@@ -156,6 +156,11 @@ var (
 		exprs: addresses("client_ip", "client", "server_ip", "server"),
 		hosts: map[string]string{"client_host": "client"},
 	}
+	loginsView = &view{
+		family: "logins", row: reflect.TypeFor[tables.Login](),
+		exprs: addresses("client_ip", "client", "server_ip", "server"),
+		hosts: map[string]string{"client_host": "client", "server_host": "server"},
+	}
 
 	views = map[*tables.Relation]*view{
 		tables.Connections:    connectionsView,
@@ -169,6 +174,7 @@ var (
 		tables.DNSAnswers:     dnsAnswersView,
 		tables.TLSRelation:    tlsView,
 		tables.HTTPRelation:   httpView,
+		tables.Logins:         loginsView,
 		tables.OpsImports:     {family: "imports", row: reflect.TypeFor[tables.Import](), exprs: map[string]string{"flow_rows": "{rows}"}},
 		tables.OpsCoverage:    {family: "coverage", row: reflect.TypeFor[tables.Coverage]()},
 		tables.OpsEvictions:   {family: "evictions", row: reflect.TypeFor[tables.Eviction](), exprs: map[string]string{"row_count": "{rows}", "segment": "{segment}::BIGINT"}},

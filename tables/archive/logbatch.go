@@ -43,6 +43,7 @@ type Observed struct {
 	TLS        []tables.TLS
 	HTTP       []tables.HTTP
 	DNSAnswers []tables.DNSAnswer
+	Logins     []tables.Login
 }
 
 // Row adds a row, a pointer to one of these.
@@ -58,6 +59,8 @@ func (o *Observed) Row(row any) {
 		o.HTTP = append(o.HTTP, *r)
 	case *tables.DNSAnswer:
 		o.DNSAnswers = append(o.DNSAnswers, *r)
+	case *tables.Login:
+		o.Logins = append(o.Logins, *r)
 	default:
 		panic(fmt.Sprintf("a row %T", row))
 	}
@@ -65,7 +68,7 @@ func (o *Observed) Row(row any) {
 
 // Len is how many rows there are.
 func (o *Observed) Len() int {
-	return len(o.DNS) + len(o.Names) + len(o.TLS) + len(o.HTTP) + len(o.DNSAnswers)
+	return len(o.DNS) + len(o.Names) + len(o.TLS) + len(o.HTTP) + len(o.DNSAnswers) + len(o.Logins)
 }
 
 func (o *Observed) write(tx *Tx) error {
@@ -74,7 +77,8 @@ func (o *Observed) write(tx *Tx) error {
 		writeSorted(tx, "m", o.Names, func(r *tables.Name) tables.Time { return r.TS }),
 		writeSorted(tx, "m", o.TLS, func(r *tables.TLS) tables.Time { return r.TS }),
 		writeSorted(tx, "m", o.HTTP, func(r *tables.HTTP) tables.Time { return r.TS }),
-		writeSorted(tx, "m", o.DNSAnswers, func(r *tables.DNSAnswer) tables.Time { return r.TS }))
+		writeSorted(tx, "m", o.DNSAnswers, func(r *tables.DNSAnswer) tables.Time { return r.TS }),
+		writeSorted(tx, "m", o.Logins, func(r *tables.Login) tables.Time { return r.TS }))
 }
 
 // Commit makes a mark's packets durable, then the rows of its batch visible and

@@ -26,6 +26,7 @@ const (
 	Names       Family = "names"
 	TLS         Family = "tls"
 	HTTP        Family = "http"
+	Logins      Family = "logins"
 	Rates       Family = "rates"
 	Imports     Family = "imports"
 	Segments    Family = "segments"

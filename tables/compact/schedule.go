@@ -66,6 +66,7 @@ var mergers = map[archive.Family]rewriter{
 	archive.DNSAnswers:  rewriteOf[tables.DNSAnswer](nil),
 	archive.TLS:         rewriteOf[tables.TLS](nil),
 	archive.HTTP:        rewriteOf[tables.HTTP](nil),
+	archive.Logins:      rewriteOf[tables.Login](nil),
 	archive.Coverage:    rewriteOf[tables.Coverage](nil),
 	archive.Evictions:   rewriteOf[tables.Eviction](nil),
 	archive.Exports:     rewriteOf(foldExports, assignedColumns...),
