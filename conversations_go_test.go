@@ -13,11 +13,13 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/wiresql/wiresql/testdata/runaways"
 )
 
 // fifty, large and endless are rows without tables.
 var (
-	fifty   = "(" + repeated(50, " UNION ALL ", "SELECT %d AS n") + ")"
+	fifty   = "(" + runaways.Repeated(50, " UNION ALL ", "SELECT %d AS n") + ")"
 	large   = "SELECT a.n * 2500 + b.n * 50 + c.n AS n, CONCAT('row ', c.n) AS t FROM " + fifty + " a CROSS JOIN " + fifty + " b CROSS JOIN " + fifty + " c"
 	endless = "SELECT COUNT(*) FROM (" + large + ") q CROSS JOIN (" + large + ") r WHERE SQRT(q.n * r.n) = 0.5"
 )

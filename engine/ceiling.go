@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,6 +51,38 @@ type ceiling struct {
 	last    int64 // bytes at the last sample
 
 	trimmed, ended, since time.Time
+
+	collector collector
+}
+
+// collector is what Go's garbage collector was told.
+type collector struct {
+	percent int
+	limit   int64
+}
+
+// leastGarbage is how much Go's heap may have of what nobody uses.
+const leastGarbage = 64 << 20
+
+// adapt keeps the collector from what others would wait for: collecting all the
+// time, since little is in use or since what is in use has come to its limit.
+// share is the heap's, past which it collects earlier. (The collector takes a
+// quarter of the places Go has, and those are more than there are processors.)
+func (g *collector) adapt(share int64) {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	live := max(int64(sample[0].Value.Uint64()), 1<<20)
+	percent := 100 * max(1, int(min(leastGarbage, share)/live))
+	limit := max(share, live/4*6)
+	// Either setting stops everything for a moment.
+	if percent > 2*g.percent || percent < g.percent/2 || percent == 100 && g.percent > 100 {
+		debug.SetGCPercent(percent)
+		g.percent = percent
+	}
+	if limit > g.limit || limit < g.limit && limit == share {
+		debug.SetMemoryLimit(limit)
+		g.limit = limit
+	}
 }
 
 // charge is what a running statement is held to have grown the process by.
@@ -91,6 +124,7 @@ func (c *ceiling) watch(ctx context.Context) {
 			}
 		case now := <-time.After(time.Until(next)):
 			c.sample(now)
+			c.collector.adapt(c.limit / 4)
 			if next = now.Add(sampleEvery); c.idle() {
 				next = now.Add(idleEvery)
 			}
@@ -225,7 +259,7 @@ func (e *Engine) Guard(fatal func(reason string)) {
 		os.RemoveAll(e.duck.spill)
 		fatal(reason)
 	}
-	debug.SetMemoryLimit(e.cfg.MemoryLimit / 4)
+	e.ceiling.collector.adapt(e.cfg.MemoryLimit / 4)
 	morePlaces()
 	e.ceiling.limit, e.ceiling.read, e.ceiling.fatal = e.cfg.MemoryLimit, residentBytes, end
 	e.duck.stuck = func(text string) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -104,5 +106,34 @@ func TestCeilingOfTheMachine(t *testing.T) {
 		if got := ceilingOf(root); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
+	}
+}
+
+// The collector does not run all the time: neither while little is in use nor
+// when what is in use has come to its share.
+func TestCollector(t *testing.T) {
+	percent, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(-1)
+	t.Cleanup(func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	})
+	told := func(c *collector, share int64) (percent int, limit int64) {
+		runtime.GC() // which counts what is in use
+		c.adapt(share)
+		percent = debug.SetGCPercent(100)
+		debug.SetGCPercent(percent)
+		return percent, debug.SetMemoryLimit(-1)
+	}
+	c := &collector{}
+	if percent, limit := told(c, 1<<30); percent < 200 || limit != 1<<30 {
+		t.Errorf("with little in use: %d %%, limit %d", percent, limit)
+	}
+	held := make([]byte, 100<<20)
+	if percent, limit := told(c, 64<<20); percent != 100 || limit < 150<<20 {
+		t.Errorf("with more in use than its share: %d %%, limit %d", percent, limit)
+	}
+	runtime.KeepAlive(held)
+	if percent, limit := told(c, 64<<20); percent < 200 || limit != 64<<20 {
+		t.Errorf("afterwards: %d %%, limit %d", percent, limit)
 	}
 }

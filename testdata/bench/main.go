@@ -57,6 +57,7 @@ func main() {
 	flag.IntVar(&sql.flows, "rows", 20_000_000, "with -sql: flows beside DuckDB")
 	flag.IntVar(&sql.table, "table", 20_000_000, "with -sql: flows beside MariaDB")
 	flag.StringVar(&sql.question, "question", "", "with -sql: of the flow queries those whose name has this in it")
+	flag.StringVar(&sql.runaway, "runaway", "", "with -sql: of the hostile statements those whose name has this in it")
 	flag.IntVar(&sql.calls, "calls", 5_000_000, "with -sql: rows of functions and of the stream")
 	only := flag.String("only", "", "comma-joined parts to run: import, many, size, needle, thousand, ports, aggregates, files (default all)")
 	out := flag.String("o", "", "write the table to this file too")

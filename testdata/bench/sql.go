@@ -27,6 +27,8 @@ type sqls struct {
 	calls  int    // rows of functions and of the stream
 	// question, when set, is part of the names of the flow queries that are asked.
 	question string
+	// runaway, when set, is part of the names of the hostile statements that run.
+	runaway string
 }
 
 func (b *bench) sql(only string, s *sqls) error {
@@ -48,6 +50,7 @@ func (b *bench) sql(only string, s *sqls) error {
 		{"stream", s.stream},
 		{"mariadb", s.besideMariaDB},
 		{"stop", s.stop},
+		{"hostile", s.hostile},
 		{"load", s.load},
 		{"spill", s.spill},
 	} {
