@@ -237,6 +237,9 @@ func (x *explanation) text() string {
 	if x.Refused != "" {
 		p.fact("refused", x.Refused)
 	}
+	if x.Answered != "" {
+		p.fact("answered", x.Answered)
+	}
 	lines := slices.Clone(x.Summary)
 	for _, t := range x.Tables {
 		lines = append(lines, "  "+t.String())

@@ -15,19 +15,20 @@ import (
 // same facts. Bytes are as they rest on disk.
 type explanation struct {
 	// Summary says what is read: packets, and row files.
-	Summary []string         `json:"summary"`
-	Files   *filesRead       `json:"files,omitempty"`
-	Packets []packetsRead    `json:"packets,omitempty"`
-	Tables  []tableRead      `json:"tables,omitempty"`
-	Missing []string         `json:"missing,omitempty"`
-	Slow    []slowness       `json:"slow,omitempty"`
-	Notes   []string         `json:"notes,omitempty"`
-	Refused string           `json:"refused,omitempty"`
-	Actual  *actual          `json:"actual,omitempty"`
-	Tree    []string         `json:"tree,omitempty"`
-	SQL     []string         `json:"sql,omitempty"`
-	blocks  []pushdown.Block // for the format of rows
-	scans   map[int]int      // of the blocks among Tables, by the scan's number
+	Summary  []string         `json:"summary"`
+	Files    *filesRead       `json:"files,omitempty"`
+	Packets  []packetsRead    `json:"packets,omitempty"`
+	Tables   []tableRead      `json:"tables,omitempty"`
+	Missing  []string         `json:"missing,omitempty"`
+	Slow     []slowness       `json:"slow,omitempty"`
+	Answered string           `json:"answered,omitempty"`
+	Notes    []string         `json:"notes,omitempty"`
+	Refused  string           `json:"refused,omitempty"`
+	Actual   *actual          `json:"actual,omitempty"`
+	Tree     []string         `json:"tree,omitempty"`
+	SQL      []string         `json:"sql,omitempty"`
+	blocks   []pushdown.Block // for the format of rows
+	scans    map[int]int      // of the blocks among Tables, by the scan's number
 }
 
 // filesRead are the row files of all steps together, each counted once.
@@ -85,7 +86,7 @@ const (
 // describe tells what a run reads, whose packets are found and whose
 // statement is prepared.
 func (r *run) describe() (*explanation, error) {
-	x := &explanation{Notes: slices.Clone(r.plan.Notes), blocks: r.plan.Blocks, scans: map[int]int{}}
+	x := &explanation{Answered: r.plan.Answered, Notes: slices.Clone(r.plan.Notes), blocks: r.plan.Blocks, scans: map[int]int{}}
 	x.Tree, x.SQL = lines(r.plan.Outline()), lines(r.plan.SQL)
 	var reads []*reading
 	var sum filesRead

@@ -35,6 +35,8 @@ type snapshot struct {
 	// recent, when not nil, is what connections will be of rows that are not
 	// settled.
 	recent *recent
+	// hoursFrom is since when both families of traffic are whole.
+	hoursFrom tables.Time
 	// severalSensors: some site has several, which may have seen the same packets.
 	severalSensors bool
 }
@@ -64,7 +66,7 @@ func (e *Engine) load(ctx context.Context) (*snapshot, error) {
 	if before != nil && before.catalog.Version() == catalog.Version() && slices.Equal(before.missing, missing) {
 		return before, nil
 	}
-	s := &snapshot{catalog: catalog, missing: missing, names: &e.names, severalSensors: compact.SeveralSensors(catalog)}
+	s := &snapshot{catalog: catalog, missing: missing, names: &e.names, hoursFrom: hoursFrom(catalog), severalSensors: compact.SeveralSensors(catalog)}
 	if before == nil || !sameFiles(before.catalog, catalog, archive.Names) {
 		s.names.follow(catalog.Files(archive.Names))
 	}
@@ -95,6 +97,26 @@ func evictedSegments(c *archive.Catalog) map[uint32]tables.Time {
 		}
 	}
 	return at
+}
+
+// hoursFrom is since when both families of traffic are whole: from there on what the
+// one adds up is in the other.
+func hoursFrom(c *archive.Catalog) tables.Time {
+	from := pushdown.MinTime
+	for _, family := range []archive.Family{archive.Traffic, archive.TrafficHour} {
+		for _, e := range c.Evicted(family) {
+			from = max(from, e.TSEnd)
+		}
+		for _, d := range c.Damage() {
+			if d.Family == family && !d.Stray {
+				from = max(from, d.To)
+			}
+		}
+	}
+	if from == pushdown.MinTime || from > tables.OpenEnd {
+		return from
+	}
+	return (from + tables.Hour).Bin(tables.Hour)
 }
 
 // sameFiles tells whether two catalogues list the same files of a family.
@@ -190,6 +212,7 @@ func (s *snapshot) env(ctx context.Context, named *bool, failed *error) pushdown
 	}
 	return pushdown.Env{
 		AllPackets: len(s.missing) == 0 && !s.unkept,
+		HoursFrom:  s.hoursFrom,
 		Hosts: func(name string) []tables.Lease {
 			ask()
 			return s.names.named(name)

@@ -165,6 +165,12 @@ var timeBucket = &Function{
 	},
 }
 
+// BucketWidth reads the width of a bucket as time_bucket takes it.
+func BucketWidth(v any) (time.Duration, bool) {
+	width, err := parseWidth(v)
+	return width, err == nil
+}
+
 func bucketOrigin(width time.Duration) time.Time {
 	if width%week == 0 {
 		return time.Date(1970, 1, 5, 0, 0, 0, 0, time.UTC)

@@ -152,6 +152,19 @@ func (z *Zone) Fixed() (micros int64, ok bool) {
 	return z.offsets[0], len(z.offsets) == 2
 }
 
+// WholeHours tells whether the clocks are whole hours from UTC at all times since
+// from, before to.
+func (z *Zone) WholeHours(from, to int64) bool {
+	for i, offset := range z.offsets {
+		begins := z.starts[i] < to && z.starts[i] < int64(tables.OpenEnd)
+		over := i+1 < len(z.starts) && z.starts[i+1] <= from
+		if begins && !over && offset%(3600*secondMicros) != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // at is the place of the offset at a time.
 func (z *Zone) at(utc int64) int {
 	return sort.Search(len(z.starts), func(i int) bool { return z.starts[i] > utc }) - 1

@@ -28,6 +28,9 @@ type Env struct {
 	// AllPackets tells that no packet is gone, so that packets may be counted
 	// from flow rows.
 	AllPackets bool
+	// HoursFrom is since when traffic_1h has all that traffic_1m has; MaxTime
+	// when that is not known.
+	HoursFrom tables.Time
 	// Plain leaves out what makes statements fast: conditions stay where they
 	// stand, every packet is read. It is the second opinion of tests.
 	Plain bool
@@ -60,6 +63,8 @@ type Plan struct {
 	Blocks []Block
 	// Ends tells that the statement may be over before all rows are read.
 	Ends bool
+	// Answered says of what the answer is made, if not of what the statement names.
+	Answered string
 	// Notes are remarks for EXPLAIN.
 	Notes []string
 	// Warnings are for the answer.
@@ -159,9 +164,11 @@ func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
 		for i := range out {
 			references(out[i].Expr, need)
 		}
-		rel = c.rollUp(prune(rel, need))
+		rel = prune(rel, need)
+		c.rollUp(rel)
 	}
 	if !env.Plain {
+		c.byHours(rel)
 		rel = c.byNumbers(rel)
 	}
 	if p, err = c.finish(rel, out); err != nil {
@@ -187,8 +194,9 @@ type compiler struct {
 	// touched, when not nil, collects the scopes that names resolve to.
 	touched *[]*scope
 	// next is the id of the next column.
-	next  ColumnID
-	notes []string
+	next     ColumnID
+	notes    []string
+	answered string
 	// warnings are of names and values that can't be what was meant.
 	warnings []string
 	// tables, depth and operators are bounded; rounds numbers recursive

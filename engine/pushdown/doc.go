@@ -16,7 +16,8 @@
 //	  ├─ normalise  conditions down to the scans, EXISTS and IN to joins
 //	  │             (normalise.go); tests of host names and times to stored
 //	  │             columns (stored.go)
-//	  ├─ rollup     packets counted from flow rows, where those are exact
+//	  ├─ rollup     packets counted from flow rows, where those are exact; minutes
+//	  │             of traffic from hours (hours.go)
 //	  ├─ packets    which flow rows have the packets a statement asks for
 //	  │             (demand.go, mapping.go, packets.go, direct.go)
 //	  ├─ prune      columns nothing needs; bounds of each scan (bounds.go)

@@ -8,7 +8,7 @@ import (
 // finish turns a relation in normal form, with the results wanted of it, into
 // a plan.
 func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
-	p := &Plan{Notes: c.notes, Warnings: c.warnings}
+	p := &Plan{Answered: c.answered, Notes: c.notes, Warnings: c.warnings}
 	for i := range out {
 		p.Columns = append(p.Columns, out[i].Column)
 	}

@@ -95,6 +95,9 @@ func compilePage(t *testing.T, text string) string {
 		if len(p.Packets) > 0 && !p.Bounds.Timeless() {
 			fmt.Fprintf(&page, "-- asks about%s\n", boundsText(p.Bounds))
 		}
+		if p.Answered != "" {
+			fmt.Fprintf(&page, "-- answered %s\n", p.Answered)
+		}
 		for _, note := range p.Notes {
 			fmt.Fprintf(&page, "-- note: %s\n", note)
 		}
@@ -204,7 +207,7 @@ func testEnv() Env {
 		}
 		return nil
 	}
-	return Env{Hosts: hosts, HostsLike: func(match func(string) bool) []tables.Lease {
+	return Env{HoursFrom: MinTime, Hosts: hosts, HostsLike: func(match func(string) bool) []tables.Lease {
 		var out []tables.Lease
 		for _, name := range []string{"gavin.reid-machine", "roaming"} {
 			if match(name) {

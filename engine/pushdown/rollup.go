@@ -11,58 +11,58 @@ import (
 // summed up from flow rows: exactly, as long as the packets are all there.
 
 // rollUp replaces scans of packets below aggregates that flow rows can answer.
-func (c *compiler) rollUp(rel Rel) Rel {
-	if !hasPackets(rel) {
-		return rel
-	}
-	for _, e := range exprsOf(rel) {
-		walk(e, func(e Expr) {
-			if s, ok := e.(*Subquery); ok {
-				s.Rel = c.rollUp(s.Rel)
-			}
-		})
-	}
-	if g, ok := rel.(*Group); ok && c.rollUpGroup(g) {
-		c.notes = append(c.notes, "packets are counted from flow rows, none is read")
-		return g
-	}
-	return mapRel(rel, c.rollUp, nil)
+func (c *compiler) rollUp(rel Rel) {
+	eachGroup(rel, func(g *Group) {
+		if c.rollUpGroup(g) {
+			c.notes = append(c.notes, "packets are counted from flow rows, none is read")
+		}
+	})
 }
 
-// rollUpGroup changes a group in place; false when it needs packets.
-func (c *compiler) rollUpGroup(n *Group) bool {
-	keys, aggs := slices.Clone(n.Keys), slices.Clone(n.Aggs)
-	var conds []Expr
-	through := func(by map[ColumnID]Expr) {
-		for _, list := range [][]Named{keys, aggs} {
-			for i := range list {
-				list[i].Expr = substitute(list[i].Expr, by)
-			}
-		}
-		for i := range conds {
-			conds[i] = substitute(conds[i], by)
-		}
-	}
-	var packets *Scan
-	for rel := n.Child; packets == nil; {
+// base is the scan that a group is made of, its expressions in columns of that.
+type base struct {
+	scan       *Scan
+	keys, aggs []Named
+	conds      []Expr
+}
+
+// beneath is the base of a group; nil when it has more than one.
+func beneath(n *Group) *base {
+	b := &base{keys: slices.Clone(n.Keys), aggs: slices.Clone(n.Aggs)}
+	for rel := n.Child; ; {
 		switch r := rel.(type) {
 		case *Scan:
-			if !IsPackets(r.Relation) {
-				return false
-			}
-			packets = r
+			b.scan = r
+			return b
 		case *Filter:
-			conds = append(conds, r.Conjuncts...)
+			b.conds = append(b.conds, r.Conjuncts...)
 			rel = r.Child
 		case *Project:
-			through(byID(r.Exprs))
+			by := byID(r.Exprs)
+			for _, list := range [][]Named{b.keys, b.aggs} {
+				for i := range list {
+					list[i].Expr = substitute(list[i].Expr, by)
+				}
+			}
+			for i := range b.conds {
+				b.conds[i] = substitute(b.conds[i], by)
+			}
 			rel = r.Child
 		case *Sort:
 			rel = r.Child
 		default:
-			return false
+			return nil
 		}
 	}
+}
+
+// rollUpGroup changes a group in place; false when it needs packets.
+func (c *compiler) rollUpGroup(n *Group) bool {
+	b := beneath(n)
+	if b == nil || !IsPackets(b.scan.Relation) {
+		return false
+	}
+	packets, keys, aggs, conds := b.scan, b.keys, b.aggs, b.conds
 	counts := Column{ID: c.identity(), Name: "packets", Type: bigint}
 	lengths := Column{ID: c.identity(), Name: "wire_bytes", Type: bigint}
 	u := &tally{packets: packets, counts: counts, lengths: lengths, columns: map[ColumnID]Column{}}
