@@ -161,7 +161,7 @@ func (m *dhcp) options(b []byte) (overload byte, whole bool) {
 // without the root label when it is not fully qualified.
 func wireName(v []byte) (string, bool) {
 	whole := append(append(make([]byte, 0, len(v)+1), v...), 0)
-	name, next, ok := readName(whole, 0)
+	name, next, ok := new(texts).readName(whole, 0)
 	return name, ok && next >= len(v) && len(name) <= tables.MaxHost
 }
 

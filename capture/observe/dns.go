@@ -53,6 +53,7 @@ type message struct {
 	qtype       uint16
 	answers     []record
 	additional  []record
+	texts       texts
 }
 
 // record is a resource record.
@@ -78,16 +79,19 @@ func (o *Observer) observeDNS(p *Packet) {
 		return
 	}
 	ts, packet := tables.TimeOf(p.TS), tables.Opt[tables.ID]{V: p.ID, Set: p.Kept}
-	row := tables.DNS{TS: ts, Sensor: p.Sensor, Site: p.Site, Client: h.Src, Server: h.Dst, Protocol: int32(h.Protocol),
+	row := &o.dns
+	*row = tables.DNS{TS: ts, Sensor: p.Sensor, Site: p.Site, Client: h.Src, Server: h.Dst, Protocol: int32(h.Protocol),
 		FlowID: p.FlowID, ConnID: p.ConnID, Opcode: tables.DNSOpcodeName(m.opcode), Retransmitted: tables.Some(false)}
 	key := question{p.Site, h.Src, h.Dst, h.SrcPort, h.DstPort, m.id, m.qtype, m.name}
 	if m.response {
 		row.Client, row.Server = h.Dst, h.Src
 		key.client, key.server, key.clientPort, key.serverPort = h.Dst, h.Src, h.DstPort, h.SrcPort
 	}
+	again := false
 	if m.hasQuestion {
-		m.ask(&row)
-		row.Retransmitted.V = o.answered.get(key) != nil
+		m.ask(row)
+		again = o.answered.get(key) != nil
+		row.Retransmitted.V = again
 	}
 	asked := o.queries.get(key)
 	if !m.response {
@@ -97,16 +101,16 @@ func (o *Observer) observeDNS(p *Packet) {
 			row.Retransmitted.V = true
 		}
 		row.QueryPacketID = packet
-		if o.queries.put(key, row, p.TS, o.unanswered) {
+		if o.queries.put(key, *row, p.TS, o.unanswered) {
 			o.stats.Evicted++
 		}
 		return
 	}
 
 	if m.hasQuestion && asked != nil {
-		row = *asked
+		*row = *asked
 		o.queries.remove(key)
-		if o.answered.get(key) == nil {
+		if !again {
 			o.answered.put(key, struct{}{}, p.TS, nil)
 		}
 		if ts >= row.TS {
@@ -120,15 +124,16 @@ func (o *Observer) observeDNS(p *Packet) {
 			row.TTL = tables.Some(ttl)
 		}
 	}
-	o.writeDNS(&row)
+	o.writeDNS(row)
 	if m.opcode != 0 {
 		return
 	}
 	for i := range m.answers {
 		r := &m.answers[i]
-		o.write(&tables.DNSAnswer{TS: ts, Sensor: row.Sensor, Site: row.Site, Client: row.Client, Server: row.Server, Query: row.Query,
+		o.answer = tables.DNSAnswer{TS: ts, Sensor: row.Sensor, Site: row.Site, Client: row.Client, Server: row.Server, Query: row.Query,
 			Name: r.owner, Type: tables.DNSTypeName(r.rtype), Data: cutText(r.text, maxAnswers),
-			Address: tables.Opt[tables.Addr]{V: r.addr, Set: r.addr != tables.Addr{}}, TTL: int64(r.ttl), PacketID: packet, FlowID: p.FlowID, ConnID: p.ConnID})
+			Address: tables.Opt[tables.Addr]{V: r.addr, Set: r.addr != tables.Addr{}}, TTL: int64(r.ttl), PacketID: packet, FlowID: p.FlowID, ConnID: p.ConnID}
+		o.write(&o.answer)
 	}
 	if m.rcode == 0 && m.hasQuestion {
 		o.learn(p, tables.SourceDNS, m.answers, chain(m.name, m.answers))
@@ -212,45 +217,56 @@ func (o *Observer) observeMulticastDNS(p *Packet) {
 	}
 }
 
+// owners are the names whose addresses a message tells.
+type owners struct {
+	asked string
+	more  map[string]bool // what its aliases lead to
+}
+
+func (o *owners) has(name string) bool { return name == o.asked || o.more[name] }
+
 // chain returns the owners whose addresses are those of name: name itself and
 // what its aliases in records lead to. A record outside it does not answer the
 // question and is not believed.
-func chain(name string, records []record) map[string]bool {
-	owners := map[string]bool{name: true}
+func chain(name string, records []record) *owners {
+	all := &owners{asked: name}
 	for range 8 { // servers put aliases in order; the repetition is for those that do not
-		n := len(owners)
+		n := len(all.more)
 		for i := range records {
-			if r := &records[i]; r.rtype == typeCNAME && owners[r.owner] {
-				owners[r.text] = true
+			if r := &records[i]; r.rtype == typeCNAME && all.has(r.owner) {
+				if all.more == nil {
+					all.more = map[string]bool{}
+				}
+				all.more[r.text] = true
 			}
 		}
-		if len(owners) == n {
+		if len(all.more) == n {
 			break
 		}
 	}
-	return owners
+	return all
 }
 
 // learn writes a name for each address record: the name asked for, which is
 // what people know, not the end of the chain of aliases. Without owners
 // (multicast DNS asks nothing) it is each record's own.
-func (o *Observer) learn(p *Packet, source string, records []record, owners map[string]bool) {
+func (o *Observer) learn(p *Packet, source string, records []record, of *owners) {
 	ts := tables.TimeOf(p.TS)
 	for i := range records {
 		r := &records[i]
-		if r.class != 1 || owners != nil && !owners[r.owner] {
+		if r.class != 1 || of != nil && !of.has(r.owner) {
 			continue
 		}
 		name, addr := r.owner, r.addr
 		switch r.rtype {
 		case typeA, typeAAAA:
-			if owners != nil {
-				name = o.message.name
+			if of != nil {
+				name = of.asked
 			}
 		case typePTR:
 			reverse := r.owner
-			if owners != nil {
-				reverse = o.message.name // RFC 2317 delegates by aliases
+			if of != nil {
+				reverse = of.asked // RFC 2317 delegates by aliases
 			}
 			var ok bool
 			if addr, ok = parseReverse(reverse); !ok {
@@ -263,8 +279,9 @@ func (o *Observer) learn(p *Packet, source string, records []record, owners map[
 		if name == "" || len(name) > tables.MaxHost || !isHost(addr) {
 			continue
 		}
-		o.writeName(&tables.Name{TS: ts, Name: name, Addr: addr, Source: source,
-			ValidUntil: until(ts, max(int64(r.ttl), 3600)), Sensor: p.Sensor, Site: p.Site})
+		o.name = tables.Name{TS: ts, Name: name, Addr: addr, Source: source,
+			ValidUntil: until(ts, max(int64(r.ttl), 3600)), Sensor: p.Sensor, Site: p.Site}
+		o.writeName(&o.name)
 	}
 }
 
@@ -278,7 +295,7 @@ func isHost(a tables.Addr) bool {
 // decode reads a message. It returns false when the message ends early or
 // breaks the rules; what was read until then stands.
 func (m *message) decode(b []byte) bool {
-	*m = message{answers: m.answers[:0], additional: m.additional[:0]}
+	*m = message{answers: m.answers[:0], additional: m.additional[:0], texts: m.texts}
 	if len(b) < 12 {
 		return false
 	}
@@ -288,7 +305,7 @@ func (m *message) decode(b []byte) bool {
 	m.rcode = uint16(b[3] & 15)
 	at := 12
 	for range binary.BigEndian.Uint16(b[4:]) {
-		raw, length, next, ok := readRawName(b, at)
+		raw, length, next, ok := m.texts.readRawName(b, at)
 		if !ok || next+4 > len(b) {
 			return false
 		}
@@ -301,7 +318,7 @@ func (m *message) decode(b []byte) bool {
 	for section := range 3 {
 		for n := range int(binary.BigEndian.Uint16(b[6+2*section:])) {
 			var r record
-			next, ok := r.decode(b, at, section != 1)
+			next, ok := m.record(&r, b, at, section != 1)
 			if !ok || n == maxRecords {
 				return false
 			}
@@ -319,11 +336,13 @@ func (m *message) decode(b []byte) bool {
 	return true
 }
 
-// decode reads one record at offset at and returns the offset behind it. The
+// record reads one record at offset at and returns the offset behind it. The
 // text is made only when wanted.
-func (r *record) decode(b []byte, at int, want bool) (next int, ok bool) {
-	if want {
-		r.owner, at, ok = readName(b, at)
+func (m *message) record(r *record, b []byte, at int, want bool) (next int, ok bool) {
+	if want && at+1 < len(b) && b[at] == 0xc0 && b[at+1] == 12 && m.hasQuestion {
+		r.owner, at, ok = m.name, at+2, true // most are of the name that was asked for
+	} else if want {
+		r.owner, at, ok = m.texts.readName(b, at)
 	} else {
 		at, ok = skipName(b, at)
 	}
@@ -343,7 +362,7 @@ func (r *record) decode(b []byte, at int, want bool) (next int, ok bool) {
 	}
 	next = at + length
 	if want && r.rtype != typeOPT {
-		if r.text, ok = r.data(b, at, next); !ok {
+		if r.text, ok = r.data(&m.texts, b, at, next); !ok {
 			r.text = unknownData(b[at:next])
 		}
 	}
@@ -352,7 +371,8 @@ func (r *record) decode(b []byte, at int, want bool) (next int, ok bool) {
 
 // data returns the presentation form of the data b[at:end], or false when it
 // is not what the type says. Names in it may point before at.
-func (r *record) data(b []byte, at, end int) (string, bool) {
+func (r *record) data(t *texts, b []byte, at, end int) (string, bool) {
+	var buffer [64]byte
 	d := b[at:end]
 	switch r.rtype {
 	case typeA:
@@ -360,27 +380,27 @@ func (r *record) data(b []byte, at, end int) (string, bool) {
 			return "", false
 		}
 		r.addr = tables.AddrFrom4(d)
-		return r.addr.String(), true
+		return t.of(r.addr.AppendTo(buffer[:0])), true
 	case typeAAAA:
 		if len(d) != 16 {
 			return "", false
 		}
 		r.addr = tables.AddrFrom16(d)
-		return r.addr.String(), true
+		return t.of(r.addr.AppendTo(buffer[:0])), true
 	case typeCNAME, typeNS, typePTR, typeDNAME:
-		return fieldsAndName(b, at, end, 0)
+		return t.fieldsAndName(b, at, end, 0)
 	case typeMX:
-		return fieldsAndName(b, at, end, 1)
+		return t.fieldsAndName(b, at, end, 1)
 	case typeSRV:
-		return fieldsAndName(b, at, end, 3)
+		return t.fieldsAndName(b, at, end, 3)
 	case typeTXT:
 		return quoted(d)
 	case typeSOA:
-		primary, next, ok := readName(b, at)
+		primary, next, ok := t.readName(b, at)
 		if !ok {
 			return "", false
 		}
-		mailbox, next, ok := readName(b, next)
+		mailbox, next, ok := t.readName(b, next)
 		if !ok || next+20 != end {
 			return "", false
 		}
@@ -395,7 +415,7 @@ func (r *record) data(b []byte, at, end int) (string, bool) {
 }
 
 // fieldsAndName reads n 16-bit numbers and a name.
-func fieldsAndName(b []byte, at, end, n int) (string, bool) {
+func (t *texts) fieldsAndName(b []byte, at, end, n int) (string, bool) {
 	if at+2*n > end {
 		return "", false
 	}
@@ -405,7 +425,7 @@ func fieldsAndName(b []byte, at, end, n int) (string, bool) {
 		text = append(text, ' ')
 		at += 2
 	}
-	name, next, ok := readName(b, at)
+	name, next, ok := t.readName(b, at)
 	if !ok || next != end {
 		return "", false
 	}

@@ -57,15 +57,15 @@ func parseReverse(name string) (tables.Addr, bool) {
 
 // readName reads a possibly compressed name, folded, and returns the offset
 // behind it.
-func readName(b []byte, at int) (name string, next int, ok bool) {
-	name, _, next, ok = readRawName(b, at)
+func (t *texts) readName(b []byte, at int) (name string, next int, ok bool) {
+	name, _, next, ok = t.readRawName(b, at)
 	return tables.FoldCase(name), next, ok
 }
 
 // readRawName reads a name as it is written. Its length is that of the labels,
 // in bytes, and of a dot between each two. A pointer must lead backwards, to
 // before all that was read so far, so every name ends.
-func readRawName(b []byte, at int) (name string, length, next int, ok bool) {
+func (t *texts) readRawName(b []byte, at int) (name string, length, next int, ok bool) {
 	var buffer [maxName]byte
 	wire := buffer[:0] // lengths and labels, without pointers and the root
 	limit := at
@@ -76,7 +76,7 @@ func readRawName(b []byte, at int) (name string, length, next int, ok bool) {
 			if next == 0 {
 				next = at + 1
 			}
-			return nameText(wire), max(len(wire)-1, 0), next, true
+			return t.nameText(wire), max(len(wire)-1, 0), next, true
 		case n < 64:
 			if at+1+n > len(b) || len(wire)+n+2 > maxName {
 				return "", 0, 0, false
@@ -100,7 +100,7 @@ func readRawName(b []byte, at int) (name string, length, next int, ok bool) {
 }
 
 // nameText is the text of labels, each after its length.
-func nameText(wire []byte) string {
+func (t *texts) nameText(wire []byte) string {
 	text := true
 	for rest := wire; len(rest) > 0 && text; rest = rest[1+rest[0]:] {
 		text = utf8.Valid(rest[1 : 1+rest[0]])
@@ -122,7 +122,7 @@ func nameText(wire []byte) string {
 			}
 		}
 	}
-	return string(out)
+	return t.of(out)
 }
 
 // skipName returns the offset behind the name at offset at.

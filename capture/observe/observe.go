@@ -131,6 +131,9 @@ type Observer struct {
 	stats    Stats
 	err      error
 	message  message // decoded anew for each packet
+	dns      tables.DNS
+	answer   tables.DNSAnswer
+	name     tables.Name
 	finding  Finding // of the packet being read
 
 	certificates map[[32]byte]certificate

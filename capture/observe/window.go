@@ -11,6 +11,7 @@ type window[K comparable, V any] struct {
 	life           int64
 	entries        map[K]*entry[K, V]
 	oldest, newest *entry[K, V]
+	free           *entry[K, V] // entries of before, by next
 }
 
 type entry[K comparable, V any] struct {
@@ -58,7 +59,12 @@ func (w *window[K, V]) add(k K, v V, ts int64, gone func(*V)) (value *V, evicted
 		w.drop(w.oldest, gone)
 		evicted = true
 	}
-	e := &entry[K, V]{key: k, value: v, ts: ts}
+	e := w.free
+	if e == nil {
+		e = new(entry[K, V])
+	}
+	w.free = e.next
+	*e = entry[K, V]{key: k, value: v, ts: ts}
 	w.link(e)
 	w.entries[k] = e
 	return &e.value, evicted
@@ -102,6 +108,8 @@ func (w *window[K, V]) drop(e *entry[K, V], gone func(*V)) {
 	if gone != nil {
 		gone(&e.value)
 	}
+	*e = entry[K, V]{next: w.free}
+	w.free = e
 }
 
 func (w *window[K, V]) unlink(e *entry[K, V]) {
