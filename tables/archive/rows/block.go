@@ -45,8 +45,10 @@ type vector struct {
 type kin struct{ _ byte }
 
 const (
-	// recentTexts is how many places recent has.
-	recentTexts = 2048
+	// fewTexts is how many places recent has at first, manyTexts once there are more
+	// texts than that.
+	fewTexts  = 1 << 11
+	manyTexts = 1 << 15
 	// kinTexts is how many texts are handed on.
 	kinTexts = 1 << 17
 )
@@ -329,9 +331,11 @@ func (v *vector) text(s string) int32 {
 		return 0
 	}
 	if v.recent == nil {
-		v.recent = make([]int32, recentTexts)
+		v.recent = make([]int32, fewTexts)
+	} else if len(v.texts) > fewTexts && len(v.recent) == fewTexts {
+		v.recent = make([]int32, manyTexts)
 	}
-	at := &v.recent[(uintptr(unsafe.Pointer(unsafe.StringData(s)))>>3^uintptr(len(s)))%recentTexts]
+	at := &v.recent[(uintptr(unsafe.Pointer(unsafe.StringData(s)))>>3^uintptr(len(s)))&uintptr(len(v.recent)-1)]
 	if i := *at; int(i) < len(v.texts) && v.texts[i] == s {
 		v.last = i
 		return i

@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"slices"
 	"sync"
+	"unsafe"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go/bloom"
@@ -250,8 +251,10 @@ func (f *blockFile) blooms(c *column) bool {
 	return !f.o.Cheap && slices.Contains(f.codec.family.Blooms, c.name)
 }
 
-func hash64(x int64) uint64       { return xxhash.Sum64Uint64(uint64(x)) }
-func hashText(text string) uint64 { return xxhash.Sum64([]byte(text)) }
+func hash64(x int64) uint64 { return xxhash.Sum64Uint64(uint64(x)) }
+func hashText(text string) uint64 {
+	return xxhash.Sum64(unsafe.Slice(unsafe.StringData(text), len(text)))
+}
 
 // writeBloom appends a chunk's bloom filter of n values.
 func (f *blockFile) writeBloom(w *writtenChunk, n int, hash func(int) uint64) error {
