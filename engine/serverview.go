@@ -179,9 +179,6 @@ func (v serverView) Size(rel *tables.Relation) (rows, bytes int64, ok bool) {
 			rows, bytes = rows+f.Rows, bytes+f.Bytes
 		}
 	}
-	if rel == tables.HostFlows {
-		rows *= 2 // each connection from both ends
-	}
 	return rows, bytes, true
 }
 

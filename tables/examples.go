@@ -132,6 +132,20 @@ WHERE c.server_port = 80 AND contains(b.payload, 'Host: ') ORDER BY b.ts LIMIT 2
 FROM connections c JOIN packet_bytes b USING (conn_id)
 WHERE c.server_port = 80 ORDER BY b.ts LIMIT 3`},
 	},
+	"wiresql.timeline": {
+		{"Show me everything gavin.reid-machine did.",
+			`SELECT ts, kind, peer_ip, peer_port, summary, bytes_out, bytes_in, conn_id FROM timeline
+WHERE host = 'gavin.reid-machine' AND ts BETWEEN '2026-06-12 10:00' AND '2026-06-12 11:00' ORDER BY ts LIMIT 200`},
+		{"What was asked of this address, and by whom?",
+			`SELECT ts, kind, peer_ip, peer_host, summary FROM timeline
+WHERE ip = '10.20.0.23' AND role = 'server' ORDER BY ts LIMIT 50`},
+		{"Which machines did what, how often?",
+			`SELECT ip, kind, role, COUNT(*) AS times, MIN(ts) AS first, MAX(ts) AS last FROM timeline
+WHERE is_private(ip) GROUP BY ip, kind, role ORDER BY ip, kind, role LIMIT 50`},
+		{"The packets of what it looked up, in the order of the look-ups",
+			`SELECT t.ts, t.summary, p.info FROM timeline t JOIN packets p ON p.flow_id = t.flow_id
+WHERE t.host = 'gavin.reid-machine' AND t.kind = 'dns' ORDER BY t.ts, p.ts LIMIT 20`},
+	},
 	"wiresql.host_flows": {
 		{"Everything one address did, whichever end it was",
 			`SELECT ts, role, peer_ip, peer_port, service, bytes_out, bytes_in FROM host_flows

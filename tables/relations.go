@@ -101,7 +101,7 @@ var Procedures = map[string]int{"pin": 4, "unpin": 1, "hunt": -1}
 // Relations lists every relation in the order the documentation shows them.
 var Relations = []*Relation{
 	Connections, Flows, FlowsWide, Packets, PacketsWide, PacketBytes,
-	HostFlows, Traffic1m, Traffic1h, Rates, Hosts, DNSRelation, DNSAnswers, TLSRelation, HTTPRelation, Logins, OpsImports, OpsSegments, OpsCoverage,
+	Timeline, HostFlows, Traffic1m, Traffic1h, Rates, Hosts, DNSRelation, DNSAnswers, TLSRelation, HTTPRelation, Logins, OpsImports, OpsSegments, OpsCoverage,
 	OpsExporters, OpsSockets, OpsCaptureLoss, OpsDamage, OpsEvictions, OpsPins, OpsQueryLog,
 	Hunts,
 }
@@ -135,6 +135,7 @@ var (
 	colClientAt  = Column{Name: "client_port", Kind: Int, NotNull: true, Doc: "port of the client"}
 	colAsker     = Column{Name: "client_host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the client's address had at ts"}
 	colServer    = Column{Name: "server_ip", Kind: Address, NotNull: true, Doc: "who was asked"}
+	colAsked     = Column{Name: "server_host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the server's address had at ts"}
 	colServerAt  = Column{Name: "server_port", Kind: Int, NotNull: true, Doc: "port of the server"}
 	colFlowID    = Column{Name: "flow_id", Kind: Identifier, Doc: "this flow row; packets carry that of the metered row"}
 )
@@ -336,6 +337,26 @@ var HostFlows = &Relation{Schema: Main, Name: "host_flows",
 		colConnState, colDirection, colPktStatus, colSensor, colConnID, colEvictedAt,
 	}}
 
+// Timeline is all that is known of what machines did.
+var Timeline = &Relation{Schema: Main, Name: "timeline",
+	Doc: "what a machine did, and what was done with it, in one list: connections, look-ups, TLS handshakes, HTTP requests, log-ins, and the names it had; ask for a host or an ip",
+	Columns: []Column{
+		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "when it began"},
+		{Name: "host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the machine's address had at ts"},
+		{Name: "ip", Kind: Address, NotNull: true, Doc: "the machine's address"},
+		{Name: "kind", Kind: Text, Size: 16, NotNull: true, Values: timelineKinds, NoCase: true, Doc: "connection, dns, tls, http, login: a row of the relation of that name, from both of its ends; lease: a row of hosts"},
+		{Name: "role", Kind: Text, Size: 8, Values: roles, NoCase: true, Doc: "client: the machine asked; server: it was asked; NULL of leases"},
+		{Name: "peer_ip", Kind: Address, Doc: "the other end's address"},
+		{Name: "peer_host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the other end's address had at ts"},
+		{Name: "peer_port", Kind: Int, Doc: "the other end's port"},
+		{Name: "summary", Kind: Text, Size: 16383, Doc: "what it was, to be read: → where the machine asked, ← where it was asked"},
+		{Name: "bytes_out", Kind: BigInt, Unit: "bytes", Doc: "layer-3 bytes the machine sent; NULL but of connections, so that sums count nothing twice"},
+		{Name: "bytes_in", Kind: BigInt, Unit: "bytes", Doc: "layer-3 bytes it was sent, likewise"},
+		{Name: "packet_status", Kind: Text, Size: 16, Values: packetStatuses, NoCase: true, Doc: "whether a connection's packets can be read, as in connections"},
+		colConnID,
+		{Name: "flow_id", Kind: Identifier, Doc: "the flow row it was seen in; NULL of connections, which have several"},
+	}}
+
 // Traffic1m and Traffic1h are what connections moved over time.
 var (
 	Traffic1m = traffic("traffic_1m", "minute")
@@ -407,6 +428,7 @@ var DNSRelation = &Relation{Schema: Main, Name: "dns",
 		{Name: "retransmitted", Kind: Bool, Doc: "1 if the same was asked, or answered, up to ten seconds before"},
 		{Name: "query_packet_id", Kind: Identifier, Doc: "the packet of the query; NULL if it was not seen or not kept, or an import was interrupted behind it"},
 		{Name: "answer_packet_id", Kind: Identifier, Doc: "the packet of the answer; likewise"},
+		colAsked,
 	}}
 
 // DNSAnswers is the records of DNS answers.
@@ -447,7 +469,7 @@ var TLSRelation = &Relation{Schema: Main, Name: "tls",
 		{Name: "cert_sha256", Kind: Text, Size: 64, NoCase: true, Fold: "lower", Doc: "SHA-256 of it (DER)"},
 		{Name: "self_signed", Kind: Bool, Doc: "1 if its issuer is its subject"},
 		{Name: "resumed", Kind: Bool, Doc: "1 if a session was resumed: the client is known to the server", Source: "Zeek resumed"},
-		colProtocol, colSensor, colPacketID, colFlowID, colConnID,
+		colProtocol, colSensor, colPacketID, colFlowID, colConnID, colAsked,
 	}}
 
 // HTTPRelation is HTTP requests.
@@ -468,7 +490,7 @@ var HTTPRelation = &Relation{Schema: Main, Name: "http",
 		{Name: "file_name", Kind: Text, Size: 512, Doc: "name that Content-Disposition gives the body"},
 		{Name: "username", Kind: Text, Size: 255, Doc: "user of Basic credentials; the password is not kept", Source: "Zeek username"},
 		{Name: "version", Kind: Text, Size: 8, Doc: "1.1, 1.0: of the request, else of the answer"},
-		colSensor, colPacketID, colFlowID, colConnID,
+		colSensor, colPacketID, colFlowID, colConnID, colAsked,
 	}}
 
 // OpsImports is what was imported.

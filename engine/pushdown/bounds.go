@@ -126,6 +126,9 @@ func (s *Scan) bounds(conds []Expr, asked bool) Bounds {
 
 // narrow takes a condition into account.
 func (s *Scan) narrow(b *Bounds, e Expr) {
+	if isTruth(e, false) { // no row matters
+		b.From, b.To = MaxTime, MinTime
+	}
 	x, ok := e.(*Call)
 	if !ok {
 		return

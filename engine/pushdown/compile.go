@@ -189,6 +189,8 @@ type compiler struct {
 	scans   []*Scan
 	scope   *scope
 	ctes    *definition
+	// schema is where names without one are looked for first: a view's.
+	schema string
 	// cuts counts the texts of GROUP_CONCAT that were too long.
 	cuts atomic.Int64
 	// touched, when not nil, collects the scopes that names resolve to.

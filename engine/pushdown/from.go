@@ -159,6 +159,9 @@ func (c *compiler) table(t sqlparser.TableName, alias string) (*origin, error) {
 	}
 	schema := t.Qualifier.String()
 	if schema == "" {
+		schema = c.schema
+	}
+	if schema == "" {
 		if schema = c.session.Database(); schema == "" {
 			return nil, mistake(1046, "No database selected")
 		}
@@ -177,9 +180,18 @@ func (c *compiler) table(t sqlparser.TableName, alias string) (*origin, error) {
 	if rel == nil {
 		return nil, c.unknownTable(schema, name)
 	}
-	s := c.scan(rel)
-	o := &origin{rel: s}
-	for i, col := range s.Out {
+	var b *block
+	if def := defined[rel]; def != nil {
+		var err error
+		if b, err = c.view(rel, def); err != nil {
+			return nil, err
+		}
+	} else {
+		s := c.scan(rel)
+		b = &block{s, s.Out}
+	}
+	o := &origin{rel: b.rel}
+	for i, col := range b.out {
 		o.cols = append(o.cols, visible{schema: schema, table: alias, name: rel.Columns[i].Name, col: col, pos: i})
 	}
 	return o, nil
@@ -204,12 +216,17 @@ func (c *compiler) scan(rel *tables.Relation) *Scan {
 	s := &Scan{ID: len(c.scans), Relation: rel, Needed: make([]bool, len(rel.Columns))}
 	c.scans = append(c.scans, s)
 	for i := range rel.Columns {
-		rc := &rel.Columns[i]
-		t := columnType(rc)
-		t.Instant = t.Kind == Time && !c.utc()
-		s.Out = append(s.Out, Column{ID: c.identity(), Name: rc.Name, Type: t, Schema: rel.Schema, Table: rel.Name, Meaning: rc})
+		s.Out = append(s.Out, c.columnOf(rel, i))
 	}
 	return s
+}
+
+// columnOf is a new column for one of a relation's.
+func (c *compiler) columnOf(rel *tables.Relation, i int) Column {
+	rc := &rel.Columns[i]
+	t := columnType(rc)
+	t.Instant = t.Kind == Time && !c.utc()
+	return Column{ID: c.identity(), Name: rc.Name, Type: t, Schema: rel.Schema, Table: rel.Name, Meaning: rc}
 }
 
 // join binds a JOIN with its condition.

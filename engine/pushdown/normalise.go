@@ -59,9 +59,18 @@ func (c *compiler) push(rel Rel, conds []Expr) Rel {
 		exprs := byID(n.Exprs)
 		var down, stay []Expr
 		for _, e := range conds {
-			if x, ok := inlined(e, exprs); ok {
+			x, ok := inlined(e, exprs)
+			if ok {
+				x = decided(x)
+			}
+			switch {
+			case isTruth(x, true):
+			case isTruth(x, false): // whatever else is asked
+				n.Child = c.push(n.Child, []Expr{x})
+				return n
+			case ok:
 				down = append(down, x)
-			} else {
+			default:
 				stay = append(stay, e)
 			}
 		}
@@ -110,6 +119,61 @@ func (c *compiler) push(rel Rel, conds []Expr) Rel {
 		return filter(n, c.storedTests(n, conds))
 	}
 	return filter(rel, conds)
+}
+
+// decided is a condition in which texts that are known are compared: an arm of
+// a UNION may have one value of a column, and rows none of which are asked for.
+// What compares with NULL is false: no row meets the condition.
+func decided(e Expr) Expr {
+	x, ok := e.(*Call)
+	if !ok {
+		return e
+	}
+	switch x.Op {
+	case "and", "or":
+		end := x.Op == "or" // what decides it
+		var rest []Expr
+		for _, a := range x.Args {
+			switch a = decided(a); {
+			case isTruth(a, end):
+				return a
+			case !isTruth(a, !end):
+				rest = append(rest, a)
+			}
+		}
+		switch len(rest) {
+		case 0:
+			return lit(Bool, !end)
+		case 1:
+			return rest[0]
+		case len(x.Args):
+			return e
+		}
+		return call(x.Op, Bool, rest...)
+	case "=", "<>", "in":
+		if isNull(x.Args[0]) || len(x.Args) == 2 && isNull(x.Args[1]) {
+			return lit(Bool, false)
+		}
+		first, ok := textLiteral(x.Args[0])
+		if !ok {
+			return e
+		}
+		found := false
+		for _, a := range x.Args[1:] {
+			s, ok := textLiteral(a)
+			if !ok {
+				return e
+			}
+			found = found || s == first
+		}
+		return lit(Bool, found == (x.Op != "<>"))
+	}
+	return e
+}
+
+func isTruth(e Expr, which bool) bool {
+	l, ok := e.(*Literal)
+	return ok && l.T.Kind == Bool && l.Value == which
 }
 
 // filter adds conditions on top.
@@ -434,11 +498,14 @@ func notNull(e Expr, rel Rel) bool {
 }
 
 // byID gives what stands for a column where it is not computed: its
-// expression, rounded as the column is.
+// expression, rounded as the column is, and of its type.
 func byID(list []Named) map[ColumnID]Expr {
 	m := make(map[ColumnID]Expr, len(list))
 	for _, n := range list {
 		m[n.ID] = n.Expr
+		if n.Expr.Kind() == Null {
+			m[n.ID] = noValue(n.Type)
+		}
 		if n.Digits == 0 && inexact(n.Expr) {
 			m[n.ID] = &Cast{Arg: n.Expr, T: n.Type}
 		}

@@ -112,6 +112,9 @@ func compilePage(t *testing.T, text string) string {
 // boundsText writes what is bounded.
 func boundsText(b Bounds) string {
 	text := ""
+	if b.From == MaxTime && b.To == MinTime {
+		return " nothing"
+	}
 	if b.From != MinTime {
 		text += " from " + quoteTime(b.From)[11:37]
 	}

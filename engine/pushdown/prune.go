@@ -66,11 +66,33 @@ func prune(rel Rel, need map[ColumnID]bool) Rel {
 	case *Distinct:
 		n.Child = pruneInside(n.Child) // each of its columns tells rows apart
 	case *SetOp:
+		n.cut(need)
 		n.L, n.R = pruneInside(n.L), pruneInside(n.R)
 	case *Recursive:
 		n.Base, n.Step = pruneInside(n.Base), pruneInside(n.Step)
 	}
 	return rel
+}
+
+// cut drops the columns that nothing needs. Without ALL each of them tells rows
+// apart.
+func (s *SetOp) cut(need map[ColumnID]bool) {
+	l, ok := s.L.(*Project)
+	r, also := s.R.(*Project)
+	if !ok || !also || s.Op != "UNION" || !s.All {
+		return
+	}
+	var out []Column
+	var left, right []Named
+	for i, col := range s.Out {
+		if need[col.ID] {
+			out, left, right = append(out, col), append(left, l.Exprs[i]), append(right, r.Exprs[i])
+		}
+	}
+	if out == nil { // rows have a column
+		out, left, right = s.Out[:1], l.Exprs[:1], r.Exprs[:1]
+	}
+	s.Out, l.Exprs, r.Exprs = out, left, right
 }
 
 // unordered drops an ORDER BY whose order nothing sees.

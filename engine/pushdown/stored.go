@@ -17,7 +17,7 @@ import (
 func (c *compiler) storedTests(s *Scan, conds []Expr) []Expr {
 	var out []Expr
 	for _, e := range conds {
-		out = append(out, conjuncts(c.storedTest(s, e))...)
+		out = append(out, conjuncts(c.storedTest(s, decided(e)))...)
 	}
 	return out
 }
@@ -165,7 +165,10 @@ func (c *compiler) hostTest(s *Scan, col *Col, x *Call) (Expr, bool) {
 	if len(leases) > maxLeases {
 		return nil, false
 	}
-	c.notes = append(c.notes, fmt.Sprintf("%s is answered from the leases of its name (%d)", col.Name, len(leases)))
+	note := fmt.Sprintf("%s is answered from the leases of its name (%d)", col.Name, len(leases))
+	if !slices.Contains(c.notes, note) {
+		c.notes = append(c.notes, note)
+	}
 	return c.leased(s, address, leases), true
 }
 

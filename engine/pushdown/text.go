@@ -33,6 +33,13 @@ func (r *renderer) render(e Expr, k Kind) []string {
 		}
 		return []string{r.caseText(e, 0)}
 	case *Cast:
+		if e.T.Kind >= Address && isNull(e) {
+			out := []string{"CAST(NULL AS " + duckType(e.T) + ")", "CAST(NULL AS UBIGINT)"}
+			if k == Community {
+				out[1] = "CAST(NULL AS VARCHAR)"
+			}
+			return out[:len(columnLanes(Column{Type: e.T}))]
+		}
 		return []string{r.castText(e)}
 	case *Aggregate:
 		if two {

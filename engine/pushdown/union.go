@@ -134,11 +134,14 @@ func (c *compiler) alike(blocks []*block) error {
 				cols[j] = c.shown(cols[j])
 			}
 		}
-		values, _, err := c.merged(cols)
+		values, t, err := c.merged(cols)
 		if err != nil {
 			return err
 		}
 		for j, v := range values {
+			if v.Kind() == Null && t.Kind != Null {
+				v = noValue(t) // two of them alone would be text
+			}
 			col := blocks[j].out[i]
 			if same, ok := v.(*Col); !ok || same.ID != col.ID {
 				col = Column{ID: c.identity(), Name: col.Name, Type: TypeOf(v)}

@@ -131,15 +131,14 @@ var (
 		}),
 		hosts: map[string]string{"client_host": "client", "server_host": "server"},
 	}
-	hostFlowsView = hostEnd("client", "server", "{server_name}", hostEnd("server", "client", "NULL::VARCHAR", nil))
-	dnsView       = &view{
+	dnsView = &view{
 		family: "dns", row: reflect.TypeFor[tables.DNS](),
 		exprs: with(addresses("client_ip", "client", "server_ip", "server"), map[string]string{
 			"protocol":     exprProtocol,
 			"query_raw":    "coalesce({query_raw}, {query})",
 			"query_length": "coalesce({query_length}, length({query})::INTEGER)",
 		}),
-		hosts: map[string]string{"client_host": "client"},
+		hosts: map[string]string{"client_host": "client", "server_host": "server"},
 	}
 	dnsAnswersView = &view{
 		family: "dns_answers", row: reflect.TypeFor[tables.DNSAnswer](),
@@ -149,12 +148,12 @@ var (
 	tlsView = &view{
 		family: "tls", row: reflect.TypeFor[tables.TLS](),
 		exprs: with(addresses("client_ip", "client", "server_ip", "server"), map[string]string{"protocol": exprProtocol}),
-		hosts: map[string]string{"client_host": "client"},
+		hosts: map[string]string{"client_host": "client", "server_host": "server"},
 	}
 	httpView = &view{
 		family: "http", row: reflect.TypeFor[tables.HTTP](),
 		exprs: addresses("client_ip", "client", "server_ip", "server"),
-		hosts: map[string]string{"client_host": "client"},
+		hosts: map[string]string{"client_host": "client", "server_host": "server"},
 	}
 	loginsView = &view{
 		family: "logins", row: reflect.TypeFor[tables.Login](),
@@ -166,7 +165,6 @@ var (
 		tables.Connections:    connectionsView,
 		tables.Flows:          flowsView,
 		tables.FlowsWide:      flowsView,
-		tables.HostFlows:      hostFlowsView,
 		tables.Rates:          ratesView,
 		tables.Traffic1m:      trafficView("traffic_1m", reflect.TypeFor[tables.Traffic]()),
 		tables.Traffic1h:      trafficView("traffic_1h", reflect.TypeFor[tables.HourlyTraffic]()),
@@ -203,28 +201,6 @@ func trafficView(family string, row reflect.Type) *view {
 		}),
 		group:  []string{"{ts}", "{observer}", "{site}", "{protocol_number}", "{service}", "{direction}"},
 		having: "sum({connections}) > 0 OR sum({client_packets}) > 0 OR sum({server_packets}) > 0 OR sum({client_bytes}) > 0 OR sum({server_bytes}) > 0",
-	}
-}
-
-// hostEnd is connections seen from one end.
-func hostEnd(own, peer, peerName string, also *view) *view {
-	return &view{
-		family: "connections", row: reflect.TypeFor[tables.Connection](),
-		exprs: with(addresses("ip", own, "peer_ip", peer), map[string]string{
-			"duration":    exprDuration,
-			"port":        "{" + own + "_port}",
-			"role":        "'" + own + "'",
-			"peer_port":   "{" + peer + "_port}",
-			"peer_name":   peerName,
-			"protocol":    exprProtocol,
-			"bytes_out":   "{" + own + "_bytes}",
-			"bytes_in":    "{" + peer + "_bytes}",
-			"packets_out": "{" + own + "_packets}",
-			"packets_in":  "{" + peer + "_packets}",
-			"direction":   fmt.Sprintf(exprDirection, "client", "server"),
-		}),
-		hosts: map[string]string{"host": own, "peer_host": peer},
-		also:  also,
 	}
 }
 
