@@ -167,7 +167,7 @@ var lacks = []lack{
 			imported(t, a, cutCapture(t, morningCapture, 90), false)
 		}},
 	{name: "dropped by the interface", statuses: "lossy available?",
-		joined: "the sensor dmz lost 7 packets between 2026-06-12 10:1", alone: "its interface dropped them", bytes: "lost 7 packets", rows: "lost 7 packets",
+		joined: "the sensor dmz (eth1) lost 7 packets between 2026-06-12 10:1", alone: "its interface dropped them", bytes: "lost 7 packets", rows: "lost 7 packets",
 		make: func(t *testing.T, a *archive.Archive, _ *atomic.Bool) {
 			src := openLacking(t, morningCapture)
 			src.at = func(n int64) {
@@ -178,7 +178,7 @@ var lacks = []lack{
 			livePackets(t, a, context.Background(), src)
 		}},
 	{name: "dropped as the capture file says", brief: true, statuses: "lossy",
-		joined: "the sensor dmz lost 9 packets between 2026-06-12 10:1", alone: "its interface dropped them", bytes: "lost 9 packets", rows: "lost 9 packets",
+		joined: "the sensor dmz (capture.pcap) lost 9 packets between 2026-06-12 10:1", alone: "its interface dropped them", bytes: "lost 9 packets", rows: "lost 9 packets",
 		make: func(t *testing.T, a *archive.Archive, _ *atomic.Bool) {
 			imported(t, a, withStatistics(t, morningCapture, 9), false)
 		}},
@@ -198,7 +198,7 @@ var lacks = []lack{
 			livePackets(t, a, context.Background(), src)
 		}},
 	{name: "not running", statuses: "lossy available",
-		joined: "the sensor dmz did not record between 2026-06-12 10:", alone: "did not record", bytes: "did not record", rows: "did not record",
+		joined: "the sensor dmz (eth1) did not record between 2026-06-12 10:", alone: "did not record", bytes: "did not record", rows: "did not record",
 		make: func(t *testing.T, a *archive.Archive, _ *atomic.Bool) {
 			silence := longestSilence(t, morningCapture)
 			src := openLacking(t, morningCapture)
@@ -459,10 +459,50 @@ func TestHonest(t *testing.T) {
 				}
 			}
 			statuses(t, e, l.statuses)
+			if strings.HasPrefix(l.name, "dropped") {
+				dropsAreOfWhatIsRead(t, e, check)
+			}
 			if l.name == "some evicted" {
 				saidOnTheWire(t, e)
 			}
 		})
+	}
+}
+
+// dropsAreOfWhatIsRead: a statement that names no time is told of drops if it can have
+// read what they are missing of.
+func dropsAreOfWhatIsRead(t *testing.T, e *engine.Engine, check func(form, from, to, want string, otherwise bool)) {
+	t.Helper()
+	s := e.NewSession()
+	id := func(column, hour string) string {
+		got := askEngine(s, "SELECT "+column+" FROM flows WHERE HOUR(ts) = "+hour+" AND packet_status <> 'available' = ("+hour+" = 10) ORDER BY total_packets DESC LIMIT 1")
+		if len(got.rows) != 1 {
+			t.Fatal(got)
+		}
+		return got.rows[0]
+	}
+	for _, form := range []string{
+		"SELECT COUNT(*) FROM packets WHERE sensor = '%[1]s'",
+		"SELECT ts FROM packets WHERE sensor IN ('%[1]s', 'nobody') AND length > 10",
+		"SELECT COUNT(*) FROM flows WHERE observer = '%[1]s' OR observer = 'nobody'",
+		"SELECT c.ts, p.ts FROM connections c JOIN packets p USING (conn_id) WHERE c.sensor = '%[1]s' AND p.sensor = '%[1]s'",
+		"SELECT COUNT(*) FROM tls WHERE sensor = '%[1]s'",
+	} {
+		check(form, "dmz", "", "packets between 2026-06-12 10:1", false)
+		check(form, "office", "", "", false)
+	}
+	for _, form := range []string{
+		"SELECT ts, length FROM packets WHERE conn_id = '%[1]s'",
+		"SELECT ts, packet_status FROM connections WHERE conn_id = '%[1]s'",
+		"SELECT p.ts, p.info FROM connections c JOIN packets p USING (conn_id) WHERE c.conn_id = '%[1]s'",
+		"SELECT COUNT(*) FROM packets WHERE conn_id IN ('%[1]s', '0000000000001')",
+	} {
+		check(form, id("conn_id", "10"), "", "packets between 2026-06-12 10:1", false)
+		check(form, id("conn_id", "14"), "", "", false)
+	}
+	for _, form := range []string{"SELECT ts FROM packets WHERE flow_id = '%[1]s'", "SELECT ts FROM flows WHERE flow_id = '%[1]s'"} {
+		check(form, id("flow_id", "10"), "", "packets between 2026-06-12 10:1", false)
+		check(form, id("flow_id", "14"), "", "", false)
 	}
 }
 

@@ -14,12 +14,12 @@ import (
 
 // timed are the scans of a plan with the times that matter of them: flow rows
 // that only lead to the packets of other rows are of the time that is asked of
-// those.
-func timed(p *pushdown.Plan) (out []*pushdown.ScanPlan) {
+// those: what is asked about.
+func timed(p *pushdown.Plan, asked pushdown.Bounds) (out []*pushdown.ScanPlan) {
 	add := func(s *pushdown.ScanPlan, follows bool) {
 		if follows && s.Bounds.Timeless() {
 			within := *s
-			within.Bounds.From, within.Bounds.To = p.Bounds.From, p.Bounds.To
+			within.Bounds.From, within.Bounds.To = asked.From, asked.To
 			s = &within
 		}
 		out = append(out, s)

@@ -209,6 +209,70 @@ func TestEvictedIsTold(t *testing.T) {
 	}
 }
 
+// Packets are counted by the rows that name them: where some of those were evicted,
+// too, there are more.
+func TestEvictedPacketsThatNobodyNames(t *testing.T) {
+	r := &archive.Retention{}
+	a, err := archive.Open(t.TempDir(), archive.Options{NoSync: true, Retention: r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	commit(t, a, "import", func(tx *archive.Tx) error {
+		w, err := tx.Packets("dmz", "", tables.LinkEthernet, false)
+		if err != nil {
+			return err
+		}
+		for file := range 2 {
+			var flows []tables.Flow
+			for i := range 5 {
+				at := tables.Time(1_781_258_400_000_000 + int64(file*5+i)*60e6)
+				segment, offset, err := w.Append(&pcap.Record{TS: int64(at) * 1000, Length: 60, Link: tables.LinkEthernet, Data: make([]byte, 60)})
+				if err != nil {
+					return err
+				}
+				flows = append(flows, tables.Flow{TS: at, TSEnd: at, SourceType: tables.SourcePackets, Sensor: "dmz", FlowID: tables.ID(file*5 + i + 1), ConnID: tables.ID(file*5 + i + 1),
+					Protocol: 17, Packets: 1, Bytes: 40, Segments: []int32{int32(segment)}, Postings: rows.AppendPostings(nil, []tables.ID{tables.PacketID(segment, offset)})})
+			}
+			if _, err := archive.WriteRows(tx, "t", flows); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	e, err := New(DefaultConfig(), a, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for _, step := range []struct {
+		evict archive.Retention
+		said  string
+	}{
+		{archive.Retention{PacketsBytes: 1}, "10 packets of 2026-06-12 10:00:00 to 2026-06-12 10:09:00 were evicted at "},
+		{archive.Retention{FlowsBytes: 1}, "at least 5 packets of 2026-06-12 10:00:00 to 2026-06-12 10:09:00 were evicted at "},
+	} {
+		*r = step.evict
+		if step.evict.FlowsBytes > 0 {
+			c, err := a.Catalog()
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.FlowsBytes = c.Files(archive.Flows)[1].Bytes + 10
+		}
+		if s, err := a.Evict(); err != nil || s.Files != 1 {
+			t.Fatalf("%+v %v", s, err)
+		}
+		a.Refresh()
+		for _, text := range []string{"SELECT ts, length FROM packets WHERE length > 1", "SELECT COUNT(*) FROM packets WHERE ts > '2026-06-12'",
+			"SELECT p.ts FROM flows f JOIN packets p USING (flow_id)"} {
+			if got := said(t, e, text); !strings.HasPrefix(got, step.said) && !strings.Contains(got, "\n"+step.said) {
+				t.Errorf("%s\nsays %s, want %s", text, got, step.said)
+			}
+		}
+	}
+}
+
 // Statements that run while files are evicted end as if nothing had happened.
 func TestEvictionUnderStatements(t *testing.T) {
 	r := &archive.Retention{}

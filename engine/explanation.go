@@ -310,8 +310,8 @@ func (r *run) lacks() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	scans := timed(r.plan)
-	return slices.Concat(out, r.snap.droppedIn(scans), r.snap.damaged(scans, false), r.snap.evicted(scans, false), cut, r.plan.Warnings), nil
+	scans := timed(r.plan, r.plan.Bounds)
+	return slices.Concat(out, r.snap.droppedIn(r.ctx, r.plan), r.snap.damaged(scans, false), r.snap.evicted(scans, false), cut, r.plan.Warnings), nil
 }
 
 // holes lists the times between what was recorded that a plan asks about.

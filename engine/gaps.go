@@ -81,7 +81,7 @@ func (s *snapshot) outside(p *pushdown.Plan) []string {
 		return []string{"the archive holds no packets and no flows yet"}
 	}
 	found := beyond(recorded, p.Bounds, "the archive holds %s to %s", "nothing was recorded")
-	if found == nil && slices.ContainsFunc(timed(p), ofPackets) { // exporters' rows have none
+	if found == nil && slices.ContainsFunc(timed(p, p.Bounds), ofPackets) { // exporters' rows have none
 		if len(s.recorded) == 0 && len(s.catalog.Segments()) == 0 {
 			return []string{"the archive holds no packets, only what exporters reported"}
 		}
@@ -237,7 +237,7 @@ func (s *snapshot) unread(stats *archive.FetchStats) []string {
 	var out []string
 	for number, n := range stats.Missing {
 		if info, ok := s.catalog.Segment(number); ok && info.State == archive.StateAvailable {
-			text := segmentText(number, info, int(n))
+			text := s.segmentText(number, info, int(n))
 			if err := stats.Damage[number]; err != nil {
 				text += ": " + err.Error()
 			}
@@ -263,12 +263,39 @@ func (s *snapshot) unreadable(refs []archive.Ref) []string {
 			packets += n
 			return
 		}
-		out = append(out, segmentText(number, info, n))
+		out = append(out, s.segmentText(number, info, n))
 	})
 	if segments > maxNamed {
-		out = append(out, fmt.Sprintf("%d packets of %d more segments can't be read", packets, segments-maxNamed))
+		least := ""
+		if len(s.catalog.Evicted(archive.Flows))+len(s.catalog.Evicted(archive.Other)) > 0 {
+			least = "at least "
+		}
+		out = append(out, fmt.Sprintf("%s%d packets of %d more segments can't be read", least, packets, segments-maxNamed))
 	}
 	return out
+}
+
+// segmentText says how many packets of a segment can't be read, and why. They are
+// counted by the rows that name them: of those some may be gone, too.
+func (s *snapshot) segmentText(number uint32, info *archive.SegmentInfo, packets int) string {
+	if info != nil && s.unnamed(info) && int64(packets) < info.Packets {
+		return "at least " + segmentText(number, info, packets)
+	}
+	return segmentText(number, info, packets)
+}
+
+// unnamed tells whether rows may be gone that led to packets of a segment.
+func (s *snapshot) unnamed(info *archive.SegmentInfo) bool {
+	for _, family := range []archive.Family{archive.Flows, archive.Other} {
+		if slices.ContainsFunc(s.catalog.Evicted(family), func(e archive.Evicted) bool {
+			return !info.TS.Set || e.TS <= info.TSEnd.V && e.TSEnd >= info.TS.V
+		}) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(s.catalog.Damage(), func(d archive.Damage) bool {
+		return (d.Family == archive.Flows || d.Family == archive.Other) && !d.Stray && (!info.TS.Set || d.From <= info.TSEnd.V && d.To >= info.TS.V)
+	})
 }
 
 func segmentText(number uint32, info *archive.SegmentInfo, packets int) string {

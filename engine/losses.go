@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -12,6 +13,7 @@ import (
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
 )
 
 // What exporters sent and the archive does not hold is said beside an answer,
@@ -25,15 +27,16 @@ func (e *Engine) missing(ctx *sql.Context, s *statement) error {
 	if err != nil {
 		return err
 	}
-	scans := timed(s.plan)
-	return e.gaps(ctx, slices.Concat(found, lost, s.snap.droppedIn(scans), s.snap.damaged(scans, s.named), s.snap.evicted(scans, s.named)))
+	scans := timed(s.plan, s.plan.Bounds)
+	return e.gaps(ctx, slices.Concat(found, lost, s.snap.droppedIn(ctx, s.plan), s.snap.damaged(scans, s.named), s.snap.evicted(scans, s.named)))
 }
 
 // loss is what one source lost for one reason in a time.
 type loss struct {
 	who, why, unit string
 	period
-	n int64
+	n      int64
+	sensor string // if it is one
 }
 
 // lossColumns are the columns read of the two families of accounts.
@@ -97,7 +100,7 @@ func readLosses(f archive.File) ([]loss, error) {
 	var out []loss
 	add := func(who, why, unit string, ts, end tables.Time, n int64) {
 		if n > 0 {
-			out = append(out, loss{who, why, unit, period{ts, end}, n})
+			out = append(out, loss{who: who, why: why, unit: unit, period: period{ts, end}, n: n})
 		}
 	}
 	var err error
@@ -164,22 +167,40 @@ const (
 	notWritten       = "they could not be written to the disk"
 )
 
-// metered are the families whose rows are of captured packets.
-var metered = []string{string(archive.Flows), string(archive.Connections), string(archive.DNS), string(archive.Other)}
+// loses tells whether what a scan reads may lack something for a loss of a sensor.
+func (l *loss) loses(p *pushdown.ScanPlan) bool {
+	b := p.Bounds
+	if l.from >= b.To || l.to < b.From || b.Sensors != nil && !slices.ContainsFunc(b.Sensors, func(name string) bool { return strings.EqualFold(name, l.sensor) }) {
+		return false
+	}
+	counted := l.why == notWritten && l.unit == "packets"
+	return ofPackets(p) || !counted && captured(p.Relation) && slices.ContainsFunc(pushdown.Families(p.Relation), func(f string) bool {
+		return f != string(archive.Exports) && !slices.Contains(b.Without, f)
+	})
+}
 
-// droppedIn says what sensors lost of the time scans ask about.
-func (s *snapshot) droppedIn(scans []*pushdown.ScanPlan) []string {
-	var out []string
-	for _, l := range s.dropped {
-		if !slices.ContainsFunc(scans, func(p *pushdown.ScanPlan) bool {
-			packets := ofPackets(p)
-			rows := l.why != notWritten || l.unit == "rows" // packets that are not kept are counted
-			return l.from < p.Bounds.To && l.to >= p.Bounds.From && (packets || rows && slices.ContainsFunc(pushdown.Families(p.Relation), func(f string) bool {
-				return slices.Contains(metered, f) && !slices.Contains(p.Bounds.Without, f)
-			}))
-		}) {
-			continue
+// droppedIn says what sensors lost of what a plan reads.
+func (s *snapshot) droppedIn(ctx context.Context, p *pushdown.Plan) []string {
+	if len(s.dropped) == 0 {
+		return nil
+	}
+	var scans []*pushdown.ScanPlan
+	for _, sc := range timed(p, s.asked(ctx, p)) {
+		if slices.ContainsFunc(p.Packets, func(k *pushdown.PacketPlan) bool { return k.ID == sc.ID && (k.IDs != nil || len(k.Keys.Scans) > 0) }) {
+			continue // the rows that lead to them say which matter
 		}
+		one := *sc
+		one.Bounds = s.known(ctx, sc)
+		scans = append(scans, &one)
+	}
+	var lost []loss
+	for _, l := range s.dropped {
+		if slices.ContainsFunc(scans, l.loses) {
+			lost = append(lost, l)
+		}
+	}
+	var out []string
+	for _, l := range together(lost) {
 		if l.why == "" {
 			out = append(out, fmt.Sprintf("%s did not record between %s and %s", l.who, timeText(l.from), timeText(l.to)))
 			continue
@@ -187,6 +208,78 @@ func (s *snapshot) droppedIn(scans []*pushdown.ScanPlan) []string {
 		out = append(out, fmt.Sprintf("%s lost %d %s between %s and %s: %s", l.who, l.n, l.unit, timeText(l.from), timeText(l.to), l.why))
 	}
 	return atMost(out, "losses of sensors: see ops.capture_loss and ops.coverage")
+}
+
+// asked is the time a plan asks about, also where only ids say which.
+func (s *snapshot) asked(ctx context.Context, p *pushdown.Plan) pushdown.Bounds {
+	if !p.Bounds.Timeless() {
+		return p.Bounds
+	}
+	all := pushdown.Bounds{From: pushdown.MaxTime, To: pushdown.MinTime}
+	for _, k := range p.Packets {
+		if k.Source == nil {
+			continue
+		}
+		for _, sc := range k.Source.Scans {
+			if captured(sc.Relation) || ofPackets(sc) {
+				b := s.known(ctx, sc)
+				all.From, all.To = min(all.From, b.From), max(all.To, b.To)
+			}
+		}
+	}
+	if all.From > all.To {
+		return p.Bounds
+	}
+	return all
+}
+
+// known are the bounds of a scan, within the time of the conversations or flows that
+// it names, if it does: what others lost does not matter then.
+func (s *snapshot) known(ctx context.Context, p *pushdown.ScanPlan) pushdown.Bounds {
+	b := p.Bounds
+	i := slices.IndexFunc(b.Equal, func(list []pushdown.Equality) bool {
+		return !slices.ContainsFunc(list, func(e pushdown.Equality) bool {
+			return e.Column != "conn_id" && e.Column != "joined_id" && e.Column != "flow_id"
+		})
+	})
+	if i < 0 {
+		return b
+	}
+	from, to := b.To, b.From
+	found := func(ts, end tables.Time) { from, to = min(from, ts), max(to, end+1) }
+	for _, v := range byColumn(b.Equal[i]) {
+		equal := []pushdown.Equality{}
+		for _, n := range v.Any {
+			equal = append(equal, pushdown.Equality{Column: v.Column, Value: n})
+		}
+		for _, family := range []archive.Family{archive.Connections, archive.Flows, archive.Exports} {
+			var in []archive.File
+			for _, f := range s.catalog.Files(family) {
+				switch {
+				case f.Rows == 0:
+				case family == archive.Connections && v.Column != "conn_id" || !s.matters(f, pushdown.Bounds{From: b.From, To: b.To, Equal: [][]pushdown.Equality{equal}}):
+				case family == archive.Exports:
+					found(f.MinTS, f.MaxTS)
+				default:
+					in = append(in, f)
+				}
+			}
+			var err error
+			where := []rows.Values{v}
+			switch {
+			case len(in) == 0:
+			case family == archive.Connections:
+				_, err = rows.Lookup(ctx, archive.RowFiles(in), where, []string{"ts", "ts_end"}, func(r *tables.Connection) error { found(r.TS, r.TSEnd); return nil })
+			case v.Column != "joined_id": // which may be NULL
+				_, err = rows.Lookup(ctx, archive.RowFiles(in), where, []string{"ts", "ts_end"}, func(r *tables.Flow) error { found(r.TS, r.TSEnd); return nil })
+			}
+			if err != nil {
+				return b
+			}
+		}
+	}
+	b.From, b.To = max(b.From, from), min(b.To, to)
+	return b
 }
 
 // sampled warns when sampled rows are added up as they are.

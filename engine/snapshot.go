@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
@@ -142,31 +144,53 @@ func (s *snapshot) loadCoverage() error {
 				key := [2]string{c.Sensor, c.Interface}
 				live[key] = append(live[key], p)
 			}
-			s.lose(c.Sensor, p, interfaceDropped, "packets", c.Drops.V)
-			s.lose(c.Sensor, p, notWritten, "packets", c.NotKept.V)
-			s.lose(c.Sensor, p, notWritten, "rows", c.LostRows.V)
+			from := c.Interface
+			if f.Writer == tables.Importer && c.Drops.V > 0 {
+				from = s.importOf(c)
+			}
+			s.lose(c.Sensor, from, p, interfaceDropped, "packets", c.Drops.V)
+			s.lose(c.Sensor, from, p, notWritten, "packets", c.NotKept.V)
+			s.lose(c.Sensor, from, p, notWritten, "rows", c.LostRows.V)
 			s.unkept = s.unkept || c.NotKept.V > 0
 		})
 		if err != nil {
 			return err
 		}
 	}
-	s.dropped = together(s.dropped)
 	for of, list := range live {
 		list = merge(list, 0)
 		for i := 1; i < len(list); i++ {
-			s.lose(of[0], period{list[i-1].to + 1, list[i].from - 1}, "", "", 1)
+			s.lose(of[0], of[1], period{list[i-1].to + 1, list[i].from - 1}, "", "", 1)
 		}
 	}
 	s.recorded = merge(covered, edge)
 	return nil
 }
 
-// lose notes that a sensor lost something in a time; without a reason, that it
-// did not record.
-func (s *snapshot) lose(sensor string, p period, why, unit string, n int64) {
+// importOf names the capture file that coverage is of, with the interface if the
+// file says one; only that if files of the time are several.
+func (s *snapshot) importOf(c *tables.Coverage) string {
+	var names []string
+	err := readFamily(s.catalog, archive.Imports, func(i *tables.Import) {
+		if i.Sensor == c.Sensor && i.TS.Set && i.TS.V <= c.TS && i.TSEnd.V >= c.TSEnd && !slices.Contains(names, i.File) {
+			names = append(names, i.File)
+		}
+	})
+	if err != nil || len(names) != 1 { // an error is told as damage
+		return c.Interface
+	}
+	return strings.TrimSuffix(filepath.Base(names[0])+", "+c.Interface, ", ")
+}
+
+// lose notes that a sensor lost something of an interface, or file, in a time;
+// without a reason, that it did not record.
+func (s *snapshot) lose(sensor, from string, p period, why, unit string, n int64) {
 	if n > 0 && p.from <= p.to {
-		s.dropped = append(s.dropped, loss{"the sensor " + sensor, why, unit, p, n})
+		who := "the sensor " + sensor
+		if from != "" && from != sensor {
+			who += " (" + from + ")"
+		}
+		s.dropped = append(s.dropped, loss{who, why, unit, p, n, sensor})
 		s.lossy = append(s.lossy, gap{sensor, p})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/wiresql/wiresql/tables"
 )
@@ -25,6 +26,9 @@ type Bounds struct {
 	// Without are families none of whose rows matter, such as the metered
 	// rows of flows when source_type is an exporter's.
 	Without []string
+	// Sensors, when not nil, are the names of which a row must have one as its
+	// sensor or observer, but for case.
+	Sensors []string
 }
 
 // The ends of time, as bounds that bound nothing.
@@ -140,6 +144,7 @@ func (s *Scan) narrow(b *Bounds, e Expr) {
 		}
 	case "or":
 		any := Bounds{From: MaxTime, To: MinTime}
+		named, sensors := true, []string{}
 		without := Families(s.Relation)
 		var equal []Equality
 		complete := true
@@ -147,6 +152,8 @@ func (s *Scan) narrow(b *Bounds, e Expr) {
 			one := unbounded()
 			s.narrow(&one, a)
 			any = any.union(one)
+			sensors = append(sensors, one.Sensors...)
+			named = named && one.Sensors != nil
 			without = slices.DeleteFunc(without, func(f string) bool { return !slices.Contains(one.Without, f) })
 			var best []Equality
 			for _, list := range one.Equal {
@@ -159,6 +166,9 @@ func (s *Scan) narrow(b *Bounds, e Expr) {
 		}
 		b.From, b.To = max(b.From, any.From), min(b.To, any.To)
 		b.Without = append(b.Without, without...)
+		if named {
+			b.sensor(sensors)
+		}
 		if complete && len(equal) <= maxEqualities {
 			b.Equal = append(b.Equal, equal)
 		}
@@ -179,11 +189,13 @@ func (s *Scan) narrow(b *Bounds, e Expr) {
 		} else if x.Op == "=" {
 			s.narrowEqual(b, col, x.Args[1:])
 			s.narrowFamilies(b, col, x.Args[1:], false)
+			s.narrowSensors(b, col, x.Args[1:])
 		}
 	case "in":
 		if col, ok := x.Args[0].(*Col); ok {
 			s.narrowEqual(b, col, x.Args[1:])
 			s.narrowFamilies(b, col, x.Args[1:], false)
+			s.narrowSensors(b, col, x.Args[1:])
 		}
 	}
 }
@@ -209,6 +221,33 @@ func (s *Scan) narrowFamilies(b *Bounds, col *Col, values []Expr, not bool) {
 			b.Without = append(b.Without, v.family)
 		}
 	}
+}
+
+// narrowSensors reads a comparison with constants of who saw a row.
+func (s *Scan) narrowSensors(b *Bounds, col *Col, values []Expr) {
+	if name := col.name(s); name != "sensor" && name != "observer" {
+		return
+	}
+	list := []string{}
+	for _, v := range values {
+		text, ok := textLiteral(v)
+		if !ok || strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII }) { // which may equal another text
+			return
+		}
+		list = append(list, text)
+	}
+	b.sensor(list)
+}
+
+// sensor leaves of the sensors those of a list.
+func (b *Bounds) sensor(list []string) {
+	if b.Sensors == nil {
+		b.Sensors = list
+		return
+	}
+	b.Sensors = slices.DeleteFunc(slices.Clone(b.Sensors), func(name string) bool {
+		return !slices.ContainsFunc(list, func(other string) bool { return strings.EqualFold(name, other) })
+	})
 }
 
 // narrowTime reads a comparison of ts or ts_end with a constant. An interval

@@ -199,7 +199,15 @@ func (u *tally) rel(c *compiler, conds []Expr) Rel {
 	}
 	o := c.scan(OtherIndex)
 	m := newMapping(u.packets, o, false)
-	p := &Project{Child: o}
+	var known, left []Expr
+	for _, e := range conds {
+		if x, ok := m.exactly(e); ok {
+			known = append(known, x)
+		} else {
+			left = append(left, e)
+		}
+	}
+	p := &Project{Child: filter(o, known)}
 	for _, col := range out[:len(out)-2] {
 		x := m.by[col.ID]
 		if x == nil {
@@ -213,5 +221,5 @@ func (u *tally) rel(c *compiler, conds []Expr) Rel {
 		inner[i] = fresh(inner[i])
 	}
 	flows.Out = inner
-	return filter(&SetOp{Op: "UNION", All: true, L: flows, R: p, Out: out}, conds)
+	return filter(&SetOp{Op: "UNION", All: true, L: flows, R: p, Out: out}, left)
 }
