@@ -13,6 +13,7 @@ import (
 
 	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/engine/hunt"
+	"github.com/wiresql/wiresql/output"
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -27,7 +28,7 @@ func huntCommand() *command {
 			f.String("since", "", "how long before its end the time begins that is hunted through: 1 DAY, 12 HOUR, all (default 7 DAY, with --all all)")
 			f.String("from", "", "when it begins")
 			f.String("to", "", "when it ends; the end of what was recorded unless given")
-			f.String("format", "table", "table, json or csv")
+			f.String("format", "table", formatHelp)
 		},
 		run: runHunt,
 	}
@@ -37,9 +38,10 @@ func runHunt(ctx context.Context, p *program, args []string) error {
 	all, _ := p.flags.GetBool("all")
 	format, _ := p.flags.GetString("format")
 	library := hunt.NewLibrary(p.config.Engine.Hunts)
+	if err := output.Known(format); err != nil {
+		return err
+	}
 	switch {
-	case formats[format] == nil:
-		return fmt.Errorf("format %q is none of table, json, csv", format)
 	case len(args) == 1 && args[0] == "list":
 		return p.listHunts(library, format)
 	case len(args) == 2 && args[0] == "show":
@@ -89,7 +91,7 @@ func (p *program) listHunts(library *hunt.Library, format string) error {
 		}
 		out.rows = append(out.rows, []any{x.Hunt.Name, x.Severity, strings.Join(x.Techniques, " "), x.Question})
 	}
-	if err := writeRows(p.stdout, format, out); err != nil {
+	if err := output.Write(p.stdout, format, out); err != nil {
 		return err
 	}
 	if bad > 0 {
@@ -164,13 +166,13 @@ func (p *program) huntTime() (values map[string]string, begins bool) {
 
 // firstOf remembers the first row that it gives.
 type firstOf struct {
-	resultRows
+	output.Rows
 	first []any
 	count int
 }
 
 func (r *firstOf) Next() ([]any, error) {
-	row, err := r.resultRows.Next()
+	row, err := r.Rows.Next()
 	if err == nil {
 		if r.count++; r.count == 1 {
 			r.first = slices.Clone(row)
@@ -198,12 +200,12 @@ func (p *program) runOneHunt(ctx context.Context, library *hunt.Library, name, f
 		return err
 	}
 	defer rows.Close()
-	found := &firstOf{resultRows: answerRows{rows}}
-	if err := writeRows(p.stdout, format, found); err != nil {
+	found := &firstOf{Rows: answerRows{rows}}
+	if err := output.Write(p.stdout, format, found); err != nil {
 		return err
 	}
 	for _, w := range rows.Warnings() {
-		fmt.Fprintf(p.stderr, "warning: %s\n", w)
+		fmt.Fprintf(p.stderr, "warning: %s\n", output.Visible(w))
 	}
 	if found.count == 0 {
 		fmt.Fprintf(p.stderr, "empty: %s\n", h.Empty)
@@ -223,7 +225,7 @@ func (p *program) runOneHunt(ctx context.Context, library *hunt.Library, name, f
 func rowTexts(r *firstOf) map[string]*string {
 	out := map[string]*string{}
 	for i, name := range r.Columns() {
-		if s, null := text(r.first[i]); !null {
+		if s, null := output.Text(r.first[i]); !null {
 			out[name] = &s
 		}
 	}
@@ -285,12 +287,12 @@ func (p *program) runAllHunts(ctx context.Context, library *hunt.Library, format
 			nothing = append(nothing, x.Hunt.Name)
 			continue
 		}
-		out.rows = append(out.rows, []any{x.Severity, x.Hunt.Name, written(fmt.Sprint(found.count)), firstText(found), x.Title})
+		out.rows = append(out.rows, []any{x.Severity, x.Hunt.Name, output.Number(fmt.Sprint(found.count)), firstText(found), x.Title})
 	}
 	slices.SortStableFunc(out.rows, func(a, b []any) int {
 		return slices.Index(tables.Severities, b[0].(string)) - slices.Index(tables.Severities, a[0].(string))
 	})
-	if err := writeRows(p.stdout, format, out); err != nil {
+	if err := output.Write(p.stdout, format, out); err != nil {
 		return err
 	}
 	say := func(what string, list []string) {
@@ -324,7 +326,7 @@ func (p *program) count(ctx context.Context, s *engine.Session, h *hunt.Hunt) (*
 		return nil, nil, err
 	}
 	defer rows.Close()
-	found := &firstOf{resultRows: answerRows{rows}}
+	found := &firstOf{Rows: answerRows{rows}}
 	for {
 		if _, err := found.Next(); errors.Is(err, io.EOF) {
 			return found, rows.Warnings(), nil
@@ -338,7 +340,7 @@ func (p *program) count(ctx context.Context, s *engine.Session, h *hunt.Hunt) (*
 func firstText(r *firstOf) string {
 	var parts []string
 	for i, name := range r.Columns() {
-		if s, null := text(r.first[i]); !null && len(parts) < 4 {
+		if s, null := output.Text(r.first[i]); !null && len(parts) < 4 {
 			parts = append(parts, name+"="+s)
 		}
 	}

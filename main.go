@@ -15,10 +15,11 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/pflag"
+
+	"github.com/wiresql/wiresql/output"
 )
 
 const usage = `wiresql: one SQL query from network flows to the packets behind them
@@ -28,6 +29,8 @@ Usage: wiresql COMMAND [flags] [arguments]
 Look at traffic
   import FILE|DIR…   read pcap and pcapng captures (.gz, .zst) into an archive
   serve              answer MySQL clients
+  shell              ask one statement after another, of an archive or of a
+                     server
   query "SELECT …"   answer one statement, without a server
   hunt run --all     run the saved hunts; hunt list names them, hunt run NAME
                      runs one
@@ -76,6 +79,7 @@ func commands() map[string]*command {
 		"status":  statusCommand(),
 		"compact": compactCommand(),
 		"query":   queryCommand(),
+		"shell":   shellCommand(),
 		"export":  exportCommand(),
 		"hunt":    huntCommand(),
 		"files":   filesCommand(),
@@ -100,7 +104,11 @@ type exitError int
 func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ending := []os.Signal{syscall.SIGTERM}
+	if len(os.Args) < 2 || os.Args[1] != "shell" { // where Ctrl-C ends a statement
+		ending = append(ending, os.Interrupt)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ending...)
 	defer stop()
 	// The second signal ends what the first could not, such as a write to a pipe
 	// that nobody reads.
@@ -156,7 +164,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	case errors.As(err, &exit):
 		return int(exit)
 	}
-	fmt.Fprintf(stderr, "wiresql %s: %s\n", name, strings.ReplaceAll(err.Error(), "\n", " "))
+	fmt.Fprintf(stderr, "wiresql %s: %s\n", name, output.Visible(err.Error()))
 	if errors.As(err, &start) {
 		return exitConfiguration
 	}

@@ -7,10 +7,12 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/wiresql/wiresql/engine"
+	"github.com/wiresql/wiresql/output"
 	"github.com/wiresql/wiresql/tables/archive"
 )
 
@@ -20,17 +22,20 @@ func queryCommand() *command {
 		args:     "\"SELECT …\" | --file FILE",
 		sections: []string{"engine"},
 		flags: func(f *pflag.FlagSet) {
-			f.String("format", "table", "table, json or csv")
+			f.String("format", "table", formatHelp)
 			f.StringP("file", "f", "", "read the statements from a file, - is standard input; they end with ;")
 		},
 		run: runQuery,
 	}
 }
 
+// formatHelp is what --format says of itself.
+var formatHelp = "how to print answers: " + strings.Join(output.Formats, ", ")
+
 func runQuery(ctx context.Context, p *program, args []string) error {
 	format, _ := p.flags.GetString("format")
-	if formats[format] == nil {
-		return fmt.Errorf("format %q is none of table, json, csv", format)
+	if err := output.Known(format); err != nil {
+		return err
 	}
 	file, _ := p.flags.GetString("file")
 	var statements []string
@@ -117,13 +122,13 @@ func (p *program) answer(ctx context.Context, e *engine.Session, format, stateme
 	if len(rows.Schema) == 0 { // SET, USE, …
 		_, err = rows.All()
 	} else {
-		err = writeRows(p.stdout, format, answerRows{rows})
+		err = output.Write(p.stdout, format, answerRows{rows})
 	}
 	if err != nil {
 		return err
 	}
 	for _, w := range rows.Warnings() {
-		fmt.Fprintf(p.stderr, "warning: %s\n", w)
+		fmt.Fprintf(p.stderr, "warning: %s\n", output.Visible(w))
 	}
 	return nil
 }
@@ -139,12 +144,6 @@ func (r answerRows) Columns() []string {
 	return names
 }
 
-// written is a number as MySQL writes it: 7098.0000 has four digits behind the
-// point, whatever they are.
-type written string
-
-func (n written) String() string { return string(n) }
-
 func (r answerRows) Next() ([]any, error) {
 	cells, err := r.Text()
 	if err != nil {
@@ -155,7 +154,7 @@ func (r answerRows) Next() ([]any, error) {
 		switch {
 		case cell == nil:
 		case r.IsNumber(i):
-			row[i] = written(cell)
+			row[i] = output.Number(cell)
 		case r.IsBytes(i):
 			row[i] = cell
 		default:

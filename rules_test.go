@@ -47,8 +47,12 @@ var importRules = []importRule{
 		"one package knows how rows rest"},
 	{"github.com/netsampler/goflow2/...", []string{"collector tests"},
 		"it hangs on short inputs: what our decoder's tests compare with, where it survives"},
-	{"github.com/go-sql-driver/mysql", []string{"sqlserver", ".", "functions tests"},
-		"a client, used by tests (also to ask a real MariaDB what is right) and by the benchmark"},
+	{"github.com/go-sql-driver/mysql", []string{"sqlserver", ".", "shell", "functions tests"},
+		"a client, used by the shell, by tests (also to ask a real MariaDB what is right) and by the benchmark"},
+	{"github.com/peterh/liner", []string{"shell"},
+		"the terminal is the shell's"},
+	{module + "/shell", []string{"."},
+		"it asks whatever answers statements: it knows neither engine nor archive"},
 	{"github.com/grafana/...", []string{". tests"},
 		"dashboards are held to its schema; nothing that runs needs it"},
 	{module + "/sqlserver", []string{"."},
@@ -207,7 +211,7 @@ func TestPackageDocs(t *testing.T) {
 func TestTopLevel(t *testing.T) {
 	dirs := map[string]string{
 		"engine": "", "tables": "", "capture": "", "collector": "", "sqlserver": "",
-		"functions": "", "docs": "", "testdata": "", "deploy": "", ".ci": "", ".git": "",
+		"functions": "", "shell": "", "output": "", "docs": "", "testdata": "", "deploy": "", ".ci": "", ".git": "",
 	}
 	entries, err := os.ReadDir(".")
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/wiresql/wiresql/output"
 )
 
 // What a session sets is obeyed, or refused with a reason; never ignored.
@@ -171,7 +173,7 @@ func TestQueryPrintsScales(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b strings.Builder
-		if err := writeRows(&b, format, answerRows{rows}); err != nil || b.String() != want {
+		if err := output.Write(&b, format, answerRows{rows}); err != nil || b.String() != want {
 			t.Errorf("%s: %v\n got %s\nwant %s", format, err, b.String(), want)
 		}
 		rows.Close()

@@ -211,7 +211,7 @@ func TestUpWithATakenPort(t *testing.T) {
 	}
 }
 
-func shell(name, script string) process {
+func script(name, script string) process {
 	return process{name: name, command: []string{"/bin/sh", "-c", script}}
 }
 
@@ -235,9 +235,9 @@ const (
 func TestSupervisorStartsAgain(t *testing.T) {
 	count := filepath.Join(t.TempDir(), "count")
 	// Dies five times, by exit codes and by a signal, the sixth time it stays.
-	dying := shell("fickle", `echo x >> `+count+`; n=$(wc -l < `+count+`); echo start $n
+	dying := script("fickle", `echo x >> `+count+`; n=$(wc -l < `+count+`); echo start $n
 		[ $n = 2 ] && exit 2; [ $n = 3 ] && kill -9 $$; [ $n -lt 6 ] && exit 7; `+obedient)
-	log, stop, code := supervise(dying, shell("steady", "echo steady; "+obedient))
+	log, stop, code := supervise(dying, script("steady", "echo steady; "+obedient))
 	await(t, 10*time.Second, "the sixth start", func() bool { return strings.Contains(log.String(), "start 6") })
 	stop()
 	if c := code(); c != 0 {
@@ -257,7 +257,7 @@ func TestSupervisorStartsAgain(t *testing.T) {
 
 func TestSupervisorBackOffStartsAnew(t *testing.T) {
 	log := &transcript{}
-	s := supervisor{processes: []process{shell("lasting", "sleep 0.05; exit 1")}, stdout: log, stderr: log,
+	s := supervisor{processes: []process{script("lasting", "sleep 0.05; exit 1")}, stdout: log, stderr: log,
 		least: time.Millisecond, most: time.Hour, settled: 40 * time.Millisecond, patience: time.Second}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan int, 1)
@@ -270,7 +270,7 @@ func TestSupervisorBackOffStartsAnew(t *testing.T) {
 // TestSupervisorGivesUp when a process can't start as configured: waiting
 // would not help, and the others would hide it.
 func TestSupervisorGivesUp(t *testing.T) {
-	log, _, code := supervise(shell("wrong", "echo port taken >&2; exit 2"), shell("steady", obedient))
+	log, _, code := supervise(script("wrong", "echo port taken >&2; exit 2"), script("steady", obedient))
 	if c := code(); c != exitConfiguration {
 		t.Errorf("exit code %d: %s", c, log)
 	}
@@ -280,7 +280,7 @@ func TestSupervisorGivesUp(t *testing.T) {
 }
 
 func TestSupervisorKillsTheStubborn(t *testing.T) {
-	log, stop, code := supervise(shell("stubborn", "echo ready; "+stubborn), shell("steady", obedient))
+	log, stop, code := supervise(script("stubborn", "echo ready; "+stubborn), script("steady", obedient))
 	await(t, 10*time.Second, "the start", func() bool { return strings.Contains(log.String(), "ready") })
 	began := time.Now()
 	stop()

@@ -119,6 +119,11 @@ func settable() []string {
 // FunctionsPage is the documentation of the functions SQL has.
 func FunctionsPage() string { return functions.Document() + pushdown.RowsFunctionsPage() }
 
+// FunctionNames are those that a statement can call, as a shell completes them.
+func FunctionNames() []string {
+	return slices.Sorted(slices.Values(slices.Concat(functions.Names(), pushdown.RowsFunctionNames())))
+}
+
 // SettingsPage is the documentation of the variables that can be set.
 func SettingsPage() string {
 	var b strings.Builder

@@ -75,6 +75,10 @@ func (e *Engine) state(connection uint32) string {
 	return w.(*work).state()
 }
 
+// State says what the session's statement does at the moment; any goroutine may
+// ask.
+func (s *Session) State() string { return s.engine.state(s.session.ID()) }
+
 // at notes the stage a statement has come to.
 func (w *work) at(stage string) {
 	w.mu.Lock()

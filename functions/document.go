@@ -89,6 +89,24 @@ missing stands in [sql.md](sql.md#what-is-refused-and-why).
 	}
 }
 
+// Names are those of functions that are written as a call: MySQL's in upper
+// case, our own as they are.
+func Names() []string {
+	var out []string
+	for _, e := range Entries() {
+		for _, name := range append(e.Aliases, e.Name) {
+			if name[0] < 'a' || name[0] > 'z' || strings.Contains(name, " ") || infixes[name] {
+				continue
+			}
+			if Lookup(name) == nil {
+				name = strings.ToUpper(name)
+			}
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // infixes are written between or around their arguments.
 var infixes = map[string]bool{
 	"and": true, "or": true, "xor": true, "not": true, "is": true, "between": true, "in": true, "like": true, "regexp": true, "div": true,

@@ -117,6 +117,14 @@ func ofOne(bind func(c *compiler, name string, distinct bool, x Expr) (Expr, err
 	}
 }
 
+// RowsFunctionNames are the names of aggregates and window functions.
+func RowsFunctionNames() (out []string) {
+	for _, f := range rowsFunctions() {
+		out = append(out, strings.Fields(strings.ToUpper(f.names))...)
+	}
+	return out
+}
+
 // RowsFunctionsPage is the documentation of aggregates and window functions.
 func RowsFunctionsPage() string {
 	var b strings.Builder
