@@ -84,7 +84,7 @@ const observedDone = 255
 // seenService is a service that was seen, whatever the port.
 type seenService uint8
 
-var seenServices = [...]string{"", "tls", "https", "http", "ssh", "domain", "kerberos"}
+var seenServices = [...]string{"", "tls", "https", "http", "ssh", "domain", "kerberos", "ldap", "ms-wbt-server", "telnet", "ftp"}
 
 // notOverTLS are services that TLS in their place is not.
 var notOverTLS = []string{"", "http", "http-alt", "ssh", "telnet", "domain", "squid-http", "http-dev"}
@@ -95,6 +95,8 @@ func (c *conversation) serviceName(port uint16) string {
 	name := tables.ServiceName(port, c.protocol)
 	switch seen := seenServices[c.service]; {
 	case seen == "":
+		return name
+	case seen == "ldap" && name != "": // the global catalog has a name of its own
 		return name
 	case seen != "tls" || slices.Contains(notOverTLS, name):
 		return seen

@@ -37,6 +37,13 @@ type httpReader struct {
 	Done    bool
 	Tunnel  bool // what follows is something else
 	text    int  // bytes of rows
+
+	// Logins that wait for the answer to a request, by its number.
+	GSS      logon
+	Basic    tables.Login
+	GSSFor   int
+	BasicFor int
+	Told     string // the last Basic login: each request brings it again
 }
 
 // exchange is a request and its answer.
@@ -101,11 +108,13 @@ func (r *httpReader) add(o *Observer, from *Origin) *exchange {
 	return x
 }
 
-func (r *httpReader) holds() int { return 256 + r.text + 512*len(r.Waiting) }
+func (r *httpReader) holds() int { return 1024 + r.text + 512*len(r.Waiting) }
 
 // end writes what was not answered, or not to its end.
 func (r *httpReader) end(o *Observer) {
 	r.Done = true
+	r.judge(o, r.BasicFor, tables.LoginUnknown, "")
+	r.judge(o, r.GSSFor, tables.LoginUnknown, "")
 	for len(r.Waiting) > 0 {
 		r.shift(o)
 	}
@@ -216,7 +225,7 @@ func (r *httpReader) line(o *Observer, side int, line []byte) {
 		}
 	case atHeader:
 		if len(line) > 0 {
-			r.header(side, line)
+			r.header(o, side, line)
 			return
 		}
 		r.headed(o, side)
@@ -310,7 +319,7 @@ func (r *httpReader) status(o *Observer, line []byte) {
 }
 
 // header reads a line of a head.
-func (r *httpReader) header(side int, line []byte) {
+func (r *httpReader) header(o *Observer, side int, line []byte) {
 	name, value, ok := bytes.Cut(line, []byte{':'})
 	if !ok || len(name) > len("content-disposition") {
 		return
@@ -347,11 +356,59 @@ func (r *httpReader) header(side int, line []byte) {
 		if side == 0 {
 			row.Referer = plainText(value, maxURI)
 		}
-	case "authorization":
+	case "authorization", "proxy-authorization":
 		if side == 0 {
-			row.Username = plainText(basicUser(value), maxWord)
+			r.authorize(o, name, value)
+		}
+	case "www-authenticate", "proxy-authenticate":
+		if token := negotiated(value); side == 1 && token != nil {
+			r.GSS.token(o, &r.Of, 1, token, &s.From)
 		}
 	}
+}
+
+// authorize reads credentials of a request.
+func (r *httpReader) authorize(o *Observer, name, value []byte) {
+	s := &r.Side[0]
+	if user := basicUser(value); user != nil {
+		r.judge(o, r.BasicFor, tables.LoginUnknown, "")
+		r.Basic, r.BasicFor = newLogin(&r.Of, &s.From, tables.LoginHTTP), s.Number
+		r.Basic.Username, r.Basic.Cleartext = plainText(user, maxWord), tables.Some(true)
+		if len(name) == len("authorization") {
+			s.exchange.Row.Username = r.Basic.Username
+		}
+	} else if token := negotiated(value); token != nil {
+		r.GSS.token(o, &r.Of, 0, token, &s.From)
+		r.GSSFor = s.Number
+	}
+}
+
+// judge writes the logins of a request, with what became of them.
+func (r *httpReader) judge(o *Observer, request int, outcome, err string) {
+	if r.GSS.Shown && r.GSSFor == request {
+		r.GSS.settle(o, outcome, err)
+	}
+	if r.Basic.Protocol == "" || r.BasicFor != request {
+		return
+	}
+	if told := r.Basic.Username + " " + outcome; told != r.Told {
+		r.Told, r.Basic.Outcome, r.Basic.Error = told, outcome, err
+		o.writeLogin(&r.Basic)
+	}
+	r.Basic = tables.Login{}
+}
+
+// negotiated is the token of NTLM or Negotiate (RFC 4559), nil if there is none.
+func negotiated(value []byte) []byte {
+	scheme, text, _ := bytes.Cut(value, []byte{' '})
+	if len(scheme) > len("negotiate") || !strings.EqualFold(string(scheme), "ntlm") && !strings.EqualFold(string(scheme), "negotiate") {
+		return nil
+	}
+	token, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(text)))
+	if err != nil {
+		return nil
+	}
+	return token
 }
 
 // basicUser is the user of Basic credentials (RFC 7617), without the password.
@@ -364,7 +421,7 @@ func basicUser(value []byte) []byte {
 	if err != nil || !ok {
 		return nil
 	}
-	return user
+	return append([]byte{}, user...)
 }
 
 // headed is the end of a head: what follows (RFC 9112 section 6.3)?
@@ -381,6 +438,14 @@ func (r *httpReader) headed(o *Observer, side int) {
 			return
 		}
 		row.Status, row.ResponseLength = tables.Some(s.Status), tables.Some(int64(0))
+		switch {
+		case s.Status == 401 || s.Status == 407:
+			r.judge(o, s.Number, tables.LoginFailed, strconv.Itoa(int(s.Status)))
+		case s.Status < 500:
+			r.judge(o, s.Number, tables.LoginSucceeded, "")
+		default:
+			r.judge(o, s.Number, tables.LoginUnknown, strconv.Itoa(int(s.Status)))
+		}
 		empty = row.Method == "HEAD" || s.Status == 204 || s.Status == 304
 		if s.Status == 101 || row.Method == "CONNECT" && s.Status < 300 { // no HTTP from here
 			r.Tunnel = true

@@ -24,6 +24,12 @@ type said struct {
 // converse hands a conversation over in segments of a size.
 func converse(t *testing.T, parts []said, size int) []tables.HTTP {
 	t.Helper()
+	return listen(t, 8001, parts, size).http
+}
+
+// listen is converse with a server's port, and gives all rows.
+func listen(t *testing.T, port int, parts []said, size int) *rows {
+	t.Helper()
 	r := &rows{}
 	o := New(r)
 	seq := map[bool]uint32{true: 1, false: 1}
@@ -32,7 +38,12 @@ func converse(t *testing.T, parts []said, size int) []tables.HTTP {
 	for _, part := range parts {
 		for text := part.text; text != ""; text = text[min(size, len(text)):] {
 			at++
-			p := packet(at, tables.ProtocolTCP, "10.0.0.5:40000", "192.0.2.1:8001", seq[part.fromClient], []byte(text[:min(size, len(text))]))
+			p := packet(at, tables.ProtocolTCP, "10.0.0.5:40000", fmt.Sprint("192.0.2.1:", port), seq[part.fromClient], []byte(text[:min(size, len(text))]))
+			p.Client, p.Server = addr("10.0.0.5"), addr("192.0.2.1")
+			if !part.fromClient {
+				h := p.Header
+				h.Src, h.Dst, h.SrcPort, h.DstPort = h.Dst, h.Src, h.DstPort, h.SrcPort
+			}
 			p.FromClient, p.First, p.Begin, p.Begins = part.fromClient, first[part.fromClient], 1, true
 			first[part.fromClient] = false
 			seq[part.fromClient] += uint32(len(p.Payload))
@@ -44,7 +55,7 @@ func converse(t *testing.T, parts []said, size int) []tables.HTTP {
 	if err := o.Flush(); err != nil || o.Stats().Panics > 0 || o.held != 0 {
 		t.Fatalf("%v, %+v, %d bytes held", err, o.Stats(), o.held)
 	}
-	return r.http
+	return r
 }
 
 func httpText(list []tables.HTTP) string {

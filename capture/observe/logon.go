@@ -24,7 +24,7 @@ var kerberosOIDs = [][]byte{
 // token reads a token that an end sent (0 the client, 1 the server): NTLM or Kerberos, bare
 // or in SPNEGO. from is the packet it begins in.
 func (l *logon) token(o *Observer, of *Peers, side int, b []byte, from *Origin) {
-	for range 3 { // SPNEGO, GSS-API, message
+	for range 4 { // SPNEGO, its message, GSS-API, the mechanism's
 		if bytes.HasPrefix(b, ntlmSignature) {
 			l.ntlm(o, of, side, b, from)
 			return

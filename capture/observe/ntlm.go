@@ -102,8 +102,7 @@ func (l *logon) ntlm(o *Observer, of *Peers, side int, b []byte, from *Origin) {
 }
 
 // speaksNTLM recognises protocols whose logon may be NTLM and that no reader takes
-// apart: SMB behind its length (MS-SMB2 section 2.1), DCE/RPC (C706 section 12.6.3.1),
-// LDAP with lengths as Windows writes them.
+// apart: SMB behind its length (MS-SMB2 section 2.1), DCE/RPC (C706 section 12.6.3.1).
 func speaksNTLM(b []byte) bool {
 	switch {
 	case len(b) >= 8 && b[0] == 0 && string(b[5:8]) == "SMB" && b[4] >= 0xfc:
@@ -111,7 +110,7 @@ func speaksNTLM(b []byte) bool {
 	case len(b) >= 10 && b[0] == 5 && b[1] <= 1 && int(binary.LittleEndian.Uint16(b[8:])) >= 16 && b[4]&0x10 != 0 && b[2] <= 20:
 		return true
 	}
-	return len(b) >= 7 && b[0] == 0x30 && b[1] == 0x84 && b[6] == 2
+	return false
 }
 
 // observeNTLM looks for a message that is whole in a packet, and for what SMB says

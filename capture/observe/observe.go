@@ -1,23 +1,25 @@
 // Package observe reads names and application facts out of the few packets
 // the meter hands it.
 //
-// It sees UDP to and from ports 53, 5353, 5355, 67, 68, 88 and 137, the first packets of UDP
+// It sees UDP to and from ports 53, 5353, 5355, 67, 68, 88, 137, 546 and 547, the first packets of UDP
 // 443, the first payload packets per direction of every TCP conversation, and all of
 // the conversations it follows (see stream); nothing else. From those it makes:
 //
 //	DHCPv4 acknowledgements     → names (source dhcp): who held which address, until when
-//	DHCPv4 releases             → names without a name: the lease is over
+//	DHCPv6 replies              → names (source dhcp): likewise
+//	DHCPv4 and DHCPv6 releases  → names without a name: the lease is over
 //	DNS and multicast DNS       → names (source dns): which name resolved to which address
 //	NetBIOS registrations       → names (source netbios): which machine has which address
 //	LLMNR answers               → names (source llmnr)
 //	NTLM in SMB, DCE/RPC, LDAP  → names (source ntlm): how client and server call themselves
 //	Kerberos                    → logins rows, a question with its answer; names (source kerberos)
-//	NTLM                        → logins rows
+//	NTLM, LDAP, HTTP, FTP, Telnet, POP3, IMAP, SMTP, SSH, RDP → logins rows
+//	RDP without TLS             → names (source rdp): how the client calls itself
 //	DNS over UDP and TCP 53     → dns rows, a query paired with its answer; dns_answers rows, one a record
 //	TLS handshakes              → tls rows: who speaks TLS how, and the server's certificate
 //	HTTP/1                      → http rows, a request with its answer
 //	TLS ClientHello, HTTP Host  → the server name of a conversation
-//	TLS, SSH, HTTP              → its service, by what was seen
+//	TLS, SSH, HTTP, LDAP, RDP, Telnet, FTP → its service, by what was seen
 //	TLS, SSH, QUIC              → the conversation is encrypted
 //
 // Every input is hostile. All parsers work on a slice, check every length and
@@ -178,6 +180,8 @@ func (o *Observer) Observe(p *Packet) (f Finding) {
 		o.observeMulticastDNS(p)
 	case h.SrcPort == portKerberos || h.DstPort == portKerberos:
 		o.observeKerberos(p)
+	case isDHCP6(h.SrcPort) || isDHCP6(h.DstPort):
+		o.observeDHCP6(p)
 	case isDHCP(h.SrcPort) || isDHCP(h.DstPort):
 		o.observeDHCP(p)
 	default:
@@ -206,9 +210,11 @@ const (
 
 func isDHCP(port uint16) bool { return port == portDHCPServer || port == portDHCPClient }
 
+func isDHCP6(port uint16) bool { return port == portDHCP6Client || port == portDHCP6Server }
+
 // Reads tells whether Observe looks into UDP from or to a port.
 func Reads(port uint16) bool {
-	return port == portDNS || port == portMulticastDNS || isDHCP(port) || port == portQUIC || port == portNetBIOS || port == portLLMNR || port == portKerberos
+	return port == portDNS || port == portMulticastDNS || isDHCP(port) || isDHCP6(port) || port == portQUIC || port == portNetBIOS || port == portLLMNR || port == portKerberos
 }
 
 // Tick gives up what waits for longer than it may, as a packet of that time would.

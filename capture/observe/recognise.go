@@ -10,18 +10,23 @@ type kind uint8
 
 const (
 	unknown   kind = iota
-	ssh            // its banner
 	tlsAfter       // a TLS handshake after its hello
 	undecided      // too few to tell
 	tlsHello
 	httpMessage
 	dnsOverTCP
 	kerberosOverTCP
+	sshBanner
+	rdpGreeting
+	ldapMessage
+	textLogin
+	telnetSession
 )
 
 // service is the word for it in the column service.
 func (k kind) service() string {
-	return [...]string{ssh: "ssh", tlsAfter: "tls", tlsHello: "tls", httpMessage: "http", dnsOverTCP: "domain", kerberosOverTCP: "kerberos"}[k]
+	return [...]string{tlsAfter: "tls", tlsHello: "tls", httpMessage: "http", dnsOverTCP: "domain", kerberosOverTCP: "kerberos",
+		sshBanner: "ssh", rdpGreeting: "ms-wbt-server", ldapMessage: "ldap", textLogin: "", telnetSession: "telnet"}[k]
 }
 
 // recognise tells by the first bytes. DNS and Kerberos over TCP look like much: they
@@ -32,6 +37,18 @@ func (p *Peers) recognise(b []byte) kind {
 		return beginsDNS(b)
 	case portKerberos:
 		return beginsKerberos(b)
+	}
+	if len(b) > 0 {
+		switch b[0] {
+		case 3:
+			return p.beginsRDP(b)
+		case berSequence:
+			return p.beginsLDAP(b)
+		case '2', '+', '*':
+			return p.beginsText(b)
+		case telnetIAC:
+			return beginsTelnet(b)
+		}
 	}
 	return recognise(b)
 }
@@ -56,7 +73,7 @@ func recognise(b []byte) kind {
 		if len(b) < 4 {
 			return undecided
 		}
-		return ssh
+		return sshBanner
 	case begins(b, "HTTP/1."):
 		if len(b) < len("HTTP/1.") {
 			return undecided
@@ -98,18 +115,30 @@ func isRequest(b []byte) kind {
 
 // begin has the bytes of a direction that come first read, if they are known.
 func (o *Observer) begin(s *stream, b []byte) reader {
-	switch s.of.recognise(b) {
+	kind := s.of.recognise(b)
+	switch kind {
 	case dnsOverTCP:
 		s.reader = &dnsReader{Of: s.of}
-		o.finding.Service = dnsOverTCP.service()
 	case kerberosOverTCP:
 		s.reader = &kerberosReader{Of: s.of}
-		o.finding.Service = kerberosOverTCP.service()
+	case sshBanner:
+		s.reader = &sshReader{Of: s.of}
+	case rdpGreeting:
+		s.reader = &rdpReader{Of: s.of}
+	case ldapMessage:
+		s.reader = &ldapReader{Of: s.of}
+	case textLogin:
+		s.reader = &textReader{Of: s.of}
+	case telnetSession:
+		s.reader = &telnetReader{Of: s.of}
 	case tlsHello:
 		s.reader = newTLSReader(&s.of)
-		o.finding.Encrypted, o.finding.Service = true, tlsHello.service()
-	case httpMessage:
+	case httpMessage: // its service is told by a request
 		s.reader = &httpReader{Of: s.of}
+		return s.reader
+	}
+	if s.reader != nil {
+		o.finding.Service, o.finding.Encrypted = kind.service(), kind == tlsHello || kind == sshBanner
 	}
 	return s.reader
 }

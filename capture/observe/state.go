@@ -7,7 +7,8 @@ import (
 )
 
 func init() {
-	for _, r := range []reader{&tlsReader{}, &httpReader{}, &dnsReader{}, &kerberosReader{}} {
+	for _, r := range []reader{&tlsReader{}, &httpReader{}, &dnsReader{}, &kerberosReader{},
+		&sshReader{}, &rdpReader{}, &ldapReader{}, &textReader{}, &telnetReader{}} {
 		gob.Register(r)
 	}
 }

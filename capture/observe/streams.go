@@ -108,7 +108,7 @@ func (o *Observer) observeStream(p *Packet) (f Finding) {
 		kind, of := undecided, p.peers()
 		if early {
 		} else if kind = of.recognise(p.Payload); kind < undecided {
-			f := Finding{Service: kind.service(), Encrypted: kind == ssh || kind == tlsAfter}
+			f := Finding{Service: kind.service(), Encrypted: kind == tlsAfter}
 			// What a server says first in clear text decides nothing: the
 			// client's STARTTLS is seen on the client's side.
 			f.Done = kind != unknown || !p.FromClient
