@@ -209,6 +209,9 @@ func TestOddInput(t *testing.T) {
 			if code != 0 || complaint != "" || !strings.Contains(out, path+": already imported\n") {
 				t.Errorf("again: exit %d: %s%s", code, out, complaint)
 			}
+			if code, out, _ := runTimed(t, "import", "--data", data, "--no-sync", "--sensor", "dmz", path); code != 0 || !strings.Contains(out, path+": already imported, for the sensor import: ") {
+				t.Errorf("for another sensor: exit %d: %s", code, out)
+			}
 			if after := tree(t, data); after != before {
 				t.Errorf("a known file changed the archive:\n%s\nbefore:\n%s", after, before)
 			}

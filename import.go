@@ -114,7 +114,11 @@ func (p *program) importFiles(ctx context.Context, a *archive.Archive, cfg captu
 		case f.Err != nil:
 			fmt.Fprintf(p.stderr, "%s: %v\n", f.State, f.Err)
 		case f.State == capture.FileKnown:
-			fmt.Fprintf(p.stdout, "%s: %s\n", f.Path, f.State)
+			as := ""
+			if f.KnownAs != "" {
+				as = ", for " + f.KnownAs + ": an archive holds a capture once; for another sensor import it into another archive (--data)"
+			}
+			fmt.Fprintf(p.stdout, "%s: %s%s\n", f.Path, f.State, as)
 		}
 		if f.Untimed > 0 {
 			fmt.Fprintf(p.stdout, "%s: %d of %d packets have no time of their own but that of their neighbours\n", f.Path, f.Untimed, f.Packets)

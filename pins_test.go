@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -31,5 +33,36 @@ func TestPinWantsItsRight(t *testing.T) {
 	}
 	if n := countedRows(t, db, "SELECT * FROM ops.pins"); n != 0 {
 		t.Errorf("%d pins were made", n)
+	}
+}
+
+// Of what several sensors saw the packets and rows of all of them are pinned.
+func TestPinsOfSeveralSensors(t *testing.T) {
+	dir := t.TempDir()
+	frames := framesOf(t, morningCapture)
+	for i, sensor := range []string{"a", "b"} {
+		path := filepath.Join(t.TempDir(), "capture.pcap")
+		writeFrames(t, path, frames, time.Duration(i)*time.Millisecond, func(int) bool { return true })
+		if code, _, complaint := runProgram(t, nil, "import", "--data", dir, "--sensor", sensor, "--site", "hq", path); code != 0 {
+			t.Fatalf("import: exit %d: %s", code, complaint)
+		}
+	}
+	if n := numbersOf(t, dir, "SELECT COUNT(*) FROM connections WHERE seen_by <> 'a,b'")[0]; n != 0 {
+		t.Fatalf("%d connections are of one sensor", n)
+	}
+	e := engineOver(t, dir)
+	s := e.NewSession()
+	if got := askEngine(s, "CALL pin('case', 'c.protocol = ''tcp''', '2026-06-12', '2026-06-13')"); got.err != "" {
+		t.Fatal(got)
+	}
+	for _, text := range []string{
+		"SELECT COUNT(*) FROM ops.segments WHERE segment NOT IN (SELECT segment FROM ops.pins WHERE segment IS NOT NULL)",
+		"SELECT 2 - COUNT(DISTINCT s.sensor) FROM ops.pins p JOIN ops.segments s USING (segment)",
+		"SELECT COUNT(DISTINCT sensor) - (SELECT COUNT(*) FROM ops.pins WHERE family = 'tls') FROM tls",
+		"SELECT COUNT(DISTINCT sensor) - (SELECT COUNT(*) FROM ops.pins WHERE family = 'http') FROM http",
+	} {
+		if got := askEngine(s, text); len(got.rows) != 1 || got.rows[0] != "0" {
+			t.Errorf("%s: %v", text, got)
+		}
 	}
 }

@@ -329,6 +329,12 @@ func (im *importer) nextUnknown(list []*source) (next *source, rest []*source, e
 			}
 		}
 		known := FileReport{Path: s.path, State: FileKnown, Packets: row.Packets, NotDecoded: row.NotDecoded}
+		if row.Sensor != im.cfg.Sensor || row.Site != im.cfg.Site {
+			known.KnownAs = "the sensor " + row.Sensor
+			if row.Site != "" {
+				known.KnownAs += " of the site " + row.Site
+			}
+		}
 		if row.Damage != "" {
 			known.Err = &pcap.DamageError{File: s.path, Offset: row.DamageOffset.V, Reason: row.Damage}
 		}

@@ -37,6 +37,9 @@ type FileReport struct {
 	NotDecoded string
 	// Untimed packets have the time of their neighbours.
 	Untimed int64
+	// KnownAs is, of a file that is known, the sensor and site it was imported for,
+	// if another one's were asked for.
+	KnownAs string
 	Err     error // *pcap.DamageError when damaged, also when known before; why when refused
 }
 

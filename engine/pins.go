@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -18,6 +20,8 @@ import (
 	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
+	"github.com/wiresql/wiresql/tables/archive/rows"
+	"github.com/wiresql/wiresql/tables/compact"
 )
 
 // CALL pin(case, condition, from, to) keeps what holds some conversations' rows
@@ -155,11 +159,11 @@ func (e *Engine) conversations(ctx *sql.Context, text string) (*wanted, error) {
 	if !handled {
 		return nil, userError("the condition of a pin is one expression over connections c, as behind WHERE")
 	}
-	rows := &Rows{Schema: schema, ctx: ctx, iter: iter, cancel: func() {}}
-	defer rows.Close()
+	answer := &Rows{Schema: schema, ctx: ctx, iter: iter, cancel: func() {}}
+	defer answer.Close()
 	w := &wanted{ids: map[tables.ID]bool{}, first: pushdown.MaxTime, last: pushdown.MinTime}
 	for {
-		row, err := rows.Text()
+		row, err := answer.Text()
 		if errors.Is(err, io.EOF) {
 			return w, nil
 		}
@@ -186,7 +190,8 @@ func (e *Engine) conversations(ctx *sql.Context, text string) (*wanted, error) {
 	}
 }
 
-// findRows finds the row files and segments that have something of them.
+// findRows finds the row files and segments that have something of them, whichever
+// sensor saw it.
 func (w *wanted) findRows(ctx context.Context, c *archive.Catalog, pin *archive.Pin) error {
 	segments := map[uint32]bool{}
 	add := func(list []int32) {
@@ -194,7 +199,9 @@ func (w *wanted) findRows(ctx context.Context, c *archive.Catalog, pin *archive.
 			segments[uint32(n)] = true
 		}
 	}
-	for _, family := range []archive.Family{archive.Flows, archive.Connections, archive.Exports, archive.DNS, archive.DNSAnswers, archive.TLS, archive.HTTP, archive.Logins} {
+	young := map[uint64]bool{} // community ids: which sensors' rows are one is not decided yet
+	families := append([]archive.Family{archive.Flows, archive.Connections, archive.Exports}, slices.Sorted(maps.Keys(conversationsOf))...)
+	for _, family := range families {
 		for _, f := range c.Files(family) {
 			if err := ctx.Err(); err != nil {
 				return context.Cause(ctx)
@@ -204,14 +211,24 @@ func (w *wanted) findRows(ctx context.Context, c *archive.Catalog, pin *archive.
 			}
 			found := false
 			var err error
-			switch family {
+			decided, ok := c.Decisions(f)
+			switch f.Family {
 			case archive.Flows:
-				err = readFile(f.File, func(r *tables.Flow) {
-					if w.ids[r.ConnID] {
-						found = true
-						add(r.Segments)
+				joined := map[tables.ID]tables.ID{}
+				if ok {
+					err = readFile(decided.File, func(j *tables.Joined) { joined[j.FlowID] = cmp.Or(j.JoinedID.V, j.ConnID) })
+				}
+				err = cmp.Or(err, readFile(f.File, func(r *tables.Flow) {
+					if !w.ids[cmp.Or(joined[r.FlowID], r.Conversation())] {
+						return
 					}
-				}, "conn_id", "segments")
+					found = true
+					w.ids[r.ConnID] = true // as rows of what was observed call it
+					add(r.Segments)
+					if compact.Unsettled(f) {
+						young[r.CID] = true
+					}
+				}, "flow_id", "conn_id", "joined_id", "cid", "segments"))
 			case archive.Connections:
 				err = readFile(f.File, func(r *tables.Connection) {
 					if w.ids[r.ConnID] {
@@ -220,17 +237,13 @@ func (w *wanted) findRows(ctx context.Context, c *archive.Catalog, pin *archive.
 					}
 				}, "conn_id", "segments")
 			case archive.Exports:
-				err = readFile(f.File, func(r *tables.Export) { found = found || r.ConnID.Set && w.ids[r.ConnID.V] }, "conn_id")
-			case archive.DNS:
-				err = readFile(f.File, func(r *tables.DNS) { found = found || w.ids[r.ConnID] }, "conn_id")
-			case archive.HTTP:
-				err = readFile(f.File, func(r *tables.HTTP) { found = found || w.ids[r.ConnID] }, "conn_id")
-			case archive.Logins:
-				err = readFile(f.File, func(r *tables.Login) { found = found || w.ids[r.ConnID] }, "conn_id")
-			case archive.DNSAnswers:
-				err = readFile(f.File, func(r *tables.DNSAnswer) { found = found || w.ids[r.ConnID] }, "conn_id")
-			case archive.TLS:
-				err = readFile(f.File, func(r *tables.TLS) { found = found || w.ids[r.ConnID] }, "conn_id")
+				has := func(id tables.Opt[tables.ID]) { found = found || id.Set && w.ids[id.V] }
+				if ok {
+					err = readFile(decided.File, func(r *tables.Assigned) { has(r.ConnID) }, "conn_id")
+				}
+				err = cmp.Or(err, readFile(f.File, func(r *tables.Export) { has(r.ConnID) }, "conn_id"))
+			default:
+				err = conversationsOf[f.Family](f.File, func(id tables.ID) { found = found || w.ids[id] })
 			}
 			if err != nil {
 				return err
@@ -239,12 +252,49 @@ func (w *wanted) findRows(ctx context.Context, c *archive.Catalog, pin *archive.
 				pin.Ranges = append(pin.Ranges, archive.RowsOf(&f))
 			}
 		}
+		if family != archive.Flows || len(young) == 0 {
+			continue
+		}
+		for _, f := range c.Files(archive.Flows) {
+			found := false
+			err := error(nil)
+			if compact.Unsettled(f) && f.MinTS <= w.last && f.MaxTS >= w.first {
+				err = readFile(f.File, func(r *tables.Flow) {
+					if young[r.CID] && r.TS <= w.last && r.TSEnd >= w.first {
+						found = true
+						w.ids[r.ConnID] = true
+						add(r.Segments)
+					}
+				}, "ts", "ts_end", "conn_id", "cid", "segments")
+			}
+			if err != nil {
+				return err
+			}
+			if r := archive.RowsOf(&f); found && !slices.Contains(pin.Ranges, r) {
+				pin.Ranges = append(pin.Ranges, r)
+			}
+		}
 	}
 	for n := range segments {
 		pin.Segments = append(pin.Segments, n)
 	}
 	slices.Sort(pin.Segments)
 	return nil
+}
+
+// conversationsOf tell whose the rows of a file are, of the families whose rows say so.
+var conversationsOf = map[archive.Family]func(rows.File, func(tables.ID)) error{
+	archive.DNS:        idsOf(func(r *tables.DNS) tables.ID { return r.ConnID }),
+	archive.DNSAnswers: idsOf(func(r *tables.DNSAnswer) tables.ID { return r.ConnID }),
+	archive.TLS:        idsOf(func(r *tables.TLS) tables.ID { return r.ConnID }),
+	archive.HTTP:       idsOf(func(r *tables.HTTP) tables.ID { return r.ConnID }),
+	archive.Logins:     idsOf(func(r *tables.Login) tables.ID { return r.ConnID }),
+}
+
+func idsOf[T any](id func(*T) tables.ID) func(rows.File, func(tables.ID)) error {
+	return func(f rows.File, fn func(tables.ID)) error {
+		return readFile(f, func(r *T) { fn(id(r)) }, "conn_id")
+	}
 }
 
 // pinsFeed is a row for each packet file and each range of row files.
