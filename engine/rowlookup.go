@@ -37,6 +37,7 @@ var lookups = map[archive.Family]func(ctx context.Context, files []archive.File,
 	archive.TLS:         lookupRows[tables.TLS],
 	archive.HTTP:        lookupRows[tables.HTTP],
 	archive.Logins:      lookupRows[tables.Login],
+	archive.FileAccess:  lookupRows[tables.File],
 }
 
 // lookUp replaces the files of a source whose few rows a scan's equalities

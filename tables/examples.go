@@ -245,6 +245,20 @@ WHERE protocol = 'ssh' GROUP BY hassh ORDER BY clients LIMIT 20`},
 		{"Passwords that passed in clear",
 			`SELECT ts, protocol, client_ip, server_ip, username, outcome FROM logins WHERE cleartext ORDER BY ts LIMIT 50`},
 	},
+	"wiresql.files": {
+		{"Who read which file?",
+			`SELECT ts, username, client_ip, client_host, server_ip, share, name, bytes_read FROM files
+WHERE action = 'read' ORDER BY ts LIMIT 50`},
+		{"What was done to a file?",
+			`SELECT ts, action, username, client_ip, client_host, protocol, share, name, new_name, status FROM files
+WHERE name LIKE '%plan%' ORDER BY ts LIMIT 50`},
+		{"Programs that were put on other machines",
+			`SELECT ts, username, client_ip, server_ip, share, name, bytes_written FROM files
+WHERE share IN ('admin$', 'c$') AND action IN ('write', 'create') ORDER BY ts LIMIT 50`},
+		{"Who is refused, and how often?",
+			`SELECT client_ip, client_host, server_ip, share, status, COUNT(*) AS times FROM files
+WHERE status LIKE '%DENIED%' GROUP BY client_ip, client_host, server_ip, share, status ORDER BY times DESC LIMIT 20`},
+	},
 	"ops.imports": {
 		{"What was imported, and is any of it damaged?",
 			`SELECT file, state, packets, damage_offset, damage FROM ops.imports ORDER BY imported_at`},

@@ -70,6 +70,8 @@ var Families = []*Family{
 		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "host"}},
 	{Name: "logins", Row: reflect.TypeFor[Login](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}},
 		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "username", "hassh"}},
+	{Name: "files", Row: reflect.TypeFor[File](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}},
+		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "name"}},
 	{Name: "rates", Row: reflect.TypeFor[Rate](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}}},
 	{Name: "imports", Row: reflect.TypeFor[Import](), Writer: Importer, Kept: true},
 	{Name: "segments", Row: reflect.TypeFor[Segment](), Writer: Importer, Kept: true},

@@ -30,6 +30,7 @@ type rows struct {
 
 	answers []tables.DNSAnswer
 	logins  []tables.Login
+	files   []tables.File
 }
 
 func (r *rows) Row(row any) error {
@@ -46,6 +47,8 @@ func (r *rows) Row(row any) error {
 		r.logins = append(r.logins, *row)
 	case *tables.TLS:
 		r.tls = append(r.tls, *row)
+	case *tables.File:
+		r.files = append(r.files, *row)
 	}
 	return nil
 }

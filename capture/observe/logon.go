@@ -2,7 +2,6 @@ package observe
 
 import (
 	"bytes"
-	"fmt"
 
 	"github.com/wiresql/wiresql/tables"
 )
@@ -99,34 +98,11 @@ func (l *logon) settle(o *Observer, outcome, err string) {
 func (l *logon) status(o *Observer, status uint32) {
 	switch {
 	case status == statusMoreProcessing:
-	case status>>30 == 3: // an error
+	case ntFailed(status):
 		l.settle(o, tables.LoginFailed, ntStatusName(status))
 	default:
 		l.settle(o, tables.LoginSucceeded, "")
 	}
-}
-
-const statusMoreProcessing = 0xc0000016
-
-// ntStatusNames are those that logins end with ([MS-ERREF] section 2.3.1).
-var ntStatusNames = map[uint32]string{
-	0: "STATUS_SUCCESS", 0xc0000001: "STATUS_UNSUCCESSFUL", 0xc000000d: "STATUS_INVALID_PARAMETER", 0xc0000016: "STATUS_MORE_PROCESSING_REQUIRED",
-	0xc0000022: "STATUS_ACCESS_DENIED", 0xc000005e: "STATUS_NO_LOGON_SERVERS", 0xc0000064: "STATUS_NO_SUCH_USER", 0xc000006a: "STATUS_WRONG_PASSWORD",
-	0xc000006c: "STATUS_PASSWORD_RESTRICTION", 0xc000006d: "STATUS_LOGON_FAILURE", 0xc000006e: "STATUS_ACCOUNT_RESTRICTION",
-	0xc000006f: "STATUS_INVALID_LOGON_HOURS", 0xc0000070: "STATUS_INVALID_WORKSTATION", 0xc0000071: "STATUS_PASSWORD_EXPIRED",
-	0xc0000072: "STATUS_ACCOUNT_DISABLED", 0xc00000bb: "STATUS_NOT_SUPPORTED", 0xc00000dc: "STATUS_INVALID_SERVER_STATE",
-	0xc0000133: "STATUS_TIME_DIFFERENCE_AT_DC", 0xc000015b: "STATUS_LOGON_TYPE_NOT_GRANTED", 0xc000018b: "STATUS_NO_TRUST_SAM_ACCOUNT",
-	0xc0000192: "STATUS_NETLOGON_NOT_STARTED", 0xc0000193: "STATUS_ACCOUNT_EXPIRED", 0xc0000203: "STATUS_USER_SESSION_DELETED",
-	0xc0000224: "STATUS_PASSWORD_MUST_CHANGE", 0xc0000234: "STATUS_ACCOUNT_LOCKED_OUT", 0xc0000413: "STATUS_AUTHENTICATION_FIREWALL_FAILED",
-	0xc000035c: "STATUS_NETWORK_SESSION_EXPIRED", 0xc000019b: "STATUS_DOMAIN_TRUST_INCONSISTENT", 0xc0000250: "STATUS_USER_MAPPED_TO_GUEST",
-}
-
-// ntStatusName is an NTSTATUS by name, else in hex.
-func ntStatusName(status uint32) string {
-	if name := ntStatusNames[status]; name != "" {
-		return name
-	}
-	return fmt.Sprintf("0x%08x", status)
 }
 
 // writeLogin writes a row, names folded: Windows does not tell them apart by case.

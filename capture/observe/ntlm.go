@@ -102,39 +102,26 @@ func (l *logon) ntlm(o *Observer, of *Peers, side int, b []byte, from *Origin) {
 }
 
 // speaksNTLM recognises protocols whose logon may be NTLM and that no reader takes
-// apart: SMB behind its length (MS-SMB2 section 2.1), DCE/RPC (C706 section 12.6.3.1).
+// apart: DCE/RPC (C706 section 12.6.3.1).
 func speaksNTLM(b []byte) bool {
 	switch {
-	case len(b) >= 8 && b[0] == 0 && string(b[5:8]) == "SMB" && b[4] >= 0xfc:
-		return true
 	case len(b) >= 10 && b[0] == 5 && b[1] <= 1 && int(binary.LittleEndian.Uint16(b[8:])) >= 16 && b[4]&0x10 != 0 && b[2] <= 20:
 		return true
 	}
 	return false
 }
 
-// observeNTLM looks for a message that is whole in a packet, and for what SMB says
-// became of a login; then it tells that nothing more is needed.
-func (o *Observer) observeNTLM(p *Packet) (done bool) {
+// observeNTLM looks for a message that is whole in a packet.
+func (o *Observer) observeNTLM(p *Packet) {
 	o.logons.expire(p.TS, o.undecided)
 	of, from, b := p.peers(), p.origin(), p.Payload
-	l := o.logons.get(p.ConnID)
 	if at := bytes.Index(b, ntlmSignature); at >= 0 {
+		l := o.logons.get(p.ConnID)
 		if l == nil {
 			l, _ = o.logons.add(p.ConnID, logon{}, p.TS, o.undecided)
 		}
 		l.ntlm(o, &of, p.side(), b[at:], &from)
-		return false
 	}
-	if l == nil || !l.Shown || p.FromClient || len(b) < 16 || string(b[5:8]) != "SMB" {
-		return false
-	}
-	status := binary.LittleEndian.Uint32(b[12:])
-	if b[4] == 0xff { // SMB 1
-		status = binary.LittleEndian.Uint32(b[9:])
-	}
-	l.status(o, status)
-	return status == 0
 }
 
 // undecided writes a login whose outcome is no longer awaited.

@@ -11,6 +11,7 @@
 //	DNS and multicast DNS       → names (source dns): which name resolved to which address
 //	NetBIOS registrations       → names (source netbios): which machine has which address
 //	LLMNR answers               → names (source llmnr)
+//	SMB                         → files rows: what was done to which file
 //	NTLM in SMB, DCE/RPC, LDAP  → names (source ntlm): how client and server call themselves
 //	Kerberos                    → logins rows, a question with its answer; names (source kerberos)
 //	NTLM, LDAP, HTTP, FTP, Telnet, POP3, IMAP, SMTP, SSH, RDP → logins rows
@@ -19,7 +20,7 @@
 //	TLS handshakes              → tls rows: who speaks TLS how, and the server's certificate
 //	HTTP/1                      → http rows, a request with its answer
 //	TLS ClientHello, HTTP Host  → the server name of a conversation
-//	TLS, SSH, HTTP, LDAP, RDP, Telnet, FTP → its service, by what was seen
+//	TLS, SSH, HTTP, LDAP, RDP, Telnet, FTP, SMB → its service, by what was seen
 //	TLS, SSH, QUIC              → the conversation is encrypted
 //
 // Every input is hostile. All parsers work on a slice, check every length and
@@ -44,7 +45,7 @@ import (
 // answer, or when the wait for one is over. The row may be reused after the
 // call returns.
 type Sink interface {
-	// Row takes a *tables.DNS, DNSAnswer, Name, TLS, HTTP or Login.
+	// Row takes a *tables.DNS, DNSAnswer, Name, TLS, HTTP, Login or File.
 	Row(row any) error
 }
 

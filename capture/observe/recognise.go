@@ -21,12 +21,13 @@ const (
 	ldapMessage
 	textLogin
 	telnetSession
+	smbMessage
 )
 
 // service is the word for it in the column service.
 func (k kind) service() string {
 	return [...]string{tlsAfter: "tls", tlsHello: "tls", httpMessage: "http", dnsOverTCP: "domain", kerberosOverTCP: "kerberos",
-		sshBanner: "ssh", rdpGreeting: "ms-wbt-server", ldapMessage: "ldap", textLogin: "", telnetSession: "telnet"}[k]
+		sshBanner: "ssh", rdpGreeting: "ms-wbt-server", ldapMessage: "ldap", textLogin: "", telnetSession: "telnet", smbMessage: "smb"}[k]
 }
 
 // recognise tells by the first bytes. DNS and Kerberos over TCP look like much: they
@@ -69,6 +70,8 @@ func recognise(b []byte) kind {
 			return tlsAfter
 		}
 		return unknown
+	case b[0] == nbssMessage || b[0] == nbssRequest:
+		return beginsSMB(b)
 	case begins(b, "SSH-"):
 		if len(b) < 4 {
 			return undecided
@@ -131,6 +134,8 @@ func (o *Observer) begin(s *stream, b []byte) reader {
 		s.reader = &textReader{Of: s.of}
 	case telnetSession:
 		s.reader = &telnetReader{Of: s.of}
+	case smbMessage:
+		s.reader = newSMBReader(&s.of)
 	case tlsHello:
 		s.reader = newTLSReader(&s.of)
 	case httpMessage: // its service is told by a request

@@ -8,7 +8,7 @@ import (
 
 func init() {
 	for _, r := range []reader{&tlsReader{}, &httpReader{}, &dnsReader{}, &kerberosReader{},
-		&sshReader{}, &rdpReader{}, &ldapReader{}, &textReader{}, &telnetReader{}} {
+		&sshReader{}, &rdpReader{}, &ldapReader{}, &textReader{}, &telnetReader{}, &smbReader{}} {
 		gob.Register(r)
 	}
 }

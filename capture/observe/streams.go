@@ -103,7 +103,8 @@ func (o *Observer) observeStream(p *Packet) (f Finding) {
 	if s == nil {
 		early := p.First && p.Begins && seq-p.Begin-1 < farAhead
 		if !early && speaksNTLM(p.Payload) {
-			return Finding{Done: o.observeNTLM(p)}
+			o.observeNTLM(p)
+			return Finding{}
 		}
 		kind, of := undecided, p.peers()
 		if early {

@@ -55,6 +55,9 @@ const (
 	// are counted as.
 	exprConversation = "coalesce({joined_id}, {conn_id})"
 
+	// exprURIName is the last part of a URI's path; NULL of a folder.
+	exprURIName = "nullif(regexp_extract({uri}, '/([^/?#]+)([?#].*)?$', 1), '')"
+
 	// exprReported undoes the widening of an end to its clock's last instant.
 	exprReported = "((epoch_us({ts_end}) - epoch_us({ts})) // {resolution} * {resolution}) / 1e6"
 
@@ -160,6 +163,33 @@ var (
 		exprs: addresses("client_ip", "client", "server_ip", "server"),
 		hosts: map[string]string{"client_host": "client", "server_host": "server"},
 	}
+	filesView = &view{
+		family: "files", row: reflect.TypeFor[tables.File](),
+		exprs: addresses("client_ip", "client", "server_ip", "server"),
+		hosts: map[string]string{"client_host": "client", "server_host": "server"},
+		never: map[string][]string{"protocol": {"http"}},
+		also:  httpFilesView,
+	}
+	// What HTTP moved stands in files beside the rest: bodies that have a name.
+	httpFilesView = &view{
+		family: "http", row: reflect.TypeFor[tables.HTTP](),
+		exprs: with(addresses("client_ip", "client", "server_ip", "server"), map[string]string{
+			"ts_end":        "{ts}",
+			"protocol":      "'http'",
+			"share":         "lower({host})",
+			"name":          "coalesce({file_name}, " + exprURIName + ")",
+			"new_name":      "NULL::VARCHAR",
+			"action":        "CASE WHEN {method} = 'PUT' THEN 'write' ELSE 'read' END",
+			"username":      "lower({username})",
+			"bytes_read":    "{response_length}",
+			"bytes_written": "{request_length}",
+			"size":          "NULL::BIGINT",
+			"status":        "{status}::VARCHAR",
+		}),
+		hosts: map[string]string{"client_host": "client", "server_host": "server"},
+		where: "({method} = 'PUT' OR {status} IN (200, 206) AND {response_length} > 0 AND ({method} IN ('GET', 'POST') OR {method} IS NULL)) AND ({file_name} IS NOT NULL OR " + exprURIName + " IS NOT NULL AND {method} IN ('GET', 'PUT'))",
+		only:  map[string][]string{"protocol": {"http"}},
+	}
 
 	views = map[*tables.Relation]*view{
 		tables.Connections:    connectionsView,
@@ -173,6 +203,7 @@ var (
 		tables.TLSRelation:    tlsView,
 		tables.HTTPRelation:   httpView,
 		tables.Logins:         loginsView,
+		tables.FilesRelation:  filesView,
 		tables.OpsImports:     {family: "imports", row: reflect.TypeFor[tables.Import](), exprs: map[string]string{"flow_rows": "{rows}"}},
 		tables.OpsCoverage:    {family: "coverage", row: reflect.TypeFor[tables.Coverage]()},
 		tables.OpsEvictions:   {family: "evictions", row: reflect.TypeFor[tables.Eviction](), exprs: map[string]string{"row_count": "{rows}", "segment": "{segment}::BIGINT"}},

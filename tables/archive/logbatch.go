@@ -44,6 +44,7 @@ type Observed struct {
 	HTTP       []tables.HTTP
 	DNSAnswers []tables.DNSAnswer
 	Logins     []tables.Login
+	Files      []tables.File
 }
 
 // Row adds a row, a pointer to one of these.
@@ -61,6 +62,8 @@ func (o *Observed) Row(row any) {
 		o.DNSAnswers = append(o.DNSAnswers, *r)
 	case *tables.Login:
 		o.Logins = append(o.Logins, *r)
+	case *tables.File:
+		o.Files = append(o.Files, *r)
 	default:
 		panic(fmt.Sprintf("a row %T", row))
 	}
@@ -68,7 +71,7 @@ func (o *Observed) Row(row any) {
 
 // Len is how many rows there are.
 func (o *Observed) Len() int {
-	return len(o.DNS) + len(o.Names) + len(o.TLS) + len(o.HTTP) + len(o.DNSAnswers) + len(o.Logins)
+	return len(o.DNS) + len(o.Names) + len(o.TLS) + len(o.HTTP) + len(o.DNSAnswers) + len(o.Logins) + len(o.Files)
 }
 
 func (o *Observed) write(tx *Tx) error {
@@ -78,7 +81,8 @@ func (o *Observed) write(tx *Tx) error {
 		writeSorted(tx, "m", o.TLS, func(r *tables.TLS) tables.Time { return r.TS }),
 		writeSorted(tx, "m", o.HTTP, func(r *tables.HTTP) tables.Time { return r.TS }),
 		writeSorted(tx, "m", o.DNSAnswers, func(r *tables.DNSAnswer) tables.Time { return r.TS }),
-		writeSorted(tx, "m", o.Logins, func(r *tables.Login) tables.Time { return r.TS }))
+		writeSorted(tx, "m", o.Logins, func(r *tables.Login) tables.Time { return r.TS }),
+		writeSorted(tx, "m", o.Files, func(r *tables.File) tables.Time { return r.TS }))
 }
 
 // Commit makes a mark's packets durable, then the rows of its batch visible and

@@ -27,6 +27,7 @@ const (
 	TLS         Family = "tls"
 	HTTP        Family = "http"
 	Logins      Family = "logins"
+	FileAccess  Family = "files"
 	Rates       Family = "rates"
 	Imports     Family = "imports"
 	Segments    Family = "segments"
