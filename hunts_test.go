@@ -303,6 +303,7 @@ func (t *traffic) clean() {
 					n := t.rnd.IntN(len(sites))
 					t.https(at, client, fmt.Sprintf("198.51.100.%d", 10+n), sites[n], 1000+t.rnd.IntN(3000), 5000+t.rnd.IntN(200000))
 				}
+				t.logOn(date.Add(8*time.Hour), client, fmt.Sprint("person", person))
 				t.tcp(date.Add(9*time.Hour), client, "10.1.0.5", 445, "SF", nil, 20000, 3_000_000)
 			}
 		}
@@ -407,6 +408,7 @@ func (t *traffic) planted(tt *testing.T) {
 		}
 		t.tcp(noon, client, "203.0.113.94", 80, "SF", []byte("GET /c HTTP/1.1\r\nHost: portal.example.dev\r\nUser-Agent: usual/1\r\n"+login+"\r\n"), 0, 5000)
 	}
+	t.plantedLogins(noon)
 	h := func(sp, dp uint16, n int) []byte {
 		b := make([]byte, 20)
 		binary.BigEndian.PutUint16(b, sp)
@@ -491,7 +493,10 @@ func TestHunts(t *testing.T) {
 		{"lateral_admin", last, "client_ip", machines(76, 77)},
 		{"fan_out", last, "client_ip", machines(77)},
 		{"new_admin_path", last, "client_ip", machines(76, 77, 78, 83, 85)},
-		{"failed_logins", last, "client_ip", machines(78)},
+		{"failed_logins", last, "client_ip", machines(78, 99)},
+		{"password_spray", last, "client_ip", machines(98)},
+		{"kerberoast", last, "client_ip", machines(96)},
+		{"asrep_roast", last, "client_ip", machines(97)},
 		{"exfil_ratio", with("ignore=" + backup), "client_ip", machines(79)},
 		{"exfil_ratio", last, "client_ip", machines(5, 79)},
 		{"exfil_slow", []string{"--since", "all", "--param", "ignore=" + backup}, "client_ip", machines(80)},
@@ -504,7 +509,7 @@ func TestHunts(t *testing.T) {
 		{"scan_hits", last, "server_ip", []string{"10.2.0.31"}},
 		{"syn_flood", last, "server_ip", machines(5)},
 		{"amplification", last, "client_ip", machines(87)},
-		{"cleartext_credentials", last, "client_ip", machines(88)},
+		{"cleartext_credentials", last, "client_ip", machines(88, 99)},
 		{"long_connections", last, "client_ip", machines(89)},
 		{"new_hosts", last, "ip", fresh},
 		{"first_contact", last, "domain", []string{"dropbox.com", "example.biz", "example.info", "example.pro"}},
