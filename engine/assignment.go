@@ -10,6 +10,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 	"vitess.io/vitess/go/vt/sqlparser"
 
+	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/functions"
 )
 
@@ -30,13 +31,16 @@ func (e *Engine) assign(ctx *sql.Context, s *sqlparser.Set, params Parameters) e
 	var cut []*sql.Warning
 	for _, x := range s.Exprs {
 		name := x.Var.Name.Lowered()
-		if x.Var.Scope == sqlparser.VariableScope {
+		if variable := pushdown.UserVariable(x.Var); variable != "" {
 			t, v, err := e.valueOf(ctx, x.Expr, params)
 			if err != nil {
 				return err
 			}
-			values = append(values, value{name, t, v})
+			values = append(values, value{variable, t, v})
 			continue
+		}
+		if name == "identity" {
+			name, x.Var = "last_insert_id", &sqlparser.Variable{Scope: x.Var.Scope, Name: sqlparser.NewIdentifierCI("last_insert_id")}
 		}
 		if _, ok := x.Expr.(*sqlparser.Default); ok {
 			settings = append(settings, x)

@@ -124,8 +124,8 @@ func (s *querySession) Variable(scope, name string) (any, error) {
 			}
 		}
 		return n, nil
-	case "identity", "last_insert_id", "insert_id":
-		return int64(0), nil // nothing is inserted
+	case "identity":
+		name = "last_insert_id"
 	}
 	var v any
 	var err error
@@ -139,6 +139,9 @@ func (s *querySession) Variable(scope, name string) (any, error) {
 	}
 	if err != nil {
 		return nil, functions.Errorf(1193, "Unknown system variable '%s'", name)
+	}
+	if name == "character_set_results" && v == "" {
+		return nil, nil // as they are
 	}
 	if name == "timestamp" && v == 0.0 {
 		now := s.functions.Now

@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
+	"vitess.io/vitess/go/mysql/collations"
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/wiresql/wiresql/functions"
@@ -112,7 +114,8 @@ func settled(ctx *sql.Context, name string, g given) (out given, warning *sql.Wa
 		if g.text == "" || strings.EqualFold(g.text, "default") {
 			return g, nil, nil
 		}
-		return g, nil, knownCharset(g.text)
+		g.text, err = charsetOf("character_set_client", g.text)
+		return g, nil, err
 	}
 	known, _, ok := sql.SystemVariables.GetGlobal(name)
 	if !ok {
@@ -124,6 +127,17 @@ func settled(ctx *sql.Context, name string, g given) (out given, warning *sql.Wa
 	t, ok := known.GetType().(sql.SystemVariableType)
 	if !ok {
 		return g, nil, nil
+	}
+	charset, collation := strings.HasPrefix(name, "character_set_"), strings.HasPrefix(name, "collation_")
+	if g.kind == givenWhole && (charset || collation) {
+		if n, err := strconv.ParseUint(g.text, 10, 16); err == nil { // the number of a collation
+			id := collations.ID(n)
+			if g.text = functions.CollationName(id); charset && g.text != "" {
+				g.text = functions.CharsetOf(id)
+			}
+			g.text = cmp.Or(g.text, strconv.FormatUint(n, 10))
+		}
+		g.kind = givenText
 	}
 	u := t.UnderlyingType()
 	// What is kept in a number or a text may have words.
@@ -138,15 +152,19 @@ func settled(ctx *sql.Context, name string, g given) (out given, warning *sql.Wa
 	case types.IsFloat(u):
 		fits = g.kind != givenText && !g.null
 	}
-	charset, collation := strings.HasPrefix(name, "character_set_"), strings.HasPrefix(name, "collation_")
 	switch {
 	case !fits:
 		return g, nil, functions.Errorf(1232, "Incorrect argument type to variable '%s'", name)
-	case g.null && (words || charset && name != "character_set_results" || collation || name == "lc_time_names"):
+	case g.null && (words || name == "optimizer_switch" || charset && name != "character_set_results" || collation || name == "lc_time_names"):
 		return g, nil, wrongValue(name, "NULL", "")
 	case g.null:
 	case charset:
-		return g, nil, knownCharset(g.text)
+		g.text, err = charsetOf(name, g.text)
+		return g, nil, err
+	case name == "optimizer_switch":
+		now, _ := variable(ctx, name).(string)
+		g.text, err = switched(now, g.text)
+		return g, nil, err
 	case collation:
 		if _, ok := functions.CollationNamed(strings.ToLower(g.text)); !ok {
 			return g, nil, functions.Errorf(1273, "Unknown collation: '%s'", g.text)
@@ -212,9 +230,53 @@ func nearest[N int64 | uint64](n, good N, takes func(N) bool) N {
 	}
 }
 
-func knownCharset(name string) error {
-	if _, err := sql.ParseCharacterSet(name); err != nil || name == "" {
-		return functions.Errorf(1115, "Unknown character set: '%s'", name)
+// charsetOf is a character set as it is shown, which a variable may have.
+func charsetOf(variable, name string) (string, error) {
+	lower := strings.ToLower(name)
+	switch lower {
+	case "ucs2", "utf16", "utf16le", "utf32":
+		if variable == "character_set_client" { // manual 12.4
+			return name, wrongValue(variable, name, "")
+		}
+	case "utf8":
+		return "utf8mb3", nil
 	}
-	return nil
+	if _, err := sql.ParseCharacterSet(lower); err != nil || name == "" {
+		return name, functions.Errorf(1115, "Unknown character set: '%s'", name)
+	}
+	return name, nil
+}
+
+// switched are the switches of the optimizer after some were given: name=on,off or
+// default, each once (manual 10.9.2). Nothing depends on them.
+func switched(now, text string) (string, error) {
+	const name = "optimizer_switch"
+	at := map[string]string{}
+	first := textVariables[name]
+	for _, one := range strings.Split(first, ",") {
+		flag, value, _ := strings.Cut(one, "=")
+		at[flag] = value
+	}
+	given := map[string]string{}
+	for _, one := range strings.Split(text, ",") {
+		flag, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(one)), "=")
+		switch {
+		case text == "":
+		case flag == "default" && value == "":
+			now = first
+		case at[flag] == "" || given[flag] != "" || value != "on" && value != "off" && value != "default":
+			return text, wrongValue(name, one, "")
+		case value == "default":
+			given[flag] = at[flag]
+		default:
+			given[flag] = value
+		}
+	}
+	out := strings.Split(now, ",")
+	for i, one := range out {
+		if flag, _, _ := strings.Cut(one, "="); given[flag] != "" {
+			out[i] = flag + "=" + given[flag]
+		}
+	}
+	return strings.Join(out, ","), nil
 }

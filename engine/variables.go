@@ -25,7 +25,7 @@ var switches = map[string]bool{
 var numberVariables = map[string]int64{
 	"binlog_cache_size": 32768, "connection_memory_chunk_size": 8912, "expire_logs_days": 0, "innodb_buffer_pool_instances": 1,
 	"innodb_fast_shutdown": 1, "innodb_flush_log_at_trx_commit": 1, "innodb_log_buffer_size": 16777216, "innodb_log_file_size": 50331648,
-	"innodb_page_size": 16384, "innodb_redo_log_capacity": 104857600, "innodb_thread_concurrency": 0, "max_relay_log_size": 0,
+	"innodb_page_size": 16384, "innodb_redo_log_capacity": 104857600, "innodb_thread_concurrency": 0, "insert_id": 0, "max_relay_log_size": 0,
 	"mysqlx_port": 33060, "optimizer_max_subgraph_pairs": 100000, "profiling_history_size": 15, "query_alloc_block_size": 8192,
 	"query_cache_limit": 1048576, "query_prealloc_size": 8192, "range_alloc_block_size": 4096, "replica_net_timeout": 60, "report_port": 0,
 	"rpl_read_size": 8192, "server_id_bits": 32, "slave_net_timeout": 60, "sql_replica_skip_counter": 0, "sync_binlog": 1,

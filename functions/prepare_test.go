@@ -397,6 +397,15 @@ func BenchmarkEval(b *testing.B) {
 	}
 }
 
+// A pattern whose program is too large is refused, whichever way it is written.
+func TestLargePatterns(t *testing.T) {
+	for _, pattern := range []string{strings.Repeat("a{1000}", 12), "(" + strings.Repeat("[a-z]?", 600) + "){20}"} {
+		if p, err := compilePattern(pattern); err != errTooComplex {
+			t.Errorf("%.20s…: %d steps, %v", pattern, p.size, err)
+		}
+	}
+}
+
 // What takes long over the texts of one row ends with its statement.
 func TestEnded(t *testing.T) {
 	as, ended := strings.Repeat("ab", 3000), errors.New("ended")
@@ -409,6 +418,9 @@ func TestEnded(t *testing.T) {
 		{"json_contains(a, b)", list, list, "1"},
 		{"json_contains(a, b)", list, strings.Replace(list, "]", ",2]", 1), "0"},
 		{"json_overlaps(a, b)", list, strings.ReplaceAll(list, "1", "3"), "0"},
+		{"a regexp b", as, "(a|b){100}c{100}d", "0"},
+		{"regexp_instr(a, b)", as + "é cab", "\\b(b|c)(a|b){2,200}", "6003"},
+		{"regexp_instr(a, b, 3)", as + "é cab", "\\b(b|c)(a|b){2,200}", "6003"},
 	} {
 		node, err := sqlparser.NewTestParser().ParseExpr(c.call)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"regexp"
 	"regexp/syntax"
@@ -52,8 +53,94 @@ type search struct {
 // compiledPattern is a pattern that can match.
 type compiledPattern struct {
 	*regexp.Regexp
-	// anchored tells that it looks at what is before a match.
-	anchored bool
+	// behind, when not nil, is for a pattern that looks at what is before a
+	// match: behind the first character, as its first group.
+	behind *regexp.Regexp
+	size   int // of the program: each character takes up to as many steps
+}
+
+// compilePattern reads a pattern of RE2.
+func compilePattern(text string) (*compiledPattern, error) {
+	tree, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return nil, regexpError(err)
+	}
+	program, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return nil, regexpError(err)
+	}
+	out := &compiledPattern{size: len(program.Inst)}
+	if out.size > maxProgram {
+		return nil, errTooComplex
+	}
+	back := looksBack(tree)
+	if out.Regexp, err = regexp.Compile(text); err == nil && back {
+		out.behind, err = regexp.Compile(`\A(?s:.)(?s:.*?)(` + text + `)`)
+	}
+	if err != nil {
+		return nil, regexpError(err)
+	}
+	return out, nil
+}
+
+var errTooComplex = Errorf(3700, "The regular expression pattern exceeds limits on size or complexity.")
+
+// interruptible is a long text that ends where its statement does.
+type interruptible struct {
+	text []byte
+	size int
+	*steps
+}
+
+// ReadRune implements io.RuneReader.
+func (r *interruptible) ReadRune() (rune, int, error) {
+	if len(r.text) == 0 || r.over(r.size) {
+		return 0, 0, io.EOF
+	}
+	c, n := utf8.DecodeRune(r.text)
+	r.text = r.text[n:]
+	return c, n, nil
+}
+
+// long tells whether to match a text takes so long that it must end with its
+// statement.
+func (p *compiledPattern) long(text []byte) bool { return len(text)*p.size > 1<<20 }
+
+// match tells whether a text matches.
+func (p *compiledPattern) match(s *Session, text []byte) (bool, error) {
+	if !p.long(text) {
+		return p.Match(text), nil
+	}
+	r := &interruptible{text, p.size, &steps{s: s}}
+	found := p.MatchReader(r)
+	return found, r.err
+}
+
+// find gives the first match from a position on, nil when there is none.
+func (p *compiledPattern) find(k *steps, text []byte, from int) (m []int, err error) {
+	re := p.Regexp
+	if from > 0 && p.behind != nil {
+		re = p.behind
+		_, n := utf8.DecodeLastRune(text[:from])
+		from -= n
+	}
+	if p.long(text[from:]) {
+		m = re.FindReaderSubmatchIndex(&interruptible{text[from:], p.size, k})
+	} else if m = re.FindSubmatchIndex(text[from:]); m != nil {
+		k.over(m[1])
+	}
+	if k.err != nil || m == nil {
+		return nil, k.err
+	}
+	if re != p.Regexp {
+		m = m[2:]
+	}
+	for i := range m {
+		if m[i] >= 0 {
+			m[i] += from
+		}
+	}
+	return m, nil
 }
 
 // newSearch finds the arguments, which stand in the order of the node's fields,
@@ -110,12 +197,16 @@ func newSearch(c *call) (*search, error) {
 var compiled = struct {
 	sync.Mutex
 	patterns map[string]*compiledPattern
+	size     int // of all their programs
 }{patterns: map[string]*compiledPattern{}}
 
-// The bounds of what patterns cost: how many are kept, and how long one is.
+// The bounds of what patterns cost: how long one is, how large its program, and
+// how many are kept, of which size together.
 const (
-	maxCompiled = 512
-	maxPattern  = 4096
+	maxPattern      = 4096
+	maxProgram      = 10_000
+	maxCompiled     = 512
+	maxCompiledSize = 500_000
 )
 
 // pattern is that of a row.
@@ -129,39 +220,38 @@ func (s *search) pattern(row []sqltypes.Value) (*compiledPattern, error) {
 	}
 	key := fmt.Sprint(s.blind, s.binary, flags, "\x00", row[1].ToString())
 	compiled.Lock()
-	defer compiled.Unlock()
-	if re := compiled.patterns[key]; re != nil {
+	re := compiled.patterns[key]
+	compiled.Unlock()
+	if re != nil {
 		return re, nil
 	}
 	re, err := s.compile(row[1].ToString(), flags)
 	if err != nil {
 		return nil, err
 	}
-	if len(compiled.patterns) >= maxCompiled {
+	compiled.Lock()
+	defer compiled.Unlock()
+	if len(compiled.patterns) >= maxCompiled || compiled.size+re.size > maxCompiledSize {
 		clear(compiled.patterns)
+		compiled.size = 0
 	}
-	compiled.patterns[key] = re
+	if compiled.patterns[key] == nil { // nor by another
+		compiled.patterns[key] = re
+		compiled.size += re.size
+	}
 	return re, nil
 }
 
 func (s *search) compile(pattern, flags string) (*compiledPattern, error) {
 	if len(pattern) > maxPattern {
-		return nil, Errorf(3700, "The regular expression pattern exceeds limits on size or complexity.")
+		return nil, errTooComplex
 	}
 	like := s.c.name == "regexp" || s.c.name == "regexp_like"
 	text, err := re2(pattern, flags, s.blind, s.binary, like)
 	if err != nil {
 		return nil, err
 	}
-	tree, err := syntax.Parse(text, syntax.Perl)
-	if err != nil {
-		return nil, regexpError(err)
-	}
-	re, err := regexp.Compile(text)
-	if err != nil {
-		return nil, regexpError(err)
-	}
-	return &compiledPattern{re, looksBack(tree)}, nil
+	return compilePattern(text)
 }
 
 // looksBack tells whether a match depends on what is before it.
@@ -248,34 +338,22 @@ func evalRegexpLike(c *call) (evaluator, error) {
 		if err != nil {
 			return sqltypes.NULL, err
 		}
-		return boolValue(re.Match(s.subject(row[0])) != negate), nil
+		found, err := re.match(c.s, s.subject(row[0]))
+		return boolValue(found != negate), err
 	}), nil
 }
 
 // matches are the first ones from a position on, at most so many if not 0, as ICU
 // finds them: the next may be empty where the last one ended.
 func (s *search) matches(re *compiledPattern, text []byte, from, most int) (out [][]int, err error) {
-	if re.anchored {
-		for _, m := range re.FindAllSubmatchIndex(text, -1) {
-			if m[0] >= from {
-				out = append(out, m)
-			}
-		}
-		return out, nil
-	}
 	k := &steps{s: s.c.s}
 	for from <= len(text) && (most == 0 || len(out) < most) {
-		m := re.FindSubmatchIndex(text[from:])
+		m, err := re.find(k, text, from)
+		if err != nil {
+			return nil, err
+		}
 		if m == nil {
 			break
-		}
-		if k.over(m[1]) {
-			return nil, k.err
-		}
-		for j := range m {
-			if m[j] >= 0 {
-				m[j] += from
-			}
 		}
 		out = append(out, m)
 		if from = m[1]; m[0] == m[1] { // the next one is behind a character
@@ -330,9 +408,6 @@ func (s *search) find() func(row []sqltypes.Value) (text []byte, match []int, er
 			return nil, nil, err
 		}
 		n := max(occurrence(row), 1)
-		if n == 1 && from == 0 {
-			return text, re.FindSubmatchIndex(text), nil
-		}
 		all, err := s.matches(re, text, from, int(min(n, math.MaxInt32)))
 		if err != nil || n > int64(len(all)) {
 			return text, nil, err
@@ -508,7 +583,9 @@ func duckRegexp(d *translation) (string, bool) {
 	if err != nil || len(pattern) > maxPattern {
 		return "", false
 	}
-	if _, err := syntax.Parse(text, syntax.Perl); err != nil {
+	// DuckDB asks whether the statement has ended once for a chunk of rows.
+	re, err := compilePattern(text)
+	if length := d.args[0].Type.Length; err != nil || length == 0 && re.size > 20 || length*re.size > 100_000 {
 		return "", false
 	}
 	found := "regexp_matches(" + x + ", " + Quote(text) + ")"

@@ -213,13 +213,13 @@ func (z *Zone) Instants(local int64) []int64 {
 	return out
 }
 
-// Instant is the point of time that MySQL takes local for: the first of two;
-// when the clocks are set forward, if they leave it out.
+// Instant is the point of time that MySQL takes local for: the first of two; the
+// second when the clocks are set forward, if they leave it out.
 func (z *Zone) Instant(local int64) int64 {
 	if all := z.Instants(local); len(all) > 0 {
 		return all[0]
 	}
-	return z.Since(local)[0].From
+	return z.Since(local)[0].From + (local%secondMicros+secondMicros)%secondMicros
 }
 
 // evalConvertTZ leaves times as they are that are not of the years 1970 to 3001

@@ -72,7 +72,7 @@ func unassigned(sel *sqlparser.Select) ([]sqlparser.SelectExpr, error) {
 // readIn finds an assigned variable.
 func (a *assigner) readIn(first sqlparser.SQLNode, more ...sqlparser.SQLNode) (found *sqlparser.Variable) {
 	sqlparser.Walk(func(n sqlparser.SQLNode) (bool, error) {
-		if v, ok := n.(*sqlparser.Variable); ok && v.Scope == sqlparser.VariableScope && a.names[v.Name.Lowered()] {
+		if v, ok := n.(*sqlparser.Variable); ok && a.names[UserVariable(v)] {
 			found = v
 		}
 		return found == nil, nil
@@ -98,7 +98,7 @@ func (a *assigner) rewrite(e sqlparser.Expr) sqlparser.Expr {
 			cursor.Replace(x)
 			return false
 		case *sqlparser.Variable:
-			name := userVariable(n)
+			name := UserVariable(n)
 			if !a.names[name] {
 				return false
 			}
@@ -132,12 +132,16 @@ func (a *assigner) rewrite(e sqlparser.Expr) sqlparser.Expr {
 	}, nil).(sqlparser.Expr)
 }
 
-// userVariable is the name of one, or none.
-func userVariable(n *sqlparser.Variable) string {
+// UserVariable is the name of one, or none: @a, @`a`, @'a' and @"A" are the same.
+func UserVariable(n *sqlparser.Variable) string {
+	name := n.Name.Lowered()
 	if n.Scope != sqlparser.VariableScope {
 		return ""
 	}
-	return n.Name.Lowered()
+	if last := len(name) - 1; last > 0 && (name[0] == '\'' || name[0] == '"') && name[last] == name[0] {
+		return name[1:last] // the parser leaves these quotes
+	}
+	return name
 }
 
 func (a *assigner) caseOf(n *sqlparser.CaseExpr) {

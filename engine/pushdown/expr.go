@@ -220,7 +220,7 @@ func (c *compiler) assign(e *sqlparser.AssignmentExpr) (Expr, error) {
 	if !named || !constant || c.scope != nil && len(c.scope.cols) > 0 {
 		return nil, refuse(e, "assignment to a variable works in statements without tables only: use SET")
 	}
-	return l, c.session.SetUserVariable(v.Name.Lowered(), l.SQLValue())
+	return l, c.session.SetUserVariable(UserVariable(v), l.SQLValue())
 }
 
 func (c *compiler) variable(v *sqlparser.Variable) (Expr, error) {
@@ -229,7 +229,7 @@ func (c *compiler) variable(v *sqlparser.Variable) (Expr, error) {
 	var err error
 	switch v.Scope {
 	case sqlparser.VariableScope:
-		value, err = c.session.UserVariable(name)
+		value, err = c.session.UserVariable(UserVariable(v))
 	case sqlparser.GlobalScope, sqlparser.PersistSysScope, sqlparser.PersistOnlySysScope:
 		value, err = c.session.Variable("global", name)
 	case sqlparser.SessionScope:

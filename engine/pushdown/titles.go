@@ -106,7 +106,7 @@ func (s *Statement) takeInto() error {
 		if v.Scope != sqlparser.VariableScope {
 			return mistake(1327, "Undeclared variable: %s", v.Name.String())
 		}
-		s.Into = append(s.Into, v.Name.Lowered())
+		s.Into = append(s.Into, UserVariable(v))
 	}
 	*into = nil
 	return nil
