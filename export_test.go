@@ -135,7 +135,7 @@ func TestPcapAggregate(t *testing.T) {
 		t.Errorf("%d protocols, %v", kinds, err)
 	}
 	for user, list := range map[string]map[string]uint16{
-		"looker": {"SELECT pcap(packet_id) FROM packets": 1142},
+		"looker": {"SELECT pcap(packet_id) FROM packets": 1142, "SELECT follow(packet_id) FROM packets": 1142, "SELECT stream(conn_id) FROM connections": 1142},
 		"hunter": {"SELECT pcap(conn_id) FROM packets": 1210, "SELECT pcap(ts) FROM packets": 1210, "SELECT pcap() FROM packets": 1210},
 	} {
 		for statement, number := range list {

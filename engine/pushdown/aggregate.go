@@ -213,52 +213,6 @@ func (c *compiler) quantile(name string, e sqlparser.Expr) (Expr, error) {
 	return a, nil
 }
 
-// captureOf is PCAP: the ids one behind another, for which the session gets the
-// packets.
-func (c *compiler) captureOf(name string, e sqlparser.Expr) (Expr, error) {
-	args, err := c.exprs(e.(*sqlparser.FuncExpr).Exprs)
-	if err != nil {
-		return nil, err
-	}
-	wrong := len(args) != 1 || args[0].Kind() != ID
-	if !wrong {
-		col, ok := args[0].(*Col)
-		wrong = ok && col.Name != "packet_id"
-	}
-	if wrong {
-		return nil, mistake(1210, "Incorrect arguments to pcap: it is pcap(packet_id)")
-	}
-	if err := c.session.May(tables.Main, tables.PacketBytes.Name); err != nil {
-		return nil, err
-	}
-	x, err := c.text(args[0])
-	if err != nil {
-		return nil, err
-	}
-	session, t := c.session, Type{Kind: Bytes, Nullable: true}
-	return &Aggregate{Name: name, T: t, Args: []Expr{x},
-		Finish: &Func{T: t, Shape: name, Args: []Expr{&Col{}}, Session: c.fn, Made: &functions.Prepared{Type: t,
-			Eval: func(row []sqltypes.Value) (sqltypes.Value, error) {
-				var ids []tables.ID
-				for text := range slices.Chunk(row[0].Raw(), tables.IDLength) {
-					id, err := tables.ParseID(string(text))
-					if err != nil {
-						return sqltypes.NULL, err
-					}
-					ids = append(ids, id)
-				}
-				if len(ids) == 0 {
-					return sqltypes.NULL, nil
-				}
-				slices.Sort(ids)
-				file, err := session.Capture(slices.Compact(ids))
-				if err != nil || file == nil {
-					return sqltypes.NULL, err
-				}
-				return sqltypes.MakeTrusted(sqltypes.VarBinary, file), nil
-			}}}}, nil
-}
-
 // nothing is NULL with a type: an aggregate of it is one all the same, and
 // makes one row of many.
 func nothing(k Kind) Expr { return &Cast{Arg: null(), T: Type{Kind: k, Nullable: true}} }

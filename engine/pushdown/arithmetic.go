@@ -490,8 +490,8 @@ func (r *renderer) aggregateText(a *Aggregate) string {
 		return a.Name + "(" + distinct(a) + "CAST(" + r.value(a.Args[0]) + " AS DOUBLE))" + r.over
 	case "median", "mad":
 		return "CAST(" + a.Name + "(CAST(" + r.value(a.Args[0]) + " AS DOUBLE)) AS DOUBLE)"
-	case "pcap":
-		return r.captureText(a)
+	case "packets":
+		return r.packetsText(a)
 	case "quantile":
 		return "quantile_cont(CAST(" + r.value(a.Args[0]) + " AS DOUBLE), " + r.value(a.Args[1]) + ")"
 	}

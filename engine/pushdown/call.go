@@ -52,6 +52,8 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 		return nil, err
 	}
 	switch name {
+	case "stream":
+		return c.stream(args)
 	case "if":
 		if len(args) == 3 {
 			cond, err := c.truth(args[0])

@@ -37,6 +37,8 @@ type Session interface {
 	May(schema, table string) error
 	// Capture is a capture file of packets, which are sorted.
 	Capture(packets []tables.ID) ([]byte, error)
+	// Follow is what the ends of packets, which are sorted, said, as text.
+	Follow(packets []tables.ID) ([]byte, error)
 	// Foreign describes a table that is none of ours, such as one of
 	// information_schema; nil when there is none of that name.
 	Foreign(schema, table string) (*tables.Relation, error)

@@ -132,9 +132,9 @@ func (r *renderer) documentText(a *Aggregate) string {
 	return fmt.Sprintf("mysql_text(%s, '%s' || string_agg(%s[2:-2], ', ')%s || '%s')", functions.Quote(r.bind.Function(a.Finish)), open, r.value(a.Args[0]), r.over, shut)
 }
 
-// captureText renders PCAP.
-func (r *renderer) captureText(a *Aggregate) string {
-	return fmt.Sprintf("mysql_blob(%s, string_agg(%s, ''))", functions.Quote(r.bind.Function(a.Finish)), r.value(a.Args[0]))
+// packetsText renders what is made of packets.
+func (r *renderer) packetsText(a *Aggregate) string {
+	return fmt.Sprintf("%s(%s, string_agg(%s, ''))", callbacks[a.T.Kind], functions.Quote(r.bind.Function(a.Finish)), r.value(a.Args[0]))
 }
 
 // distinctConcat joins texts that are told apart by one thing and ordered by
