@@ -44,7 +44,7 @@ var arms = []arm{
 	{"dns", "dns", "NULL", "qtype, query, CONCAT('= ', NULLIF(answers, '')), NULLIF(rcode, 'NOERROR')", "", ""},
 	{"tls", "tls", "{peer}_port", "version, server_name, alpn, IF(self_signed, 'self-signed', NULL), subject", "", ""},
 	{"http", "http", "{peer}_port", "method, CONCAT(COALESCE(host, ''), uri), status, content_type, user_agent", "", ""},
-	{"login", "logins", "{peer}_port", "protocol, outcome, NULLIF(CONCAT_WS('@', username, domain), ''), service, error, IF(cleartext, 'in clear', NULL)", "", ""},
+	{"login", "logins", "{peer}_port", "protocol, outcome, NULLIF(CONCAT_WS('@', username, domain), ''), service, error, IF(cleartext, 'in clear', NULL), client_software", "", ""},
 }
 
 // timelineText is the definition of timeline: its arms, and what was learnt of
