@@ -32,6 +32,7 @@ Look at traffic
   shell              ask one statement after another, of an archive or of a
                      server
   query "SELECT …"   answer one statement, without a server
+  mcp                let an assistant ask, over the Model Context Protocol
   hunt run --all     run the saved hunts; hunt list names them, hunt run NAME
                      runs one
   export "SELECT …"  write the packets a statement names to a capture file
@@ -80,6 +81,7 @@ func commands() map[string]*command {
 		"compact": compactCommand(),
 		"query":   queryCommand(),
 		"shell":   shellCommand(),
+		"mcp":     mcpCommand(),
 		"export":  exportCommand(),
 		"hunt":    huntCommand(),
 		"files":   filesCommand(),

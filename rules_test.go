@@ -51,6 +51,8 @@ var importRules = []importRule{
 		"a client, used by the shell, by tests (also to ask a real MariaDB what is right) and by the benchmark"},
 	{"github.com/peterh/liner", []string{"shell"},
 		"the terminal is the shell's"},
+	{"github.com/modelcontextprotocol/...", []string{"."},
+		"assistants ask what people ask: one file knows how"},
 	{module + "/shell", []string{"."},
 		"it asks whatever answers statements: it knows neither engine nor archive"},
 	{"github.com/grafana/...", []string{". tests"},

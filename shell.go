@@ -34,7 +34,7 @@ func shellCommand() *command {
 // addSourceFlags adds what says who answers: an archive unless it is a server.
 func addSourceFlags(f *pflag.FlagSet) {
 	f.String("server", "", "ask the server HOST:PORT instead of an archive")
-	f.StringP("user", "u", "wiresql", "account at the server; its password is asked for unless MYSQL_PWD or --password-file has it")
+	f.StringP("account", "u", "wiresql", "account at the server; its password is asked for unless MYSQL_PWD or --password-file has it")
 	f.String("password-file", "", "file with the password, such as serve/password in the server's archive")
 	f.String("tls-ca", "", "certificate the server's is checked with, such as serve/tls/cert.pem in its archive; needed where it is another machine")
 	f.Bool("tls-skip-verify", false, "take any certificate: who is in between reads the password")
@@ -75,7 +75,7 @@ func runShell(ctx context.Context, p *program, args []string) error {
 	if out == nil || complain == nil {
 		return errors.New("a shell needs files to write to")
 	}
-	source, name, err := p.source(ctx)
+	source, name, err := p.source(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -88,8 +88,9 @@ func runShell(ctx context.Context, p *program, args []string) error {
 	return err
 }
 
-// source is who answers, by the flags, and what that is called.
-func (p *program) source(ctx context.Context) (s shell.Source, name string, err error) {
+// source is who answers, by the flags, and what that is called. A session of the
+// process gets the rights that limit leaves it.
+func (p *program) source(ctx context.Context, limit func(*engine.Session)) (s shell.Source, name string, err error) {
 	address, _ := p.flags.GetString("server")
 	if address == "" {
 		e, closeAll, err := p.openEngine(p.log)
@@ -100,10 +101,14 @@ func (p *program) source(ctx context.Context) (s shell.Source, name string, err 
 			fmt.Fprintf(p.stderr, "wiresql: %s\n", reason)
 			os.Exit(exitGuarded)
 		})
-		return &archiveSource{e.NewSession(), closeAll}, p.config.Data, nil
+		session := e.NewSession()
+		if limit != nil {
+			limit(session)
+		}
+		return &archiveSource{session, closeAll}, p.config.Data, nil
 	}
 	c := shell.ServerConfig{Address: address, Password: os.Getenv("MYSQL_PWD")}
-	c.User, _ = p.flags.GetString("user")
+	c.User, _ = p.flags.GetString("account")
 	c.CA, _ = p.flags.GetString("tls-ca")
 	c.Unchecked, _ = p.flags.GetBool("tls-skip-verify")
 	if file, _ := p.flags.GetString("password-file"); file != "" {

@@ -105,17 +105,7 @@ func TestShellAtTerminal(t *testing.T) {
 	for _, path := range captures {
 		captured += countPackets(t, path, filter)
 	}
-	address, password := "", filepath.Join(t.TempDir(), "password")
-	for _, line := range strings.Split(fileText(t, wireOptions(t, engineOver(t, dir))), "\n") {
-		switch name, value, _ := strings.Cut(line, "="); name {
-		case "port":
-			address = "127.0.0.1:" + value
-		case "password":
-			if err := os.WriteFile(password, []byte(value+"\n"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	address, password := serverOver(t, dir)
 	for name, args := range map[string][]string{
 		"archive": {"--data", dir},
 		"server":  {"--server", address, "--password-file", password},
@@ -241,4 +231,21 @@ func countPackets(t *testing.T, path, filter string) int {
 		t.Fatalf("tcpdump %s: %v", path, err)
 	}
 	return strings.Count(string(out), "\n")
+}
+
+// serverOver serves an archive, and returns where, and the file of its password.
+func serverOver(t *testing.T, dir string) (address, password string) {
+	t.Helper()
+	password = filepath.Join(t.TempDir(), "password")
+	for _, line := range strings.Split(fileText(t, wireOptions(t, engineOver(t, dir))), "\n") {
+		switch name, value, _ := strings.Cut(line, "="); name {
+		case "port":
+			address = "127.0.0.1:" + value
+		case "password":
+			if err := os.WriteFile(password, []byte(value+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return address, password
 }

@@ -10,12 +10,15 @@ func versionCommand() *command {
 	return &command{
 		summary: "print the version",
 		run: func(_ context.Context, p *program, _ []string) error {
-			version := "unknown"
-			if info, ok := debug.ReadBuildInfo(); ok {
-				version = info.Main.Version
-			}
-			fmt.Fprintln(p.stdout, "wiresql", version)
+			fmt.Fprintln(p.stdout, "wiresql", programVersion())
 			return nil
 		},
 	}
+}
+
+func programVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "unknown"
 }

@@ -188,6 +188,13 @@ func (e *Engine) NewSession() *Session {
 	return &Session{e, s}
 }
 
+// OnlyReads takes the right to pin from the session and, unless bytes, that to see
+// bytes of packets.
+func (s *Session) OnlyReads(bytes bool) {
+	inner := s.session.(*session)
+	inner.onlyReads, inner.noBytes = true, !bytes
+}
+
 // Rows is a running statement.
 type Rows struct {
 	Schema sql.Schema

@@ -14,6 +14,8 @@ type session struct {
 	savepoints []string          // of the transaction, in lower case
 	variables  map[string]int    // bytes of the user's, by name
 	held       int               // bytes of variables and prepared statements
+	onlyReads  bool              // no pins
+	noBytes    bool              // of packets
 }
 
 const (

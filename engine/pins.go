@@ -81,6 +81,9 @@ func (e *Engine) arguments(ctx *sql.Context, c *sqlparser.CallProc, params Param
 
 // mayPin tells whether the session's account has the right to.
 func (e *Engine) mayPin(ctx *sql.Context) bool {
+	if s, ok := ctx.Session.(*session); ok && s.onlyReads {
+		return false
+	}
 	db := e.sql.Analyzer.Catalog.MySQLDb
 	return !db.Enabled() || db.UserActivePrivilegeSet(ctx).Database(tables.Ops).Has(sql.PrivilegeType_Execute)
 }

@@ -37,6 +37,14 @@ func (v serverView) Database() string { return v.ctx.GetCurrentDatabase() }
 
 // Grants implements metadata.Server.
 func (v serverView) Grants() (out []metadata.Grant) {
+	if s, ok := v.ctx.Session.(*session); ok && s.noBytes {
+		for _, rel := range slices.Concat(tables.Relations, v.Given()) {
+			if rel != tables.PacketBytes {
+				out = append(out, metadata.Grant{Schema: rel.Schema, Table: rel.Name})
+			}
+		}
+		return out
+	}
 	db := v.engine.sql.Analyzer.Catalog.MySQLDb
 	if !db.Enabled() {
 		return []metadata.Grant{{Schema: "*", Table: "*"}}

@@ -33,7 +33,7 @@ var huntTimes = []string{"since", "from", "to"}
 // load asks the source what there is, for this account.
 func load(ctx context.Context, s Source) (*catalogue, error) {
 	c := &catalogue{}
-	rows, err := table(ctx, s, "SELECT table_schema, table_name, column_name FROM information_schema.columns ORDER BY table_schema, table_name, ordinal_position")
+	rows, err := Texts(ctx, s, "SELECT table_schema, table_name, column_name FROM information_schema.columns ORDER BY table_schema, table_name, ordinal_position")
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func load(ctx context.Context, s Source) (*catalogue, error) {
 		last.columns = append(last.columns, r[2])
 	}
 	// Accounts without a right to them have no hunts.
-	rows, _ = table(ctx, s, "SELECT name, COALESCE(parameters, '') FROM "+tables.Hunt+".hunts WHERE error IS NULL ORDER BY name")
+	rows, _ = Texts(ctx, s, "SELECT name, COALESCE(parameters, '') FROM "+tables.Hunt+".hunts WHERE error IS NULL ORDER BY name")
 	for _, r := range rows {
 		h := savedHunt{name: r[0], parameters: slices.Clone(huntTimes)}
 		for line := range strings.Lines(r[1]) {
@@ -58,8 +58,8 @@ func load(ctx context.Context, s Source) (*catalogue, error) {
 	return c, nil
 }
 
-// table is the text of an answer's cells.
-func table(ctx context.Context, s Source, statement string) ([][]string, error) {
+// Texts is the text of an answer's cells.
+func Texts(ctx context.Context, s Source, statement string) ([][]string, error) {
 	answer, err := s.Query(ctx, statement)
 	if err != nil {
 		return nil, err

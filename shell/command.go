@@ -135,14 +135,14 @@ func (s *shell) hunts(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return s.answer(ctx, "SELECT name, severity, question"+from+"WHERE error IS NULL ORDER BY name", false)
 	}
-	return s.answer(ctx, "SELECT *"+from+"WHERE name = "+quoted(args[0]), true)
+	return s.answer(ctx, "SELECT *"+from+"WHERE name = "+Quote(args[0]), true)
 }
 
 func (s *shell) hunt(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return errors.New(`say which: \h lists hunts`)
 	}
-	call := "CALL " + tables.Hunt + ".hunt(" + quoted(args[0])
+	call := "CALL " + tables.Hunt + ".hunt(" + Quote(args[0])
 	var given []string
 	for _, a := range args[1:] {
 		// Also as PARAMETER=VALUE, as wiresql hunt --param has it.
@@ -156,7 +156,7 @@ func (s *shell) hunt(ctx context.Context, args []string) error {
 		return errors.New("parameters and values take turns: since '1 DAY'")
 	}
 	for _, a := range given {
-		call += ", " + quoted(a)
+		call += ", " + Quote(a)
 	}
 	if err := s.statement(ctx, call+")", false); err != nil {
 		return err
@@ -170,7 +170,7 @@ func (s *shell) explainHunt(ctx context.Context, name string) error {
 	if s.rows == 0 {
 		column, what = "empty_means", "empty"
 	}
-	rows, err := table(ctx, s.Source, "SELECT "+column+" FROM "+tables.Hunt+".hunts WHERE name = "+quoted(name))
+	rows, err := Texts(ctx, s.Source, "SELECT "+column+" FROM "+tables.Hunt+".hunts WHERE name = "+Quote(name))
 	if err == nil && len(rows) == 1 {
 		fmt.Fprintf(s.Err, "%s: %s\n", what, output.Visible(rows[0][0]))
 	}
@@ -197,8 +197,8 @@ func (s *shell) pcap(ctx context.Context, args []string) error {
 	})
 }
 
-// quoted is a text as a constant of SQL in any sql_mode.
-func quoted(text string) string {
+// Quote is a text as a constant of SQL in any sql_mode.
+func Quote(text string) string {
 	if strings.ContainsAny(text, "\\\x00") {
 		return fmt.Sprintf("_utf8mb4 X'%x'", text)
 	}
@@ -208,7 +208,7 @@ func quoted(text string) string {
 // describe tells what relations there are, or of one its columns.
 func (s *shell) describe(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		rows, err := table(ctx, s.Source, "SELECT table_schema, table_name, table_comment FROM information_schema.tables WHERE table_schema IN ('"+
+		rows, err := Texts(ctx, s.Source, "SELECT table_schema, table_name, table_comment FROM information_schema.tables WHERE table_schema IN ('"+
 			tables.Main+"', '"+tables.Ops+"', '"+tables.Hunt+"')")
 		if err != nil {
 			return err
@@ -224,15 +224,15 @@ func (s *shell) describe(ctx context.Context, args []string) error {
 	if !qualified {
 		schema, name = tables.Main, schema
 	}
-	where := " WHERE table_schema = " + quoted(schema) + " AND table_name = " + quoted(name)
-	about, err := table(ctx, s.Source, "SELECT table_comment FROM information_schema.tables"+where)
+	where := " WHERE table_schema = " + Quote(schema) + " AND table_name = " + Quote(name)
+	about, err := Texts(ctx, s.Source, "SELECT table_comment FROM information_schema.tables"+where)
 	if err != nil {
 		return err
 	}
 	if len(about) == 0 {
 		return fmt.Errorf(`there is no relation %s: \d lists them`, args[0])
 	}
-	rows, err := table(ctx, s.Source, "SELECT column_name, column_type, column_comment FROM information_schema.columns"+where+" ORDER BY ordinal_position")
+	rows, err := Texts(ctx, s.Source, "SELECT column_name, column_type, column_comment FROM information_schema.columns"+where+" ORDER BY ordinal_position")
 	if err != nil {
 		return err
 	}

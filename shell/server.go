@@ -232,7 +232,7 @@ func (a *serverAnswer) Warnings() (out []string) {
 	defer rows.Close()
 	for rows.Next() {
 		var level, code, message string
-		if rows.Scan(&level, &code, &message) == nil {
+		if rows.Scan(&level, &code, &message) == nil && level != "Error" {
 			out = append(out, message)
 		}
 	}

@@ -48,6 +48,20 @@ func TestCut(t *testing.T) {
 	}
 }
 
+func TestAsks(t *testing.T) {
+	for text, want := range map[string]bool{
+		"SELECT 1": true, "  -- why\n(SELECT 1) UNION SELECT 2 ; ": true, "with a as (select 1) table a": true, "EXPLAIN SELECT 1": true,
+		"show tables": true, "CALL hunt('beaconing')": true, "call hunt . hunt('x')": true,
+		"": false, "SET a = 1": false, "SELECT 1; SET a = 1": false, "CALL pin('a', 'b', 'c', 'd')": false, "CALL hunt2('x')": false,
+		"/*! SET a = 1 */": false, "/*!99999 x */ SET a = 1": false, "SELECT 'a": false, "`SELECT`": false, "KILL 5": false, "USE ops": false,
+		"/* SELECT */ SET a = 1": false, "CALL `hunt`('x')": true,
+	} {
+		if got := Asks(text); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
 // The example of what TAB offers: columns of the relations that are named, and of
 // those the values.
 func TestOffers(t *testing.T) {

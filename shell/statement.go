@@ -64,6 +64,36 @@ func skip(text string, i int) (end int, open byte) {
 	return i, 0
 }
 
+// Asks tells whether a text is one statement that only asks: for rows, for what is
+// said about the server, or for what a hunt finds.
+func Asks(text string) bool {
+	st := cut(text)
+	if st.open != 0 || st.whole && !blank(st.rest) {
+		return false
+	}
+	list, _ := words(st.text)
+	for len(list) > 0 && list[0].text == "(" && list[0].quoted == 0 {
+		list = list[1:]
+	}
+	if len(list) == 0 || list[0].quoted != 0 || strings.HasPrefix(strings.TrimSpace(uncommented(st.text)), "/*") {
+		return false
+	}
+	switch strings.ToUpper(list[0].text) {
+	case "SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "TABLE", "VALUES":
+		return true
+	case "CALL":
+		name := ""
+		for _, w := range list[1:] {
+			if w.text == "(" && w.quoted == 0 {
+				break
+			}
+			name += w.text
+		}
+		return strings.EqualFold(name, "hunt") || strings.EqualFold(name, "hunt.hunt")
+	}
+	return false
+}
+
 // isLineComment tells whether a comment to the end of the line begins at i.
 func isLineComment(text string, i int) bool {
 	return text[i] == '#' || strings.HasPrefix(text[i:], "--") && (i+2 == len(text) || text[i+2] <= ' ')
