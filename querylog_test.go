@@ -14,21 +14,22 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/sqlserver"
 )
 
-// servedAs serves the demo's archive to accounts that may read what is listed,
-// all with one password, and connects each.
-func servedAs(t *testing.T, rights map[string][]string) map[string]*sql.DB {
+// serverFor serves an engine to accounts that may read what is listed, all with
+// one password.
+func serverFor(t *testing.T, e *engine.Engine, rights map[string][]string) (server *sqlserver.Server, password string) {
 	t.Helper()
 	cfg := sqlserver.DefaultConfig()
 	cfg.Dir, cfg.Listen = t.TempDir(), "127.0.0.1:0"
 	// The first start makes an account, whose password the others get.
-	first := sqlserver.New(cfg, demoEngine(t), nil)
+	first := sqlserver.New(cfg, e, nil)
 	if err := first.Start(); err != nil {
 		t.Fatal(err)
 	}
-	password, _ := first.Password()
+	password, _ = first.Password()
 	first.Close()
 	path := filepath.Join(cfg.Dir, "accounts")
 	text, err := os.ReadFile(path)
@@ -49,11 +50,19 @@ func servedAs(t *testing.T, rights map[string][]string) map[string]*sql.DB {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	server := sqlserver.New(cfg, demoEngine(t), nil)
+	server = sqlserver.New(cfg, e, nil)
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.Close() })
+	return server, password
+}
+
+// servedAs serves the demo's archive to accounts that may read what is listed,
+// and connects each.
+func servedAs(t *testing.T, rights map[string][]string) map[string]*sql.DB {
+	t.Helper()
+	server, password := serverFor(t, demoEngine(t), rights)
 	out := map[string]*sql.DB{}
 	for name := range rights {
 		c := mysql.NewConfig()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/sqlserver"
+	"github.com/wiresql/wiresql/web"
 )
 
 // exitGuarded is the exit code of a process that could not end a statement.
@@ -64,6 +65,14 @@ func (p *program) serve(ctx context.Context, e *engine.Engine) error {
 		fmt.Fprintf(p.stdout, "account wiresql, password %s (kept in %s)\n", password, file)
 	} else {
 		fmt.Fprintf(p.stdout, "account wiresql, password in %s\n", file)
+	}
+	if cfg.HTTP != "" {
+		page := web.New(web.Config{Listen: cfg.HTTP, TLS: s.TLS(), Dial: s.Dial}, p.log)
+		if err := page.Start(); err != nil {
+			return startError{err}
+		}
+		defer page.Close()
+		fmt.Fprintf(p.stdout, "page: %s\n", page.URL())
 	}
 	fmt.Fprintf(p.stdout, "serving %s: mariadb --ssl -h %s -P %s -u wiresql -p -D wiresql\n", p.config.Data, host, port)
 	<-ctx.Done()

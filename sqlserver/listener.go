@@ -53,20 +53,27 @@ func (l *listener) Accept() (net.Conn, error) {
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
-		c := &conn{Conn: raw, listener: l}
-		l.mu.Lock()
-		full, closed := len(l.open) >= l.max, l.closed
-		if !full && !closed {
-			l.open[c] = struct{}{}
+		if c := l.admit(raw); c != nil {
+			return c, nil
 		}
-		l.mu.Unlock()
-		if full || closed {
-			refuse(raw, l.max)
-			continue
-		}
-		raw.SetReadDeadline(time.Now().Add(loginTime))
-		return c, nil
 	}
+}
+
+// admit guards a connection, or refuses it if there are too many: nil.
+func (l *listener) admit(raw net.Conn) *conn {
+	c := &conn{Conn: raw, listener: l}
+	l.mu.Lock()
+	full, closed := len(l.open) >= l.max, l.closed
+	if !full && !closed {
+		l.open[c] = struct{}{}
+	}
+	l.mu.Unlock()
+	if full || closed {
+		refuse(raw, l.max)
+		return nil
+	}
+	raw.SetReadDeadline(time.Now().Add(loginTime))
+	return c
 }
 
 // closeAll closes every connection; their queries are cancelled by it.

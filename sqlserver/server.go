@@ -36,6 +36,7 @@ import (
 // Config is what can be set about serving.
 type Config struct {
 	Listen           string        `key:"listen" doc:"address and port to serve MySQL on"`
+	HTTP             string        `key:"http" doc:"address and port to serve the page for browsers on; none by default"`          // by the program
 	MetricsListen    string        `key:"metrics-listen" doc:"address to serve Prometheus metrics of serving on; none by default"` // by the program
 	TLSCert          string        `key:"tls-cert" doc:"PEM file of a certificate; without one it is generated"`
 	TLSKey           string        `key:"tls-key" doc:"PEM file of its key"`
@@ -95,6 +96,9 @@ type Server struct {
 	tls      *tls.Config
 	store    *cursorStore
 	end      context.CancelCauseFunc // of all statements
+	mu       sync.Mutex
+	last     uint32 // number of a connection
+	closed   bool
 	serving  sync.WaitGroup
 }
 
@@ -162,17 +166,34 @@ func (s *Server) Start() error {
 
 // accept serves clients until the listener is closed.
 func (s *Server) accept() {
-	for id := uint32(1); ; id++ {
+	for {
 		raw, err := s.listener.Accept()
 		if err != nil {
 			return
 		}
-		s.serving.Go(func() { s.serve(raw.(*conn), id) })
+		s.begin(raw.(*conn))
 	}
+}
+
+// begin serves a connection, unless the server was closed.
+func (s *Server) begin(raw *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		raw.Close()
+		return false
+	}
+	s.last++
+	id := s.last
+	s.serving.Go(func() { s.serve(raw, id) })
+	return true
 }
 
 // Addr is the address the server listens on.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// TLS is how the server speaks to clients: its certificate.
+func (s *Server) TLS() *tls.Config { return s.tls.Clone() }
 
 // Password returns the password that was generated for the account wiresql
 // at this start, and the file that holds it; it is empty when there were
@@ -186,6 +207,9 @@ func (s *Server) Close() error {
 	if s.listener == nil {
 		return nil
 	}
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
 	s.listener.Close()
 	s.end(errShutdown)
 	s.listener.closeAll()

@@ -174,7 +174,7 @@ func (h *Hunt) set(key, value string) error {
 	case "reads":
 		h.Reads = words()
 	case "parameter":
-		p, err := parseParameter(value)
+		p, err := ParseParameter(value)
 		if err != nil {
 			return err
 		}

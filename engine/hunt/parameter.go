@@ -74,8 +74,8 @@ func (p *Parameter) String() string {
 	return fmt.Sprintf("%s %s %s: %s", p.Name, p.Type, p.Default, p.Doc)
 }
 
-// parseParameter reads NAME TYPE DEFAULT: MEANING.
-func parseParameter(s string) (*Parameter, error) {
+// ParseParameter reads NAME TYPE DEFAULT: MEANING.
+func ParseParameter(s string) (*Parameter, error) {
 	m := parameterLine.FindStringSubmatch(s)
 	if m == nil {
 		return nil, fmt.Errorf("a parameter is NAME TYPE DEFAULT: MEANING, with a type of int, number, text, interval")

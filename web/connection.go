@@ -1,0 +1,75 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/wiresql/wiresql/engine/hunt"
+)
+
+// connection shows a conversation: what is known of it, what was said in it as
+// far as that is understood, its packets, and their text.
+func connection(v *view) {
+	id := v.r.FormValue("id")
+	if !ids.MatchString(id) {
+		v.fail(http.StatusNotFound, "A connection has an id of 13 characters.")
+		return
+	}
+	is := "conn_id = " + hunt.Quote(id)
+	v.begin("Connection " + id)
+	a := v.ask(part{ID: "facts", Title: "Connection", Tall: true, Empty: "No connection has this id."}, "SELECT * FROM connections WHERE "+is, span{})
+	if a.Err != "" || len(a.Rows) == 0 {
+		v.end()
+		return
+	}
+	for _, learnt := range []struct{ relation, title string }{{"dns", "DNS"}, {"tls", "TLS"}, {"http", "HTTP"}} {
+		p := part{ID: learnt.relation, Title: learnt.title}
+		p.answer = v.who.ask(v.context(), "SELECT * FROM "+learnt.relation+" WHERE "+is+" ORDER BY ts LIMIT 200").linked(span{})
+		if p.Err != "" || len(p.Rows) > 0 {
+			v.write("part", p)
+		}
+	}
+	p := part{ID: "packets", Title: "Packets", Empty: "No packet of it can be read: packet_status above says why.", Packets: to("/pcap", "conn", id)}
+	v.ask(p, "SELECT ts, src_ip, src_port, dst_ip, dst_port, tcp_flags, length, payload_length, info, packet_id\nFROM packets WHERE "+is+" ORDER BY ts, packet_id LIMIT 1000", span{})
+	v.stream(id)
+	v.end()
+}
+
+// streamView is what the two ends said.
+type streamView struct {
+	*answer
+	Pieces []piece
+	Empty  string
+}
+
+type piece struct {
+	When, From, Text string
+	Client           bool
+	Rest             int
+}
+
+// stream shows the payloads as text, in the order of time.
+func (v *view) stream(id string) {
+	a := v.who.ask(v.context(), "SELECT b.ts, b.src_ip = c.client_ip AND b.src_port = c.client_port AS of_client, b.src_ip, printable(b.payload) AS text\n"+
+		"FROM connections c JOIN packet_bytes b USING (conn_id)\nWHERE c.conn_id = "+hunt.Quote(id)+" AND b.payload_length > 0\nORDER BY b.ts, b.packet_id LIMIT 200")
+	s := streamView{answer: a, Empty: "Nothing was said in packets that can be read."}
+	for _, row := range a.Rows {
+		s.Pieces = append(s.Pieces, piece{When: row[0].Text, Client: row[1].Text == "1", From: row[2].Text, Text: row[3].Text, Rest: row[3].Rest})
+	}
+	v.write("stream", s)
+}
+
+// packet shows one packet, field by field and as bytes.
+func packet(v *view) {
+	id := v.r.FormValue("id")
+	if !ids.MatchString(id) {
+		v.fail(http.StatusNotFound, "A packet has an id of 13 characters.")
+		return
+	}
+	is := "packet_id = " + hunt.Quote(id)
+	v.begin("Packet " + id)
+	v.ask(part{ID: "fields", Title: "Packet", Tall: true, Empty: "There is no packet of this id, or it can't be read any more.", Packets: to("/pcap", "packet", id)},
+		"SELECT * FROM packets_wide WHERE "+is, span{})
+	a := v.who.ask(v.context(), "SELECT hexdump(frame) AS bytes FROM packet_bytes WHERE "+is)
+	v.write("dump", a)
+	v.end()
+}
