@@ -25,7 +25,7 @@ BEFORE ?= 92955ab
 # The programs the tests drive: real clients and real peers, no mocks. Java 17
 # or later and npm are taken as they are there, or installed.
 PACKAGES := tshark tcpdump tcpreplay ethtool iproute2 mariadb-client mariadb-server nfdump softflowd python3-pymysql python3-mysqldb python3-sqlalchemy python3-pyodbc \
-	odbc-mariadb unixodbc libmariadb-dev libmariadb-java
+	odbc-mariadb unixodbc libmariadb-dev libmariadb-java chromium
 
 .PHONY: help build demo check test deps unit race fuzz random vet lint docs bench bench-sql bench-collector bench-capture
 

@@ -59,6 +59,9 @@ func runDemo(ctx context.Context, p *program, _ []string) error {
 	if !p.flags.Changed("listen") {
 		p.config.Server.Listen = freeAddress(p.config.Server.Listen)
 	}
+	if !p.flags.Changed("http") {
+		p.config.Server.HTTP = freeAddress("127.0.0.1:8080")
+	}
 	fmt.Fprintf(p.stdout, "importing a morning and an afternoon of an office into %s\n", p.config.Data)
 	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log})
 	if err != nil {

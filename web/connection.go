@@ -21,9 +21,9 @@ func connection(v *view) {
 		v.end()
 		return
 	}
-	for _, learnt := range []struct{ relation, title string }{{"dns", "DNS"}, {"tls", "TLS"}, {"http", "HTTP"}} {
-		p := part{ID: learnt.relation, Title: learnt.title}
-		p.answer = v.who.ask(v.context(), "SELECT * FROM "+learnt.relation+" WHERE "+is+" ORDER BY ts LIMIT 200").linked(span{})
+	for _, relation := range v.learnt() {
+		p := part{ID: relation, Title: relation}
+		p.answer = v.who.ask(v.context(), "SELECT * FROM "+relation+" WHERE "+is+" ORDER BY ts LIMIT 200").linked(span{})
 		if p.Err != "" || len(p.Rows) > 0 {
 			v.write("part", p)
 		}
@@ -32,6 +32,17 @@ func connection(v *view) {
 	v.ask(p, "SELECT ts, src_ip, src_port, dst_ip, dst_port, tcp_flags, length, payload_length, info, packet_id\nFROM packets WHERE "+is+" ORDER BY ts, packet_id LIMIT 1000", span{})
 	v.stream(id)
 	v.end()
+}
+
+// learnt are the relations with rows of what was understood in connections, as
+// far as the account may read them.
+func (v *view) learnt() (names []string) {
+	a := v.who.ask(v.context(), "SELECT table_name FROM information_schema.columns WHERE table_schema = 'wiresql' AND column_name = 'conn_id'\n"+
+		"AND table_name NOT IN ('connections', 'flows', 'flows_wide', 'packets', 'packets_wide', 'packet_bytes', 'host_flows', 'timeline') ORDER BY table_name")
+	for _, row := range a.Rows {
+		names = append(names, row[0].Text)
+	}
+	return names
 }
 
 // streamView is what the two ends said.

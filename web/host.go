@@ -62,17 +62,8 @@ func (v *view) timeline(column, is string, when span) {
 	if after > rest.From {
 		rest.From = after
 	}
-	between := rest.between("ts")
-	either := "(client_" + column + " = " + is + " OR server_" + column + " = " + is + ")"
-	asked := "client_" + column + " = " + is
-	limit := fmt.Sprintf(" ORDER BY ts LIMIT %d", pageRows)
-	arms := []string{
-		"SELECT ts, 'connection' AS kind, client_ip, server_ip, server_port AS port, CONCAT_WS(' ', COALESCE(server_name, server_host), service, conn_state, CONCAT(bytes, ' bytes'), packet_status) AS what, conn_id\n FROM connections WHERE " + either + " AND " + between + limit,
-		"SELECT ts, 'dns', client_ip, server_ip, 53, CONCAT_WS(' ', qtype, query, rcode, answers), conn_id\n FROM dns WHERE " + asked + " AND " + between + limit,
-		"SELECT ts, 'tls', client_ip, server_ip, server_port, CONCAT_WS(' ', version, server_name, subject), conn_id\n FROM tls WHERE " + asked + " AND " + between + limit,
-		"SELECT ts, 'http', client_ip, server_ip, server_port, CONCAT_WS(' ', method, CONCAT_WS('', host, uri), status, content_type), conn_id\n FROM http WHERE " + asked + " AND " + between + limit,
-	}
-	text := "(" + strings.Join(arms, ")\nUNION ALL\n(") + fmt.Sprintf(")\nORDER BY ts, kind DESC LIMIT %d", pageRows)
+	text := fmt.Sprintf("SELECT ts, kind, peer_ip, peer_host, peer_port, summary, bytes_out, bytes_in, packet_status, conn_id\n"+
+		"FROM timeline WHERE %s = %s AND %s\nORDER BY ts, conn_id, kind LIMIT %d", column, is, rest.between("ts"), pageRows)
 	a := v.who.ask(v.context(), text).linked(when)
 	v.write("part", part{ID: "timeline", Title: "What happened", Empty: "Nothing was seen of it in this time.", answer: a})
 	if len(a.Rows) == pageRows {

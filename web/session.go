@@ -51,25 +51,34 @@ func newSessions(dial func(net.Addr) (net.Conn, error)) *sessions {
 	return &sessions{dial: dial, open: map[string]*session{}}
 }
 
-// login makes a session of an account whose password the server accepts. key
-// is its cookie's value.
-func (l *sessions) login(ctx context.Context, remote net.Addr, user, password string) (key string, err error) {
+// newSession is an account's, with connections that dial opens.
+func newSession(user, password string, dial func() (net.Conn, error)) (*session, error) {
 	config := mysql.NewConfig()
 	config.User, config.Passwd, config.DBName = user, password, "wiresql"
 	config.Net, config.Addr = "inside", "wiresql"
-	config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return l.dial(remote) }
+	config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return dial() }
 	// The other end is this process: there is nobody whose name to check.
 	config.TLS = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}
 	config.Params = map[string]string{"sql_select_limit": strconv.Itoa(maxRows + 1)}
 	config.Logger = &mysql.NopLogger{}
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	s := &session{user: user, form: rand.Text(), db: sql.OpenDB(connector), last: time.Now()}
 	s.db.SetMaxOpenConns(maxStatements)
 	s.db.SetMaxIdleConns(1)
 	s.db.SetConnMaxIdleTime(time.Minute)
+	return s, nil
+}
+
+// login makes a session of an account whose password the server accepts. key
+// is its cookie's value.
+func (l *sessions) login(ctx context.Context, remote net.Addr, user, password string) (key string, err error) {
+	s, err := newSession(user, password, func() (net.Conn, error) { return l.dial(remote) })
+	if err != nil {
+		return "", err
+	}
 	if err := s.db.PingContext(ctx); err != nil {
 		s.db.Close()
 		return "", err

@@ -10,7 +10,7 @@ import (
 )
 
 // asks are statements that read and change nothing: those that a link may hold.
-var asks = regexp.MustCompile(`(?is)^(\s|\(|/\*.*?\*/|--\s[^\n]*\n|#[^\n]*\n)*(SELECT|WITH|TABLE|VALUES|SHOW|EXPLAIN|DESC|DESCRIBE|CALL\s+(hunt\s*\.\s*)?hunt\s*\()`)
+var asks = regexp.MustCompile(`(?is)^(\s|\(|/\*.*?\*/|--\s[^\n]*\n|#[^\n]*\n)*((SELECT|WITH|TABLE|VALUES|SHOW|EXPLAIN|DESC|DESCRIBE)\b|CALL\s+(hunt\s*\.\s*)?hunt\s*\()`)
 
 // statementView is the text that is asked, and why it was not run.
 type statementView struct {

@@ -109,7 +109,7 @@ func (v *view) trusted() bool {
 func (v *view) fail(status int, text string) {
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	v.w.WriteHeader(status)
-	v.begin("Not found")
+	v.begin(http.StatusText(status))
 	v.write("failure", text)
 	v.end()
 }

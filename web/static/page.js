@@ -2,8 +2,21 @@
 // keys. Without it the page says the same.
 "use strict";
 
+// color is what a color of the style sheet is, light or dark: a canvas wants to know.
 function color(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const probe = document.body.appendChild(document.createElement("span"));
+  probe.style.color = `var(${name})`;
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
+// iso is a time in UTC: all of it, or what tells it from its neighbours, which
+// are so many seconds away.
+function iso(seconds, step) {
+  const text = new Date(seconds * 1000).toISOString();
+  if (step === undefined) return text.slice(0, 19).replace("T", " ");
+  return step >= 86400 ? text.slice(5, 10) : text.slice(11, step < 60 ? 19 : 16);
 }
 
 function draw(figure) {
@@ -21,8 +34,8 @@ function draw(figure) {
     tzDate: (t) => uPlot.tzDate(new Date(t * 1000), "Etc/UTC"),
     legend: { live: true },
     scales: { y: { range: (_, low, high) => [0, high || 1] }, x: { range: () => [times[0], times[times.length - 1] + step] } },
-    axes: [axis, { ...axis, size: 72, values: (_, list) => list.map((v) => v.toLocaleString("en", { notation: "compact" })) }],
-    series: [{ label: "from (UTC)" }, {
+    axes: [{ ...axis, values: (_, times, __, ___, step) => times.map((t) => iso(t, step)) }, { ...axis, size: 72, values: (_, list) => list.map((v) => v.toLocaleString("en", { notation: "compact" })) }],
+    series: [{ label: "from (UTC)", value: (_, t) => t == null ? "–" : iso(t) }, {
       label: figure.dataset.unit, fill: color("--bar"), stroke: color("--bar"),
       paths: uPlot.paths.bars({ size: [0.9], align: 1 }), points: { show: false },
     }],
@@ -32,7 +45,7 @@ function draw(figure) {
         // A time that is marked is the one the view is shown of.
         const form = document.querySelector("form.span");
         if (!form || u.select.width < 4) return;
-        const at = (x) => new Date(u.posToVal(x, "x") * 1000).toISOString().slice(0, 19).replace("T", " ");
+        const at = (x) => iso(u.posToVal(x, "x"));
         form.elements.from.value = at(u.select.left);
         form.elements.to.value = at(u.select.left + u.select.width);
         form.submit();
