@@ -2,6 +2,9 @@ package observe
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/gob"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -30,12 +33,28 @@ func converse(t *testing.T, parts []said, size int) []tables.HTTP {
 // listen is converse with a server's port, and gives all rows.
 func listen(t *testing.T, port int, parts []said, size int) *rows {
 	t.Helper()
+	return listenAgain(t, port, parts, size, -1)
+}
+
+// listenAgain is listen by an Observer that ends before a part, and another that goes on from
+// its State.
+func listenAgain(t *testing.T, port int, parts []said, size, end int) *rows {
+	t.Helper()
 	r := &rows{}
 	o := New(r)
 	seq := map[bool]uint32{true: 1, false: 1}
 	first := map[bool]bool{true: true, false: true}
 	at := 0.0
-	for _, part := range parts {
+	for i, part := range parts {
+		if i == end {
+			var b bytes.Buffer
+			state, kept := o.State(), State{}
+			if err := errors.Join(gob.NewEncoder(&b).Encode(&state), gob.NewDecoder(&b).Decode(&kept)); err != nil {
+				t.Fatal(err)
+			}
+			o = New(r)
+			o.Resume(&kept)
+		}
 		for text := part.text; text != ""; text = text[min(size, len(text)):] {
 			at++
 			p := packet(at, tables.ProtocolTCP, "10.0.0.5:40000", fmt.Sprint("192.0.2.1:", port), seq[part.fromClient], []byte(text[:min(size, len(text))]))

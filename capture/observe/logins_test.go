@@ -105,7 +105,8 @@ func tpkt(s string) string {
 	return string([]byte{3, 0, byte((len(s) + 4) >> 8), byte(len(s) + 4)}) + s
 }
 
-// TestLogins: dialogues of the protocols' definitions, however they are cut into segments.
+// TestLogins: dialogues of the protocols' definitions, however they are cut into segments,
+// and with a restart in between.
 func TestLogins(t *testing.T) {
 	line := func(who bool, text string) said { return said{fromClient: who, text: text} }
 	for name, c := range map[string]struct {
@@ -234,6 +235,11 @@ func TestLogins(t *testing.T) {
 			}
 			if got := strings.Join(names, ", "); got != c.names {
 				t.Errorf("%s in segments of %d: names %q, want %q", name, size, got, c.names)
+			}
+			for end := range c.parts {
+				if got := loginText(listenAgain(t, c.port, c.parts, size, end).logins); got != c.want {
+					t.Errorf("%s in segments of %d, begun again before part %d:\n got %q\nwant %q", name, size, end, got, c.want)
+				}
 			}
 			if strings.Contains(name, "TLS") && (len(r.tls) != 1) {
 				t.Errorf("%s in segments of %d: %d handshakes", name, size, len(r.tls))
