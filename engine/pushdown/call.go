@@ -51,9 +51,10 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if x, ok, err := c.ofDefinition(name, args); ok {
+		return x, err
+	}
 	switch name {
-	case "stream":
-		return c.stream(args)
 	case "if":
 		if len(args) == 3 {
 			cond, err := c.truth(args[0])

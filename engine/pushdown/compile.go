@@ -191,6 +191,8 @@ type compiler struct {
 	ctes    *definition
 	// schema is where names without one are looked for first: a view's.
 	schema string
+	// given are the arguments of the definition at hand.
+	given []Expr
 	// cuts counts the texts of GROUP_CONCAT that were too long.
 	cuts atomic.Int64
 	// touched, when not nil, collects the scopes that names resolve to.

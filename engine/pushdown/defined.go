@@ -1,6 +1,7 @@
 package pushdown
 
 import (
+	"slices"
 	"strings"
 
 	"vitess.io/vitess/go/vt/sqlparser"
@@ -8,7 +9,7 @@ import (
 	"github.com/wiresql/wiresql/tables"
 )
 
-// Relations that are defined by SQL over others: views. A statement that reads
+// Relations and functions that are defined by SQL over relations. A statement that reads
 // one reads what it is made of, so that conditions, rights and warnings are
 // those of the relations behind it. The definition's fields are the relation's
 // columns, in its order.
@@ -45,6 +46,9 @@ var arms = []arm{
 	{"tls", "tls", "{peer}_port", "version, server_name, alpn, IF(self_signed, 'self-signed', NULL), subject", "", ""},
 	{"http", "http", "{peer}_port", "method, CONCAT(COALESCE(host, ''), uri), status, content_type, user_agent", "", ""},
 	{"login", "logins", "{peer}_port", "protocol, outcome, NULLIF(CONCAT_WS('@', username, domain), ''), service, error, IF(cleartext, 'in clear', NULL), client_software", "", ""},
+	// Those of HTTP are in http.
+	{"file", "files WHERE protocol <> 'http'", "{peer}_port", "protocol, action, share, name, CONCAT('to ', new_name), CONCAT('as ', username)," +
+		" CONCAT(bytes_read, ' bytes read'), CONCAT(bytes_written, ' bytes written'), NULLIF(status, 'STATUS_SUCCESS')", "", ""},
 }
 
 // timelineText is the definition of timeline: its arms, and what was learnt of
@@ -80,22 +84,72 @@ func viewOf(text string) *Statement {
 	return s
 }
 
-// view binds a relation that is defined by SQL, whatever stands around it.
+// view binds a relation that is defined by SQL.
 func (c *compiler) view(rel *tables.Relation, def *Statement) (*block, error) {
+	p := &Project{}
+	err := c.inside(def, nil, func() error {
+		b, err := c.statement(def.AST.(sqlparser.TableStatement))
+		if err != nil {
+			return err
+		}
+		p.Child = b.rel
+		for i := range rel.Columns {
+			p.Exprs = append(p.Exprs, Named{c.columnOf(rel, i), &Col{b.out[i]}})
+		}
+		return nil
+	})
+	return &block{p, p.Columns()}, err
+}
+
+// inside binds a definition, whatever stands around it: its names are the
+// archive's, its parameters what is given.
+func (c *compiler) inside(def *Statement, given []Expr, bind func() error) error {
 	if err := c.deeper(); err != nil {
-		return nil, err
+		return err
 	}
 	defer c.shallower()
-	parsed, ctes, schema := c.parsed, c.ctes, c.schema
-	c.parsed, c.ctes, c.schema = def, nil, rel.Schema
-	defer func() { c.parsed, c.ctes, c.schema = parsed, ctes, schema }()
-	b, err := within(c, nil, func() (*block, error) { return c.statement(def.AST.(sqlparser.TableStatement)) })
-	if err != nil {
-		return nil, err
+	parsed, ctes, schema, before, scope := c.parsed, c.ctes, c.schema, c.given, c.scope
+	c.parsed, c.ctes, c.schema, c.given, c.scope = def, nil, tables.Main, given, nil
+	defer func() { c.parsed, c.ctes, c.schema, c.given, c.scope = parsed, ctes, schema, before, scope }()
+	return bind()
+}
+
+// definedFunction is a function that is a subquery, of its arguments :v1, :v2 and
+// so on.
+type definedFunction struct {
+	name, args, doc string
+	def             *Statement
+}
+
+var definedFunctions = []definedFunction{
+	{"stream", "conn_id", "What the ends of a conversation said to each other, as text: follow(packet_id) of all its packets. NULL if there are none.",
+		viewOf("SELECT follow(packet_id) FROM packets WHERE conn_id = :v1")},
+	{"host_name", "address, time", "The name an address had at a time (see hosts); of several sites the first by name.",
+		viewOf("SELECT MIN(name) FROM hosts WHERE ip = :v1 AND ts <= :v2 AND ts_end > :v2")},
+	{"host_addresses", "name, from, to", "The addresses a host had between two times, comma-joined.",
+		viewOf("SELECT GROUP_CONCAT(DISTINCT ip ORDER BY ip) FROM hosts WHERE name = :v1 AND ts < :v3 AND ts_end > :v2")},
+}
+
+// ofDefinition binds a call of a function that is a subquery; ok is false when
+// there is none of that name.
+func (c *compiler) ofDefinition(name string, args []Expr) (x Expr, ok bool, err error) {
+	i := slices.IndexFunc(definedFunctions, func(f definedFunction) bool { return f.name == name })
+	if i < 0 {
+		return nil, false, nil
 	}
-	p := &Project{Child: b.rel}
-	for i := range rel.Columns {
-		p.Exprs = append(p.Exprs, Named{c.columnOf(rel, i), &Col{b.out[i]}})
+	f := &definedFunctions[i]
+	params := strings.Split(f.args, ", ")
+	if len(args) != len(params) {
+		return nil, true, mistake(1582, "Incorrect parameter count in the call to native function '%s'", name)
 	}
-	return &block{p, p.Columns()}, nil
+	for i, a := range args {
+		if m := meaning(a); a.Kind() == ID && m != nil && m.Name != params[i] {
+			return nil, true, mistake(1210, "Incorrect arguments to %s: it is %[1]s(%s)", name, f.args)
+		}
+	}
+	err = c.inside(f.def, args, func() (err error) {
+		x, err = c.scalarSubquery(&sqlparser.Subquery{Select: f.def.AST.(sqlparser.TableStatement)})
+		return err
+	})
+	return x, true, err
 }

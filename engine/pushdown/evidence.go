@@ -11,10 +11,7 @@ import (
 )
 
 // What is made of the packets of a group: pcap(packet_id) a capture file,
-// follow(packet_id) what their ends said. stream(conn_id) follows all packets of
-// a conversation.
-
-var followedType = Type{Kind: Text, Collation: functions.Bin, Coercibility: 2, Nullable: true}
+// follow(packet_id) what their ends said.
 
 // captureOf is PCAP.
 func (c *compiler) captureOf(name string, e sqlparser.Expr) (Expr, error) {
@@ -23,9 +20,11 @@ func (c *compiler) captureOf(name string, e sqlparser.Expr) (Expr, error) {
 
 // followOf is FOLLOW.
 func (c *compiler) followOf(name string, e sqlparser.Expr) (Expr, error) {
-	return c.ofPackets(name, e, followedType, c.session.Follow)
+	return c.ofPackets(name, e, Type{Kind: Text, Collation: functions.Bin, Coercibility: 2, Nullable: true}, c.session.Follow)
 }
 
+// ofPackets is an aggregate of ids: one behind another, for which the session gets
+// what is made of the packets.
 func (c *compiler) ofPackets(name string, e sqlparser.Expr, t Type, of func([]tables.ID) ([]byte, error)) (Expr, error) {
 	args, err := c.exprs(e.(*sqlparser.FuncExpr).Exprs)
 	if err != nil {
@@ -39,16 +38,10 @@ func (c *compiler) ofPackets(name string, e sqlparser.Expr, t Type, of func([]ta
 	if wrong {
 		return nil, mistake(1210, "Incorrect arguments to %[1]s: it is %[1]s(packet_id)", name)
 	}
-	return c.gathered(name, args[0], t, of)
-}
-
-// gathered is an aggregate of ids: one behind another, for which the session gets
-// the packets.
-func (c *compiler) gathered(name string, id Expr, t Type, of func([]tables.ID) ([]byte, error)) (Expr, error) {
 	if err := c.session.May(tables.Main, tables.PacketBytes.Name); err != nil {
 		return nil, err
 	}
-	x, err := c.text(id)
+	x, err := c.text(args[0])
 	if err != nil {
 		return nil, err
 	}
@@ -76,29 +69,4 @@ func (c *compiler) gathered(name string, id Expr, t Type, of func([]tables.ID) (
 				}
 				return sqltypes.MakeTrusted(sqltypes.VarBinary, out), nil
 			}}}}, nil
-}
-
-// stream is STREAM: a subquery that follows the packets of a conversation.
-func (c *compiler) stream(args []Expr) (Expr, error) {
-	if len(args) != 1 || args[0].Kind() == ID && meaning(args[0]) != nil && meaning(args[0]).Name != "conn_id" {
-		return nil, mistake(1210, "Incorrect arguments to stream: it is stream(conn_id)")
-	}
-	if err := c.session.May(tables.Main, tables.Packets.Name); err != nil {
-		return nil, err
-	}
-	if err := c.countTable(); err != nil {
-		return nil, err
-	}
-	s := c.scan(tables.Packets)
-	same, err := c.comparison("=", s.column("conn_id"), args[0])
-	if err != nil {
-		return nil, err
-	}
-	a, err := c.gathered("follow", s.column("packet_id"), followedType, c.session.Follow)
-	if err != nil {
-		return nil, err
-	}
-	text := Named{Column{ID: c.identity(), Name: "stream", Type: a.(*Aggregate).T}, a}
-	group := &Group{Child: &Filter{s, []Expr{same}}, Aggs: []Named{text}}
-	return &Subquery{Op: "scalar", Rel: &Project{group, []Named{{text.Column, &Col{text.Column}}}}, T: text.Type}, nil
 }

@@ -200,6 +200,9 @@ func (c *compiler) operator(e sqlparser.Expr) (Expr, error) {
 
 // parameter is a value bound to a prepared statement.
 func (c *compiler) parameter(a *sqlparser.Argument) (Expr, error) {
+	if c.given != nil {
+		return c.given[a.Name[len(a.Name)-1]-'1'], nil
+	}
 	v, ok := c.session.Parameter(a.Name)
 	if !ok {
 		c.preparing = true

@@ -4,7 +4,7 @@
 -- reads: timeline
 -- parameter: host text ?: its name or address
 -- parameter: rows int 1000: how many rows
--- result: connections, look-ups, TLS handshakes, HTTP requests, log-ins and names of the machine in order of time; role tells whether it asked (→) or was asked (←), summary what
+-- result: connections, look-ups, TLS handshakes, HTTP requests, log-ins, files and names of the machine in order of time; role tells whether it asked (→) or was asked (←), summary what
 -- empty: nobody had this name or address in this time: SELECT * FROM hosts WHERE name LIKE '%…%' finds names
 -- packets: SELECT ts, src_ip, dst_ip, info FROM packets WHERE conn_id = :conn_id ORDER BY ts
 SELECT ts, kind, role, ip, host, peer_ip, peer_host, peer_port, summary, bytes_out, bytes_in, packet_status, conn_id
