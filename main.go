@@ -50,7 +50,10 @@ Record
   compact            merge the files of a recorder, settle conversations
 
 About wiresql
+  connect-info       how programs connect to the server
   config             print the effective configuration
+  man                the manual page
+  completion SHELL   what makes bash, zsh or fish complete command lines
   version            print the version
   help [COMMAND]     this text, or a command's flags
 
@@ -89,6 +92,10 @@ func commands() map[string]*command {
 		"demo":    demoCommand(),
 		"config":  configCommand(),
 		"version": versionCommand(),
+
+		"completion":   completionCommand(),
+		"man":          manCommand(),
+		"connect-info": connectCommand(),
 	}
 }
 

@@ -227,6 +227,7 @@ func huntFile() string {
 
 func TestDocsOfHuntsAreCurrent(t *testing.T)   { currentPage(t, "docs/hunts.md", huntsPage()) }
 func TestDocsOfConfigAreCurrent(t *testing.T)  { currentPage(t, "docs/config.md", configPage()) }
+func TestDocsOfManAreCurrent(t *testing.T)     { currentPage(t, "docs/wiresql.1", manPage()) }
 func TestDocsOfMetricsAreCurrent(t *testing.T) { currentPage(t, "docs/metrics.md", metricsPage()) }
 func TestDocsOfFunctionsAreCurrent(t *testing.T) {
 	currentPage(t, "docs/functions.md", engine.FunctionsPage())
