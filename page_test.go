@@ -225,8 +225,8 @@ func TestPage(t *testing.T) {
 	b.picture("sql")
 	b.do(press("#answer tbody a"), chromedp.WaitVisible("#stream"), chromedp.WaitVisible("footer"))
 	b.sound("/connection")
-	if got := b.text(`document.querySelector("#stream pre").textContent`); !strings.HasPrefix(got, "GET /") {
-		t.Errorf("the client said %q", got)
+	if got := b.text(`document.querySelector("#stream pre").textContent`); !strings.Contains(got, "\n→ GET /") || !strings.Contains(got, "\n← HTTP/1.1 200 OK") {
+		t.Errorf("it was said %q", got)
 	}
 	b.picture("connection")
 	b.do(press(`#packets a[download]`))

@@ -16,8 +16,10 @@ import (
 const (
 	// maxRows of an answer are shown.
 	maxRows = 1000
-	// maxText is how much of a value is shown, in bytes.
-	maxText = 4096
+	// maxText is how much of a value is shown in a table, in bytes, and wholeText
+	// where it is all there is to see.
+	maxText   = 4096
+	wholeText = 1 << 20
 	// maxBytes is the same for bytes that are no text.
 	maxBytes = 64
 )
@@ -34,6 +36,7 @@ type answer struct {
 	Warnings []string
 	Took     time.Duration
 	Err      string
+	most     int // bytes of a text
 }
 
 type column struct {
@@ -77,8 +80,11 @@ func (a *answer) column(name string) int {
 
 // ask runs a statement and keeps the first rows. What goes wrong stands in the
 // answer.
-func (s *session) ask(ctx context.Context, text string) *answer {
-	a := &answer{SQL: text}
+func (s *session) ask(ctx context.Context, text string) *answer { return s.askUpTo(ctx, maxText, text) }
+
+// askUpTo does so with as much of each text.
+func (s *session) askUpTo(ctx context.Context, most int, text string) *answer {
+	a := &answer{SQL: text, most: most}
 	began := time.Now()
 	if err := s.fill(ctx, a); err != nil {
 		a.Err = told(err)
@@ -122,7 +128,7 @@ func (s *session) fill(ctx context.Context, a *answer) error {
 		}
 		row := make([]cell, len(raw))
 		for i, value := range raw {
-			row[i] = shown(a.Columns[i], value)
+			row[i] = shown(a.Columns[i], value, a.most)
 		}
 		a.Rows = append(a.Rows, row)
 	}
@@ -177,7 +183,7 @@ func warnings(ctx context.Context, conn *sql.Conn) ([]string, error) {
 }
 
 // shown is a value as a table has it.
-func shown(c column, value sql.RawBytes) cell {
+func shown(c column, value sql.RawBytes, most int) cell {
 	switch {
 	case value == nil:
 		return cell{Null: true}
@@ -186,8 +192,8 @@ func shown(c column, value sql.RawBytes) cell {
 		return cell{Text: hex.EncodeToString(kept), Rest: len(value) - len(kept)}
 	}
 	kept := value
-	if len(kept) > maxText {
-		kept = kept[:maxText]
+	if len(kept) > most {
+		kept = kept[:most]
 		for len(kept) > 0 && !utf8.RuneStart(value[len(kept)]) {
 			kept = kept[:len(kept)-1]
 		}

@@ -30,7 +30,7 @@ func connection(v *view) {
 	}
 	p := part{ID: "packets", Title: "Packets", Empty: "No packet of it can be read: packet_status above says why.", Packets: to("/pcap", "conn", id)}
 	v.ask(p, "SELECT ts, src_ip, src_port, dst_ip, dst_port, tcp_flags, length, payload_length, info, packet_id\nFROM packets WHERE "+is+" ORDER BY ts, packet_id LIMIT 1000", span{})
-	v.stream(id)
+	v.text("stream", "What was said", "SELECT stream(conn_id) AS said FROM connections WHERE "+is)
 	v.end()
 }
 
@@ -45,28 +45,15 @@ func (v *view) learnt() (names []string) {
 	return names
 }
 
-// streamView is what the two ends said.
-type streamView struct {
+// textView is a value that is read as a whole.
+type textView struct {
+	ID, Title string
 	*answer
-	Pieces []piece
-	Empty  string
 }
 
-type piece struct {
-	When, From, Text string
-	Client           bool
-	Rest             int
-}
-
-// stream shows the payloads as text, in the order of time.
-func (v *view) stream(id string) {
-	a := v.who.ask(v.context(), "SELECT b.ts, b.src_ip = c.client_ip AND b.src_port = c.client_port AS of_client, b.src_ip, printable(b.payload) AS text\n"+
-		"FROM connections c JOIN packet_bytes b USING (conn_id)\nWHERE c.conn_id = "+hunt.Quote(id)+" AND b.payload_length > 0\nORDER BY b.ts, b.packet_id LIMIT 200")
-	s := streamView{answer: a, Empty: "Nothing was said in packets that can be read."}
-	for _, row := range a.Rows {
-		s.Pieces = append(s.Pieces, piece{When: row[0].Text, Client: row[1].Text == "1", From: row[2].Text, Text: row[3].Text, Rest: row[3].Rest})
-	}
-	v.write("stream", s)
+// text shows one value that is text of many lines.
+func (v *view) text(id, title, statement string) {
+	v.write("text", textView{id, title, v.who.askUpTo(v.context(), wholeText, statement)})
 }
 
 // packet shows one packet, field by field and as bytes.
@@ -80,7 +67,6 @@ func packet(v *view) {
 	v.begin("Packet " + id)
 	v.ask(part{ID: "fields", Title: "Packet", Tall: true, Empty: "There is no packet of this id, or it can't be read any more.", Packets: to("/pcap", "packet", id)},
 		"SELECT * FROM packets_wide WHERE "+is, span{})
-	a := v.who.ask(v.context(), "SELECT hexdump(frame) AS bytes FROM packet_bytes WHERE "+is)
-	v.write("dump", a)
+	v.text("bytes", "Bytes", "SELECT hexdump(frame) AS bytes FROM packet_bytes WHERE "+is)
 	v.end()
 }
