@@ -271,7 +271,7 @@ func TestKerberosTicket(t *testing.T) {
 		if got := loginText(r.logins); got != c.want || len(r.names) != c.names || r.logins[0].TicketEtype != "aes256-cts-hmac-sha1-96" {
 			t.Errorf("%q, %+v", got, r.names)
 		}
-		if c.names > 0 && (r.names[0].Name != "srv.example.test" || r.names[0].Addr != of.Server || r.names[0].Source != tables.SourceKerberos) {
+		if c.names > 0 && (r.names[0].Name != "srv.example.test" || r.names[0].Addr != of.Server || r.names[0].Source != tables.SourceKerberos || r.names[0].TS >= tables.TimeOf(testTS-second)) {
 			t.Errorf("%+v", r.names[0])
 		}
 	}

@@ -27,6 +27,9 @@ const (
 	// machineHold is how long a machine is believed to have an address after it
 	// said its name there, in seconds.
 	machineHold = 24 * 3600
+	// machineLead is how long before it said so it had it: the conversation in
+	// which it says its name is older. In microseconds.
+	machineLead = 60_000_000
 	// maxLogons is how many logins wait for their outcome, logonLife for how long.
 	maxLogons = 4096
 	logonLife = 60e9
@@ -162,7 +165,7 @@ func (o *Observer) learnName(of *Peers, side int, name, source string, from *Ori
 		addr = of.Server
 	}
 	if ts := tables.TimeOf(from.TS); name != "" && isHost(addr) && from.TS != 0 {
-		o.writeName(&tables.Name{TS: ts, Name: name, Addr: addr, Source: source, ValidUntil: until(ts, machineHold), Sensor: of.Sensor, Site: of.Site})
+		o.writeName(&tables.Name{TS: max(ts-machineLead, 0), Name: name, Addr: addr, Source: source, ValidUntil: until(ts, machineHold), Sensor: of.Sensor, Site: of.Site})
 	}
 }
 
