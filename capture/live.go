@@ -176,6 +176,16 @@ type live struct {
 	failure error
 	stats   LiveStats
 	kept    LiveStats // as of the commit at work
+	// stored is what was counted as of the last commit whose rows are stored, marked
+	// as of the one at work; unwritten is that one, if it was given up.
+	stored, marked counted
+	unwritten      *archive.LogBatch
+}
+
+// counted is what was, and the time of the last packet.
+type counted struct {
+	LiveStats
+	last int64
 }
 
 // liveBatch collects the rows of a commit.
@@ -273,6 +283,10 @@ func (l *live) resume(ctx context.Context) error {
 	if was := l.log.Covered(); was != nil && was.TSEnd > was.TS {
 		l.over = append(l.over, *was)
 	}
+	if was := l.log.Lost(); was != nil {
+		l.over = append(l.over, *was)
+		l.o.Logger.Warn("the disk was full when recording ended", "sensor", l.o.Sensor, "interface", l.o.Interface, "not_kept", was.NotKept.V, "lost_rows", was.LostRows.V)
+	}
 	packets, before := int64(0), len(l.over)
 	err := l.log.Replay(ctx, after, func(id tables.ID, rec *pcap.Record) error {
 		packets++
@@ -296,7 +310,7 @@ func (l *live) resume(ctx context.Context) error {
 	if at := time.Unix(0, l.last+late); late != 0 && at.Before(l.lastAt) {
 		l.lastAt = at // the time since then passed without packets, or without a recorder
 	}
-	l.stats = LiveStats{}
+	l.stats, l.stored = LiveStats{}, counted{last: l.last}
 	if packets > 0 {
 		l.o.Logger.Info("packets metered again", "sensor", l.o.Sensor, "interface", l.o.Interface, "packets", packets)
 	}
@@ -351,6 +365,9 @@ func (l *live) packet(rec *pcap.Record) error {
 	}
 	l.checkpointBytes += int64(len(rec.Data))
 	segment, offset, err := l.log.Append(rec)
+	if (err != nil) != l.full {
+		l.split()
+	}
 	if err != nil {
 		l.stats.NotKept++
 		if !l.full {
@@ -398,6 +415,23 @@ func (l *live) seen(rec *pcap.Record) {
 func (l *live) uncover() {
 	l.cover = tables.Coverage{Sensor: l.o.Sensor, Interface: l.o.Interface, TS: l.cover.TSEnd, TSEnd: l.cover.TSEnd}
 	l.missed = undecoded{}
+}
+
+// maxSplit bounds the rows of coverage that wait.
+const maxSplit = 1000
+
+// split ends the time that is covered with the last packet, where packets begin not
+// to be kept, or are again: only what came between is lossy then.
+func (l *live) split() {
+	if l.cover.Packets == 0 || len(l.over) >= maxSplit {
+		return
+	}
+	l.lose()
+	l.cover.TSEnd = min(l.cover.TSEnd, tables.TimeOf(l.last)) // no later clock
+	l.over, l.due = append(l.over, l.covered()), true
+	l.uncover()
+	l.cover.TS++
+	l.cover.TSEnd++
 }
 
 // uncovered ends the time that is covered; the next does not follow on it.
@@ -478,6 +512,7 @@ func (l *live) cut(now time.Time) error {
 func (l *live) finished() {
 	l.busy = false
 	if l.failure == nil {
+		l.stored = l.marked
 		l.stats.Rows += l.kept.Rows
 		l.stats.Watermark = l.log.Watermark()
 		if l.o.Progress != nil {
@@ -543,8 +578,15 @@ func (l *live) commit(now time.Time, tick int64, last bool) error {
 		l.checkpointAt, l.checkpointBytes, l.checkpointCost = now, 0, time.Since(began)
 	}
 	l.busy, l.kept.Rows = true, int64(len(b.Flows))
+	l.marked = counted{l.stats, l.last}
 	go func() {
 		l.failure = l.keep(mark, &b.LogBatch)
+		if l.failure != nil {
+			l.log.Abandon(mark)
+			if !mark.Durable() {
+				l.unwritten = &b.LogBatch
+			}
+		}
 		l.done <- struct{}{}
 	}()
 	return nil
@@ -577,8 +619,54 @@ func (l *live) keep(m *archive.Mark, b *archive.LogBatch) error {
 	}
 }
 
-// end writes what is left; over says that no more packets will come.
+// end writes what is left; over says that no more packets will come. What can't be
+// is counted.
 func (l *live) end(over bool) error {
+	err := l.finish(over)
+	if err == nil {
+		return nil
+	}
+	return errors.Join(err, l.leave())
+}
+
+// leave puts down how much of what came since the last commit is lost.
+func (l *live) leave() error {
+	from, rest := l.stored, liveBatch{lost: &LiveStats{}}
+	if l.failure != nil && l.unwritten == nil { // its packets are durable, and metered again
+		from = l.marked
+	}
+	if err := l.meter.Live(snapshot{&rest}); err != nil {
+		return err
+	}
+	l.lose()
+	rows := l.rows.len() + len(l.rows.Rates)
+	if b := l.unwritten; b != nil {
+		rows += len(b.Flows) + len(b.Others) + b.Observed.Len() + len(b.Rates)
+	}
+	since := tables.TimeOf(from.last)
+	for i := range rest.LiveFlows {
+		if rest.LiveFlows[i].TSEnd > since {
+			rows++
+		}
+	}
+	for i := range rest.LiveOthers {
+		if rest.LiveOthers[i].TSEnd > since {
+			rows++
+		}
+	}
+	packets := l.stats.Packets - from.Packets
+	row := tables.Coverage{Sensor: l.o.Sensor, Interface: l.o.Interface, TS: since + 1, TSEnd: max(since+1, l.cover.TSEnd), Packets: packets, Bytes: l.stats.Bytes - from.Bytes,
+		Drops: tables.Some(int64(l.stats.Dropped - l.stored.Dropped)), NotKept: tables.Some(packets + from.NotKept - l.stored.NotKept),
+		LostRows: tables.Some(l.stats.LostRows - l.stored.LostRows + int64(rows))}
+	if from.last == 0 {
+		row.TS = l.cover.TS
+	}
+	l.o.Logger.Error("what came last is lost", "sensor", l.o.Sensor, "interface", l.o.Interface, "packets", row.NotKept.V, "rows", row.LostRows.V)
+	return l.log.Lose(row)
+}
+
+// finish writes what is left.
+func (l *live) finish(over bool) error {
 	close(l.stop)
 	if l.busy {
 		<-l.done

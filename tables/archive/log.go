@@ -66,6 +66,9 @@ type Log struct {
 	// Of Commit.
 	old        []*logSegment // sealed ones whose journals may be needed again
 	mark       disk.File     // of the watermark
+	lost       disk.File     // see Lose
+	wasLost    *tables.Coverage
+	begun      bool // by this OpenLog
 	marked     tables.Time
 	stored     uint64
 	covered    *tables.Coverage
@@ -124,6 +127,9 @@ func (a *Archive) OpenLog(o LogOptions) (*Log, error) {
 	if err == nil {
 		l.mark, err = a.openWatermark(l.writer)
 	}
+	if err == nil {
+		err = l.openLost()
+	}
 	if err != nil {
 		l.Close()
 		return nil, fmt.Errorf("log of %s: %w", l.writer, err)
@@ -133,6 +139,8 @@ func (a *Archive) OpenLog(o LogOptions) (*Log, error) {
 
 // ID tells the log from all others; it begins anew only when its journals are gone.
 func (l *Log) ID() [16]byte { return l.id }
+
+func (l *Log) name() string { return hex.EncodeToString(l.id[:]) }
 
 // Commits is the number of the last commit whose packets are durable.
 func (l *Log) Commits() uint64 { return l.commits }
@@ -216,10 +224,9 @@ func (l *Log) recover() error {
 		}
 	}
 	if l.id == [16]byte{} {
-		if _, err := rand.Read(l.id[:]); err != nil {
-			return err
-		}
-		return nil
+		l.begun = true
+		_, err := rand.Read(l.id[:])
+		return err
 	}
 	for _, f := range c.Files(Coverage) {
 		if f.Writer != l.writer || f.Lane != liveLane {
@@ -230,7 +237,7 @@ func (l *Log) recover() error {
 			a.log.Warn("which rows of the log are stored is not known", "file", f.Path, "error", err)
 		}
 		for _, r := range list {
-			if r.Log == hex.EncodeToString(l.id[:]) {
+			if r.Log == l.name() {
 				l.stored = max(l.stored, uint64(r.Commit.V))
 				r.Log, r.Commit = "", tables.Opt[int64]{}
 				l.covered = &r
@@ -401,7 +408,7 @@ func (l *Log) begin(link tables.LinkType, nano bool) (_ *logSegment, err error) 
 		return nil, err
 	}
 	s := &logSegment{path: filepath.Join(a.dir, logFolder, fmt.Sprintf("%010d%s", n, journalMark)), offset: pcap.FileHeader,
-		sums: sums.Writer{Block: packetBlock}, journalHead: journalHead{Log: hex.EncodeToString(l.id[:]), Writer: l.writer, Segment: n,
+		sums: sums.Writer{Block: packetBlock}, journalHead: journalHead{Log: l.name(), Writer: l.writer, Segment: n,
 			Path: rel, Sensor: l.o.Sensor, Site: l.o.Site, Interface: l.o.Interface, Link: link, Nano: nano, Before: l.packets, Began: began}}
 	head, err := s.encode()
 	if err != nil {
@@ -449,6 +456,9 @@ type Mark struct {
 	logged   bool // its packets are durable
 	rowsKept bool // and its rows, unless they count and may be gone after a power failure
 }
+
+// Durable tells that its packets are, whether its rows are or not.
+func (m *Mark) Durable() bool { return m.logged }
 
 // Number is the commit's, counted from 1 over all of the log.
 func (m *Mark) Number() uint64 { return m.number }
@@ -504,8 +514,10 @@ func (l *Log) Close() error {
 	for _, s := range segments {
 		err = errors.Join(err, s.close())
 	}
-	if l.mark != nil {
-		err = errors.Join(err, l.mark.Close())
+	for _, f := range []disk.File{l.mark, l.lost} {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
 	}
 	l.a.Unlock(l.writer)
 	return err

@@ -3,7 +3,6 @@ package archive
 import (
 	"context"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -106,6 +105,9 @@ func (l *Log) Commit(m *Mark, b *LogBatch) error {
 		return err
 	}
 	l.stored = m.number
+	if l.wasLost != nil { // it is in the batch
+		l.a.tidied(l.nothingLost())
+	}
 	for _, p := range m.parts {
 		if p.seal {
 			l.a.tidied(p.s.close())
@@ -182,7 +184,7 @@ func (l *Log) fill(tx *Tx, m *Mark, b *LogBatch) error {
 		tx.done = append(tx.done, row)
 	}
 	covered := b.Covered
-	covered.Log, covered.Commit = hex.EncodeToString(l.id[:]), tables.Some(int64(m.number))
+	covered.Log, covered.Commit = l.name(), tables.Some(int64(m.number))
 	return errors.Join(
 		writeSorted(tx, "m", b.Flows, func(r *tables.Flow) tables.Time { return r.TS }),
 		writeSorted(tx, "m", b.Others, func(r *tables.Other) tables.Time { return r.TS }),

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"path/filepath"
@@ -11,6 +12,10 @@ import (
 // maxStatus is more than a status is.
 const maxStatus = 1 << 20
 
+// statusRoom is what a status is filled up to, so that on a full disk another one
+// fits over it.
+const statusRoom = 4096
+
 // WriteStatus puts down what a process is doing, for others to show. It is not
 // durable: after a crash nothing is being done.
 func (a *Archive) WriteStatus(name string, status any) error {
@@ -18,6 +23,25 @@ func (a *Archive) WriteStatus(name string, status any) error {
 	if err != nil {
 		return err
 	}
+	data = append(data, bytes.Repeat([]byte{'\n'}, (statusRoom-len(data)%statusRoom)%statusRoom)...)
+	if err = a.writeStatus(name, data); err == nil {
+		return nil
+	}
+	f, failed := a.disk.Edit(a.statusPath(name))
+	if failed != nil {
+		return err
+	}
+	defer f.Close()
+	if st, failed := f.Stat(); failed != nil || st.Size() != int64(len(data)) {
+		return err
+	}
+	if _, failed := f.WriteAt(data, 0); failed != nil {
+		return err
+	}
+	return nil
+}
+
+func (a *Archive) writeStatus(name string, data []byte) error {
 	path := a.statusPath(name)
 	if err := a.mkdir(filepath.Dir(path)); err != nil {
 		return err
