@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/wiresql/wiresql/tables"
@@ -32,10 +31,10 @@ const (
 // read along with the flow rows, in time order, and forgotten when they no
 // longer hold: what is in memory is what holds at one time.
 type resolutions struct {
-	by    map[resolvedKey][]resolution
-	sieve [sieveWords]uint64 // has a bit of each key: most that is looked up was never resolved
-	count int
-	sweep int // count at which expired ones are looked for
+	all   []resolution          // as they came
+	by    map[resolvedKey]int32 // the newest of a key: its place in all, from 1
+	sieve [sieveWords]uint64    // has a bit of each key: most that is looked up was never resolved
+	sweep int                   // how many there are when expired ones are looked for
 
 	next func() ([]tables.DNS, error, bool) // the rows not read yet, some at a time
 	stop func()
@@ -59,12 +58,14 @@ type resolvedKey struct {
 type resolution struct {
 	ts, until tables.Time
 	name      string
+	of        resolvedKey
+	before    int32 // the next older one of the key, as in by
 }
 
 // resolvedNames reads the DNS rows that can matter to connections of a time.
 // Call stop when done; err says what went wrong with the reading.
 func resolvedNames(ctx context.Context, cat *archive.Catalog, first, last tables.Time) *resolutions {
-	r := &resolutions{by: map[resolvedKey][]resolution{}, sweep: 1 << 16}
+	r := &resolutions{by: map[resolvedKey]int32{}, sweep: 1 << 16}
 	var files []archive.File
 	for _, f := range cat.Files(archive.DNS) {
 		if f.MaxTS >= first-resolvedMost && f.MinTS <= last+resolvedSkew {
@@ -105,7 +106,7 @@ func (r *resolutions) advance(now tables.Time) {
 			r.read()
 		}
 	}
-	if r.count >= r.sweep {
+	if len(r.all) >= r.sweep {
 		r.forget(now)
 	}
 }
@@ -114,29 +115,29 @@ func (r *resolutions) advance(now tables.Time) {
 // when it is too much.
 func (r *resolutions) forget(now tables.Time) {
 	r.drop(func(a resolution) bool { return a.until < now })
-	for span := resolvedFor; r.count > resolvedLimit && span > 0; span /= 2 {
+	for span := resolvedFor; len(r.all) > resolvedLimit && span > 0; span /= 2 {
 		r.drop(func(a resolution) bool { return a.ts < now-span })
 	}
 	// Looking through all of them pays once in so many new ones.
-	r.sweep = max(1<<16, 2*r.count)
+	r.sweep = max(1<<16, 2*len(r.all))
 }
 
 func (r *resolutions) drop(gone func(resolution) bool) {
-	r.count = 0
+	left := slices.DeleteFunc(r.all, gone)
+	r.all = left[:0]
+	clear(r.by)
 	clear(r.sieve[:])
-	for key, list := range r.by {
-		left := slices.DeleteFunc(list, gone)
-		if len(left) == 0 {
-			delete(r.by, key)
-			continue
-		}
-		if len(left) < len(list) {
-			r.by[key] = left
-		}
-		word, bit := key.hole()
-		r.sieve[word] |= bit
-		r.count += len(left)
+	for _, a := range left {
+		r.put(a)
 	}
+}
+
+func (r *resolutions) put(a resolution) {
+	word, bit := a.of.hole()
+	r.sieve[word] |= bit
+	a.before = r.by[a.of]
+	r.all = append(r.all, a)
+	r.by[a.of] = int32(len(r.all))
 }
 
 func (r *resolutions) add(d *tables.DNS) {
@@ -144,16 +145,12 @@ func (r *resolutions) add(d *tables.DNS) {
 		return
 	}
 	until := d.TS + min(max(resolvedFor, tables.Time(d.TTL.V)*1e6), resolvedMost)
-	for _, answer := range strings.Split(d.Answers, ",") {
+	for answer := range strings.SplitSeq(d.Answers, ",") {
 		a, err := tables.ParseAddr(strings.TrimSpace(answer))
 		if err != nil {
 			continue
 		}
-		key := resolvedKey{d.Client, a, d.Site}
-		word, bit := key.hole()
-		r.sieve[word] |= bit
-		r.by[key] = append(r.by[key], resolution{d.TS, until, d.Query})
-		r.count++
+		r.put(resolution{ts: d.TS, until: until, name: d.Query, of: resolvedKey{d.Client, a, d.Site}})
 	}
 }
 
@@ -165,10 +162,13 @@ func (r *resolutions) lookup(client, server tables.Addr, site string, ts tables.
 	if word, bit := key.hole(); r.sieve[word]&bit == 0 {
 		return ""
 	}
-	list := r.by[key]
-	n := sort.Search(len(list), func(i int) bool { return list[i].ts > ts+resolvedSkew })
-	if n == 0 || list[n-1].until < ts {
-		return ""
+	for n := r.by[key]; n > 0; n = r.all[n-1].before {
+		if a := &r.all[n-1]; a.ts <= ts+resolvedSkew {
+			if a.until < ts {
+				return ""
+			}
+			return a.name
+		}
 	}
-	return list[n-1].name
+	return ""
 }
