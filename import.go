@@ -211,9 +211,10 @@ FROM host_flows WHERE host IS NOT NULL GROUP BY host, ip ORDER BY connections DE
 
 // readyQueries prints three queries with values from the archive.
 func (p *program) readyQueries(ctx context.Context, e *engine.Engine, r capture.Report, hosts [][]string) error {
-	who := "client_ip IS NOT NULL"
+	who, near := "client_ip IS NOT NULL", ""
 	if len(hosts) > 0 {
 		who = fmt.Sprintf("client_host = '%s'", hosts[0][0])
+		near = fmt.Sprintf(" AND client_ip = '%s'", hosts[0][1]) // few rows need names then
 	} else {
 		rows, err := queryText(ctx, e, "SELECT client_ip, COUNT(*) AS n FROM connections GROUP BY client_ip ORDER BY n DESC, client_ip LIMIT 1")
 		if err != nil {
@@ -226,7 +227,7 @@ func (p *program) readyQueries(ctx context.Context, e *engine.Engine, r capture.
 	}
 	// Its busiest hour: from first to last may be years, when a clock was wrong.
 	hour, err := queryText(ctx, e, "SELECT h, h + INTERVAL 1 HOUR FROM (SELECT CAST(DATE_FORMAT(ts, '%Y-%m-%d %H:00:00') AS DATETIME) AS h, COUNT(*) AS n "+
-		"FROM connections WHERE "+who+" GROUP BY h) t ORDER BY n DESC, h LIMIT 1")
+		"FROM connections WHERE "+who+near+" GROUP BY h) t ORDER BY n DESC, h LIMIT 1")
 	if err != nil {
 		return err
 	}

@@ -7,11 +7,17 @@ import "github.com/zeebo/xxh3"
 // by where it lies.
 type texts struct{ recent []string }
 
-// recentTexts is how many are known, of at most twice maxName bytes.
-const recentTexts = 1 << 14
+// recentTexts is how many are known, each of at most shortText bytes.
+const (
+	recentTexts = 1 << 16
+	shortText   = 64
+)
 
 // of is the string of bytes.
 func (t *texts) of(b []byte) string {
+	if len(b) > shortText {
+		return string(b)
+	}
 	if t.recent == nil {
 		t.recent = make([]string, recentTexts)
 	}
