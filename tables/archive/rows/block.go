@@ -48,7 +48,7 @@ const (
 	// fewTexts is how many places recent has at first, manyTexts once there are more
 	// texts than that.
 	fewTexts  = 1 << 11
-	manyTexts = 1 << 15
+	manyTexts = 1 << 16
 	// kinTexts is how many texts are handed on.
 	kinTexts = 1 << 17
 )
@@ -427,23 +427,28 @@ func (v *vector) store(c *column, from, n int, base unsafe.Pointer, stride uintp
 	}
 }
 
-// gather appends rows of another block of the same codec, in the order named.
+// gather appends rows of another block of the same codec, in the order named; nil:
+// all of them in theirs.
 func (b *block) gather(from *block, rows []int32) {
+	n := len(rows)
+	if rows == nil {
+		n = from.rows
+	}
 	for i := range b.codec.columns {
 		v := &b.vectors[i]
 		before := len(v.bytes)
-		v.gather(&b.codec.columns[i], b.rows, &from.vectors[i], rows)
+		v.gather(&b.codec.columns[i], b.rows, &from.vectors[i], rows, n)
 		b.blobs += len(v.bytes) - before
 	}
-	b.rows += len(rows)
+	b.rows += n
 }
 
-// gather appends what rows have in another vector of the same column to those of
-// so many rows.
-func (v *vector) gather(c *column, before int, w *vector, rows []int32) {
+// gather appends what rows have in another vector of the same column, all n of them
+// if they are nil, to those of so many rows.
+func (v *vector) gather(c *column, before int, w *vector, rows []int32, n int) {
 	if !w.seen {
 		if v.seen {
-			v.skip(c, len(rows))
+			v.skip(c, n)
 		}
 		return
 	}
@@ -470,6 +475,9 @@ func (v *vector) gather(c *column, before int, w *vector, rows []int32) {
 			v.narrow = pick(v.narrow, w.narrow, rows, v.room)
 			break
 		}
+		if rows == nil {
+			rows = ascending(n)
+		}
 		to := make([]int32, len(w.texts)) // a text's index here, from 1
 		for _, r := range rows {
 			x := int32(0)
@@ -492,6 +500,16 @@ func (v *vector) gather(c *column, before int, w *vector, rows []int32) {
 // addSpans appends what rows of another vector have of items, or bytes.
 func addSpans[T any](v *vector, items []T, w *vector, from []T, rows []int32) []T {
 	at, n := len(v.ends), 0
+	if rows == nil {
+		v.ends = longer(v.ends, len(w.ends), v.room)
+		for i, end := range w.ends {
+			v.ends[at+i] = len(items) + end
+		}
+		at = len(items)
+		items = longer(items, len(from), 0)
+		copy(items[at:], from)
+		return items
+	}
 	v.ends = longer(v.ends, len(rows), v.room)
 	ends := v.ends[at:]
 	for i, r := range rows {
@@ -508,9 +526,14 @@ func addSpans[T any](v *vector, items []T, w *vector, from []T, rows []int32) []
 	return items
 }
 
-// pick appends values of rows.
+// pick appends values of rows, all of them if they are nil.
 func pick[T any](dst, from []T, rows []int32, room int) []T {
 	at := len(dst)
+	if rows == nil {
+		dst = longer(dst, len(from), room)
+		copy(dst[at:], from)
+		return dst
+	}
 	dst = longer(dst, len(rows), room)
 	out := dst[at:]
 	for i, r := range rows {

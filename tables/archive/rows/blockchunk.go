@@ -240,13 +240,10 @@ func (f *blockFile) encode32(c *column, w *writtenChunk, values []int32) error {
 // beside those that are random, as addresses and ports.
 func (f *blockFile) writeDelta(w *writtenChunk, n int, plain func(dst []byte, from, to int) []byte, pack func(from, to int), bounds boundsOf) error {
 	if f.now != unsqueezed && len(f.packed) > n {
-		f.bytes = plain(f.bytes[:0], 0, n)
-		f.squeezed = compressed(f.squeezed, f.packed)
-		size := len(f.squeezed)
-		if f.now == undecided {
-			size = min(size, len(f.packed))
+		if *f.better == untried {
+			*f.better = f.compare(n, plain)
 		}
-		if f.squeezed = compressed(f.squeezed, f.bytes); len(f.squeezed) < size-size/worthIt {
+		if *f.better == values {
 			f.now = squeezed
 			return f.writePlain(w, plain, bounds)
 		}
@@ -258,6 +255,21 @@ func (f *blockFile) writeDelta(w *writtenChunk, n int, plain func(dst []byte, fr
 		}
 		f.values = append(f.values, f.packed...)
 	}, bounds)
+}
+
+// compare tells whether the first n values take less when they are compressed than
+// their differences, which are in f.packed.
+func (f *blockFile) compare(n int, plain func(dst []byte, from, to int) []byte) better {
+	f.bytes = plain(f.bytes[:0], 0, n)
+	f.squeezed = compressed(f.squeezed, f.packed)
+	size := len(f.squeezed)
+	if f.now == undecided {
+		size = min(size, len(f.packed))
+	}
+	if f.squeezed = compressed(f.squeezed, f.bytes); len(f.squeezed) < size-size/worthIt {
+		return values
+	}
+	return differences
 }
 
 // writePlain appends pages of the values as they are.
@@ -354,8 +366,7 @@ func (f *blockFile) encodeText(c *column, w *writtenChunk, indexes []int32, text
 	to := make([]int32, len(texts)) // where a text stands in the dictionary, from 1
 	out := slices.Grow(f.renamed[:0], len(indexes))[:len(indexes)]
 	f.renamed = out
-	var page []byte
-	var used []string
+	page, used := f.bytes[:0], f.used[:0]
 	for i, x := range indexes {
 		if to[x] == 0 {
 			used = append(used, texts[x])
@@ -364,6 +375,8 @@ func (f *blockFile) encodeText(c *column, w *writtenChunk, indexes []int32, text
 		}
 		out[i] = to[x] - 1
 	}
+	f.bytes, f.used = page, used
+	defer func() { clear(f.used) }()
 	seen := make([]int32, len(used)) // in which page a text was looked at last
 	number := int32(0)
 	bounds := func(from, to int) ([]byte, []byte) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/bloom"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
@@ -43,7 +44,9 @@ type blockFile struct {
 	// squeeze tells of each column whether its pages are compressed. Readers
 	// take what holds for the first row group to hold for all.
 	squeeze []squeezing
+	betters []better  // of each column, as its first row group was
 	now     squeezing // of the column at work
+	better  *better   // likewise
 	cuts              // of the column at work
 	*blockScratch
 }
@@ -65,6 +68,8 @@ type blockScratch struct {
 	repeats  []uint8
 	rowEnds  []int // of lists: where each row's levels end
 	hashes   []uint64
+	filter   bloom.SplitBlockFilter
+	used     []string
 	dict     dictionary
 }
 
@@ -83,7 +88,7 @@ type blockGroup struct {
 const magic = "PAR1"
 
 func newBlockFile(c *codec, to Target, o Options) *blockFile {
-	f := &blockFile{codec: c, to: to, o: o, seen: make([]bool, len(c.columns)), squeeze: make([]squeezing, len(c.columns)),
+	f := &blockFile{codec: c, to: to, o: o, seen: make([]bool, len(c.columns)), squeeze: make([]squeezing, len(c.columns)), betters: make([]better, len(c.columns)),
 		blockScratch: blockScratches.Get().(*blockScratch)}
 	for i := range f.seen {
 		f.seen[i] = !c.columns[i].optional || !c.family.MayLack(c.columns[i].name)
@@ -143,10 +148,17 @@ func (f *blockFile) group(b *block, rows []int32) error {
 			g.end = part.end
 		}
 	}
+	at, all := len(g.buf), 0
 	for i, c := range g.chunks {
 		if p := places[i]; c != nil {
-			c.move(int64(len(g.buf) - p.from))
-			g.buf = append(g.buf, parts[p.part].buf[p.from:p.to]...)
+			c.move(int64(at + all - p.from))
+			all += p.to - p.from
+		}
+	}
+	g.buf = longer(g.buf, all, 0)
+	for i, c := range g.chunks {
+		if p := places[i]; c != nil {
+			at += copy(g.buf[at:], parts[p.part].buf[p.from:p.to])
 		}
 	}
 	for k, w := range scratches {
@@ -180,7 +192,7 @@ func (f *blockFile) column(g *blockGroup, i int, v *vector, rows []int32) error 
 	}
 	c := &f.codec.columns[i]
 	f.buf = g.buf
-	f.now = f.squeeze[i]
+	f.now, f.better = f.squeeze[i], &f.betters[i]
 	if f.o.Cheap || c.shape == shapeBytes {
 		f.now = unsqueezed
 	}

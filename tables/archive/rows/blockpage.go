@@ -24,6 +24,15 @@ const (
 	unsqueezed
 )
 
+// better is what of a column's numbers takes less, once both were tried.
+type better uint8
+
+const (
+	untried better = iota
+	differences
+	values
+)
+
 // writtenChunk is a column chunk whose pages are written, and their index.
 type writtenChunk struct {
 	meta  format.ColumnMetaData
@@ -226,10 +235,19 @@ func (f *blockFile) append(w *writtenChunk, page []byte, h format.PageHeader) er
 	if err != nil {
 		return err
 	}
-	f.buf = append(append(f.buf, header...), page...)
+	f.put(header, page)
 	m.TotalUncompressedSize += int64(len(header)) + int64(h.UncompressedPageSize)
 	m.TotalCompressedSize += int64(len(header)) + int64(len(page))
 	return nil
+}
+
+// put appends to what is written of the row group.
+func (f *blockFile) put(parts ...[]byte) {
+	for _, b := range parts {
+		at := len(f.buf)
+		f.buf = longer(f.buf, len(b), 0)
+		copy(f.buf[at:], b)
+	}
 }
 
 func compressed(dst, page []byte) []byte {
@@ -239,7 +257,8 @@ func compressed(dst, page []byte) []byte {
 }
 
 var encoders = sync.Pool{New: func() any {
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+		zstd.WithWindowSize(1<<20)) // what is usual has 8 MB of memory each
 	if err != nil {
 		panic(err) // constant options are wrong
 	}
@@ -258,7 +277,10 @@ func hashText(text string) uint64 {
 
 // writeBloom appends a chunk's bloom filter of n values.
 func (f *blockFile) writeBloom(w *writtenChunk, n int, hash func(int) uint64) error {
-	filter := make(bloom.SplitBlockFilter, bloom.NumSplitBlocksOf(int64(n), f.codec.bloomBits))
+	blocks := bloom.NumSplitBlocksOf(int64(n), f.codec.bloomBits)
+	f.filter = slices.Grow(f.filter[:0], blocks)[:blocks]
+	filter := f.filter
+	clear(filter)
 	f.hashes = f.hashes[:0]
 	for i := range n {
 		f.hashes = append(f.hashes, hash(i))
@@ -273,6 +295,6 @@ func (f *blockFile) writeBloom(w *writtenChunk, n int, hash func(int) uint64) er
 	}
 	w.meta.BloomFilterOffset = int64(len(f.buf))
 	w.meta.BloomFilterLength = int32(len(header) + len(filter.Bytes()))
-	f.buf = append(append(f.buf, header...), filter.Bytes()...)
+	f.put(header, filter.Bytes())
 	return nil
 }

@@ -111,11 +111,7 @@ func (e *editing) order(rows []int32, total int) []int32 {
 
 // append adds the values that are set of a column to those of so many rows.
 func (e *editing) append(v *vector, column, rows int) {
-	all := make([]int32, e.block.rows)
-	for i := range all {
-		all[i] = int32(i)
-	}
-	v.gather(&e.block.codec.columns[column], rows, &e.block.vectors[column], all)
+	v.gather(&e.block.codec.columns[column], rows, &e.block.vectors[column], nil, e.block.rows)
 }
 
 // reset makes ready for the next slab.

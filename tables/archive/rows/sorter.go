@@ -108,7 +108,7 @@ func (s *Sorter[T]) take(fresh *block, all bool) error {
 	if all && s.block.rows == 0 {
 		s.block, s.taken = fresh, s.block
 	} else {
-		s.block.gather(fresh, ascending(fresh.rows))
+		s.block.gather(fresh, nil)
 		fresh.reset()
 	}
 	switch {
