@@ -73,7 +73,7 @@ func (g *collector) adapt(share int64) {
 	metrics.Read(sample)
 	live := max(int64(sample[0].Value.Uint64()), 1<<20)
 	percent := 100 * max(1, int(min(leastGarbage, share)/live))
-	limit := max(share, live/4*6)
+	limit := max(share, min(live/4*6, 3*share))
 	// Either setting stops everything for a moment.
 	if percent > 2*g.percent || percent < g.percent/2 || percent == 100 && g.percent > 100 {
 		debug.SetGCPercent(percent)

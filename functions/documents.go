@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"vitess.io/vitess/go/mysql/decimal"
 	"vitess.io/vitess/go/mysql/json"
@@ -95,6 +96,34 @@ func (c *call) document(i int, v sqltypes.Value) (*json.Value, error) {
 		return nil, c.invalidJSON(i, v.ToString())
 	}
 	return d, nil
+}
+
+// A document takes some hundred times the memory of its text while a function
+// reads it, and nothing ends that: large ones are read one after the other, by
+// whichever statement, also by those that have ended meanwhile.
+var largeDocument = make(chan struct{}, 1)
+
+// inTurn waits for the turn of large texts.
+func (c *call) inTurn(eval evaluator) evaluator {
+	return func(row []sqltypes.Value) (sqltypes.Value, error) {
+		size := 0
+		for _, v := range row {
+			size += v.Len()
+		}
+		if size < 64<<10 {
+			return eval(row)
+		}
+		k := &steps{s: c.s}
+		for !k.over(1 << 20) {
+			select {
+			case largeDocument <- struct{}{}:
+				defer func() { <-largeDocument }()
+				return eval(row)
+			case <-time.After(20 * time.Millisecond): // and see whether it has ended
+			}
+		}
+		return sqltypes.NULL, k.err
+	}
 }
 
 // invalidJSON is error 3141 of a text that is no document, as MySQL words it.

@@ -282,6 +282,9 @@ func (c *call) prepare() (*Prepared, error) {
 		return nil, mysqlError(err)
 	}
 	eval = c.tellingOfTexts(eval)
+	if strings.HasPrefix(c.name, "json_") {
+		eval = c.inTurn(eval)
+	}
 	result := c.result
 	shown := c.shown()
 	return &Prepared{Type: result, Eval: func(row []sqltypes.Value) (sqltypes.Value, error) {

@@ -277,8 +277,9 @@ func watch(ctx context.Context, c *conn, cancel context.CancelCauseFunc) {
 }
 
 // limited are the statements that the session's max_execution_time is about:
-// those that read rows. SHOW WARNINGS must be able to tell of the one before.
-var limited = regexp.MustCompile(`(?is)^(\s|\(|/\*.*?\*/|--[^\n]*\n|#[^\n]*\n)*(SELECT|WITH|TABLE|VALUES|EXECUTE|EXPLAIN|DESC|DESCRIBE|DO)\b`)
+// those that read rows. SHOW WARNINGS must be able to tell of the one before, and
+// SET to lift the limit.
+var limited = regexp.MustCompile(`(?is)^(\s|\(|/\*.*?\*/|--[^\n]*\n|#[^\n]*\n)*(SELECT|WITH|TABLE|VALUES|EXECUTE|EXPLAIN|DESC|DESCRIBE|DO|CALL|(SET|SHOW)\b.*\(\s*(SELECT|WITH|TABLE|VALUES))\b`)
 
 // timeLimit is what the statement's hint or else the session gives it, but not
 // more than the server does; 0 for none.

@@ -3,9 +3,9 @@ package pushdown
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	"vitess.io/vitess/go/mysql/collations"
+	"vitess.io/vitess/go/sqltypes"
 	"vitess.io/vitess/go/vt/sqlparser"
 
 	"github.com/wiresql/wiresql/functions"
@@ -82,7 +82,8 @@ func (c *compiler) coerce(e Expr, t Type) (Expr, error) {
 	case t.Kind == k:
 		if k == Decimal && scaleOf(e) != t.Scale {
 			if l, ok := e.(*Literal); ok {
-				return &Literal{T: t, Value: padScale(l.Value.(string), t.Scale)}, nil
+				v, err := functions.Conform(sqltypes.MakeTrusted(sqltypes.Decimal, []byte(l.Value.(string))), t)
+				return &Literal{T: t, Value: v.ToString()}, err
 			}
 			return &Cast{Arg: e, T: t}, nil
 		}
@@ -122,15 +123,6 @@ func (c *compiler) coerce(e Expr, t Type) (Expr, error) {
 		return c.made(&sqlparser.CastExpr{Expr: placeholder(0), Type: ct}, []Expr{e})
 	}
 	return nil, refuse(nil, "%s can't become %s", k, t.Kind)
-}
-
-// padScale writes a decimal with more digits behind the point.
-func padScale(s string, scale int) string {
-	whole, frac, _ := strings.Cut(s, ".")
-	if scale == 0 {
-		return whole
-	}
-	return whole + "." + (frac + strings.Repeat("0", scale))[:scale]
 }
 
 // merged brings values to the one type that CASE, COALESCE and UNION give them.

@@ -81,6 +81,9 @@ func (c *compiler) fold(arms []sqlparser.TableStatement, ops []setOperator) (*bl
 		}
 		blocks = append(blocks, b)
 	}
+	if err := c.carry(blocks); err != nil {
+		return nil, err
+	}
 	if !slices.ContainsFunc(ops, func(o setOperator) bool { return o.word != ops[0].word }) {
 		if err := c.alike(blocks); err != nil {
 			return nil, err
@@ -110,6 +113,50 @@ func (c *compiler) fold(arms []sqlparser.TableStatement, ops []setOperator) (*bl
 		}
 	}
 	return blocks[0], nil
+}
+
+// carry lets the quotients of arms keep the digits they carry, as far as the
+// column of the whole shows them.
+func (c *compiler) carry(blocks []*block) error {
+	width := len(blocks[0].out)
+	if slices.ContainsFunc(blocks, func(b *block) bool { return len(b.out) != width }) {
+		return nil // an error later
+	}
+	for i := range width {
+		var cols []Expr
+		var named []*Named
+		for _, b := range blocks {
+			cols = append(cols, &Col{b.out[i]})
+			if p, ok := b.rel.(*Project); ok {
+				at := slices.IndexFunc(p.Exprs, func(n Named) bool { return n.ID == b.out[i].ID })
+				if at >= 0 && p.Exprs[at].Digits == 0 && inexact(p.Exprs[at].Expr) {
+					named = append(named, &p.Exprs[at])
+				}
+			}
+		}
+		if named == nil {
+			continue
+		}
+		t, err := c.mergedType(cols)
+		if err != nil {
+			return err
+		}
+		for _, n := range named {
+			if t.Kind != Decimal || t.Scale <= n.Type.Scale {
+				continue
+			}
+			if n.Expr, err = c.coerce(n.Expr, t); err != nil {
+				return err
+			}
+			for _, b := range blocks {
+				if b.out[i].ID == n.ID {
+					n.Type = t
+					b.out[i].Type = t
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // alike brings the columns of three arms and more to the types they have among
