@@ -19,10 +19,10 @@ const (
 	ldapExtendedDone = 0x78
 	ldapStartTLS     = "1.3.6.1.4.1.1466.20037"
 	// How a client binds.
-	ldapSimple   = 0x80
-	ldapSASL     = 0xa3
-	ldapSicily   = 0x8a // Windows: NTLM without SASL ([MS-ADTS] section 5.1.1.1.3)
-	ldapSicilyOK = 0x8b
+	ldapSimple       = 0x80
+	ldapSASL         = 0xa3
+	ldapSicily       = 0x8a // Windows: NTLM without SASL ([MS-ADTS] section 5.1.1.1.3)
+	ldapSicilyAnswer = 0x8b
 
 	ldapSuccess    = 0
 	ldapInProgress = 14
@@ -151,7 +151,7 @@ func (r *ldapReader) message(o *Observer, side int, op byte, b ber, from *Origin
 	m := b.at(berSequence).at(op)
 	switch {
 	case op == ldapBind && side == 0:
-		_, _, _ = m.next() // version
+		m.next() // version
 		_, name, _ := m.next()
 		how, what, _ := m.next()
 		switch how {
@@ -166,7 +166,7 @@ func (r *ldapReader) message(o *Observer, side int, op byte, b ber, from *Origin
 			if _, token, ok := what.next(); ok && string(mechanism) != "EXTERNAL" {
 				r.GSS.token(o, &r.Of, 0, token, from)
 			}
-		case ldapSicily, ldapSicilyOK:
+		case ldapSicily, ldapSicilyAnswer:
 			r.GSS.token(o, &r.Of, 0, what, from)
 		}
 	case op == ldapBound && side == 1:
