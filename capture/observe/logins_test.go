@@ -229,6 +229,11 @@ func TestLogins(t *testing.T) {
 			if got := loginText(r.logins); got != c.want {
 				t.Errorf("%s in segments of %d:\n got %q\nwant %q", name, size, got, c.want)
 			}
+			for _, secret := range []string{"geheim", "SESAME", "secret", "right", "correct horse", "richtig", "falsch"} {
+				if strings.Contains(fmt.Sprintf("%+v", r), secret) {
+					t.Errorf("%s in segments of %d: %s is kept", name, size, secret)
+				}
+			}
 			var names []string
 			for _, n := range r.names {
 				names = append(names, n.Addr.String()+" "+n.Name)
