@@ -63,6 +63,11 @@ func (c *compiler) written(rel Rel, out []Named) (Query, error) {
 			}
 		}
 		if ok {
+			used := map[ColumnID]bool{}
+			for i := range out {
+				references(out[i].Expr, used)
+			}
+			inner.Exprs = slices.DeleteFunc(inner.Exprs, func(n Named) bool { return !used[n.ID] }) // a view has more
 			out, rel = merged, inner.Child
 		}
 	}

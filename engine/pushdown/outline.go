@@ -33,7 +33,11 @@ type outliner struct {
 func (o *outliner) print(rel Rel, depth int) {
 	// Names come from below.
 	inner := outliner{names: o.names, tables: o.tables, scans: o.scans}
-	for _, ch := range children(rel) {
+	below := children(rel)
+	if s, ok := rel.(*SetOp); ok {
+		below = o.arms(s)
+	}
+	for _, ch := range below {
 		inner.print(ch, depth+1)
 	}
 	line := o.line(rel)
@@ -46,6 +50,35 @@ func (o *outliner) print(rel Rel, depth int) {
 		})
 	}
 	o.text.WriteString(strings.Repeat("  ", depth) + line + "\n" + inner.text.String())
+}
+
+// arms are those of a UNION ALL of many side by side, without what only passes
+// their columns on.
+func (o *outliner) arms(s *SetOp) []Rel {
+	if s.Op != "UNION" || !s.All {
+		return children(s)
+	}
+	var out []Rel
+	for _, arm := range children(s) {
+		for {
+			p, ok := arm.(*Project)
+			if !ok || slices.ContainsFunc(p.Exprs, func(n Named) bool { _, is := n.Expr.(*Col); return !is }) {
+				break
+			}
+			if _, ok := p.Child.(*SetOp); !ok {
+				if _, ok := p.Child.(*Project); !ok {
+					break
+				}
+			}
+			arm = p.Child
+		}
+		if inner, ok := arm.(*SetOp); ok {
+			out = append(out, o.arms(inner)...)
+		} else {
+			out = append(out, arm)
+		}
+	}
+	return out
 }
 
 // line is a node's own line.
