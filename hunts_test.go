@@ -23,7 +23,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/engine/hunt"
+	"github.com/wiresql/wiresql/output"
 )
 
 // traffic is made by conversations, and written as a capture of raw IP whose
@@ -571,4 +573,55 @@ func byAddress(a, b string) int {
 		return x.Compare(y)
 	}
 	return strings.Compare(a, b)
+}
+
+// A time with an offset is the same in every session, and what is wrong with a
+// file of hunts is told without its place.
+func TestHuntsGiven(t *testing.T) {
+	dir, err := demoArchive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := t.TempDir()
+	if err := os.WriteFile(filepath.Join(files, "wrong.sql"), []byte("-- title: x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := engine.DefaultConfig()
+	cfg.Hunts = files
+	s := engineWith(t, dir, cfg).NewSession()
+	ask := func(statement string) string {
+		rows, err := s.Query(t.Context(), statement)
+		if err != nil {
+			return err.Error()
+		}
+		defer rows.Close()
+		var b strings.Builder
+		if err := output.Write(&b, "csv", answerRows{rows}); err != nil {
+			return err.Error()
+		}
+		return b.String()
+	}
+	ask("SET time_zone = '+05:00'")
+	local := ask("CALL hunt('top_pairs', 'from', '2026-06-12 15:20:00', 'to', '2026-06-12 15:25:00')")
+	if strings.Count(local, "\n") < 5 || strings.Count(local, "\n") == strings.Count(ask("CALL hunt('top_pairs', 'since', 'all', 'rows', '1000')"), "\n") {
+		t.Fatalf("these five minutes: %s", local)
+	}
+	if got := ask("CALL hunt('top_pairs', 'from', '2026-06-12T10:20:00Z', 'to', '2026-06-12 12:25+0200')"); got != local {
+		t.Errorf("with offsets: %s, want %s", got, local)
+	}
+	if got := ask("CALL hunt('top_pairs', 'from', '2026-06-12T10:20:00+99:00')"); strings.Count(got, "\n") > 0 {
+		t.Errorf("an offset that none is: %s", got)
+	}
+	if got := ask("CALL hunt('wrong')"); !strings.Contains(got, "the file of hunt wrong, line 1: the header lacks question") || strings.Contains(got, files) {
+		t.Errorf("a file that is wrong: %s", got)
+	}
+	if err := os.RemoveAll(files); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask("CALL hunt('top_pairs', 'from', '2026-06-12 15:20:00', 'to', '2026-06-12 15:25:00')"); got != local {
+		t.Errorf("without the directory: %s", got)
+	}
+	if got := ask("SELECT COUNT(*) > 40, SUM(error IS NOT NULL) FROM hunt.hunts"); !strings.HasSuffix(got, "\n1,1\n") {
+		t.Errorf("hunt.hunts without the directory: %s", got)
+	}
 }

@@ -173,7 +173,7 @@ CALL hunt('beaconing', 'since', '1 DAY', 'jitter', '0.2');
 
 Every hunt has three parameters: `+"`to`"+`, the end of what was recorded unless given, so that a capture of years ago is hunted
 through at its own time; `+"`from`"+`; or `+"`since`"+`, how long before `+"`to`"+` it begins: `+"`12 HOUR`, `7 DAY` (the default, or as much of it as there is), `all`"+`. Times
-are of the session's time zone. Hunts with a parameter `+"`history`"+` compare with the time before `+"`from`"+`: where nothing was recorded
+are of the session's time zone, unless they name theirs: `+"`2026-06-12T10:00:00Z`, `2026-06-12 12:00+02:00`"+`. Hunts with a parameter `+"`history`"+` compare with the time before `+"`from`"+`: where nothing was recorded
 then, nothing is new.
 
 A hunt of your own is a file NAME.sql of the directory that `+"`--hunts DIR`"+` names. It is read again when it changes; a file of a

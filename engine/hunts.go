@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"cmp"
+	"errors"
+	"regexp"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -27,8 +30,16 @@ func (e *Engine) huntText(ctx *sql.Context, c *sqlparser.CallProc, params Parame
 		return "", userError("CALL hunt takes a name, then parameters and values in turn: CALL hunt('beaconing', 'since', '1 DAY')")
 	}
 	h, err := e.hunts.Find(args[0])
-	if err != nil {
+	// Where a file lies is told by hunt.hunts, to those who may read it.
+	var mistake *hunt.Error
+	var unknown hunt.Unknown
+	switch {
+	case errors.As(err, &mistake):
+		return "", userError("the file of hunt %s, line %d: %s", args[0], mistake.Line, mistake.Text)
+	case errors.As(err, &unknown):
 		return "", userError("%v", err)
+	case err != nil:
+		return "", userError("the file of hunt %s can't be read: see hunt.hunts", args[0])
 	}
 	values := map[string]string{}
 	for i := 1; i < len(args); i += 2 {
@@ -120,12 +131,23 @@ func (e *Engine) timeGiven(ctx *sql.Context, name, text string) (string, error) 
 	if len(text) > maxTime {
 		return "", userError("%s is no time", name)
 	}
-	out, err := e.timeOf(ctx, "SELECT CAST("+hunt.Quote(text)+" AS DATETIME(6))")
+	value := "CAST(" + hunt.Quote(text) + " AS DATETIME(6))"
+	if m := instant.FindStringSubmatch(text); m != nil { // the same wherever it is read
+		offset := m[3] + ":" + m[4]
+		if m[3] == "" {
+			offset = "+00:00"
+		}
+		value = "TIMESTAMP'" + m[1] + cmp.Or(m[2], ":00") + offset + "'"
+	}
+	out, err := e.timeOf(ctx, "SELECT "+value)
 	if err == nil && out == "" {
 		err = userError("%s: '%s' is no time: write it as 2026-06-12 10:15:00, in the session's time zone", name, text)
 	}
 	return out, err
 }
+
+// instant is a time of ISO 8601 with the offset of its zone.
+var instant = regexp.MustCompile(`^\s*(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d)(:\d\d(?:\.\d{1,6})?)?(?:[Zz]|([+-]\d\d):?(\d\d))\s*$`)
 
 // maxTime bounds the text of a time, in bytes.
 const maxTime = 64

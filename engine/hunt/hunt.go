@@ -29,6 +29,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"vitess.io/vitess/go/vt/sqlparser"
 
@@ -96,6 +97,12 @@ func Parse(file, name, text string) (*Hunt, error) {
 		return nil, mistake("a hunt has %d bytes at most", maxFile)
 	}
 	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
+	for i, text := range lines {
+		if !utf8.ValidString(text) {
+			line = i + 1
+			return nil, mistake("the text is not UTF-8")
+		}
+	}
 	seen := map[string]bool{}
 	for line < len(lines) && strings.HasPrefix(lines[line], "--") {
 		key, value, ok := strings.Cut(strings.TrimSpace(lines[line][2:]), ":")
@@ -173,6 +180,15 @@ func (h *Hunt) set(key, value string) error {
 		h.References = words()
 	case "reads":
 		h.Reads = words()
+		for _, name := range h.Reads {
+			schema, table, qualified := strings.Cut(name, ".")
+			if !qualified {
+				schema, table = tables.Main, name
+			}
+			if tables.Lookup(schema, table) == nil {
+				return fmt.Errorf("%q is no relation that is recorded: connections, dns, ops.coverage, …", name)
+			}
+		}
 	case "parameter":
 		p, err := ParseParameter(value)
 		if err != nil {

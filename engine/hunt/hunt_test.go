@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,12 @@ const head = `-- title: A
 -- result: R
 -- empty: E
 `
+
+// headLine is where head has a key.
+func headLine(key string) int {
+	before, _, _ := strings.Cut(head, "-- "+key+":")
+	return strings.Count(before, "\n") + 1
+}
 
 const statement = "SELECT 1 FROM connections WHERE ts BETWEEN :from AND :to"
 
@@ -33,6 +40,8 @@ func TestMistakes(t *testing.T) {
 		{"-- title A\n", 1, "a key, a colon and a value"},
 		{strings.Replace(head, "low", "awful", 1) + statement, 3, `severity "awful" is none of`},
 		{head + "-- title: again\n" + statement, 7, "title is said twice"},
+		{strings.Replace(head, "reads: ", "reads: dns, nosuch ", 1) + statement, headLine("reads"), `"nosuch" is no relation`},
+		{head + statement + "\n-- \xff", 8, "not UTF-8"},
 		{head + "-- colour: red\n" + statement, 7, `there is no key "colour"`},
 		{head + "-- techniques: T1071, 1071\n" + statement, 7, `"1071" is no technique`},
 		{head + "-- parameter: n int x: how many\n" + statement, 7, `parameter n is of type int: "x" is none`},
@@ -135,8 +144,13 @@ func TestLibrary(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.List(); err == nil {
-		t.Error("a directory that is gone is not told")
+	list, err = l.List()
+	at := slices.IndexFunc(list, func(e Entry) bool { return e.File == dir && e.Err != nil })
+	if err != nil || len(list) != len(Shipped())+1 || at < 0 {
+		t.Errorf("a directory that is gone is told among the shipped hunts: %d, %v", len(list), err)
+	}
+	if h, err := l.Find("beaconing"); err != nil || h.File != "" {
+		t.Errorf("a shipped hunt is gone with the directory: %v", err)
 	}
 }
 

@@ -88,10 +88,7 @@ func (l *Library) List() ([]Entry, error) {
 	for _, h := range Shipped() {
 		byName[h.Name] = Entry{Hunt: h}
 	}
-	names, err := l.follow()
-	if err != nil {
-		return nil, err
-	}
+	names, gone := l.follow()
 	for _, name := range names {
 		f := l.files[name]
 		e := Entry{Hunt: f.hunt, File: filepath.Join(l.dir, name), Err: f.err}
@@ -101,7 +98,13 @@ func (l *Library) List() ([]Entry, error) {
 	for _, e := range byName {
 		out = append(out, e)
 	}
-	slices.SortFunc(out, func(a, b Entry) int { return cmp.Compare(a.ID(), b.ID()) })
+	if gone != nil { // the shipped ones are there all the same
+		out = append(out, Entry{File: l.dir, Err: gone})
+	}
+	// What has a hunt stands before what has its name only.
+	slices.SortFunc(out, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(a.ID(), b.ID()), cmp.Compare(min(len(a.File), 1), min(len(b.File), 1)))
+	})
 	return out, nil
 }
 
@@ -158,6 +161,11 @@ func (l *Library) load(name string, st fs.FileInfo) *read {
 	return out
 }
 
+// Unknown is the name of a hunt that is not there.
+type Unknown string
+
+func (u Unknown) Error() string { return fmt.Sprintf("there is no hunt %s: see hunt.hunts", string(u)) }
+
 // Find gives a hunt by name.
 func (l *Library) Find(name string) (*Hunt, error) {
 	list, err := l.List()
@@ -168,5 +176,5 @@ func (l *Library) Find(name string) (*Hunt, error) {
 	if ok {
 		return list[at].Hunt, list[at].Err
 	}
-	return nil, fmt.Errorf("there is no hunt %s: see hunt.hunts", name)
+	return nil, Unknown(name)
 }
