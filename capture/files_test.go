@@ -85,3 +85,39 @@ func TestSMBAgainstTshark(t *testing.T) {
 		t.Error("fewer than 99 of 100")
 	}
 }
+
+// TestRPCAgainstTshark compares calls: who, operation, and the interface where a bind was seen.
+func TestRPCAgainstTshark(t *testing.T) {
+	same, all := 0, 0
+	for _, file := range capturesWith(t, "dcerpc") {
+		var ours, theirs []string
+		bound := map[string]int{}
+		for _, f := range tsharkFields(t, file, "dcerpc && tcp", "ip.src", "ipv6.src", "tcp.srcport", "ip.dst", "ipv6.dst", "tcp.dstport",
+			"dcerpc.pkt_type", "dcerpc.cn_bind_to_uuid", "dcerpc.opnum") {
+			who := tsharkEnd(f, "src") + ">" + tsharkEnd(f, "dst")
+			for kind := range strings.SplitSeq(f["dcerpc.pkt_type"], "|") {
+				switch kind {
+				case "11", "14":
+					for uuid := range strings.SplitSeq(f["dcerpc.cn_bind_to_uuid"], "|") {
+						bound[who+" "+uuid]++
+					}
+				case "0":
+					theirs = append(theirs, who+" "+f["dcerpc.opnum"])
+				}
+			}
+		}
+		for _, r := range meterFile(t, file).RPC {
+			who := fmt.Sprintf("%s:%d>%s:%d", r.Client, r.ClientPort, r.Server, r.ServerPort)
+			ours = append(ours, fmt.Sprint(who, " ", r.Opnum))
+			if r.UUID != "" && bound[who+" "+r.UUID] == 0 {
+				t.Errorf("%s: %s was not bound by %s", file, r.UUID, who)
+			}
+		}
+		s, a := tally(t, file, ours, theirs)
+		same, all = same+s, all+a
+	}
+	t.Logf("%d of %d rows are the same", same, all)
+	if same*100 < all*99 {
+		t.Error("fewer than 99 of 100")
+	}
+}

@@ -293,6 +293,7 @@ var conversationsOf = map[archive.Family]func(rows.File, func(tables.ID)) error{
 	archive.HTTP:       idsOf(func(r *tables.HTTP) tables.ID { return r.ConnID }),
 	archive.Logins:     idsOf(func(r *tables.Login) tables.ID { return r.ConnID }),
 	archive.FileAccess: idsOf(func(r *tables.File) tables.ID { return r.ConnID }),
+	archive.RPC:        idsOf(func(r *tables.RPC) tables.ID { return r.ConnID }),
 }
 
 func idsOf[T any](id func(*T) tables.ID) func(rows.File, func(tables.ID)) error {

@@ -38,6 +38,7 @@ var lookups = map[archive.Family]func(ctx context.Context, files []archive.File,
 	archive.HTTP:        lookupRows[tables.HTTP],
 	archive.Logins:      lookupRows[tables.Login],
 	archive.FileAccess:  lookupRows[tables.File],
+	archive.RPC:         lookupRows[tables.RPC],
 }
 
 // lookUp replaces the files of a source whose few rows a scan's equalities

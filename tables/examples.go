@@ -259,6 +259,17 @@ WHERE share IN ('admin$', 'c$') AND action IN ('write', 'create') ORDER BY ts LI
 			`SELECT client_ip, client_host, server_ip, share, status, COUNT(*) AS times FROM files
 WHERE status LIKE '%DENIED%' GROUP BY client_ip, client_host, server_ip, share, status ORDER BY times DESC LIMIT 20`},
 	},
+	"wiresql.rpc": {
+		{"Services and tasks that were made on other machines",
+			`SELECT ts, username, client_ip, client_host, server_ip, interface, operation, status FROM rpc
+WHERE operation IN ('CreateServiceW', 'CreateServiceA', 'StartServiceW', 'SchRpcRegisterTask', 'NetrJobAdd') ORDER BY ts LIMIT 50`},
+		{"Who asks domain controllers for everybody's secrets?",
+			`SELECT ts, username, client_ip, client_host, server_ip FROM rpc
+WHERE interface = 'drsuapi' AND operation = 'DRSGetNCChanges' ORDER BY ts LIMIT 50`},
+		{"Which interfaces does a machine use?",
+			`SELECT interface, operation, named_pipe, COUNT(*) AS calls, COUNT(DISTINCT server_ip) AS servers FROM rpc
+WHERE client_host = 'gavin.reid-machine' GROUP BY interface, operation, named_pipe ORDER BY calls DESC LIMIT 50`},
+	},
 	"ops.imports": {
 		{"What was imported, and is any of it damaged?",
 			`SELECT file, state, packets, damage_offset, damage FROM ops.imports ORDER BY imported_at`},

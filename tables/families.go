@@ -72,6 +72,8 @@ var Families = []*Family{
 		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "username", "hassh"}},
 	{Name: "files", Row: reflect.TypeFor[File](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}},
 		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "name"}},
+	{Name: "rpc", Row: reflect.TypeFor[RPC](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}},
+		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "operation"}},
 	{Name: "rates", Row: reflect.TypeFor[Rate](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}}},
 	{Name: "imports", Row: reflect.TypeFor[Import](), Writer: Importer, Kept: true},
 	{Name: "segments", Row: reflect.TypeFor[Segment](), Writer: Importer, Kept: true},

@@ -31,6 +31,7 @@ type rows struct {
 	answers []tables.DNSAnswer
 	logins  []tables.Login
 	files   []tables.File
+	rpc     []tables.RPC
 }
 
 func (r *rows) Row(row any) error {
@@ -49,6 +50,8 @@ func (r *rows) Row(row any) error {
 		r.tls = append(r.tls, *row)
 	case *tables.File:
 		r.files = append(r.files, *row)
+	case *tables.RPC:
+		r.rpc = append(r.rpc, *row)
 	}
 	return nil
 }

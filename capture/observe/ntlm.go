@@ -1,7 +1,6 @@
 package observe
 
 import (
-	"bytes"
 	"encoding/binary"
 	"strings"
 	"unicode/utf16"
@@ -30,9 +29,6 @@ const (
 	// machineLead is how long before it said so it had it: the conversation in
 	// which it says its name is older. In microseconds.
 	machineLead = 60_000_000
-	// maxLogons is how many logins wait for their outcome, logonLife for how long.
-	maxLogons = 4096
-	logonLife = 60e9
 )
 
 var ntlmSignature = []byte("NTLMSSP\x00")
@@ -103,32 +99,6 @@ func (l *logon) ntlm(o *Observer, of *Peers, side int, b []byte, from *Origin) {
 		o.learnName(of, side, l.Row.Workstation, tables.SourceNTLM, from)
 	}
 }
-
-// speaksNTLM recognises protocols whose logon may be NTLM and that no reader takes
-// apart: DCE/RPC (C706 section 12.6.3.1).
-func speaksNTLM(b []byte) bool {
-	switch {
-	case len(b) >= 10 && b[0] == 5 && b[1] <= 1 && int(binary.LittleEndian.Uint16(b[8:])) >= 16 && b[4]&0x10 != 0 && b[2] <= 20:
-		return true
-	}
-	return false
-}
-
-// observeNTLM looks for a message that is whole in a packet.
-func (o *Observer) observeNTLM(p *Packet) {
-	o.logons.expire(p.TS, o.undecided)
-	of, from, b := p.peers(), p.origin(), p.Payload
-	if at := bytes.Index(b, ntlmSignature); at >= 0 {
-		l := o.logons.get(p.ConnID)
-		if l == nil {
-			l, _ = o.logons.add(p.ConnID, logon{}, p.TS, o.undecided)
-		}
-		l.ntlm(o, &of, p.side(), b[at:], &from)
-	}
-}
-
-// undecided writes a login whose outcome is no longer awaited.
-func (o *Observer) undecided(l *logon) { l.settle(o, tables.LoginUnknown, "") }
 
 // ntlmField is what a field of length, room and offset points to.
 func ntlmField(b []byte, at int) []byte {

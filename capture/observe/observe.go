@@ -12,6 +12,7 @@
 //	NetBIOS registrations       → names (source netbios): which machine has which address
 //	LLMNR answers               → names (source llmnr)
 //	SMB                         → files rows: what was done to which file
+//	DCE/RPC in SMB and over TCP → rpc rows, a call with its answer
 //	NTLM in SMB, DCE/RPC, LDAP  → names (source ntlm): how client and server call themselves
 //	Kerberos                    → logins rows, a question with its answer; names (source kerberos)
 //	NTLM, LDAP, HTTP, FTP, Telnet, POP3, IMAP, SMTP, SSH, RDP → logins rows
@@ -20,7 +21,7 @@
 //	TLS handshakes              → tls rows: who speaks TLS how, and the server's certificate
 //	HTTP/1                      → http rows, a request with its answer
 //	TLS ClientHello, HTTP Host  → the server name of a conversation
-//	TLS, SSH, HTTP, LDAP, RDP, Telnet, FTP, SMB → its service, by what was seen
+//	TLS, SSH, HTTP, LDAP, RDP, Telnet, FTP, SMB, DCE/RPC → its service, by what was seen
 //	TLS, SSH, QUIC              → the conversation is encrypted
 //
 // Every input is hostile. All parsers work on a slice, check every length and
@@ -45,7 +46,7 @@ import (
 // answer, or when the wait for one is over. The row may be reused after the
 // call returns.
 type Sink interface {
-	// Row takes a *tables.DNS, DNSAnswer, Name, TLS, HTTP, Login or File.
+	// Row takes a *tables.DNS, DNSAnswer, Name, TLS, HTTP, Login, File or RPC.
 	Row(row any) error
 }
 
@@ -129,7 +130,6 @@ type Observer struct {
 	leases   *window[lessee, string]
 	streams  *window[tables.ID, stream]
 	asked    *window[tables.ID, ticketQuestion] // over UDP
-	logons   *window[tables.ID, logon]          // in packets that no stream has
 	held     int                                // bytes of streams
 	stats    Stats
 	err      error
@@ -151,7 +151,6 @@ func New(sink Sink) *Observer {
 		leases:   newWindow[lessee, string](maxLeases, leaseLife),
 		streams:  newWindow[tables.ID, stream](maxStreams, streamLife),
 		asked:    newWindow[tables.ID, ticketQuestion](maxAsked, askedLife),
-		logons:   newWindow[tables.ID, logon](maxLogons, logonLife),
 
 		certificates: make(map[[32]byte]certificate),
 	}
@@ -225,7 +224,6 @@ func (o *Observer) Tick(ns int64) {
 	o.leases.expire(ns, nil)
 	o.streams.expire(ns, o.giveUp)
 	o.asked.expire(ns, o.unheard)
-	o.logons.expire(ns, o.undecided)
 }
 
 // Flush writes the queries still waiting for an answer, forgets all state and
@@ -233,7 +231,6 @@ func (o *Observer) Tick(ns int64) {
 func (o *Observer) Flush() error {
 	o.streams.drain(o.giveUp)
 	o.asked.drain(o.unheard)
-	o.logons.drain(o.undecided)
 	o.queries.drain(o.unanswered)
 	o.answered.drain(nil)
 	o.leases.drain(nil)

@@ -22,12 +22,13 @@ const (
 	textLogin
 	telnetSession
 	smbMessage
+	rpcFragment
 )
 
 // service is the word for it in the column service.
 func (k kind) service() string {
 	return [...]string{tlsAfter: "tls", tlsHello: "tls", httpMessage: "http", dnsOverTCP: "domain", kerberosOverTCP: "kerberos",
-		sshBanner: "ssh", rdpGreeting: "ms-wbt-server", ldapMessage: "ldap", textLogin: "", telnetSession: "telnet", smbMessage: "smb"}[k]
+		sshBanner: "ssh", rdpGreeting: "ms-wbt-server", ldapMessage: "ldap", textLogin: "", telnetSession: "telnet", smbMessage: "smb", rpcFragment: "dcerpc"}[k]
 }
 
 // recognise tells by the first bytes. DNS and Kerberos over TCP look like much: they
@@ -70,6 +71,8 @@ func recognise(b []byte) kind {
 			return tlsAfter
 		}
 		return unknown
+	case b[0] == 5:
+		return beginsRPC(b)
 	case b[0] == nbssMessage || b[0] == nbssRequest:
 		return beginsSMB(b)
 	case begins(b, "SSH-"):
@@ -136,6 +139,8 @@ func (o *Observer) begin(s *stream, b []byte) reader {
 		s.reader = &telnetReader{Of: s.of}
 	case smbMessage:
 		s.reader = newSMBReader(&s.of)
+	case rpcFragment:
+		s.reader = &rpcReader{Of: s.of}
 	case tlsHello:
 		s.reader = newTLSReader(&s.of)
 	case httpMessage: // its service is told by a request

@@ -86,6 +86,7 @@ type smbOpen struct {
 	Done   uint8  // what was: a bit for each of tables.FileActions
 	Opened bool   // the server said so
 	Folder bool
+	Pipe   *rpcSession // what is called through it, if it is a pipe
 }
 
 // Bits of smbOpen.Done, in the order of tables.FileActions.
@@ -319,6 +320,10 @@ func (r *smbReader) close(o *Observer, n uint32) {
 		delete(r.Handles, f.Handle)
 	}
 	r.text -= len(f.Row.Name) + len(f.Row.NewName)
+	if f.Pipe != nil {
+		r.text -= f.Pipe.holds()
+		f.Pipe.end(o)
+	}
 	for i, action := range tables.FileActions {
 		if f.Done&(1<<i) != 0 {
 			f.Row.Action = action
@@ -417,6 +422,21 @@ func (r *smbReader) share(id uint32) string {
 		}
 	}
 	return ""
+}
+
+// piped reads what is written to a pipe or read from it, of which b is there.
+func (r *smbReader) piped(o *Observer, n uint32, side int, b []byte, length int, from *Origin) {
+	f := r.Opens[n]
+	switch {
+	case f == nil, f.Pipe == nil && !isRPC(b), !f.isPipe() && f.Row.Share != "":
+		return
+	case f.Pipe == nil:
+		f.Pipe = &rpcSession{}
+	default:
+		r.text -= f.Pipe.holds()
+	}
+	f.Pipe.written(o, rpcCaller{&r.Of, tables.FoldCase(f.Row.Name), r.user(f.User)}, side, b, length, from)
+	r.text += f.Pipe.holds()
 }
 
 // isPipe tells of an open that it is of a named pipe.

@@ -178,6 +178,13 @@ func (r *smbReader) smb1Request(o *Observer, side int, command uint8, k *smb1Blo
 		c.Open, c.Number = r.smb1UsedBy(o, side, k, 0), k.long(4)
 	case smb1WriteAndX:
 		c.Open, c.Number = r.smb1UsedBy(o, side, k, 4), k.long(6)|k.long(24)<<32
+		r.piped(o, c.Open, 0, part(k.all, k.word(22), k.word(20)), k.word(20), from)
+	case smb1Transaction:
+		if k.word(28) != smb1PipeCall {
+			return
+		}
+		c.Open = r.smb1UsedBy(o, side, k, 30)
+		r.piped(o, c.Open, 0, part(k.all, k.word(24), k.word(22)), k.word(22), from)
 	case smb1Transaction2:
 		r.transaction2(o, side, k, &c, begin)
 	default:
@@ -288,6 +295,7 @@ func (r *smbReader) smb1Answer(o *Observer, side int, command uint8, k *smb1Bloc
 	case smb1ReadAndX:
 		if f.did(didRead, k.status, from); !failed {
 			f.Row.BytesRead.V += int64(k.word(10)) | int64(k.word(14))<<16
+			r.piped(o, c.Open, 1, part(k.all, k.word(12), k.word(10)), k.word(10), from)
 		}
 	case smb1Write:
 		if f.did(didWrite, k.status, from); !failed {
@@ -297,6 +305,8 @@ func (r *smbReader) smb1Answer(o *Observer, side int, command uint8, k *smb1Bloc
 		if f.did(didWrite, k.status, from); !failed {
 			f.wrote(c.Number, int64(k.word(4))|int64(k.word(8))<<16)
 		}
+	case smb1Transaction:
+		r.piped(o, c.Open, 1, part(k.all, k.word(14), k.word(12)), k.word(12), from)
 	case smb1Transaction2:
 		if c.Would == didList {
 			if f.Row.Status = ntStatusName(k.status); k.status == statusNoMoreFiles {

@@ -28,6 +28,7 @@ const (
 
 	smb2AttributeDirectory = 0x10
 	smb2DeleteOnClose      = 0x1000
+	smb2PipeTransceive     = 0x11c017 // of an IOCTL
 
 	// Classes of SET_INFO ([MS-FSCC] section 2.4).
 	fileRename        = 10
@@ -93,6 +94,13 @@ func (r *smbReader) smb2(o *Observer, side int, b []byte) {
 	case smb2Write:
 		if c.Open = r.usedBy(o, side, body, 16); c.Open != 0 {
 			c.Number = int64(le.Uint64(body[8:]))
+			n := int(le.Uint32(body[4:]))
+			r.piped(o, c.Open, 0, part(b, int(le.Uint16(body[2:])), n), n, &s.From)
+		}
+	case smb2IOCTL:
+		if c.Open = r.usedBy(o, side, body, 8); c.Open != 0 && le.Uint32(body[4:]) == smb2PipeTransceive && len(body) >= 32 {
+			n := int(le.Uint32(body[28:]))
+			r.piped(o, c.Open, 0, part(b, int(le.Uint32(body[24:])), n), n, &s.From)
 		}
 	case smb2QueryDirectory:
 		c.Open = r.usedBy(o, side, body, 8)
@@ -195,11 +203,18 @@ func (r *smbReader) smb2Answer(o *Observer, side int, b []byte, command uint16, 
 		if status == statusEndOfFile {
 			f.did(didRead, 0, from)
 		} else if f.did(didRead, status, from); !ntFailed(status) && len(body) >= 8 {
-			f.Row.BytesRead.V += int64(le.Uint32(body[4:]))
+			n := int(le.Uint32(body[4:]))
+			f.Row.BytesRead.V += int64(n)
+			r.piped(o, c.Open, 1, part(b, int(body[2]), n), n, from)
 		}
 	case smb2Write:
 		if f.did(didWrite, status, from); !ntFailed(status) && len(body) >= 8 {
 			f.wrote(c.Number, int64(le.Uint32(body[4:])))
+		}
+	case smb2IOCTL:
+		if !ntFailed(status) && len(body) >= 40 && le.Uint32(body[4:]) == smb2PipeTransceive {
+			n := int(le.Uint32(body[36:]))
+			r.piped(o, c.Open, 1, part(b, int(le.Uint32(body[32:])), n), n, from)
 		}
 	case smb2QueryDirectory:
 		if status == statusNoMoreFiles {

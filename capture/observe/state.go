@@ -8,7 +8,7 @@ import (
 
 func init() {
 	for _, r := range []reader{&tlsReader{}, &httpReader{}, &dnsReader{}, &kerberosReader{},
-		&sshReader{}, &rdpReader{}, &ldapReader{}, &textReader{}, &telnetReader{}, &smbReader{}} {
+		&sshReader{}, &rdpReader{}, &ldapReader{}, &textReader{}, &telnetReader{}, &smbReader{}, &rpcReader{}} {
 		gob.Register(r)
 	}
 }
@@ -21,9 +21,8 @@ type State struct {
 	Answered []Query
 	Leases   []Lease
 	Streams  []Stream
-	// Asked are questions to a KDC over UDP, Logons logins without a stream.
-	Asked  []waiting[ticketQuestion]
-	Logons []waiting[logon]
+	// Asked are questions to a KDC over UDP.
+	Asked []waiting[ticketQuestion]
 }
 
 // waiting is what is known of a conversation.
@@ -108,7 +107,7 @@ func (o *Observer) State() (s State) {
 		}
 		s.Streams = append(s.Streams, one)
 	}
-	s.Asked, s.Logons = remember(o.asked), remember(o.logons)
+	s.Asked = remember(o.asked)
 	return s
 }
 
@@ -130,7 +129,6 @@ func (o *Observer) Resume(s *State) {
 		}
 	}
 	recall(o.asked, s.Asked, o.unheard)
-	recall(o.logons, s.Logons, o.undecided)
 	for _, l := range s.Streams {
 		if o.streams.get(l.Of.Conn) != nil {
 			continue

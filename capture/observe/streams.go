@@ -102,10 +102,6 @@ func (o *Observer) observeStream(p *Packet) (f Finding) {
 	}
 	if s == nil {
 		early := p.First && p.Begins && seq-p.Begin-1 < farAhead
-		if !early && speaksNTLM(p.Payload) {
-			o.observeNTLM(p)
-			return Finding{}
-		}
 		kind, of := undecided, p.peers()
 		if early {
 		} else if kind = of.recognise(p.Payload); kind < undecided {

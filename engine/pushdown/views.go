@@ -170,6 +170,11 @@ var (
 		never: map[string][]string{"protocol": {"http"}},
 		also:  httpFilesView,
 	}
+	rpcView = &view{
+		family: "rpc", row: reflect.TypeFor[tables.RPC](),
+		exprs: addresses("client_ip", "client", "server_ip", "server"),
+		hosts: map[string]string{"client_host": "client", "server_host": "server"},
+	}
 	// What HTTP moved stands in files beside the rest: bodies that have a name.
 	httpFilesView = &view{
 		family: "http", row: reflect.TypeFor[tables.HTTP](),
@@ -204,6 +209,7 @@ var (
 		tables.HTTPRelation:   httpView,
 		tables.Logins:         loginsView,
 		tables.FilesRelation:  filesView,
+		tables.RPCRelation:    rpcView,
 		tables.OpsImports:     {family: "imports", row: reflect.TypeFor[tables.Import](), exprs: map[string]string{"flow_rows": "{rows}"}},
 		tables.OpsCoverage:    {family: "coverage", row: reflect.TypeFor[tables.Coverage]()},
 		tables.OpsEvictions:   {family: "evictions", row: reflect.TypeFor[tables.Eviction](), exprs: map[string]string{"row_count": "{rows}", "segment": "{segment}::BIGINT"}},

@@ -44,6 +44,7 @@ type Observed struct {
 	DNSAnswers []tables.DNSAnswer
 	Logins     []tables.Login
 	Files      []tables.File
+	RPC        []tables.RPC
 }
 
 // Row adds a row, a pointer to one of these.
@@ -63,6 +64,8 @@ func (o *Observed) Row(row any) {
 		o.Logins = append(o.Logins, *r)
 	case *tables.File:
 		o.Files = append(o.Files, *r)
+	case *tables.RPC:
+		o.RPC = append(o.RPC, *r)
 	default:
 		panic(fmt.Sprintf("a row %T", row))
 	}
@@ -70,7 +73,7 @@ func (o *Observed) Row(row any) {
 
 // Len is how many rows there are.
 func (o *Observed) Len() int {
-	return len(o.DNS) + len(o.Names) + len(o.TLS) + len(o.HTTP) + len(o.DNSAnswers) + len(o.Logins) + len(o.Files)
+	return len(o.DNS) + len(o.Names) + len(o.TLS) + len(o.HTTP) + len(o.DNSAnswers) + len(o.Logins) + len(o.Files) + len(o.RPC)
 }
 
 func (o *Observed) write(tx *Tx) error {
@@ -81,7 +84,8 @@ func (o *Observed) write(tx *Tx) error {
 		writeSorted(tx, "m", o.HTTP, func(r *tables.HTTP) tables.Time { return r.TS }),
 		writeSorted(tx, "m", o.DNSAnswers, func(r *tables.DNSAnswer) tables.Time { return r.TS }),
 		writeSorted(tx, "m", o.Logins, func(r *tables.Login) tables.Time { return r.TS }),
-		writeSorted(tx, "m", o.Files, func(r *tables.File) tables.Time { return r.TS }))
+		writeSorted(tx, "m", o.Files, func(r *tables.File) tables.Time { return r.TS }),
+		writeSorted(tx, "m", o.RPC, func(r *tables.RPC) tables.Time { return r.TS }))
 }
 
 // Commit makes a mark's packets durable, then the rows of its batch visible and

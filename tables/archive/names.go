@@ -28,6 +28,7 @@ const (
 	HTTP        Family = "http"
 	Logins      Family = "logins"
 	FileAccess  Family = "files"
+	RPC         Family = "rpc"
 	Rates       Family = "rates"
 	Imports     Family = "imports"
 	Segments    Family = "segments"

@@ -68,6 +68,7 @@ var mergers = map[archive.Family]rewriter{
 	archive.HTTP:        rewriteOf[tables.HTTP](nil),
 	archive.Logins:      rewriteOf[tables.Login](nil),
 	archive.FileAccess:  rewriteOf[tables.File](nil),
+	archive.RPC:         rewriteOf[tables.RPC](nil),
 	archive.Coverage:    rewriteOf[tables.Coverage](nil),
 	archive.Evictions:   rewriteOf[tables.Eviction](nil),
 	archive.Exports:     rewriteOf(foldExports, assignedColumns...),
