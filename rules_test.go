@@ -77,7 +77,7 @@ var importRules = []importRule{
 		"it is handed an ExportSink and needs nothing else"},
 	{module + "/tables/archive", []string{".", "engine", "tables/compact", "capture/..."},
 		"the collector and the wire know nothing of files"},
-	{module + "/tables/archive/disk", []string{"tables/archive/...", "tables/compact", "collector", "sqlserver", ". tests"},
+	{module + "/tables/archive/disk", []string{"tables/archive/...", "tables/compact", "collector", "sqlserver", "capture tests", ". tests"},
 		"who asks for rows or packets asks the archive, not for files"},
 	{module + "/tables/archive/rows", []string{".", "engine", "tables/compact", "capture/...", "tables/archive"},
 		"row files are the archive's, and of those who read and write rows in it"},
