@@ -335,9 +335,10 @@ func (c *compiler) windowCall(e sqlparser.Expr) (Expr, error) {
 		return nil, err
 	}
 	if a, ok := x.(*Aggregate); ok {
-		// What a window adds up are columns of a table of its own: rounded.
+		// What a window adds up are columns of a table of its own: rounded, but for
+		// constants.
 		for i, arg := range a.Args {
-			if inexact(arg) {
+			if inexact(arg) && !isLiteral(arg) {
 				a.Args[i] = &Cast{Arg: arg, T: TypeOf(arg)}
 			}
 		}

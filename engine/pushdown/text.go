@@ -123,10 +123,11 @@ func literalText(l *Literal) string {
 		if l.T.Kind == Decimal {
 			// All its digits, of which a quotient has more than it shows.
 			whole, fraction, _ := strings.Cut(v, ".")
-			if len(whole)+len(fraction) > 38 {
+			digits := max(len(fraction), l.T.Scale) // a zero has fewer than it shows
+			if len(whole)+digits > 38 {
 				return "CAST(" + functions.Quote(v) + " AS DOUBLE)"
 			}
-			return fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", functions.Quote(v), len(fraction))
+			return fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", functions.Quote(v), digits)
 		}
 		return literalString(v)
 	}
