@@ -41,6 +41,7 @@ type remembered struct {
 	LastAt                int64 // when it came, by the machine's clock
 	Stats                 Stats
 	Others                []rememberedOther
+	Folds                 []rememberedFold
 	Fragments             []rememberedFragment
 	Early                 []rememberedEarly
 	Observer              observe.State
@@ -56,6 +57,11 @@ type rememberedOther struct {
 	First, Last        int64
 	Packets, Wire, Cut int64
 	Postings           []byte
+}
+
+type rememberedFold struct {
+	Fold     fold
+	Postings []byte
 }
 
 // rememberedEarly is a fragment that waits for the first of its datagram.
@@ -110,6 +116,10 @@ func (m *Meter) checkpoint(r *remembered) ([]byte, error) {
 	for _, o := range m.others.rows {
 		p, _ := m.postings(&o.positions)
 		r.Others = append(r.Others, rememberedOther{o.minute, o.src, o.dst, o.etherType, o.hasMAC, o.err, o.first, o.last, o.packets, o.wire, o.cut, p})
+	}
+	for _, f := range m.folds.list {
+		p, _ := m.postings(&f.positions)
+		r.Folds = append(r.Folds, rememberedFold{*f, p})
 	}
 	r.Fragments = m.frags.remember()
 	for n := m.frags.oldest; n != m.frags.newest; n++ {
@@ -223,6 +233,13 @@ func (m *Meter) resume(b []byte) (*remembered, error) {
 			return nil, err
 		}
 		m.others.rows[k] = row
+	}
+	for i := range r.Folds {
+		f := &r.Folds[i].Fold
+		if err := m.have(&f.positions, r.Folds[i].Postings); err != nil {
+			return nil, err
+		}
+		m.folds.add(f)
 	}
 	m.frags.resume(r.Fragments)
 	for i := range r.Early {

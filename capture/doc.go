@@ -19,6 +19,10 @@
 //     went back beyond what the conversation could span ("forced");
 //   - the import ended ("end_of_capture").
 //
+// Conversations of one SYN that nobody answered, from outside to one port of an
+// address, are folded into one row beyond the first thousand that began in a minute;
+// see fold.go.
+//
 // All times are packet times: nothing here looks at a clock, but that Live ends
 // what is over while no packets come. Every IP packet
 // is in exactly one flow row, every other packet in exactly one row of the

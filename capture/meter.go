@@ -25,6 +25,10 @@ type Config struct {
 	MaxConversations int
 	// MaxPositions bounds the packet positions of live rows (128 MiB).
 	MaxPositions int64
+	// FoldAfter is how many conversations a minute of one unanswered SYN, from
+	// outside to a port of an address, have rows of their own (1,000): those beyond
+	// are folded into one. See fold.go.
+	FoldAfter int64
 	// Cutoffs say of which conversations not all payload is kept. The meter itself
 	// cuts nothing: see Kept.
 	Cutoffs []Cutoff
@@ -42,6 +46,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.MaxConversations <= 0 {
 		c.MaxConversations = 1 << 19
+	}
+	if c.FoldAfter <= 0 {
+		c.FoldAfter = 1000
 	}
 	if c.MaxPositions <= 0 {
 		c.MaxPositions = 128 << 20
@@ -106,6 +113,7 @@ type Meter struct {
 	blocks *blocks
 	frags  fragments
 	others others
+	folds  folds
 	rates  rates
 	names  map[uint32]string         // server names by conversation number
 	outer  map[uint32][2]tables.Addr // of tunnels: client's side, server's side
@@ -503,12 +511,14 @@ func (m *Meter) turn(second int64) {
 	}
 	if minute := second / 60; second < m.second {
 		m.flushAllOthers()
+		m.closeFolds()
 		m.minute = minute
 	} else if minute > m.minute {
 		m.flushOthers(minute - 1)
 		m.minute = minute
 	}
 	m.second = second
+	m.foldsOver()
 }
 
 // schedule has the conversation looked at when it may be over.
@@ -522,7 +532,7 @@ func (m *Meter) makeRoom() bool {
 		m.flushAllOthers()
 		return true
 	}
-	return m.evict()
+	return m.emitFolds() || m.evict()
 }
 
 // evict ends the conversation nearest to its idle timeout; false when there is
@@ -554,7 +564,7 @@ func (m *Meter) end(n uint32, reason endReason) {
 		f := m.observer.End(c.conn)
 		m.found(n, c, &f)
 	}
-	if c.packets() > 0 {
+	if c.packets() > 0 && !m.fold(c, reason) {
 		m.emit(n, c, reason, true)
 	}
 	if c.named {
@@ -580,6 +590,7 @@ func (m *Meter) Cut(next int64) error {
 			m.emit(n, c, endForced, false)
 		}
 	})
+	m.emitFolds()
 	m.flushAllOthers()
 	m.flushRates()
 	return m.err
@@ -600,6 +611,7 @@ func (m *Meter) Close() error {
 		}
 		m.end(n, reason)
 	})
+	m.closeFolds()
 	m.flushAllOthers()
 	m.flushRates()
 	if m.observer != nil {

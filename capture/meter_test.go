@@ -254,10 +254,11 @@ func runCase(t *testing.T, input string) []string {
 // Every packet is posted exactly once and counted exactly once, whatever the
 // order of times, the room in the table, fragments and cuts.
 func TestMeterPostsEveryPacketOnce(t *testing.T) {
+	folded := int64(0)
 	for seed := range uint64(30) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		lines := &rowLines{}
-		cfg := Config{MaxConversations: 1 + rng.IntN(20), MaxPositions: int64(blockSize * (1 + rng.IntN(50)))}
+		cfg := Config{MaxConversations: 1 + rng.IntN(20), MaxPositions: int64(blockSize * (1 + rng.IntN(50))), FoldAfter: int64(1 + rng.IntN(5))}
 		m := NewMeter(cfg, lines, nil)
 		var ns, wire int64
 		const n = 5000
@@ -302,6 +303,7 @@ func TestMeterPostsEveryPacketOnce(t *testing.T) {
 		}
 		ids := map[tables.ID]bool{}
 		for _, r := range lines.flows {
+			folded += r.FlowsFolded.V
 			collect(r.Postings, r.Packets+r.ReversePackets.V, r.Segments)
 			packets += r.Packets + r.ReversePackets.V
 			rowWire += r.WireBytes.V + r.ReverseWireBytes.V
@@ -331,6 +333,9 @@ func TestMeterPostsEveryPacketOnce(t *testing.T) {
 			t.Fatalf("seed %d: state left after Close", seed)
 		}
 	}
+	if folded == 0 {
+		t.Error("nothing was folded")
+	}
 }
 
 func randomPacket(rng *rand.Rand, ns *int64) *Packet {
@@ -354,6 +359,10 @@ func randomPacket(rng *rand.Rand, ns *int64) *Packet {
 	h.IP, h.L3Length, h.PayloadOffset = true, 46, 54
 	h.Src, h.Dst = tables.AddrFrom4([]byte{10, 0, 0, byte(rng.IntN(3))}), tables.AddrFrom4([]byte{10, 0, 0, byte(rng.IntN(3))})
 	h.Protocol = []uint8{1, 6, 6, 6, 17, 47, 58}[rng.IntN(7)]
+	forged := rng.IntN(3) == 0
+	if forged {
+		h.Src, h.Protocol = tables.AddrFrom4([]byte{198, 51, 100, byte(rng.IntN(256))}), tables.ProtocolTCP
+	}
 	switch h.Protocol {
 	case 6, 17:
 		h.SrcPort, h.DstPort = uint16(rng.IntN(3)), uint16(80+rng.IntN(2))
@@ -362,6 +371,9 @@ func randomPacket(rng *rand.Rand, ns *int64) *Packet {
 		}
 		h.TCPFlags = uint16(rng.IntN(64))
 		h.TCPSeq = uint32(rng.IntN(3))
+		if forged && rng.IntN(4) > 0 {
+			h.TCPFlags = tables.TCPSyn
+		}
 	case 1, 58:
 		h.ICMPType, h.ICMPCode = uint8(rng.IntN(140)), uint8(rng.IntN(2))
 	}

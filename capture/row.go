@@ -32,6 +32,12 @@ func (m *Meter) Live(to Sink) error {
 			err = to.Flow(&m.row)
 		}
 	})
+	for _, f := range m.folds.list {
+		if f.Folded > 0 && err == nil {
+			m.fillFold(f, endNone)
+			err = to.Flow(&m.row)
+		}
+	}
 	for _, r := range m.others.rows {
 		if err == nil {
 			row := m.otherRow(r)

@@ -304,6 +304,25 @@ func (r *run) sampled(ctx context.Context) ([]string, error) {
 	return nil, nil
 }
 
+// folded says that the conversations of a flood count as one in the answer.
+func (r *run) folded(ctx context.Context) ([]string, error) {
+	for _, q := range r.plan.Folded {
+		text, err := r.fill(q, "", "whether floods are folded")
+		if err != nil {
+			return nil, err
+		}
+		found, err := r.engine.oneRow(ctx, text)
+		if err != nil {
+			return nil, err
+		}
+		if found != nil {
+			return []string{fmt.Sprintf("conversations of floods that nobody answered are folded, %s of them in one row from the unspecified address: "+
+				"SUM(COALESCE(flows_folded, 1)) counts them, packets have their addresses", found[0])}, nil
+		}
+	}
+	return nil, nil
+}
+
 // oneRow reads the first row of a query as text; nil when there is none.
 func (e *Engine) oneRow(ctx context.Context, text string) ([]string, error) {
 	cur, err := e.duck.query(ctx, text)

@@ -155,6 +155,10 @@ func (r *run) start(ctx *sql.Context) (Columnar, error) {
 		return nil, err
 	}
 	warn(ctx, texts)
+	if texts, err = r.folded(ctx); err != nil {
+		return nil, err
+	}
+	warn(ctx, texts)
 	if r.isDirect() {
 		feed, err := r.feed(r.packets[0], directBatch)
 		if err != nil {

@@ -39,6 +39,8 @@ type snapshot struct {
 	recent *recent
 	// hoursFrom is since when both families of traffic are whole.
 	hoursFrom tables.Time
+	// folds: some flow rows are folds of floods.
+	folds bool
 	// severalSensors: some site has several, which may have seen the same packets.
 	severalSensors bool
 }
@@ -68,7 +70,8 @@ func (e *Engine) load(ctx context.Context) (*snapshot, error) {
 	if before != nil && before.catalog.Version() == catalog.Version() && slices.Equal(before.missing, missing) {
 		return before, nil
 	}
-	s := &snapshot{catalog: catalog, missing: missing, names: &e.names, hoursFrom: hoursFrom(catalog), severalSensors: compact.SeveralSensors(catalog)}
+	s := &snapshot{catalog: catalog, missing: missing, names: &e.names, hoursFrom: hoursFrom(catalog),
+		folds: slices.ContainsFunc(catalog.Files(archive.Flows), hasFolds) || slices.ContainsFunc(catalog.Files(archive.Connections), hasFolds), severalSensors: compact.SeveralSensors(catalog)}
 	if before == nil || !sameFiles(before.catalog, catalog, archive.Names) {
 		s.names.follow(catalog.Files(archive.Names))
 	}
@@ -120,6 +123,8 @@ func hoursFrom(c *archive.Catalog) tables.Time {
 	}
 	return (from + tables.Hour).Bin(tables.Hour)
 }
+
+func hasFolds(f archive.File) bool { return f.Origin.Folds }
 
 // sameFiles tells whether two catalogues list the same files of a family.
 func sameFiles(a, b *archive.Catalog, family archive.Family) bool {
@@ -237,6 +242,7 @@ func (s *snapshot) env(ctx context.Context, named *bool, failed *error) pushdown
 	return pushdown.Env{
 		AllPackets: len(s.missing) == 0 && !s.unkept,
 		HoursFrom:  s.hoursFrom,
+		Folds:      s.folds,
 		Hosts: func(name string) []tables.Lease {
 			ask()
 			return s.names.named(name)

@@ -48,6 +48,13 @@ func (namedPackets) find(ctx *sql.Context, r *run, k *packetsRun) (*found, error
 				return err
 			}
 			cids = append(cids, cid)
+			if r.snap.folds && h.Protocol == tables.ProtocolTCP { // it may be one of a fold
+				from := tables.Unspecified(h.Dst)
+				if cid, err = tables.ParseCommunityID(tables.CommunityIDText(from, h.Dst, 0, dst, h.Protocol)); err != nil {
+					return err
+				}
+				cids = append(cids, cid)
+			}
 		}
 		return nil
 	})

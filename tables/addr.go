@@ -48,6 +48,14 @@ func ParseAddr(s string) (Addr, error) {
 	return AddrFromNetip(a), nil
 }
 
+// Unspecified is the unspecified address of the version of another, 0.0.0.0 or ::.
+func Unspecified(like Addr) Addr {
+	if like.Is4() {
+		return Addr{Lo: 0xffff << 32}
+	}
+	return Addr{}
+}
+
 // Is4 tells whether a is an IPv4 address.
 func (a Addr) Is4() bool { return a.Hi == 0 && a.Lo>>32 == 0xffff }
 

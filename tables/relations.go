@@ -128,6 +128,7 @@ var (
 	colOriented  = Column{Name: "oriented_by", Kind: Text, Size: 16, Values: orientations, NoCase: true, Doc: "what told client from server: syn, synack, service_port, first_packet, exporter"}
 	colPktStatus = Column{Name: "packet_status", Kind: Text, Size: 16, NotNull: true, Values: packetStatuses, NoCase: true, Doc: "whether the packets can be read: available, truncated, lossy, partial, evicted, not_captured; an exporter's row says it of the packets its conversation's metered rows have"}
 	colEvictedAt = Column{Name: "evicted_at", Kind: Timestamp, Doc: "when packets of the row were evicted, the last of them if not all went at once; NULL where none were"}
+	colFolded    = Column{Name: "flows_folded", Kind: BigInt, Unit: "conversations", Doc: "how many conversations the row stands for, where SYNs of a flood that nobody answered are folded: its client is the unspecified address then; NULL for all other rows"}
 	colCommunity = Column{Name: "community_id", Kind: CommunityID, Doc: "Community ID v1, seed 0: joins with Zeek, Suricata, Arkime", Source: "Community ID v1"}
 	colConnID    = Column{Name: "conn_id", Kind: Identifier, Doc: "the conversation, over all its rows and observers; joins to packets"}
 	colPacketID  = Column{Name: "packet_id", Kind: Identifier, Doc: "the packet it begins in; NULL if that was not kept, or an import was interrupted behind it"}
@@ -162,7 +163,7 @@ var Connections = &Relation{Schema: Main, Name: "connections",
 		{Name: "sampling_rate", Kind: BigInt, Unit: "packets", Doc: "one packet in so many was seen by the observer whose counters stand here: they are multiplied by it already"}, colAction,
 		{Name: "visibility", Kind: Text, Size: 16, Values: visibilities, NoCase: true, Doc: "cut (a packet was truncated), one_sided, encrypted (TLS, QUIC, SSH) or clear; NULL without packets"},
 		{Name: "seen_by", Kind: Text, Size: 1024, Doc: "names of all observers, sorted, comma-joined"},
-		colOriented, colPktStatus, colSensor, colCommunity, colConnID, colEvictedAt,
+		colOriented, colPktStatus, colSensor, colCommunity, colConnID, colEvictedAt, colFolded,
 	}}
 
 var flowsColumns = []Column{
@@ -192,7 +193,7 @@ var flowsColumns = []Column{
 // Flows is one observer's record of a conversation or a piece of it.
 var Flows = &Relation{Schema: Main, Name: "flows",
 	Doc:     "what each observer reported, row by row: use connections to count a conversation once",
-	Columns: columns(flowsColumns, []Column{colEvictedAt})}
+	Columns: columns(flowsColumns, []Column{colEvictedAt, colFolded})}
 
 // FlowsWide is everything an observer reported.
 var FlowsWide = &Relation{Schema: Main, Name: "flows_wide",
@@ -226,7 +227,7 @@ var FlowsWide = &Relation{Schema: Main, Name: "flows_wide",
 		{Name: "time_received", Kind: Timestamp, Doc: "when the record arrived from its exporter"},
 		{Name: "time_quality", Kind: Text, Size: 16, Values: timeQualities, NoCase: true, Doc: "whether an exporter's times were used as reported (ok), and why not: clamped, no_start, received; NULL for metered rows"},
 		{Name: "counter_quality", Kind: Text, Size: 16, Values: counterQualities, NoCase: true, Doc: "whether an exporter's counters are as reported (ok), or one of them was 9223372036854775807 or more and was cut to that (clamped); NULL for metered rows"},
-	}, exportedColumns, []Column{colEvictedAt})}
+	}, exportedColumns, []Column{colEvictedAt, colFolded})}
 
 // exportedColumns are what only exporters report.
 var exportedColumns = []Column{
@@ -334,7 +335,7 @@ var HostFlows = &Relation{Schema: Main, Name: "host_flows",
 		{Name: "bytes_in", Kind: BigInt, Unit: "bytes", Doc: "layer-3 bytes sent by the other end"},
 		{Name: "packets_out", Kind: BigInt, Unit: "packets", Doc: "packets sent by this end"},
 		{Name: "packets_in", Kind: BigInt, Unit: "packets", Doc: "packets sent by the other end"},
-		colConnState, colDirection, colPktStatus, colSensor, colConnID, colEvictedAt,
+		colConnState, colDirection, colPktStatus, colSensor, colConnID, colEvictedAt, colFolded,
 	}}
 
 // Timeline is all that is known of what machines did.

@@ -118,6 +118,10 @@ type Flow struct {
 	// what their meter called it.
 	JoinedID  Opt[ID] `col:"joined_id"`
 	MeteredID Opt[ID] `col:"metered_id"`
+
+	// FlowsFolded is how many conversations the row stands for, if it is the fold
+	// of a flood: Src is the unspecified address then, and SrcPort 0.
+	FlowsFolded Opt[int64] `col:"flows_folded"`
 }
 
 // Conversation is the one the row belongs to, over all observers.
@@ -196,6 +200,8 @@ type Connection struct {
 	// Profile says when the bytes were moved, if it had several pieces; see
 	// Profile.Append. NULL: evenly.
 	Profile []byte `col:"profile"`
+
+	FlowsFolded Opt[int64] `col:"flows_folded"` // as of Flow
 }
 
 // DNS is a row of the family dns: one query with its answer, or one of the two

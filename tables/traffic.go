@@ -198,13 +198,16 @@ func ParseProfile(b []byte, ts Time) (p Profile) {
 // OneMinute tells that all of a connection lies in the minute it began in.
 func (c *Connection) OneMinute() bool { return c.TSEnd < c.TS.Bin(Minute)+Minute && c.Profile == nil }
 
+// Conversations is how many the row stands for: one, or those of a fold.
+func (c *Connection) Conversations() int64 { return max(1, c.FlowsFolded.V) }
+
 // Spread divides a connection's counters over the minutes of its time: in
 // proportion to its profile, where it has one, else evenly. The parts add up to the
 // counters; the connection itself counts in the minute it began in.
 func (c *Connection) Spread(fn func(minute Time, part *Traffic)) {
 	last := max(c.TS, c.TSEnd)
 	totals := [4]int64{c.ClientBytes.V, c.ServerBytes.V, c.ClientPackets.V, c.ServerPackets.V}
-	fn(c.TS.Bin(Minute), &Traffic{Connections: 1})
+	fn(c.TS.Bin(Minute), &Traffic{Connections: c.Conversations()})
 	var done [4]int64
 	until := func(minute Time, part, whole uint64) {
 		var upTo, own [4]int64

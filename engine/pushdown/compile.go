@@ -28,6 +28,9 @@ type Env struct {
 	// AllPackets tells that no packet is gone, so that packets may be counted
 	// from flow rows.
 	AllPackets bool
+	// Folds tells that some flow rows are folds of floods, whose packets come from
+	// other addresses than the row says.
+	Folds bool
 	// HoursFrom is since when traffic_1h has all that traffic_1m has; MaxTime
 	// when that is not known.
 	HoursFrom tables.Time
@@ -53,6 +56,9 @@ type Plan struct {
 	// Sampled find a row of sampled packets among those that are added up
 	// without regard to it: its observer and rate, as text.
 	Sampled []Query
+	// Folded find a fold among rows that the statement reads without a word of
+	// flows_folded: how many conversations it stands for, as text.
+	Folded []Query
 	// Bounds is the time the statement asks about, for what to say of gaps.
 	Bounds Bounds
 	// Tree is the plan's normal form, a node per line.

@@ -18,7 +18,7 @@ import (
 var defined = map[*tables.Relation]*Statement{
 	tables.HostFlows: viewOf(fromBothEnds("SELECT ts, ts_end, duration, {own}_ip, {own}_host, {own}_port, '{own}'," +
 		" {peer}_ip, {peer}_host, {peer}_port, {asked}, protocol, service, {own}_bytes, {peer}_bytes, {own}_packets, {peer}_packets," +
-		" conn_state, direction, packet_status, sensor, conn_id, evicted_at FROM connections")),
+		" conn_state, direction, packet_status, sensor, conn_id, evicted_at, flows_folded FROM connections")),
 	tables.Timeline: viewOf(timelineText()),
 }
 

@@ -46,7 +46,8 @@ func (c *compiler) finish(rel Rel, out []Named) (*Plan, error) {
 	if p.Sampled, err = c.sampledQueries(rel, out); err != nil {
 		return nil, err
 	}
-	return p, nil
+	p.Folded, err = c.foldedQueries(rel)
+	return p, err
 }
 
 // written makes a statement of a relation with the results out, which are

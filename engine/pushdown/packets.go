@@ -66,6 +66,9 @@ var (
 	opposite = map[string]string{"src_ip": "dst_ip", "dst_ip": "src_ip", "src_port": "dst_port", "dst_port": "src_port"}
 )
 
+// varied are those of them in which the packets of a fold differ.
+var varied = set("src_ip src_port community_id")
+
 // noFlow are the columns that are NULL in packets without a flow.
 var noFlow = set(`src_ip src_port dst_ip dst_port protocol protocol_number tcp_flags tcp_flags_number tcp_seq tcp_ack
 	tcp_window payload_length ttl tos ip_id fragment flow_id conn_id community_id payload`)
@@ -350,10 +353,25 @@ func (k *keyPlan) of(index *tables.Relation) []*finder {
 			}
 		}
 	}
+	if index == FlowIndex && k.c.env.Folds && slices.ContainsFunc(k.conds, k.varies) {
+		// What tells the packets of a fold apart does not find its row.
+		folds := &keyPlan{c: k.c, packets: k.packets, sources: k.sources, plan: k.plan, conds: slices.DeleteFunc(slices.Clone(k.conds), k.varies)}
+		for _, a := range folds.of(index) {
+			a.where = append(slices.Clip(a.where), not(call("is null", Bool, a.index.column("flows_folded"))))
+			arms = append(arms, a)
+		}
+	}
 	for _, a := range arms {
 		k.narrow = k.narrow || index == FlowIndex && (len(a.where) > 0 || len(a.partners) > 0)
 	}
 	return arms
+}
+
+// varies tells whether a condition says of packets what those of a fold differ in.
+func (k *keyPlan) varies(e Expr) bool {
+	refs := map[ColumnID]bool{}
+	references(e, refs)
+	return slices.ContainsFunc(k.packets.Out, func(col Column) bool { return refs[col.ID] && varied[col.Name] })
 }
 
 // partnerOf joins the sources of a group.

@@ -65,7 +65,7 @@ func (c *compiler) rollUpGroup(n *Group) bool {
 	packets, keys, aggs, conds := b.scan, b.keys, b.aggs, b.conds
 	counts := Column{ID: c.identity(), Name: "packets", Type: bigint}
 	lengths := Column{ID: c.identity(), Name: "wire_bytes", Type: bigint}
-	u := &tally{packets: packets, counts: counts, lengths: lengths, columns: map[ColumnID]Column{}}
+	u := &tally{folds: c.env.Folds, packets: packets, counts: counts, lengths: lengths, columns: map[ColumnID]Column{}}
 	for i := range keys {
 		u.use(keys[i].Expr)
 	}
@@ -89,6 +89,7 @@ type tally struct {
 	counts, lengths Column
 	columns         map[ColumnID]Column
 	failed          bool
+	folds           bool // see Env
 }
 
 // use notes the columns an expression refers to, which all have to be shared.
@@ -98,7 +99,7 @@ func (u *tally) use(e Expr) {
 	for id := range refs {
 		found := false
 		for i, col := range u.packets.Relation.Columns {
-			if u.packets.Out[i].ID == id && shared[col.Name] != "" {
+			if u.packets.Out[i].ID == id && shared[col.Name] != "" && !(u.folds && varied[col.Name]) {
 				u.columns[id], found = u.packets.Out[i], true
 			}
 		}

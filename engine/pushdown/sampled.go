@@ -108,12 +108,12 @@ func (s *Scan) refersTo(name string) bool {
 	return false
 }
 
-func (c *compiler) sampledQuery(s *Scan, conds []Expr) (Query, error) {
+// ownConditions are those that say something of a row of a scan alone.
+func ownConditions(s *Scan, conds []Expr) (own []Expr) {
 	inside := map[ColumnID]bool{}
 	for _, col := range s.Columns() {
 		inside[col.ID] = true
 	}
-	var own []Expr // what says something of the row alone
 	for _, e := range conds {
 		refs := map[ColumnID]bool{}
 		references(e, refs)
@@ -125,6 +125,11 @@ func (c *compiler) sampledQuery(s *Scan, conds []Expr) (Query, error) {
 			own = append(own, e)
 		}
 	}
+	return own
+}
+
+func (c *compiler) sampledQuery(s *Scan, conds []Expr) (Query, error) {
+	own := ownConditions(s, conds)
 	rate, metered := s.column("sampling_rate"), lit(Text, "packets")
 	own = append(own, call(">", Bool, rate, lit(Integer, int64(1))),
 		call("<>", Bool, s.column("source_type"), metered))

@@ -125,6 +125,7 @@ var (
 		{Name: "community_id", Kind: tables.CommunityID},
 		{Name: "flow_id", Kind: tables.Identifier, NotNull: true},
 		{Name: "conn_id", Kind: tables.Identifier, NotNull: true},
+		{Name: "flows_folded", Kind: tables.BigInt},
 		{Name: "postings", Kind: tables.Bytes},
 	}}
 	OtherIndex = &tables.Relation{Schema: "index", Name: "other", Columns: []tables.Column{

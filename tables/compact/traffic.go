@@ -80,7 +80,7 @@ func (t *traffic) add(c *tables.Connection, less bool) {
 	s := t.of(c)
 	if c.OneMinute() {
 		t.part = tables.Traffic{ClientBytes: c.ClientBytes.V, ServerBytes: c.ServerBytes.V,
-			ClientPackets: c.ClientPackets.V, ServerPackets: c.ServerPackets.V, Connections: 1}
+			ClientPackets: c.ClientPackets.V, ServerPackets: c.ServerPackets.V, Connections: c.Conversations()}
 		t.count(s, c.TS.Bin(tables.Minute), &t.part, less)
 	} else {
 		c.Spread(func(minute tables.Time, part *tables.Traffic) { t.count(s, minute, part, less) })

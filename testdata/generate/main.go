@@ -1,7 +1,7 @@
 // Command generate writes a large capture for benchmarks: the same bytes for
 // the same flags, on every machine.
 //
-//	go run ./testdata/generate -o FILE [-bytes 5e9] [-seed 1] [-flows N] [-small]
+//	go run ./testdata/generate -o FILE [-bytes 5e9] [-seed 1] [-flows N] [-small] [-flood N]
 //
 // The traffic of about an hour: flow sizes are heavy-tailed (Pareto), starts
 // come in bursts, 15 % of the flows are IPv6 and 30 % carry a VLAN tag; TCP
@@ -9,7 +9,8 @@
 // nobody or a RST answers. Payload is random and does not compress. Without
 // -flows the capture grows to about -bytes with about 28 packets a flow; with
 // -flows it has that many. -small makes all flows small (mean about 4
-// packets): many flow rows in little space.
+// packets): many flow rows in little space. -flood makes N connections to one
+// server within 150 seconds, nearly all of them one SYN from a forged address.
 //
 // One TCP connection is known, the needle: about 1,000 packets spread over the
 // whole hour. Its tuple and counts, and those of the whole file, are written
@@ -36,14 +37,15 @@ func main() {
 	seed := flag.Uint64("seed", 1, "other seeds give other traffic")
 	flows := flag.Int("flows", 0, "how many flows; overrides -bytes")
 	small := flag.Bool("small", false, "small flows only")
+	flood := flag.Int("flood", 0, "connections of a flood, in place of all else but the needle")
 	flag.Parse()
-	if err := run(*out, int64(*bytes), *seed, *flows, *small); err != nil {
+	if err := run(*out, int64(*bytes), *seed, *flows, *small, *flood); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(path string, bytes int64, seed uint64, flows int, small bool) error {
+func run(path string, bytes int64, seed uint64, flows int, small bool, flood int) error {
 	f := os.Stdout
 	if path != "-" {
 		var err error
@@ -53,6 +55,7 @@ func run(path string, bytes int64, seed uint64, flows int, small bool) error {
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
 	g := newGenerator(w, seed, small)
+	g.flood = flood
 	sum, err := g.generate(bytes, flows)
 	if err != nil {
 		return err
@@ -140,6 +143,7 @@ type generator struct {
 	w     io.Writer
 	seed  uint64
 	small bool
+	flood int
 	pool  []byte
 	buf   []byte
 	heap  []*flow
@@ -169,11 +173,15 @@ func (g *generator) generate(bytes int64, flows int) (summary, error) {
 	g.sum.Bytes = int64(len(header))
 
 	plan := g.plan(bytes, flows)
+	make := g.flow
+	if g.flood > 0 {
+		plan, make = g.forgedPlan(), g.forged
+	}
 	g.sum.Flows = len(plan) + 1
 	g.push(g.needle())
 	for len(plan) > 0 || len(g.heap) > 0 {
 		if len(g.heap) == 0 || len(plan) > 0 && int64(plan[0]>>32) <= g.heap[0].at {
-			g.push(g.flow(plan[0]))
+			g.push(make(plan[0]))
 			plan = plan[1:]
 			continue
 		}
@@ -212,6 +220,39 @@ func (g *generator) plan(bytes int64, flows int) []uint64 {
 	}
 	slices.Sort(plan)
 	return plan
+}
+
+// forgedPlan spreads a flood over 150 seconds.
+func (g *generator) forgedPlan() []uint64 {
+	plan := make([]uint64, g.flood)
+	for i := range plan {
+		plan[i] = uint64(i*(150_000_000/g.flood))<<32 | uint64(i)
+	}
+	return plan
+}
+
+// forged makes a connection of a flood; of a hundred, one is refused, three are those
+// of true clients, and two of somebody who tries many servers.
+func (g *generator) forged(start uint64) *flow {
+	f := g.take()
+	i := uint32(start)
+	f.at, f.rng, f.vlan, f.kind, f.packets = int64(start>>32), random(g.seed<<32^uint64(i)*0x2545f4914f6cdd1d), -1, kindSyn, 1
+	binary.BigEndian.PutUint32(f.client[:], 11<<24+uint32(f.rng.intn(100<<24))) // none of them inside
+	copy(f.server[:], []byte{10, 9, 0, 80})
+	f.clientPort, f.serverPort = uint16(1024+f.rng.intn(60000)), 80
+	f.seq, f.gap = [2]uint32{uint32(f.rng.next()), uint32(f.rng.next())}, 500
+	switch i % 100 {
+	case 7:
+		f.kind, f.packets = kindReject, 2
+	case 20, 40, 60:
+		f.kind, f.packets = kindTCP, 8
+		copy(f.client[:], []byte{203, 0, 113, byte(i/100%250 + 1)})
+	case 80, 90:
+		copy(f.client[:], []byte{198, 51, 100, 9})
+		copy(f.server[:], []byte{10, 9, byte(i / 10 / 250), byte(i/10%250 + 1)})
+		f.serverPort = 22
+	}
+	return f
 }
 
 // size is about how many bytes of the file a flow takes.

@@ -304,6 +304,7 @@ func (f *blockFile) close() error {
 				}
 			}
 			m := &g.chunks[i].meta
+			f.o.Origin.Folds = f.o.Origin.Folds || f.codec.columns[i].name == foldedColumn && m.Statistics.NullCount < m.NumValues
 			group.Columns = append(group.Columns, format.ColumnChunk{MetaData: *m})
 			group.TotalByteSize += m.TotalUncompressedSize
 			group.TotalCompressedSize += m.TotalCompressedSize

@@ -23,6 +23,8 @@ type Origin struct {
 	First, Last tables.Time
 	// Merged tells what the file was merged from; "" for rows as they came.
 	Merged string
+	// Folds tells that some of the rows are folds of floods.
+	Folds bool
 }
 
 // The keys of the footer.
@@ -33,6 +35,9 @@ const (
 	keyFirst   = "wiresql.arrived_first" // as arrivalForm
 	keyLast    = "wiresql.arrived_last"
 	keyMerged  = "wiresql.merged_from"
+	keyFolds   = "wiresql.flows_folded"
+
+	foldedColumn = "flows_folded" // NULL but in folds
 
 	arrivalForm = "2006-01-02T15:04:05.000000Z"
 )
@@ -55,6 +60,9 @@ func (o *Origin) keys() []format.KeyValue {
 		put(keyLast, time.UnixMicro(int64(o.Last)).UTC().Format(arrivalForm))
 	}
 	put(keyMerged, o.Merged)
+	if o.Folds {
+		put(keyFolds, "yes")
+	}
 	return out
 }
 
@@ -71,6 +79,7 @@ func originOf(lookup func(key string) (string, bool)) (o Origin) {
 	o.Program, _ = lookup(keyProgram)
 	o.Writer, _ = lookup(keyWriter)
 	o.Merged, _ = lookup(keyMerged)
+	_, o.Folds = lookup(keyFolds)
 	if text, ok := lookup(keySchema); ok {
 		o.Schema, _ = strconv.Atoi(text)
 	}

@@ -247,7 +247,7 @@ func (b *Book) Torn() []ID {
 var ConnectionColumns = []string{"ts", "ts_end", "site", "client_hi", "client_lo", "server_hi", "server_lo", "client_port", "server_port",
 	"protocol_number", "server_name", "visibility", "seen_by", "cid", "conn_id",
 	// What of it is counted, and for whom.
-	"sensor", "service", "client_bytes", "server_bytes", "client_packets", "server_packets", "profile"}
+	"sensor", "service", "client_bytes", "server_bytes", "client_packets", "server_packets", "profile", "flows_folded"}
 
 // Found takes in a connection that is stored at a place, if it is one that was
 // asked for.

@@ -62,7 +62,7 @@ var FlowColumns = []string{"ts", "ts_end", "sensor", "site", "src_hi", "src_lo",
 	"protocol_number", "icmp_type", "icmp_code", "bytes", "packets", "reverse_bytes", "reverse_packets", "wire_bytes",
 	"reverse_wire_bytes", "service", "conn_state", "oriented_by", "sampling_rate", "action", "piece", "last_piece",
 	"server_name", "encrypted", "tunnel_type", "tunnel_id", "cid", "conn_id", "segments", "cut_packets",
-	"tcp_flags_number", "reverse_tcp_flags_number", "metered_id"}
+	"tcp_flags_number", "reverse_tcp_flags_number", "metered_id", "flows_folded"}
 
 // SettledFlowColumns are those that FlowAgain reads.
 var SettledFlowColumns = append(slices.Clone(FlowColumns), "flow_id", "joined_id")
@@ -116,6 +116,7 @@ func (m *Metered) Add(f *tables.Flow) {
 	if f.ServerName != "" && (r.ServerName == "" || piece < m.named) {
 		r.ServerName, m.named = f.ServerName, piece
 	}
+	count(&r.FlowsFolded, f.FlowsFolded)
 	addSegments(r, f.Segments)
 }
 

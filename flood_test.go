@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/wiresql/wiresql/capture"
+	"github.com/wiresql/wiresql/engine"
+	"github.com/wiresql/wiresql/tables/archive"
+)
+
+// A flood costs a row a minute beyond its first thousand conversations, and loses no
+// packet: what SQL counts of packets is what tcpdump does, by any address, and what
+// counts conversations tells of the fold.
+func TestFloodAgainstTcpdump(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "flood.pcap")
+	if out, err := exec.Command("go", "run", "./testdata/generate", "-o", path, "-flood", "9000").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	a, err := archive.Open(t.TempDir(), archive.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	if _, err := capture.Import(t.Context(), a, capture.ImportConfig{Paths: []string{path}, InPlace: true}); err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.New(engine.DefaultConfig(), a, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	dump := func(filter string) []string {
+		out, err := exec.Command("tcpdump", "-nn", "-tt", "-r", path, filter).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	}
+	sources := map[string]int{} // of SYNs to the server
+	var some []string
+	for i, line := range dump("tcp[13] == 2 and dst host 10.9.0.80 and dst port 80") {
+		from := strings.Fields(line)[2]
+		address := from[:strings.LastIndexByte(from, '.')]
+		sources[address]++
+		if i%900 == 5 {
+			some = append(some, address)
+		}
+	}
+	for _, mode := range []string{"on", "off"} {
+		s := e.NewSession()
+		askEngine(s, "SET wiresql_pushdown = '"+mode+"'")
+		check := func(want any, statement string) {
+			t.Helper()
+			if got := askEngine(s, statement); got.err != "" || strings.Join(got.rows, ";") != fmt.Sprint(want) {
+				t.Errorf("pushdown %s: %s: %v %s, want %v", mode, statement, got.rows, got.err, want)
+			}
+		}
+		all := dump("tcp dst port 80 or tcp src port 80")
+		check(len(all), "SELECT COUNT(*) FROM packets WHERE dst_port = 80 OR src_port = 80")
+		check(len(all), "SELECT COUNT(*) FROM connections c JOIN packets p USING (conn_id) WHERE c.server_port = 80")
+		check(len(sources), "SELECT COUNT(DISTINCT src_ip) FROM packets WHERE dst_port = 80 AND tcp_flags = 'S'")
+		for _, from := range some {
+			check(len(dump("src host "+from)), "SELECT COUNT(*) FROM packets WHERE src_ip = '"+from+"'")
+			check("10.9.0.80\t"+fmt.Sprint(sources[from]), "SELECT dst_ip, COUNT(*) FROM packets WHERE src_ip = '"+from+"' AND tcp_flags = 'S' GROUP BY dst_ip")
+			check("S", "SELECT DISTINCT p.tcp_flags FROM packets p JOIN (SELECT community_id FROM packets WHERE src_ip = '"+from+"' LIMIT 1) x USING (community_id)")
+		}
+		syns := 0
+		for _, n := range sources {
+			syns += n
+		}
+		check(syns, "SELECT SUM(COALESCE(flows_folded, 1)) FROM connections WHERE server_port = 80")
+		check(syns, "SELECT SUM(COALESCE(flows_folded, 1)) FROM flows WHERE dst_port = 80")
+		check(syns, "SELECT SUM(connections) FROM traffic_1m WHERE service = 'http'")
+		check(len(dump("tcp[13] == 2 and dst port 22")), "SELECT COUNT(*) FROM connections WHERE server_port = 22")
+		check(len(dump("tcp[13] == 17 and src port 80")), "SELECT COUNT(*) FROM connections WHERE server_port = 80 AND conn_state = 'SF'")
+		check(3, "SELECT COUNT(*) FROM connections WHERE flows_folded IS NOT NULL AND client_ip = '0.0.0.0'")
+		for statement, tells := range map[string]bool{
+			"SELECT COUNT(*) FROM connections":                                                    true,
+			"SELECT COUNT(*) FROM flows WHERE src_ip = '" + some[0] + "'":                         true,
+			"SELECT COUNT(*) FROM connections WHERE server_port = 22":                             false,
+			"SELECT COUNT(*), SUM(flows_folded) FROM connections":                                 false,
+			"SELECT COUNT(*) FROM connections WHERE server_port = 80 AND ts > '2026-01-01 01:00'": false,
+			"SELECT COUNT(*) FROM packets WHERE src_ip = '" + some[0] + "'":                       false,
+		} {
+			if told := strings.Contains(fmt.Sprint(askEngine(s, statement).warnings), "are folded"); told != tells && (mode == "on" || !tells) {
+				t.Errorf("pushdown %s: %s tells of the fold: %v", mode, statement, told)
+			}
+		}
+	}
+}
