@@ -46,6 +46,7 @@ func (b *bench) sql(only string, s *sqls) error {
 		{"functions", s.functions},
 		{"callbacks", s.callbacks},
 		{"history", s.history},
+		{"dashboard", s.dashboard},
 		{"before", s.besideBefore},
 		{"stream", s.stream},
 		{"mariadb", s.besideMariaDB},

@@ -34,9 +34,10 @@ const (
 // rowEpoch is 2026-06-01 00:00:00.
 const rowEpoch = tables.Time(1_780_272_000_000_000)
 
-// traffic makes the rows of a day.
+// traffic makes the rows of some days.
 type traffic struct {
 	rows    int
+	days    int
 	domains []string
 	busy    []float64 // how much of the traffic goes to servers up to each
 	// segments, when not 0, are as many packet files as the rows say they have
@@ -46,7 +47,7 @@ type traffic struct {
 }
 
 func newTraffic(rows int) *traffic {
-	t := &traffic{rows: rows, domains: make([]string, servers), busy: make([]float64, servers)}
+	t := &traffic{rows: rows, days: 1, domains: make([]string, servers), busy: make([]float64, servers)}
 	words := []string{"mail", "cdn", "api", "static", "img", "login", "update", "video", "sync", "metrics", "shop", "news"}
 	sum := 0.0
 	for i := range t.domains {
@@ -92,7 +93,7 @@ func clientName(i int) string { return fmt.Sprintf("desk-%04d", i) }
 func (t *traffic) flow(n int, f *tables.Flow) {
 	r := rand.New(rand.NewPCG(uint64(n), 41))
 	client, server := int(math.Abs(r.NormFloat64())*clientHosts/3)%clientHosts, t.server(r)
-	at := rowEpoch + tables.Time(float64(n)/float64(t.rows)*dayMicros)
+	at := rowEpoch + tables.Time(float64(n)/float64(t.rows)*float64(t.days)*dayMicros)
 	sent := int64(math.Exp(r.NormFloat64()*1.6 + 6.5))
 	got := int64(math.Exp(r.NormFloat64()*2.2 + 7.5))
 	packets, reverse := 1+sent/220, 1+got/900
