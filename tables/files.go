@@ -78,5 +78,5 @@ var FilesRelation = &Relation{Schema: Main, Name: "files",
 		{Name: "bytes_written", Kind: BigInt, Unit: "bytes", Doc: "bytes the server took; likewise"},
 		{Name: "size", Kind: BigInt, Unit: "bytes", Doc: "its size as the server last told", Source: "Zeek smb_files size"},
 		{Name: "status", Kind: Text, Size: 64, Doc: "what the server answered: STATUS_SUCCESS, STATUS_ACCESS_DENIED, … (of the open, or of what failed after it); code of FTP, TFTP or HTTP; NULL without an answer"},
-		colSensor, colPacketID, colFlowID, colConnID,
+		colSensor, colPacketID, colFlowID, colSeenConn,
 	}}

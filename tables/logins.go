@@ -93,5 +93,5 @@ var Logins = &Relation{Schema: Main, Name: "logins",
 		{Name: "server_software", Kind: Text, Size: 255, Doc: "what the server says it is: banner of SSH, FTP, mail", Source: "Zeek server"},
 		{Name: "hassh", Kind: Text, Size: 32, NoCase: true, Fold: "lower", Doc: "fingerprint of the SSH client by the algorithms it offers"},
 		{Name: "hassh_server", Kind: Text, Size: 32, NoCase: true, Fold: "lower", Doc: "likewise of the server"},
-		colSensor, colPacketID, colFlowID, colConnID,
+		colSensor, colPacketID, colFlowID, colSeenConn,
 	}}

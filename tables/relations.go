@@ -131,6 +131,7 @@ var (
 	colFolded    = Column{Name: "flows_folded", Kind: BigInt, Unit: "conversations", Doc: "how many conversations the row stands for, where SYNs of a flood that nobody answered are folded: its client is the unspecified address then; NULL for all other rows"}
 	colCommunity = Column{Name: "community_id", Kind: CommunityID, Doc: "Community ID v1, seed 0: joins with Zeek, Suricata, Arkime", Source: "Community ID v1"}
 	colConnID    = Column{Name: "conn_id", Kind: Identifier, Doc: "the conversation, over all its rows and observers; joins to packets"}
+	colSeenConn  = Column{Name: "conn_id", Kind: Identifier, Doc: "the conversation as the sensor metered it: where another sensor leads, no connection has it; flows, joined by flow_id, has the connection's"}
 	colPacketID  = Column{Name: "packet_id", Kind: Identifier, Doc: "the packet it begins in; NULL if that was not kept, or an import was interrupted behind it"}
 	colClient    = Column{Name: "client_ip", Kind: Address, NotNull: true, Doc: "who asked"}
 	colClientAt  = Column{Name: "client_port", Kind: Int, NotNull: true, Doc: "port of the client"}
@@ -422,7 +423,7 @@ var DNSRelation = &Relation{Schema: Main, Name: "dns",
 		{Name: "answers", Kind: Text, Size: 4096, Doc: "answers in presentation form, comma-joined", Source: "Zeek answers"},
 		{Name: "ttl", Kind: BigInt, Unit: "seconds", Doc: "smallest time to live among the answers"},
 		{Name: "rtt_us", Kind: BigInt, Unit: "microseconds", Doc: "from query to answer", Source: "Zeek rtt"},
-		colProtocol, colSensor, colFlowID, colConnID,
+		colProtocol, colSensor, colFlowID, colSeenConn,
 		{Name: "query_raw", Kind: Text, Size: 512, Doc: "name asked for, in the case it was asked in"},
 		{Name: "query_length", Kind: Int, Unit: "bytes", Doc: "length of the name on the wire, labels and the dots between them: 253 at most"},
 		{Name: "opcode", Kind: Text, Size: 16, NoCase: true, Fold: "upper", Doc: "QUERY, NOTIFY, UPDATE (query is the zone), …"},
@@ -446,7 +447,7 @@ var DNSAnswers = &Relation{Schema: Main, Name: "dns_answers",
 		{Name: "ttl", Kind: BigInt, NotNull: true, Unit: "seconds", Doc: "its time to live"},
 		colSensor,
 		{Name: "packet_id", Kind: Identifier, Doc: "the packet of the answer; NULL if it was not kept"},
-		colFlowID, colConnID,
+		colFlowID, colSeenConn,
 	}}
 
 // TLSRelation is TLS handshakes.
@@ -470,7 +471,7 @@ var TLSRelation = &Relation{Schema: Main, Name: "tls",
 		{Name: "cert_sha256", Kind: Text, Size: 64, NoCase: true, Fold: "lower", Doc: "SHA-256 of it (DER)"},
 		{Name: "self_signed", Kind: Bool, Doc: "1 if its issuer is its subject"},
 		{Name: "resumed", Kind: Bool, Doc: "1 if a session was resumed: the client is known to the server", Source: "Zeek resumed"},
-		colProtocol, colSensor, colPacketID, colFlowID, colConnID, colAsked,
+		colProtocol, colSensor, colPacketID, colFlowID, colSeenConn, colAsked,
 	}}
 
 // HTTPRelation is HTTP requests.
@@ -491,7 +492,7 @@ var HTTPRelation = &Relation{Schema: Main, Name: "http",
 		{Name: "file_name", Kind: Text, Size: 512, Doc: "name that Content-Disposition gives the body"},
 		{Name: "username", Kind: Text, Size: 255, Doc: "user of Basic credentials; the password is not kept", Source: "Zeek username"},
 		{Name: "version", Kind: Text, Size: 8, Doc: "1.1, 1.0: of the request, else of the answer"},
-		colSensor, colPacketID, colFlowID, colConnID, colAsked,
+		colSensor, colPacketID, colFlowID, colSeenConn, colAsked,
 	}}
 
 // OpsImports is what was imported.
