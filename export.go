@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/wiresql/wiresql/engine"
-	"github.com/wiresql/wiresql/output"
+	"github.com/wiresql/wiresql/sqlserver/output"
 )
 
 func exportCommand() *command {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/engine/hunt"
-	"github.com/wiresql/wiresql/output"
+	"github.com/wiresql/wiresql/sqlserver/output"
 	"github.com/wiresql/wiresql/tables"
 )
 

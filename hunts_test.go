@@ -25,7 +25,7 @@ import (
 
 	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/engine/hunt"
-	"github.com/wiresql/wiresql/output"
+	"github.com/wiresql/wiresql/sqlserver/output"
 )
 
 // traffic is made by conversations, and written as a capture of raw IP whose

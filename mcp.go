@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/wiresql/wiresql/engine"
-	"github.com/wiresql/wiresql/output"
-	"github.com/wiresql/wiresql/shell"
+	"github.com/wiresql/wiresql/sqlserver/output"
+	"github.com/wiresql/wiresql/sqlserver/shell"
 	"github.com/wiresql/wiresql/tables"
 )
 

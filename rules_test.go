@@ -47,13 +47,13 @@ var importRules = []importRule{
 		"one package knows how rows rest"},
 	{"github.com/netsampler/goflow2/...", []string{"collector tests"},
 		"it hangs on short inputs: what our decoder's tests compare with, where it survives"},
-	{"github.com/go-sql-driver/mysql", []string{"sqlserver", ".", "shell", "web", "functions tests"},
+	{"github.com/go-sql-driver/mysql", []string{"sqlserver", ".", "sqlserver/shell", "web", "functions tests"},
 		"a client: of the shell, the page, tests (also to ask a real MariaDB what is right) and the benchmark"},
-	{"github.com/peterh/liner", []string{"shell"},
+	{"github.com/peterh/liner", []string{"sqlserver/shell"},
 		"the terminal is the shell's"},
 	{"github.com/modelcontextprotocol/...", []string{"."},
 		"assistants ask what people ask: one file knows how"},
-	{module + "/shell", []string{"."},
+	{module + "/sqlserver/shell", []string{"."},
 		"it asks whatever answers statements: it knows neither engine nor archive"},
 	{"github.com/chromedp/...", []string{". tests"},
 		"the page is tested in a real browser; nothing that runs needs one"},
@@ -217,7 +217,7 @@ func TestPackageDocs(t *testing.T) {
 func TestTopLevel(t *testing.T) {
 	dirs := map[string]string{
 		"engine": "", "tables": "", "capture": "", "collector": "", "sqlserver": "",
-		"functions": "", "shell": "", "output": "", "docs": "", "testdata": "", "deploy": "", "web": "", ".ci": "", ".git": "",
+		"functions": "", "docs": "", "testdata": "", "deploy": "", "web": "", ".ci": "", ".git": "",
 	}
 	entries, err := os.ReadDir(".")
 	if err != nil {

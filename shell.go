@@ -14,8 +14,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/wiresql/wiresql/engine"
-	"github.com/wiresql/wiresql/output"
-	"github.com/wiresql/wiresql/shell"
+	"github.com/wiresql/wiresql/sqlserver/output"
+	"github.com/wiresql/wiresql/sqlserver/shell"
 )
 
 func shellCommand() *command {

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/wiresql/wiresql/output"
+	"github.com/wiresql/wiresql/sqlserver/output"
 )
 
 // Config is what a shell needs.

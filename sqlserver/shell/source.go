@@ -3,7 +3,7 @@ package shell
 import (
 	"context"
 
-	"github.com/wiresql/wiresql/output"
+	"github.com/wiresql/wiresql/sqlserver/output"
 )
 
 // Source answers statements, one at a time.

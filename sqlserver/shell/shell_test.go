@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/wiresql/wiresql/output"
+	"github.com/wiresql/wiresql/sqlserver/output"
 )
 
 func TestCut(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"github.com/wiresql/wiresql/output"
+	"github.com/wiresql/wiresql/sqlserver/output"
 	"github.com/wiresql/wiresql/tables"
 )
 

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/wiresql/wiresql/output"
+	"github.com/wiresql/wiresql/sqlserver/output"
 	"github.com/wiresql/wiresql/tables"
 )
 
