@@ -40,5 +40,5 @@ var RPCRelation = &Relation{Schema: Main, Name: "rpc",
 		{Name: "named_pipe", Kind: Text, Size: 255, NoCase: true, Fold: "lower", Doc: "pipe that it came over, in lower case; NULL over TCP", Source: "Zeek dce_rpc named_pipe"},
 		{Name: "username", Kind: Text, Size: 255, NoCase: true, Fold: "lower", Doc: "who was logged in, in lower case, where that was seen"},
 		{Name: "status", Kind: Text, Size: 32, NoCase: true, Fold: "lower", Doc: "ok for an answer (what the operation itself returned is not read), the fault by name or number, NULL without an answer"},
-		colSensor, colPacketID, colFlowID, colConnID,
+		colSensor, colPacketID, colFlowID, colSeenConn,
 	}}
