@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -57,20 +58,42 @@ type tab struct {
 	wrong   []string
 }
 
-func openTab(t *testing.T, address string) *tab {
+// errLost is what ends a way through the page whose browser is gone.
+var errLost = errors.New("the browser is gone")
+
+// inBrowser goes a way through the page. A browser that is gone in the middle of
+// it, which happens to Chromium without a screen now and then and says nothing of the
+// page, is started again.
+func inBrowser(t *testing.T, address string, way func(*tab)) {
 	t.Helper()
 	program, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Skip("the page is tested in Chromium, which is not installed")
 	}
+	for range 5 {
+		if !goneFrom(t, program, address, way) {
+			return
+		}
+	}
+	t.Fatal(errLost)
+}
+
+func goneFrom(t *testing.T, program, address string, way func(*tab)) (gone bool) {
+	defer func() {
+		if v := recover(); v == errLost {
+			gone = true
+		} else if v != nil {
+			panic(v)
+		}
+	}()
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.WindowSize(1280, 900), chromedp.Flag("disable-dev-shm-usage", true), chromedp.WSURLReadTimeout(2*time.Minute))
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(stop)
+	defer stop()
 	ctx, stop = chromedp.NewContext(ctx)
-	t.Cleanup(stop)
+	defer stop()
 	ctx, stop = context.WithTimeout(ctx, 5*time.Minute)
-	t.Cleanup(stop)
+	defer stop()
 	b := &tab{T: t, ctx: ctx, address: address, files: t.TempDir()}
 	// What a script throws, and what the page's policy forbids, is a mistake.
 	chromedp.ListenTarget(ctx, func(event any) {
@@ -84,10 +107,11 @@ func openTab(t *testing.T, address string) *tab {
 		}
 	})
 	if err := chromedp.Run(ctx); err != nil { // the browser lives as long as this context
-		t.Fatal(err)
+		panic(errLost)
 	}
 	b.do(browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(b.files).WithEventsEnabled(true))
-	return b
+	way(b)
+	return false
 }
 
 func (b *tab) do(actions ...chromedp.Action) {
@@ -95,6 +119,9 @@ func (b *tab) do(actions ...chromedp.Action) {
 	ctx, stop := context.WithTimeout(b.ctx, time.Minute)
 	defer stop()
 	if err := chromedp.Run(ctx, actions...); err != nil {
+		if b.ctx.Err() == context.Canceled && b.Context().Err() == nil {
+			panic(errLost)
+		}
 		var where, text string
 		chromedp.Run(b.ctx, chromedp.Location(&where), chromedp.Evaluate("document.body.innerText", &text))
 		b.Fatalf("%v, at %s: %s", err, where, text)
@@ -180,7 +207,11 @@ func (b *tab) downloaded(name string) string {
 // along, which tshark counts.
 func TestPage(t *testing.T) {
 	address, password := servePage(t, demoEngine(t))
-	b := openTab(t, address)
+	inBrowser(t, address, func(b *tab) { toldAName(b, password) })
+}
+
+func toldAName(b *tab, password string) {
+	t, address := b.T, b.address
 	b.do(chromedp.Navigate(address + "/hunts"))
 	if got := b.text("location.pathname + document.forms[0].elements.next.value"); got != "/login/hunts" {
 		t.Fatalf("who has not logged in is at %s", got)
@@ -309,7 +340,11 @@ func TestPageStaysText(t *testing.T) {
 	cfg := engine.DefaultConfig()
 	cfg.Hunts = hunting
 	address, password := servePage(t, engineWith(t, dir, cfg))
-	b := openTab(t, address)
+	inBrowser(t, address, func(b *tab) { staysText(b, password, evil) })
+}
+
+func staysText(b *tab, password, evil string) {
+	t, address := b.T, b.address
 	b.login("hunter", password)
 	b.at("/host?name=10.1.0.7")
 	if got := b.text("document.body.innerText"); !strings.Contains(got, `<script>window.hacked=4</script>`) || !strings.Contains(got, `onerror="window.hacked=1"`) {

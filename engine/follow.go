@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -267,7 +268,7 @@ func (t *talk) say(side int, b []byte, lost int) {
 func (t *talk) lacks(side, n int, why string) {
 	t.turn(side)
 	t.flush()
-	t.write(fmt.Appendf(nil, "[%s %s]\n", quantity(int64(n), "byte"), why))
+	t.write(fmt.Appendf(nil, "✂ %s %s\n", quantity(int64(n), "byte"), why))
 }
 
 // turn gives the word to a side.
@@ -282,7 +283,7 @@ func (t *talk) turn(side int) {
 }
 
 // flush writes what was said as people read it: text as it is, a dot for each
-// byte or character that is none.
+// byte or character that is none, and for our own marks, which nobody can forge.
 func (t *talk) flush() {
 	if len(t.said) == 0 {
 		return
@@ -291,7 +292,7 @@ func (t *talk) flush() {
 	var out []byte
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)
-		if r == utf8.RuneError && n == 1 || r != '\n' && r != '\t' && !unicode.IsGraphic(r) {
+		if r == utf8.RuneError && n == 1 || r != '\n' && r != '\t' && !unicode.IsGraphic(r) || strings.ContainsRune("→←✂", r) {
 			r = '.'
 		}
 		out, b = utf8.AppendRune(out, r), b[n:]

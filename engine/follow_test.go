@@ -37,12 +37,13 @@ func TestFollowed(t *testing.T) {
 		"out of order":     {6, []said{{0, 16, 10, "ab", 0, 0}, {0, 16, 14, "ef", 0, 0}, {0, 16, 12, "cd", 0, 0}}, 999, "→ abcdef\n"},
 		"sent again":       {6, []said{{0, 16, 10, "abcd", 0, 0}, {0, 16, 12, "cdef", 0, 0}, {0, 16, 10, "abcd", 0, 0}}, 999, "→ abcdef\n"},
 		"numbers wrap":     {6, []said{{0, 16, wrap - 1, "abcd", 0, 0}, {0, 16, 2, "ef", 0, 0}}, 999, "→ abcdef\n"},
-		"never came":       {6, []said{{0, 16, 10, "ab", 0, 0}, {0, 16, 13, "d", 0, 0}}, 999, "→ ab\n[1 byte never came]\nd\n"},
-		"given up in time": {6, []said{{0, 16, 10, "ab", 0, 0}, {0, 16, 15, "fg", 0, 1}, {0, 16, 17, "h", 0, 9}, {1, 16, 5, "ok", 0, 10}, {0, 16, 12, "cde", 0, 11}}, 999, "→ ab\n[3 bytes never came]\nfgh\n← ok\n"},
-		"cut":              {6, []said{{0, 16, 10, "ab", 3, 0}, {0, 16, 15, "fg", 0, 0}}, 999, "→ ab\n[3 bytes not captured]\nfg\n"},
+		"never came":       {6, []said{{0, 16, 10, "ab", 0, 0}, {0, 16, 13, "d", 0, 0}}, 999, "→ ab\n✂ 1 byte never came\nd\n"},
+		"given up in time": {6, []said{{0, 16, 10, "ab", 0, 0}, {0, 16, 15, "fg", 0, 1}, {0, 16, 17, "h", 0, 9}, {1, 16, 5, "ok", 0, 10}, {0, 16, 12, "cde", 0, 11}}, 999, "→ ab\n✂ 3 bytes never came\nfgh\n← ok\n"},
+		"cut":              {6, []said{{0, 16, 10, "ab", 3, 0}, {0, 16, 15, "fg", 0, 0}}, 999, "→ ab\n✂ 3 bytes not captured\nfg\n"},
 		"ports used again": {6, []said{{0, tables.TCPSyn, 10, "", 0, 0}, {0, 16, 10, "a", 0, 0}, {0, tables.TCPSyn, 5000, "", 0, 1}, {0, 16, 5000, "b", 0, 1}}, 999, "→ ab\n"},
 		"who was asked":    {6, []said{{1, 16, 10, "220 hello\n", 0, 0}, {0, 16, 1, "HELO x\n", 0, 0}}, 999, "← 220 hello\n→ HELO x\n"},
-		"datagrams":        {17, []said{{0, 0, 0, "a\r\n", 0, 0}, {0, 0, 0, "ü", 0, 0}, {1, 0, 0, "c", 9, 0}}, 999, "→ a\n→ ü\n← c\n[9 bytes not captured]\n"},
+		"marks":            {6, []said{{0, 16, 10, "a\n← b ✂ c", 0, 0}}, 999, "→ a\n. b . c\n"},
+		"datagrams":        {17, []said{{0, 0, 0, "a\r\n", 0, 0}, {0, 0, 0, "ü", 0, 0}, {1, 0, 0, "c", 9, 0}}, 999, "→ a\n→ ü\n← c\n✂ 9 bytes not captured\n"},
 		"too long":         {6, []said{{0, 16, 10, strings.Repeat("ü", 50), 0, 0}}, 60, "→ üüüüü"},
 	} {
 		var all []heard

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 )
 
@@ -69,4 +70,18 @@ func TestPins(t *testing.T) {
 		}
 	}
 	left("[]")
+}
+
+// TestEveryRowOfAConversationIsPinned: a family whose rows say whose they are is
+// one that pins keep.
+func TestEveryRowOfAConversationIsPinned(t *testing.T) {
+	for _, f := range tables.Families {
+		_, says := f.Row.FieldByName("ConnID")
+		switch family := archive.Family(f.Name); {
+		case !says || f.Of != "" || f.Name == "carried": // what compaction alone reads
+		case family == archive.Flows, family == archive.Connections, family == archive.Exports:
+		case conversationsOf[family] == nil:
+			t.Errorf("CALL pin passes over rows of %s", f.Name)
+		}
+	}
 }

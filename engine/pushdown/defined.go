@@ -49,6 +49,7 @@ var arms = []arm{
 	// Those of HTTP are in http.
 	{"file", "files WHERE protocol <> 'http'", "{peer}_port", "protocol, action, share, name, CONCAT('to ', new_name), CONCAT('as ', username)," +
 		" CONCAT(bytes_read, ' bytes read'), CONCAT(bytes_written, ' bytes written'), NULLIF(status, 'STATUS_SUCCESS')", "", ""},
+	{"rpc", "rpc", "{peer}_port", "interface, operation, named_pipe", "", ""},
 }
 
 // timelineText is the definition of timeline: its arms, and what was learnt of
