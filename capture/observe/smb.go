@@ -13,7 +13,6 @@ import (
 // which file. Of what is read and written only the length is noted.
 
 const (
-	smbPort = 445
 	// maxOpens, maxCalls, maxTrees and maxSessions bound what a conversation has at a
 	// time: opens, requests that wait for an answer, shares and users.
 	maxOpens    = 4096
