@@ -292,7 +292,7 @@ func (t *traffic) write(tt *testing.T) string {
 }
 
 // clean is ten days of an office where nothing is wrong: people who browse at
-// work, a long SSH session, a nightly backup, a clock that is set, multicast.
+// work, an administrator, domain controllers, a nightly backup, a clock that is set, multicast.
 func (t *traffic) clean() {
 	sites := []string{"news.example.com", "mail.example.org", "wiki.example.net", "search.example.com"}
 	for day := range 10 {
@@ -308,6 +308,7 @@ func (t *traffic) clean() {
 				t.logOn(date.Add(8*time.Hour), client, fmt.Sprint("person", person))
 				t.tcp(date.Add(9*time.Hour), client, "10.1.0.5", 445, "SF", nil, 20000, 3_000_000)
 			}
+			t.office(date.Add(11*time.Hour), "10.1.0.11", "10.1.0.5")
 		}
 		for second := 0; second < 86400; second += 1024 {
 			at := date.Add(time.Duration(second) * time.Second)
@@ -411,6 +412,7 @@ func (t *traffic) planted(tt *testing.T) {
 		t.tcp(noon, client, "203.0.113.94", 80, "SF", []byte("GET /c HTTP/1.1\r\nHost: portal.example.dev\r\nUser-Agent: usual/1\r\n"+login+"\r\n"), 0, 5000)
 	}
 	t.plantedLogins(noon)
+	t.plantedCalls(noon, "10.1.0.5")
 	h := func(sp, dp uint16, n int) []byte {
 		b := make([]byte, 20)
 		binary.BigEndian.PutUint16(b, sp)
@@ -494,11 +496,18 @@ func TestHunts(t *testing.T) {
 		{"dns_bypass", last, "client_ip", machines(75)},
 		{"lateral_admin", last, "client_ip", machines(76, 77)},
 		{"fan_out", last, "client_ip", machines(77)},
-		{"new_admin_path", last, "client_ip", machines(76, 77, 78, 83, 85)},
+		{"new_admin_path", last, "client_ip", machines(76, 77, 78, 83, 85, 100, 101)},
 		{"failed_logins", last, "client_ip", machines(78, 99)},
 		{"password_spray", last, "client_ip", machines(98)},
 		{"kerberoast", last, "client_ip", machines(96)},
 		{"asrep_roast", last, "client_ip", machines(97)},
+		{"smb_exec", last, "client_ip", machines(100)},
+		{"smb_exec", with("within=30 MINUTE"), "client_ip", machines(100, 101)},
+		{"smb_exec", with("ignore=10.1.0.99, 10.1.0.100"), "client_ip", nil},
+		{"remote_service", last, "client_ip", machines(100, 101, 102)},
+		{"remote_service", with("ignore=10.1.0.102"), "client_ip", machines(100, 101)},
+		{"dcsync", last, "client_ip", machines(103)},
+		{"dcsync", with("controllers=10.1.0.103"), "client_ip", nil},
 		{"exfil_ratio", with("ignore=" + backup), "client_ip", machines(79)},
 		{"exfil_ratio", last, "client_ip", machines(5, 79)},
 		{"exfil_slow", []string{"--since", "all", "--param", "ignore=" + backup}, "client_ip", machines(80)},
