@@ -431,6 +431,13 @@ func TestPageIsGuarded(t *testing.T) {
 		{"a form with a wrong word", "POST", "/sql", pins + "&form=" + strings.Repeat("A", len(form)), "", 403, "another session"},
 		{"a form that another site sends", "POST", "/sql", pins + "&form=" + form, "cross-site", 403, ""},
 		{"a form", "POST", "/sql", "q=DO+1&form=" + form, "same-origin", 200, "Done."},
+		{"a form that sets something", "POST", "/sql", "q=USE+ops&form=" + form, "same-origin", 200, "Done."},
+		{"what comes behind it", "GET", "/sql?q=SELECT+COUNT(*)+FROM+connections", "", "same-origin", 200, "1 row"},
+		{"a link that hides what it calls", "GET", "/sql?q=" + url.QueryEscape("/* */ CALL pin('x', 'TRUE') -- */ SELECT"), "", "none", 200, "more than a question"},
+		{"a time that is none", "GET", "/?from=yesterday", "", "same-origin", 200, "yesterday is no time"},
+		{"a time that ends first", "GET", "/host?name=a&from=2026-06-13&to=2026-06-12", "", "same-origin", 200, "ends before it begins"},
+		{"an id of no connection", "GET", "/connection?id=SERVERNAME123", "", "same-origin", 200, "/host?name=SERVERNAME123"},
+		{"packets of a statement with a comment behind", "GET", "/pcap?by=conn_id&q=SELECT+conn_id+FROM+connections+LIMIT+1+--+a", "", "same-origin", 200, "\x0a\x0d\x0d\x0a"},
 		{"too long a form", "POST", "/sql", "form=" + form + "&q=" + strings.Repeat("x", 2<<20), "same-origin", 403, ""},
 		{"all rows", "GET", "/csv?q=SELECT+conn_id+FROM+connections", "", "same-origin", 200, "conn_id\n"},
 		{"packets of a statement", "GET", "/pcap?by=conn_id&q=SELECT+conn_id+FROM+connections+LIMIT+1", "", "same-origin", 200, "\x0a\x0d\x0d\x0a"},
@@ -446,20 +453,21 @@ func TestPageIsGuarded(t *testing.T) {
 	if n := fmt.Sprintf("COUNT(*)\n%d\n", strings.Count(rows, "\n")-1); count != n {
 		t.Errorf("all rows are %q, COUNT(*) says %q", n, count)
 	}
-	// A statement ends when the browser leaves.
-	ctx, leave := context.WithCancel(t.Context())
-	r, err := http.NewRequestWithContext(ctx, "GET", address+"/sql?q=SELECT+SLEEP(300)", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if got, err := c.Do(r); err == nil {
-			io.Copy(io.Discard, got.Body)
-			got.Body.Close()
+	sleeps := func(ctx context.Context) (done chan struct{}) {
+		r, err := http.NewRequestWithContext(ctx, "GET", address+"/sql?q=SELECT+SLEEP(300)", nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}()
+		done = make(chan struct{})
+		go func() {
+			defer close(done)
+			if got, err := c.Do(r); err == nil {
+				io.Copy(io.Discard, got.Body)
+				got.Body.Close()
+			}
+		}()
+		return done
+	}
 	running := func() bool {
 		_, _, list := ask("GET", "/csv?q=SELECT+COUNT(*)+FROM+information_schema.processlist+WHERE+info+LIKE+'SELECT+SLEEP%25'", "")
 		return !strings.HasSuffix(list, "\n0\n")
@@ -472,8 +480,23 @@ func TestPageIsGuarded(t *testing.T) {
 			}
 		}
 	}
+	// A statement ends when the browser leaves.
+	ctx, leave := context.WithCancel(t.Context())
+	done := sleeps(ctx)
 	wait("the statement does not run", running)
 	leave()
 	<-done
 	wait("a statement runs on whose browser has left", func() bool { return !running() })
+	// And with its session.
+	done = sleeps(t.Context())
+	wait("the statement does not run", running)
+	_, _, body = ask("GET", "/sql", "")
+	form = body[strings.Index(body, `name="form" value="`)+19:]
+	form = form[:strings.IndexByte(form, '"')]
+	if status, _, _ := ask("POST", "/logout", "form="+form); status != http.StatusSeeOther {
+		t.Errorf("logging out: %d", status)
+	}
+	<-done
+	ask("POST", "/login", secret, "Sec-Fetch-Site", "same-origin")
+	wait("a statement runs on whose session has ended", func() bool { return !running() })
 }

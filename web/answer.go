@@ -3,11 +3,13 @@ package web
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-sql-driver/mysql"
@@ -99,6 +101,9 @@ func (s *session) fill(ctx context.Context, a *answer) error {
 		return err
 	}
 	defer conn.Close()
+	if !asks.MatchString(a.SQL) { // what SET and USE change is of the connection, which no other statement gets
+		defer conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	rows, err := conn.QueryContext(reading, a.SQL)
@@ -199,6 +204,26 @@ func shown(c column, value sql.RawBytes, most int) cell {
 		}
 	}
 	return cell{Text: string(kept), Rest: len(value) - len(kept)}
+}
+
+// seen is a text with what nobody would see, or what turns the writing round,
+// spelled out: what packets and links hold must not look like something else.
+func seen(text string) string {
+	hides := func(r rune) bool {
+		return unicode.Is(unicode.Cf, r) || unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r'
+	}
+	if strings.IndexFunc(text, hides) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if hides(r) {
+			fmt.Fprintf(&b, "[U+%04X]", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // told is an error as somebody is told of it.

@@ -24,7 +24,7 @@ func capture(v *view) {
 			v.fail(http.StatusForbidden, "This came with a link of another site. Run the statement, then take its packets.")
 			return
 		}
-		where = by + " IN (SELECT " + by + " FROM (" + text + ") AS chosen)"
+		where = by + " IN (SELECT " + by + " FROM (" + text + "\n) AS chosen)" // it may end in a comment
 	default:
 		v.fail(http.StatusBadRequest, "Which packets? Give a connection, a packet or a statement.")
 		return

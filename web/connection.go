@@ -18,6 +18,7 @@ func connection(v *view) {
 	v.begin("Connection " + id)
 	a := v.ask(part{ID: "facts", Title: "Connection", Tall: true, Empty: "No connection has this id."}, "SELECT * FROM connections WHERE "+is, span{})
 	if a.Err != "" || len(a.Rows) == 0 {
+		v.write("other", id)
 		v.end()
 		return
 	}

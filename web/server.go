@@ -178,6 +178,10 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, show func(*view)) 
 		toLogin(w, r)
 		return
 	}
+	ctx, stop := context.WithCancel(r.Context())
+	defer stop()
+	defer context.AfterFunc(who.ended, stop)()
+	r = r.WithContext(ctx)
 	v := &view{w: w, r: r, who: who, sessions: s.sessions, control: http.NewResponseController(w)}
 	if r.Method == http.MethodPost && !who.sent(r) {
 		http.Error(w, "this form is of another session: load the page again", http.StatusForbidden)
@@ -194,5 +198,5 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, show func(*view)) 
 	show(v)
 }
 
-// context of a statement: it ends when the browser leaves.
+// context of a statement: it ends when the browser leaves, or with the session.
 func (v *view) context() context.Context { return v.r.Context() }

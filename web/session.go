@@ -38,6 +38,9 @@ type session struct {
 	form string
 	db   *sql.DB
 	last time.Time // guarded by sessions
+	// ended is done when the session is, and with it what it asks.
+	ended context.Context
+	end   context.CancelFunc
 }
 
 // sessions knows who has logged in. A session's key is only in its cookie.
@@ -66,6 +69,7 @@ func newSession(user, password string, dial func() (net.Conn, error)) (*session,
 		return nil, err
 	}
 	s := &session{user: user, form: rand.Text(), db: sql.OpenDB(connector), last: time.Now()}
+	s.ended, s.end = context.WithCancel(context.Background())
 	s.db.SetMaxOpenConns(maxStatements)
 	s.db.SetMaxIdleConns(1)
 	s.db.SetConnMaxIdleTime(time.Minute)
@@ -80,6 +84,7 @@ func (l *sessions) login(ctx context.Context, remote net.Addr, user, password st
 		return "", err
 	}
 	if err := s.db.PingContext(ctx); err != nil {
+		s.end()
 		s.db.Close()
 		return "", err
 	}
@@ -120,7 +125,8 @@ func (l *sessions) expire(user string) {
 func (l *sessions) end(key string) {
 	if s := l.open[key]; s != nil {
 		delete(l.open, key)
-		go s.db.Close() // waits for what runs
+		s.end()
+		go s.db.Close() // waits until what ran has ended
 	}
 }
 
@@ -129,6 +135,7 @@ func (l *sessions) close() {
 	defer l.mu.Unlock()
 	for key, s := range l.open {
 		delete(l.open, key)
+		s.end()
 		s.db.Close()
 	}
 }

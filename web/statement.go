@@ -10,7 +10,9 @@ import (
 )
 
 // asks are statements that read and change nothing: those that a link may hold.
-var asks = regexp.MustCompile(`(?is)^(\s|\(|/\*.*?\*/|--\s[^\n]*\n|#[^\n]*\n)*((SELECT|WITH|TABLE|VALUES|SHOW|EXPLAIN|DESC|DESCRIBE)\b|CALL\s+(hunt\s*\.\s*)?hunt\s*\()`)
+// What stands before the word must be comments to the server too: one ends where
+// it first can, and none is for some versions only.
+var asks = regexp.MustCompile(`(?is)^(\s|\(|/\*([^*!]|\*+[^*/])([^*]|\*+[^*/])*\*+/|/\*\*+/|--([ \t][^\n]*)?\n|#[^\n]*\n)*((SELECT|WITH|TABLE|VALUES|SHOW|EXPLAIN|DESC|DESCRIBE)\b|CALL\s+(hunt\s*\.\s*)?hunt\s*\()`)
 
 // statementView is the text that is asked, and why it was not run.
 type statementView struct {
@@ -47,6 +49,14 @@ func (a *answer) packets() string {
 	case "SELE", "WITH", "TABL":
 	default:
 		return ""
+	}
+	names := map[string]bool{}
+	for _, c := range a.Columns { // with two of a name they are no table to choose from
+		name := strings.ToLower(c.Name)
+		if names[name] {
+			return ""
+		}
+		names[name] = true
 	}
 	for _, name := range []string{"packet_id", "flow_id", "conn_id"} {
 		if a.column(name) >= 0 {

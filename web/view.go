@@ -5,13 +5,14 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
 //go:embed templates
 var files embed.FS
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{"to": to}).ParseFS(files, "templates/*.html"))
+var templates = template.Must(template.New("").Funcs(template.FuncMap{"to": to, "seen": seen}).ParseFS(files, "templates/*.html"))
 
 // write shows a whole page that is no view.
 func write(w http.ResponseWriter, name string, data any) {
@@ -41,6 +42,8 @@ type head struct {
 	HasTime bool
 	When    span
 	Keep    url.Values
+	// Wrong says what of a time that was given is none.
+	Wrong []string
 }
 
 // begin writes the head of a view.
@@ -58,6 +61,14 @@ func (v *view) beginAt(title string, when span) {
 		if key != "from" && key != "to" {
 			h.Keep[key] = values
 		}
+	}
+	for _, key := range []string{"from", "to"} {
+		if text := strings.TrimSpace(v.r.FormValue(key)); text != "" && given(text) == "" {
+			h.Wrong = append(h.Wrong, key+": "+text+" is no time like 2026-06-12 10:15:00, and is left out.")
+		}
+	}
+	if from, to := given(v.r.FormValue("from")), given(v.r.FormValue("to")); from != "" && to != "" && to < from {
+		h.Wrong = append(h.Wrong, "This time ends before it begins: nothing is in it.")
 	}
 	v.write("head", h)
 }

@@ -93,6 +93,33 @@ func TestBins(t *testing.T) {
 	}
 }
 
+func TestTextsAreSeen(t *testing.T) {
+	for text, want := range map[string]string{
+		"a\u202egpj.exe": "a[U+202E]gpj.exe", "a\x1b[31m\x00\u009b": "a[U+001B][31m[U+0000][U+009B]", "zero\u200bwidth": "zero[U+200B]width",
+		"\U000e0041": "[U+E0041]", "żółć\t漢\r\n": "żółć\t漢\r\n", "": "",
+	} {
+		if got := seen(text); got != want {
+			t.Errorf("%q is shown as %q, not %q", text, got, want)
+		}
+	}
+}
+
+func TestPacketsLead(t *testing.T) {
+	for _, x := range []struct {
+		columns []column
+		want    string
+	}{
+		{[]column{{Name: "ts"}, {Name: "conn_id"}}, "/pcap?by=conn_id&q=SELECT+1"},
+		{[]column{{Name: "conn_id"}, {Name: "packet_id"}}, "/pcap?by=packet_id&q=SELECT+1"},
+		{[]column{{Name: "ts"}, {Name: "conn_id"}, {Name: "TS"}}, ""}, // no derived table
+		{[]column{{Name: "ts"}}, ""},
+	} {
+		if got := (&answer{SQL: "SELECT 1;", Columns: x.columns, Rows: [][]cell{nil}}).packets(); got != x.want {
+			t.Errorf("%v lead to %q, not %q", x.columns, got, x.want)
+		}
+	}
+}
+
 func TestOwnAddresses(t *testing.T) {
 	for text, want := range map[string]string{
 		"/host?name=a": "/host?name=a", "//evil.test": "/", `/\evil.test`: "/", "https://evil.test/": "/", "javascript:1": "/", "": "/", "host": "/", "/\n/evil.test": "/",
@@ -107,6 +134,10 @@ func TestQuestions(t *testing.T) {
 	for text, want := range map[string]bool{
 		"SELECT 1": true, "(SELECT 1)": true, "/* a */ with x AS (SELECT 1) TABLE x": true, "-- a\nSHOW TABLES": true, "CALL hunt('a')": true, "call hunt . hunt('a')": true,
 		"CALL pin('a', 'b')": false, "KILL 1": false, "SET @a = 1": false, "SELECTED": false, "": false, "CALL hunted('a')": false, "explain select 1": true,
+		"/**/ /* * ** */ /***/SELECT 1": true, "--\n-- \n# a\nSELECT 1": true,
+		// What is a comment to one reader is none to another.
+		"/* */ CALL pin('a', 'b') -- */ SELECT": false, "--\nCALL pin('a', 'b') /*\nSELECT */": false, "/*! CALL pin('a', 'b') -- */ SELECT 1": false,
+		"/***/ KILL 1 /* */ SELECT": false, "--1\nSELECT 1": false, "/*/ SELECT 1": false,
 	} {
 		if got := asks.MatchString(text); got != want {
 			t.Errorf("%q is a question: %t", text, got)
