@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 )
 
@@ -177,4 +179,28 @@ func (t *traffic) plantedCalls(noon time.Time, server string) {
 	t.talk(noon, "10.1.0.102", server, 49154, "SF", calls(taskScheduler, schRpcRegisterTask))   // remote_service
 	t.talk(noon, "10.1.0.103", resolver, 49155, "SF", calls(drsuapi, drsBind, drsGetNCChanges)) // dcsync
 	t.talk(noon, "10.1.0.104", resolver, 49155, "SF", calls(drsuapi, drsBind))                  // which this is not
+}
+
+// TestHuntsRecorded: what testdata/smb/record.sh did with real programs is found.
+func TestHuntsRecorded(t *testing.T) {
+	dir := t.TempDir()
+	var out, said bytes.Buffer
+	if code := run(t.Context(), []string{"import", "--data", dir, "testdata/smb/smb.pcap"}, nil, &out, &said); code != 0 {
+		t.Fatalf("import: code %d, %s", code, said.String())
+	}
+	for _, c := range []struct {
+		hunt, column string
+		want         []string
+	}{
+		{"smb_exec", "name", []string{"tool.exe"}},
+		{"smb_exec", "operations", []string{"CreateServiceW"}},
+		{"smb_exec", "username", []string{"gavin"}},
+		{"remote_service", "operations", []string{"CreateServiceW"}},
+		{"remote_service", "answered", []string{"0"}}, // Samba refuses
+		{"dcsync", "client_ip", nil},
+	} {
+		if found := huntColumn(t, dir, c.hunt, []string{"--since", "all"}, c.column); !slices.Equal(found, c.want) {
+			t.Errorf("%s finds %s %v, want %v", c.hunt, c.column, found, c.want)
+		}
+	}
 }
