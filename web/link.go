@@ -48,12 +48,22 @@ func link(column string, value string, when span) string {
 	return ""
 }
 
-// linked gives an answer's values where they lead to.
+// linked gives an answer's values where they lead to. A time in front leads where
+// the row's own id does, which may be far to the right.
 func (a *answer) linked(when span) *answer {
 	for _, row := range a.Rows {
 		for i := range row {
 			if !row[i].Null && row[i].Rest == 0 && row[i].Href == "" {
 				row[i].Href = link(a.Columns[i].Name, row[i].Text, when)
+			}
+		}
+		if len(row) == 0 || !a.Columns[0].Time || row[0].Null || row[0].Href != "" {
+			continue
+		}
+		for _, name := range []string{"packet_id", "conn_id"} {
+			if i := a.column(name); i >= 0 && row[i].Href != "" {
+				row[0].Href = row[i].Href
+				break
 			}
 		}
 	}

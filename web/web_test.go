@@ -53,6 +53,21 @@ func TestValuesLead(t *testing.T) {
 	}
 }
 
+func TestTimesLead(t *testing.T) {
+	a := &answer{Columns: []column{{Name: "ts", Time: true}, {Name: "conn_id"}, {Name: "packet_id"}}, Rows: [][]cell{
+		{{Text: "2026-06-12"}, {Text: "BVX21Z9FHJCCG"}, {Null: true}},
+		{{Text: "2026-06-12"}, {Text: "BVX21Z9FHJCCG"}, {Text: "000002000PSQN"}},
+		{{Text: "2026-06-12"}, {Text: "no id"}, {Null: true}},
+		{{Null: true}, {Text: "BVX21Z9FHJCCG"}, {Null: true}},
+	}}
+	a.linked(span{})
+	for i, want := range []string{"/connection?id=BVX21Z9FHJCCG", "/packet?id=000002000PSQN", "", ""} {
+		if got := a.Rows[i][0].Href; got != want {
+			t.Errorf("the time of row %d leads to %q, not %q", i, got, want)
+		}
+	}
+}
+
 func TestTimesGiven(t *testing.T) {
 	for text, want := range map[string]string{
 		"2026-06-12 10:15:00.123456": "2026-06-12 10:15:00.123456",

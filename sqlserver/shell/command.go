@@ -41,6 +41,12 @@ func init() {
 // plainWords are commands without their backslash, as other shells have them.
 var plainWords = map[string]string{"exit": `\q`, "quit": `\q`, "help": `\?`, "?": `\?`}
 
+// isCommand tells whether a line begins with a command: SQL has backslashes too.
+func isCommand(line string) bool {
+	words := strings.Fields(line)
+	return len(words) > 0 && slices.ContainsFunc(commands, func(c command) bool { return words[0] == `\`+c.name })
+}
+
 func (s *shell) command(ctx context.Context, line string) error {
 	args, err := arguments(line)
 	if err != nil {

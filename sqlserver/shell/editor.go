@@ -3,6 +3,7 @@ package shell
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -37,7 +38,9 @@ func (p *plain) line(string) (string, error) {
 	if p.in.Scan() {
 		return p.in.Text(), nil
 	}
-	if err := p.in.Err(); err != nil {
+	if err := p.in.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return "", fmt.Errorf("a line is longer than %d bytes", maxLine)
+	} else if err != nil {
 		return "", err
 	}
 	return "", io.EOF

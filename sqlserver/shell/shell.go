@@ -132,6 +132,10 @@ func (s *shell) report(err error) error {
 	return ErrReported
 }
 
+// maxStatement bounds what is kept of a statement that has no end, in bytes:
+// servers take no more.
+const maxStatement = 1 << 20
+
 // typed takes one more line; io.EOF ends the shell.
 func (s *shell) typed(ctx context.Context, line string) error {
 	if s.text == "" {
@@ -147,6 +151,8 @@ func (s *shell) typed(ctx context.Context, line string) error {
 		if trimmed == "" {
 			return nil
 		}
+	} else if isCommand(line) && cut(s.text).open == 0 { // between the lines of a statement, which stays
+		return s.command(ctx, strings.TrimSpace(line))
 	}
 	s.text += line + "\n"
 	first := true
@@ -155,6 +161,10 @@ func (s *shell) typed(ctx context.Context, line string) error {
 		if !st.whole {
 			if blank(s.text) && st.open == 0 {
 				s.text = ""
+			}
+			if len(s.text) > maxStatement {
+				s.text = ""
+				return fmt.Errorf("a statement of more than %d bytes that has no end yet is given up", maxStatement)
 			}
 			return nil
 		}

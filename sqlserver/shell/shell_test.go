@@ -258,6 +258,19 @@ func TestScript(t *testing.T) {
 	if !strings.HasSuffix(text(complain), "error: it is wrong.[2J\n") {
 		t.Errorf("complained %q", text(complain))
 	}
+	// Commands are taken between the lines of a statement, but not within a text.
+	in, f.asked = file("in", "SELECT\n\\timing on\n6 ;\nSELECT '\n\\q\n', \n\\G\nSELECT 7\n\\q\n;"), nil
+	if err := Run(t.Context(), Config{Source: f, In: in, Out: out, Err: complain}); err != nil || !slices.Equal(f.asked, []string{"SELECT\n6", "SELECT '\n\\q\n',"}) {
+		t.Errorf("%v, asked %q", err, f.asked)
+	}
+	in = file("in", strings.Repeat("SELECT "+strings.Repeat("x", 1<<18)+"\n", 5))
+	if err := Run(t.Context(), Config{Source: f, In: in, Out: out, Err: complain}); !errors.Is(err, ErrReported) || !strings.HasSuffix(text(complain), "has no end yet is given up\n") {
+		t.Errorf("%v", err)
+	}
+	in = file("in", strings.Repeat("x", maxLine+1))
+	if err := Run(t.Context(), Config{Source: f, In: in, Out: out, Err: complain}); err == nil || !strings.Contains(err.Error(), "a line is longer than") {
+		t.Errorf("%v", err)
+	}
 	in = file("in", "SELECT 5")
 	if err := Run(t.Context(), Config{Source: f, In: in, Out: out, Err: complain}); err != nil || f.asked[len(f.asked)-1] != "SELECT 5\n" {
 		t.Errorf("%v, asked %q", err, f.asked)
