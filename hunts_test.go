@@ -562,6 +562,9 @@ func huntColumn(t *testing.T, dir, name string, args []string, column string) (o
 		t.Errorf("%s: code %d, %s", name, code, said.String())
 		return nil
 	}
+	if _, follow, ok := strings.Cut(said.String(), "on to the packets of the first row: "); ok {
+		follows(t, dir, name, strings.TrimSuffix(follow, "\n"))
+	}
 	rows, err := csv.NewReader(&text).ReadAll()
 	if err != nil {
 		t.Fatal(err)
@@ -572,6 +575,22 @@ func huntColumn(t *testing.T, dir, name string, args []string, column string) (o
 	}
 	slices.SortFunc(out, byAddress)
 	return slices.Compact(out)
+}
+
+// follows: the statement a hunt goes on with has packets, each once.
+func follows(t *testing.T, dir, name, statement string) {
+	t.Helper()
+	var text, said bytes.Buffer
+	if code := run(t.Context(), []string{"query", "--data", dir, "--format", "csv", statement}, nil, &text, &said); code != 0 {
+		t.Errorf("%s: %s: code %d, %s", name, statement, code, said.String())
+		return
+	}
+	rows := strings.Split(strings.TrimSpace(text.String()), "\n")[1:]
+	found := len(rows)
+	slices.Sort(rows)
+	if rows = slices.Compact(rows); found == 0 || len(rows) < found {
+		t.Errorf("%s: %s: %d packets, %d different", name, statement, found, len(rows))
+	}
 }
 
 // byAddress orders addresses by their number, other texts by their letters.

@@ -7,7 +7,7 @@
 -- result: each row is a user that needs no proof (pre-authentication), and a machine that used it
 -- empty: nobody did where questions to a KDC were recorded
 -- false positives: realms that ask nobody for proof, which is MIT Kerberos' default: there each login is one
--- packets: SELECT p.ts, p.info FROM logins l JOIN packets p USING (conn_id) WHERE l.client_ip = :client_ip AND l.username = :username AND l.protocol = 'kerberos_as' ORDER BY p.ts LIMIT 1000
+-- packets: SELECT ts, info FROM packets WHERE conn_id IN (SELECT conn_id FROM logins WHERE client_ip = :client_ip AND username = :username AND protocol = 'kerberos_as') ORDER BY ts LIMIT 1000
 SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, server_ip, username, domain,
        GROUP_CONCAT(DISTINCT reply_etype ORDER BY reply_etype) AS etypes, COUNT(DISTINCT ts) AS tickets, MIN(ts) AS first_seen, MAX(ts) AS last_seen
 FROM logins

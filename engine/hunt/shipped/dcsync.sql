@@ -8,7 +8,7 @@
 -- result: each machine that called DRSGetNCChanges and was never seen to answer as a domain controller does: calls of drsuapi, or with Kerberos tickets
 -- empty: nobody did but domain controllers, where their traffic is mirrored
 -- false positives: directory synchronisation (Entra Connect), domain controllers that nobody was seen to ask anything: name them in controllers
--- packets: SELECT p.ts, p.info FROM rpc r JOIN packets p USING (conn_id) WHERE r.client_ip = :client_ip AND r.server_ip = :server_ip AND r.interface = 'drsuapi' ORDER BY p.ts LIMIT 1000
+-- packets: SELECT ts, info FROM packets WHERE conn_id IN (SELECT conn_id FROM rpc WHERE client_ip = :client_ip AND server_ip = :server_ip AND interface = 'drsuapi') ORDER BY ts LIMIT 1000
 SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, server_ip, GROUP_CONCAT(DISTINCT server_host ORDER BY server_host) AS server,
        GROUP_CONCAT(DISTINCT username ORDER BY username) AS users, COUNT(*) AS calls, COALESCE(SUM(status = 'ok'), 0) AS answered, MIN(ts) AS first_seen, MAX(ts) AS last_seen
 FROM rpc

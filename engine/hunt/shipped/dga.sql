@@ -9,7 +9,7 @@
 -- result: each machine with the number of domains that do not exist and the middle entropy of their labels
 -- empty: nobody asked for such names where answers were recorded
 -- false positives: browsers that test for a captive portal ask for three or so; spam filters that look up hashes
--- packets: SELECT p.ts, p.info FROM dns d JOIN packets p USING (conn_id) WHERE d.client_ip = :client_ip AND d.rcode = 'NXDOMAIN' ORDER BY p.ts LIMIT 1000
+-- packets: SELECT ts, info FROM packets WHERE conn_id IN (SELECT conn_id FROM dns WHERE client_ip = :client_ip AND rcode = 'NXDOMAIN') ORDER BY ts LIMIT 1000
 SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, COUNT(DISTINCT registered_domain(query)) AS domains, COUNT(*) AS queries,
        median(entropy(SUBSTRING_INDEX(registered_domain(query), '.', 1))) AS chance, MIN(query) AS example, MIN(ts) AS first_seen, MAX(ts) AS last_seen
 FROM dns

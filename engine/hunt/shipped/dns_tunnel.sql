@@ -10,7 +10,7 @@
 --   have nothing in common but their length, as tools make them that ask a server directly, are one row without a domain
 -- empty: nobody asked for so many long names below one domain where DNS was recorded
 -- false positives: reputation services of virus scanners, content networks
--- packets: SELECT p.ts, p.info FROM dns d JOIN packets p USING (conn_id) WHERE d.client_ip = :client_ip AND registered_domain(d.query) = :domain ORDER BY p.ts LIMIT 1000
+-- packets: SELECT ts, info FROM packets WHERE conn_id IN (SELECT conn_id FROM dns WHERE client_ip = :client_ip AND registered_domain(query) = :domain) ORDER BY ts LIMIT 1000
 WITH asked AS (
   SELECT client_ip, client_host, query, COALESCE(query_length, CHAR_LENGTH(query)) AS length, qtype, ts, registered_domain(query) AS domain
   FROM dns

@@ -7,7 +7,7 @@
 -- result: each row is a server with its certificate
 -- empty: no such certificate was seen; from TLS 1.3 on certificates are encrypted
 -- false positives: forgotten devices; a sensor whose clock is wrong
--- packets: SELECT p.ts, p.info FROM tls t JOIN packets p USING (conn_id) WHERE t.cert_sha256 = :cert_sha256 ORDER BY p.ts LIMIT 1000
+-- packets: SELECT ts, info FROM packets WHERE conn_id IN (SELECT conn_id FROM tls WHERE cert_sha256 = :cert_sha256) ORDER BY ts LIMIT 1000
 SELECT server_ip, server_port, MAX(server_name) AS server_name, subject, issuer, cert_sha256, not_before AS valid_from, not_after AS valid_until,
        COUNT(DISTINCT client_ip) AS clients, COUNT(*) AS handshakes, MIN(ts) AS first_seen, MAX(ts) AS last_seen
 FROM tls

@@ -7,7 +7,7 @@
 -- result: each row is a user, from where and to which server; the password is not kept
 -- empty: nobody did by Basic credentials; forms are not looked into
 -- false positives: devices that know nothing else
--- packets: SELECT p.ts, p.info FROM http h JOIN packets p USING (conn_id) WHERE h.client_ip = :client_ip AND h.server_ip = :server_ip AND h.username = :username ORDER BY p.ts LIMIT 1000
+-- packets: SELECT ts, info FROM packets WHERE conn_id IN (SELECT conn_id FROM http WHERE client_ip = :client_ip AND server_ip = :server_ip AND username = :username) ORDER BY ts LIMIT 1000
 SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, server_ip, MIN(host) AS host, username, COUNT(*) AS requests,
        MAX(status) AS last_status, MIN(ts) AS first_seen, MAX(ts) AS last_seen
 FROM http

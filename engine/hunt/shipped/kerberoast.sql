@@ -8,7 +8,7 @@
 -- result: each row is a user at a machine and an hour full of tickets encrypted with RC4 or DES, which are made with passwords of the services' accounts
 -- empty: nobody did where questions to a KDC were recorded; tickets with AES are cracked as well, slowly, and are left out
 -- false positives: domains whose services have no better keys: raise services; accounts of machines, whose passwords are long, are left out
--- packets: SELECT p.ts, p.info FROM logins l JOIN packets p USING (conn_id) WHERE l.client_ip = :client_ip AND l.protocol = 'kerberos_tgs' AND l.ts >= :hour ORDER BY p.ts LIMIT 1000
+-- packets: SELECT ts, info FROM packets WHERE conn_id IN (SELECT conn_id FROM logins WHERE client_ip = :client_ip AND protocol = 'kerberos_tgs' AND ts >= :hour) ORDER BY ts LIMIT 1000
 SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, username, domain, FROM_UNIXTIME(FLOOR(UNIX_TIMESTAMP(ts) / 3600) * 3600) AS hour,
        COUNT(DISTINCT service) AS services, GROUP_CONCAT(DISTINCT ticket_etype ORDER BY ticket_etype) AS etypes, GROUP_CONCAT(DISTINCT service ORDER BY service) AS which
 FROM logins

@@ -8,7 +8,7 @@
 -- result: each address inside whose first connection lies in this time, though others were recorded as long before it as history says
 -- empty: every address was known, or the archive does not reach back as far as history: its first connection is in SELECT MIN(ts) FROM connections
 -- false positives: guests, leases of DHCP that come round, addresses that say nothing for months
--- packets: SELECT p.ts, p.info FROM host_flows h JOIN packets p USING (conn_id) WHERE h.ip = :ip ORDER BY p.ts LIMIT 1000
+-- packets: SELECT ts, info FROM packets WHERE conn_id IN (SELECT conn_id FROM host_flows WHERE ip = :ip) ORDER BY ts LIMIT 1000
 SELECT ip, GROUP_CONCAT(DISTINCT host ORDER BY host) AS name, MIN(ts) AS first_seen, COUNT(*) AS connections, COUNT(DISTINCT peer_ip) AS peers, SUM(bytes_out) AS sent
 FROM host_flows
 WHERE ts <= :to AND is_private(ip) AND (role = 'client' OR bytes_out > 0)

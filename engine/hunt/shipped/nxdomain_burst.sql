@@ -8,7 +8,7 @@
 -- result: each row is a machine and ten minutes
 -- empty: nobody asked for so many where answers were recorded
 -- false positives: a search suffix that turns every name into several; mail servers
--- packets: SELECT p.ts, p.info FROM dns d JOIN packets p USING (conn_id) WHERE d.client_ip = :client_ip AND d.ts >= :minutes AND d.rcode = 'NXDOMAIN' ORDER BY p.ts LIMIT 1000
+-- packets: SELECT ts, info FROM packets WHERE conn_id IN (SELECT conn_id FROM dns WHERE client_ip = :client_ip AND ts >= :minutes AND rcode = 'NXDOMAIN') ORDER BY ts LIMIT 1000
 SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, FROM_UNIXTIME(FLOOR(UNIX_TIMESTAMP(ts) / 600) * 600) AS minutes,
        COUNT(DISTINCT query) AS names, COUNT(*) AS queries, MIN(query) AS example
 FROM dns

@@ -8,7 +8,7 @@
 -- result: each row is a machine and a user agent; NULL is a request without one
 -- empty: each user agent is that of several machines; HTTPS is not seen
 -- false positives: tools of administrators, updaters of one device
--- packets: SELECT p.ts, p.info FROM http h JOIN packets p USING (conn_id) WHERE h.client_ip = :client_ip AND h.user_agent <=> :user_agent ORDER BY p.ts LIMIT 1000
+-- packets: SELECT ts, info FROM packets WHERE conn_id IN (SELECT conn_id FROM http WHERE client_ip = :client_ip AND user_agent <=> :user_agent) ORDER BY ts LIMIT 1000
 WITH asked AS (
   SELECT ts, client_ip, client_host, server_ip, host, uri, user_agent
   FROM http

@@ -9,7 +9,7 @@
 -- result: each row is a machine and an hour, the most users first; guessed are users it got in as in that hour. Errors tell users that do not exist from wrong passwords
 -- empty: nobody did where logins are in clear: not inside TLS, SSH or encrypted SMB; failed_logins counts short sessions, too
 -- false positives: proxies, mail gateways and terminal servers, behind which many people are
--- packets: SELECT p.ts, p.info FROM logins l JOIN packets p USING (conn_id) WHERE l.client_ip = :client_ip AND l.outcome = 'failure' AND l.ts >= :hour ORDER BY p.ts LIMIT 1000
+-- packets: SELECT ts, info FROM packets WHERE conn_id IN (SELECT conn_id FROM logins WHERE client_ip = :client_ip AND outcome = 'failure' AND ts >= :hour) ORDER BY ts LIMIT 1000
 SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, FROM_UNIXTIME(FLOOR(UNIX_TIMESTAMP(ts) / 3600) * 3600) AS hour,
        COUNT(DISTINCT CASE WHEN outcome = 'failure' THEN username END) AS users, SUM(outcome = 'failure') AS failures,
        GROUP_CONCAT(DISTINCT CASE WHEN outcome = 'success' THEN username END ORDER BY username) AS guessed,

@@ -9,7 +9,7 @@
 -- result: each row is a fingerprint (JA4) and the machine that has it
 -- empty: each fingerprint is that of several machines, or too few machines were seen
 -- false positives: a program one person uses, a browser of another version
--- packets: SELECT p.ts, p.info FROM tls t JOIN packets p USING (conn_id) WHERE t.ja4 = :ja4 ORDER BY p.ts LIMIT 1000
+-- packets: SELECT ts, info FROM packets WHERE conn_id IN (SELECT conn_id FROM tls WHERE ja4 = :ja4) ORDER BY ts LIMIT 1000
 WITH said AS (
   SELECT ts, client_ip, client_host, server_ip, server_name, ja4
   FROM tls

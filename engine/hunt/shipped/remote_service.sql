@@ -8,7 +8,7 @@
 -- result: each pair of machines with the operations that were called, those with the fewest calls first
 -- empty: nobody called them where calls were seen; in encrypted SMB none is
 -- false positives: management of the domain, inventories
--- packets: SELECT p.ts, p.info FROM rpc r JOIN packets p USING (conn_id) WHERE r.client_ip = :client_ip AND r.server_ip = :server_ip ORDER BY p.ts LIMIT 1000
+-- packets: SELECT ts, info FROM packets WHERE conn_id IN (SELECT conn_id FROM rpc WHERE client_ip = :client_ip AND server_ip = :server_ip) ORDER BY ts LIMIT 1000
 SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, server_ip, GROUP_CONCAT(DISTINCT server_host ORDER BY server_host) AS server,
        GROUP_CONCAT(DISTINCT username ORDER BY username) AS users, GROUP_CONCAT(DISTINCT operation ORDER BY operation) AS operations, COUNT(*) AS calls,
        COALESCE(SUM(status = 'ok'), 0) AS answered, MIN(ts) AS first_seen, MAX(ts) AS last_seen

@@ -7,7 +7,7 @@
 -- result: each row is a server with its certificate, and who went there
 -- empty: no such certificate was seen; from TLS 1.3 on certificates are encrypted, and those of resumed sessions are not sent
 -- false positives: devices, test systems, VPNs
--- packets: SELECT p.ts, p.info FROM tls t JOIN packets p USING (conn_id) WHERE t.cert_sha256 = :cert_sha256 AND t.client_ip = :client_ip ORDER BY p.ts LIMIT 1000
+-- packets: SELECT ts, info FROM packets WHERE conn_id IN (SELECT conn_id FROM tls WHERE cert_sha256 = :cert_sha256 AND client_ip = :client_ip) ORDER BY ts LIMIT 1000
 SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, server_ip, server_port, MAX(server_name) AS server_name,
        subject, cert_sha256, MAX(not_after) AS valid_until, COUNT(*) AS handshakes, MIN(ts) AS first_seen, MAX(ts) AS last_seen
 FROM tls

@@ -8,7 +8,7 @@
 -- result: each row is a machine and a domain; mail servers ask for SPF and DKIM, desktops hardly ever
 -- empty: nobody did where DNS was recorded
 -- false positives: mail servers
--- packets: SELECT p.ts, p.info FROM dns d JOIN packets p USING (conn_id) WHERE d.client_ip = :client_ip AND registered_domain(d.query) = :domain ORDER BY p.ts LIMIT 1000
+-- packets: SELECT ts, info FROM packets WHERE conn_id IN (SELECT conn_id FROM dns WHERE client_ip = :client_ip AND registered_domain(query) = :domain) ORDER BY ts LIMIT 1000
 SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, registered_domain(query) AS domain, COUNT(*) AS queries, COUNT(DISTINCT query) AS names,
        SUM(CHAR_LENGTH(answers)) AS fetched, MIN(ts) AS first_seen, MAX(ts) AS last_seen
 FROM dns

@@ -9,7 +9,7 @@
 -- result: each domain whose first look-up lies in this time
 -- empty: no new domain, or the archive does not reach back as far as history
 -- false positives: every new site somebody reads
--- packets: SELECT p.ts, p.info FROM dns d JOIN packets p USING (conn_id) WHERE registered_domain(d.query) = :domain ORDER BY p.ts LIMIT 1000
+-- packets: SELECT ts, info FROM packets WHERE conn_id IN (SELECT conn_id FROM dns WHERE registered_domain(query) = :domain) ORDER BY ts LIMIT 1000
 SELECT registered_domain(query) AS domain, MIN(ts) AS first_seen, COUNT(DISTINCT client_ip) AS clients, MIN(client_ip) AS client_ip,
        GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, COUNT(*) AS queries, MAX(answers) AS answers
 FROM dns
