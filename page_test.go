@@ -369,7 +369,8 @@ func staysText(b *tab, password, evil string) {
 
 // TestPageIsGuarded asks as other sites and programs would.
 func TestPageIsGuarded(t *testing.T) {
-	address, password := servePage(t, demoEngine(t))
+	e := demoEngine(t)
+	address, password := servePage(t, e)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -410,6 +411,14 @@ func TestPageIsGuarded(t *testing.T) {
 			t.Errorf("next %s leads to %s", next, h.Get("Location"))
 		}
 	}
+	// A login at another port of this machine leaves this one alone.
+	here := address
+	var other string
+	address, other = servePage(t, e)
+	if status, _, _ := ask("POST", "/login", "user=hunter&password="+other); status != http.StatusSeeOther {
+		t.Errorf("a login at another port: %d", status)
+	}
+	address = here
 	status, h, body := ask("GET", "/sql?q=SELECT+42+AS+n", "")
 	if status != 200 || !strings.Contains(body, ">42<") || !strings.Contains(h.Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'") || h.Get("X-Frame-Options") != "DENY" {
 		t.Errorf("%d %v %s", status, h, body)

@@ -64,6 +64,8 @@ func (s *Server) Start() error {
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
+	_, port, _ := net.SplitHostPort(raw.Addr().String())
+	s.sessions.cookie = "wiresql-" + port
 	s.listener = netutil.LimitListener(raw, maxConnections)
 	if s.secure = !local(raw.Addr()); s.secure {
 		s.listener = tls.NewListener(s.listener, s.cfg.TLS)

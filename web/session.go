@@ -19,7 +19,6 @@ import (
 )
 
 const (
-	cookie = "wiresql"
 	// idleTime is how long a session stays that nobody uses.
 	idleTime = 8 * time.Hour
 	// maxSessions are kept, and of one account maxOfAccount: the one that was
@@ -46,8 +45,11 @@ type session struct {
 // sessions knows who has logged in. A session's key is only in its cookie.
 type sessions struct {
 	dial func(net.Addr) (net.Conn, error)
-	mu   sync.Mutex
-	open map[string]*session
+	// cookie is the name of theirs. It has the port in it: browsers send cookies to
+	// all ports of a machine, where other pages may be.
+	cookie string
+	mu     sync.Mutex
+	open   map[string]*session
 }
 
 func newSessions(dial func(net.Addr) (net.Conn, error)) *sessions {
@@ -142,7 +144,7 @@ func (l *sessions) close() {
 
 // of is the session of a request; nil without one.
 func (l *sessions) of(r *http.Request) *session {
-	c, err := r.Cookie(cookie)
+	c, err := r.Cookie(l.cookie)
 	if err != nil {
 		return nil
 	}
@@ -162,12 +164,12 @@ func (s *session) sent(r *http.Request) bool {
 }
 
 func logout(v *view) {
-	if c, err := v.r.Cookie(cookie); err == nil {
+	if c, err := v.r.Cookie(v.sessions.cookie); err == nil {
 		v.sessions.mu.Lock()
 		v.sessions.end(c.Value)
 		v.sessions.mu.Unlock()
 	}
-	http.SetCookie(v.w, &http.Cookie{Name: cookie, Path: "/", MaxAge: -1, HttpOnly: true})
+	http.SetCookie(v.w, &http.Cookie{Name: v.sessions.cookie, Path: "/", MaxAge: -1, HttpOnly: true})
 	http.Redirect(v.w, v.r, "/login", http.StatusSeeOther)
 }
 
@@ -203,7 +205,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Lax: a link that somebody sent must open. Forms are guarded twice.
-	http.SetCookie(w, &http.Cookie{Name: cookie, Value: key, Path: "/", HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, &http.Cookie{Name: s.sessions.cookie, Value: key, Path: "/", HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode})
 	http.Redirect(w, r, page.Next, http.StatusSeeOther)
 }
 
