@@ -230,11 +230,11 @@ func toldAName(b *tab, password string) {
 	b.do(press(`a[href="/hunt?name=beaconing"]`), chromedp.WaitVisible("[name='p.jitter']"),
 		chromedp.SendKeys("[name='p.jitter']", "0.1"), chromedp.Submit("[name='p.jitter']"), chromedp.WaitVisible("#found .count"))
 	b.sound("/hunt")
-	if got := b.text(`[...document.querySelectorAll("#found tbody td")].slice(0, 4).map(c => c.innerText).join(" ")`); got != "10.20.0.23 gavin.reid-machine,printer-7 198.51.100.40 status.example.test" {
+	if got := b.text(`[...document.querySelectorAll("#found tbody td")].slice(1, 5).map(c => c.innerText).join(" ")`); got != "10.20.0.23 gavin.reid-machine,printer-7 198.51.100.40 status.example.test" {
 		t.Errorf("found: %s", got)
 	}
 	b.picture("hunt")
-	b.do(press("#found tbody tr:first-child td:last-child a"), chromedp.WaitVisible("#answer .count"))
+	b.do(press("#found tbody tr:first-child td:first-child a"), chromedp.WaitVisible("#answer .count"))
 	b.sound("the packets of a finding")
 
 	b.do(chromedp.SendKeys("#search", "gavin.reid-machine\r"), chromedp.WaitVisible("#timeline .count"))

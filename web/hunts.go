@@ -103,7 +103,7 @@ func oneHunt(v *view) {
 	v.end()
 }
 
-// follow adds to each row the way on to its packets.
+// follow puts in front of each row the way on to its packets.
 func (h *saved) follow(a *answer) {
 	if h.Packets == "" || a.Err != "" {
 		return
@@ -114,7 +114,7 @@ func (h *saved) follow(a *answer) {
 		if text := on.Follow(a.texts(row)); text != "" {
 			c = cell{Text: "show", Href: to("/sql", "q", text)}
 		}
-		a.Rows[i] = append(row, c)
+		a.Rows[i] = append([]cell{c}, row...)
 	}
-	a.Columns = append(a.Columns, column{Name: "packets of it"})
+	a.Columns = append([]column{{Name: "packets of it"}}, a.Columns...)
 }
