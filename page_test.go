@@ -92,7 +92,7 @@ func goneFrom(t *testing.T, program, address string, way func(*tab)) (gone bool)
 	defer stop()
 	ctx, stop = chromedp.NewContext(ctx)
 	defer stop()
-	ctx, stop = context.WithTimeout(ctx, 5*time.Minute)
+	ctx, stop = context.WithTimeout(ctx, 10*time.Minute)
 	defer stop()
 	b := &tab{T: t, ctx: ctx, address: address, files: t.TempDir()}
 	// What a script throws, and what the page's policy forbids, is a mistake.
@@ -116,7 +116,7 @@ func goneFrom(t *testing.T, program, address string, way func(*tab)) (gone bool)
 
 func (b *tab) do(actions ...chromedp.Action) {
 	b.Helper()
-	ctx, stop := context.WithTimeout(b.ctx, time.Minute)
+	ctx, stop := context.WithTimeout(b.ctx, 3*time.Minute)
 	defer stop()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		if b.ctx.Err() == context.Canceled && b.Context().Err() == nil {
