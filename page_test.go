@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -12,7 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -488,6 +491,36 @@ func TestPageIsGuarded(t *testing.T) {
 				t.Fatal(what)
 			}
 		}
+	}
+	// All of a timeline is on its pages, each row once.
+	_, _, want := ask("GET", "/csv?q="+url.QueryEscape("SELECT COUNT(*) FROM timeline WHERE host = 'gavin.reid-machine'"), "")
+	shown, pages := 0, 0
+	for next := "/host?name=gavin.reid-machine"; next != ""; pages++ {
+		_, _, body := ask("GET", next, "")
+		_, list, _ := strings.Cut(body, `<section id="timeline"`)
+		list, rest, _ := strings.Cut(list, "</section>")
+		shown += strings.Count(list, "<tr>") - 1
+		_, rest, more := strings.Cut(rest, `class="next" href="`)
+		if next = ""; more {
+			next, _, _ = strings.Cut(rest, `"`)
+			next, _, _ = strings.Cut(html.UnescapeString(next), "#")
+		}
+	}
+	if want != fmt.Sprintf("COUNT(*)\n%d\n", shown) || pages < 2 {
+		t.Errorf("%d rows on %d pages, COUNT(*) says %q", shown, pages, want)
+	}
+	// The chart of all that was recorded adds up to all that was moved.
+	_, _, want = ask("GET", "/csv?q="+url.QueryEscape("SELECT SUM(bytes) FROM connections"), "")
+	_, _, body = ask("GET", "/", "")
+	_, drawn, _ := strings.Cut(body, `<section id="traffic"`)
+	drawn, _, _ = strings.Cut(drawn, "</section>")
+	sum := 0
+	for _, m := range regexp.MustCompile(`<td class="n">(\d+)</td>`).FindAllStringSubmatch(drawn, -1) {
+		n, _ := strconv.Atoi(m[1])
+		sum += n
+	}
+	if want != fmt.Sprintf("SUM(bytes)\n%d\n", sum) {
+		t.Errorf("the chart adds up to %d, SUM(bytes) says %q", sum, want)
 	}
 	// A statement ends when the browser leaves.
 	ctx, leave := context.WithCancel(t.Context())

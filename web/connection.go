@@ -24,13 +24,13 @@ func connection(v *view) {
 	}
 	for _, relation := range v.learnt() {
 		p := part{ID: relation, Title: relation}
-		p.answer = v.who.ask(v.context(), "SELECT * FROM "+relation+" WHERE "+is+" ORDER BY ts LIMIT 200").linked(span{})
+		p.answer = v.who.ask(v.context(), "SELECT * FROM "+relation+" WHERE "+is+" ORDER BY ts").linked(span{})
 		if p.Err != "" || len(p.Rows) > 0 {
 			v.write("part", p)
 		}
 	}
 	p := part{ID: "packets", Title: "Packets", Empty: "No packet of it can be read: packet_status above says why.", Packets: to("/pcap", "conn", id)}
-	v.ask(p, "SELECT ts, src_ip, src_port, dst_ip, dst_port, tcp_flags, length, payload_length, info, packet_id\nFROM packets WHERE "+is+" ORDER BY ts, packet_id LIMIT 1000", span{})
+	v.ask(p, "SELECT ts, src_ip, src_port, dst_ip, dst_port, tcp_flags, length, payload_length, info, packet_id\nFROM packets WHERE "+is+" ORDER BY ts, packet_id", span{})
 	v.text("stream", "What was said", "SELECT stream(conn_id) AS said FROM connections WHERE "+is)
 	v.end()
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/wiresql/wiresql/engine/hunt"
@@ -34,7 +35,7 @@ func host(v *view) {
 		known = "ip = " + is
 	}
 	v.ask(part{ID: "names", Title: "Names and addresses", Empty: "Nothing that was recorded says a name of it in this time."},
-		"SELECT name, ip, mac, ts, ts_end, source\nFROM hosts WHERE "+known+" AND "+when.overlaps()+"\nORDER BY ts LIMIT 100", when)
+		"SELECT name, ip, mac, ts, ts_end, source\nFROM hosts WHERE "+known+" AND "+when.overlaps()+"\nORDER BY ts", when)
 
 	step := when.bin(parts)
 	a := v.who.ask(v.context(), fmt.Sprintf("SELECT FLOOR(UNIX_TIMESTAMP(ts) / %d) AS bin, COUNT(*) AS connections\nFROM host_flows WHERE %s = %s AND %s\nGROUP BY bin ORDER BY bin",
@@ -46,7 +47,7 @@ func host(v *view) {
 	}
 	v.write("part", p)
 
-	v.ask(part{ID: "peers", Title: "Whom it spoke with", Empty: "Nobody in this time."},
+	v.ask(part{ID: "peers", Title: "Whom it spoke with most", Empty: "Nobody in this time."},
 		"SELECT role, peer_ip, peer_host, peer_name, peer_port, service, COUNT(*) AS connections, SUM(bytes_out) AS sent, SUM(bytes_in) AS received, MIN(ts) AS first, MAX(ts) AS last\n"+
 			"FROM host_flows WHERE "+column+" = "+is+" AND "+when.between("ts")+
 			"\nGROUP BY role, peer_ip, peer_host, peer_name, peer_port, service ORDER BY SUM(bytes_out) + SUM(bytes_in) DESC LIMIT 30", when)
@@ -55,19 +56,32 @@ func host(v *view) {
 	v.end()
 }
 
-// timeline shows what happened, a page of it.
+// timeline shows what happened, a page of it. The next begins behind its last row:
+// at that row's time, without the rows of that time that were shown.
 func (v *view) timeline(column, is string, when span) {
-	after := given(v.r.FormValue("after"))
-	rest := when
+	after, rest, shown := given(v.r.FormValue("after")), when, 0
+	rest.From = given(rest.From) // as after is written
 	if after > rest.From {
 		rest.From = after
+		if n, err := strconv.Atoi(v.r.FormValue("shown")); err == nil && n > 0 {
+			shown = n
+		}
 	}
 	text := fmt.Sprintf("SELECT ts, kind, peer_ip, peer_host, peer_port, summary, bytes_out, bytes_in, packet_status, conn_id\n"+
-		"FROM timeline WHERE %s = %s AND %s\nORDER BY ts, conn_id, kind LIMIT %d", column, is, rest.between("ts"), pageRows)
+		"FROM timeline WHERE %s = %s AND %s\nORDER BY ts, conn_id, kind, role, flow_id, summary LIMIT %d OFFSET %d", column, is, rest.between("ts"), pageRows, shown)
 	a := v.who.ask(v.context(), text).linked(when)
 	v.write("part", part{ID: "timeline", Title: "What happened", Empty: "Nothing was seen of it in this time.", answer: a})
-	if len(a.Rows) == pageRows {
-		last := a.Rows[len(a.Rows)-1][0].Text
-		v.write("later", to("/host", "name", v.r.FormValue("name"), "from", when.From, "to", when.To, "after", last)+"#timeline")
+	if len(a.Rows) < pageRows {
+		return
 	}
+	last := given(a.Rows[len(a.Rows)-1][0].Text)
+	if last != rest.From {
+		shown = 0
+	}
+	for _, row := range a.Rows {
+		if given(row[0].Text) == last {
+			shown++
+		}
+	}
+	v.write("later", to("/host", "name", v.r.FormValue("name"), "from", when.From, "to", when.To, "after", last, "shown", strconv.Itoa(shown))+"#timeline")
 }

@@ -30,6 +30,9 @@ func (v *view) traffic(when span) {
 		relation, least = "traffic_1m", 60
 	}
 	step := max(when.bin(parts), least)
+	if from, _, ok := when.times(); ok { // a minute, or hour, that it begins in is shown whole
+		when.From = from.Truncate(time.Duration(least) * time.Second).Format(timeLayout)
+	}
 	text := fmt.Sprintf("SELECT FLOOR(UNIX_TIMESTAMP(ts) / %d) AS bin, SUM(bytes) AS bytes\nFROM %s WHERE %s\nGROUP BY bin ORDER BY bin",
 		step, relation, when.between("ts"))
 	a := v.who.ask(v.context(), text)
@@ -77,16 +80,13 @@ type mark struct {
 	Says     string
 }
 
-// stripSQL and lossSQL ask for at most so many intervals as can be told apart.
-const maxMarks = maxRows
-
 // coverage writes the strip of what was recorded.
 func (v *view) coverage(when span) {
 	s := strip{From: when.From, To: when.To}
 	s.Recorded = v.who.ask(v.context(), "SELECT sensor, interface, ts, ts_end, packets, drops, undecoded, not_kept, lost_rows\nFROM ops.coverage WHERE "+
-		when.overlaps()+"\nORDER BY sensor, interface, ts LIMIT "+strconv.Itoa(maxMarks))
+		when.overlaps()+"\nORDER BY sensor, interface, ts")
 	s.Lost = v.who.ask(v.context(), "SELECT COALESCE(observer, socket) AS observer, reason, unit, SUM(lost) AS lost, MIN(ts) AS ts, MAX(ts_end) AS ts_end\nFROM ops.capture_loss WHERE "+
-		when.overlaps()+"\nGROUP BY COALESCE(observer, socket), reason, unit ORDER BY lost DESC LIMIT 50")
+		when.overlaps()+"\nGROUP BY COALESCE(observer, socket), reason, unit ORDER BY lost DESC")
 	from, to, ok := when.times()
 	if ok && to.After(from) && s.Recorded.Err == "" {
 		for _, row := range s.Recorded.Rows {

@@ -84,5 +84,6 @@ func (s span) bin(parts int) int {
 			return step
 		}
 	}
-	return 30 * 86400
+	const month = 30 * 86400
+	return month * (1 + int(to.Sub(from).Seconds())/(month*parts))
 }

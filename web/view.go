@@ -58,7 +58,7 @@ func (v *view) beginAt(title string, when span) {
 	h := v.head(title)
 	h.HasTime, h.When, h.Keep = true, when, url.Values{}
 	for key, values := range v.r.URL.Query() {
-		if key != "from" && key != "to" {
+		if key != "from" && key != "to" && key != "after" && key != "shown" {
 			h.Keep[key] = values
 		}
 	}
