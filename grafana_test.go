@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -24,11 +25,29 @@ import (
 // The dashboards of deploy/grafana, asked as Grafana asks: its macros expanded as
 // its MySQL data source does, over the wire, through the driver it uses.
 
-// grafanaRange is the time the demo's captures lie in, in seconds.
+// The time the dashboards show, in seconds: it begins in the middle of the first minute, and
+// of the first quarter of one, in which the demo has packets, and ends in the last.
 const (
-	grafanaFrom = 1781258400 // 2026-06-12 10:00:00
-	grafanaTo   = 1781276400
+	grafanaFrom = 1781259250 // 2026-06-12 10:14:10
+	grafanaTo   = 1781273340 // 2026-06-12 14:09:00
 )
+
+// grafanaTotals are the panels whose series add up to a number that is known otherwise: what
+// is shown at the ends is whole, although the range cuts it.
+var grafanaTotals = map[string]struct {
+	total string
+	// perSecond: values are rates, and this many times what was counted.
+	perSecond float64
+}{
+	"Connections begun":                    {"SELECT COUNT(*) FROM host_flows WHERE host = 'gavin.reid-machine'", 0},
+	"Bytes of connections, at their begin": {"SELECT SUM(bytes_in + bytes_out) FROM host_flows WHERE host = 'gavin.reid-machine'", 0},
+	"Packets a second":                     {"SELECT SUM(packets) FROM ops.imports", 1},
+	"SYNs and new flows a second":          {"SELECT COUNT(*) + (SELECT COUNT(*) FROM packets WHERE tcp_flags = 'S') FROM connections", 1},
+	"Traffic by direction":                 {"SELECT SUM(bytes) FROM connections", 8},
+	"Traffic by service":                   {"SELECT SUM(bytes) FROM connections", 8},
+	"New connections":                      {"SELECT COUNT(*) FROM connections", 1},
+	"Packets by observer":                  {"SELECT SUM(packets) FROM connections", 1},
+}
 
 // grafanaMacro is a macro and its arguments, as Grafana finds them.
 var grafanaMacro = regexp.MustCompile(`\$(__[_a-zA-Z0-9]+)\b(?:\(([^\)]*)\))?`)
@@ -41,6 +60,8 @@ func grafanaText(t *testing.T, text string, interval time.Duration, variables ma
 		text = strings.ReplaceAll(text, "${"+name+":sqlstring}", quoted)
 	}
 	text = strings.ReplaceAll(text, "$__interval_ms", strconv.FormatInt(interval.Milliseconds(), 10))
+	text = strings.ReplaceAll(text, "$__unixEpochFrom()", strconv.Itoa(grafanaFrom))
+	text = strings.ReplaceAll(text, "$__unixEpochTo()", strconv.Itoa(grafanaTo))
 	text = strings.ReplaceAll(text, "$__interval", fmt.Sprintf("%ds", int(interval.Seconds())))
 	if strings.Contains(text, "${") {
 		t.Errorf("a variable is left in %s", text)
@@ -91,6 +112,7 @@ func TestGrafana(t *testing.T) {
 		t.Fatal(files, err)
 	}
 	// What the demo has nothing of: nothing was lost, evicted or exported there.
+	compared := 0
 	empty := []string{"Datagrams that came", "Lost", "Exporters", "Evicted"}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
@@ -137,12 +159,26 @@ func TestGrafana(t *testing.T) {
 					if len(got.rows) == 0 && !slices.Contains(empty, p.Title) {
 						t.Errorf("%s shows nothing: %s", p.Title, target.RawSQL)
 					}
-					if target.Format == "time_series" {
-						got.isSeries(t, p.Title)
+					if target.Format != "time_series" {
+						continue
+					}
+					shown := got.isSeries(t, p.Title)
+					if known, ok := grafanaTotals[p.Title]; ok {
+						compared++
+						want := grafanaNumber(t, askGrafana(t, db, p.Title, known.total).rows[0][0])
+						if known.perSecond > 0 {
+							want *= known.perSecond / interval.Seconds()
+						}
+						if math.Abs(shown-want) > want/1e4 { // a rate has four places
+							t.Errorf("%s: its points add up to %f, %s says %f", p.Title, shown, known.total, want)
+						}
 					}
 				}
 			}
 		})
+	}
+	if compared != len(grafanaTotals) {
+		t.Errorf("%d panels were added up", compared)
 	}
 }
 
@@ -197,36 +233,50 @@ func askGrafana(t *testing.T, db *sql.DB, what, text string) (out grafanaRows) {
 }
 
 // isSeries checks what Grafana needs of a series: a column time of seconds,
-// ascending, a text at the most that names the series, and numbers.
-func (r grafanaRows) isSeries(t *testing.T, what string) {
+// ascending, a text at the most that names the series, and numbers, which it adds up.
+func (r grafanaRows) isSeries(t *testing.T, what string) (sum float64) {
 	t.Helper()
-	numbers := 0
+	var numbers []int
 	for i, c := range r.columns {
 		kind := c.DatabaseTypeName()
 		switch {
 		case i == 0 && c.Name() == "time" && kind == "BIGINT":
 		case c.Name() == "metric" && strings.Contains("VARCHAR TEXT", kind):
 		case slices.Contains([]string{"INT", "BIGINT", "DECIMAL", "DOUBLE"}, kind):
-			numbers++
+			numbers = append(numbers, i)
 		default:
 			t.Errorf("%s: column %s of type %s", what, c.Name(), kind)
 		}
 	}
-	if numbers == 0 {
+	if len(numbers) == 0 {
 		t.Errorf("%s: no number", what)
 	}
-	last := int64(0)
+	last := 0.0
 	for _, row := range r.rows {
-		at, err := strconv.ParseInt(fmt.Sprintf("%s", row[0]), 10, 64)
-		if n, ok := row[0].(int64); ok {
-			at, err = n, nil
-		}
-		if err != nil || at < last {
-			t.Errorf("%s: time %v after %d", what, row[0], last)
-			return
+		at := grafanaNumber(t, row[0])
+		if at < last {
+			t.Errorf("%s: time %v after %f", what, row[0], last)
 		}
 		last = at
+		for _, i := range numbers {
+			sum += grafanaNumber(t, row[i])
+		}
 	}
+	return sum
+}
+
+// grafanaNumber reads a number as the driver gives it.
+func grafanaNumber(t *testing.T, v any) float64 {
+	t.Helper()
+	text := fmt.Sprint(v)
+	if b, ok := v.([]byte); ok {
+		text = string(b)
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		t.Errorf("%v: %v", v, err)
+	}
+	return n
 }
 
 // TestGrafanaProvisioning: the files are what Grafana reads, and name what the
