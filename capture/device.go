@@ -42,6 +42,9 @@ const (
 	// against the ring of a slow line are blocks, not bytes: 128 of them, each
 	// handed over after this time, are eight seconds in which we may be busy.
 	ringDelay = 64 * time.Millisecond
+	// fullLine is the bytes a second that fill half a ring until it is looked at
+	// again: 10 Gbit/s.
+	fullLine = 1_250_000_000
 	// idleAfter is the longest that Next waits.
 	idleAfter = 100 * time.Millisecond
 )

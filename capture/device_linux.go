@@ -33,7 +33,8 @@ type Device struct {
 	fault  bool      // the socket told of a failure, which it does from then on
 	looked time.Time // when the interface was last looked at
 	state  atomic.Int32
-	tagged []byte // a packet whose tag was put back
+	tagged []byte        // a packet whose tag was put back
+	wait   time.Duration // until the ring is looked at again
 
 	mu                sync.Mutex // guards the counters, and the change of rings
 	received, dropped uint64
@@ -43,7 +44,8 @@ type Device struct {
 // OpenDevice begins to take packets. An error that is ErrNoInterface may pass:
 // the Device is open then, and waits for the interface.
 func OpenDevice(i Interface, log *slog.Logger) (*Device, error) {
-	d := &Device{of: i, log: log}
+	d := &Device{of: i, log: log,
+		wait: min(time.Duration(i.RingBytes)*time.Second/2/fullLine, idleAfter/3)}
 	d.state.Store(int32(DeviceUp)) // until it is known: to be up is no news
 	err := d.open()
 	if errors.Is(err, ErrNoInterface) {
@@ -79,7 +81,7 @@ func (d *Device) open() error {
 	}
 	ring, err := afpacket.NewTPacket(afpacket.OptInterface(d.of.Name), afpacket.TPacketVersion3,
 		afpacket.OptFrameSize(4096), afpacket.OptBlockSize(ringBlock), afpacket.OptNumBlocks(int(d.of.RingBytes/ringBlock)),
-		afpacket.OptBlockTimeout(ringDelay), afpacket.OptPollTimeout(idleAfter), afpacket.OptAddVLANHeader(true))
+		afpacket.OptBlockTimeout(ringDelay), afpacket.OptPollTimeout(0), afpacket.OptAddVLANHeader(true))
 	switch {
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("interface %s: packets are for root, or a process with CAP_NET_RAW", d.of.Name)
@@ -115,8 +117,12 @@ func attach(ring *afpacket.TPacket, program []bpf.RawInstruction) error {
 	if err := ring.SetBPF(nothing); err != nil {
 		return fmt.Errorf("filter: %w", err)
 	}
-	for err == nil {
-		_, _, err = ring.ZeroCopyReadPacketData()
+	for read := true; read; { // until no block is handed over any more
+		time.Sleep(idleAfter)
+		read = false
+		for err = nil; err == nil; read = read || err == nil {
+			_, _, err = ring.ZeroCopyReadPacketData()
+		}
 	}
 	if err := ring.SetBPF(program); err != nil {
 		return fmt.Errorf("filter: %w", err)
@@ -124,9 +130,11 @@ func attach(ring *afpacket.TPacket, program []bpf.RawInstruction) error {
 	return ring.InitSocketStats()
 }
 
-// Next implements Source.
+// Next implements Source. It sleeps between looks at the ring rather than wait in
+// the kernel: to be woken for each block, and Go's scheduler looking after a thread
+// that waits there, is what most of a slow line's cost was.
 func (d *Device) Next(rec *pcap.Record) error {
-	for began := time.Now(); ; {
+	for slept := time.Duration(0); ; {
 		if d.ring == nil {
 			time.Sleep(idleAfter)
 			return d.look()
@@ -142,7 +150,9 @@ func (d *Device) Next(rec *pcap.Record) error {
 				Link: d.link, Nano: true, Data: data[:min(len(data), d.of.Snaplen)]}
 			return nil
 		case errors.Is(err, afpacket.ErrTimeout):
-			return ErrIdle
+			if slept+d.wait > idleAfter {
+				return ErrIdle
+			}
 		case errors.Is(err, afpacket.ErrPoll):
 			// The interface went down. The socket says so for ever, and takes
 			// packets again when it is up: there is nothing but to look.
@@ -152,13 +162,14 @@ func (d *Device) Next(rec *pcap.Record) error {
 					return err
 				}
 			}
-			if time.Since(began) > idleAfter {
+			if slept+d.wait > idleAfter {
 				return d.idle()
 			}
-			time.Sleep(10 * time.Millisecond)
 		default:
 			return fmt.Errorf("interface %s: %w", d.of.Name, err)
 		}
+		time.Sleep(d.wait)
+		slept += d.wait
 	}
 }
 

@@ -301,7 +301,7 @@ func TestLiveQuiet(t *testing.T) {
 // no packet tells when that was: the line is idle before and after.
 func TestLiveStoppedOnAnIdleLine(t *testing.T) {
 	a := liveArchive(t)
-	live := func(packets int) (began, ended tables.Time) {
+	live := func(packets int) (began, last, ended tables.Time) {
 		t.Helper()
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
@@ -309,6 +309,7 @@ func TestLiveStoppedOnAnIdleLine(t *testing.T) {
 		src := &presentSource{openSource(t, "../testdata/captures/office-morning.pcap", 0, func(n int) error {
 			switch {
 			case n < packets:
+				last = tables.TimeOf(time.Now().UnixNano())
 				return nil
 			case tables.TimeOf(time.Now().UnixNano()) > began+1_000_000:
 				cancel()
@@ -319,11 +320,13 @@ func TestLiveStoppedOnAnIdleLine(t *testing.T) {
 		if err := Live(ctx, a, src, LiveOptions{Sensor: "dmz", Interface: "eth1", Interval: 50 * time.Millisecond}); err != nil {
 			t.Fatal(err)
 		}
-		return began, tables.TimeOf(time.Now().UnixNano())
+		return began, last, tables.TimeOf(time.Now().UnixNano())
 	}
-	_, stopped := live(3)
-	time.Sleep(1500 * time.Millisecond) // in which nobody records
-	again, _ := live(0)
+	// The recorder's clock is as late as it took notice of the last packet, which it
+	// may have done at its end: nobody records for longer than that.
+	_, last, stopped := live(3)
+	time.Sleep(time.Duration(stopped-last)*time.Microsecond + 100*time.Millisecond)
+	again, _, _ := live(0)
 	c, err := a.Catalog()
 	if err != nil {
 		t.Fatal(err)
@@ -333,7 +336,7 @@ func TestLiveStoppedOnAnIdleLine(t *testing.T) {
 		switch {
 		case r.TSEnd <= stopped:
 			before++
-		case r.TS >= again:
+		case r.TS > stopped:
 			after++
 		default:
 			t.Errorf("covered from %d to %d: stopped at %d, begun again at %d", r.TS, r.TSEnd, stopped, again)

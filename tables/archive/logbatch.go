@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -206,8 +207,30 @@ func writeSorted[T any](tx *Tx, level string, list []T, ts func(*T) tables.Time)
 	return err
 }
 
+// byTime sorts rows, which are large, by moving each once.
 func byTime[T any](list []T, ts func(*T) tables.Time) {
-	slices.SortStableFunc(list, func(x, y T) int { return int(min(max(ts(&x)-ts(&y), -1), 1)) })
+	type place struct {
+		ts tables.Time
+		at int
+	}
+	order, sorted := make([]place, len(list)), true
+	for i := range list {
+		order[i] = place{ts(&list[i]), i}
+		sorted = sorted && (i == 0 || order[i-1].ts <= order[i].ts)
+	}
+	if sorted {
+		return
+	}
+	slices.SortFunc(order, func(x, y place) int { return cmp.Or(cmp.Compare(x.ts, y.ts), cmp.Compare(x.at, y.at)) })
+	for i := range list { // a cycle of those that take each other's place
+		first, at := list[i], i
+		for order[at].at != i {
+			from := order[at].at
+			list[at], order[at].at = list[from], at
+			at = from
+		}
+		list[at], order[at].at = first, at
+	}
 }
 
 // writeLive writes the rows that are not over, which may be none: the file stands
