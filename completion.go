@@ -46,7 +46,10 @@ func completionCommand() *command {
 				}
 				return nil
 			}
-			if len(args) != 1 || completionScripts[args[0]] == "" {
+			if len(args) == 1 && completionScripts[args[0]] == "" {
+				return fmt.Errorf("there is none for %s, but for bash, zsh and fish", args[0])
+			}
+			if len(args) != 1 {
 				return errors.New("say which shell: bash, zsh or fish")
 			}
 			fmt.Fprint(p.stdout, completionScripts[args[0]])

@@ -30,6 +30,9 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("%q goes on with %q, want %q", line, got, want)
 		}
 	}
+	if code, _, said := runProgram(t, nil, "completion", "tcsh"); code == 0 || !strings.Contains(said, "none for tcsh") {
+		t.Errorf("completion for tcsh: %d, %s", code, said)
+	}
 	// What bash makes of it.
 	dir := t.TempDir()
 	binary, err := os.Executable()
@@ -97,6 +100,11 @@ func TestClientGuides(t *testing.T) {
 	for _, line := range strings.Split(info, "\n") {
 		if name, rest, ok := strings.Cut(line, " "); ok {
 			lines[name] = strings.TrimSpace(rest)
+		}
+	}
+	for listen, want := range map[string]string{"": "none: ", "[::1]:8080": "http://[::1]:8080/", ":8443": "https://127.0.0.1:8443/"} {
+		if _, info, said := runProgram(t, nil, "connect-info", "--http", listen); !strings.Contains(info, "\nBrowser   "+want) {
+			t.Errorf("the page at %q: %s%s", listen, info, said)
 		}
 	}
 	run("connect-info", "sh", lines["mariadb"]+" -e 'SELECT 1'")

@@ -34,10 +34,33 @@ func connectCommand() *command {
 			if p.config.Server.TLSCert != "" {
 				certificate = p.config.Server.TLSCert
 			}
-			return connectText.Execute(p.stdout, map[string]string{"Host": host, "Port": port, "Address": net.JoinHostPort(host, port),
+			page := ""
+			if p.config.Server.HTTP != "" {
+				if page, err = pageURL(p.config.Server.HTTP); err != nil {
+					return fmt.Errorf("server.http: %w", err)
+				}
+			}
+			return connectText.Execute(p.stdout, map[string]string{"Page": page, "Host": host, "Port": port, "Address": net.JoinHostPort(host, port),
 				"CA": certificate, "Password": filepath.Join(dir, "password"), "Database": tables.Main})
 		},
 	}
+}
+
+// pageURL is where the page is that listens at an address: http only where nobody else
+// reaches it.
+func pageURL(listen string) (string, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", err
+	}
+	scheme, ip := "https", net.ParseIP(host)
+	switch {
+	case host == "localhost" || ip != nil && ip.IsLoopback():
+		scheme = "http"
+	case host == "" || ip != nil && ip.IsUnspecified():
+		host = "127.0.0.1"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port) + "/", nil
 }
 
 // shellQuoted and the like write a text as a language has it.
@@ -55,5 +78,6 @@ Go        wiresql:PASSWORD@tcp({{.Address}})/{{.Database}}?tls=skip-verify&parse
 JDBC      jdbc:mysql://{{.Address}}/{{.Database}}?sslMode=REQUIRED&allowPublicKeyRetrieval=false
           jdbc:mariadb://{{.Address}}/{{.Database}}?sslMode=verify-ca&serverSslCert={{.CA}}
 ODBC      Driver={MariaDB Unicode};Server={{.Host}};Port={{.Port}};Database={{.Database}};User=wiresql;Password=PASSWORD;SSLCA={{.CA}};SSLVERIFY=1
+Browser   {{with .Page}}{{.}}, the same accounts{{else}}none: wiresql serve --http 127.0.0.1:8080 serves a page{{end}}
 Grafana   MySQL data source: host {{.Address}}, database {{.Database}}, CA certificate {{.CA}}, session timezone +00:00, min time interval 1s
 `))

@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
@@ -211,11 +213,25 @@ FROM host_flows WHERE host IS NOT NULL GROUP BY host, ip ORDER BY connections DE
 
 // readyQueries prints three queries with values from the archive.
 func (p *program) readyQueries(ctx context.Context, e *engine.Engine, r capture.Report, hosts [][]string) error {
-	who, near := "client_ip IS NOT NULL", ""
-	if len(hosts) > 0 {
-		who = fmt.Sprintf("client_host = '%s'", hosts[0][0])
-		near = fmt.Sprintf(" AND client_ip = '%s'", hosts[0][1]) // few rows need names then
-	} else {
+	who, near := "", ""
+	for _, host := range hosts { // the first that asked somebody, and whose name can be pasted into a shell
+		if strings.ContainsFunc(host[0], func(r rune) bool {
+			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("._-", r)
+		}) {
+			continue
+		}
+		near = fmt.Sprintf(" AND client_ip = '%s'", host[1]) // few rows need names then
+		rows, err := queryText(ctx, e, fmt.Sprintf("SELECT 1 FROM connections WHERE client_host = '%s'%s LIMIT 1", host[0], near))
+		if err != nil {
+			return err
+		}
+		if len(rows) > 0 {
+			who = fmt.Sprintf("client_host = '%s'", host[0])
+			break
+		}
+	}
+	if who == "" {
+		near = ""
 		rows, err := queryText(ctx, e, "SELECT client_ip, COUNT(*) AS n FROM connections GROUP BY client_ip ORDER BY n DESC, client_ip LIMIT 1")
 		if err != nil {
 			return err

@@ -29,6 +29,22 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// An import ends with statements to try, also where names are known of servers only, and those run.
+func TestImportSuggests(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "archive")
+	code, out, said := runProgram(t, nil, "import", "--data", dir, "testdata/captures/dmz.pcap.gz")
+	_, tries, found := strings.Cut(out, "\ntry:\n")
+	if code != 0 || !found {
+		t.Fatalf("%d %s%s", code, out, said)
+	}
+	for line := range strings.Lines(tries) {
+		_, statement, _ := strings.Cut(line, ` "`)
+		if code, rows, said := runProgram(t, nil, "query", "--data", dir, "--format", "csv", strings.TrimSuffix(statement, "\"\n")); code != 0 || strings.Count(rows, "\n") < 2 {
+			t.Errorf("%s%d %s%s", line, code, rows, said)
+		}
+	}
+}
+
 func TestConfiguration(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "wiresql.yaml")
 	write := func(text string) {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -8,10 +11,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/pflag"
 
@@ -51,6 +56,47 @@ type assistant struct {
 	turn        chan struct{}
 	rows, bytes int
 	time        time.Duration
+	// sees: it may read bytes of packets.
+	sees bool
+}
+
+// messages are the lines of an input that are messages of the protocol. The others are
+// answered as JSON-RPC says: the protocol's own reader ends at the first of them.
+type messages struct {
+	lines *bufio.Scanner
+	out   io.Writer
+	rest  []byte
+}
+
+func newMessages(in io.Reader, out io.Writer) *messages {
+	m := &messages{lines: bufio.NewScanner(in), out: out}
+	m.lines.Buffer(nil, mcp.DefaultMaxLineLength)
+	return m
+}
+
+func (m *messages) Read(p []byte) (int, error) {
+	for len(m.rest) == 0 {
+		if !m.lines.Scan() {
+			return 0, cmp.Or(m.lines.Err(), io.EOF)
+		}
+		line := m.lines.Bytes()
+		wrong := ""
+		if !json.Valid(line) {
+			wrong = `"code":-32700,"message":"a line is one message in JSON"`
+		} else if _, err := jsonrpc.DecodeMessage(line); err != nil {
+			wrong = `"code":-32600,"message":"no message of JSON-RPC 2.0"`
+		}
+		if wrong == "" {
+			m.rest = append(bytes.Clone(line), '\n')
+		} else if len(bytes.TrimSpace(line)) > 0 {
+			if _, err := fmt.Fprintf(m.out, `{"jsonrpc":"2.0","id":null,"error":{%s}}`+"\n", wrong); err != nil {
+				return 0, err
+			}
+		}
+	}
+	n := copy(p, m.rest)
+	m.rest = m.rest[n:]
+	return n, nil
 }
 
 func runMCP(ctx context.Context, p *program, args []string) error {
@@ -64,19 +110,20 @@ func runMCP(ctx context.Context, p *program, args []string) error {
 	if a.rows < 1 || a.bytes < 1 || a.time <= 0 {
 		return errors.New("an answer has at least one row and one byte, and takes time")
 	}
-	bytes, _ := p.flags.GetBool("packet-bytes")
-	source, _, err := p.source(ctx, func(s *engine.Session) { s.OnlyReads(bytes) })
+	sees, _ := p.flags.GetBool("packet-bytes")
+	a.sees = sees
+	source, _, err := p.source(ctx, func(s *engine.Session) { s.OnlyReads(sees) })
 	if err != nil {
 		return err
 	}
 	defer source.Close()
 	a.source = source
-	if address, _ := p.flags.GetString("server"); address != "" && !bytes {
+	if address, _ := p.flags.GetString("server"); address != "" && !sees {
 		if _, err := shell.Texts(ctx, source, "SELECT packet_id FROM "+tables.Main+"."+tables.PacketBytes.Name+" LIMIT 0"); err == nil {
 			return errors.New("the account may read bytes of packets: take one that may not (docs/serving.md), or say --packet-bytes")
 		}
 	}
-	err = a.server().Run(ctx, &mcp.StdioTransport{})
+	err = a.server().Run(ctx, &mcp.IOTransport{Reader: io.NopCloser(newMessages(os.Stdin, os.Stdout)), Writer: os.Stdout})
 	if ctx.Err() != nil || errors.Is(err, io.EOF) {
 		return nil
 	}
@@ -235,6 +282,8 @@ func (a *assistant) answer(ctx context.Context, statement string, rows int) (out
 	defer func() {
 		if cause := context.Cause(ctx); err != nil && cause != nil {
 			err = cause
+		} else if err != nil && !a.sees && strings.Contains(err.Error(), "denied") && strings.Contains(err.Error(), tables.PacketBytes.Name) {
+			err = errors.New("bytes of packets are shown only where wiresql mcp was started with --packet-bytes: ask whoever started it; packets has their headers")
 		}
 	}()
 	answer, err := a.source.Query(ctx, statement)

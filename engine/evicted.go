@@ -66,8 +66,12 @@ func evictedText(family string, list []archive.Evicted) string {
 			last = e
 		}
 	}
-	return fmt.Sprintf("%s of %s of %s to %s were evicted, the last of them at %s %s: see ops.evictions",
-		quantity(rows, "row"), family, timeText(from), timeText(to), timeText(last.EvictedAt), becauseOf(last.Reason))
+	were := "were evicted, the last of them"
+	if rows == 1 {
+		were = "was evicted"
+	}
+	return fmt.Sprintf("%s of %s of %s to %s %s at %s %s: see ops.evictions",
+		quantity(rows, "row"), family, timeText(from), timeText(to), were, timeText(last.EvictedAt), becauseOf(last.Reason))
 }
 
 // becauseOf is the reason of an eviction in words.

@@ -309,7 +309,11 @@ func segmentText(number uint32, info *archive.SegmentInfo, packets int) string {
 	reason := "is not what was imported, or damaged"
 	switch info.State {
 	case archive.StateEvicted:
-		return fmt.Sprintf("%d packets%s were evicted at %s %s: segment %d", packets, at, timeText(info.Evicted.EvictedAt), becauseOf(info.Evicted.Reason), number)
+		thing, were := "packets", "were"
+		if packets == 1 {
+			thing, were = "packet", "was"
+		}
+		return fmt.Sprintf("%d %s%s %s evicted at %s %s: segment %d", packets, thing, at, were, timeText(info.Evicted.EvictedAt), becauseOf(info.Evicted.Reason), number)
 	case archive.StateMissing:
 		reason = "is missing"
 	case archive.StateChanged:

@@ -176,8 +176,11 @@ var nobody = sync.OnceValue(func() string {
 func (a *accounts) check(user, password string, remote net.Addr) (mysql.Getter, error) {
 	host := hostOf(remote)
 	if wait := a.waitFor(user, host); wait > 0 {
-		return nil, newError(1045,
-			fmt.Sprintf("Access denied for user '%s': too many wrong passwords, wait %d seconds", user, int(wait.Seconds())+1))
+		seconds := "1 second"
+		if n := int(wait.Seconds()) + 1; n > 1 {
+			seconds = fmt.Sprintf("%d seconds", n)
+		}
+		return nil, newError(1045, fmt.Sprintf("Access denied for user '%s': too many wrong passwords, wait %s", user, seconds))
 	}
 	stored, known := nobody(), false
 	for _, acc := range a.list {

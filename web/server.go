@@ -117,6 +117,9 @@ func (s *Server) Close() error {
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /static/", cached(http.FileServerFS(static)))
+	mux.HandleFunc("GET /static/{$}", lost) // no listings
+	mux.HandleFunc("GET /static/uplot/{$}", lost)
+	mux.HandleFunc("GET /", lost)
 	mux.HandleFunc("GET /login", s.loginForm)
 	mux.HandleFunc("POST /login", s.login)
 	for route, show := range map[string]func(*view){
@@ -156,6 +159,13 @@ func guarded(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
 	})
+}
+
+// lost answers for what is not there.
+func lost(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(http.StatusNotFound)
+	write(w, "lost", nil)
 }
 
 func cached(next http.Handler) http.Handler {

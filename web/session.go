@@ -195,10 +195,12 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	page := loginPage{Next: own(r.PostFormValue("next")), User: r.PostFormValue("user")}
 	key, err := s.sessions.login(r.Context(), remote(r), page.User, r.PostFormValue("password"))
 	if err != nil {
-		s.log.Warn("login to the page failed", "client", r.RemoteAddr, "reason", err)
 		var known *mysql.MySQLError
-		if page.Err = "the server does not answer"; errors.As(err, &known) {
+		if errors.As(err, &known) { // which the MySQL server logged
 			page.Err = known.Message
+		} else {
+			s.log.Warn("login to the page failed", "client", r.RemoteAddr, "reason", err)
+			page.Err = "the server does not answer"
 		}
 		w.WriteHeader(http.StatusUnauthorized)
 		write(w, "login", page)

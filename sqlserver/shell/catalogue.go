@@ -15,7 +15,11 @@ import (
 type catalogue struct {
 	relations []relation
 	hunts     []savedHunt
+	hosts     []string
 }
+
+// mostHosts are offered: the first in the alphabet.
+const mostHosts = "2000"
 
 type relation struct {
 	schema, name string
@@ -54,6 +58,10 @@ func load(ctx context.Context, s Source) (*catalogue, error) {
 			}
 		}
 		c.hunts = append(c.hunts, h)
+	}
+	rows, _ = Texts(ctx, s, "SELECT DISTINCT name FROM hosts WHERE name REGEXP '^[-._a-z0-9]+$' ORDER BY name LIMIT "+mostHosts)
+	for _, r := range rows {
+		c.hosts = append(c.hosts, r[0])
 	}
 	return c, nil
 }
@@ -105,18 +113,20 @@ func (r *relation) called() string {
 	return r.schema + "." + r.name
 }
 
-// values are those of a column that has few.
-func (r *relation) values(column string) []string {
+// values are those of a column that has few, and names of hosts.
+func (c *catalogue) values(r *relation, column string) []string {
 	known := tables.Lookup(r.schema, r.name)
 	if known == nil {
 		return nil
 	}
-	c := known.Column(strings.ToLower(column))
-	if c == nil {
+	col := known.Column(strings.ToLower(column))
+	switch {
+	case col == nil:
 		return nil
+	case col.Values != nil:
+		return col.Values
+	case col.Kind == tables.HostName:
+		return c.hosts
 	}
-	if c.Values != nil {
-		return c.Values
-	}
-	return c.Known
+	return col.Known
 }

@@ -292,7 +292,7 @@ func (c *completer) quotable(list []word, statement string) []string {
 	_, column, _ := lastCut(list[i].text)
 	var out []string
 	for _, s := range c.relationsOf(statement) {
-		out = append(out, s.values(column)...)
+		out = append(out, c.values(s.relation, column)...)
 	}
 	return out
 }
