@@ -147,6 +147,21 @@ func metered(t testing.TB, a *archive.Archive) map[archive.Family][]string {
 		l.FlowID, l.ConnID, l.PacketID.V, l.Sensor, l.Site = 0, 0, 0, "", ""
 		all[archive.RPC] = append(all[archive.RPC], fmt.Sprintf("%+v", l))
 	})
+	each(t, c, archive.ARP, func(r *tables.ARP) {
+		l := *r
+		l.FlowID.V, l.ConnID.V, l.PacketID.V, l.Sensor, l.Site = 0, 0, 0, "", ""
+		all[archive.ARP] = append(all[archive.ARP], fmt.Sprintf("%+v", l))
+	})
+	each(t, c, archive.ICMP, func(r *tables.ICMP) {
+		l := *r
+		l.FlowID, l.ConnID, l.PacketID.V, l.InnerConnID.V, l.Sensor, l.Site = 0, 0, 0, 0, "", ""
+		all[archive.ICMP] = append(all[archive.ICMP], fmt.Sprintf("%+v", l))
+	})
+	each(t, c, archive.DHCP, func(r *tables.DHCP) {
+		l := *r
+		l.FlowID, l.ConnID, l.PacketID.V, l.Sensor, l.Site = 0, 0, 0, "", ""
+		all[archive.DHCP] = append(all[archive.DHCP], fmt.Sprintf("%+v", l))
+	})
 	all[archive.Rates] = ratesOf(t, a)
 	for _, l := range all {
 		slices.Sort(l)
@@ -238,7 +253,7 @@ func liveIsImported(t *testing.T, paths []string, mc Config, stopped ...int) {
 
 func compareRows(t *testing.T, stops int, haves, wants map[archive.Family][]string) {
 	t.Helper()
-	for _, what := range []archive.Family{archive.Flows, archive.Other, archive.DNS, archive.DNSAnswers, archive.Names, archive.TLS, archive.HTTP, archive.FileAccess, archive.RPC, archive.Rates} {
+	for _, what := range []archive.Family{archive.Flows, archive.Other, archive.DNS, archive.DNSAnswers, archive.Names, archive.TLS, archive.HTTP, archive.FileAccess, archive.RPC, archive.ARP, archive.ICMP, archive.DHCP, archive.Rates} {
 		got, want := haves[what], wants[what]
 		for i := range max(len(got), len(want)) {
 			switch {

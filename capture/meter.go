@@ -127,6 +127,7 @@ type Meter struct {
 	row      tables.Flow
 	handed   observe.Packet
 	reread   tables.Header // see Kept
+	quoted   tables.Header
 	cids     *tables.CIDHash
 	ahead    [Batch]uint32 // of the packets to come: the conversation each may belong to
 	slot     []uint32      // the conversations of a slot of the wheel
@@ -226,6 +227,10 @@ func (m *Meter) Packet(p *Packet) error {
 		r.packets++
 		r.bytes += int64(p.Length)
 		m.other(p)
+		if m.observer != nil && h.EtherType == observe.EtherARP && h.L3Offset < len(p.Data) {
+			m.handed = observe.Packet{TS: p.TS, Header: h, Payload: p.Data[h.L3Offset:], Sensor: m.cfg.Sensor, Site: m.cfg.Site, ID: p.ID, Kept: !p.Lost && p.ID != 0}
+			m.observer.Observe(&m.handed)
+		}
 	case !h.Fragment:
 		m.flow(p, ordinal, len(p.Data) < p.Length)
 	case m.frags.isEarly(h, p.TS):
@@ -323,7 +328,7 @@ func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 			m.schedule(n, c)
 		}
 	}
-	if m.observer != nil && h.PayloadLength > 0 && (c.followed || c.observed[dir] != observedDone) {
+	if m.observer != nil && (c.hasICMP || h.PayloadLength > 0 && (c.followed || c.observed[dir] != observedDone)) {
 		m.observe(n, c, p, dir)
 	}
 }
@@ -400,11 +405,20 @@ func (m *Meter) piece(c *conversation, p *Packet, dir int, ordinal uint64) {
 // observe hands a packet with payload to the observer.
 func (m *Meter) observe(n uint32, c *conversation, p *Packet, dir int) {
 	h := p.Header
-	if h.Protocol != tables.ProtocolTCP && h.Protocol != tables.ProtocolUDP || h.PayloadOffset <= 0 {
+	icmp := observe.IsICMP(h.Protocol)
+	if h.Protocol != tables.ProtocolTCP && h.Protocol != tables.ProtocolUDP && !icmp || h.PayloadOffset <= 0 {
 		return
 	}
 	start := min(h.PayloadOffset, len(p.Data))
 	stop := min(len(p.Data), start+h.PayloadLength)
+	var quoted *tables.Header
+	var about tables.ID
+	if icmp {
+		if observe.QuotesPacket(h.Protocol, h.ICMPType) {
+			quoted, about = m.quotes(p.Data[start:stop])
+		}
+		start = min(h.L4Offset, start)
+	}
 	client, server, _, _ := c.ends()
 	m.handed = observe.Packet{
 		TS: p.TS, Header: h, Payload: p.Data[start:stop], FromClient: dir == 0,
@@ -412,6 +426,7 @@ func (m *Meter) observe(n uint32, c *conversation, p *Packet, dir int) {
 		Sensor: m.cfg.Sensor, Site: m.cfg.Site, ID: p.ID, Kept: !p.Lost && p.ID != 0,
 		First: c.observed[dir] == 0, Begin: c.isn[dir] + 1,
 		Begins: c.tcp.sent[dir]&(sentSyn|sentSynAck) != 0 || c.answered(dir),
+		Quoted: quoted, QuotedConn: about,
 	}
 	f := m.observer.Observe(&m.handed)
 	m.found(n, c, &f)
@@ -425,6 +440,24 @@ func (m *Meter) observe(n uint32, c *conversation, p *Packet, dir int) {
 			c.observed[dir] = observedDone
 		}
 	}
+}
+
+// quotes decodes the packet that an ICMP error quotes, and finds its conversation.
+func (m *Meter) quotes(b []byte) (*tables.Header, tables.ID) {
+	h := &m.quoted
+	tables.Decode(tables.LinkRaw, b, len(b), h)
+	if !h.IP || h.FragmentOffset > 0 {
+		return h, 0
+	}
+	src, dst := h.SrcPort, h.DstPort
+	if observe.IsICMP(h.Protocol) {
+		src, dst = icmpPorts(h.Protocol, h.ICMPType, h.ICMPCode)
+	}
+	k, _ := makeKey(h, src, dst)
+	if n := m.table.find(&k, k.hash(m.secret)); n != 0 {
+		return h, m.table.at(n).conn
+	}
+	return h, 0
 }
 
 // found notes what the observer found out about a conversation.

@@ -39,6 +39,9 @@ var lookups = map[archive.Family]func(ctx context.Context, files []archive.File,
 	archive.Logins:      lookupRows[tables.Login],
 	archive.FileAccess:  lookupRows[tables.File],
 	archive.RPC:         lookupRows[tables.RPC],
+	archive.ARP:         lookupRows[tables.ARP],
+	archive.ICMP:        lookupRows[tables.ICMP],
+	archive.DHCP:        lookupRows[tables.DHCP],
 }
 
 // lookUp replaces the files of a source whose few rows a scan's equalities

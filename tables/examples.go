@@ -270,6 +270,39 @@ WHERE interface = 'drsuapi' AND operation = 'DRSGetNCChanges' ORDER BY ts LIMIT 
 			`SELECT interface, operation, named_pipe, COUNT(*) AS calls, COUNT(DISTINCT server_ip) AS servers FROM rpc
 WHERE client_host = 'gavin.reid-machine' GROUP BY interface, operation, named_pipe ORDER BY calls DESC LIMIT 50`},
 	},
+	"wiresql.arp": {
+		{"Addresses that two machines claim in turn",
+			`SELECT ip, mac, previous_mac, COUNT(*) AS times, MIN(ts) AS since FROM arp
+WHERE previous_mac IS NOT NULL GROUP BY ip, mac, previous_mac ORDER BY times DESC LIMIT 20`},
+		{"Who looks for many neighbours?",
+			`SELECT mac, ip, host, COUNT(DISTINCT asked_ip) AS asked, SUM(packets) AS packets FROM arp
+WHERE kind = 'request' GROUP BY mac, ip, host ORDER BY asked DESC LIMIT 20`},
+		{"Which machine had an address, by its MAC?",
+			`SELECT mac, MIN(ts) AS since, MAX(ts_end) AS until, SUM(packets) AS packets FROM arp
+WHERE ip = '192.168.1.1' AND kind <> 'probe' GROUP BY mac ORDER BY since`},
+	},
+	"wiresql.icmp": {
+		{"Who was told that whom cannot be reached?",
+			`SELECT dst_ip, dst_host, src_ip, icmp_type, icmp_code, inner_dst_ip, inner_dst_port, SUM(packets) AS packets FROM icmp
+WHERE inner_protocol IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY packets DESC LIMIT 20`},
+		{"Echoes that carry more than ping sends: a tunnel?",
+			`SELECT src_ip, src_host, dst_ip, SUM(packets) AS packets, SUM(bytes) AS carried, MAX(max_length) AS most FROM icmp
+WHERE icmp_type IN (0, 8, 128, 129) AND max_length > 100 GROUP BY src_ip, src_host, dst_ip ORDER BY carried DESC LIMIT 20`},
+		{"Which connections were refused by a router on the way?",
+			`SELECT c.ts, c.client_ip, c.server_ip, c.server_port, i.src_ip AS said_by, i.icmp_type, i.icmp_code
+FROM icmp i JOIN connections c ON c.conn_id = i.inner_conn_id ORDER BY c.ts LIMIT 20`},
+	},
+	"wiresql.dhcp": {
+		{"Which machines came to the network, and as what?",
+			`SELECT mac, name, vendor_class, parameter_list, MIN(ts) AS first_seen FROM dhcp
+WHERE message IN ('discover', 'request', 'solicit') GROUP BY mac, name, vendor_class, parameter_list ORDER BY first_seen LIMIT 50`},
+		{"Who gives out addresses? More than one may be one too many",
+			`SELECT version, server_ip, server_host, COUNT(*) AS leases, COUNT(DISTINCT mac) AS machines FROM dhcp
+WHERE message IN ('ack', 'reply') GROUP BY version, server_ip, server_host ORDER BY leases DESC`},
+		{"What was refused?",
+			`SELECT ts, mac, name, client_ip, server_ip, message, requested_ip FROM dhcp
+WHERE message IN ('nak', 'decline') ORDER BY ts LIMIT 50`},
+	},
 	"ops.imports": {
 		{"What was imported, and is any of it damaged?",
 			`SELECT file, state, packets, damage_offset, damage FROM ops.imports ORDER BY imported_at`},

@@ -22,6 +22,9 @@ const (
 	SourceNetBIOS  = "netbios"
 	SourceLLMNR    = "llmnr"
 	SourceDNS      = "dns"
+	// These say which MAC has an address, and no name.
+	SourceARP = "arp"
+	SourceNDP = "ndp"
 )
 
 // spoken are the sources that say names, the first the most believed: what a

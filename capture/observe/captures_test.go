@@ -32,6 +32,9 @@ type rows struct {
 	logins  []tables.Login
 	files   []tables.File
 	rpc     []tables.RPC
+	arp     []tables.ARP
+	icmp    []tables.ICMP
+	dhcp    []tables.DHCP
 }
 
 func (r *rows) Row(row any) error {
@@ -52,6 +55,12 @@ func (r *rows) Row(row any) error {
 		r.files = append(r.files, *row)
 	case *tables.RPC:
 		r.rpc = append(r.rpc, *row)
+	case *tables.ARP:
+		r.arp = append(r.arp, *row)
+	case *tables.ICMP:
+		r.icmp = append(r.icmp, *row)
+	case *tables.DHCP:
+		r.dhcp = append(r.dhcp, *row)
 	}
 	return nil
 }

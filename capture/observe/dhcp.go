@@ -2,21 +2,37 @@ package observe
 
 import (
 	"encoding/binary"
+	"encoding/hex"
+	"strconv"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/wiresql/wiresql/tables"
 )
 
-// DHCP options (RFC 2132, RFC 4702) that tell who holds an address.
+// DHCP options (RFC 2132, RFC 4702) that are read.
 const (
-	optionPad      = 0
-	optionHostName = 12
-	optionLease    = 51
-	optionOverload = 52
-	optionMessage  = 53
-	optionFQDN     = 81
-	optionEnd      = 255
+	optionPad        = 0
+	optionHostName   = 12
+	optionRequested  = 50
+	optionLease      = 51
+	optionOverload   = 52
+	optionMessage    = 53
+	optionServer     = 54
+	optionParameters = 55
+	optionVendor     = 60
+	optionClientID   = 61
+	optionFQDN       = 81
+	optionEnd        = 255
+)
+
+const (
+	// dhcpLife is how long repetitions are counted in a row of dhcp, dhcpOfOne how many
+	// rows of a kind of message there are in it.
+	dhcpLife  = 5e9
+	dhcpOfOne = 256
+	// maxParameters is how many of the options asked for are told.
+	maxParameters = 255
 )
 
 // DHCP message types (RFC 2132 section 9.6).
@@ -39,9 +55,14 @@ type dhcp struct {
 	xid            uint32
 	mac            tables.Opt[int64] // Ethernet clients have one
 	client, yours  tables.Addr       // ciaddr, yiaddr
+	relay          tables.Addr       // giaddr
 	kind           byte
 	lease          tables.Opt[uint32] // seconds
 	hostName, fqdn string
+
+	requested, server tables.Opt[tables.Addr]
+	parameters        []byte
+	vendor, id        []byte
 }
 
 // observeDHCP remembers the names clients ask with and writes a name for each
@@ -51,6 +72,9 @@ func (o *Observer) observeDHCP(p *Packet) {
 	var m dhcp
 	if !m.decode(p.Payload) {
 		o.stats.Malformed++
+	}
+	if m.kind != 0 {
+		o.countDHCP(p, m.row(p))
 	}
 	ts := tables.TimeOf(p.TS)
 	n := tables.Name{TS: ts, MAC: m.mac, Source: tables.SourceDHCP, ValidUntil: ts, Sensor: p.Sensor, Site: p.Site}
@@ -87,6 +111,59 @@ func (o *Observer) observeDHCP(p *Packet) {
 	}
 }
 
+// row is the message as a row of dhcp.
+func (m *dhcp) row(p *Packet) *tables.DHCP {
+	r := &tables.DHCP{Version: 4, Message: numbered(tables.DHCPMessages, m.kind), XID: int64(m.xid), MAC: m.mac, DUID: hex.EncodeToString(m.id),
+		Client: known(m.client), Server: m.server, Relay: known(m.relay), Name: m.name(), RequestedIP: m.requested, AssignedIP: known(m.yours),
+		VendorClass: plainText(m.vendor, 255)}
+	if !r.Client.Set {
+		r.Client = r.AssignedIP
+	}
+	if !r.Server.Set && p.Header.SrcPort == portDHCPServer && !r.Relay.Set {
+		r.Server = known(p.Header.Src)
+	}
+	if m.lease.Set {
+		r.LeaseSeconds = tables.Some(int64(m.lease.V))
+	}
+	var list []byte
+	for i, c := range m.parameters[:min(len(m.parameters), maxParameters)] {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = strconv.AppendUint(list, uint64(c), 10)
+	}
+	r.ParameterList = string(list)
+	return r
+}
+
+// countDHCP counts a message that may repeat another.
+func (o *Observer) countDHCP(p *Packet, r *tables.DHCP) {
+	r.Sensor, r.Site = p.Sensor, p.Site
+	all := tables.DHCP{Sensor: r.Sensor, Site: r.Site, Version: r.Version}
+	kind := all
+	kind.Message = r.Message
+	o.dhcp.count(o, p, 0, *r, kind, all)
+}
+
+func (o *Observer) writeDHCP(r *Repeat[tables.DHCP]) {
+	row := r.Says
+	row.TS, row.Packets, row.PacketID, row.FlowID, row.ConnID = tables.TimeOf(r.From.TS), r.Packets, r.From.packetID(), r.From.FlowID, r.Conn
+	o.write(&row)
+}
+
+// known is an address that is one.
+func known(a tables.Addr) tables.Opt[tables.Addr] {
+	return tables.Opt[tables.Addr]{V: a, Set: !a.Netip().IsUnspecified()}
+}
+
+// numbered is the name of a number, or the number.
+func numbered(names []string, n byte) string {
+	if int(n) < len(names) && names[n] != "" {
+		return names[n]
+	}
+	return strconv.Itoa(int(n))
+}
+
 // name prefers the fully qualified name.
 func (m *dhcp) name() string {
 	if m.fqdn != "" {
@@ -105,10 +182,11 @@ func (m *dhcp) decode(b []byte) bool {
 	m.xid = binary.BigEndian.Uint32(b[4:])
 	if b[1] == 1 && b[2] == 6 {
 		mac := b[28:34]
-		m.mac = tables.Some(int64(binary.BigEndian.Uint16(mac))<<32 | int64(binary.BigEndian.Uint32(mac[2:])))
+		m.mac = tables.Some(macOf(mac))
 	}
 	m.client = tables.AddrFrom4(b[12:16])
 	m.yours = tables.AddrFrom4(b[16:20])
+	m.relay = tables.AddrFrom4(b[24:28])
 	overload, whole := m.options(b[240:])
 	// RFC 2132 section 9.3: the file and server name fields may hold options.
 	if overload&1 != 0 {
@@ -144,6 +222,16 @@ func (m *dhcp) options(b []byte) (overload byte, whole bool) {
 			m.lease = tables.Some(binary.BigEndian.Uint32(v))
 		case code == optionOverload && len(v) == 1:
 			overload = v[0]
+		case code == optionRequested && len(v) == 4:
+			m.requested = tables.Some(tables.AddrFrom4(v))
+		case code == optionServer && len(v) == 4:
+			m.server = tables.Some(tables.AddrFrom4(v))
+		case code == optionParameters: // a long list comes in parts (RFC 3396)
+			m.parameters = append(m.parameters, v...)
+		case code == optionVendor:
+			m.vendor = v
+		case code == optionClientID:
+			m.id = v
 		case code == optionHostName:
 			m.hostName = hostName(v)
 		case code == optionFQDN && len(v) > 3 && v[0]&4 != 0: // E: as on the wire of DNS

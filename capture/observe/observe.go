@@ -1,8 +1,8 @@
 // Package observe reads names and application facts out of the few packets
 // the meter hands it.
 //
-// It sees UDP to and from ports 53, 5353, 5355, 67, 68, 88, 137, 546 and 547, the first packets of UDP
-// 443, the first payload packets per direction of every TCP conversation, and all of
+// It sees ARP, ICMP, UDP to and from ports 53, 5353, 5355, 67, 68, 88, 137, 546 and 547, the first packets of
+// UDP 443, the first payload packets per direction of every TCP conversation, and all of
 // the conversations it follows (see stream); nothing else. From those it makes:
 //
 //	DHCPv4 acknowledgements     → names (source dhcp): who held which address, until when
@@ -16,6 +16,9 @@
 //	NTLM in SMB, DCE/RPC, LDAP  → names (source ntlm): how client and server call themselves
 //	Kerberos                    → logins rows, a question with its answer; names (source kerberos)
 //	NTLM, LDAP, HTTP, FTP, Telnet, POP3, IMAP, SMTP, SSH, RDP → logins rows
+//	ARP, neighbour discovery    → arp rows; names without a name: which MAC has which address
+//	ICMP                        → icmp rows
+//	DHCPv4 and DHCPv6           → dhcp rows
 //	RDP without TLS             → names (source rdp): how the client calls itself
 //	DNS over UDP and TCP 53     → dns rows, a query paired with its answer; dns_answers rows, one a record
 //	TLS handshakes              → tls rows: who speaks TLS how, and the server's certificate
@@ -46,7 +49,7 @@ import (
 // answer, or when the wait for one is over. The row may be reused after the
 // call returns.
 type Sink interface {
-	// Row takes a *tables.DNS, DNSAnswer, Name, TLS, HTTP, Login, File or RPC.
+	// Row takes a *tables.DNS, DNSAnswer, Name, TLS, HTTP, Login, File, RPC, ARP, ICMP or DHCP.
 	Row(row any) error
 }
 
@@ -55,7 +58,7 @@ type Sink interface {
 type Packet struct {
 	TS         int64 // nanoseconds since 1970
 	Header     *tables.Header
-	Payload    []byte // captured layer-4 payload; shorter than Header.PayloadLength when cut
+	Payload    []byte // captured layer-4 payload; shorter than Header.PayloadLength when cut. ICMP and ARP as a whole
 	FromClient bool
 	// FlowID and ConnID are those of the flow row the packet belongs to.
 	FlowID, ConnID tables.ID
@@ -69,6 +72,10 @@ type Packet struct {
 	First  bool
 	Begin  uint32
 	Begins bool
+	// Quoted is the packet that an ICMP error quotes, QuotedConn its conversation;
+	// nil and 0 if there is none, or it is not known.
+	Quoted     *tables.Header
+	QuotedConn tables.ID
 }
 
 // Finding is what a packet told about its conversation. The zero Finding
@@ -95,7 +102,7 @@ type Finding struct {
 // 16 KiB, or for the clear text before a STARTTLS.
 const MaxPackets = 16
 
-// Bounds of the state an Observer keeps, those of streams aside. Together about 50 MiB.
+// Bounds of the state an Observer keeps, those of streams aside. Together about 60 MiB.
 const (
 	// maxQueries is how many DNS queries wait for their answer, queryLife for
 	// how long (packet time, nanoseconds).
@@ -115,7 +122,8 @@ type Stats struct {
 	Names      int64
 	Unanswered int64 // queries whose answer never came
 	Malformed  int64 // DNS or DHCP messages that could not be read to the end
-	Evicted    int64 // queries, requests or streams given up because the state was full
+	Evicted    int64 // queries, requests, streams or claims given up because the state was full
+	Folded     int64 // messages of ARP, ICMP and DHCP that have no row of their own, for there were too many
 	Streams    int64 // conversations that were followed
 	Gaps       int64 // times that bytes of them were missing
 	Panics     int64 // packets that broke a parser
@@ -130,30 +138,42 @@ type Observer struct {
 	leases   *window[lessee, string]
 	streams  *window[tables.ID, stream]
 	asked    *window[tables.ID, ticketQuestion] // over UDP
-	held     int                                // bytes of streams
-	stats    Stats
-	err      error
-	message  message // decoded anew for each packet
-	dns      tables.DNS
-	answer   tables.DNSAnswer
-	name     tables.Name
-	finding  Finding // of the packet being read
+	arp      *repeats[tables.ARP]
+	icmp     *repeats[tables.ICMP]
+	dhcp     *repeats[tables.DHCP]
+	claims   *window[claimed, claim]
+	// claimsTold is how many claims of a minute became rows of names.
+	claimMinute, claimsTold int64
+
+	held    int // bytes of streams
+	stats   Stats
+	err     error
+	message message // decoded anew for each packet
+	dns     tables.DNS
+	answer  tables.DNSAnswer
+	name    tables.Name
+	finding Finding // of the packet being read
 
 	certificates map[[32]byte]certificate
 }
 
 // New returns an Observer that writes to sink.
 func New(sink Sink) *Observer {
-	return &Observer{
+	o := &Observer{
 		sink:     sink,
 		queries:  newWindow[question, tables.DNS](maxQueries, queryLife),
 		answered: newWindow[question, struct{}](maxAnswered, queryLife),
 		leases:   newWindow[lessee, string](maxLeases, leaseLife),
 		streams:  newWindow[tables.ID, stream](maxStreams, streamLife),
 		asked:    newWindow[tables.ID, ticketQuestion](maxAsked, askedLife),
+		claims:   newWindow[claimed, claim](maxClaims, claimLife),
 
 		certificates: make(map[[32]byte]certificate),
 	}
+	o.arp = newRepeats(arpOfOne, arpLife, o.writeARP)
+	o.icmp = newRepeats(arpOfOne, arpLife, o.writeICMP)
+	o.dhcp = newRepeats(dhcpOfOne, dhcpLife, o.writeDHCP)
+	return o
 }
 
 // Stats returns the counters so far.
@@ -168,6 +188,10 @@ func (o *Observer) Observe(p *Packet) (f Finding) {
 	switch {
 	case h.Protocol == tables.ProtocolTCP:
 		return o.observeStream(p)
+	case h.EtherType == EtherARP:
+		o.observeARP(p)
+	case IsICMP(h.Protocol):
+		o.observeICMP(p)
 	case h.Protocol != tables.ProtocolUDP:
 		return Finding{Done: true}
 	case h.SrcPort == portDNS || h.DstPort == portDNS:
@@ -224,6 +248,10 @@ func (o *Observer) Tick(ns int64) {
 	o.leases.expire(ns, nil)
 	o.streams.expire(ns, o.giveUp)
 	o.asked.expire(ns, o.unheard)
+	o.arp.expire(ns, o.arp.gone)
+	o.icmp.expire(ns, o.icmp.gone)
+	o.dhcp.expire(ns, o.dhcp.gone)
+	o.claims.expire(ns, nil)
 }
 
 // Flush writes the queries still waiting for an answer, forgets all state and
@@ -234,6 +262,10 @@ func (o *Observer) Flush() error {
 	o.queries.drain(o.unanswered)
 	o.answered.drain(nil)
 	o.leases.drain(nil)
+	o.arp.drain(o.arp.gone)
+	o.icmp.drain(o.icmp.gone)
+	o.dhcp.drain(o.dhcp.gone)
+	o.claims.drain(nil)
 	return o.err
 }
 

@@ -23,6 +23,13 @@ type State struct {
 	Streams  []Stream
 	// Asked are questions to a KDC over UDP.
 	Asked []waiting[ticketQuestion]
+	ARP   []Repeat[tables.ARP]
+	ICMP  []Repeat[tables.ICMP]
+	DHCP  []Repeat[tables.DHCP]
+	// Claims are who claimed which address last; ClaimMinute and ClaimsTold how many of a
+	// minute became rows.
+	Claims                  []Claim
+	ClaimMinute, ClaimsTold int64
 }
 
 // waiting is what is known of a conversation.
@@ -108,6 +115,11 @@ func (o *Observer) State() (s State) {
 		s.Streams = append(s.Streams, one)
 	}
 	s.Asked = remember(o.asked)
+	s.ARP, s.ICMP, s.DHCP = o.arp.remember(), o.icmp.remember(), o.dhcp.remember()
+	for e := o.claims.oldest; e != nil; e = e.next {
+		s.Claims = append(s.Claims, Claim{e.ts, e.key.site, e.key.addr, e.value})
+	}
+	s.ClaimMinute, s.ClaimsTold = o.claimMinute, o.claimsTold
 	return s
 }
 
@@ -129,6 +141,15 @@ func (o *Observer) Resume(s *State) {
 		}
 	}
 	recall(o.asked, s.Asked, o.unheard)
+	o.arp.recall(s.ARP)
+	o.icmp.recall(s.ICMP)
+	o.dhcp.recall(s.DHCP)
+	for _, c := range s.Claims {
+		if key := (claimed{c.Site, c.Addr}); o.claims.get(key) == nil {
+			o.claims.put(key, c.Of, c.TS, nil)
+		}
+	}
+	o.claimMinute, o.claimsTold = s.ClaimMinute, s.ClaimsTold
 	for _, l := range s.Streams {
 		if o.streams.get(l.Of.Conn) != nil {
 			continue

@@ -175,6 +175,24 @@ var (
 		exprs: addresses("client_ip", "client", "server_ip", "server"),
 		hosts: map[string]string{"client_host": "client", "server_host": "server"},
 	}
+	arpView = &view{
+		family: "arp", row: reflect.TypeFor[tables.ARP](),
+		exprs: addresses("ip", "ip", "asked_ip", "asked_ip"),
+		hosts: map[string]string{"host": "ip"},
+	}
+	icmpView = &view{
+		family: "icmp", row: reflect.TypeFor[tables.ICMP](),
+		exprs: with(addresses("src_ip", "src", "dst_ip", "dst", "inner_src_ip", "inner_src", "inner_dst_ip", "inner_dst"), map[string]string{
+			"protocol":       exprProtocol,
+			"inner_protocol": "wiresql_protocol({inner_protocol_number})",
+		}),
+		hosts: map[string]string{"src_host": "src", "dst_host": "dst"},
+	}
+	dhcpView = &view{
+		family: "dhcp", row: reflect.TypeFor[tables.DHCP](),
+		exprs: addresses("client_ip", "client", "server_ip", "server", "relay_ip", "relay", "requested_ip", "requested_ip", "assigned_ip", "assigned_ip"),
+		hosts: map[string]string{"client_host": "client", "server_host": "server"},
+	}
 	// What HTTP moved stands in files beside the rest: bodies that have a name.
 	httpFilesView = &view{
 		family: "http", row: reflect.TypeFor[tables.HTTP](),
@@ -210,6 +228,9 @@ var (
 		tables.Logins:         loginsView,
 		tables.FilesRelation:  filesView,
 		tables.RPCRelation:    rpcView,
+		tables.ARPRelation:    arpView,
+		tables.ICMPRelation:   icmpView,
+		tables.DHCPRelation:   dhcpView,
 		tables.OpsImports:     {family: "imports", row: reflect.TypeFor[tables.Import](), exprs: map[string]string{"flow_rows": "{rows}"}},
 		tables.OpsCoverage:    {family: "coverage", row: reflect.TypeFor[tables.Coverage]()},
 		tables.OpsEvictions:   {family: "evictions", row: reflect.TypeFor[tables.Eviction](), exprs: map[string]string{"row_count": "{rows}", "segment": "{segment}::BIGINT"}},

@@ -46,6 +46,9 @@ type Observed struct {
 	Logins     []tables.Login
 	Files      []tables.File
 	RPC        []tables.RPC
+	ARP        []tables.ARP
+	ICMP       []tables.ICMP
+	DHCP       []tables.DHCP
 }
 
 // Row adds a row, a pointer to one of these.
@@ -67,6 +70,12 @@ func (o *Observed) Row(row any) {
 		o.Files = append(o.Files, *r)
 	case *tables.RPC:
 		o.RPC = append(o.RPC, *r)
+	case *tables.ARP:
+		o.ARP = append(o.ARP, *r)
+	case *tables.ICMP:
+		o.ICMP = append(o.ICMP, *r)
+	case *tables.DHCP:
+		o.DHCP = append(o.DHCP, *r)
 	default:
 		panic(fmt.Sprintf("a row %T", row))
 	}
@@ -74,7 +83,8 @@ func (o *Observed) Row(row any) {
 
 // Len is how many rows there are.
 func (o *Observed) Len() int {
-	return len(o.DNS) + len(o.Names) + len(o.TLS) + len(o.HTTP) + len(o.DNSAnswers) + len(o.Logins) + len(o.Files) + len(o.RPC)
+	return len(o.DNS) + len(o.Names) + len(o.TLS) + len(o.HTTP) + len(o.DNSAnswers) + len(o.Logins) + len(o.Files) + len(o.RPC) +
+		len(o.ARP) + len(o.ICMP) + len(o.DHCP)
 }
 
 func (o *Observed) write(tx *Tx) error {
@@ -86,7 +96,10 @@ func (o *Observed) write(tx *Tx) error {
 		writeSorted(tx, "m", o.DNSAnswers, func(r *tables.DNSAnswer) tables.Time { return r.TS }),
 		writeSorted(tx, "m", o.Logins, func(r *tables.Login) tables.Time { return r.TS }),
 		writeSorted(tx, "m", o.Files, func(r *tables.File) tables.Time { return r.TS }),
-		writeSorted(tx, "m", o.RPC, func(r *tables.RPC) tables.Time { return r.TS }))
+		writeSorted(tx, "m", o.RPC, func(r *tables.RPC) tables.Time { return r.TS }),
+		writeSorted(tx, "m", o.ARP, func(r *tables.ARP) tables.Time { return r.TS }),
+		writeSorted(tx, "m", o.ICMP, func(r *tables.ICMP) tables.Time { return r.TS }),
+		writeSorted(tx, "m", o.DHCP, func(r *tables.DHCP) tables.Time { return r.TS }))
 }
 
 // Commit makes a mark's packets durable, then the rows of its batch visible and
