@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -114,6 +115,46 @@ func TestRPCAgainstTshark(t *testing.T) {
 			if r.UUID != "" && bound[who+" "+r.UUID] == 0 {
 				t.Errorf("%s: %s was not bound by %s", file, r.UUID, who)
 			}
+		}
+		s, a := tally(t, file, ours, theirs)
+		same, all = same+s, all+a
+	}
+	t.Logf("%d of %d rows are the same", same, all)
+	if same*100 < all*99 {
+		t.Error("fewer than 99 of 100")
+	}
+}
+
+// TestFTPAgainstTshark compares commands, and the bytes of the conversations that they moved
+// something in. tshark does not always find the command of a conversation.
+func TestFTPAgainstTshark(t *testing.T) {
+	same, all := 0, 0
+	verbs := map[string]string{"RETR": tables.FileRead, "STOR": tables.FileWritten, "LIST": tables.FileListed, "NLST": tables.FileListed,
+		"DELE": tables.FileDeleted, "RMD": tables.FileDeleted, "MKD": tables.FileCreated, "RNTO": tables.FileRenamed}
+	for _, file := range capturesWith(t, "ftp") {
+		var ours, theirs []string
+		moved := map[string]int{}
+		const data = "tcp.len > 0 && !tcp.analysis.retransmission && !(tcp.port in {21, 53, 80, 443})"
+		for _, f := range tsharkFields(t, file, data, "tcp.stream", "tcp.len") {
+			n, _ := strconv.Atoi(f["tcp.len"])
+			moved[f["tcp.stream"]] += n
+		}
+		for _, n := range moved {
+			theirs = append(theirs, fmt.Sprint(n))
+		}
+		for _, f := range tsharkFields(t, file, "ftp.request.command", "ftp.request.command", "ftp.request.arg") {
+			if action := verbs[f["ftp.request.command"]]; action != "" {
+				theirs = append(theirs, strings.TrimSuffix(fmt.Sprint(action, " ", f["ftp.request.arg"]), " "))
+			}
+		}
+		for _, r := range meterFile(t, file).Files {
+			if r.Protocol != tables.FileFTP {
+				continue
+			}
+			if n := r.BytesRead.V + r.BytesWritten.V; n > 0 {
+				ours = append(ours, fmt.Sprint(n))
+			}
+			ours = append(ours, strings.TrimSuffix(fmt.Sprint(r.Action, " ", cmp.Or(r.NewName, r.Name)), " ."))
 		}
 		s, a := tally(t, file, ours, theirs)
 		same, all = same+s, all+a

@@ -377,7 +377,8 @@ func (m *Meter) begin(n uint32, c *conversation, p *Packet, srcPort, dstPort uin
 			m.outer[n] = [2]tables.Addr{h.OuterDst, h.OuterSrc}
 		}
 	}
-	if h.Protocol == tables.ProtocolUDP && !observe.Reads(srcPort) && !observe.Reads(dstPort) {
+	if h.Protocol == tables.ProtocolUDP && !observe.Reads(srcPort) && !observe.Reads(dstPort) &&
+		(m.observer == nil || !m.observer.Awaits(m.cfg.Site, h)) {
 		c.observed = [2]uint8{observedDone, observedDone}
 	}
 	m.schedule(n, c)

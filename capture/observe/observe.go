@@ -1,8 +1,9 @@
 // Package observe reads names and application facts out of the few packets
 // the meter hands it.
 //
-// It sees ARP, ICMP, UDP to and from ports 53, 5353, 5355, 67, 68, 88, 137, 546 and 547, the first packets of
-// UDP 443, the first payload packets per direction of every TCP conversation, and all of
+// It sees ARP, ICMP, UDP to and from ports 53, 69, 5353, 5355, 67, 68, 88, 137, 546 and 547, what TFTP
+// moves (see Awaits), the first packets of UDP 443, the first payload packets per direction of every TCP
+// conversation, and all of
 // the conversations it follows (see stream); nothing else. From those it makes:
 //
 //	DHCPv4 acknowledgements     → names (source dhcp): who held which address, until when
@@ -12,6 +13,7 @@
 //	NetBIOS registrations       → names (source netbios): which machine has which address
 //	LLMNR answers               → names (source llmnr)
 //	SMB                         → files rows: what was done to which file
+//	FTP, TFTP                   → files rows: likewise
 //	DCE/RPC in SMB and over TCP → rpc rows, a call with its answer
 //	NTLM in SMB, DCE/RPC, LDAP  → names (source ntlm): how client and server call themselves
 //	Kerberos                    → logins rows, a question with its answer; names (source kerberos)
@@ -138,6 +140,8 @@ type Observer struct {
 	leases   *window[lessee, string]
 	streams  *window[tables.ID, stream]
 	asked    *window[tables.ID, ticketQuestion] // over UDP
+	awaited  *window[endpoint, tables.ID]       // by which conversation
+	tftp     *window[endpoint, transfer]        // by the client's end
 	arp      *repeats[tables.ARP]
 	icmp     *repeats[tables.ICMP]
 	dhcp     *repeats[tables.DHCP]
@@ -167,6 +171,8 @@ func New(sink Sink) *Observer {
 		streams:  newWindow[tables.ID, stream](maxStreams, streamLife),
 		asked:    newWindow[tables.ID, ticketQuestion](maxAsked, askedLife),
 		claims:   newWindow[claimed, claim](maxClaims, claimLife),
+		awaited:  newWindow[endpoint, tables.ID](maxAwaited, awaitedLife),
+		tftp:     newWindow[endpoint, transfer](maxTransfers, transferLife),
 
 		certificates: make(map[[32]byte]certificate),
 	}
@@ -204,6 +210,8 @@ func (o *Observer) Observe(p *Packet) (f Finding) {
 		o.observeMulticastDNS(p)
 	case h.SrcPort == portKerberos || h.DstPort == portKerberos:
 		o.observeKerberos(p)
+	case o.observeTFTP(p, &f):
+		return f
 	case isDHCP6(h.SrcPort) || isDHCP6(h.DstPort):
 		o.observeDHCP6(p)
 	case isDHCP(h.SrcPort) || isDHCP(h.DstPort):
@@ -238,7 +246,7 @@ func isDHCP6(port uint16) bool { return port == portDHCP6Client || port == portD
 
 // Reads tells whether Observe looks into UDP from or to a port.
 func Reads(port uint16) bool {
-	return port == portDNS || port == portMulticastDNS || isDHCP(port) || isDHCP6(port) || port == portQUIC || port == portNetBIOS || port == portLLMNR || port == portKerberos
+	return port == portDNS || port == portMulticastDNS || isDHCP(port) || isDHCP6(port) || port == portQUIC || port == portNetBIOS || port == portLLMNR || port == portKerberos || port == portTFTP
 }
 
 // Tick gives up what waits for longer than it may, as a packet of that time would.
@@ -252,6 +260,8 @@ func (o *Observer) Tick(ns int64) {
 	o.icmp.expire(ns, o.icmp.gone)
 	o.dhcp.expire(ns, o.dhcp.gone)
 	o.claims.expire(ns, nil)
+	o.awaited.expire(ns, nil)
+	o.tftp.expire(ns, o.transferred)
 }
 
 // Flush writes the queries still waiting for an answer, forgets all state and
@@ -259,6 +269,8 @@ func (o *Observer) Tick(ns int64) {
 func (o *Observer) Flush() error {
 	o.streams.drain(o.giveUp)
 	o.asked.drain(o.unheard)
+	o.awaited.drain(nil)
+	o.tftp.drain(o.transferred)
 	o.queries.drain(o.unanswered)
 	o.answered.drain(nil)
 	o.leases.drain(nil)

@@ -281,19 +281,12 @@ func (r *smbReader) open(o *Observer, tree uint32, session uint64, name string, 
 		r.First++
 	}
 	r.Last++
-	f = &smbOpen{User: session, Done: didOpen, Row: r.row(from)}
+	f = &smbOpen{User: session, Done: didOpen, Row: r.Of.file(from, r.Version)}
 	f.Row.Share, f.Row.Name = r.share(tree), name
 	f.Row.BytesRead, f.Row.BytesWritten = tables.Some(int64(0)), tables.Some(int64(0))
 	r.Opens[r.Last] = f
 	r.text += len(name)
 	return r.Last, f
-}
-
-func (r *smbReader) row(from *Origin) tables.File {
-	ts := tables.TimeOf(from.TS)
-	return tables.File{TS: ts, TSEnd: ts, Sensor: r.Of.Sensor, Site: r.Of.Site, Client: r.Of.Client, ClientPort: int32(r.Of.ClientPort),
-		Server: r.Of.Server, ServerPort: int32(r.Of.ServerPort), Protocol: r.Version, ConnID: r.Of.Conn, FlowID: from.FlowID,
-		PacketID: tables.Opt[tables.ID]{V: from.PacketID, Set: from.Kept}}
 }
 
 // bind has the server's handle stand for an open; one of before that had the same is

@@ -275,7 +275,7 @@ func (r *smbReader) sealed(o *Observer, side int, b []byte) {
 	s := &r.Side[side]
 	o.finding.Encrypted = true
 	if r.Sealed == nil {
-		row := r.row(&s.From)
+		row := r.Of.file(&s.From, r.Version)
 		row.Protocol, row.Action, row.Username = tables.FileSMB3, tables.FileSealed, r.user(binary.LittleEndian.Uint64(b[44:]))
 		row.BytesRead, row.BytesWritten = tables.Some(int64(0)), tables.Some(int64(0))
 		r.Sealed = &row

@@ -8,7 +8,7 @@ import (
 
 func init() {
 	for _, r := range []reader{&tlsReader{}, &httpReader{}, &dnsReader{}, &kerberosReader{},
-		&sshReader{}, &rdpReader{}, &ldapReader{}, &textReader{}, &telnetReader{}, &smbReader{}, &rpcReader{}} {
+		&sshReader{}, &rdpReader{}, &ldapReader{}, &textReader{}, &ftpData{}, &telnetReader{}, &smbReader{}, &rpcReader{}} {
 		gob.Register(r)
 	}
 }
@@ -22,7 +22,7 @@ type State struct {
 	Leases   []Lease
 	Streams  []Stream
 	// Asked are questions to a KDC over UDP.
-	Asked []waiting[ticketQuestion]
+	Asked []waiting[tables.ID, ticketQuestion]
 	ARP   []Repeat[tables.ARP]
 	ICMP  []Repeat[tables.ICMP]
 	DHCP  []Repeat[tables.DHCP]
@@ -30,23 +30,26 @@ type State struct {
 	// minute became rows.
 	Claims                  []Claim
 	ClaimMinute, ClaimsTold int64
+	// Awaited are conversations of FTP that were told of, TFTP its transfers.
+	Awaited []waiting[endpoint, tables.ID]
+	TFTP    []waiting[endpoint, transfer]
 }
 
-// waiting is what is known of a conversation.
-type waiting[V any] struct {
+// waiting is what is known of a conversation, or an end of one.
+type waiting[K comparable, V any] struct {
 	TS    int64
-	Conn  tables.ID
+	Conn  K
 	Value V
 }
 
-func remember[V any](w *window[tables.ID, V]) (list []waiting[V]) {
+func remember[K comparable, V any](w *window[K, V]) (list []waiting[K, V]) {
 	for e := w.oldest; e != nil; e = e.next {
-		list = append(list, waiting[V]{e.ts, e.key, e.value})
+		list = append(list, waiting[K, V]{e.ts, e.key, e.value})
 	}
 	return list
 }
 
-func recall[V any](w *window[tables.ID, V], list []waiting[V], gone func(*V)) {
+func recall[K comparable, V any](w *window[K, V], list []waiting[K, V], gone func(*V)) {
 	for _, e := range list {
 		if w.get(e.Conn) == nil {
 			w.put(e.Conn, e.Value, e.TS, gone)
@@ -114,12 +117,12 @@ func (o *Observer) State() (s State) {
 		}
 		s.Streams = append(s.Streams, one)
 	}
-	s.Asked = remember(o.asked)
 	s.ARP, s.ICMP, s.DHCP = o.arp.remember(), o.icmp.remember(), o.dhcp.remember()
 	for e := o.claims.oldest; e != nil; e = e.next {
 		s.Claims = append(s.Claims, Claim{e.ts, e.key.site, e.key.addr, e.value})
 	}
 	s.ClaimMinute, s.ClaimsTold = o.claimMinute, o.claimsTold
+	s.Asked, s.Awaited, s.TFTP = remember(o.asked), remember(o.awaited), remember(o.tftp)
 	return s
 }
 
@@ -150,6 +153,8 @@ func (o *Observer) Resume(s *State) {
 		}
 	}
 	o.claimMinute, o.claimsTold = s.ClaimMinute, s.ClaimsTold
+	recall(o.awaited, s.Awaited, nil)
+	recall(o.tftp, s.TFTP, o.transferred)
 	for _, l := range s.Streams {
 		if o.streams.get(l.Of.Conn) != nil {
 			continue

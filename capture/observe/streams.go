@@ -103,7 +103,8 @@ func (o *Observer) observeStream(p *Packet) (f Finding) {
 	if s == nil {
 		early := p.First && p.Begins && seq-p.Begin-1 < farAhead
 		kind, of := undecided, p.peers()
-		if early {
+		data := o.dataStream(&of, p.FlowID)
+		if early || data != nil {
 		} else if kind = of.recognise(p.Payload); kind < undecided {
 			f := Finding{Service: kind.service(), Encrypted: kind == tlsAfter}
 			// What a server says first in clear text decides nothing: the
@@ -111,12 +112,12 @@ func (o *Observer) observeStream(p *Packet) (f Finding) {
 			f.Done = kind != unknown || !p.FromClient
 			return f
 		}
-		if kind == undecided && !early && len(p.Payload) < p.Header.PayloadLength {
+		if kind == undecided && !early && data == nil && len(p.Payload) < p.Header.PayloadLength {
 			return Finding{}
 		}
 		o.stats.Streams++
 		var evicted bool
-		s, evicted = o.streams.add(p.ConnID, stream{of: of}, p.TS, o.giveUp)
+		s, evicted = o.streams.add(p.ConnID, stream{of: of, reader: data}, p.TS, o.giveUp)
 		if evicted {
 			o.stats.Evicted++
 		}

@@ -10,7 +10,7 @@ import (
 
 // Logins of protocols that speak in lines: FTP (RFC 959, RFC 4217), POP3 (RFC 1939,
 // RFC 5034), IMAP (RFC 9051) and SMTP (RFC 5321, RFC 4954). They are read until somebody
-// has logged in, TLS begins, or work does.
+// has logged in, TLS begins, or work does; FTP on to its end (see ftpSession).
 
 const (
 	// maxTextLine is how long a line may be, maxTextLines how many are read.
@@ -65,6 +65,7 @@ type textReader struct {
 	Tag      string // IMAP: of the command that logs in
 	TLS      string // likewise of the one that asks for TLS; elsewhere any word
 	User     string // that FTP and POP3 were told
+	FTP      *ftpSession
 	Lines    int
 	Done     bool
 	Open     bool
@@ -72,16 +73,30 @@ type textReader struct {
 
 func (r *textReader) over() bool  { return r.Done }
 func (r *textReader) opens() bool { return r.Open }
-func (r *textReader) holds() int  { return 2048 }
+
+func (r *textReader) holds() int {
+	if r.FTP != nil {
+		return 2048 + r.FTP.holds()
+	}
+	return 2048
+}
 
 func (r *textReader) end(o *Observer) {
 	r.Done = true
 	r.settle(o, tables.LoginUnknown, "")
+	if r.FTP != nil {
+		r.FTP.end(o, &r.Of)
+	}
 }
 
+// lack: which answer is of which command is not known any more; FTP goes on with the next line.
 func (r *textReader) lack(o *Observer, side int, rest []byte, n int) {
-	if !r.Done {
-		r.end(o)
+	if r.Done {
+		return
+	}
+	r.end(o)
+	if r.FTP != nil {
+		r.Done, r.FTP.Lost[side], r.FTP.Dir = false, true, ""
 	}
 }
 
@@ -91,15 +106,23 @@ func (r *textReader) read(o *Observer, side int, b []byte, from *Origin) (used i
 			return len(b)
 		}
 		if r.Protocol = r.Of.textProtocol(b); r.Protocol == tables.LoginFTP {
-			o.finding.Service = r.Protocol
+			o.finding.Service, r.FTP = r.Protocol, &ftpSession{}
 		}
+	}
+	if r.FTP != nil && r.FTP.Lost[side] {
+		_, rest, ok := cutLine(b)
+		if !ok {
+			return len(b)
+		}
+		r.FTP.Lost[side] = false
+		return len(b) - len(rest) + r.read(o, side, rest, from)
 	}
 	for rest := b; !r.Done; rest = b[used:] {
 		line, after, ok := cutLine(rest)
 		if !ok && len(rest) <= maxTextLine {
 			return used
 		}
-		if r.Lines++; !ok || r.Lines > maxTextLines {
+		if r.Lines++; !ok || r.Lines > maxTextLines && r.FTP == nil {
 			r.end(o)
 			break
 		}
@@ -143,6 +166,9 @@ func (r *textReader) command(o *Observer, line []byte, from *Origin) {
 	words := bytes.Fields(line)
 	if len(words) == 0 {
 		return
+	}
+	if r.FTP != nil {
+		r.FTP.command(o, &r.Of, line, from)
 	}
 	tag := "-"
 	if r.Protocol == tables.LoginIMAP {
@@ -192,8 +218,8 @@ func (r *textReader) command(o *Observer, line []byte, from *Origin) {
 		if len(words) > 2 {
 			r.respond(o, words[2], from)
 		}
-	case "MAIL", "SELECT", "EXAMINE", "RETR", "STOR", "LIST":
-		if r.Row.Protocol == "" { // work, without a login
+	case "MAIL", "SELECT", "EXAMINE", "RETR", "LIST":
+		if r.Row.Protocol == "" && r.FTP == nil { // work, without a login
 			r.end(o)
 		}
 	}
@@ -262,6 +288,9 @@ func (r *textReader) answer(o *Observer, line []byte, from *Origin) {
 			return
 		}
 		good, bad = code == "230" || code == "232" || code == "235" || asked && (code == "220" || code == "234"), code[0] >= '4'
+		if r.FTP != nil {
+			r.FTP.answer(o, &r.Of, code, text, from)
+		}
 	}
 	switch {
 	case asked && (good || bad):
@@ -272,6 +301,10 @@ func (r *textReader) answer(o *Observer, line []byte, from *Origin) {
 	case r.Row.Protocol == "":
 	case good:
 		r.settle(o, tables.LoginSucceeded, "")
+		if r.FTP != nil {
+			r.FTP.User = r.User
+			return
+		}
 		r.end(o)
 	case bad:
 		if code == "-ERR" || code == "NO" || code == "BAD" {
