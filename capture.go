@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,7 +17,7 @@ import (
 )
 
 // captured is an interface that record takes packets from, for as long as it
-// runs.
+// runs, or a worker's share of it.
 type captured struct {
 	of     capture.Interface
 	device *capture.Device
@@ -26,18 +27,19 @@ type captured struct {
 	before, now capture.LiveStats // up to the last failure, and since
 }
 
-// steady is a source that goes on when recording begins again.
+// steady is a source that goes on when recording begins again: what is lost
+// meanwhile counts then.
 type steady struct {
 	*capture.Device
-	received, dropped uint64 // before
+	before, told [2]uint64 // received and dropped
 }
 
-func (l steady) Loss() (received, dropped uint64) {
-	received, dropped = l.Device.Loss()
-	return received - l.received, dropped - l.dropped
+func (l *steady) Loss() (received, dropped uint64) {
+	l.told[0], l.told[1] = l.Device.Loss()
+	return l.told[0] - l.before[0], l.told[1] - l.before[1]
 }
 
-func (steady) Close() error { return nil }
+func (*steady) Close() error { return nil }
 
 // openInterfaces begins to take packets of the configured interfaces. One that
 // is not there may come, unless all are missing, which looks like a mistake.
@@ -52,7 +54,7 @@ func openInterfaces(p *program) ([]*captured, error) {
 	var out []*captured
 	missing := 0
 	for _, i := range list {
-		d, err := capture.OpenDevice(i, p.log)
+		devices, err := capture.OpenDevice(i, p.log)
 		if errors.Is(err, capture.ErrNoInterface) {
 			missing++
 			fmt.Fprintf(p.stderr, "wiresql record: warning: %v; it is captured when it comes\n", err)
@@ -60,9 +62,11 @@ func openInterfaces(p *program) ([]*captured, error) {
 			closeInterfaces(out)
 			return nil, err
 		}
-		out = append(out, &captured{of: i, device: d})
+		for _, d := range devices {
+			out = append(out, &captured{of: i, device: d})
+		}
 	}
-	if missing > 0 && missing == len(out) {
+	if missing > 0 && missing == len(list) {
 		closeInterfaces(out)
 		return nil, fmt.Errorf("%w: %s; there are %s", capture.ErrNoInterface, list[0].Name, strings.Join(capture.Interfaces(), ", "))
 	}
@@ -83,11 +87,13 @@ func (c *captured) keep(ctx context.Context, p *program, a *archive.Archive) err
 	if err != nil {
 		return err
 	}
+	source := &steady{Device: c.device}
+	source.Loss()
 	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
-		began, source := time.Now(), steady{Device: c.device}
-		source.received, source.dropped = c.device.Loss()
+		began := time.Now()
+		source.before = source.told
 		err := capture.Live(ctx, a, source, capture.LiveOptions{
-			Sensor: c.of.Sensor, Site: c.of.Site, Interface: c.of.Name, Logger: p.log,
+			Sensor: c.of.Sensor, Site: c.of.Site, Interface: c.of.Name, Worker: c.device.Worker(), Logger: p.log,
 			Meter: capture.Config{Cutoffs: cutoffs},
 			Progress: func(s capture.LiveStats) {
 				c.mu.Lock()
@@ -147,7 +153,7 @@ func (c *captured) counts() capture.LiveStats {
 	return s
 }
 
-var captureLabels = []string{"interface", "sensor"}
+var captureLabels = []string{"interface", "sensor", "worker"}
 
 // captureQuantities are what is watched of each interface.
 var captureQuantities = []*collector.Quantity{
@@ -176,7 +182,7 @@ func (list captureMetrics) Metrics() (out []collector.Metric) {
 			float64(c.failed.Load()), up, age(s.Watermark)}
 		for i, q := range captureQuantities {
 			if values[i] >= 0 {
-				out = append(out, collector.Metric{Quantity: q, Labels: []string{c.of.Name, c.of.Sensor}, Value: values[i]})
+				out = append(out, collector.Metric{Quantity: q, Labels: []string{c.of.Name, c.of.Sensor, strconv.Itoa(c.device.Worker() + 1)}, Value: values[i]})
 			}
 		}
 	}

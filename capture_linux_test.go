@@ -131,9 +131,9 @@ func TestRecordInterface(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, line := range []string{
-		fmt.Sprintf(`wiresql_capture_received_total{interface="left",sensor="tap"} %d`, want),
-		`wiresql_capture_dropped_total{interface="left",sensor="tap"} 0`,
-		`wiresql_capture_up{interface="left",sensor="tap"} 1`,
+		fmt.Sprintf(`wiresql_capture_received_total{interface="left",sensor="tap",worker="1"} %d`, want),
+		`wiresql_capture_dropped_total{interface="left",sensor="tap",worker="1"} 0`,
+		`wiresql_capture_up{interface="left",sensor="tap",worker="1"} 1`,
 	} {
 		if !strings.Contains(string(text), line+"\n") {
 			t.Errorf("no metric %s", line)
@@ -164,12 +164,55 @@ func TestRecordInterface(t *testing.T) {
 	}
 }
 
+// TestRecordWorkers: what two workers of an interface said is durable is there when
+// they are killed, and each packet is recorded once.
+func TestRecordWorkers(t *testing.T) {
+	if !inNetwork(t) {
+		return
+	}
+	dir := filepath.Join(t.TempDir(), "archive")
+	each, turns := packetsOf(t, officeMorning), 3
+	for turn := range turns {
+		d := start(t, "record", "--data", dir, "--netflow=", "--sflow=", "--capture", "left workers=2 sensor=tap")
+		d.says(`recording packets of (left)`)
+		sh(t, "tcpreplay -q -p 5000 -i right "+officeMorning)
+		await(t, 2*time.Minute, "the packets to be durable", func() bool {
+			s := status(t, dir).Recorder
+			if s == nil || s.Process != d.cmd.Process.Pid || len(s.Interfaces) != 2 {
+				return false
+			}
+			one, two := s.Interfaces[0], s.Interfaces[1]
+			return one.Worker == 1 && two.Worker == 2 && one.Packets > 0 && two.Packets > 0 && one.Packets+two.Packets == int64(each)
+		})
+		if turn == turns-1 {
+			if code := d.stop(os.Interrupt); code != 0 {
+				t.Errorf("code %d", code)
+			}
+			break
+		}
+		d.stop(os.Kill)
+	}
+	all := turns * each
+	for statement, want := range map[string]string{
+		"SELECT COUNT(*), COUNT(DISTINCT packet_id) FROM packets":                                                                           fmt.Sprintf("%d,%d", all, all),
+		"SELECT SUM(packets), SUM(drops), COUNT(DISTINCT interface) FROM ops.coverage WHERE sensor = 'tap'":                                 fmt.Sprintf("%d,0,1", all),
+		"SELECT COUNT(*) FROM (SELECT ts < LAG(ts) OVER () AS back FROM (SELECT ts FROM packets ORDER BY ts LIMIT 9999999) p) q WHERE back": "0",
+	} {
+		var out, said bytes.Buffer
+		run(t.Context(), []string{"query", "--data", dir, "--format", "csv", statement}, nil, &out, &said)
+		if lines := strings.Fields(out.String()); len(lines) == 0 || lines[len(lines)-1] != want {
+			t.Errorf("%s: %s%s, want %s", statement, out.String(), said.String(), want)
+		}
+	}
+}
+
 // TestRecordNoInterface: what can't be captured is said before anything else
 // happens.
 func TestRecordNoInterface(t *testing.T) {
 	for _, c := range []struct{ capture, want string }{
 		{"no-such-if", "no such interface: no-such-if; there are "},
 		{"lo filter=port http and", `filter "port http and": it ends too early`},
+		{"lo workers=100", "workers 100 is not between 1 and 64"},
 		{"lo snaplen=1", "snaplen 1 is not between 64 and 262144"},
 	} {
 		var out, said bytes.Buffer

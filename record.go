@@ -81,7 +81,9 @@ func runRecord(ctx context.Context, p *program, args []string) (err error) {
 		fmt.Fprintf(p.stderr, "wiresql record: warning: %s takes flows from anybody who can reach it: name your exporters in collector.exporters (--exporters)\n", open[0])
 	}
 	for _, i := range interfaces {
-		fmt.Fprintf(p.stdout, "recording packets of %s into %s\n", i.of.Name, p.config.Data)
+		if i.device.Worker() == 0 {
+			fmt.Fprintf(p.stdout, "recording packets of %s into %s\n", i.of.Name, p.config.Data)
+		}
 	}
 	return p.capture(ctx, a, recorder, interfaces)
 }

@@ -47,9 +47,10 @@ type recorderStatus struct {
 	Retention archive.Retention `json:"retention"`
 }
 
-// interfaceStatus is an interface since the recorder began.
+// interfaceStatus is a worker of an interface since the recorder began.
 type interfaceStatus struct {
 	Name          string      `json:"interface"`
+	Worker        int         `json:"worker"` // from 1
 	Sensor        string      `json:"sensor"`
 	Filter        string      `json:"filter,omitempty"`
 	State         string      `json:"state"`
@@ -83,7 +84,7 @@ func (p *program) report(ctx context.Context, a *archive.Archive, recorder *arch
 			Retention: p.config.Retention}
 		for _, c := range list {
 			s := c.counts()
-			now.Interfaces = append(now.Interfaces, interfaceStatus{Name: c.of.Name, Sensor: c.of.Sensor, Filter: c.of.Filter,
+			now.Interfaces = append(now.Interfaces, interfaceStatus{Name: c.of.Name, Worker: c.device.Worker() + 1, Sensor: c.of.Sensor, Filter: c.of.Filter,
 				State: c.device.State().String(), Packets: s.Packets, Bytes: s.Bytes, Received: s.Received, Dropped: s.Dropped,
 				Failures: c.failed.Load(), Durable: s.Watermark, Lag: lag(s)})
 		}
@@ -327,9 +328,9 @@ func (s *archiveStatus) print(out *bytes.Buffer) {
 		return
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\ninterface\tsensor\tstate\tpackets/s\tMbit/s\tdrops/s\tpackets\tdropped\tlag\t")
+	fmt.Fprintln(w, "\ninterface\tworker\tsensor\tstate\tpackets/s\tMbit/s\tdrops/s\tpackets\tdropped\tlag\t")
 	for _, i := range r.Interfaces {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%.0f\t%.2f\t%.0f\t%d\t%d\t%.1f s\t\n", i.Name, i.Sensor, i.State,
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%.0f\t%.2f\t%.0f\t%d\t%d\t%.1f s\t\n", i.Name, i.Worker, i.Sensor, i.State,
 			i.PacketsPerSec, i.BitsPerSec/1e6, i.DropsPerSec, i.Packets, i.Dropped, i.Lag)
 	}
 	w.Flush()

@@ -15,24 +15,26 @@ import (
 // DeviceConfig says which interfaces packets are recorded from, and how. What
 // it says of all interfaces holds for those that say nothing else.
 type DeviceConfig struct {
-	Interfaces  []string `key:"interfaces" by:"," flag:"capture" doc:"interfaces to record packets from, each NAME or, with settings of its own, 'NAME [sensor=N] [site=S] [snaplen=BYTES] [promiscuous=BOOL] [filter=EXPRESSION]'; none by default"`
+	Interfaces  []string `key:"interfaces" by:"," flag:"capture" doc:"interfaces to record packets from, each NAME or, with settings of its own, 'NAME [sensor=N] [site=S] [snaplen=BYTES] [promiscuous=BOOL] [workers=N] [filter=EXPRESSION]'; none by default"`
 	Filter      string   `key:"filter" doc:"which packets the kernel hands over, as tcpdump takes it ('not port 22'); empty for all"`
 	Snaplen     int      `key:"snaplen" doc:"bytes recorded of each packet at most"`
 	Promiscuous bool     `key:"promiscuous" doc:"take packets that are not for this machine, as a mirror port brings them"`
-	RingBytes   int64    `key:"ring-bytes" doc:"bytes of kernel buffer per interface, for what comes while we are busy"`
+	RingBytes   int64    `key:"ring-bytes" doc:"bytes of kernel buffer per interface and worker, for what comes while we are busy"`
+	Workers     int      `key:"workers" flag:"capture-workers" doc:"how many share an interface's packets, by their addresses, each with a buffer, a thread and a log of its own"`
 	Cutoff      []string `key:"cutoff" by:"," doc:"how much of whose payload is kept, each 'FILTER=BYTES' (64k, 1m; headers for none): of all conversations of the filter the first so many bytes and the headers of the rest; the first filter that holds counts. Also of imported packets"`
 	User        string   `key:"user" doc:"account to run as, when started by root: nothing is kept of root's rights but opening interfaces (CAP_NET_RAW); empty to stay"`
 }
 
 // DefaultDeviceConfig is what holds when nothing is set.
 func DefaultDeviceConfig() DeviceConfig {
-	return DeviceConfig{Snaplen: maxSnaplen, Promiscuous: true, RingBytes: 64 << 20}
+	return DeviceConfig{Snaplen: maxSnaplen, Promiscuous: true, RingBytes: 64 << 20, Workers: 1}
 }
 
 const (
 	// maxSnaplen is what tcpdump takes without -s: more than any frame, those
 	// that the kernel or the card put together (GRO, LRO) included.
 	maxSnaplen = 262144
+	maxWorkers = 64
 	minRing    = 8 * ringBlock
 	maxRing    = 4 << 30
 	// ringBlock is what the kernel fills and hands over at a time: it takes a
@@ -59,6 +61,8 @@ type Interface struct {
 	Snaplen      int
 	Promiscuous  bool
 	RingBytes    int64
+	// Workers share its packets: each has those of some pairs of addresses.
+	Workers int
 }
 
 // List reads the interfaces of a configuration and checks what is said of
@@ -85,7 +89,7 @@ func (c DeviceConfig) List() ([]Interface, error) {
 
 func (c DeviceConfig) parse(text string) (Interface, error) {
 	name, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
-	i := Interface{Name: name, Sensor: name, Filter: c.Filter, Snaplen: c.Snaplen, Promiscuous: c.Promiscuous, RingBytes: c.RingBytes}
+	i := Interface{Name: name, Sensor: name, Filter: c.Filter, Snaplen: c.Snaplen, Promiscuous: c.Promiscuous, RingBytes: c.RingBytes, Workers: c.Workers}
 	switch {
 	case name == "":
 		return i, errors.New("no name")
@@ -97,7 +101,7 @@ func (c DeviceConfig) parse(text string) (Interface, error) {
 	for rest = strings.TrimSpace(rest); rest != ""; rest = strings.TrimSpace(rest) {
 		key, value, ok := strings.Cut(rest, "=")
 		if !ok {
-			return i, fmt.Errorf("%q is no setting: it is sensor, site, snaplen, promiscuous or filter, = and a value", rest)
+			return i, fmt.Errorf("%q is no setting: it is sensor, site, snaplen, promiscuous, workers or filter, = and a value", rest)
 		}
 		if key != "filter" { // which is the last, and may hold anything
 			value, rest, _ = strings.Cut(value, " ")
@@ -118,10 +122,14 @@ func (c DeviceConfig) parse(text string) (Interface, error) {
 			if i.Promiscuous, err = strconv.ParseBool(value); err != nil {
 				return i, fmt.Errorf("promiscuous is true or false, not %q", value)
 			}
+		case "workers":
+			if i.Workers, err = strconv.Atoi(value); err != nil {
+				return i, fmt.Errorf("workers %q is not a number", value)
+			}
 		case "filter":
 			i.Filter = value
 		default:
-			return i, fmt.Errorf("unknown setting %q: there are sensor, site, snaplen, promiscuous and filter", key)
+			return i, fmt.Errorf("unknown setting %q: there are sensor, site, snaplen, promiscuous, workers and filter", key)
 		}
 	}
 	switch {
@@ -129,6 +137,8 @@ func (c DeviceConfig) parse(text string) (Interface, error) {
 		return i, errors.New("an empty sensor")
 	case i.Snaplen < 64 || i.Snaplen > maxSnaplen:
 		return i, fmt.Errorf("snaplen %d is not between 64 and %d", i.Snaplen, maxSnaplen)
+	case i.Workers < 1 || i.Workers > maxWorkers:
+		return i, fmt.Errorf("workers %d is not between 1 and %d", i.Workers, maxWorkers)
 	case i.RingBytes < minRing || i.RingBytes > maxRing:
 		return i, fmt.Errorf("ring-bytes %d is not between %d and %d", i.RingBytes, int64(minRing), int64(maxRing))
 	}

@@ -6,27 +6,26 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gopacket/gopacket/afpacket"
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
-	"github.com/wiresql/wiresql/capture/filter"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive/pcap"
 )
 
-// Device is an interface packets are recorded from: a Source that lives as long
-// as it is wanted. The interface may go down, vanish and come back: Next says
-// ErrIdle meanwhile, and what is known of it stands in State.
+// Device is an interface packets are recorded from, or a worker's share of it: a
+// Source that lives as long as it is wanted. The interface may go down, vanish and
+// come back: Next says ErrIdle meanwhile, and what is known of it stands in State.
 type Device struct {
-	of   Interface
-	log  *slog.Logger
-	link tables.LinkType
+	of     Interface
+	worker int
+	all    *rings
+	log    *slog.Logger
+	link   tables.LinkType
 
 	ring   *afpacket.TPacket
 	index  int       // the interface's number, which another one of its name has not
@@ -41,93 +40,53 @@ type Device struct {
 	last              [2]uint32 // the ring's own counters, which wrap
 }
 
-// OpenDevice begins to take packets. An error that is ErrNoInterface may pass:
-// the Device is open then, and waits for the interface.
-func OpenDevice(i Interface, log *slog.Logger) (*Device, error) {
-	d := &Device{of: i, log: log,
-		wait: min(time.Duration(i.RingBytes)*time.Second/2/fullLine, idleAfter/3)}
-	d.state.Store(int32(DeviceUp)) // until it is known: to be up is no news
-	err := d.open()
-	if errors.Is(err, ErrNoInterface) {
-		d.state.Store(int32(DeviceGone))
+// OpenDevice begins to take packets: there is a Device for each worker of the
+// interface. An error that is ErrNoInterface may pass: they are open then, and wait
+// for the interface.
+func OpenDevice(i Interface, log *slog.Logger) ([]*Device, error) {
+	all := &rings{of: i, list: make([]*afpacket.TPacket, max(i.Workers, 1))}
+	list := make([]*Device, len(all.list))
+	var err error
+	for n := range list {
+		d := &Device{of: i, worker: n, all: all, log: log,
+			wait: min(time.Duration(i.RingBytes)*time.Second/2/fullLine, idleAfter/3)}
+		list[n] = d
+		d.state.Store(int32(DeviceUp)) // until it is known: to be up is no news
+		if err == nil {
+			err = d.open()
+		}
+		if errors.Is(err, ErrNoInterface) {
+			d.state.Store(int32(DeviceGone))
+		}
 	}
 	if err != nil && !errors.Is(err, ErrNoInterface) {
+		for _, d := range list {
+			err = errors.Join(err, d.Close())
+		}
 		return nil, err
 	}
-	return d, err
+	return list, err
 }
 
-// open makes the ring and attaches the filter.
+// open takes its ring.
 func (d *Device) open() error {
-	i, err := net.InterfaceByName(d.of.Name)
-	if err != nil {
-		return fmt.Errorf("%w: %s", ErrNoInterface, d.of.Name)
-	}
-	link, err := linkOf(d.of.Name)
+	t, err := d.all.take(d.worker)
 	if err != nil {
 		return err
 	}
-	if d.index != 0 && link != d.link {
+	if d.index != 0 && t.link != d.link {
 		was := d.link
 		d.index = 0 // the next Next takes it as it is
-		return fmt.Errorf("interface %s came back with link type %d in place of %d", d.of.Name, link, was)
-	}
-	program, err := filter.Compile(d.of.Filter, link, d.of.Snaplen)
-	if err != nil {
-		return fmt.Errorf("interface %s: %w", d.of.Name, err)
-	}
-	if i.Flags&net.FlagLoopback != 0 {
-		program = filter.Incoming(program)
-	}
-	ring, err := afpacket.NewTPacket(afpacket.OptInterface(d.of.Name), afpacket.TPacketVersion3,
-		afpacket.OptFrameSize(4096), afpacket.OptBlockSize(ringBlock), afpacket.OptNumBlocks(int(d.of.RingBytes/ringBlock)),
-		afpacket.OptBlockTimeout(ringDelay), afpacket.OptPollTimeout(0), afpacket.OptAddVLANHeader(true))
-	switch {
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("interface %s: packets are for root, or a process with CAP_NET_RAW", d.of.Name)
-	case err != nil:
-		return fmt.Errorf("interface %s: %w", d.of.Name, err)
-	}
-	if err := attach(ring, program); err != nil {
-		ring.Close()
-		return fmt.Errorf("interface %s: %w", d.of.Name, err)
-	}
-	if d.of.Promiscuous {
-		if err := ring.SetPromiscuous(true); err != nil {
-			ring.Close()
-			return fmt.Errorf("interface %s: promiscuous: %w", d.of.Name, err)
-		}
+		d.all.put(d.worker, t.ring)
+		return fmt.Errorf("interface %s came back with link type %d in place of %d", d.of.Name, t.link, was)
 	}
 	d.release()
 	d.mu.Lock()
-	d.ring, d.last = ring, [2]uint32{}
+	d.ring, d.last = t.ring, [2]uint32{}
 	d.mu.Unlock()
-	d.index, d.link, d.fault = i.Index, link, false
-	d.become(stateOf(i))
+	d.index, d.link, d.fault = t.index, t.link, false
+	d.become(t.state)
 	return nil
-}
-
-// attach sets the filter of a ring that is open already: whatever came before
-// is thrown away, as it passed no filter.
-func attach(ring *afpacket.TPacket, program []bpf.RawInstruction) error {
-	nothing, err := bpf.Assemble([]bpf.Instruction{bpf.RetConstant{}})
-	if err != nil {
-		return err
-	}
-	if err := ring.SetBPF(nothing); err != nil {
-		return fmt.Errorf("filter: %w", err)
-	}
-	for read := true; read; { // until no block is handed over any more
-		time.Sleep(idleAfter)
-		read = false
-		for err = nil; err == nil; read = read || err == nil {
-			_, _, err = ring.ZeroCopyReadPacketData()
-		}
-	}
-	if err := ring.SetBPF(program); err != nil {
-		return fmt.Errorf("filter: %w", err)
-	}
-	return ring.InitSocketStats()
 }
 
 // Next implements Source. It sleeps between looks at the ring rather than wait in
@@ -250,6 +209,9 @@ func (d *Device) State() DeviceState { return DeviceState(d.state.Load()) }
 // Interface is what the Device records.
 func (d *Device) Interface() Interface { return d.of }
 
+// Worker is which of the interface's workers it is, from 0.
+func (d *Device) Worker() int { return d.worker }
+
 // Loss implements Source: packets that passed the filter, and those of them
 // for which the ring had no room. It may be called at any time.
 func (d *Device) Loss() (received, dropped uint64) {
@@ -286,6 +248,7 @@ func (d *Device) LinkType() tables.LinkType {
 // Close implements Source.
 func (d *Device) Close() error {
 	d.release()
+	d.all.leave(d.worker)
 	return nil
 }
 

@@ -34,7 +34,10 @@ func inNetwork(t *testing.T) bool {
 var sh = network.Sh
 
 // open opens a device with the settings of text.
-func open(t *testing.T, text string) *Device {
+func open(t *testing.T, text string) *Device { return openAll(t, text)[0] }
+
+// openAll opens the devices of an interface's workers.
+func openAll(t *testing.T, text string) []*Device {
 	t.Helper()
 	c := DefaultDeviceConfig()
 	c.Interfaces = []string{text}
@@ -46,7 +49,11 @@ func open(t *testing.T, text string) *Device {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.Close() })
+	t.Cleanup(func() {
+		for _, d := range d {
+			d.Close()
+		}
+	})
 	return d
 }
 
@@ -497,10 +504,11 @@ func TestDeviceMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := OpenDevice(list[0], slog.New(slog.DiscardHandler))
+	devices, err := OpenDevice(list[0], slog.New(slog.DiscardHandler))
 	if !errors.Is(err, ErrNoInterface) {
 		t.Fatal(err)
 	}
+	d := devices[0]
 	defer d.Close()
 	var rec pcap.Record
 	if err := d.Next(&rec); !errors.Is(err, ErrIdle) || d.State() != DeviceGone {
@@ -530,10 +538,11 @@ func TestDeviceLoss(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := OpenDevice(list[0], slog.New(slog.DiscardHandler))
+	devices, err := OpenDevice(list[0], slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
+	d := devices[0]
 	defer d.Close()
 	const sent = 20000
 	f := frame(1000)
@@ -583,6 +592,8 @@ func TestDeviceSettings(t *testing.T) {
 		"eth1 sensor=":            "an empty sensor",
 		"eth1 snaplen=12":         "snaplen 12 is not between 64 and 262144",
 		"eth1 snaplen=x":          `snaplen "x" is not a number`,
+		"eth1 workers=0":          "workers 0 is not between 1 and 64",
+		"eth1 workers=two":        `workers "two" is not a number`,
 		"eth1 promiscuous=2":      `promiscuous is true or false, not "2"`,
 		"eth1 filter=port eighty": `"eighty" is no port at character 6`,
 	} {
@@ -598,11 +609,11 @@ func TestDeviceSettings(t *testing.T) {
 	if _, err := c.List(); err == nil {
 		t.Error("a filter that is none")
 	}
-	c.Interfaces[1] = "eth2 sensor=dmz site=b snaplen=128 promiscuous=false filter=tcp port 80 and ip[8] = 1"
+	c.Interfaces[1] = "eth2 sensor=dmz site=b snaplen=128 promiscuous=false workers=3 filter=tcp port 80 and ip[8] = 1"
 	list, err := c.List()
 	want := []Interface{
-		{Name: "eth1", Sensor: "eth1", Filter: "not port 22", Snaplen: maxSnaplen, Promiscuous: true, RingBytes: 64 << 20},
-		{Name: "eth2", Sensor: "dmz", Site: "b", Filter: "tcp port 80 and ip[8] = 1", Snaplen: 128, RingBytes: 64 << 20},
+		{Name: "eth1", Sensor: "eth1", Filter: "not port 22", Snaplen: maxSnaplen, Promiscuous: true, RingBytes: 64 << 20, Workers: 1},
+		{Name: "eth2", Sensor: "dmz", Site: "b", Filter: "tcp port 80 and ip[8] = 1", Snaplen: 128, RingBytes: 64 << 20, Workers: 3},
 	}
 	if err != nil || !slices.Equal(list, want) {
 		t.Errorf("%+v, %v", list, err)

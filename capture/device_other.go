@@ -14,7 +14,7 @@ import (
 type Device struct{}
 
 // OpenDevice says that this is not Linux.
-func OpenDevice(Interface, *slog.Logger) (*Device, error) {
+func OpenDevice(Interface, *slog.Logger) ([]*Device, error) {
 	return nil, errors.New("packets are recorded from interfaces on Linux only")
 }
 
@@ -35,3 +35,6 @@ func (*Device) State() DeviceState { return DeviceGone }
 
 // Interface is what the Device records.
 func (*Device) Interface() Interface { return Interface{} }
+
+// Worker is which of the interface's workers it is.
+func (*Device) Worker() int { return 0 }

@@ -39,8 +39,9 @@ var (
 type LiveOptions struct {
 	// Sensor is the observer's name in all rows; empty means DefaultSensor. Site
 	// is the conversation space, by default the common one. Interface is where
-	// the packets come from.
+	// the packets come from, Worker which of those that share it has them.
 	Sensor, Site, Interface string
+	Worker                  int
 	// Interval is how long packets and rows wait before they are durable and seen;
 	// 0 is a second. It grows where writing what is live takes longer than a
 	// twentieth of it.
@@ -127,7 +128,7 @@ func Live(ctx context.Context, a *archive.Archive, src Source, o LiveOptions) (e
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	l := &live{src: src, o: o, missed: undecoded{}, interval: o.Interval, done: make(chan struct{}, 1), stop: make(chan struct{})}
-	if l.log, err = a.OpenLog(archive.LogOptions{Sensor: o.Sensor, Site: o.Site, Interface: o.Interface}); err != nil {
+	if l.log, err = a.OpenLog(archive.LogOptions{Sensor: o.Sensor, Site: o.Site, Interface: o.Interface, Worker: o.Worker}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.log.Close()) }()

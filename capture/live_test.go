@@ -337,10 +337,10 @@ func TestLiveStoppedOnAnIdleLine(t *testing.T) {
 		}
 		return began, last, tables.TimeOf(time.Now().UnixNano())
 	}
+	_, last, stopped := live(3)
 	// The recorder's clock is as late as it took notice of the last packet, which it
 	// may have done at its end: nobody records for longer than that.
-	_, last, stopped := live(3)
-	time.Sleep(time.Duration(stopped-last)*time.Microsecond + 100*time.Millisecond)
+	time.Sleep(time.Duration(stopped-last)*time.Microsecond + 100*time.Millisecond) // in which nobody records
 	again, _, _ := live(0)
 	c, err := a.Catalog()
 	if err != nil {
@@ -511,7 +511,7 @@ func TestLiveKilled(t *testing.T) {
 		}
 		// As soon as it wrote something, or a little later.
 		marked := func() string {
-			b, _ := os.ReadFile(filepath.Join(dir, "state", archive.LogWriter("dmz", "eth1")+".watermark"))
+			b, _ := os.ReadFile(filepath.Join(dir, "state", archive.LogWriter("dmz", "eth1", 0)+".watermark"))
 			return string(b)
 		}
 		before := marked()

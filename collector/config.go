@@ -20,7 +20,7 @@ type Config struct {
 	IPFIXTCP       []string      `key:"ipfix-tcp" doc:"TCP addresses to receive IPFIX on; none by default"`
 	TCPConnections int           `key:"tcp-connections" doc:"TCP connections at a time"`
 	TCPIdle        time.Duration `key:"tcp-idle" doc:"close a TCP connection that sends nothing for so long"`
-	Workers        int           `key:"workers" doc:"sockets and goroutines per UDP address; 0 means one per core, at most 4"`
+	Workers        int           `key:"workers" flag:"workers" doc:"sockets and goroutines per UDP address; 0 means one per core, at most 4"`
 	ReceiveBuffer  int           `key:"receive-buffer" doc:"bytes of kernel buffer to ask for, per socket"`
 	MetricsListen  string        `key:"metrics-listen" flag:"metrics-listen" doc:"address to serve Prometheus metrics of recording on; none by default"`
 

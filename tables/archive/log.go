@@ -39,8 +39,9 @@ const (
 // LogOptions say whose packets a log takes.
 type LogOptions struct {
 	// Sensor, Site and Interface are the observer's; there is one log for a
-	// sensor and interface.
+	// sensor and interface, or one for each of the workers that share it.
 	Sensor, Site, Interface string
+	Worker                  int
 }
 
 // Log takes the packets of one interface for as long as it is recorded. They
@@ -100,8 +101,12 @@ type logSegment struct {
 // ErrNotKept is wrapped by the error of an Append whose packet is not in the log.
 var ErrNotKept = errors.New("the packet is not kept")
 
-// LogWriter is the name that the log of a sensor's interface writes under.
-func LogWriter(sensor, iface string) string {
+// LogWriter is the name that the log of a sensor's interface writes under, or of
+// one of its workers, the first being 0.
+func LogWriter(sensor, iface string, worker int) string {
+	if worker > 0 {
+		iface += fmt.Sprintf("/%d", worker)
+	}
 	name := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
@@ -119,7 +124,7 @@ func LogWriter(sensor, iface string) string {
 // OpenLog opens a log, or begins one: what a crash left behind the last commit is
 // cut off. Another process that has it open gets ErrLocked.
 func (a *Archive) OpenLog(o LogOptions) (*Log, error) {
-	l := &Log{a: a, o: o, writer: LogWriter(o.Sensor, o.Interface), tidied: time.Now()}
+	l := &Log{a: a, o: o, writer: LogWriter(o.Sensor, o.Interface, o.Worker), tidied: time.Now()}
 	if err := a.Lock(l.writer); err != nil {
 		return nil, err
 	}

@@ -140,7 +140,7 @@ func loggedRows(a *Archive) (int, error) {
 	var refs []Ref
 	seen := map[tables.ID]bool{}
 	for _, f := range c.Files(Flows) {
-		if f.Writer != LogWriter("dmz", "eth1") {
+		if f.Writer != LogWriter("dmz", "eth1", 0) {
 			continue
 		}
 		list, err := rows.ReadAll[tables.Flow](f.File)

@@ -94,16 +94,22 @@ func (b *bench) recorders() []recorder {
 			number(`(\d+) packets? dropped by kernel`)},
 		{"netsniff-ng", []string{"netsniff-ng", "--in", "left", "--out", filepath.Join(dir, "netsniff.pcap"), "--silent", "--ring-size", "64MiB"}, "",
 			number(`\s(\d+)\s+packets? (?:drop|failed filter \(out)`)},
-		{"wiresql", []string{b.wiresql, "record", "--data", filepath.Join(dir, "archive"), "--netflow=", "--sflow=", "--capture", "left", "--packets-share", "0", "--disk-free", "0"},
-			"recording packets", func(_, dir string) (int64, error) {
-				out, err := exec.Command(b.wiresql, "query", "--data", filepath.Join(dir, "archive"), "--format", "csv", "SELECT COALESCE(SUM(drops), 0) FROM ops.coverage").Output()
-				if err != nil {
-					return 0, err
-				}
-				lines := strings.Fields(string(out))
-				return strconv.ParseInt(lines[len(lines)-1], 10, 64)
-			}},
+		b.ours("wiresql", "left"), b.ours("wiresql, two workers", "left workers=2"),
 	}
+}
+
+// ours is wiresql as a recorder.
+func (b *bench) ours(name, capture string) recorder {
+	dir := filepath.Join(b.dir, "captured", "archive")
+	return recorder{name, []string{b.wiresql, "record", "--data", dir, "--netflow=", "--sflow=", "--capture", capture, "--packets-share", "0", "--disk-free", "0"},
+		"recording packets", func(string, string) (int64, error) {
+			out, err := exec.Command(b.wiresql, "query", "--data", dir, "--format", "csv", "SELECT COALESCE(SUM(drops), 0) FROM ops.coverage").Output()
+			if err != nil {
+				return 0, err
+			}
+			lines := strings.Fields(string(out))
+			return strconv.ParseInt(lines[len(lines)-1], 10, 64)
+		}}
 }
 
 // record runs a recorder while frames are sent, and returns what it lost and
