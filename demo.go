@@ -15,9 +15,9 @@ import (
 )
 
 // shippedCaptures are part of the program; testdata/captures/README.md says how they
-// were recorded.
+// were recorded, testdata/story/record.sh what happens in the branch office.
 //
-//go:embed testdata/captures/*.pcap testdata/captures/*.pcapng testdata/captures/*.pcap.gz
+//go:embed testdata/captures/*.pcap testdata/captures/*.pcapng testdata/captures/*.pcap.gz testdata/story/*.pcap.gz
 var shippedCaptures embed.FS
 
 const (
@@ -62,7 +62,7 @@ func runDemo(ctx context.Context, p *program, _ []string) error {
 	if !p.flags.Changed("http") {
 		p.config.Server.HTTP = freeAddress("127.0.0.1:8080")
 	}
-	fmt.Fprintf(p.stdout, "importing a morning and an afternoon of an office into %s\n", p.config.Data)
+	fmt.Fprintf(p.stdout, "importing a morning and an afternoon of an office, and two hours of a branch of it, into %s\n", p.config.Data)
 	a, err := archive.Open(p.config.Data, archive.Options{Logger: p.log})
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func runDemo(ctx context.Context, p *program, _ []string) error {
 		{"On June 12th between 10:15 and 10:30, over port 80, what did gavin.reid-machine do?", foundingQuestion},
 		{"Its packets, one line more:", foundingPackets},
 		{"What that reads:", "EXPLAIN " + foundingPackets},
-		{"Did anybody call home at a steady beat? (A saved hunt; SELECT name, question FROM hunt.hunts lists them.)", "CALL hunt('beaconing')"},
+		{"Did anybody call home at a steady beat? (A saved hunt; SELECT name, question FROM hunt.hunts lists them. docs/tutorial.md goes on from here.)", "CALL hunt('beaconing')"},
 	} {
 		fmt.Fprintf(p.stdout, "%s\n\n%s;\n\n", step.say, step.ask)
 		if err := p.answer(ctx, e.NewSession(), "table", step.ask); err != nil {

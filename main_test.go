@@ -22,7 +22,7 @@ func TestDemo(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("exit %d: %s", code, errText)
 	}
-	for _, want := range []string{"gavin.reid-machine", "intranet.example.test", "available", "flow rows →"} {
+	for _, want := range []string{"gavin.reid-machine", "intranet.example.test", "available", "flow rows →", "cdn-sync.example"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the demo does not show %q:\n%s", want, out)
 		}
