@@ -175,6 +175,7 @@ func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
 	}
 	if !env.Plain {
 		c.byHours(rel)
+		c.byFiles(rel)
 		rel = c.byNumbers(rel)
 	}
 	if p, err = c.finish(rel, out); err != nil {

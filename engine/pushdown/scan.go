@@ -84,6 +84,8 @@ type Source struct {
 	Segments string
 	// Reads, when not nil, is told which stored columns of a family are read.
 	Reads func(family string, columns []string)
+	// counted: rows of which no column is needed stand for as many as one says.
+	counted bool
 }
 
 // rows reads the stored columns of a family.
@@ -95,7 +97,7 @@ func (s Source) rows(family string, needed []Field) string {
 		}
 		s.Reads(family, columns)
 	}
-	return rowsSQL(s.Files[family], s.Tables[family], needed)
+	return rowsSQL(s.Files[family], s.Tables[family], needed, s.counted)
 }
 
 // has tells whether there are rows of a family.
@@ -175,6 +177,10 @@ func Fields(rel *tables.Relation, cols []string) ([]Field, error) {
 	}
 	for _, name := range cols {
 		c := rel.Column(name)
+		if name == rowsThere {
+			add(Field{name, "BIGINT"})
+			continue
+		}
 		if c == nil {
 			typ := ""
 			if views[rel] != nil {
@@ -222,6 +228,7 @@ func RelationSQL(rel *tables.Relation, cols []string, src Source) (string, error
 	case views[rel] == nil:
 		return "", fmt.Errorf("relation %s is not read from row files", rel.Name)
 	}
+	src.counted = len(cols) == 1 && cols[0] == rowsThere
 	var parts []string
 	for v := views[rel]; v != nil; v = v.also {
 		if src.has(v.family) {
@@ -283,6 +290,8 @@ func (v *view) text(fields []Field, src Source) string {
 	for _, f := range fields {
 		expr, ok := v.exprs[f.Name]
 		switch {
+		case f.Name == rowsThere:
+			expr = "r.one"
 		case f.Name == packetStatus && !ok:
 			expr = src.packetStatus(types["sensor"] != "")
 		case f.Name == evictedAt && types[f.Name] == "":
@@ -338,9 +347,10 @@ func (v *view) text(fields []Field, src Source) string {
 
 // rowsSQL reads the stored columns from files: one list for files that have
 // the same of the needed columns, the others appended with typed NULLs, then
-// the rows of a table. DuckDB's union_by_name does the same at 1.5 times the
+// the rows of a table. Rows of which nothing is needed are a column one: 1, or
+// together, of a row in place of all of a file, how many they are. DuckDB's union_by_name does the same at 1.5 times the
 // cost.
-func rowsSQL(files []FileRef, tables []string, needed []Field) string {
+func rowsSQL(files []FileRef, tables []string, needed []Field, together bool) string {
 	type group struct {
 		FileRef
 		missing map[string]bool
@@ -384,12 +394,16 @@ func rowsSQL(files []FileRef, tables []string, needed []Field) string {
 	}
 	var parts []string
 	if counted > 0 {
-		parts = append(parts, fmt.Sprintf("SELECT 1 AS one FROM range(%d)", counted))
+		part := fmt.Sprintf("SELECT %d AS one", counted)
+		if !together {
+			part = fmt.Sprintf("SELECT 1 AS one FROM range(%d)", counted)
+		}
+		parts = append(parts, part)
 	}
 	for _, key := range order {
 		g := groups[key]
 		list := filesSQL(g.paths...)
-		if len(order) == 1 && counted == 0 && len(g.missing) == 0 && len(tables) == 0 && g.Except+g.Settled+g.Replaced+g.Assigned+g.Joined+g.JoinedTable == "" {
+		if len(order) == 1 && counted == 0 && !together && len(g.missing) == 0 && len(tables) == 0 && g.Except+g.Settled+g.Replaced+g.Assigned+g.Joined+g.JoinedTable == "" {
 			return list
 		}
 		cols := make([]string, len(needed))
