@@ -173,7 +173,10 @@ func (g *grammar) number(d int) *node {
 	case 8:
 		return g.make(ofNumber, pick(g, []string{"LOCATE(%s, %s)", "INSTR(%s, %s)", "STRCMP(%s, %s)", "FIND_IN_SET(%s, %s)", "POSITION(%s IN %s)"}), s(), s())
 	case 9:
-		return g.make(ofNumber, "LOCATE(%s, %s, %s)", s(), s(), g.small())
+		locate := g.make(ofNumber, "LOCATE(%s, %s, %s)", s(), s(), g.small())
+		// MySQL finds nothing at the very end, too (Item_func_locate::val_int).
+		locate.maria, locate.order = "IF(CHAR_LENGTH(%s) = 0 AND CHAR_LENGTH(%s) = %s - 1, %s, LOCATE(%s, %s, %s))", []int{0, 1, 2, 2, 0, 1, 2}
+		return locate
 	case 10:
 		return g.make(ofNumber, "FIELD(%s, %s, %s)", s(), s(), s())
 	case 11, 12:

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -43,8 +45,8 @@ var explanations = []struct {
 	}},
 	{"a DECIMAL zero has no sign, in MariaDB -5 % 0.5 is -0.0: sameCell", "MySQL 14.24.2", nil},
 	{"REPLACE with a NULL is NULL, in MariaDB only where it replaces", "MySQL 14.8", nil},
-	{"LAG and LEAD have a default value", "MySQL 14.20.1", nil},
-	{"RANGE frames over times take an INTERVAL", "MySQL 14.20.3", nil},
+	{"LAG and LEAD have a default value, RANGE frames over times take an INTERVAL", "MySQL 14.20.1, 14.20.3", nil},
+	{"a quotient carries digits that are not shown, which MariaDB drops where it keeps one: questioner.quotients", "MySQL 14.24.2", nil},
 	{"names order letters past ASCII by their code points, in MariaDB beside the letter without its accent", "docs/sql.md", func(statement string, _, _ answer) bool {
 		return strings.ContainsFunc(statement, func(r rune) bool { return r > unicode.MaxASCII }) &&
 			orders.MatchString(statement)
@@ -200,7 +202,30 @@ func (q *questioner) compare(s *statement) verdict {
 			return verdict{explained: true}
 		}
 	}
+	if got.err == nil && strings.Contains(text, " / ") && q.quotients(s) {
+		return verdict{explained: true}
+	}
 	return verdict{diff: diff, err: got.err != nil, late: time.Since(started) >= statementLimit}
+}
+
+// quotients tells whether both say the same where quotients show all the digits
+// they carry.
+func (q *questioner) quotients(s *statement) bool {
+	ctx := context.Background()
+	ours, err := q.wire.Conn(ctx)
+	if err != nil {
+		return false
+	}
+	defer ours.Close() // and with it the session
+	_, errOurs := ours.ExecContext(ctx, "SET div_precision_increment = 9")
+	_, errMaria := q.maria.ExecContext(ctx, "SET div_precision_increment = 9")
+	defer q.maria.ExecContext(ctx, "SET div_precision_increment = DEFAULT")
+	want, got := ask(q.maria, s.text(true)), ask(ours, s.text(false))
+	if errors.Join(errOurs, errMaria, want.err, got.err) != nil {
+		return false
+	}
+	want.names = got.names
+	return differs(want, got, s.ordered) == ""
 }
 
 // shrinkSteps bounds the questions shrinking asks.

@@ -516,12 +516,12 @@ func (c *compiler) shift(e *sqlparser.IntervalDateExpr) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if args[0].Kind() == Null || args[1].Kind() == Null {
-		return null(), nil
-	}
 	p, folded, err := c.prepared(e, args)
 	if err != nil || folded != nil {
 		return folded, err
+	}
+	if isNull(args[0]) || isNull(args[1]) {
+		return noValue(p.Type), nil
 	}
 	unit := strings.ToUpper(e.Unit.ToString())
 	k := args[0].Kind()

@@ -1,9 +1,10 @@
 package pushdown
 
 import (
-	"github.com/wiresql/wiresql/functions"
+	"slices"
 	"strings"
 
+	"github.com/wiresql/wiresql/functions"
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -192,14 +193,20 @@ func meaning(e Expr) *tables.Column {
 			return commonMeaning(e.Args)
 		case "local":
 			return meaning(e.Args[0])
-		case "lag", "lead", "first_value", "last_value", "nth_value":
+		case "lag", "lead":
+			if len(e.Args) == 3 {
+				return commonMeaning([]Expr{e.Args[0], e.Args[2]})
+			}
+			return meaning(e.Args[0])
+		case "first_value", "last_value", "nth_value":
 			return meaning(e.Args[0])
 		}
 	}
 	return nil
 }
 
-// commonMeaning is that of values which all come from columns of one kind.
+// commonMeaning is that of values which all come from columns of one kind, or are
+// constants that such a column might hold.
 func commonMeaning(exprs []Expr) *tables.Column {
 	var out *tables.Column
 	for _, e := range exprs {
@@ -212,7 +219,31 @@ func commonMeaning(exprs []Expr) *tables.Column {
 		}
 		out = m
 	}
+	for _, e := range exprs {
+		if s, ok := textLiteral(e); ok && out != nil && !mayHold(out, s) {
+			return nil
+		}
+	}
 	return out
+}
+
+// mayHold tells whether a text is spelled as a column of texts spells its values.
+func mayHold(m *tables.Column, s string) bool {
+	switch {
+	case m.Kind == tables.HostName:
+		return s == tables.FoldName(s)
+	case m.Kind != tables.Text:
+		return true
+	case m.Values != nil:
+		return slices.Contains(m.Values, s)
+	case m.Name == "protocol":
+		return s == protocolName(s)
+	case m.Fold == "lower":
+		return s == strings.ToLower(s)
+	case m.Fold == "upper":
+		return s == strings.ToUpper(s)
+	}
+	return true
 }
 
 // numberAs reads a number as a value of a column.
