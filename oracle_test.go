@@ -40,10 +40,9 @@ type oracle struct {
 
 // mysqlCollation stands in for MySQL's default, utf8mb4_0900_ai_ci: case and
 // accents don't count, spaces at the end do. Columns that are documented to
-// compare without regard to case do so by nameCollation, other text by its bytes.
+// compare without regard to case do so by it, other text by its bytes.
 const (
 	mysqlCollation = "utf8mb4_uca1400_nopad_ai_ci"
-	nameCollation  = "utf8mb4_uca1400_nopad_as_ci"
 	textCollation  = "utf8mb4_nopad_bin"
 )
 
@@ -209,10 +208,10 @@ func mariaType(c tables.Column) string {
 	case tables.Text:
 		typ = text(255, textCollation)
 		if c.NoCase {
-			typ = text(255, nameCollation)
+			typ = text(255, mysqlCollation)
 		}
 	case tables.HostName:
-		typ = text(255, nameCollation)
+		typ = text(255, mysqlCollation)
 	case tables.Address:
 		typ = text(45, textCollation)
 	case tables.Identifier:

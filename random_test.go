@@ -47,7 +47,7 @@ var explanations = []struct {
 	{"REPLACE with a NULL is NULL, in MariaDB only where it replaces", "MySQL 14.8", nil},
 	{"LAG and LEAD have a default value, RANGE frames over times take an INTERVAL", "MySQL 14.20.1, 14.20.3", nil},
 	{"a quotient carries digits that are not shown, which MariaDB drops where it keeps one: questioner.quotients", "MySQL 14.24.2", nil},
-	{"names order letters past ASCII by their code points, in MariaDB beside the letter without its accent", "docs/sql.md", func(statement string, _, _ answer) bool {
+	{"names have letters past ASCII in the order of code points, in MariaDB as or beside the letter without its accent", "docs/sql.md", func(statement string, _, _ answer) bool {
 		return strings.ContainsFunc(statement, func(r rune) bool { return r > unicode.MaxASCII }) &&
 			orders.MatchString(statement)
 	}},
@@ -60,8 +60,8 @@ var explanations = []struct {
 	{"text that is no time is an error beside a time (1525), in MariaDB a warning", "MySQL 13.2.2", nil},
 }
 
-// orders matches what depends on the order of values.
-var orders = regexp.MustCompile(`[<>]|ORDER BY|BETWEEN|MAX|MIN|GREATEST|LEAST`)
+// orders matches what depends on the order of values, and what LIKE finds equal.
+var orders = regexp.MustCompile(`[<>]|ORDER BY|BETWEEN|LIKE|MAX|MIN|GREATEST|LEAST`)
 
 // anyCell reports whether a value of an answer has a text in it.
 func anyCell(a answer, part string) bool {

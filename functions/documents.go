@@ -1,14 +1,15 @@
 package functions
 
 import (
+	"cmp"
 	stdjson "encoding/json"
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
-	"vitess.io/vitess/go/mysql/decimal"
 	"vitess.io/vitess/go/mysql/json"
 	"vitess.io/vitess/go/sqltypes"
 	"vitess.io/vitess/go/vt/sqlparser"
@@ -483,8 +484,19 @@ func containsJSON(d, candidate *json.Value, k *steps) bool {
 		return false
 	}
 	if list, ok := d.Array(); ok {
+		var scalars map[string]bool
 		for _, want := range elements(candidate) {
-			if !slices.ContainsFunc(list, func(e *json.Value) bool { return k.err == nil && containsJSON(e, want, k) }) {
+			if t := want.Type(); t == json.TypeArray || t == json.TypeObject {
+				if !slices.ContainsFunc(list, func(e *json.Value) bool { return k.err == nil && containsJSON(e, want, k) }) {
+					return false
+				}
+				continue
+			}
+			if scalars == nil {
+				scalars = map[string]bool{}
+				addScalars(scalars, list, k)
+			}
+			if k.over(0) || !scalars[jsonKey(want)] {
 				return false
 			}
 		}
@@ -523,32 +535,61 @@ func evalOverlaps(c *call) (evaluator, error) {
 			})
 			return boolValue(some), nil
 		}
-		k, others := &steps{s: c.s}, elements(b)
+		k, there := &steps{s: c.s}, map[string]bool{}
+		for _, e := range elements(b) {
+			if there[jsonKey(e)] = true; k.over(0) {
+				return zero, k.err
+			}
+		}
 		for _, e := range elements(a) {
-			for _, o := range others {
-				if k.over(0) {
-					return zero, k.err
-				}
-				if sameJSON(e, o) {
-					return one, nil
-				}
+			if there[jsonKey(e)] || k.over(0) {
+				return boolValue(k.err == nil), k.err
 			}
 		}
 		return zero, nil
 	}), nil
 }
 
-// sameJSON compares numbers by value, all else by its text.
-func sameJSON(a, b *json.Value) bool {
-	if a.Type() != b.Type() {
-		return false
-	}
-	if a.Type() == json.TypeNumber {
-		x, errX := decimal.NewFromString(a.Raw())
-		y, errY := decimal.NewFromString(b.Raw())
-		if errX == nil && errY == nil {
-			return x.Equal(y)
+// addScalars adds the keys of what is in a list, and in lists in it.
+func addScalars(to map[string]bool, list []*json.Value, k *steps) {
+	for _, e := range list {
+		if inner, ok := e.Array(); ok {
+			addScalars(to, inner, k)
+		} else if e.Type() != json.TypeObject {
+			to[jsonKey(e)] = true
+		}
+		if k.over(0) {
+			return
 		}
 	}
-	return string(a.MarshalTo(nil)) == string(b.MarshalTo(nil))
+}
+
+func sameJSON(a, b *json.Value) bool { return jsonKey(a) == jsonKey(b) }
+
+// jsonKey is what two values have in common that are equal: of numbers their
+// digits and the place of the last one, of all else the text.
+func jsonKey(v *json.Value) string {
+	if v.Type() != json.TypeNumber {
+		return string(v.MarshalTo(nil))
+	}
+	raw := v.Raw()
+	digits, power := raw, ""
+	if i := strings.IndexAny(raw, "eE"); i >= 0 {
+		digits, power = raw[:i], raw[i+1:]
+	}
+	place, err := strconv.Atoi(cmp.Or(power, "0"))
+	if err != nil {
+		return raw // nobody writes such a number two ways
+	}
+	sign := ""
+	if strings.HasPrefix(digits, "-") {
+		sign, digits = "-", digits[1:]
+	}
+	whole, fraction, _ := strings.Cut(digits, ".")
+	all := strings.TrimLeft(whole+fraction, "0")
+	short := strings.TrimRight(all, "0")
+	if short == "" {
+		return "0"
+	}
+	return sign + short + "e" + strconv.Itoa(place-len(fraction)+len(all)-len(short))
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"vitess.io/vitess/go/mysql/json"
 	"vitess.io/vitess/go/sqltypes"
 	"vitess.io/vitess/go/vt/sqlparser"
 )
@@ -447,6 +448,25 @@ func TestEnded(t *testing.T) {
 		s.Ended = func() error { return ended }
 		if v, err := p.Eval(row); !errors.Is(err, ended) {
 			t.Errorf("%s ended is %v, %v", c.call, v, err)
+		}
+	}
+}
+
+// Numbers of documents are equal by their value, however they are written.
+func TestNumbersOfDocuments(t *testing.T) {
+	for _, same := range [][]string{{"0", "-0", "0.0", "0e5"}, {"1", "1.0", "10e-1", "0.1e1", "1.00E+0"}, {"-120", "-1.2e2", "-120.0"}, {"1e99", "10e98"}, {"12"}, {"1.2"}, {"120"}, {"true"}, {`"1"`}} {
+		for _, other := range []string{"0", "1", "-120", "1e99", "12", "1.2", "120", "true", `"1"`} {
+			for _, one := range same {
+				var p, q json.Parser
+				a, errA := p.Parse(one)
+				b, errB := q.Parse(other)
+				if err := errors.Join(errA, errB); err != nil {
+					t.Fatal(err)
+				}
+				if got := sameJSON(a, b); got != slices.Contains(same, other) {
+					t.Errorf("%s and %s equal: %v", one, other, got)
+				}
+			}
 		}
 	}
 }
