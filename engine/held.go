@@ -16,6 +16,7 @@ type session struct {
 	held       int               // bytes of variables and prepared statements
 	onlyReads  bool              // no pins
 	noBytes    bool              // of packets
+	debt       debt
 }
 
 const (
