@@ -149,7 +149,7 @@ var serveQuantities = []*collector.Quantity{
 	{Name: "wiresql_serve_rows_total", Help: "rows sent to clients"},
 	{Name: "wiresql_serve_packets_total", Help: "packets read for them"},
 	{Name: "wiresql_serve_packet_bytes_total", Help: "bytes of packets read"},
-	{Name: "wiresql_serve_file_bytes_total", Help: "bytes of row files read"},
+	{Name: "wiresql_serve_file_bytes_total", Help: "bytes of row files that the process read"},
 	{Name: "wiresql_serve_connections", Help: "clients connected", Gauge: true},
 	{Name: "wiresql_serve_running", Help: "statements that run", Gauge: true},
 }

@@ -56,7 +56,7 @@ type Stats struct {
 	Duration                      time.Duration
 	Rows                          int64 // sent
 	Packets, PacketBytes          int64 // read
-	FileBytes                     int64 // of row files, read
+	FileBytes                     int64 // of row files, read by the process
 	Connections, Running          int   // at present, and statements
 }
 
@@ -65,6 +65,7 @@ func (e *Engine) Stats() Stats {
 	e.statements.mu.Lock()
 	s := e.statements.all
 	e.statements.mu.Unlock()
+	s.FileBytes = fileBytes()
 	s.Connections, s.Running = e.threads()
 	return s
 }
@@ -82,7 +83,6 @@ func (q *queryLog) add(x entry) {
 	q.all.Rows += int64(x.Rows)
 	q.all.Packets += x.packets
 	q.all.PacketBytes += x.packetBytes
-	q.all.FileBytes += x.fileBytes
 	if len(q.ring) < maxLogged {
 		q.ring = append(q.ring, x)
 		return

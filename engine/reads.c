@@ -25,7 +25,13 @@ enum { most = 1 << 20, block_bits = 15 };
 static struct {
 	int64_t size;
 	const uint64_t *good;
+	int rows; // it is a row file
 } files[most];
+
+// bytes were read of row files.
+static int64_t bytes;
+
+int64_t wiresqlBytes(void) { return __atomic_load_n(&bytes, __ATOMIC_RELAXED); }
 
 int wiresqlGuard(int fd, void *good, int64_t size) {
 	if (fd < 0 || fd >= most)
@@ -52,10 +58,14 @@ int __wrap_open(const char *path, int flags, ...) {
 		errno = err;
 		return -1;
 	}
+	if (fd < most)
+		__atomic_store_n(&files[fd].rows, 1, __ATOMIC_RELEASE);
 	return fd;
 }
 
 int __wrap_close(int fd) {
+	if (fd >= 0 && fd < most)
+		__atomic_store_n(&files[fd].rows, 0, __ATOMIC_RELEASE);
 	if (fd >= 0 && fd < most && files[fd].size > 0) {
 		files[fd].size = 0;
 		wiresqlClosed(fd);
@@ -77,6 +87,8 @@ ssize_t __wrap_pread(int fd, void *buf, size_t n, off_t offset) {
 	ssize_t got = __real_pread(fd, buf, n, offset);
 	if (fd < 0 || fd >= most || (got < 0 && errno == EINTR))
 		return got;
+	if (got > 0 && __atomic_load_n(&files[fd].rows, __ATOMIC_ACQUIRE))
+		__atomic_add_fetch(&bytes, got, __ATOMIC_RELAXED);
 	int64_t size = __atomic_load_n(&files[fd].size, __ATOMIC_ACQUIRE);
 	if (size == 0)
 		return got;

@@ -6,6 +6,7 @@ package engine
 #include <stdint.h>
 
 int wiresqlGuard(int fd, void *good, int64_t size);
+int64_t wiresqlBytes(void);
 */
 import "C"
 
@@ -37,6 +38,9 @@ type openRows struct {
 
 // openFiles are those that have checksums, by descriptor.
 var openFiles sync.Map // int → *openRows
+
+// fileBytes are the bytes of row files that the process has read: DuckDB's, and ours.
+func fileBytes() int64 { return int64(C.wiresqlBytes()) + rows.BytesRead() }
 
 // descriptor reads a file that somebody else opened.
 type descriptor int

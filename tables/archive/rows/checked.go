@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -175,9 +176,16 @@ type checked struct {
 	table   *sums.Table
 }
 
+// bytesRead are those that readers of this package took of files.
+var bytesRead atomic.Int64
+
+// BytesRead tells how many bytes of row files were read here, by the process.
+func BytesRead() int64 { return bytesRead.Load() }
+
 // ReadAt implements io.ReaderAt.
 func (f *checked) ReadAt(b []byte, offset int64) (int, error) {
 	n, err := f.File.ReadAt(b, offset)
+	bytesRead.Add(int64(n))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return n, Found(f.path, err)
 	}
