@@ -139,6 +139,14 @@ func settled(ctx *sql.Context, name string, g given) (out given, warning *sql.Wa
 		}
 		g.kind = givenText
 	}
+	switch {
+	case name == "lc_time_names" && g.kind == givenWhole:
+		g = numberedLocale(g)
+	case name == "updatable_views_with_limit" && strings.EqualFold(g.text, "yes"):
+		g.text = "ON"
+	case name == "updatable_views_with_limit" && strings.EqualFold(g.text, "no"):
+		g.text = "OFF"
+	}
 	u := t.UnderlyingType()
 	// What is kept in a number or a text may have words.
 	_, mode := t.(modeType)
@@ -175,6 +183,9 @@ func settled(ctx *sql.Context, name string, g given) (out given, warning *sql.Wa
 			v = n
 		}
 		if _, _, err := t.Convert(ctx, v); sql.ErrInvalidSystemVariableValue.Is(err) || sql.ErrInvalidSetValue.Is(err) {
+			if strings.HasSuffix(name, "storage_engine") && !g.null {
+				return g, nil, functions.Errorf(1286, "Unknown storage engine '%s'", g.text)
+			}
 			return g, nil, wrongValue(name, g.text, "")
 		}
 	case types.IsInteger(u):
@@ -228,6 +239,19 @@ func nearest[N int64 | uint64](n, good N, takes func(N) bool) N {
 			bad = mid
 		}
 	}
+}
+
+// numberedLocale is the locale of a number in MySQL's list (sql_locale.cc), of which
+// the first are English.
+func numberedLocale(g given) given {
+	g.kind = givenText
+	switch g.text {
+	case "0":
+		g.text = "en_US"
+	case "1":
+		g.text = "en_GB"
+	}
+	return g
 }
 
 // charsetOf is a character set as it is shown, which a variable may have.

@@ -53,6 +53,7 @@ var numbers = []struct {
 	{sql.ErrNonAggregatedColumnWithoutGroupBy, 1140},
 	{sql.ErrUnknownSystemVariable, 1193},
 	{sql.ErrSystemVariableReadOnly, 1238},
+	{sql.ErrSystemVariableGlobalOnly, 1229},
 	{sql.ErrInvalidSystemVariableValue, 1231},
 	{sql.ErrUnknownPreparedStatement, 1243},
 	{sql.ErrDatabaseAccessDeniedForUser, 1044},

@@ -333,7 +333,9 @@ func (h *handler) run(ctx context.Context, c *mysql.Conn, st *statement, to dest
 	if st.multi && !restated {
 		st.text, rest = firstStatement(st.text)
 	}
-	st.text = inTheirGrammar(st.text)
+	if st.text, err = inTheirGrammar(st.text); err != nil {
+		return "", err
+	}
 	if kill := kills.FindStringSubmatch(st.text); kill != nil {
 		sqlCtx.Session.ClearWarnings()
 		return rest, h.kill(sqlCtx, !strings.EqualFold(kill[1], "query"), kill[2], st.params)
