@@ -220,7 +220,7 @@ func (q *questioner) quotients(s *statement) bool {
 	_, errOurs := ours.ExecContext(ctx, "SET div_precision_increment = 9")
 	_, errMaria := q.maria.ExecContext(ctx, "SET div_precision_increment = 9")
 	defer q.maria.ExecContext(ctx, "SET div_precision_increment = DEFAULT")
-	want, got := ask(q.maria, s.text(true)), ask(ours, s.text(false))
+	want, got := ask(q.maria, s.root.text(true)), ask(ours, s.text(false))
 	if errors.Join(errOurs, errMaria, want.err, got.err) != nil {
 		return false
 	}

@@ -3,6 +3,7 @@ package functions
 import (
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -57,8 +58,8 @@ var conditionals = []builtin{
 	{name: "ifnull", args: "a, b", typed: coalesceType, exact: true, doc: "The first that is not NULL."},
 	{name: "coalesce", args: "a, …", typed: coalesceType, exact: true, doc: "The first that is not NULL."},
 	{name: "nullif", args: "a, b", typed: nullIfType, exact: true, doc: "NULL where both are equal, otherwise a."},
-	{name: "greatest", args: "a, b, …", typed: extremeType, exact: true, doc: "The greatest; NULL where one is NULL."},
-	{name: "least", args: "a, b, …", typed: extremeType, exact: true, doc: "The least; NULL where one is NULL."},
+	{name: "greatest", args: "a, b, …", typed: extremeType, eval: evalExtreme, exact: true, doc: "The greatest; NULL where one is NULL."},
+	{name: "least", args: "a, b, …", typed: extremeType, eval: evalExtreme, exact: true, doc: "The least; NULL where one is NULL."},
 	{name: "isnull", args: "a", typed: of(Type{Kind: Bool}).never(), doc: "Whether it is NULL."},
 	{name: "interval", args: "n, a, …", typed: intResult.never(), doc: "How many of the ascending a are not greater than n; -1 for NULL."},
 }
@@ -324,6 +325,30 @@ func extremeType(c *call) (Type, error) {
 	t, err := c.unify(c.args)
 	t.Nullable = c.nullable()
 	return t, err
+}
+
+// evalExtreme gives the first of texts that are equal (Item_func_min_max in MySQL).
+func evalExtreme(c *call) (evaluator, error) {
+	if slices.ContainsFunc(c.args, func(a Argument) bool { return a.Type.Kind != Text }) {
+		return c.bySQL()
+	}
+	id, _, err := c.mixed(c.args)
+	if err != nil {
+		return nil, err
+	}
+	sign := 1
+	if c.name == "least" {
+		sign = -1
+	}
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		best := row[0]
+		for _, v := range row[1:] {
+			if sign*collate(v.Raw(), best.Raw(), id) > 0 {
+				best = v
+			}
+		}
+		return sqltypes.MakeTrusted(sqltypes.VarChar, best.Raw()), nil
+	}), nil
 }
 
 func collated(c *call) (Type, error) {
