@@ -445,6 +445,8 @@ func (r *renderer) aggregateText(a *Aggregate) string {
 	switch a.Name {
 	case "count":
 		return r.count(a)
+	case "counted":
+		return "CAST(coalesce(sum(" + r.value(a.Args[0]) + "), 0) AS BIGINT)"
 	case "group_concat":
 		return r.groupConcatText(a)
 	case "json_arrayagg", "json_objectagg":

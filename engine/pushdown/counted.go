@@ -9,8 +9,9 @@ import (
 // Counting all rows of a relation. How many a row file has is known without it,
 // so a scan that is only counted puts out a number for each file in place of rows.
 
-// rowsThere is the hidden column of such a scan: how many rows one stands for.
-const rowsThere = "rows there"
+// rowsThere is the hidden column of such a scan: how many rows one stands for. The
+// aggregate "counted" adds them up.
+const rowsThere = "*"
 
 // byFiles counts what is counted whole by the file.
 func (c *compiler) byFiles(rel Rel) {
@@ -27,8 +28,7 @@ func (c *compiler) byFiles(rel Rel) {
 		}
 		there := c.hidden(b.scan, rowsThere, Integer)
 		for i := range b.aggs {
-			sum := &Aggregate{Name: "sum", Args: []Expr{there}, T: Type{Kind: Decimal, Precision: 38}}
-			b.aggs[i].Expr = &Cast{Arg: call("coalesce", Decimal, sum, lit(Integer, int64(0))), T: bigint}
+			b.aggs[i].Expr = &Aggregate{Name: "counted", Args: []Expr{there}, T: bigint}
 		}
 		g.Aggs, g.Child = b.aggs, b.scan
 	})

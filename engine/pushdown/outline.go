@@ -276,6 +276,9 @@ func (o *outliner) say(e Expr) string {
 	case *Cast:
 		return o.say(e.Arg)
 	case *Aggregate:
+		if e.Name == "counted" {
+			return "COUNT(*)"
+		}
 		args := o.list(e.Args, ", ")
 		if args == "" {
 			args = "*"
