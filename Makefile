@@ -12,6 +12,7 @@
 # make bench-sql  those of SQL, beside DuckDB, MariaDB and BEFORE (about 15 GB, half an hour)
 # make bench-collector   those of the collector (about 2 GB, ten minutes)
 # make bench-capture     those of capturing, as root, beside tcpdump and netsniff-ng (1 GB, three minutes)
+# make bench-soak   all of it for a quarter of an hour, as root: what the processes take, statements that fail (3 GB)
 
 SHELL := /bin/bash
 GO ?= go
@@ -27,7 +28,7 @@ BEFORE ?= 92955ab
 PACKAGES := tshark tcpdump tcpreplay ethtool iproute2 mariadb-client mariadb-server nfdump softflowd python3-pymysql python3-mysqldb python3-sqlalchemy python3-pyodbc \
 	odbc-mariadb unixodbc libmariadb-dev libmariadb-java chromium
 
-.PHONY: help build demo check test deps unit race fuzz random vet lint docs bench bench-sql bench-collector bench-capture
+.PHONY: help build demo check test deps unit race fuzz random vet lint docs bench bench-sql bench-collector bench-capture bench-soak
 
 help:
 	@sed -n 's/^# //p' Makefile | head -14
@@ -101,3 +102,6 @@ bench-collector: build
 
 bench-capture: build
 	$(GO) run ./testdata/bench -capture -dir $(BENCHDIR) -wiresql ./wiresql
+
+bench-soak: build
+	$(GO) run ./testdata/bench -soak 15m -dir $(BENCHDIR) -wiresql ./wiresql

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log"
 	"os"
 	"os/exec"
@@ -21,10 +22,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// capture measures capturing beside tcpdump and netsniff-ng: on a pair of
-// interfaces in a network namespace of its own, what one sends the other
-// receives. Each recorder runs alone, over the same packets at the same rates.
-func (b *bench) capture() error {
+// network runs something in a network namespace of its own, by running this program
+// again: there are two interfaces, left and right, of which what one sends the other
+// receives.
+func (b *bench) network(fn func() error) error {
 	const inside = "BENCH_NETWORK"
 	if os.Getenv(inside) == "" {
 		if os.Getuid() != 0 {
@@ -48,79 +49,123 @@ func (b *bench) capture() error {
 	if err := os.MkdirAll(b.dir, 0o755); err != nil {
 		return err
 	}
+	return fn()
+}
+
+// capture measures capturing beside tcpdump, netsniff-ng and stenotype. Each recorder
+// runs alone, over the same packets at the same rates; one that is not installed is
+// left out.
+func (b *bench) capture() error {
 	frames := mixedFrames(20_000)
 	const most = 600_000 // packets at a rate: what recorders write fits a small disk
-	fmt.Println("| packets/s sent | recorder | dropped | CPU a packet, µs (user + system) | to tcpdump |")
-	fmt.Println("|---|---|---|---|---|")
+	fmt.Println("| packets/s sent | recorder | dropped | CPU a packet, µs (user + system) | to tcpdump | index, bytes a packet |")
+	fmt.Println("|---|---|---|---|---|---|")
 	for _, rate := range []int{50_000, 100_000, 200_000, 400_000} {
 		reference := 0.0
 		for _, r := range b.recorders() {
 			long := min(5*time.Second, time.Duration(float64(most)/float64(rate)*1e9))
-			dropped, sent, cost, err := b.record(r, frames, rate, long)
+			got, err := b.record(r, frames, rate, long)
 			if err != nil {
 				log.Printf("%s: %v", r.name, err)
 				continue
 			}
 			if r.name == "tcpdump -w" {
-				reference = cost
+				reference = got.cost
 			}
-			fmt.Printf("| %d | %s | %d | %.2f | %.2f |\n", int(float64(sent)/long.Seconds()), r.name, dropped, cost, cost/reference)
+			fmt.Printf("| %d | %s | %d | %.2f | %.2f | %.1f |\n", int(float64(got.sent)/long.Seconds()), r.name, got.dropped, got.cost, got.cost/reference,
+				float64(got.index)/float64(got.sent))
 		}
 	}
 	return b.soon(frames)
 }
 
+// recorder is one of those that are compared: its command, what it dropped, by what
+// it says, and the bytes it wrote to find packets by, if any.
 type recorder struct {
 	name    string
 	command []string
-	ready   string
-	dropped func(said string, dir string) (int64, error)
+	dropped func(said string) (int64, error)
+	index   func() (int64, error)
+}
+
+// account is what a recorder did: packets, µs of CPU a packet, and bytes.
+type account struct {
+	sent, dropped, index int64
+	cost                 float64
 }
 
 func (b *bench) recorders() []recorder {
 	dir := filepath.Join(b.dir, "captured")
-	number := func(pattern string) func(string, string) (int64, error) {
+	last := func(pattern string) func(string) (int64, error) {
 		re := regexp.MustCompile(pattern)
-		return func(said, _ string) (int64, error) {
-			m := re.FindStringSubmatch(said)
+		return func(said string) (int64, error) {
+			m := re.FindAllStringSubmatch(said, -1)
 			if m == nil {
 				return 0, fmt.Errorf("it does not say what it dropped: %s", said)
 			}
-			return strconv.ParseInt(m[1], 10, 64)
+			return strconv.ParseInt(m[len(m)-1][1], 10, 64)
 		}
 	}
+	none := func() (int64, error) { return 0, nil }
 	return []recorder{
-		{"tcpdump -w", []string{"tcpdump", "-i", "left", "-B", "65536", "-Z", "root", "-w", filepath.Join(dir, "tcpdump.pcap")}, "listening",
-			number(`(\d+) packets? dropped by kernel`)},
-		{"netsniff-ng", []string{"netsniff-ng", "--in", "left", "--out", filepath.Join(dir, "netsniff.pcap"), "--silent", "--ring-size", "64MiB"}, "",
-			number(`\s(\d+)\s+packets? (?:drop|failed filter \(out)`)},
+		{"tcpdump -w", []string{"tcpdump", "-i", "left", "-B", "65536", "-Z", "root", "-w", filepath.Join(dir, "tcpdump.pcap")}, last(`(\d+) packets? dropped by kernel`), none},
+		{"netsniff-ng", []string{"netsniff-ng", "--in", "left", "--out", filepath.Join(dir, "netsniff.pcap"), "--silent", "--ring-size", "64MiB"},
+			last(`\s(\d+)\s+packets? (?:drop|failed filter \(out)`), none},
+		{"stenotype", []string{"stenotype", "--iface=left", "--dir=" + dir, "--blocks=64", "--aiops=32", "--uid=nobody", "--gid=nogroup", "--seccomp=none", "--stats_sec=1", "-v"},
+			last(` drops=(\d+) `), func() (int64, error) { return bytesBelow(filepath.Join(dir, "IDX0"), "") }},
 		b.ours("wiresql", "left"), b.ours("wiresql, two workers", "left workers=2"),
 	}
 }
 
-// ours is wiresql as a recorder.
+// ours is wiresql as a recorder. All rows, once they are merged, are its index.
 func (b *bench) ours(name, capture string) recorder {
 	dir := filepath.Join(b.dir, "captured", "archive")
 	return recorder{name, []string{b.wiresql, "record", "--data", dir, "--netflow=", "--sflow=", "--capture", capture, "--packets-share", "0", "--disk-free", "0"},
-		"recording packets", func(string, string) (int64, error) {
+		func(string) (int64, error) {
 			out, err := exec.Command(b.wiresql, "query", "--data", dir, "--format", "csv", "SELECT COALESCE(SUM(drops), 0) FROM ops.coverage").Output()
 			if err != nil {
 				return 0, err
 			}
 			lines := strings.Fields(string(out))
 			return strconv.ParseInt(lines[len(lines)-1], 10, 64)
+		}, func() (int64, error) {
+			if out, err := exec.Command(b.wiresql, "compact", "--data", dir, "--once", "--packets-share", "0", "--disk-free", "0").CombinedOutput(); err != nil {
+				return 0, fmt.Errorf("%w: %s", err, out)
+			}
+			return bytesBelow(dir, "packets")
 		}}
 }
 
-// record runs a recorder while frames are sent, and returns what it lost and
-// the µs of CPU it took for each packet.
-func (b *bench) record(r recorder, frames [][]byte, rate int, long time.Duration) (dropped, sent int64, cost float64, err error) {
+// bytesBelow adds up the files below a directory, but those of one folder in it.
+func bytesBelow(dir, but string) (n int64, err error) {
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir() && but != "" && path == filepath.Join(dir, but):
+			return filepath.SkipDir
+		case e.IsDir():
+			return nil
+		}
+		info, err := e.Info()
+		if err == nil {
+			n += info.Size()
+		}
+		return err
+	})
+	return n, err
+}
+
+// record runs a recorder while frames are sent.
+func (b *bench) record(r recorder, frames [][]byte, rate int, long time.Duration) (got account, err error) {
 	dir := filepath.Join(b.dir, "captured")
 	if err := os.RemoveAll(dir); err != nil {
-		return 0, 0, 0, err
+		return got, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return 0, 0, 0, err
+	for _, folder := range []string{dir, filepath.Join(dir, "PKT0"), filepath.Join(dir, "IDX0")} { // stenotype makes none, and is nobody
+		if err := errors.Join(os.MkdirAll(folder, 0o777), os.Chmod(folder, 0o777)); err != nil {
+			return got, err
+		}
 	}
 	defer os.RemoveAll(dir)
 	var said bytes.Buffer
@@ -128,27 +173,30 @@ func (b *bench) record(r recorder, frames [][]byte, rate int, long time.Duration
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
-		return 0, 0, 0, err
+		return got, err
 	}
 	time.Sleep(2 * time.Second)
 	before, err := consumed(cmd.Process.Pid)
 	if err != nil {
-		return 0, 0, 0, err
+		return got, err
 	}
-	if sent, err = transmit("right", frames, rate, long); err != nil {
-		return 0, 0, 0, err
+	if got.sent, err = transmit("right", frames, rate, long); err != nil {
+		return got, err
 	}
 	time.Sleep(2 * time.Second)
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		return 0, 0, 0, err
+		return got, err
 	}
 	if err := cmd.Wait(); err != nil {
-		return 0, 0, 0, fmt.Errorf("%w: %s", err, said.String())
+		return got, fmt.Errorf("%w: %s", err, said.String())
 	}
 	u := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	cost = float64(time.Duration(u.Utime.Nano()+u.Stime.Nano())-before) / 1000 / float64(sent)
-	dropped, err = r.dropped(said.String(), dir)
-	return dropped, sent, cost, err
+	got.cost = float64(time.Duration(u.Utime.Nano()+u.Stime.Nano())-before) / 1000 / float64(got.sent)
+	if got.dropped, err = r.dropped(said.String()); err != nil {
+		return got, err
+	}
+	got.index, err = r.index()
+	return got, err
 }
 
 // consumed is the CPU time a process took so far.

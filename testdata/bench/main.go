@@ -51,6 +51,7 @@ func main() {
 	flag.DurationVar(&b.keepFor, "keep", 10*time.Minute, "with -collector: for so long")
 	collector := flag.Bool("collector", false, "measure the collector instead: testdata/bench/collect.go")
 	captured := flag.Bool("capture", false, "measure capturing from interfaces instead, as root: testdata/bench/capture_linux.go")
+	soaked := flag.Duration("soak", 0, "capture, ask and evict for so long instead, as root: testdata/bench/soak_linux.go")
 	sql := &sqls{}
 	of := flag.Bool("sql", false, "measure SQL instead: testdata/bench/sql.go")
 	flag.StringVar(&sql.before, "before", "", "with -sql: binary of the commit to compare with")
@@ -70,10 +71,10 @@ func main() {
 		run = func(only string) error { return b.sql(only, sql) }
 	}
 	if *captured {
-		if err := b.capture(); err != nil {
-			log.Fatal(err)
-		}
-		return
+		run = func(string) error { return b.network(b.capture) }
+	}
+	if *soaked > 0 {
+		run = func(string) error { return b.network(func() error { return b.soak(*soaked) }) }
 	}
 	err := run(*only)
 	text := b.table()
@@ -187,6 +188,9 @@ func (b *bench) add(what, ours, peer string, ratio float64, bar string) {
 
 func (b *bench) table() string {
 	var s strings.Builder
+	if len(b.rows) == 0 { // its own are printed
+		return ""
+	}
 	fmt.Fprintf(&s, "| what | wiresql | peer | ratio | bar |\n|---|---|---|---|---|\n")
 	for _, r := range b.rows {
 		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s |\n", r.what, r.ours, r.peer, r.ratio, r.bar)
