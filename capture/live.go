@@ -281,7 +281,7 @@ func (l *live) resume(ctx context.Context) error {
 	}
 	nothing := tables.Coverage{Sensor: l.o.Sensor, Interface: l.o.Interface}
 	l.cover = nothing
-	if was := l.log.Covered(); was != nil && was.TSEnd > was.TS {
+	if was := l.log.Covered(); was != nil && (was.TSEnd > was.TS || was.Packets > 0) {
 		l.over = append(l.over, *was)
 	}
 	if was := l.log.Lost(); was != nil {

@@ -561,3 +561,36 @@ func TestLiveInterfaceGone(t *testing.T) {
 		t.Errorf("%d packets of 5", packets)
 	}
 }
+
+// A recorder that ended when one packet was all its time had is told of it.
+func TestLiveOnePacket(t *testing.T) {
+	a := liveArchive(t)
+	l, err := a.OpenLog(archive.LogOptions{Sensor: "dmz", Interface: "eth1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := pcap.Record{TS: 5_000_000, Length: 60, Link: tables.LinkEthernet, Nano: true, Data: make([]byte, 60)}
+	if _, _, err := l.Append(&rec); err != nil {
+		t.Fatal(err)
+	}
+	m, err := l.Mark(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	covered := tables.Coverage{Sensor: "dmz", Interface: "eth1", TS: 5000, TSEnd: 5000, Packets: 1, Bytes: 60}
+	if err := errors.Join(l.Commit(m, &archive.LogBatch{Covered: covered, Arrived: 1, Until: 2}), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := Live(context.Background(), a, openSource(t, "../testdata/captures/office-morning.pcap", 0, func(int) error { return io.EOF }), LiveOptions{Sensor: "dmz", Interface: "eth1"}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := a.Catalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packets := int64(0)
+	each(t, c, archive.Coverage, func(r *tables.Coverage) { packets += r.Packets })
+	if packets != 1 {
+		t.Errorf("%d packets are told of, of 1", packets)
+	}
+}
