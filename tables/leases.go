@@ -64,37 +64,62 @@ type Lease struct {
 //
 // Where several sources have an answer DHCP's stands, then what the machine
 // called itself (NTLM, Kerberos, RDP, NetBIOS, LLMNR): they name the machine, DNS a role it
-// plays. Touching intervals of the same name and source are one lease,
+// plays. An address that has none of these has, of source arp, ndp or dhcp, the name that
+// another address of the same MAC has at that time, by the same order (see machines.go).
+// Touching intervals of the same name and source are one lease,
 // with the newest MAC known.
 func Leases(names []Name) []Lease {
 	sorted := make([]Name, 0, len(names))
 	for _, n := range names {
-		if n.Source == SourceDHCP || n.Name != "" && slices.Contains(spoken, n.Source) {
+		if n.usable() {
 			sorted = append(sorted, n)
 		}
 	}
 	slices.SortFunc(sorted, func(a, b Name) int {
 		return cmp.Or(cmp.Compare(a.Site, b.Site), a.Addr.Compare(b.Addr), compareNames(&a, &b))
 	})
-	var out []Lease
-	var all, one, under []Lease
+	var tenancies []*tenancy
+	var sites []string
+	of := map[machine][]*tenancy{}
 	for len(sorted) > 0 {
 		n := 1
 		for n < len(sorted) && sorted[n].Site == sorted[0].Site && sorted[n].Addr == sorted[0].Addr {
 			n++
 		}
-		all = hold(all[:0], sorted[:n], SourceDHCP)
-		for _, source := range spoken {
-			if under = hold(under[:0], sorted[:n], source); len(under) > 0 {
-				all, one = overlay(one[:0], all, under), all
+		t := tenancyOf(sorted[:n])
+		tenancies, sites = append(tenancies, t), append(sites, sorted[0].Site)
+		for _, h := range t.held {
+			if m := (machine{h.Site, h.Name}); !slices.Contains(of[m], t) {
+				of[m] = append(of[m], t)
 			}
-		}
-		for _, l := range all {
-			out = join(out, l)
 		}
 		sorted = sorted[n:]
 	}
+	for m, list := range of {
+		if isRouter(m.mac, list) {
+			delete(of, m)
+		}
+	}
+	var out []Lease
+	for i, t := range tenancies {
+		out = append(out, t.leases(func(mac string) []*tenancy { return of[machine{sites[i], mac}] })...)
+	}
 	return out
+}
+
+// usable tells whether the observation says something. It gives a claim its MAC for a
+// name.
+func (n *Name) usable() bool {
+	switch {
+	case n.Source == SourceDHCP:
+		return true
+	case isClaim(n.Source):
+		if n.MAC.Set {
+			n.Name = MACText(uint64(n.MAC.V))
+		}
+		return n.MAC.Set
+	}
+	return n.Name != "" && slices.Contains(spoken, n.Source)
 }
 
 // hold appends the intervals of one source's observations of one address, in

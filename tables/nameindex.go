@@ -19,6 +19,10 @@ type NameIndex struct {
 	of      map[NamedAddress]*addressNames
 	by      map[string][]NamedAddress // where some lease has the name
 	changed []NamedAddress            // since the last Settle
+	// machines are the addresses that a MAC had at any time, routers those MACs that
+	// had too many.
+	machines map[machine]map[NamedAddress]bool
+	routers  map[machine]bool
 }
 
 // NamedAddress is what leases are disjoint within.
@@ -33,9 +37,10 @@ func (a NamedAddress) compare(b NamedAddress) int {
 
 // addressNames is what was said of one address.
 type addressNames struct {
-	dhcp   []Name // in the order of compareNames
-	said   []saidBy
-	leases []Lease
+	dhcp    []Name // in the order of compareNames
+	said    []saidBy
+	tenancy *tenancy
+	leases  []Lease
 	// unsettled: something was added since the leases were made.
 	unsettled bool
 }
@@ -65,8 +70,10 @@ func compareNames(a, b *Name) int {
 }
 
 // Add takes an observation.
-func (x *NameIndex) Add(n *Name) {
-	if n.Source != SourceDHCP && (n.Name == "" || !slices.Contains(spoken, n.Source)) {
+func (x *NameIndex) Add(observed *Name) {
+	own := *observed
+	n := &own
+	if !n.usable() {
 		return
 	}
 	key := NamedAddress{n.Site, n.Addr}
@@ -74,6 +81,7 @@ func (x *NameIndex) Add(n *Name) {
 	if a == nil {
 		if x.of == nil {
 			x.of, x.by = map[NamedAddress]*addressNames{}, map[string][]NamedAddress{}
+			x.machines, x.routers = map[machine]map[NamedAddress]bool{}, map[machine]bool{}
 		}
 		a = &addressNames{}
 		x.of[key] = a
@@ -216,15 +224,47 @@ func (l *sayings) between(at int, one saying) bool {
 // Settle makes the leases of what was added, and returns the addresses whose
 // leases may be others now.
 func (x *NameIndex) Settle() (changed []NamedAddress) {
-	changed, x.changed = x.changed, nil
-	for _, key := range changed {
-		x.settle(key, x.of[key])
+	anew := map[NamedAddress]bool{}
+	moved := map[machine]bool{} // what a machine has, or is called, may be other than it was
+	for _, key := range x.changed {
+		a := x.of[key]
+		anew[key] = true
+		x.possess(key, a.tenancy, moved, false)
+		a.tenancy = a.observed(key)
+		x.possess(key, a.tenancy, moved, true)
+	}
+	x.changed = nil
+	for m := range moved {
+		was, is := x.routers[m], isRouter(m.mac, x.tenancies(m))
+		if x.routers[m] = is; !is {
+			delete(x.routers, m)
+		}
+		if !was || !is {
+			for key := range x.machines[m] {
+				anew[key] = true
+			}
+		}
+	}
+	of := map[machine][]*tenancy{} // of machines that are no routers
+	for key := range anew {
+		a := x.of[key]
+		x.rename(key, a, a.tenancy.leases(func(mac string) []*tenancy {
+			m := machine{key.Site, mac}
+			list, known := of[m]
+			if !known && !x.routers[m] {
+				list = x.tenancies(m)
+				of[m] = list
+			}
+			return list
+		}))
+		changed = append(changed, key)
 	}
 	slices.SortFunc(changed, NamedAddress.compare)
 	return changed
 }
 
-func (x *NameIndex) settle(key NamedAddress, a *addressNames) {
+// observed is what was observed of an address.
+func (a *addressNames) observed(key NamedAddress) *tenancy {
 	names := slices.Clone(a.dhcp)
 	for _, by := range a.said {
 		for i := range by.list {
@@ -232,9 +272,46 @@ func (x *NameIndex) settle(key NamedAddress, a *addressNames) {
 			names = append(names, Name{TS: s.ts, Name: s.name, Addr: key.Addr, Source: by.source, ValidUntil: s.until, Site: key.Site})
 		}
 	}
-	before := a.leases
+	slices.SortFunc(names, func(a, b Name) int { return compareNames(&a, &b) })
 	a.unsettled = false
-	a.leases = Leases(names)
+	return tenancyOf(names)
+}
+
+// possess notes which machines had an address, or forgets it.
+func (x *NameIndex) possess(key NamedAddress, t *tenancy, moved map[machine]bool, has bool) {
+	if t == nil {
+		return
+	}
+	for _, h := range t.held {
+		m := machine{key.Site, h.Name}
+		moved[m] = true
+		switch list := x.machines[m]; {
+		case !has:
+			if delete(list, key); len(list) == 0 {
+				delete(x.machines, m)
+			}
+		case list == nil:
+			x.machines[m] = map[NamedAddress]bool{key: true}
+		default:
+			list[key] = true
+		}
+	}
+}
+
+// tenancies are those of a machine's addresses, in order.
+func (x *NameIndex) tenancies(m machine) []*tenancy {
+	list := make([]*tenancy, 0, len(x.machines[m]))
+	for key := range x.machines[m] {
+		list = append(list, x.of[key].tenancy)
+	}
+	slices.SortFunc(list, func(a, b *tenancy) int { return a.addr.Compare(b.addr) })
+	return list
+}
+
+// rename gives an address its leases.
+func (x *NameIndex) rename(key NamedAddress, a *addressNames, leases []Lease) {
+	before := a.leases
+	a.leases = leases
 	has := func(list []Lease, name string) bool {
 		return slices.ContainsFunc(list, func(l Lease) bool { return l.Name == name })
 	}

@@ -21,6 +21,9 @@ func randomNames(r *rand.Rand, most int) (names []Name) {
 				n.Name = ""
 			}
 		}
+		if r.IntN(6) == 0 { // three machines have an address of their own each, and change some
+			n.Source, n.Name, n.MAC = claims[1+r.IntN(2)], "", Some(int64(r.IntN(3)))
+		}
 		names = append(names, n)
 	}
 	return names

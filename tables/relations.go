@@ -402,14 +402,14 @@ func traffic(name, bin string) *Relation {
 
 // Hosts is the leases: which name an address had when.
 var Hosts = &Relation{Schema: Main, Name: "hosts",
-	Doc: "which name an address had, and when: from DHCP leases, else DNS answers",
+	Doc: "which name an address had, and when: from DHCP leases, else what machines call themselves, DNS answers, or by the MAC of a machine that has a name",
 	Columns: []Column{
 		{Name: "name", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", NotNull: true, Doc: "host name, lower case"},
 		{Name: "ip", Kind: Address, NotNull: true, Doc: "its address"},
-		{Name: "mac", Kind: MAC, Doc: "its MAC, where DHCP said"},
+		{Name: "mac", Kind: MAC, Doc: "its MAC, where DHCP said, or where the name is known by it"},
 		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "from when the name holds"},
 		{Name: "ts_end", Kind: Timestamp, NotNull: true, Doc: "until when, exclusive; 9999-12-31 while open"},
-		{Name: "source", Kind: Text, Size: 16, NotNull: true, Values: nameSources, NoCase: true, Doc: "dhcp, ntlm, kerberos, rdp, netbios, llmnr or dns: who said the name"},
+		{Name: "source", Kind: Text, Size: 16, NotNull: true, Values: nameSources, NoCase: true, Doc: "dhcp, ntlm, kerberos, rdp, netbios, llmnr or dns: who said the name; arp or ndp: the address is of a machine, by its MAC, of which another address has the name"},
 	}}
 
 // DNSRelation is DNS transactions.

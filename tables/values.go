@@ -164,7 +164,7 @@ var (
 	flowDirections   = []string{Ingress, Egress}
 	timeQualities    = []string{TimesOK, TimesClamped, TimesNoStart, TimesReceived}
 	counterQualities = []string{CountersOK, CountersClamped}
-	nameSources      = append([]string{SourceDHCP}, spoken...)
+	nameSources      = slices.Concat([]string{SourceDHCP}, spoken, claims[1:])
 	outcomes         = []string{OutcomeAnswered, OutcomeFailed, OutcomeCancelled}
 	importStates     = []string{ImportComplete, ImportDamaged}
 	segmentStates    = []string{SegmentAvailable, SegmentMissing, SegmentChanged, SegmentEvicted}

@@ -15,11 +15,12 @@ const (
 	arpLife  = 60e9
 	arpOfOne = 64
 	// maxClaims addresses have their MAC remembered for claimLife after it was claimed
-	// last. A claim is a name's row when it is new, and again after claimAgain; there are
-	// claimsAMinute of them at most.
+	// last. A claim is a name's row when it is new, another's that is claimNew later, and
+	// again after claimAgain; there are claimsAMinute of them at most.
 	maxClaims     = 16384
 	claimLife     = 3600e9
 	claimAgain    = 1800e9
+	claimNew      = 60e9
 	claimsAMinute = 1024
 )
 
@@ -31,8 +32,9 @@ type claimed struct {
 
 // claim is by whom.
 type claim struct {
-	MAC  int64
-	Told int64 // ns; when it became a name's row, 0 if not
+	MAC     int64
+	ToldMAC int64 // of the name's row
+	Told    int64 // ns; when that was, 0 if there is none
 }
 
 // Claim is a claim of an address, as it is remembered.
@@ -153,10 +155,14 @@ func (o *Observer) claim(p *Packet, addr tables.Addr, mac int64, source string) 
 		}
 	case c.MAC != mac:
 		previous = tables.Some(c.MAC)
-		*c = claim{MAC: mac}
+		c.MAC = mac
 	}
 	// One that speaks for another is a proxy, or lies.
-	if p.Header.HasMAC && int64(p.Header.SrcMAC) != mac || c.Told != 0 && p.TS-c.Told < claimAgain {
+	wait := int64(claimAgain)
+	if c.ToldMAC != mac {
+		wait = claimNew
+	}
+	if p.Header.HasMAC && int64(p.Header.SrcMAC) != mac || c.Told != 0 && p.TS-c.Told < wait {
 		return previous
 	}
 	if minute := p.TS / 60e9; minute != o.claimMinute {
@@ -166,7 +172,7 @@ func (o *Observer) claim(p *Packet, addr tables.Addr, mac int64, source string) 
 		o.stats.Evicted++
 		return previous
 	}
-	c.Told = p.TS
+	c.ToldMAC, c.Told = mac, p.TS
 	ts := tables.TimeOf(p.TS)
 	o.writeName(&tables.Name{TS: ts, Addr: addr, MAC: tables.Some(mac), Source: source, ValidUntil: ts, Sensor: p.Sensor, Site: p.Site})
 	return previous

@@ -88,7 +88,6 @@ func TestClaims(t *testing.T) {
 	const want = `100 10.0.0.5 is 2 arp
 2000 10.0.0.5 is 2 arp
 2100 10.0.0.5 is 4 arp
-2300 10.0.0.5 is 4 arp
 9000 10.0.0.5 is 2 arp
 100 reply 2 after 0
 170 reply 2 after 0

@@ -158,6 +158,8 @@ func (c *compiler) hostTest(s *Scan, col *Col, x *Call) (Expr, bool) {
 			found := c.env.Hosts(tables.FoldName(name))
 			if found == nil {
 				c.unknownHost(name)
+			} else {
+				c.shortName(name)
 			}
 			leases = append(leases, found...)
 		}
@@ -179,24 +181,45 @@ const maxCandidates = 5
 // a name that was mistyped gives, too.
 func (c *compiler) unknownHost(name string) {
 	text := fmt.Sprintf("no host was ever named '%s' in this archive", name)
-	if c.env.HostsLike != nil {
-		word := tables.FoldName(name)
-		var near []string
-		c.env.HostsLike(func(other string) bool {
-			short, _, _ := strings.Cut(other, ".")
-			if (short == word || strings.HasPrefix(other, word) || tables.Nearest(word, []string{short, other}) != "") && len(near) < 1000 {
-				near = append(near, other)
-			}
-			return false
-		})
-		slices.Sort(near)
-		if len(near) > maxCandidates {
-			near = append(near[:maxCandidates:maxCandidates], "…")
-		}
-		if len(near) > 0 {
-			text += ": did you mean " + strings.Join(near, ", ") + "?"
-		}
+	word := tables.FoldName(name)
+	if near := c.hostsLike(func(other string) bool {
+		short, _, _ := strings.Cut(other, ".")
+		return short == word || strings.HasPrefix(other, word) || tables.Nearest(word, []string{short, other}) != ""
+	}); near != "" {
+		text += ": did you mean " + near + "?"
 	}
+	c.warn(text)
+}
+
+// shortName warns of a host's name that is the short name of others, too: one of them
+// may be meant.
+func (c *compiler) shortName(name string) {
+	if others := c.hostsLike(func(other string) bool { return strings.HasPrefix(other, tables.FoldName(name)+".") }); others != "" {
+		c.warn(fmt.Sprintf("'%s' is a host, and the short name of %s: those are not searched", name, others))
+	}
+}
+
+// hostsLike lists the first hosts by name that match.
+func (c *compiler) hostsLike(match func(name string) bool) string {
+	if c.env.HostsLike == nil {
+		return ""
+	}
+	var list []string
+	c.env.HostsLike(func(name string) bool {
+		if len(list) < 1000 && match(name) {
+			list = append(list, name)
+		}
+		return false
+	})
+	slices.Sort(list)
+	if len(list) > maxCandidates {
+		list = append(list[:maxCandidates:maxCandidates], "…")
+	}
+	return strings.Join(list, ", ")
+}
+
+// warn gives a warning once.
+func (c *compiler) warn(text string) {
 	if !slices.Contains(c.warnings, text) {
 		c.warnings = append(c.warnings, text)
 	}
