@@ -30,7 +30,7 @@ const exitDamaged = 3
 
 // importMemory is how far the heap may grow before it is collected more often
 // than by default, which lets garbage double what is in use.
-const importMemory = 640 << 20
+const importMemory = 768 << 20
 
 // summaryMemory is what the queries of the summary may hold before they spill:
 // the bound of 1 GB is the whole import's.
@@ -92,6 +92,7 @@ func runImport(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	if report.Imported+report.Damaged > 0 {
+		debug.FreeOSMemory() // the summary's queries take some of their own
 		if err := p.summary(ctx, a, report); err != nil {
 			return err
 		}
@@ -109,6 +110,14 @@ func runImport(ctx context.Context, p *program, args []string) error {
 func (p *program) importFiles(ctx context.Context, a *archive.Archive, cfg capture.ImportConfig) (capture.Report, error) {
 	var done func()
 	cfg.Progress, done = p.progress()
+	var ahead *compact.Ahead
+	cfg.Connect = func(first tables.Time) capture.Connector {
+		if ahead = compact.NewAhead(ctx, a, first); ahead == nil {
+			return nil
+		}
+		return ahead
+	}
+	defer func() { ahead.Close() }()
 	report, err := capture.Import(ctx, a, cfg)
 	done()
 	for _, f := range report.Files {
@@ -132,7 +141,7 @@ func (p *program) importFiles(ctx context.Context, a *archive.Archive, cfg captu
 	if err != nil {
 		return report, err
 	}
-	if _, err = compact.Run(ctx, a, compact.Config{Logger: p.log}); err != nil {
+	if _, err = compact.Run(ctx, a, compact.Config{Logger: p.log, Ahead: ahead}); err != nil {
 		return report, err
 	}
 	gone, err := a.Evict()
