@@ -184,6 +184,9 @@ func asked(db *sql.DB, end time.Time) string {
 	times, failed, rows := 0, 0, 0
 	for time.Now().Before(end) {
 		for _, s := range statements {
+			if time.Now().After(end) {
+				break
+			}
 			n, err := drain(db, s)
 			rows += n
 			if times++; err != nil {
