@@ -210,9 +210,9 @@ type compiler struct {
 	answered string
 	// warnings are of names and values that can't be what was meant.
 	warnings []string
-	// tables, depth and operators are bounded; rounds numbers recursive
-	// expressions.
-	tables, depth, operators, rounds int
+	// tables, those read for them, depth and operators are bounded; rounds numbers
+	// recursive expressions.
+	tables, read, depth, operators, rounds int
 	// equality tells that a comparison at hand asks for equal values.
 	equality bool
 	// preparing tells that the value of a parameter was asked for in vain.

@@ -88,6 +88,8 @@ func viewOf(text string) *Statement {
 // view binds a relation that is defined by SQL.
 func (c *compiler) view(rel *tables.Relation, def *Statement) (*block, error) {
 	p := &Project{}
+	before := c.tables
+	defer func() { c.tables = before }()
 	err := c.inside(def, nil, func() error {
 		b, err := c.statement(def.AST.(sqlparser.TableStatement))
 		if err != nil {

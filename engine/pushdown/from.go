@@ -12,8 +12,9 @@ import (
 // FROM clauses: relations, derived tables, common table expressions, joins.
 
 // maxTables is how many tables a statement may read, common table expressions
-// counted each time they are used: MySQL's limit of a join.
-const maxTables = 61
+// counted each time they are used: MySQL's limit of a join. To it a relation that SQL
+// defines is one table; maxRead bounds those together that definitions read.
+const maxTables, maxRead = 61, 2 * 61
 
 // source is a bound FROM clause, or a part of one.
 type origin struct {
@@ -198,7 +199,8 @@ func (c *compiler) table(t sqlparser.TableName, alias string) (*origin, error) {
 }
 
 func (c *compiler) countTable() error {
-	if c.tables++; c.tables > maxTables {
+	c.tables++
+	if c.read++; c.tables > maxTables || c.read > maxRead {
 		return mistake(1116, "Too many tables; MySQL can only use %d tables in a join", maxTables)
 	}
 	return nil
