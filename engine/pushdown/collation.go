@@ -28,9 +28,16 @@ func (c *compiler) oneCollation(args []Expr) {
 		}
 	}
 	for i, a := range args {
-		if t := TypeOf(a); orBin(t) != orBin(winner) && !isLiteral(a) {
-			t.Collation, t.Coercibility = orBin(winner), winner.Coercibility
+		t := TypeOf(a)
+		if orBin(t) == orBin(winner) {
+			continue
+		}
+		t.Collation, t.Coercibility = orBin(winner), winner.Coercibility
+		switch l, constant := a.(*Literal); {
+		case !constant:
 			args[i] = typed("collate", t, a)
+		case t.Collation == functions.Bin: // two constants are compared as a column beside them is
+			args[i] = &Literal{T: t, Value: l.Value}
 		}
 	}
 }

@@ -402,6 +402,11 @@ func (c *compiler) in(e *sqlparser.ComparisonExpr) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if isLiteral(v) {
+		all := append([]Expr{v}, items...)
+		c.oneCollation(all)
+		v, items = all[0], all[1:]
+	}
 	var same []Expr // elements that are constants of one kind
 	var or []Expr
 	var column Expr
