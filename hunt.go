@@ -20,7 +20,7 @@ import (
 func huntCommand() *command {
 	return &command{
 		summary:  "run saved hunts: one, or all of them over an archive",
-		args:     "list | show NAME | run NAME | run --all",
+		args:     "list | show NAME | run NAME | run --all | schedules | results",
 		sections: []string{"engine"},
 		flags: func(f *pflag.FlagSet) {
 			f.Bool("all", false, "run every hunt that needs no value, and say what each found")
@@ -56,7 +56,30 @@ func runHunt(ctx context.Context, p *program, args []string) error {
 	case len(args) == 1 && args[0] == "run" && all:
 		return p.runAllHunts(ctx, library, format)
 	}
-	return errors.New("say what: list, show NAME, run NAME or run --all")
+	if len(args) == 1 && standingTables[args[0]] != "" {
+		return p.listStanding(ctx, standingTables[args[0]], format)
+	}
+	return errors.New("say what: list, show NAME, run NAME, run --all, schedules or results")
+}
+
+// standingTables are what is asked of standing hunts.
+var standingTables = map[string]string{
+	"schedules": "SELECT schedule, hunt, every, last_run, next_run, findings, failures, error FROM hunt.schedules ORDER BY schedule",
+	"results":   "SELECT found_at, severity, schedule, finding, times, last_seen, status, finding_key FROM hunt.results ORDER BY found_at DESC, finding",
+}
+
+func (p *program) listStanding(ctx context.Context, text, format string) error {
+	e, closeAll, err := p.openEngine(p.log)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	rows, err := e.NewSession().Query(ctx, text)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	return output.Write(p.stdout, format, answerRows{rows})
 }
 
 // listed is rows that are there already.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wiresql/wiresql/collector"
 	"github.com/wiresql/wiresql/engine"
+	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 )
 
@@ -152,6 +153,11 @@ var serveQuantities = []*collector.Quantity{
 	{Name: "wiresql_serve_file_bytes_total", Help: "bytes of row files that the process read"},
 	{Name: "wiresql_serve_connections", Help: "clients connected", Gauge: true},
 	{Name: "wiresql_serve_running", Help: "statements that run", Gauge: true},
+	{Name: "wiresql_hunt_schedules", Help: "hunts that run by themselves", Gauge: true},
+	{Name: "wiresql_hunt_failing", Help: "of these, whose last run failed", Gauge: true},
+	{Name: "wiresql_hunt_runs_total", Help: "their runs, by what became of them", Labels: []string{"outcome"}},
+	{Name: "wiresql_hunt_waiting", Help: "findings that a target has to be told still", Gauge: true},
+	{Name: "wiresql_hunt_deliveries_total", Help: "attempts to tell one, by what became of them", Labels: []string{"outcome"}},
 }
 
 // engineMetrics has the metrics of an engine that answers clients.
@@ -165,6 +171,23 @@ func (m engineMetrics) Metrics() (out []collector.Metric) {
 		float64(s.Packets), float64(s.PacketBytes), float64(s.FileBytes), float64(s.Connections), float64(s.Running)} {
 		out = append(out, collector.Metric{Quantity: serveQuantities[i], Value: value})
 	}
+	h, err := m.HuntStats()
+	if err != nil {
+		return out // the log of what fails has it
+	}
+	add := func(q int, value int64, labels ...string) {
+		out = append(out, collector.Metric{Quantity: serveQuantities[10+q], Labels: labels, Value: float64(value)})
+	}
+	add(0, int64(h.Schedules))
+	add(1, int64(h.Failing))
+	add(2, h.Found, tables.RunFound)
+	add(2, h.Nothing, tables.RunNothing)
+	add(2, h.Truncated, tables.RunTruncated)
+	add(2, h.Failed, tables.RunFailed)
+	add(3, int64(h.Waiting))
+	add(4, h.Delivered, tables.DeliveryDone)
+	add(4, h.DeliveryFailed-h.GivenUp, "failed")
+	add(4, h.GivenUp, tables.DeliveryGivenUp)
 	return out
 }
 

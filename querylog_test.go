@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +43,14 @@ func serverFor(t *testing.T, e *engine.Engine, rights map[string][]string) (serv
 	}
 	var accounts []map[string]any
 	for name, may := range rights {
-		accounts = append(accounts, map[string]any{"name": name, "caching_sha2_password": list[0]["caching_sha2_password"], "select": may})
+		one := map[string]any{"name": name, "caching_sha2_password": list[0]["caching_sha2_password"]}
+		for _, right := range may {
+			if !strings.Contains(right, ".") { // pin, hunt
+				one[right] = true
+			}
+		}
+		one["select"] = slices.DeleteFunc(slices.Clone(may), func(right string) bool { return !strings.Contains(right, ".") })
+		accounts = append(accounts, one)
 	}
 	if text, err = json.Marshal(accounts); err != nil {
 		t.Fatal(err)
@@ -62,7 +70,12 @@ func serverFor(t *testing.T, e *engine.Engine, rights map[string][]string) (serv
 // and connects each.
 func servedAs(t *testing.T, rights map[string][]string) map[string]*sql.DB {
 	t.Helper()
-	server, password := serverFor(t, demoEngine(t), rights)
+	return servedFrom(t, demoEngine(t), rights)
+}
+
+func servedFrom(t *testing.T, e *engine.Engine, rights map[string][]string) map[string]*sql.DB {
+	t.Helper()
+	server, password := serverFor(t, e, rights)
 	out := map[string]*sql.DB{}
 	for name := range rights {
 		c := mysql.NewConfig()

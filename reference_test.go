@@ -176,9 +176,11 @@ through at its own time; `+"`from`"+`; or `+"`since`"+`, how long before `+"`to`
 are of the session's time zone, unless they name theirs: `+"`2026-06-12T10:00:00Z`, `2026-06-12 12:00+02:00`"+`. Hunts with a parameter `+"`history`"+` compare with the time before `+"`from`"+`: where nothing was recorded
 then, nothing is new.
 
+A hunt that is scheduled runs by itself, and what it finds is kept, told and pinned: [standing.md](standing.md).
+
 A hunt of your own is a file NAME.sql of the directory that `+"`--hunts DIR`"+` names. It is read again when it changes; a file of a
 shipped hunt's name takes its place, a mistake is told with its line (column error of hunt.hunts) and the others stay. The header
-says what a reader must know; `+"`:from`, `:to`"+` and `+"`:NAME`"+` of a parameter stand for values:
+says what a reader must know, and with `+"`key`"+` which columns tell findings apart when it is scheduled; `+"`:from`, `:to`"+` and `+"`:NAME`"+` of a parameter stand for values:
 
 `+"```"+`
 %s

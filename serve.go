@@ -51,6 +51,14 @@ func (p *program) serve(ctx context.Context, e *engine.Engine) error {
 		return startError{err}
 	}
 	defer s.Close()
+	ctx, end := context.WithCancel(ctx)
+	over, err := e.Stand(ctx)
+	if err != nil {
+		end()
+		return startError{err}
+	}
+	defer over()
+	defer end()
 	stop, err := p.serveMetrics(cfg.MetricsListen, engineMetrics{e})
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/wiresql/wiresql/capture"
+	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 )
@@ -194,6 +195,8 @@ type archiveStatus struct {
 	// Kept are packets and the families of rows, with their budgets.
 	Kept   []archive.Kept `json:"kept"`
 	Damage int            `json:"damage"`
+	// Hunts are the scheduled ones that fail, or that nobody runs.
+	Hunts []engine.HuntTrouble `json:"hunts_in_trouble,omitempty"`
 }
 
 func statusCommand() *command {
@@ -268,6 +271,9 @@ func statusOf(a *archive.Archive, retention archive.Retention) (s archiveStatus,
 			s.Packets.Oldest = t
 		}
 	}
+	if s.Hunts, err = engine.HuntTroubles(a); err != nil {
+		return s, err
+	}
 	s.Rows.Files, s.Rows.Bytes = c.Rows()
 	for _, f := range []archive.Family{archive.Flows, archive.Exports, archive.Connections} {
 		if list := c.Files(f); len(list) > 0 && (s.Rows.OldestFlow == 0 || list[0].MinTS < s.Rows.OldestFlow) {
@@ -314,6 +320,14 @@ func (s *archiveStatus) print(out *bytes.Buffer) {
 	fmt.Fprintln(out)
 	if s.Damage > 0 {
 		fmt.Fprintf(out, "damage    %d files are gone or not as they were written: SELECT * FROM ops.damage\n", s.Damage)
+	}
+	for _, h := range s.Hunts {
+		if h.Failures > 0 {
+			fmt.Fprintf(out, "hunts     the last %d runs of %s failed: %s\n", h.Failures, h.Schedule, h.Error)
+		}
+		if h.Due > 0 {
+			fmt.Fprintf(out, "hunts     %s is due since %s UTC: wiresql serve runs it\n", h.Schedule, timeOrNone(h.Due))
+		}
 	}
 	r := s.Recorder
 	if r == nil {

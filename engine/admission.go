@@ -75,7 +75,10 @@ type waiter struct {
 	account string
 	bytes   int64
 	since   time.Time
-	turn    chan struct{} // closed when it has one
+	// behind is what runs by itself: it leaves one turn free, and is passed over
+	// by whoever waits.
+	behind bool
+	turn   chan struct{} // closed when it has one
 }
 
 func newAdmission(all Limits) *admission {
@@ -111,8 +114,8 @@ type admitted struct {
 }
 
 // enter waits for the turn of a statement that reads so many bytes.
-func (a *admission) enter(ctx context.Context, account string, bytes int64) (admitted, error) {
-	w := &waiter{account: account, bytes: bytes, since: time.Now(), turn: make(chan struct{})}
+func (a *admission) enter(ctx context.Context, account string, bytes int64, behind bool) (admitted, error) {
+	w := &waiter{account: account, bytes: bytes, since: time.Now(), behind: behind, turn: make(chan struct{})}
 	a.mu.Lock()
 	waiting := 0
 	for _, o := range a.waiting {
@@ -186,14 +189,17 @@ func (a *admission) next() {
 			if w.bytes <= littleBytes {
 				free += a.turns - a.short
 			}
+			if w.behind {
+				free--
+			}
 			if most := a.ofLocked(w.account).Statements; free <= 0 || most > 0 && a.running[w.account] >= most {
 				continue
 			}
-			if now.Sub(w.since) > longWait {
+			if !w.behind && now.Sub(w.since) > longWait {
 				best = i
 				break
 			}
-			if best < 0 || w.bytes < a.waiting[best].bytes {
+			if best < 0 || a.waiting[best].behind && !w.behind || a.waiting[best].behind == w.behind && w.bytes < a.waiting[best].bytes {
 				best = i
 			}
 		}
@@ -227,7 +233,7 @@ func (e *Engine) admit(ctx *sql.Context, s *statement) (admitted, error) {
 		}
 		bytes = s.snap.packetBytes() // nothing says which are read
 	}
-	return e.admission.enter(ctx, account, bytes)
+	return e.admission.enter(ctx, account, bytes, standsBack(ctx))
 }
 
 // shareRead is the share of a file's row groups that may hold what is asked for.

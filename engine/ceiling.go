@@ -88,6 +88,7 @@ func (g *collector) adapt(share int64) {
 // charge is what a running statement is held to have grown the process by.
 type charge struct {
 	bytes  int64
+	behind bool // what runs by itself, and ends first
 	cancel context.CancelCauseFunc
 }
 
@@ -95,7 +96,7 @@ type charge struct {
 // and makes it one that can be ended.
 func (c *ceiling) begin(ctx *sql.Context) (*sql.Context, func()) {
 	inner, cancel := context.WithCancelCause(ctx.Context)
-	one := &charge{cancel: cancel}
+	one := &charge{behind: standsBack(ctx), cancel: cancel}
 	c.mu.Lock()
 	c.running[one] = struct{}{}
 	c.mu.Unlock()
@@ -159,7 +160,7 @@ func (c *ceiling) sample(now time.Time) {
 	if now.Sub(c.ended) > trimEvery {
 		var largest *charge
 		for one := range c.running {
-			if largest == nil || one.bytes > largest.bytes {
+			if largest == nil || one.behind && !largest.behind || one.behind == largest.behind && one.bytes > largest.bytes {
 				largest = one
 			}
 		}

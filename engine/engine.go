@@ -19,6 +19,7 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/types"
 
 	"github.com/wiresql/wiresql/engine/hunt"
+	"github.com/wiresql/wiresql/engine/standing"
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 )
@@ -34,11 +35,16 @@ type Config struct {
 	MaxStatements   int      `key:"max-statements" doc:"statements of one account at a time; the next wait"`
 	MaxRows         int64    `key:"max-rows" doc:"rows of one result (error 1226); 0 for no limit"`
 	MaxBytes        int64    `key:"max-bytes" doc:"bytes of row files that one statement reads (error 1226); 0 for no limit"`
+
+	Targets    string        `key:"targets" doc:"file of the targets that scheduled hunts tell of new findings (JSON, mode 600)"`
+	HuntTime   time.Duration `key:"hunt-time" doc:"how long one run of a scheduled hunt may take"`
+	HuntRows   int           `key:"hunt-rows" doc:"rows that one run of a scheduled hunt keeps, up to 10000"`
+	ResultsAge time.Duration `key:"results-age" doc:"age at which findings and runs of scheduled hunts are forgotten"`
 }
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
-	return Config{PacketScanLimit: 20 << 30, MaxStatements: 64}
+	return Config{PacketScanLimit: 20 << 30, MaxStatements: 64, HuntTime: 10 * time.Minute, HuntRows: 1000, ResultsAge: 365 * 24 * time.Hour}
 }
 
 // Engine answers SQL over one archive.
@@ -50,6 +56,9 @@ type Engine struct {
 	sql     *sqle.Engine
 	tables  map[string]*givenTable // by name
 	hunts   *hunt.Library
+	notes   *archive.Notebook
+	book    *standing.Book
+	keeper  atomic.Pointer[standing.Keeper] // of who runs standing hunts
 
 	admission *admission
 	ceiling   ceiling
@@ -92,6 +101,16 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 	if cfg.PacketScanLimit <= 0 {
 		cfg.PacketScanLimit = DefaultConfig().PacketScanLimit
 	}
+	if cfg.HuntTime <= 0 {
+		cfg.HuntTime = DefaultConfig().HuntTime
+	}
+	if cfg.HuntRows <= 0 {
+		cfg.HuntRows = DefaultConfig().HuntRows
+	}
+	cfg.HuntRows = min(cfg.HuntRows, standing.MostRows)
+	if cfg.ResultsAge <= 0 {
+		cfg.ResultsAge = DefaultConfig().ResultsAge
+	}
 	root, err := filepath.Abs(a.Dir())
 	if err != nil {
 		return nil, fmt.Errorf("archive directory: %w", err)
@@ -99,6 +118,8 @@ func New(cfg Config, a *archive.Archive, log *slog.Logger) (*Engine, error) {
 	e := &Engine{started: time.Now(), cfg: cfg, archive: a, log: log, hunts: hunt.NewLibrary(cfg.Hunts), recentTurn: make(chan struct{}, 1),
 		admission: newAdmission(Limits{cfg.MaxStatements, cfg.MaxRows, cfg.MaxBytes}),
 		ceiling:   ceiling{running: map[*charge]struct{}{}, begun: make(chan struct{}, 1)}, unguard: func() {}}
+	e.notes = a.Notebook()
+	e.book = standing.NewBook(e.notes, cfg.ResultsAge)
 	if e.tables, err = givenTables(cfg.Table); err != nil {
 		return nil, err
 	}

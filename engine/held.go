@@ -17,6 +17,13 @@ type session struct {
 	onlyReads  bool              // no pins
 	noBytes    bool              // of packets
 	debt       debt
+	behind     bool // its statements run by themselves: others come first
+}
+
+// standsBack tells whether the session's statements run by themselves.
+func standsBack(ctx *sql.Context) bool {
+	s, ok := ctx.Session.(*session)
+	return ok && s.behind
 }
 
 const (

@@ -29,18 +29,6 @@ func (e *Engine) huntText(ctx *sql.Context, c *sqlparser.CallProc, params Parame
 	if len(args)%2 == 0 {
 		return "", userError("CALL hunt takes a name, then parameters and values in turn: CALL hunt('beaconing', 'since', '1 DAY')")
 	}
-	h, err := e.hunts.Find(args[0])
-	// Where a file lies is told by hunt.hunts, to those who may read it.
-	var mistake *hunt.Error
-	var unknown hunt.Unknown
-	switch {
-	case errors.As(err, &mistake):
-		return "", userError("the file of hunt %s, line %d: %s", args[0], mistake.Line, mistake.Text)
-	case errors.As(err, &unknown):
-		return "", userError("%v", err)
-	case err != nil:
-		return "", userError("the file of hunt %s can't be read: see hunt.hunts", args[0])
-	}
 	values := map[string]string{}
 	for i := 1; i < len(args); i += 2 {
 		name := strings.ToLower(args[i])
@@ -53,11 +41,29 @@ func (e *Engine) huntText(ctx *sql.Context, c *sqlparser.CallProc, params Parame
 	if err != nil {
 		return "", err
 	}
+	_, text, err := e.huntOver(args[0], r, values)
+	return text, err
+}
+
+// huntOver finds a hunt, and is its statement over a time, with values.
+func (e *Engine) huntOver(name string, r hunt.Range, values map[string]string) (*hunt.Hunt, string, error) {
+	h, err := e.hunts.Find(name)
+	// Where a file lies is told by hunt.hunts, to those who may read it.
+	var mistake *hunt.Error
+	var unknown hunt.Unknown
+	switch {
+	case errors.As(err, &mistake):
+		return nil, "", userError("the file of hunt %s, line %d: %s", name, mistake.Line, mistake.Text)
+	case errors.As(err, &unknown):
+		return nil, "", userError("%v", err)
+	case err != nil:
+		return nil, "", userError("the file of hunt %s can't be read: see hunt.hunts", name)
+	}
 	text, err := h.Statement(r, values)
 	if err != nil {
-		return "", userError("%v", err)
+		return nil, "", userError("%v", err)
 	}
-	return text, nil
+	return h, text, nil
 }
 
 // huntRange takes the time hunted through out of the values: until the end of what
@@ -175,7 +181,7 @@ func huntsFeed(list []hunt.Entry) feed {
 			texts := []string{x.ID()}
 			if h := x.Hunt; h != nil {
 				texts = append(texts, h.Title, h.Question, h.Severity, strings.Join(h.Techniques, ", "), h.ParameterText(),
-					h.Result, h.Empty, h.FalsePositives, strings.Join(h.Reads, ", "), h.Packets, h.SQL, strings.Join(h.References, ", "))
+					h.Result, h.Empty, h.FalsePositives, strings.Join(h.Reads, ", "), h.Packets, h.SQL, strings.Join(h.References, ", "), strings.Join(h.Key, ", "))
 			}
 			texts = append(texts, make([]string, len(tables.Hunts.Columns)-len(texts))...)
 			texts[len(texts)-2] = x.File

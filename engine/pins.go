@@ -25,8 +25,8 @@ import (
 )
 
 // CALL pin(case, condition, from, to) keeps what holds some conversations' rows
-// and packets from being evicted, CALL unpin(case) no longer. These are all the
-// procedures there are.
+// and packets from being evicted, CALL unpin(case) no longer. With those of
+// standing.go these are all the procedures there are.
 
 // maxPinned bounds the conversations of one call.
 const maxPinned = 1_000_000
@@ -39,12 +39,15 @@ func (e *Engine) call(ctx *sql.Context, c *sqlparser.CallProc, params Parameters
 	}
 	name := strings.ToLower(c.Name.Name.String())
 	takes := tables.Procedures[name] // package metadata refuses all others
-	if !e.mayPin(ctx) {
-		client := ctx.Session.Client()
-		return functions.Errorf(1370, "execute command denied to user '%s'@'%s' for routine '%s.%s'", client.User, client.Address, schema, name)
+	pins := name == "pin" || name == "unpin"
+	if pins && !e.mayPin(ctx) || !pins && !e.mayHunt(ctx) {
+		return e.mayNot(ctx, schema, name)
 	}
-	if len(c.Params) != takes {
+	if takes >= 0 && len(c.Params) != takes {
 		return functions.Errorf(1318, "Incorrect number of arguments for PROCEDURE %s.%s; expected %d, got %d", schema, name, takes, len(c.Params))
+	}
+	if !pins {
+		return e.huntCall(ctx, name, c, params)
 	}
 	args, err := e.arguments(ctx, c, params)
 	if err != nil {
@@ -56,7 +59,9 @@ func (e *Engine) call(ctx *sql.Context, c *sqlparser.CallProc, params Parameters
 	if name == "unpin" {
 		return e.unpin(args[0])
 	}
-	return e.pin(ctx, args[0], args[1], args[2], args[3])
+	said, err := e.pin(ctx, args[0], args[1], args[2], args[3])
+	warn(ctx, said)
+	return err
 }
 
 // arguments are those of a CALL, as texts.
@@ -80,12 +85,21 @@ func (e *Engine) arguments(ctx *sql.Context, c *sqlparser.CallProc, params Param
 }
 
 // mayPin tells whether the session's account has the right to.
-func (e *Engine) mayPin(ctx *sql.Context) bool {
+func (e *Engine) mayPin(ctx *sql.Context) bool { return e.mayExecute(ctx, tables.Ops) }
+
+// mayExecute tells whether the session's account may run what changes something of a
+// schema.
+func (e *Engine) mayExecute(ctx *sql.Context, schema string) bool {
 	if s, ok := ctx.Session.(*session); ok && s.onlyReads {
 		return false
 	}
 	db := e.sql.Analyzer.Catalog.MySQLDb
-	return !db.Enabled() || db.UserActivePrivilegeSet(ctx).Database(tables.Ops).Has(sql.PrivilegeType_Execute)
+	return !db.Enabled() || db.UserActivePrivilegeSet(ctx).Database(schema).Has(sql.PrivilegeType_Execute)
+}
+
+func (e *Engine) mayNot(ctx *sql.Context, schema, routine string) error {
+	client := ctx.Session.Client()
+	return functions.Errorf(1370, "execute command denied to user '%s'@'%s' for routine '%s.%s'", client.User, client.Address, schema, routine)
 }
 
 func (e *Engine) unpin(name string) error {
@@ -98,41 +112,41 @@ func (e *Engine) unpin(name string) error {
 	})
 }
 
-func (e *Engine) pin(ctx *sql.Context, name, condition, from, to string) error {
+// pin pins, and says what is not as one would think.
+func (e *Engine) pin(ctx *sql.Context, name, condition, from, to string) (said []string, err error) {
 	// One expression it has to be, and no more.
 	text := "SELECT conn_id, UNIX_TIMESTAMP(ts), UNIX_TIMESTAMP(ts_end), UNIX_TIMESTAMP(" + functions.Quote(from) + "), UNIX_TIMESTAMP(" + functions.Quote(to) + ") FROM connections c WHERE "
 	st, err := pushdown.Parse("SELECT 1 FROM connections c WHERE (" + condition + ")")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s, ok := st.AST.(*sqlparser.Select)
 	if !ok || s.Where == nil || s.GroupBy != nil || s.Having != nil || s.Limit != nil || s.OrderBy != nil || s.With != nil {
-		return userError("the condition of a pin is one expression over connections c, as behind WHERE")
+		return nil, userError("the condition of a pin is one expression over connections c, as behind WHERE")
 	}
 	text += "(" + condition + "\n) AND overlaps(ts, ts_end, " + functions.Quote(from) + ", " + functions.Quote(to) + ")"
 	w, err := e.conversations(ctx, text)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(w.ids) == 0 {
-		warn(ctx, []string{"no conversation matches: nothing is pinned"})
-		return nil
+		return []string{"no conversation matches: nothing is pinned"}, nil
 	}
 	pin := archive.Pin{Case: name, Condition: condition, From: w.from, To: w.to, Account: ctx.Session.Client().User, PinnedAt: tables.Time(time.Now().UnixMicro())}
 	catalog, err := e.archive.Catalog()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := w.findRows(ctx, catalog, &pin); err != nil {
-		return err
+		return nil, err
 	}
 	if err := e.archive.ChangePins(func(pins []archive.Pin) ([]archive.Pin, error) { return append(pins, pin), nil }); err != nil {
-		return err
+		return nil, err
 	}
 	// From here on nothing of it goes; before, something may have.
 	e.archive.Refresh()
 	if catalog, err = e.archive.Catalog(); err != nil {
-		return err
+		return nil, err
 	}
 	gone := 0
 	for _, n := range pin.Segments {
@@ -141,9 +155,9 @@ func (e *Engine) pin(ctx *sql.Context, name, condition, from, to string) error {
 		}
 	}
 	if gone > 0 {
-		warn(ctx, []string{fmt.Sprintf("of %d packet files of these conversations %d are gone already: see ops.segments", len(pin.Segments), gone)})
+		said = append(said, fmt.Sprintf("of %d packet files of these conversations %d are gone already: see ops.segments", len(pin.Segments), gone))
 	}
-	return nil
+	return said, nil
 }
 
 // wanted are the conversations that are to be pinned.

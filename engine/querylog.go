@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -150,10 +152,24 @@ func (r *run) memoryText(rel *tables.Relation) (string, error) {
 	case tables.OpsQueryLog:
 		return r.published(logFeed(r.engine.statements.of(r.ctx.Session.Client().User, r.seesAll()))), nil
 	case tables.OpsDamage:
-		return r.published(damageFeed(r.snap.catalog.Damage())), nil
+		list := slices.Clone(r.snap.catalog.Damage())
+		if _, err := r.engine.book.View(); err != nil {
+			return "", err
+		}
+		return r.published(damageFeed(append(list, r.engine.notes.Damage()...))), nil
 	case tables.OpsPins:
 		pins, err := r.engine.archive.Pins()
 		return r.published(pinsFeed(pins)), err
+	case tables.HuntSchedules, tables.HuntRuns, tables.HuntResults, tables.HuntDeliveries, tables.HuntCases:
+		v, err := r.engine.book.View()
+		if err != nil {
+			return "", err
+		}
+		if v.Lost > 0 {
+			warn(r.ctx, []string{fmt.Sprintf("%d lines of what standing hunts found or people noted are damaged: see ops.damage", v.Lost)})
+		}
+		rows, err := standingFeed(rel, &v)
+		return r.published(rows), err
 	case tables.Hunts:
 		hunts, err := r.engine.hunts.List()
 		return r.published(huntsFeed(hunts)), err

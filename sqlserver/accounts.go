@@ -41,6 +41,8 @@ type account struct {
 	Select []string `json:"select"`
 	// Pin is the right to CALL pin and unpin.
 	Pin bool `json:"pin,omitzero"`
+	// Hunt is the right to CALL schedule, unschedule, finding_status and case_note.
+	Hunt bool `json:"hunt,omitzero"`
 	// Limits are what its statements may take, where that differs from others'.
 	Limits engine.Limits `json:"limits,omitzero"`
 }
@@ -93,7 +95,7 @@ func firstAccounts(dir string) (password string, err error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := json.MarshalIndent([]account{{Name: firstAccount, Hash: hash, Select: []string{tables.Main + ".*", tables.Ops + ".*", tables.Hunt + ".*"}, Pin: true}}, "", "  ")
+	data, err := json.MarshalIndent([]account{{Name: firstAccount, Hash: hash, Select: []string{tables.Main + ".*", tables.Ops + ".*", tables.Hunt + ".*"}, Pin: true, Hunt: true}}, "", "  ")
 	if err != nil {
 		return "", err
 	}
@@ -156,6 +158,9 @@ func (a *accounts) grant(db *mysql_db.MySQLDb) {
 		}
 		if acc.Pin {
 			rights.AddDatabase(tables.Ops, sql.PrivilegeType_Execute)
+		}
+		if acc.Hunt {
+			rights.AddDatabase(tables.Hunt, sql.PrivilegeType_Execute)
 		}
 		edit.PutUser(&mysql_db.User{User: acc.Name, Host: "%", PrivilegeSet: rights, Plugin: string(mysql.CachingSha2Password), Locked: true})
 	}

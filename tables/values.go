@@ -198,5 +198,29 @@ var (
 	knownDNSRCodes = mnemonics(dnsRCodes)
 )
 
+// What became of a run of a scheduled hunt.
+const (
+	RunFound     = "found"
+	RunNothing   = "nothing"
+	RunTruncated = "truncated"
+	RunFailed    = "failed"
+)
+
+// FindingStatuses are what somebody can say of a finding; the first is what it has
+// until then.
+var FindingStatuses = []string{"open", "confirmed", "benign", "closed"}
+
+// How far telling a target of a finding is.
+const (
+	DeliveryWaiting = "waiting"
+	DeliveryDone    = "delivered"
+	DeliveryGivenUp = "given_up"
+)
+
+var (
+	runOutcomes    = []string{RunFound, RunNothing, RunTruncated, RunFailed}
+	deliveryStates = []string{DeliveryWaiting, DeliveryDone, DeliveryGivenUp}
+)
+
 // Severities are how much a finding of a hunt matters, from the least to the most.
 var Severities = []string{"info", "low", "medium", "high", "critical"}

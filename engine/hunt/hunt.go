@@ -10,6 +10,7 @@
 //	-- techniques: T1071, T1571
 //	-- references: https://attack.mitre.org/techniques/T1071/
 //	-- reads: connections
+//	-- key: client_ip, server_ip, server_port
 //	-- parameter: calls int 10: least number of calls
 //	-- result: each row is a pair, the steadiest first
 //	-- empty: nobody called that often; a week of coverage is needed
@@ -48,7 +49,10 @@ type Hunt struct {
 	Techniques []string
 	References []string
 	// Reads are the relations it asks, whose coverage an empty answer needs.
-	Reads      []string
+	Reads []string
+	// Key names the columns that tell its findings apart when it is found again;
+	// none for all columns that are texts or ports.
+	Key        []string
 	Parameters []Parameter
 	// Result says how its rows are read, Empty what it means that there are
 	// none, FalsePositives what else looks like it.
@@ -70,7 +74,7 @@ func size(column string) int { return tables.Hunts.Column(column).Size }
 
 // columnOf is where hunt.hunts has a key of the header.
 var columnOf = map[string]string{"result": "how_to_read", "empty": "empty_means", "false positives": "false_positives", "packets": "packets_query",
-	"references": "reference_urls", "reads": "relations", "parameter": "parameters"}
+	"references": "reference_urls", "key": "finding_key", "reads": "relations", "parameter": "parameters"}
 
 var hunted = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
@@ -189,6 +193,8 @@ func (h *Hunt) set(key, value string) error {
 				return fmt.Errorf("%q is no relation that is recorded: connections, dns, ops.coverage, …", name)
 			}
 		}
+	case "key":
+		h.Key = words()
 	case "parameter":
 		p, err := ParseParameter(value)
 		if err != nil {
@@ -207,7 +213,7 @@ func (h *Hunt) set(key, value string) error {
 	case "packets":
 		h.Packets = value
 	default:
-		return fmt.Errorf("there is no key %q: title, question, severity, techniques, references, reads, parameter, result, empty, false positives, packets", key)
+		return fmt.Errorf("there is no key %q: title, question, severity, techniques, references, reads, key, parameter, result, empty, false positives, packets", key)
 	}
 	return nil
 }

@@ -6,7 +6,9 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Parameter is a value a hunt may be given, or must be: its Default is then
@@ -81,8 +83,11 @@ func ParseParameter(s string) (*Parameter, error) {
 		return nil, fmt.Errorf("a parameter is NAME TYPE DEFAULT: MEANING, with a type of int, number, text, interval")
 	}
 	p := &Parameter{Name: m[1], Type: Type(m[2]), Default: m[3], Doc: m[4]}
-	if p.Name == From || p.Name == To || p.Name == Since {
+	if slices.Contains([]string{From, To, Since}, p.Name) {
 		return nil, fmt.Errorf("every hunt has a parameter %s", p.Name)
+	}
+	if slices.Contains([]string{"every", "late", "pin", "notify"}, p.Name) {
+		return nil, fmt.Errorf("%s is an option of a schedule", p.Name)
 	}
 	if p.Default == Required {
 		return p, nil
@@ -232,4 +237,16 @@ func replace(s string, literals map[string]string) string {
 	}
 	b.WriteString(s[at:])
 	return b.String()
+}
+
+var lengths = map[string]time.Duration{"SECOND": time.Second, "MINUTE": time.Minute, "HOUR": time.Hour, "DAY": 24 * time.Hour, "WEEK": 7 * 24 * time.Hour}
+
+// Length is a length of time, such as 90 seconds or 1 DAY: a month has none.
+func Length(value string) (time.Duration, error) {
+	m := intervalValue.FindStringSubmatch(strings.TrimSpace(value))
+	if m == nil || lengths[strings.ToUpper(m[2])] == 0 {
+		return 0, fmt.Errorf("%q is no length of time: write it as 90 SECOND, 30 MINUTE, 12 HOUR, 1 DAY", value)
+	}
+	n, err := strconv.Atoi(m[1])
+	return time.Duration(n) * lengths[strings.ToUpper(m[2])], err
 }

@@ -130,13 +130,7 @@ func (a *Archive) holdPins() (p *pinned, release func(), err error) {
 
 // lockPins waits for the lock. Who may only read it can lock it as well.
 func (a *Archive) lockPins() (disk.File, error) {
-	path := filepath.Join(a.dir, lockFolder, pinsLock)
-	f, err := a.disk.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = a.mkdir(filepath.Dir(path)); err == nil {
-			f, err = disk.Obtain(a.disk, path, 0o640)
-		}
-	}
+	f, err := a.obtainLock(pinsLock)
 	if err != nil {
 		return nil, err
 	}
@@ -145,4 +139,16 @@ func (a *Archive) lockPins() (disk.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// obtainLock opens the file of a lock, which is made if need be.
+func (a *Archive) obtainLock(name string) (disk.File, error) {
+	path := filepath.Join(a.dir, lockFolder, name)
+	f, err := a.disk.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = a.mkdir(filepath.Dir(path)); err == nil {
+			f, err = disk.Obtain(a.disk, path, 0o640)
+		}
+	}
+	return f, err
 }

@@ -4,6 +4,7 @@
 -- techniques: T1029
 -- references: https://attack.mitre.org/techniques/T1029/
 -- reads: connections
+-- key: client_ip, day
 -- parameter: begin int 7: hour at which work begins, in the session's time zone
 -- parameter: end int 19: hour at which it ends
 -- parameter: least int 10000000: least bytes sent in one such day

@@ -2,6 +2,7 @@
 -- question: What else did the two machines of this conversation do, an hour before and after?
 -- severity: info
 -- reads: connections
+-- key: conn_id
 -- parameter: community text ?: community id of the alert, as Suricata or Zeek gives it
 -- parameter: around interval 1 HOUR: how long before and after
 -- result: connections of the alert's client and its server, in order of time; of_alert marks the alert's own

@@ -4,6 +4,7 @@
 -- techniques: T1498.002
 -- references: https://attack.mitre.org/techniques/T1498/002/
 -- reads: connections
+-- key: client_ip, server_port, direction
 -- parameter: ratio number 10: how many times more is answered than was asked
 -- parameter: least int 1000000: least bytes answered
 -- result: each row is a service over UDP and the address its answers go to

@@ -4,6 +4,7 @@
 -- techniques: T1558.004
 -- references: https://attack.mitre.org/techniques/T1558/004/
 -- reads: logins
+-- key: client_ip, server_ip, username, domain
 -- result: each row is a user that needs no proof (pre-authentication), and a machine that used it
 -- empty: nobody did where questions to a KDC were recorded
 -- false positives: realms that ask nobody for proof, which is MIT Kerberos' default: there each login is one

@@ -4,6 +4,7 @@
 -- techniques: T1071.001, T1090.004
 -- references: https://attack.mitre.org/techniques/T1090/004/
 -- reads: connections
+-- key: client_ip, server_name
 -- parameter: calls int 20: least number of calls
 -- parameter: shortest number 5: least seconds between two of them, in the middle
 -- parameter: jitter number 0.1: how far gaps may lie from the middle one, as a part of it

@@ -4,6 +4,7 @@
 -- techniques: T1071, T1573
 -- references: https://attack.mitre.org/techniques/T1071/
 -- reads: connections
+-- key: client_ip, server_ip, server_port, protocol
 -- parameter: calls int 30: least number of calls
 -- parameter: shortest number 10: least seconds between two of them, in the middle
 -- parameter: width number 4: how many times longer the gap that nine of ten stay below may be than the one that nine of ten stay above

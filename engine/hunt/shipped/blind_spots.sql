@@ -3,6 +3,7 @@
 -- severity: info
 -- techniques: T1562
 -- reads: connections
+-- key: sensor, seen_by, reason
 -- result: each row is an observer and a reason, with the connections and bytes it concerns
 -- empty: every connection was captured in both directions and whole
 -- packets: SELECT * FROM ops.coverage WHERE sensor = :sensor

@@ -3,6 +3,7 @@
 -- severity: info
 -- techniques: T1562
 -- reads: ops.coverage, ops.capture_loss
+-- key: observer, reason, unit, ts
 -- result: each row is a stretch of loss, or a time of a sensor with packets that were dropped or not decoded
 -- empty: nothing was lost that is known of
 -- packets: SELECT * FROM ops.coverage WHERE sensor = :observer ORDER BY ts

@@ -4,6 +4,7 @@
 -- techniques: T1040, T1552
 -- references: https://attack.mitre.org/techniques/T1040/
 -- reads: connections, logins
+-- key: client_ip, server_ip, service, server_port
 -- parameter: services text ftp,telnet,pop3,imap,rlogin,rsh,exec,login,shell,ldap,snmp: services whose connections count where no login was recognised, comma-joined
 -- result: each row is a pair and service. Where users stand, their passwords were seen in clear; else data came back and nothing was recognised as encrypted
 -- empty: nobody did where it was recorded; http_basic tells of HTTP

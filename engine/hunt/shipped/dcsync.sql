@@ -4,6 +4,7 @@
 -- techniques: T1003.006
 -- references: https://attack.mitre.org/techniques/T1003/006/
 -- reads: rpc, logins
+-- key: client_ip, server_ip
 -- parameter: controllers text : addresses of domain controllers that were not seen to answer as such, comma-joined
 -- result: each machine that called DRSGetNCChanges and was never seen to answer as a domain controller does: calls of drsuapi, or with Kerberos tickets
 -- empty: nobody did but domain controllers, where their traffic is mirrored

@@ -4,6 +4,7 @@
 -- techniques: T1568.002
 -- references: https://attack.mitre.org/techniques/T1568/002/
 -- reads: dns
+-- key: client_ip
 -- parameter: names int 15: least domains that do not exist
 -- parameter: chance number 3: least entropy of their first label, in bits a character, in the middle
 -- result: each machine with the number of domains that do not exist and the middle entropy of their labels

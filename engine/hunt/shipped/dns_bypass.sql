@@ -4,6 +4,7 @@
 -- techniques: T1071.004, T1572
 -- references: https://attack.mitre.org/techniques/T1572/
 -- reads: connections
+-- key: client_ip, server_ip, server_port, protocol
 -- parameter: resolvers text dns.google,dns.google.com,cloudflare-dns.com,one.one.one.one,mozilla.cloudflare-dns.com,dns.quad9.net,doh.opendns.com,dns.nextdns.io,dns.adguard-dns.com,doh.cleanbrowsing.org: names of public DNS over HTTPS
 -- result: each row is a machine inside and a resolver outside
 -- empty: everybody inside asks resolvers inside; where the resolver itself stands on a private address, its own questions show up here

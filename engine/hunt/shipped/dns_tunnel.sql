@@ -4,6 +4,7 @@
 -- techniques: T1071.004, T1048.003
 -- references: https://attack.mitre.org/techniques/T1071/004/
 -- reads: dns
+-- key: client_ip, domain
 -- parameter: names int 50: least different names below one domain
 -- parameter: longest int 40: least length that one of ten such names has
 -- result: each row is a machine and a domain, the most names first; bytes_asked is what the names could carry. Names that

@@ -2,6 +2,7 @@
 -- question: What did this machine do, and what was done with it, in order?
 -- severity: info
 -- reads: timeline
+-- key: ts, kind, ip, peer_ip, conn_id
 -- parameter: host text ?: its name or address
 -- parameter: rows int 1000: how many rows
 -- result: connections, look-ups, TLS handshakes, HTTP requests, log-ins, files and names of the machine in order of time; role tells whether it asked (→) or was asked (←), summary what

@@ -4,6 +4,7 @@
 -- techniques: T1041, T1048
 -- references: https://attack.mitre.org/techniques/T1041/
 -- reads: connections
+-- key: client_ip, server_ip
 -- parameter: least int 50000000: least bytes sent to one server
 -- parameter: ratio number 5: how many times more than came back
 -- parameter: ignore text : names and registered domains of backups and the like, comma-joined

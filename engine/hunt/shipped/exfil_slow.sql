@@ -4,6 +4,7 @@
 -- techniques: T1041, T1030
 -- references: https://attack.mitre.org/techniques/T1030/
 -- reads: connections
+-- key: client_ip, server_ip
 -- parameter: days int 3: least days
 -- parameter: least int 5000000: least bytes sent in all
 -- parameter: ratio number 3: how many times more than came back

@@ -4,6 +4,7 @@
 -- techniques: T1587.003
 -- references: https://attack.mitre.org/techniques/T1587/003/
 -- reads: tls
+-- key: server_ip, server_port, cert_sha256
 -- result: each row is a server with its certificate
 -- empty: no such certificate was seen; from TLS 1.3 on certificates are encrypted
 -- false positives: forgotten devices; a sensor whose clock is wrong

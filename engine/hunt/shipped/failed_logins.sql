@@ -4,6 +4,7 @@
 -- techniques: T1110
 -- references: https://attack.mitre.org/techniques/T1110/
 -- reads: connections, logins
+-- key: client_ip, server_ip, server_port, minutes
 -- parameter: ports text 21,22,23,110,143,389,445,993,995,1433,3306,3389,5432,5900,5985: ports of logins, comma-joined
 -- parameter: tries int 20: least failures, or sessions, with one server within ten minutes
 -- parameter: most int 20000: most bytes a session may have, so that it looks like a failure

@@ -4,6 +4,7 @@
 -- techniques: T1021, T1570
 -- references: https://attack.mitre.org/techniques/T1570/
 -- reads: connections
+-- key: client_ip, server_port, protocol, minutes
 -- parameter: peers int 15: least machines within ten minutes
 -- result: each row is a machine and ten minutes in which so many answered it on one port
 -- empty: nobody did, or traffic inside is not mirrored

@@ -4,6 +4,7 @@
 -- techniques: T1568
 -- references: https://attack.mitre.org/techniques/T1568/
 -- reads: connections
+-- key: domain
 -- parameter: history interval 7 DAY: how long before from must have been recorded for "first" to mean something
 -- parameter: clients int 2: most machines that went there
 -- result: each registered domain whose first connection lies in this time and that few machines went to

@@ -4,6 +4,7 @@
 -- techniques: T1040, T1552
 -- references: https://attack.mitre.org/techniques/T1040/
 -- reads: http
+-- key: client_ip, server_ip, username
 -- result: each row is a user, from where and to which server; the password is not kept
 -- empty: nobody did by Basic credentials; forms are not looked into
 -- false positives: devices that know nothing else

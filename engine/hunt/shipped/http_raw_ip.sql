@@ -4,6 +4,7 @@
 -- techniques: T1071.001, T1105
 -- references: https://attack.mitre.org/techniques/T1105/
 -- reads: connections
+-- key: client_ip, server_ip, server_port
 -- result: each row is a pair; the Host header was an address, or no name was ever resolved to it
 -- empty: every server was asked for by name
 -- false positives: devices, tests for a portal

@@ -4,6 +4,7 @@
 -- techniques: T1095, T1572
 -- references: https://attack.mitre.org/techniques/T1095/
 -- reads: connections
+-- key: client_ip, server_ip
 -- parameter: packets int 50: least packets of a pair
 -- parameter: size int 200: least bytes a packet, on the average
 -- result: each row is a pair whose pings are larger than ping makes them

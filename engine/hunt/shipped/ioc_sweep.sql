@@ -3,6 +3,7 @@
 -- severity: high
 -- techniques: T1071
 -- reads: connections, dns
+-- key: seen_in, client_ip, server_ip, name
 -- parameter: indicators text ?: addresses and names, comma-joined
 -- result: each connection to one of the addresses, each connection and look-up with one of the names or a name below it
 -- empty: none was met in this time; that holds only where something was recorded, which ops.coverage says

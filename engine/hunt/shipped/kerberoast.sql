@@ -4,6 +4,7 @@
 -- techniques: T1558.003
 -- references: https://attack.mitre.org/techniques/T1558/003/
 -- reads: logins
+-- key: client_ip, username, domain, hour
 -- parameter: services int 3: least different services within an hour
 -- result: each row is a user at a machine and an hour full of tickets encrypted with RC4 or DES, which are made with passwords of the services' accounts
 -- empty: nobody did where questions to a KDC were recorded; tickets with AES are cracked as well, slowly, and are left out

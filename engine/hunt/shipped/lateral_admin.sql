@@ -4,6 +4,7 @@
 -- techniques: T1021
 -- references: https://attack.mitre.org/techniques/T1021/
 -- reads: connections
+-- key: client_ip
 -- parameter: ports text 22,135,445,3389,5900,5985,5986: ports of administration, comma-joined
 -- parameter: peers int 3: least machines that one reached
 -- result: each machine with the number it reached and by which ports; people's machines should reach few

@@ -4,6 +4,7 @@
 -- techniques: T1571, T1572
 -- references: https://attack.mitre.org/techniques/T1572/
 -- reads: connections
+-- key: conn_id
 -- parameter: longest interval 4 HOUR: how long is too long
 -- result: each connection that leaves the network and lasted longer, the longest first
 -- empty: none lasted that long; a connection that began before the recording has only the part that was seen

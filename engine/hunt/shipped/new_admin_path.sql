@@ -4,6 +4,7 @@
 -- techniques: T1021
 -- references: https://attack.mitre.org/techniques/T1021/
 -- reads: connections
+-- key: client_ip, server_ip, server_port
 -- parameter: history interval 7 DAY: how long before from must have been recorded for "first" to mean something
 -- parameter: ports text 22,135,445,3389,5900,5985,5986: ports of administration, comma-joined
 -- result: each pair and port whose first connection lies in this time

@@ -4,6 +4,7 @@
 -- techniques: T1200
 -- references: https://attack.mitre.org/techniques/T1200/
 -- reads: host_flows
+-- key: ip
 -- parameter: history interval 7 DAY: how long before from somebody must have been recorded for "never" to mean something
 -- result: each address inside whose first connection lies in this time, though others were recorded as long before it as history says
 -- empty: every address was known, or the archive does not reach back as far as history: its first connection is in SELECT MIN(ts) FROM connections

@@ -4,6 +4,7 @@
 -- techniques: T1568.002, T1018
 -- references: https://attack.mitre.org/techniques/T1018/
 -- reads: dns
+-- key: client_ip, minutes
 -- parameter: names int 30: least different names in ten minutes
 -- result: each row is a machine and ten minutes
 -- empty: nobody asked for so many where answers were recorded

@@ -4,6 +4,7 @@
 -- techniques: T1071.001
 -- references: https://attack.mitre.org/techniques/T1071/001/
 -- reads: http
+-- key: client_ip, user_agent
 -- parameter: clients int 1: most machines with such a user agent
 -- result: each row is a machine and a user agent; NULL is a request without one
 -- empty: each user agent is that of several machines; HTTPS is not seen

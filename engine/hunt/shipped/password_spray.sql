@@ -4,6 +4,7 @@
 -- techniques: T1110.003, T1087.002
 -- references: https://attack.mitre.org/techniques/T1110/003/
 -- reads: logins
+-- key: client_ip, hour
 -- parameter: users int 10: least users that failed within an hour
 -- parameter: each number 3: most tries a user, on the average
 -- result: each row is a machine and an hour, the most users first; guessed are users it got in as in that hour. Errors tell users that do not exist from wrong passwords

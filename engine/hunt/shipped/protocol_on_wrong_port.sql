@@ -4,6 +4,7 @@
 -- techniques: T1571
 -- references: https://attack.mitre.org/techniques/T1571/
 -- reads: http, tls
+-- key: client_ip, server_ip, server_port, spoken
 -- parameter: http_ports text 80,81,591,3128,8000,8008,8080,8081,8088,8888: ports of HTTP, comma-joined
 -- parameter: tls_ports text 443,465,563,587,636,853,989,990,993,995,3389,4443,5061,5986,8443,9443: ports of TLS, comma-joined
 -- result: each row is a pair, the port and what was spoken there

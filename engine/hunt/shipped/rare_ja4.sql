@@ -4,6 +4,7 @@
 -- techniques: T1573.002
 -- references: https://attack.mitre.org/techniques/T1573/002/
 -- reads: tls
+-- key: client_ip, ja4
 -- parameter: clients int 1: most machines with such a fingerprint
 -- parameter: least int 5: least machines that were seen at all, below which nothing is rare
 -- result: each row is a fingerprint (JA4) and the machine that has it

@@ -4,6 +4,7 @@
 -- techniques: T1571
 -- references: https://attack.mitre.org/techniques/T1571/
 -- reads: connections
+-- key: server_port, protocol
 -- parameter: clients int 1: most machines that use such a port
 -- parameter: least int 1000: least bytes that came back
 -- result: each port of servers outside that so few machines use, where data came back

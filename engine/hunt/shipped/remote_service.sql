@@ -4,6 +4,7 @@
 -- techniques: T1543.003, T1569.002, T1053.002, T1053.005
 -- references: https://attack.mitre.org/techniques/T1569/002/, https://attack.mitre.org/techniques/T1053/005/
 -- reads: rpc
+-- key: client_ip, server_ip
 -- parameter: ignore text : addresses of machines that manage others, comma-joined
 -- result: each pair of machines with the operations that were called, those with the fewest calls first
 -- empty: nobody called them where calls were seen; in encrypted SMB none is

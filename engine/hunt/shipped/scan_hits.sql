@@ -4,6 +4,7 @@
 -- techniques: T1046, T1190
 -- references: https://attack.mitre.org/techniques/T1190/
 -- reads: connections
+-- key: conn_id
 -- parameter: targets int 50: least machines one must have tried to be a scanner
 -- parameter: least int 1000: least bytes the target sent back
 -- result: each connection of a scanner that was answered with data

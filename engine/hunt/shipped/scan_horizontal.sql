@@ -4,6 +4,7 @@
 -- techniques: T1046, T1018
 -- references: https://attack.mitre.org/techniques/T1046/
 -- reads: connections
+-- key: client_ip, direction, protocol, server_port
 -- parameter: targets int 50: least machines tried
 -- parameter: unanswered number 0.5: least part of the tries that were refused or not answered
 -- result: each row is a scanner and a port; answered tells how many were found

@@ -4,6 +4,7 @@
 -- techniques: T1046
 -- references: https://attack.mitre.org/techniques/T1046/
 -- reads: connections
+-- key: client_ip, server_ip, protocol
 -- parameter: ports int 50: least ports tried
 -- parameter: unanswered number 0.5: least part of the tries that were refused or not answered
 -- result: each row is a scanner and its target; open tells how many ports were found

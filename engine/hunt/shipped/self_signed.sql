@@ -4,6 +4,7 @@
 -- techniques: T1573.002, T1587.003
 -- references: https://attack.mitre.org/techniques/T1587/003/
 -- reads: tls
+-- key: client_ip, server_ip, server_port, cert_sha256
 -- result: each row is a server with its certificate, and who went there
 -- empty: no such certificate was seen; from TLS 1.3 on certificates are encrypted, and those of resumed sessions are not sent
 -- false positives: devices, test systems, VPNs

@@ -4,6 +4,7 @@
 -- techniques: T1039
 -- references: https://attack.mitre.org/techniques/T1039/
 -- reads: connections
+-- key: client_ip
 -- parameter: least int 500000000: least bytes read over SMB or NFS in all
 -- result: each machine with what it read, and from how many servers
 -- empty: nobody read so much, or traffic inside is not mirrored

@@ -4,6 +4,7 @@
 -- techniques: T1021.002, T1569.002, T1053.005, T1570
 -- references: https://attack.mitre.org/techniques/T1021/002/, https://attack.mitre.org/techniques/T1569/002/
 -- reads: files, rpc
+-- key: conn_id, name
 -- parameter: within interval 10 MINUTE: how long after it was written
 -- parameter: ignore text : addresses of machines that manage others, comma-joined
 -- result: each row is a file, who wrote it where, and what was called then

@@ -4,6 +4,7 @@
 -- techniques: T1498.001, T1499.001
 -- references: https://attack.mitre.org/techniques/T1499/001/
 -- reads: connections
+-- key: server_ip, server_port, minute
 -- parameter: attempts int 1000: least attempts in a minute that were never completed
 -- result: each row is a server, a port and a minute; many sources with one attempt each are forged, and most of them are folded into one, 0.0.0.0
 -- empty: nobody was flooded where it was recorded

@@ -4,6 +4,7 @@
 -- techniques: T1573
 -- references: https://attack.mitre.org/techniques/T1573/
 -- reads: connections
+-- key: client_ip, server_ip, server_port
 -- parameter: ignore text ssh: services that say no name, comma-joined
 -- result: each row is a pair; browsers always say a name, malware and some tools do not
 -- empty: every client said a name, or what was seen of it was cut off

@@ -2,6 +2,7 @@
 -- question: Which two machines exchanged the most?
 -- severity: info
 -- reads: connections
+-- key: client_ip, server_ip, service, server_port
 -- parameter: rows int 20: how many pairs
 -- result: a row a pair and service, the most bytes first
 -- empty: nothing was recorded in this time; look at ops.coverage

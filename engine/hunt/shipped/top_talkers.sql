@@ -2,6 +2,7 @@
 -- question: Who sent and received the most?
 -- severity: info
 -- reads: host_flows
+-- key: ip
 -- parameter: rows int 20: how many machines
 -- result: a row a machine, the most bytes first; sent and received are layer-3 bytes, multicast is left out
 -- empty: nothing was recorded in this time; look at ops.coverage

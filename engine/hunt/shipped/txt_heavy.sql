@@ -4,6 +4,7 @@
 -- techniques: T1071.004, T1105
 -- references: https://attack.mitre.org/techniques/T1071/004/
 -- reads: dns
+-- key: client_ip, domain
 -- parameter: queries int 20: least number of look-ups below one domain
 -- result: each row is a machine and a domain; mail servers ask for SPF and DKIM, desktops hardly ever
 -- empty: nobody did where DNS was recorded

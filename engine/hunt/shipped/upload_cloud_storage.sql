@@ -4,6 +4,7 @@
 -- techniques: T1567.002
 -- references: https://attack.mitre.org/techniques/T1567/002/
 -- reads: connections
+-- key: client_ip, server_name
 -- parameter: least int 10000000: least bytes sent to one of them
 -- parameter: domains text dropbox.com,dropboxapi.com,mega.nz,mega.co.nz,wetransfer.com,box.com,onedrive.com,1drv.com,drive.google.com,storage.googleapis.com,amazonaws.com,s3.amazonaws.com,windows.net,blob.core.windows.net,backblazeb2.com,pcloud.com,transfer.sh,file.io,anonfiles.com,gofile.io,pastebin.com: registered domains and names, comma-joined
 -- result: each row is a machine and a name, the most bytes sent first

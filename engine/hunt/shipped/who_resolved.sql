@@ -3,6 +3,7 @@
 -- severity: info
 -- techniques: T1071.004
 -- reads: dns
+-- key: client_ip, query, qtype
 -- parameter: name text ?: a name or domain
 -- result: each look-up in order of time, with its answers
 -- empty: nobody asked a resolver that was recorded; DNS over HTTPS or TLS is not seen: run dns_bypass

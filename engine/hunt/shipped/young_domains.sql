@@ -4,6 +4,7 @@
 -- techniques: T1583.001
 -- references: https://attack.mitre.org/techniques/T1583/001/
 -- reads: dns
+-- key: domain
 -- parameter: history interval 7 DAY: how long before from must have been recorded for "first" to mean something
 -- parameter: clients int 2: most machines that asked
 -- result: each domain whose first look-up lies in this time
