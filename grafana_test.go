@@ -159,7 +159,7 @@ func TestGrafana(t *testing.T) {
 				for _, c := range got.columns {
 					names = append(names, c.Name()+" "+c.DatabaseTypeName())
 				}
-				if want := "time DATETIME, timeend DATETIME, text TEXT, tags VARCHAR"; strings.Join(names, ", ") != want {
+				if want := "time DATETIME, timeend DATETIME, text VARCHAR, tags VARCHAR"; strings.Join(names, ", ") != want {
 					t.Errorf("%s has %s, want %s", a.Name, names, want)
 				}
 			}

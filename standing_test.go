@@ -284,6 +284,22 @@ func TestSchedulesWantTheirRight(t *testing.T) {
 		"case-17|analyst|C5Zt|phishing, mail|she opened it at 10:15; case-17|hunter|confirmed" {
 		t.Errorf("notes: %s", got)
 	}
+	// Grafana marks what was found.
+	text, err := os.ReadFile("deploy/grafana/dashboards/overview.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var board struct {
+		Annotations struct {
+			List []grafanaAnnotation
+		}
+	}
+	if err := json.Unmarshal(text, &board); err != nil {
+		t.Fatal(err)
+	}
+	if got := askGrafana(t, dbs["reader"], "annotations", grafanaText(t, board.Annotations.List[0].Target.RawSQL, time.Minute, nil)); fmt.Sprint(len(got.rows)) != ask("SELECT COUNT(*) FROM hunt.results") {
+		t.Errorf("annotations: %v", got.rows)
+	}
 	id := ask("SELECT MIN(finding) FROM hunt.results")
 	if _, err := dbs["analyst"].Exec("CALL finding_status(?, 'Benign')", id); err != nil {
 		t.Error(err)
