@@ -208,6 +208,9 @@ func TestStandingHunt(t *testing.T) {
 	if got := text("SELECT file, lost FROM ops.damage"); got != "serve/hunts 1" {
 		t.Errorf("damage: %s", got)
 	}
+	if code, out, _ := runProgram(t, nil, "verify", "--data", dir); code != exitDamaged || !strings.Contains(out, "serve/hunts") {
+		t.Errorf("verify: exit %d: %s", code, out)
+	}
 	if _, _, said := runProgram(t, nil, "query", "--data", dir, "SELECT * FROM hunt.runs"); !strings.Contains(said, "1 lines of what standing hunts found or people noted are damaged") {
 		t.Errorf("beside what lacks it: %s", said)
 	}

@@ -161,12 +161,9 @@ func (e *Engine) Stand(ctx context.Context) (wait func(), err error) {
 		return nil, err
 	}
 	release, err := e.archive.KeepStanding()
-	if errors.Is(err, archive.ErrLocked) {
-		e.log.Warn("another process runs the standing hunts of this archive")
-		return func() {}, nil
-	}
 	if err != nil {
-		return nil, err
+		e.log.Warn("standing hunts are not run by this process", "error", err)
+		return func() {}, nil
 	}
 	k := standing.NewKeeper(e.book, huntRunner{e}, standing.Config{Time: e.cfg.HuntTime, Rows: e.cfg.HuntRows, Targets: e.cfg.Targets}, e.log)
 	e.keeper.Store(k)

@@ -63,7 +63,7 @@ func (k *Keeper) deliverAll(ctx context.Context) {
 			return err
 		}
 		next, err := k.book.waitingFor()
-		for name, list := range next {
+		for name := range next {
 			t := targets[name]
 			if tired[name] == nil {
 				tired[name] = &patience{}
@@ -75,7 +75,11 @@ func (k *Keeper) deliverAll(ctx context.Context) {
 			p.busy.Store(true)
 			all.Go(func() {
 				defer p.busy.Store(false)
-				if err := k.deliver(ctx, t, p, list); err != nil {
+				next, err := k.book.waitingFor() // by now
+				if list := next[t.Name]; err == nil && len(list) > 0 {
+					err = k.deliver(ctx, t, p, list)
+				}
+				if err != nil {
 					k.log.Warn("a finding was told, and is told again", "target", t.Name, "error", err)
 				}
 			})

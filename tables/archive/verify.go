@@ -95,6 +95,13 @@ func (a *Archive) Verify(ctx context.Context, found func(Damage)) (Verified, err
 			}
 		}
 	}
+	notes := a.Notebook()
+	if err := notes.Follow(func(bool, []byte) {}); err != nil {
+		return v.sum, err
+	}
+	for _, d := range notes.Damage() {
+		v.tell(d)
+	}
 	// Where rows of segments are missing, nobody knows whose the others are.
 	known := !slices.ContainsFunc(c.damage, func(d Damage) bool { return d.Family == Segments })
 	for _, path := range there {
