@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"html"
@@ -14,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	goruntime "runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,36 +61,19 @@ type tab struct {
 	wrong   []string
 }
 
-// errLost is what ends a way through the page whose browser is gone.
-var errLost = errors.New("the browser is gone")
-
-// inBrowser goes a way through the page. A browser that is gone in the middle of
-// it, which happens to Chromium without a screen now and then and says nothing of the
-// page, is started again.
+// inBrowser goes a way through the page.
 func inBrowser(t *testing.T, address string, way func(*tab)) {
 	t.Helper()
 	program, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Skip("the page is tested in Chromium, which is not installed")
 	}
-	for range 5 {
-		if !goneFrom(t, program, address, way) {
-			return
-		}
-	}
-	t.Fatal(errLost)
-}
-
-func goneFrom(t *testing.T, program, address string, way func(*tab)) (gone bool) {
-	defer func() {
-		if v := recover(); v == errLost {
-			gone = true
-		} else if v != nil {
-			panic(v)
-		}
-	}()
+	// The browser is killed when the thread ends that started it, not only with the process; and
+	// threads of the engine's do end.
+	goruntime.LockOSThread()
+	defer goruntime.UnlockOSThread()
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.WindowSize(1280, 900), chromedp.Flag("disable-dev-shm-usage", true), chromedp.WSURLReadTimeout(2*time.Minute))
+		chromedp.WindowSize(1280, 900), chromedp.WSURLReadTimeout(2*time.Minute))
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	defer stop()
 	ctx, stop = chromedp.NewContext(ctx)
@@ -110,11 +93,10 @@ func goneFrom(t *testing.T, program, address string, way func(*tab)) (gone bool)
 		}
 	})
 	if err := chromedp.Run(ctx); err != nil { // the browser lives as long as this context
-		panic(errLost)
+		t.Fatal(err)
 	}
 	b.do(browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(b.files).WithEventsEnabled(true))
 	way(b)
-	return false
 }
 
 func (b *tab) do(actions ...chromedp.Action) {
@@ -122,9 +104,6 @@ func (b *tab) do(actions ...chromedp.Action) {
 	ctx, stop := context.WithTimeout(b.ctx, 3*time.Minute)
 	defer stop()
 	if err := chromedp.Run(ctx, actions...); err != nil {
-		if b.ctx.Err() == context.Canceled && b.Context().Err() == nil {
-			panic(errLost)
-		}
 		var where, text string
 		chromedp.Run(b.ctx, chromedp.Location(&where), chromedp.Evaluate("document.body.innerText", &text))
 		b.Fatalf("%v, at %s: %s", err, where, text)
