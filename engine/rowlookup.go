@@ -80,7 +80,7 @@ func (r *run) lookUp(s *pushdown.ScanPlan, src *pushdown.Source, files []archive
 		slices.Sort(wanted)
 		wanted = slices.Compact(wanted)
 		feed, stats, err := look(r.ctx, in, any, wanted, lookupCells/len(wanted))
-		if errors.Is(err, errScan) {
+		if errors.Is(err, errScan) || errors.Is(err, rows.ErrNotLookedUp) {
 			continue
 		}
 		if err != nil {

@@ -281,6 +281,17 @@ WHERE kind = 'request' GROUP BY mac, ip, host ORDER BY asked DESC LIMIT 20`},
 			`SELECT mac, MIN(ts) AS since, MAX(ts_end) AS until, SUM(packets) AS packets FROM arp
 WHERE ip = '192.168.1.1' AND kind <> 'probe' GROUP BY mac ORDER BY since`},
 	},
+	"wiresql.notices": {
+		{"What is odd, and how often?",
+			`SELECT severity, kind, COUNT(*) AS times, COUNT(DISTINCT client_ip) AS clients, MIN(ts) AS since FROM notices
+GROUP BY severity, kind ORDER BY times DESC`},
+		{"Passwords that passed in clear, with their connections",
+			`SELECT ts, client_ip, client_host, server_ip, detail, conn_id FROM notices
+WHERE kind = 'cleartext_password' ORDER BY ts LIMIT 50`},
+		{"What is odd about a machine?",
+			`SELECT ts, kind, severity, server_ip, server_host, detail FROM notices
+WHERE client_host = 'gavin.reid-machine' ORDER BY ts LIMIT 50`},
+	},
 	"wiresql.icmp": {
 		{"Who was told that whom cannot be reached?",
 			`SELECT dst_ip, dst_host, src_ip, icmp_type, icmp_code, inner_dst_ip, inner_dst_port, SUM(packets) AS packets FROM icmp

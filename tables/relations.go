@@ -101,7 +101,7 @@ var Procedures = map[string]int{"pin": 4, "unpin": 1, "hunt": -1, "schedule": -1
 // Relations lists every relation in the order the documentation shows them.
 var Relations = []*Relation{
 	Connections, Flows, FlowsWide, Packets, PacketsWide, PacketBytes,
-	Timeline, HostFlows, Traffic1m, Traffic1h, Rates, Hosts, DNSRelation, DNSAnswers, TLSRelation, HTTPRelation, Logins, FilesRelation, RPCRelation,
+	Timeline, HostFlows, Notices, Traffic1m, Traffic1h, Rates, Hosts, DNSRelation, DNSAnswers, TLSRelation, HTTPRelation, Logins, FilesRelation, RPCRelation,
 	ARPRelation, ICMPRelation, DHCPRelation, OpsImports, OpsSegments, OpsCoverage,
 	OpsExporters, OpsSockets, OpsCaptureLoss, OpsDamage, OpsEvictions, OpsPins, OpsQueryLog,
 	Hunts, HuntSchedules, HuntRuns, HuntResults, HuntDeliveries, HuntCases,

@@ -20,6 +20,7 @@ var defined = map[*tables.Relation]*Statement{
 		" {peer}_ip, {peer}_host, {peer}_port, {asked}, protocol, service, {own}_bytes, {peer}_bytes, {own}_packets, {peer}_packets," +
 		" conn_state, direction, packet_status, sensor, conn_id, evicted_at, flows_folded FROM connections")),
 	tables.Timeline: viewOf(timelineText()),
+	tables.Notices:  viewOf(noticesText()),
 }
 
 // arm is what one relation says of a machine: its rows have two ends, as
@@ -68,6 +69,25 @@ func timelineText() string {
 	}
 	return strings.Join(append(parts, "SELECT ts, name, ip, 'lease', NULL, NULL, NULL, NULL,"+
 		" CONCAT_WS(' ', 'is', ip, CONCAT('by ', source), mac), NULL, NULL, NULL, NULL, NULL FROM hosts"), " UNION ALL ")
+}
+
+// noticesText is the definition of notices: what it looks for in each relation.
+func noticesText() string {
+	const ends = " client_ip, client_host, server_ip, server_host, server_port, "
+	return strings.Join([]string{
+		"SELECT ts, CASE WHEN not_after < ts THEN 'certificate_expired' WHEN not_before > ts THEN 'certificate_not_yet_valid' ELSE 'certificate_self_signed' END," +
+			" CASE WHEN not_after < ts THEN 'medium' ELSE 'low' END," + ends +
+			"CONCAT_WS(' ', server_name, CONCAT('subject ', subject), CONCAT('from ', not_before), CONCAT('until ', not_after)), sensor, conn_id, flow_id" +
+			" FROM tls WHERE not_after < ts OR not_before > ts OR self_signed",
+		"SELECT ts, 'weak_tls', 'medium'," + ends + "CONCAT_WS(' ', version, cipher, server_name), sensor, conn_id, flow_id FROM tls" +
+			" WHERE version IN ('SSLv2', 'SSLv3', 'TLSv1', 'TLSv1.1') OR cipher LIKE '%RC4%' OR cipher LIKE '%NULL%' OR cipher LIKE '%EXPORT%' OR cipher LIKE '%DES%' OR cipher LIKE '%ANON%'",
+		"SELECT ts, 'cleartext_password', 'high'," + ends + "CONCAT_WS(' ', protocol, CONCAT('as ', username), outcome), sensor, conn_id, flow_id FROM logins WHERE cleartext",
+		"SELECT ts, 'address_conflict', 'medium', ip, host, NULL, NULL, NULL, CONCAT_WS(' ', protocol, kind, ip, 'is', mac, 'and was', previous_mac), sensor, conn_id, flow_id" +
+			" FROM arp WHERE previous_mac IS NOT NULL",
+		"SELECT ts, 'unexpected_service', 'medium'," + ends + "CONCAT_WS(' ', service, 'on the port of', service_name(server_port, protocol)), sensor, conn_id, NULL FROM connections" +
+			" WHERE service IN ('ssh', 'telnet', 'ftp', 'http', 'tls', 'ldap', 'ms-wbt-server', 'smb', 'dcerpc') AND server_port IN (21, 22, 23, 25, 53, 80, 88, 389, 443, 3389)" +
+			" AND NOT (service = 'tls' AND server_port IN (21, 25, 389, 3389)) AND service <> service_name(server_port, protocol)",
+	}, " UNION ALL ")
 }
 
 // fromBothEnds is rows as each of their two ends sees them: {own} and {peer}

@@ -189,6 +189,10 @@ type lookedUp struct {
 	leaves    []int     // where they lie in the file
 }
 
+// ErrNotLookedUp is of columns whose values may be missing, or are no numbers: rows are
+// not found by them without reading all.
+var ErrNotLookedUp = errors.New("a column can't be looked up")
+
 // open opens a file to look into; nil when it lacks a column that is compared.
 func (l *lookup[T]) open(f File) (*lookedUp, error) {
 	file, err := openChecked(f)
@@ -210,7 +214,7 @@ func (l *lookup[T]) open(f File) (*lookedUp, error) {
 		}
 		if !ok || !isKind(key.Node.Type(), parquet.Int64) && !isKind(key.Node.Type(), parquet.Int32) || !key.Node.Required() {
 			file.Close()
-			return nil, fmt.Errorf("%s: column %s can't be looked up", f.Path, w.Column)
+			return nil, fmt.Errorf("%s: %w: %s", f.Path, ErrNotLookedUp, w.Column)
 		}
 		col := &column{name: w.Column, shape: shape64}
 		if isKind(key.Node.Type(), parquet.Int32) {
