@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -8,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -17,11 +20,12 @@ import (
 
 func exportCommand() *command {
 	return &command{
-		summary:  "write the packets a statement names to a capture file",
-		args:     "--pcap FILE \"SELECT … conn_id …\"",
+		summary:  "write the packets a statement names to a capture file, or the files it names",
+		args:     "--pcap FILE \"SELECT … conn_id …\" | --files DIR \"SELECT … file_id …\"",
 		sections: []string{"engine"},
 		flags: func(f *pflag.FlagSet) {
 			f.String("pcap", "", "the capture file to write (pcapng); it must not exist")
+			f.String("files", "", "the folder to write files to that passed over the network, with a list of them, files.json; it must not exist")
 			f.Bool("json", false, "say what was written as JSON")
 		},
 		run: runExport,
@@ -37,15 +41,19 @@ type exported struct {
 
 func runExport(ctx context.Context, p *program, args []string) (err error) {
 	path, _ := p.flags.GetString("pcap")
+	dir, _ := p.flags.GetString("files")
 	asJSON, _ := p.flags.GetBool("json")
-	if len(args) != 1 || path == "" {
-		return errors.New("give a file with --pcap, and one statement, in quotes")
+	if len(args) != 1 || (path == "") == (dir == "") {
+		return errors.New("give a file with --pcap or a folder with --files, and one statement, in quotes")
 	}
 	e, closeAll, err := p.openEngine(p.log)
 	if err != nil {
 		return err
 	}
 	defer closeAll()
+	if dir != "" {
+		return p.exportFiles(ctx, e.NewSession(), args[0], dir, asJSON)
+	}
 	done, err := export(ctx, e.NewSession(), args[0], path)
 	if err != nil {
 		return err
@@ -100,4 +108,87 @@ func export(ctx context.Context, s *engine.Session, statement, path string) (*ex
 		return nil, err
 	}
 	return &exported{evidence, path, fmt.Sprintf("%x", h.Sum(nil))}, nil
+}
+
+// exportedFiles is what the command says it wrote.
+type exportedFiles struct {
+	Statement string         `json:"statement"`
+	Files     []*engine.File `json:"files"`
+	Missing   []string       `json:"missing,omitempty"`
+}
+
+// exportFiles writes the files that a statement's rows name to a new folder, and what is known
+// of them beside. Nobody may execute one, and their names are what is left of their own.
+func (p *program) exportFiles(ctx context.Context, s *engine.Session, statement, dir string, asJSON bool) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return fmt.Errorf("evidence goes to a new folder: %w", err)
+	}
+	done := exportedFiles{Statement: statement, Files: []*engine.File{}}
+	partial := 0
+	var err error
+	done.Missing, err = s.ExportFiles(ctx, statement, func(f *engine.File, data []byte) error {
+		done.Files = append(done.Files, f)
+		if len(f.Lacks) > 0 {
+			partial++
+		}
+		if f.SHA256 == "" {
+			return nil
+		}
+		name := f.ID
+		if f.Name != nil {
+			name += "-" + plainFileName(*f.Name)
+		}
+		if len(f.Lacks) > 0 {
+			name += ".partial"
+		}
+		f.Path = filepath.Join(dir, name)
+		return newFile(f.Path, data)
+	})
+	if err != nil {
+		return err
+	}
+	list, err := json.MarshalIndent(done, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := newFile(filepath.Join(dir, "files.json"), append(list, '\n')); err != nil {
+		return err
+	}
+	if asJSON {
+		_, err := p.stdout.Write(append(list, '\n'))
+		return err
+	}
+	for _, f := range done.Files {
+		fmt.Fprintf(p.stdout, "%s: %d bytes\nSHA-256 %s\n", cmp.Or(f.Path, f.ID), f.Bytes, cmp.Or(f.SHA256, "of nothing"))
+		for _, l := range f.Lacks {
+			fmt.Fprintf(p.stderr, "warning: %s is not whole: %s\n", f.ID, output.Visible(l))
+		}
+	}
+	for _, m := range done.Missing {
+		fmt.Fprintf(p.stderr, "warning: %s\n", output.Visible(m))
+	}
+	fmt.Fprintf(p.stdout, "%s: %d files, %d of them not whole\n", dir, len(done.Files), partial)
+	return nil
+}
+
+// newFile writes a file that is not there yet.
+func newFile(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// plainFileName is the last part of a name, of letters, digits, dots and dashes.
+func plainFileName(name string) string {
+	name = name[strings.LastIndexAny(name, `/\`)+1:]
+	name = strings.Map(func(r rune) rune {
+		if r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-') {
+			return r
+		}
+		return '_'
+	}, name)
+	return name[max(0, len(name)-80):]
 }

@@ -118,20 +118,37 @@ var errTooMany = fmt.Errorf("the statement names more than %d packets or flows: 
 // chosen runs a statement and returns the different values of the column that
 // chooses packets, sorted; its warnings go to out.
 func (s *Session) chosen(ctx context.Context, statement string, out *Evidence) (column string, ids []tables.ID, err error) {
+	column, err = s.named(ctx, statement, exportColumns, out, func(text string) error {
+		id, err := tables.ParseID(text)
+		if err != nil {
+			return err
+		}
+		if ids = append(ids, id); len(ids) > maxExported {
+			return errTooMany
+		}
+		return nil
+	})
+	slices.Sort(ids)
+	return column, slices.Compact(ids), err
+}
+
+// named gives the values of the first of some columns that the rows of a statement have;
+// its warnings go to out.
+func (s *Session) named(ctx context.Context, statement string, columns []string, out *Evidence, value func(string) error) (column string, err error) {
 	rows, err := s.Query(ctx, statement)
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
 	defer rows.Close()
 	at := -1
-	for _, name := range exportColumns {
+	for _, name := range columns {
 		at = slices.IndexFunc(rows.Schema, func(c *sql.Column) bool { return strings.EqualFold(c.Name, name) })
 		if column = name; at >= 0 {
 			break
 		}
 	}
 	if at < 0 {
-		return "", nil, errors.New("an export takes a statement whose rows have a packet_id, a flow_id or a conn_id")
+		return "", fmt.Errorf("an export takes a statement whose rows have a %s", strings.Join(columns, " or a "))
 	}
 	for {
 		cells, err := rows.Text()
@@ -139,17 +156,13 @@ func (s *Session) chosen(ctx context.Context, statement string, out *Evidence) (
 			break
 		}
 		if err != nil {
-			return "", nil, err
+			return "", err
 		}
 		if cells[at] == nil {
 			continue
 		}
-		id, err := tables.ParseID(string(cells[at]))
-		if err != nil {
-			return "", nil, fmt.Errorf("column %s: %w", column, err)
-		}
-		if ids = append(ids, id); len(ids) > maxExported {
-			return "", nil, errTooMany
+		if err := value(string(cells[at])); err != nil {
+			return "", fmt.Errorf("column %s: %w", column, err)
 		}
 	}
 	for _, w := range rows.Warnings() {
@@ -157,8 +170,7 @@ func (s *Session) chosen(ctx context.Context, statement string, out *Evidence) (
 			out.Missing = append(out.Missing, w)
 		}
 	}
-	slices.Sort(ids)
-	return column, slices.Compact(ids), nil
+	return column, nil
 }
 
 // writeCapture writes the packets of refs, sorted by id, to file, and once more

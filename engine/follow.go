@@ -19,7 +19,7 @@ import (
 // and stream(conn_id). TCP is put in the order of its sequence numbers, each
 // byte once; what never came, or was not captured, is said where it lacks.
 
-// heard is a packet with payload, or one that begins a direction of TCP.
+// heard is a packet with payload, or one that begins or ends a direction of TCP.
 type heard struct {
 	ts      int64
 	id      tables.ID
@@ -65,7 +65,7 @@ func (s *querySession) Follow(packets []tables.ID) ([]byte, error) {
 	held := 0
 	stats, err := s.engine.archive.Fetch(s.ctx, snap.catalog, refs, func(ref archive.Ref, rec *pcap.Record) error {
 		p, ok := hear(ref.ID, rec)
-		if !ok {
+		if !ok || len(p.payload)+p.lost == 0 && p.flags&tables.TCPSyn == 0 {
 			return nil
 		}
 		if held += len(p.payload) + heardBytes; held/4 > limit {
@@ -91,7 +91,7 @@ func (s *querySession) Follow(packets []tables.ID) ([]byte, error) {
 func hear(id tables.ID, rec *pcap.Record) (heard, bool) {
 	var h tables.Header
 	tables.Decode(rec.Link, rec.Data, rec.Length, &h)
-	if !h.IP || h.PayloadLength == 0 && h.TCPFlags&tables.TCPSyn == 0 {
+	if !h.IP || h.PayloadLength == 0 && h.TCPFlags&(tables.TCPSyn|tables.TCPFin) == 0 {
 		return heard{}, false
 	}
 	p := heard{ts: rec.TS, id: id, from: end{h.Src, h.SrcPort}, to: end{h.Dst, h.DstPort}, proto: h.Protocol, flags: h.TCPFlags, seq: h.TCPSeq}

@@ -79,4 +79,5 @@ var FilesRelation = &Relation{Schema: Main, Name: "files",
 		{Name: "size", Kind: BigInt, Unit: "bytes", Doc: "its size as the server last told", Source: "Zeek smb_files size"},
 		{Name: "status", Kind: Text, Size: 64, Doc: "what the server answered: STATUS_SUCCESS, STATUS_ACCESS_DENIED, … (of the open, or of what failed after it); the code of HTTP and FTP; of TFTP complete, or the error in words; NULL without an answer"},
 		colSensor, colPacketID, colFlowID, colSeenConn,
+		{Name: "file_id", Kind: Text, Size: 32, Doc: "the file for file_bytes and wiresql export --files: protocol, conn_id and packet_id, of what moved bytes; NULL where these are not kept or not seen (smb1, encrypted, pipes)"},
 	}}

@@ -286,7 +286,9 @@ func (s *Scan) narrowEqual(b *Bounds, col *Col, values []Expr) {
 		case tables.Addr:
 			e = Equality{s.storedName(col, "_lo"), v.Lo}
 		case tables.ID:
-			e = Equality{s.storedName(col, ""), uint64(v)}
+			if e = (Equality{s.storedName(col, ""), uint64(v)}); s.mayLack(e.Column) {
+				return
+			}
 			if v := views[s.Relation]; v != nil && col.name(s) == "conn_id" && v.exprs["conn_id"] == exprConversation {
 				// Rows of a sensor that another one leads have it there.
 				list = append(list, Equality{"conn_id", e.Value})
@@ -342,6 +344,18 @@ func (s *Scan) storedName(col *Col, half string) string {
 		found = one
 	}
 	return found
+}
+
+// mayLack tells of a stored id whether rows may have none: those are not looked up by it.
+func (s *Scan) mayLack(column string) bool {
+	v := views[s.Relation]
+	for i := 0; v != nil && i < v.row.NumField(); i++ {
+		if f := v.row.Field(i); f.Tag.Get("col") == column {
+			_, optional := tables.StoredOf(f.Type)
+			return optional
+		}
+	}
+	return false
 }
 
 func timeLiteral(e Expr) (tables.Time, bool) {

@@ -26,6 +26,7 @@ func (s *testSession) UserVariable(name string) (any, error) {
 func (s *testSession) Parameter(string) (any, bool)                     { return nil, false }
 func (s *testSession) May(string, string) error                         { return nil }
 func (s *testSession) Capture([]tables.ID) ([]byte, error)              { return nil, nil }
+func (s *testSession) Content(string, []tables.ID) ([]byte, error)      { return nil, nil }
 func (s *testSession) Follow([]tables.ID) ([]byte, error)               { return nil, nil }
 func (s *testSession) Foreign(string, string) (*tables.Relation, error) { return nil, nil }
 func (s *testSession) Schemas() []string                                { return []string{tables.Main, tables.Ops} }

@@ -53,6 +53,7 @@ func rowsFunctions() []rowsFunction {
 		{"mad", "x", "The median of how far values are from their median: what is usual, whatever a few of them are.", ours, (*compiler).quantile},
 		{"pcap", "packet_id", "The packets as a capture file, pcapng, in the order of time; the statement and what is missing are written into it. It has at most max_allowed_packet bytes; wiresql export has no such bound. It wants the right to bytes, SELECT on packet_bytes.", ours, (*compiler).captureOf},
 		{"follow", "packet_id", "What the ends of these packets said to each other, as text: → of who asked, ← of the other, TCP in order and each byte once, ✂ what never came or was not captured. What is no text, or such a mark, is a dot. It wants the right to bytes, SELECT on packet_bytes.", ours, (*compiler).followOf},
+		{"file_content", "packet_id, file_id", "What a file held, of the packets of the conversation that carried it: see file_bytes. It wants the right to bytes, SELECT on packet_bytes.", ours, (*compiler).fileOf},
 		{"row_number", "", "The number of the row in its partition, from 1.", ofPartition, counted},
 		{"rank", "", "The same for equal rows, then as many numbers left out.", ofPartition, counted},
 		{"dense_rank", "", "The same for equal rows, none left out.", ofPartition, counted},

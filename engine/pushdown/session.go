@@ -39,6 +39,9 @@ type Session interface {
 	Capture(packets []tables.ID) ([]byte, error)
 	// Follow is what the ends of packets, which are sorted, said, as text.
 	Follow(packets []tables.ID) ([]byte, error)
+	// Content is what a file held, of the packets, which are sorted, of the conversation
+	// that carried it.
+	Content(file string, packets []tables.ID) ([]byte, error)
 	// Foreign describes a table that is none of ours, such as one of
 	// information_schema; nil when there is none of that name.
 	Foreign(schema, table string) (*tables.Relation, error)

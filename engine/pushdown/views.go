@@ -58,6 +58,9 @@ const (
 	// exprURIName is the last part of a URI's path; NULL of a folder.
 	exprURIName = "nullif(regexp_extract({uri}, '/([^/?#]+)([?#].*)?$', 1), '')"
 
+	// exprFileID is files.file_id of a protocol.
+	exprFileID = "%s || '-' || wiresql_id_text({conn_id}) || '-' || wiresql_id_text({packet_id})"
+
 	// exprReported undoes the widening of an end to its clock's last instant.
 	exprReported = "((epoch_us({ts_end}) - epoch_us({ts})) // {resolution} * {resolution}) / 1e6"
 
@@ -165,7 +168,9 @@ var (
 	}
 	filesView = &view{
 		family: "files", row: reflect.TypeFor[tables.File](),
-		exprs: addresses("client_ip", "client", "server_ip", "server"),
+		exprs: with(addresses("client_ip", "client", "server_ip", "server"), map[string]string{
+			"file_id": "CASE WHEN coalesce({bytes_read}, 0) + coalesce({bytes_written}, 0) > 0 AND {protocol} <> 'smb1' AND {action} <> 'encrypted' AND coalesce({share}, '') <> 'ipc$' THEN " + fmt.Sprintf(exprFileID, "{protocol}") + " END",
+		}),
 		hosts: map[string]string{"client_host": "client", "server_host": "server"},
 		never: map[string][]string{"protocol": {"http"}},
 		also:  httpFilesView,
@@ -208,6 +213,7 @@ var (
 			"bytes_written": "{request_length}",
 			"size":          "NULL::BIGINT",
 			"status":        "{status}::VARCHAR",
+			"file_id":       fmt.Sprintf(exprFileID, "'http'"),
 		}),
 		hosts: map[string]string{"client_host": "client", "server_host": "server"},
 		where: "({method} = 'PUT' OR {status} IN (200, 206) AND {response_length} > 0 AND ({method} IN ('GET', 'POST') OR {method} IS NULL)) AND ({file_name} IS NOT NULL OR " + exprURIName + " IS NOT NULL AND {method} IN ('GET', 'PUT'))",
