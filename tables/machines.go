@@ -105,30 +105,46 @@ func (t *tenancy) leases(of func(mac string) []*tenancy) []Lease {
 			return all
 		}
 	}
-	for _, source := range append([]string{SourceDHCP}, spoken...) {
-		for _, mac := range macs {
-			for _, other := range of(mac) {
-				if other != t {
-					all = overlay(nil, all, t.tied(other, mac, source))
-				}
+	var list []beside
+	for _, mac := range macs {
+		for _, other := range of(mac) {
+			if other == t || len(other.named) == 0 {
+				continue
 			}
+			if while := t.beside(other, mac); len(while) > 0 {
+				list = append(list, beside{other, while})
+			}
+		}
+	}
+	for _, source := range append([]string{SourceDHCP}, spoken...) {
+		for _, b := range list {
+			all = overlay(nil, all, b.names(source))
 		}
 	}
 	return all
 }
 
-// tied are the names that another address of a machine has by a source, while both are
-// the machine's.
-func (t *tenancy) tied(other *tenancy, mac, source string) []Lease {
-	both := meet(t.held, other.held, func(own, its *Lease) (Lease, bool) {
-		return *own, own.Name == mac && its.Name == mac
+// beside is another address of a machine, and while both are the machine's.
+type beside struct {
+	other *tenancy
+	while []Lease
+}
+
+func (t *tenancy) beside(other *tenancy, mac string) []Lease {
+	m, err := ParseMAC(mac)
+	return meet(t.held, other.held, func(own, its *Lease) (Lease, bool) {
+		l := *own
+		l.MAC = Some(int64(m))
+		return l, err == nil && own.Name == mac && its.Name == mac
 	})
-	return meet(both, other.named, func(own, its *Lease) (Lease, bool) {
+}
+
+// names are those that the other address has by a source meanwhile.
+func (b *beside) names(source string) []Lease {
+	return meet(b.while, b.other.named, func(own, its *Lease) (Lease, bool) {
 		l := *own
 		l.Name = its.Name
-		m, err := ParseMAC(mac)
-		l.MAC = Some(int64(m))
-		return l, its.Source == source && err == nil
+		return l, its.Source == source
 	})
 }
 

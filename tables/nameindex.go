@@ -235,7 +235,7 @@ func (x *NameIndex) Settle() (changed []NamedAddress) {
 	}
 	x.changed = nil
 	for m := range moved {
-		was, is := x.routers[m], isRouter(m.mac, x.tenancies(m))
+		was, is := x.routers[m], len(x.machines[m]) > machineEver || isRouter(m.mac, x.tenancies(m))
 		if x.routers[m] = is; !is {
 			delete(x.routers, m)
 		}
