@@ -16,8 +16,7 @@ type session struct {
 	held       int               // bytes of variables and prepared statements
 	onlyReads  bool              // no pins
 	noBytes    bool              // of packets
-	debt       debt
-	behind     bool // its statements run by themselves: others come first
+	behind     bool              // its statements run by themselves: others come first
 }
 
 // standsBack tells whether the session's statements run by themselves.

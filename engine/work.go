@@ -23,7 +23,6 @@ type work struct {
 	files, fileRows, fileBytes     atomic.Int64
 
 	lease   *archive.Lease // on what it reads
-	debt    *debt          // of its connection
 	mu      sync.Mutex
 	stage   string
 	reading []string // tables that are read
@@ -47,9 +46,6 @@ type workKey struct{}
 // begin notes that a statement begins.
 func (e *Engine) begin(ctx *sql.Context) *sql.Context {
 	w := &work{stage: stagePlanning, lease: e.archive.Lease()}
-	if s, ok := ctx.Session.(*session); ok {
-		w.debt = &s.debt
-	}
 	e.works.by.Store(ctx.Session.ID(), w)
 	return ctx.WithContext(context.WithValue(ctx.Context, workKey{}, w))
 }
