@@ -220,14 +220,26 @@ var lacks = []lack{
 			imported(t, a, morningCapture, false)
 			evictPackets(t, a.Dir(), 1)
 		}},
-	{name: "a segment removed", statuses: "evicted partial available", joined: "is missing", alone: "is missing", bytes: "is missing",
+	{name: "a segment removed", statuses: "missing partial available", joined: "is missing", alone: "is missing", bytes: "is missing",
 		make: func(t *testing.T, a *archive.Archive, _ *atomic.Bool) {
 			imported(t, a, morningCapture, false)
 			if err := os.Remove(segmentFile(t, a, 1)); err != nil {
 				t.Fatal(err)
 			}
 		}},
-	{name: "moved", brief: true, statuses: "evicted", joined: "is missing", alone: "is missing", bytes: "is missing",
+	{name: "a disk not mounted", brief: true, statuses: "missing", joined: "the disk of root 1 is", alone: "the disk of root 1 is", bytes: "the disk of root 1 is",
+		make: func(t *testing.T, a *archive.Archive, _ *atomic.Bool) {
+			root := filepath.Join(t.TempDir(), "disk")
+			with, err := archive.Open(a.Dir(), archive.Options{Retention: &archive.Retention{Roots: []string{root}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			imported(t, with, cutCapture(t, morningCapture, 1<<16), false)
+			if err := errors.Join(with.Close(), os.Rename(root, root+".away"), os.Mkdir(root, 0o750)); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	{name: "moved", brief: true, statuses: "missing", joined: "is missing", alone: "is missing", bytes: "is missing",
 		make: func(t *testing.T, a *archive.Archive, _ *atomic.Bool) {
 			path := cutCapture(t, morningCapture, 1<<16)
 			imported(t, a, path, true)
@@ -235,7 +247,7 @@ var lacks = []lack{
 				t.Fatal(err)
 			}
 		}},
-	{name: "another file", brief: true, statuses: "evicted", joined: "is no longer the file that was imported", alone: "is no longer the file that was imported", bytes: "is no longer",
+	{name: "another file", brief: true, statuses: "missing", joined: "is no longer the file that was imported", alone: "is no longer the file that was imported", bytes: "is no longer",
 		make: func(t *testing.T, a *archive.Archive, _ *atomic.Bool) {
 			path := cutCapture(t, morningCapture, 1<<16)
 			imported(t, a, path, true)
@@ -533,7 +545,7 @@ func statuses(t *testing.T, e *engine.Engine, want string) {
 			right = read == all && cut == "0"
 		case "truncated":
 			right = read == all && cut != "0"
-		case "evicted", "not_captured":
+		case "evicted", "missing", "not_captured":
 			right = read == "0"
 		case "partial":
 			right = read != "0" && read != all

@@ -182,7 +182,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 
 // confine gives up the rights of root that the command has no use for.
 func (p *program) confine(captures bool) error {
-	return confine(p.config.Capture.User, captures && len(p.config.Capture.Interfaces) > 0, p.config.Data)
+	return confine(p.config.Capture.User, captures && len(p.config.Capture.Interfaces) > 0, append([]string{p.config.Data}, p.config.Retention.Roots...)...)
 }
 
 func newFlagSet(name string, cmd *command) *pflag.FlagSet {

@@ -122,7 +122,11 @@ func (m archiveMetrics) Metrics() (out []collector.Metric) {
 	if err != nil {
 		return nil
 	}
-	for _, k := range c.Kept(m.retention, free) {
+	kept, err := m.Kept(m.retention)
+	if err != nil {
+		return nil
+	}
+	for _, k := range kept {
 		budget := float64(k.Limit)
 		if k.Limit == 0 {
 			budget = -1

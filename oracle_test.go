@@ -517,8 +517,8 @@ func sameCell(want, got sql.NullString, double bool) bool {
 func TestOracleHoldsTheRows(t *testing.T) {
 	o := newOracle(t, "observers")
 	for _, r := range tables.Relations {
-		if r == tables.OpsQueryLog || r == tables.OpsDamage || r.Schema == tables.Hunt && r != tables.Hunts {
-			continue // one grows by being asked for, the others are empty
+		if r == tables.OpsQueryLog || r == tables.OpsDamage || r == tables.OpsRoots || r.Schema == tables.Hunt && r != tables.Hunts {
+			continue // one grows by being asked for, the others are empty, or have what is free on the disk
 		}
 		statement := fmt.Sprintf("SELECT * FROM %s.%s", r.Schema, r.Name)
 		want, got := ask(o.maria, statement), ask(o.wire, statement)

@@ -31,7 +31,7 @@ var endsWithParent = func() (signal int32) {
 // if it captures, CAP_NET_RAW: interfaces come back, and are opened anew. As
 // rights belong to threads, of which there are some by now, the program begins
 // anew; if there is nothing to give up, confine returns.
-func confine(account string, captures bool, data string) error {
+func confine(account string, captures bool, folders ...string) error {
 	root := os.Geteuid() == 0
 	if root && account == "" {
 		return nil
@@ -62,11 +62,14 @@ func confine(account string, captures bool, data string) error {
 		if uid == 0 {
 			return fmt.Errorf("account %s is root's", account)
 		}
-		if _, err := os.Stat(data); os.IsNotExist(err) { // an archive that will be theirs
-			if err := os.MkdirAll(data, 0o750); err != nil {
+		for _, dir := range folders {
+			if _, err := os.Stat(dir); !os.IsNotExist(err) {
+				continue
+			}
+			if err := os.MkdirAll(dir, 0o750); err != nil { // an archive that will be theirs
 				return err
 			}
-			if err := os.Chown(data, uid, gid); err != nil {
+			if err := os.Chown(dir, uid, gid); err != nil {
 				return err
 			}
 		}

@@ -127,16 +127,12 @@ const tellBudgetsAfter = time.Minute
 
 // tellBudgets says how long what is recorded will be kept.
 func (p *program) tellBudgets(a *archive.Archive) {
-	c, err := a.Catalog()
+	kept, err := a.Kept(&p.config.Retention)
 	if err != nil {
 		return // who writes says so
 	}
-	_, free, err := diskSpace(p.config.Data)
-	if err != nil {
-		return
-	}
 	var parts []string
-	for _, k := range c.Kept(&p.config.Retention, free) {
+	for _, k := range kept {
 		if k.Rate > 0 && k.Keeps >= 0 {
 			parts = append(parts, fmt.Sprintf("%s for %s (%s at %s a second)", k.Family, durationText(k.Keeps), budgetText(&k), rateText(k.Rate)))
 		}
@@ -193,7 +189,9 @@ type archiveStatus struct {
 		FullAt string  `json:"full_at,omitempty"`
 	} `json:"disk"`
 	// Kept are packets and the families of rows, with their budgets.
-	Kept   []archive.Kept `json:"kept"`
+	Kept []archive.Kept `json:"kept"`
+	// Roots are the folders that packets lie in.
+	Roots  []archive.Root `json:"roots"`
 	Damage int            `json:"damage"`
 	// Hunts are the scheduled ones that fail, or that nobody runs.
 	Hunts []engine.HuntTrouble `json:"hunts_in_trouble,omitempty"`
@@ -291,7 +289,12 @@ func statusOf(a *archive.Archive, retention archive.Retention) (s archiveStatus,
 	if s.Recorder != nil { // which may have been started with others
 		retention = s.Recorder.Retention
 	}
-	s.Kept = c.Kept(&retention, s.Disk.Free)
+	if s.Kept, err = a.Kept(&retention); err != nil {
+		return s, err
+	}
+	if s.Roots, err = a.Roots(); err != nil {
+		return s, err
+	}
 	if r := s.Recorder; r != nil && r.FillKnown && r.FillPerSec >= 1 {
 		s.Disk.FullIn = float64(s.Disk.Free) / r.FillPerSec
 		if s.Disk.FullIn < 10*365*24*3600 {
@@ -350,9 +353,20 @@ func (s *archiveStatus) print(out *bytes.Buffer) {
 	w.Flush()
 }
 
-// printKept writes what there is, and what budgets make of it.
+// printKept writes what there is, where, and what budgets make of it.
 func (s *archiveStatus) printKept(out *bytes.Buffer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if len(s.Roots) > 1 {
+		fmt.Fprintln(w, "\nroot\tbytes\tfiles\tsince\tfree\tfolder")
+		for _, r := range s.Roots {
+			free := byteText(r.Free)
+			if r.State != archive.StateAvailable {
+				free = r.State
+			}
+			fmt.Fprintf(w, "%d\t%s\t%d\t%s\t%s\t%s\n", r.Number, byteText(r.Bytes), r.Segments, timeOrNone(r.Oldest), free, r.Path)
+		}
+		w.Flush()
+	}
 	fmt.Fprintln(w, "\nkept\tbytes\tfiles\tsince\ta second\tbudget\tat this rate")
 	for _, k := range s.Kept {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", k.Family, byteText(k.Bytes), k.Files, timeOrNone(k.Oldest), rateText(k.Rate), budgetText(&k), keepsText(&k))

@@ -286,7 +286,7 @@ func (l *live) resume(ctx context.Context) error {
 	}
 	if was := l.log.Lost(); was != nil {
 		l.over = append(l.over, *was)
-		l.o.Logger.Warn("the disk was full when recording ended", "sensor", l.o.Sensor, "interface", l.o.Interface, "not_kept", was.NotKept.V, "lost_rows", was.LostRows.V)
+		l.o.Logger.Warn("what came last before recording ended is lost", "sensor", l.o.Sensor, "interface", l.o.Interface, "not_kept", was.NotKept.V, "lost_rows", was.LostRows.V)
 	}
 	packets, before := int64(0), len(l.over)
 	err := l.log.Replay(ctx, after, func(id tables.ID, rec *pcap.Record) error {
@@ -340,7 +340,10 @@ func (l *live) run(ctx context.Context) error {
 			break
 		}
 		if now := time.Now(); now.Sub(l.cutAt) >= l.interval || l.rows.len() >= liveRows {
-			if err := l.cut(now); err != nil {
+			if err := l.cut(now); errors.Is(err, archive.ErrAway) {
+				end = err
+				break
+			} else if err != nil {
 				return err
 			}
 		}
@@ -482,6 +485,9 @@ func (l *live) cut(now time.Time) error {
 			<-l.done
 			l.finished()
 		}
+		if l.failure != nil {
+			return l.failure
+		}
 	}
 	if l.came > 0 {
 		l.lastAt = now
@@ -544,7 +550,7 @@ func (l *live) commit(now time.Time, tick int64, last bool) error {
 		if !l.failing.Swap(true) {
 			l.o.Logger.Error("packets can't be written; trying again", "sensor", l.o.Sensor, "interface", l.o.Interface, "error", err)
 		}
-		if last {
+		if last || errors.Is(err, archive.ErrAway) {
 			return fmt.Errorf("packets that came last are not kept: %w", err)
 		}
 		return nil
@@ -606,6 +612,9 @@ func (l *live) keep(m *archive.Mark, b *archive.LogBatch) error {
 		}
 		if !l.failing.Swap(true) {
 			l.o.Logger.Error("what is captured can't be written; trying again", "sensor", l.o.Sensor, "interface", l.o.Interface, "error", err)
+		}
+		if errors.Is(err, archive.ErrAway) {
+			return err
 		}
 		select {
 		case <-time.After(wait):

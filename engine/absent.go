@@ -48,23 +48,28 @@ func newAbsence(missing []uint32, evicted map[uint32]tables.Time, gaps []gap) *a
 const (
 	goneNone = iota
 	goneSome
-	goneAll
+	goneAll     // some of them were evicted
+	goneMissing // all, and none was evicted
 )
 
 func (a *absence) of(segments []int32) int32 {
-	n := 0
+	n, evicted := 0, false
 	for _, s := range segments {
 		if word := int(uint32(s) / 64); word < len(a.gone) && a.gone[word]>>(uint32(s)%64)&1 != 0 {
 			n++
+			_, gone := a.evicted[uint32(s)]
+			evicted = evicted || gone
 		}
 	}
-	switch n {
-	case 0:
+	switch {
+	case n == 0:
 		return goneNone
-	case len(segments):
+	case n < len(segments):
+		return goneSome
+	case evicted:
 		return goneAll
 	}
-	return goneSome
+	return goneMissing
 }
 
 // evictedAt is when the last of a row's segments was evicted; false if none was.

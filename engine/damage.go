@@ -41,7 +41,7 @@ func lacksOf(p *pushdown.ScanPlan, d *archive.Damage, named bool) bool {
 	}
 	switch d.Family {
 	case archive.Packets: // which of its rows' it does not know; who reads them is told where
-		return pushdown.ReadsAbsence(p.Columns) && within
+		return pushdown.ReadsAbsence(p.Columns) && within && !d.OfRoot()
 	case archive.Names: // a name holds longer than the answer it was in
 		return named || pushdown.ReadsHosts(p.Relation, p.Columns)
 	case archive.Segments, archive.Coverage:
@@ -86,6 +86,26 @@ func damageText(d *archive.Damage) string {
 		text += d.File + ": "
 	}
 	return text + d.Reason
+}
+
+// rootsFeed is a row for each folder that packets lie in.
+func rootsFeed(list []archive.Root) feed {
+	return &listFeed{
+		cols: columnsOf(tables.OpsRoots),
+		rows: len(list),
+		write: func(row int, to func(int) *vectorWriter, at int) {
+			r := &list[row]
+			put(to(0), at, int64(r.Number))
+			to(1).setText(at, r.Path)
+			to(2).setText(at, r.State)
+			put(to(3), at, int64(r.Segments))
+			put(to(4), at, r.Bytes)
+			here := r.State == tables.SegmentAvailable
+			putOpt(to(5), at, tables.Opt[tables.Time]{V: r.Oldest, Set: r.Oldest != 0})
+			putOpt(to(6), at, tables.Opt[int64]{V: r.Size, Set: here})
+			putOpt(to(7), at, tables.Opt[int64]{V: r.Free, Set: here})
+		},
+	}
 }
 
 func damageFeed(list []archive.Damage) feed {

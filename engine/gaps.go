@@ -316,6 +316,9 @@ func segmentText(number uint32, info *archive.SegmentInfo, packets int) string {
 		return fmt.Sprintf("%d %s%s %s evicted at %s %s: segment %d", packets, thing, at, were, timeText(info.Evicted.EvictedAt), becauseOf(info.Evicted.Reason), number)
 	case archive.StateMissing:
 		reason = "is missing"
+		if n := info.Root(); n > 0 {
+			reason = fmt.Sprintf("is missing: ops.roots has whether the disk of root %d is there", n)
+		}
 	case archive.StateChanged:
 		reason = "is no longer the file that was imported"
 	}

@@ -157,6 +157,9 @@ func (r *run) memoryText(rel *tables.Relation) (string, error) {
 			return "", err
 		}
 		return r.published(damageFeed(append(list, r.engine.notes.Damage()...))), nil
+	case tables.OpsRoots:
+		roots, err := r.engine.archive.Roots()
+		return r.published(rootsFeed(roots)), err
 	case tables.OpsPins:
 		pins, err := r.engine.archive.Pins()
 		return r.published(pinsFeed(pins)), err

@@ -330,6 +330,15 @@ WHERE message IN ('nak', 'decline') ORDER BY ts LIMIT 50`},
 		{"How much disk do packets take?",
 			`SELECT sensor, SUM(bytes) AS bytes, SUM(packets) AS packets FROM ops.segments GROUP BY sensor`},
 	},
+	"ops.roots": {
+		{"Is each disk there, and how much is on it?",
+			`SELECT root, path, state, segments, bytes, oldest, disk_free FROM ops.roots ORDER BY root`},
+		{"Packets of which time are on disks that are not there?",
+			`SELECT r.root, r.path, MIN(s.ts) AS first, MAX(s.ts_end) AS last, SUM(s.packets) AS packets FROM ops.roots r
+JOIN ops.segments s ON s.path LIKE CONCAT('roots/', r.root, '/%') WHERE r.state = 'missing' GROUP BY r.root, r.path`},
+		{"How full is each disk?",
+			`SELECT root, path, ROUND(100 - 100 * disk_free / disk_size, 1) AS percent FROM ops.roots WHERE state = 'available' ORDER BY percent DESC`},
+	},
 	"ops.pins": {
 		{"What is pinned, and for whom.",
 			`SELECT case_name, account, pinned_at, predicate, COUNT(segment) AS packet_files FROM ops.pins GROUP BY case_name, account, pinned_at, predicate`},

@@ -103,7 +103,7 @@ var Relations = []*Relation{
 	Connections, Flows, FlowsWide, Packets, PacketsWide, PacketBytes,
 	Timeline, HostFlows, Notices, Traffic1m, Traffic1h, Rates, Hosts, DNSRelation, DNSAnswers, TLSRelation, HTTPRelation, Logins, FilesRelation, RPCRelation,
 	ARPRelation, ICMPRelation, DHCPRelation, OpsImports, OpsSegments, OpsCoverage,
-	OpsExporters, OpsSockets, OpsCaptureLoss, OpsDamage, OpsEvictions, OpsPins, OpsQueryLog,
+	OpsExporters, OpsSockets, OpsCaptureLoss, OpsDamage, OpsEvictions, OpsRoots, OpsPins, OpsQueryLog,
 	Hunts, HuntSchedules, HuntRuns, HuntResults, HuntDeliveries, HuntCases,
 }
 
@@ -653,6 +653,20 @@ var OpsEvictions = &Relation{Schema: Ops, Name: "evictions",
 		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "size of the file"},
 		{Name: "reason", Kind: Text, Size: 16, NotNull: true, Values: evictionReasons, NoCase: true, Doc: "age, bytes (of its budget), disk (it was full), or rows: packets that nothing led to, because their flow rows were evicted"},
 		{Name: "evicted_at", Kind: Timestamp, NotNull: true, Doc: "when"},
+	}}
+
+// OpsRoots is where packets lie.
+var OpsRoots = &Relation{Schema: Ops, Name: "roots",
+	Doc: "folders that packets lie in, each on a disk of its own, and whether it is there",
+	Columns: []Column{
+		{Name: "root", Kind: BigInt, NotNull: true, Doc: "its number: paths of ops.segments begin with roots/ and it; 0 is the archive's own folder"},
+		{Name: "path", Kind: Text, Size: 4096, NotNull: true, Doc: "the folder"},
+		{Name: "state", Kind: Text, Size: 32, NotNull: true, Values: rootStates, NoCase: true, Doc: "available, or missing: its disk is not mounted, or another one is"},
+		{Name: "segments", Kind: BigInt, NotNull: true, Doc: "packet files in it; of one that is missing, those it had"},
+		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "their size"},
+		{Name: "oldest", Kind: Timestamp, Doc: "the first of their packets"},
+		{Name: "disk_size", Kind: BigInt, Unit: "bytes", Doc: "size of its disk; NULL when it is missing"},
+		{Name: "disk_free", Kind: BigInt, Unit: "bytes", Doc: "what of it is free"},
 	}}
 
 // OpsPins is what must not be evicted.

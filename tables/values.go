@@ -89,6 +89,7 @@ const (
 	Lossy       = "lossy"
 	Partial     = "partial"
 	Evicted     = "evicted"
+	Missing     = "missing" // nobody evicted them
 	NotCaptured = "not_captured"
 )
 
@@ -129,6 +130,9 @@ const (
 	SegmentEvicted = "evicted"
 )
 
+// Values of state in ops.roots.
+var rootStates = []string{SegmentAvailable, SegmentMissing}
+
 // Values of reason in ops.evictions.
 const (
 	EvictedAge   = "age"   // older than the budget allows
@@ -160,7 +164,7 @@ var (
 	directions       = []string{Outbound, Inbound, Internal, External, ToMany}
 	actions          = []string{Allow, Deny}
 	visibilities     = []string{Cut, OneSided, Encrypted, Clear}
-	packetStatuses   = []string{Available, Truncated, Lossy, Partial, Evicted, NotCaptured}
+	packetStatuses   = []string{Available, Truncated, Lossy, Partial, Evicted, Missing, NotCaptured}
 	flowDirections   = []string{Ingress, Egress}
 	timeQualities    = []string{TimesOK, TimesClamped, TimesNoStart, TimesReceived}
 	counterQualities = []string{CountersOK, CountersClamped}

@@ -70,7 +70,8 @@ type Source struct {
 	Tables map[string][]string
 	// Missing tells that packets of some segment are gone, Lossy that some
 	// sensor lost packets. Which and when answer the functions
-	// wiresql_gone(segments), 0 for none of them, 1 for some, 2 for all, and
+	// wiresql_gone(segments), 0 for none of them, 1 for some, 2 for all, 3 for all
+	// where none was evicted, and
 	// wiresql_lost(sensor, ts, ts_end): packet_status is computed from both. When
 	// answers wiresql_evicted_at(segments).
 	Missing, Lossy bool
@@ -481,6 +482,7 @@ func (s Source) packetStatus(ofSensor bool) string {
 	b.WriteString("CASE")
 	when("{segments} IS NULL", tables.NotCaptured)
 	if s.Missing {
+		when("wiresql_gone({segments}) = 3", tables.Missing)
 		when("wiresql_gone({segments}) = 2", tables.Evicted)
 		when("wiresql_gone({segments}) = 1", tables.Partial)
 	}

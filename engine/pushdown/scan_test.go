@@ -22,7 +22,7 @@ func columnNames(rel *tables.Relation) []string {
 func TestRelationSQL(t *testing.T) {
 	var page strings.Builder
 	for _, rel := range append(slices.Clone(tables.Relations), FlowIndex, OtherIndex) {
-		if IsPackets(rel) || defined[rel] != nil || rel == tables.OpsQueryLog || rel == tables.OpsDamage || rel == tables.OpsPins || rel.Schema == tables.Hunt { // of segments, of the server's memory
+		if IsPackets(rel) || defined[rel] != nil || rel == tables.OpsQueryLog || rel == tables.OpsDamage || rel == tables.OpsPins || rel == tables.OpsRoots || rel.Schema == tables.Hunt { // of segments, of the server's memory
 			continue
 		}
 		src := Source{Files: map[string][]FileRef{}, Hosts: "hosts", Segments: "segments"}

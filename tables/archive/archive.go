@@ -98,6 +98,10 @@ type Archive struct {
 	watched  segmentWatch
 	warned   map[string]bool
 
+	rootMu       sync.Mutex
+	known        map[int]root // by number; whether they are here is looked at each time
+	rootsChanged time.Time    // their folder, when they were read
+
 	cleared  sync.Map // segments that were evicted and have no file any more
 	verified sync.Map // segment number → verification of an in-place file
 }
@@ -129,6 +133,11 @@ func Open(dir string, o Options) (*Archive, error) {
 	}
 	if o.ReadOnly {
 		return a, nil
+	}
+	if o.Retention != nil {
+		if err := a.addRoots(o.Retention.Roots); err != nil {
+			return nil, fmt.Errorf("archive %s: %w", a.dir, err)
+		}
 	}
 	if err := a.tidy(); err != nil {
 		return nil, fmt.Errorf("archive %s: tidy up: %w", a.dir, err)
@@ -254,11 +263,11 @@ func (a *Archive) claimSegment() (uint32, error) {
 	return uint32(n), f.Sync()
 }
 
-// mkdir makes a folder below the archive's root, durably. One that is there may
+// mkdir makes a folder below a root, durably. One that is there may
 // be of a process that died before it was, so the first to use it makes sure.
 func (a *Archive) mkdir(dir string) error {
 	_, known := a.made.Load(dir)
-	if _, err := a.disk.Stat(dir); known && err == nil || dir == a.dir {
+	if _, err := a.disk.Stat(dir); known && err == nil || a.isRoot(dir) {
 		return err
 	}
 	above := filepath.Dir(dir)

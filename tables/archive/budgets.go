@@ -34,7 +34,20 @@ const leastRate = tables.Time(10 * 1e6)
 // Kept says of packets, and of each family that may be evicted and has files, what
 // there is and what budgets leave of it. What was imported counts for neither age
 // nor rate.
-func (c *Catalog) Kept(r *Retention, free int64) []Kept {
+func (a *Archive) Kept(r *Retention) ([]Kept, error) {
+	c, err := a.Catalog()
+	if err != nil {
+		return nil, err
+	}
+	disks, err := a.volumes(r, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	return c.kept(r, disks), nil
+}
+
+func (c *Catalog) kept(r *Retention, disks []volume) []Kept {
+	taken := map[int]int64{}
 	at := now()
 	var out []Kept
 	var first []tables.Time // arrival of each one's first
@@ -56,6 +69,9 @@ func (c *Catalog) Kept(r *Retention, free int64) []Kept {
 	k, since, recent := Kept{Family: packets}, at, 0.0
 	for i := range c.segments {
 		s := &c.segments[i]
+		if n, _ := rootOf(s.Path); !s.InPlace && s.State == StateAvailable {
+			taken[n] += s.Bytes
+		}
 		switch {
 		case s.InPlace || s.State != StateAvailable:
 		case s.Open:
@@ -80,19 +96,18 @@ func (c *Catalog) Kept(r *Retention, free int64) []Kept {
 			out, first, lately = append(out, k), append(first, since), append(lately, recent)
 		}
 	}
-	room := max(0, free-r.DiskFree)
-	has := free
-	for i := range out {
-		room, has = room+out[i].Bytes, has+out[i].Bytes
+	room := int64(0)
+	for i := range disks {
+		if v := &disks[i]; v.takes {
+			room += v.most(r, taken, c)
+		} else {
+			room += v.of(taken)
+		}
 	}
 	for i := range out {
 		k, b := &out[i], r.of(Family(out[i].Family))
 		if k.Limit, k.Age = b.bytes, b.age.Seconds(); k.Family == packets {
-			rows := int64(0)
-			for _, o := range out[1:] {
-				rows += o.Bytes
-			}
-			k.Limit = least(k.Limit, least(has/100*int64(min(r.PacketsShare, 100)), room-rows))
+			k.Limit = least(k.Limit, room)
 		}
 		k.Keeps, k.In = -1, -1
 		if span := min(at-first[i], rateOver); span >= leastRate {

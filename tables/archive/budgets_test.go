@@ -38,7 +38,7 @@ func TestKept(t *testing.T) {
 		{Retention{PacketsAge: 24 * time.Hour}, 100 * size, 104*size - rowBytes(c), 24, 0},
 		{Retention{DiskFree: 90 * size}, 100 * size, 14*size - rowBytes(c), 168, 120},
 	} {
-		k := c.Kept(&one.r, one.free)[0]
+		k := c.kept(&one.r, []volume{{roots: map[int]bool{0: true}, free: one.free, takes: true}})[0]
 		if k.Family != packets || k.Files != 4 || k.Bytes != 4*size || math.Abs(k.Rate-float64(size)/(12*hour)) > 0.01*k.Rate {
 			t.Errorf("%+v of %d bytes a segment", k, size)
 		}
@@ -52,7 +52,7 @@ func TestKept(t *testing.T) {
 		}
 	}
 	families := ""
-	for _, k := range c.Kept(&Retention{FlowsAge: 31 * time.Hour}, 1) {
+	for _, k := range c.kept(&Retention{FlowsAge: 31 * time.Hour}, nil) {
 		families += k.Family + " "
 		if k.Family == "flows" && (math.Abs(k.In/hour-1) > 0.01 || k.Files != 4) {
 			t.Errorf("flows: %+v", k)

@@ -305,7 +305,8 @@ func loadFamily(family Family, files []*listed, known map[string]*written, e *ev
 
 // loadSegments reads the rows of segments, and looks at their files.
 func (a *Archive) loadSegments(c *Catalog, e *evictions) {
-	before, folders := len(c.damage), map[string]*watchedFolder{}
+	before := len(c.damage)
+	w := segmentWatch{folders: map[string]*watchedFolder{}, roots: a.roots()}
 	live := map[string]bool{}
 	for _, f := range c.files[Segments] {
 		live[f.Path] = true
@@ -329,12 +330,12 @@ func (a *Archive) loadSegments(c *Catalog, e *evictions) {
 					c.damage = append(c.damage, damageOf(&f, f.Path, fmt.Sprintf("segment %d lies outside of the archive: %q", s.Segment, s.Path)))
 					continue
 				}
-				info.AbsPath = filepath.Join(a.dir, s.Path)
+				info.AbsPath = a.at(s.Path)
 			}
 			if s.InPlace {
 				info.State = a.state(&info)
 			} else {
-				info.State = a.look(&info, folders)
+				info.State = a.look(&info, &w)
 			}
 			c.sealed = append(c.sealed, info)
 		}
@@ -351,9 +352,10 @@ func (a *Archive) loadSegments(c *Catalog, e *evictions) {
 		return cmp.Or(cmp.Compare(x.Number(), y.Number()), cmp.Compare(elsewhere(&x), elsewhere(&y)), cmp.Compare(y.rows.Origin.Last, x.rows.Origin.Last))
 	})
 	c.sealed = slices.CompactFunc(c.sealed, func(x, y SegmentInfo) bool { return x.Number() == y.Number() })
-	bad := slices.Clone(c.damage[before:])
-	a.watched = watch(c, folders)
-	a.watched.bad = bad
+	c.damage = append(c.damage, missingRoots(w.roots)...)
+	w.bad = slices.Clone(c.damage[before:])
+	w.watch(c)
+	a.watched = w
 }
 
 // addLogs adds the segments that have no row yet.
@@ -385,7 +387,7 @@ func (a *Archive) state(s *SegmentInfo) string {
 		return StateEvicted
 	}
 	st, err := a.disk.Stat(s.AbsPath)
-	if err != nil || !st.Mode().IsRegular() {
+	if err != nil || !st.Mode().IsRegular() || !s.InPlace && a.away(s.Path) {
 		return StateMissing
 	}
 	if !s.InPlace {

@@ -20,6 +20,7 @@
 //	├── state/collector.watermark       all that came before is durable
 //	├── state/clock                     when the machine's clock was set
 //	├── state/collector.files           the row files it committed: tells which are gone
+//	├── roots/1.root                    a folder on another disk that packets lie in
 //	├── packets/<sensor>/YYYY/MM/DD/
 //	│   └── 0000000042.pcap             a segment: packets as they came
 //	└── flows/YYYY/MM/DD/               and so each family; the day of arrival, UTC

@@ -158,7 +158,10 @@ func (a *Archive) removeEvicted(e *evictions, oldest tables.Time) (left int64) {
 		if !filepath.IsLocal(row.File) {
 			continue
 		}
-		path := filepath.Join(a.dir, row.File)
+		if a.away(row.File) {
+			continue // it goes when its disk is back
+		}
+		path := a.at(row.File)
 		if !a.exists(path) {
 			a.cleared.Store(number, true)
 			continue

@@ -204,7 +204,7 @@ func readJournal(d disk.Disk, path string, known *logJournal) (*logJournal, erro
 // info is the segment as far as it may be read.
 func (j *logJournal) info(a *Archive) SegmentInfo {
 	e := &j.last
-	return SegmentInfo{Open: true, State: StateAvailable, AbsPath: filepath.Join(a.dir, j.Path), Segment: tables.Segment{
+	return SegmentInfo{Open: true, State: StateAvailable, AbsPath: a.at(j.Path), Segment: tables.Segment{
 		Segment: int32(j.Segment), Kind: "pcap", Sensor: j.Sensor, Site: j.Site, Path: j.Path,
 		TS: tables.Some(tables.TimeOf(e.first)), TSEnd: tables.Some(tables.TimeOf(e.last)),
 		Packets: e.packets, Bytes: e.bytes, Layout: pcap.LayoutOf(j.Link, j.Nano).Encode()}}

@@ -66,6 +66,8 @@ type Log struct {
 
 	// Of Commit.
 	old        []*logSegment // sealed ones whose journals may be needed again
+	before     logLost       // the log before, as it was stored last
+	adopted    LogBatch      // its rows that were not over
 	mark       disk.File     // of the watermark
 	lost       disk.File     // see Lose
 	wasLost    *tables.Coverage
@@ -159,7 +161,7 @@ func (l *Log) Packets() int64 { return l.packets }
 // Before is how many packets the log has before the first that Replay knows of.
 func (l *Log) Before() int64 {
 	for _, s := range slices.Concat(l.old, l.full, []*logSegment{l.current}) {
-		if s != nil {
+		if s != nil && s.Log == l.name() {
 			return s.Before
 		}
 	}
@@ -201,9 +203,21 @@ func (l *Log) recover() error {
 	if err != nil {
 		return err
 	}
+	anew := false
 	for _, j := range list {
-		if j.last.packets == 0 { // nothing refers to it
-			if err := errors.Join(a.remove(filepath.Join(a.dir, j.Path)), a.remove(j.path)); err != nil {
+		away := a.away(j.Path)
+		if j.last.packets > 0 { // else nothing refers to it, and Before may count what went
+			l.packets = j.Before + j.last.packets
+			l.commits = max(l.commits, j.last.commit)
+			// Who opens the log when its disk is back seals it. What was to be metered
+			// again can't be: another log begins.
+			anew = anew || away
+		}
+		if away {
+			continue
+		}
+		if j.last.packets == 0 {
+			if err := errors.Join(a.remove(a.at(j.Path)), a.remove(j.path)); err != nil {
 				return err
 			}
 			continue
@@ -221,32 +235,37 @@ func (l *Log) recover() error {
 		} else {
 			l.current = s
 		}
-		l.packets = j.Before + s.packets
-		l.commits = max(l.commits, s.last.commit)
 		b, err := hex.DecodeString(j.Log)
 		if err != nil || copy(l.id[:], b) != len(l.id) {
 			return fmt.Errorf("%s: the log's id %q is not 32 hexadecimal digits", j.path, j.Log)
 		}
 	}
-	if l.id == [16]byte{} {
+	if anew && l.current != nil {
+		l.full = append(l.full, l.current)
+		l.current = nil
+	}
+	if anew || l.id == [16]byte{} {
 		l.begun = true
-		_, err := rand.Read(l.id[:])
-		return err
+		if _, err := rand.Read(l.id[:]); err != nil {
+			return err
+		}
 	}
 	for _, f := range c.Files(Coverage) {
 		if f.Writer != l.writer || f.Lane != liveLane {
 			continue
 		}
-		list, err := rows.ReadAll[tables.Coverage](f.File)
+		covered, err := rows.ReadAll[tables.Coverage](f.File)
 		if err != nil {
 			a.log.Warn("which rows of the log are stored is not known", "file", f.Path, "error", err)
 		}
-		for _, r := range list {
+		for _, r := range covered {
 			if r.Log == l.name() {
 				l.stored = max(l.stored, uint64(r.Commit.V))
-				r.Log, r.Commit = "", tables.Opt[int64]{}
-				l.covered = &r
+			} else if err := l.adopt(c, &r, list); err != nil {
+				return err
 			}
+			r.Log, r.Commit = "", tables.Opt[int64]{}
+			l.covered = &r
 		}
 	}
 	l.commits = max(l.commits, l.stored)
@@ -255,6 +274,54 @@ func (l *Log) recover() error {
 		l.checkpoint = nil
 	}
 	return nil
+}
+
+// adopt takes over, as they are, the rows of another log of this writer that were not
+// over with its last commit. Packets that came behind that have none.
+func (l *Log) adopt(c *Catalog, was *tables.Coverage, journals []*logJournal) error {
+	lost := tables.Coverage{Sensor: l.o.Sensor, Interface: l.o.Interface, TS: was.TSEnd, TSEnd: was.TSEnd}
+	l.adopted.LiveFlows = liveRows[tables.Flow](l, c, Flows, &lost)
+	l.adopted.LiveOthers = liveRows[tables.Other](l, c, Other, &lost)
+	for _, j := range journals {
+		if j.Log != was.Log || j.last.commit <= uint64(was.Commit.V) {
+			continue
+		}
+		entries, err := j.entries(l.a.disk)
+		if err != nil {
+			return err
+		}
+		stored := int64(0)
+		for _, e := range entries {
+			if e.commit <= uint64(was.Commit.V) {
+				stored = e.packets
+			}
+		}
+		lost.NotKept.V += j.last.packets - stored
+		lost.TSEnd = max(lost.TSEnd, tables.TimeOf(j.last.last))
+	}
+	if l.before = (logLost{Log: was.Log, Stored: uint64(was.Commit.V)}); lost.NotKept.V+lost.LostRows.V > 0 {
+		lost.NotKept.Set, lost.LostRows.Set = true, true
+		l.wasLost = &lost
+	}
+	return nil
+}
+
+// liveRows reads the rows of a family that are not over. Those that a power failure
+// tore are lost.
+func liveRows[T any](l *Log, c *Catalog, family Family, lost *tables.Coverage) (list []T) {
+	for _, f := range c.Files(family) {
+		if f.Writer != l.writer || f.Lane != liveLane {
+			continue
+		}
+		some, err := rows.ReadAll[T](f.File)
+		if err != nil {
+			l.a.log.Warn("rows that were not over are lost", "file", f.Path, "error", err)
+			lost.LostRows.V += f.Rows
+			continue
+		}
+		list = append(list, some...)
+	}
+	return list
 }
 
 // reopen opens a segment to go on behind its last commit.
@@ -268,7 +335,7 @@ func (l *Log) reopen(j *logJournal, c *Catalog) (*logSegment, error) {
 	if known, ok := c.Segment(j.Segment); ok && !known.Open {
 		s.sealed = true
 	}
-	path := filepath.Join(l.a.dir, s.Path)
+	path := l.a.at(s.Path)
 	st, err := d.Stat(path)
 	if err != nil && !s.sealed {
 		return nil, err
@@ -352,7 +419,7 @@ func (l *Log) flush(s *logSegment) error {
 	}
 	if _, err := s.file.WriteAt(s.buf, s.written); err != nil {
 		l.failed = time.Now()
-		return err
+		return l.whether(s, err)
 	}
 	l.failed = time.Time{}
 	s.sums.Add(s.buf)
@@ -365,6 +432,14 @@ func (l *Log) flush(s *logSegment) error {
 		s.syncer.ask()
 	}
 	return nil
+}
+
+// whether says of an error about a segment when it is that its disk is gone.
+func (l *Log) whether(s *logSegment, err error) error {
+	if l.a.away(s.Path) {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return err
 }
 
 // rotate begins the next segment, of the packet's kind.
@@ -397,19 +472,14 @@ func (l *Log) rotate(rec *pcap.Record) (*logSegment, error) {
 // no packets nobody knows of.
 func (l *Log) begin(link tables.LinkType, nano bool) (_ *logSegment, err error) {
 	a := l.a
-	a.makeRoom(a.o.SegmentBytes)
-	n, err := a.claimSegment()
-	if err != nil {
-		return nil, err
-	}
 	began := time.Now().UTC()
-	dir := a.day(began, packets, folderName(l.o.Sensor))
-	if err := a.mkdir(dir); err != nil {
+	n, rel, err := a.newSegment(l.o.Sensor, began)
+	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, fmt.Sprintf("%010d.pcap", n))
-	rel, err := filepath.Rel(a.dir, path)
-	if err != nil {
+	path := a.at(rel)
+	dir := filepath.Dir(path)
+	if err := a.mkdir(dir); err != nil {
 		return nil, err
 	}
 	s := &logSegment{path: filepath.Join(a.dir, logFolder, fmt.Sprintf("%010d%s", n, journalMark)), offset: pcap.FileHeader,

@@ -248,7 +248,7 @@ func TestLogCrash(t *testing.T) {
 			var left *disk.Memory
 			stop, ops, least := 1+r.IntN(500), 0, 0
 			var mu sync.Mutex // footers are read side by side
-			a, err := Open("/data", Options{SegmentBytes: 3000, Disk: disk.Watch(m, func(o disk.Op) error {
+			a, err := Open("/data", Options{SegmentBytes: 3000, Retention: twoRoots(seed), Disk: disk.Watch(m, func(o disk.Op) error {
 				mu.Lock()
 				defer mu.Unlock()
 				if ops++; ops == stop {

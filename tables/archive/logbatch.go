@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -122,7 +121,7 @@ func (l *Log) Commit(m *Mark, b *LogBatch) error {
 	if err != nil {
 		return err
 	}
-	l.stored = m.number
+	l.stored, l.adopted = m.number, LogBatch{}
 	if l.wasLost != nil { // it is in the batch
 		l.a.tidied(l.nothingLost())
 	}
@@ -155,7 +154,7 @@ func (l *Log) sync(m *Mark) error {
 		s := p.s
 		if p.entry.bytes > s.last.bytes {
 			if err := s.file.Sync(); err != nil {
-				return err
+				return l.whether(s, err)
 			}
 		}
 		if p.seal && p.entry.bytes == s.last.bytes {
@@ -204,14 +203,23 @@ func (l *Log) fill(tx *Tx, m *Mark, b *LogBatch) error {
 	covered := b.Covered
 	covered.Log, covered.Commit = l.name(), tables.Some(int64(m.number))
 	return errors.Join(
-		writeSorted(tx, "m", b.Flows, func(r *tables.Flow) tables.Time { return r.TS }),
-		writeSorted(tx, "m", b.Others, func(r *tables.Other) tables.Time { return r.TS }),
+		writeSorted(tx, "m", and(b.Flows, l.adopted.LiveFlows), func(r *tables.Flow) tables.Time { return r.TS }),
+		writeSorted(tx, "m", and(b.Others, l.adopted.LiveOthers), func(r *tables.Other) tables.Time { return r.TS }),
 		b.Observed.write(tx),
 		writeSorted(tx, "m", b.Rates, func(r *tables.Rate) tables.Time { return r.TS }),
 		writeSorted(tx, "m", b.Coverage, func(r *tables.Coverage) tables.Time { return r.TS }),
 		writeLive(tx, b.LiveFlows, func(r *tables.Flow) tables.Time { return r.TS }),
 		writeLive(tx, b.LiveOthers, func(r *tables.Other) tables.Time { return r.TS }),
 		writeLive(tx, []tables.Coverage{covered}, func(r *tables.Coverage) tables.Time { return r.TS }))
+}
+
+// and is a list with what, once in a log's life, comes to it: tried again, it may not
+// be twice.
+func and[T any](list, more []T) []T {
+	if len(more) == 0 {
+		return list
+	}
+	return slices.Concat(list, more)
 }
 
 func writeSorted[T any](tx *Tx, level string, list []T, ts func(*T) tables.Time) error {
@@ -293,12 +301,13 @@ func (l *Log) Watermark() tables.Time { return l.marked }
 // each commit its number and tick (see Mark). rec is valid during the call. It is
 // for a log that was just opened.
 func (l *Log) Replay(ctx context.Context, after uint64, packet func(id tables.ID, rec *pcap.Record) error, commit func(number uint64, tick int64) error) error {
+	// Those of a log before are only to be sealed.
 	segments := slices.Concat(l.old, l.full)
 	if l.current != nil {
 		segments = append(segments, l.current)
 	}
 	for _, s := range segments {
-		if s.last.commit <= after {
+		if s.Log != l.name() || s.last.commit <= after {
 			continue
 		}
 		j := &logJournal{path: s.path, size: s.head}
@@ -314,7 +323,7 @@ func (l *Log) Replay(ctx context.Context, after uint64, packet func(id tables.ID
 }
 
 func (l *Log) replay(ctx context.Context, s *logSegment, entries []journalEntry, after uint64, packet func(tables.ID, *pcap.Record) error, commit func(uint64, int64) error) error {
-	f, err := l.a.disk.Open(filepath.Join(l.a.dir, s.Path))
+	f, err := l.a.disk.Open(l.a.at(s.Path))
 	if err != nil {
 		return err
 	}

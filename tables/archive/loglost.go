@@ -40,8 +40,16 @@ func (l *Log) openLost() error {
 	}
 	var was logLost
 	sum, text, _ := bytes.Cut(b, []byte{' '})
-	if string(sum) == fmt.Sprintf("%08x", sums.Of(text)) && json.Unmarshal(text, &was) == nil &&
-		(was.Log == l.name() || l.begun) && was.Stored == l.stored { // one without a commit has no other trace
+	if string(sum) != fmt.Sprintf("%08x", sums.Of(text)) || json.Unmarshal(text, &was) != nil {
+		return nil
+	}
+	// One without a commit has no other trace.
+	if (was.Log == l.name() || l.begun) && was.Stored == l.stored || was.Log == l.before.Log && was.Stored == l.before.Stored {
+		if also := l.wasLost; also != nil { // they were to be metered again
+			was.Lost.NotKept = tables.Some(was.Lost.NotKept.V + also.NotKept.V)
+			was.Lost.LostRows = tables.Some(was.Lost.LostRows.V + also.LostRows.V)
+			was.Lost.TS, was.Lost.TSEnd = min(was.Lost.TS, also.TS), max(was.Lost.TSEnd, also.TSEnd)
+		}
 		l.wasLost = &was.Lost
 	}
 	return nil

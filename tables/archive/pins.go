@@ -78,7 +78,7 @@ func (a *Archive) Pins() (pins []Pin, err error) {
 // ChangePins replaces the pins by what change makes of them. Nothing is evicted
 // meanwhile.
 func (a *Archive) ChangePins(change func([]Pin) ([]Pin, error)) error {
-	lock, err := a.lockPins()
+	lock, err := a.waitLock(pinsLock)
 	if err != nil {
 		return err
 	}
@@ -106,16 +106,24 @@ func (a *Archive) ChangePins(change func([]Pin) ([]Pin, error)) error {
 
 // holdPins reads what is pinned, and lets nobody change it until release.
 func (a *Archive) holdPins() (p *pinned, release func(), err error) {
-	lock, err := a.lockPins()
+	lock, err := a.waitLock(pinsLock)
 	if err != nil {
 		return nil, nil, err
 	}
-	pins, err := a.Pins()
-	if err != nil {
+	if p, err = a.pinned(); err != nil {
 		lock.Close()
 		return nil, nil, err
 	}
-	p = &pinned{map[uint32]bool{}, map[sequence][]PinnedRow{}}
+	return p, func() { lock.Close() }, nil
+}
+
+// pinned reads what is pinned.
+func (a *Archive) pinned() (*pinned, error) {
+	pins, err := a.Pins()
+	if err != nil {
+		return nil, err
+	}
+	p := &pinned{map[uint32]bool{}, map[sequence][]PinnedRow{}}
 	for _, one := range pins {
 		for _, n := range one.Segments {
 			p.segments[n] = true
@@ -125,12 +133,12 @@ func (a *Archive) holdPins() (p *pinned, release func(), err error) {
 			p.ranges[s] = append(p.ranges[s], r)
 		}
 	}
-	return p, func() { lock.Close() }, nil
+	return p, nil
 }
 
-// lockPins waits for the lock. Who may only read it can lock it as well.
-func (a *Archive) lockPins() (disk.File, error) {
-	f, err := a.obtainLock(pinsLock)
+// waitLock waits for a lock. Who may only read it can lock it as well.
+func (a *Archive) waitLock(name string) (disk.File, error) {
+	f, err := a.obtainLock(name)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 // Retention is how much of what is recorded is kept. What arrived first goes
 // first; what is pinned stays. Age counts from arrival.
 type Retention struct {
-	PacketsShare     int           `key:"packets-share" doc:"percent of the disk that packets may take, of what it has for the archive: what the archive takes and what is free; 0 for no limit"`
+	PacketsShare     int           `key:"packets-share" doc:"percent of a disk that packets may take, of what it has for the archive: what the archive takes and what is free; 0 for no limit"`
 	PacketsBytes     int64         `key:"packets-bytes" doc:"bytes that packets may take; 0 for no limit"`
 	PacketsAge       time.Duration `key:"packets-age" doc:"age at which packets go, counted from their arrival; 0 for none"`
 	FlowsBytes       int64         `key:"flows-bytes" doc:"bytes that flow rows of packets may take; 0 for no limit"`
@@ -28,7 +27,8 @@ type Retention struct {
 	MetadataBytes    int64         `key:"metadata-bytes" doc:"bytes that each other kind of rows may take (dns, names, other, accounts of the collector); 0 for no limit"`
 	MetadataAge      time.Duration `key:"metadata-age" doc:"age at which rows of the other kinds go; 0 for none"`
 	Imported         bool          `key:"imported" doc:"age and a full disk count for what was imported from files, too"`
-	DiskFree         int64         `key:"disk-free" doc:"bytes that stay free on the disk: for them packets go, then rows of all kinds; 0 for none"`
+	DiskFree         int64         `key:"disk-free" doc:"bytes that stay free on the disk, and on each of the roots': for them packets go, then rows of all kinds; 0 for none"`
+	Roots            []string      `key:"roots" flag:"root" by:":" doc:"folders that new packets go to, each on a disk of its own, in place of the archive's (which may be one of them); budgets of the disk hold for each"`
 }
 
 // DefaultRetention keeps rows for ninety days, and packets as long as the disk
@@ -69,6 +69,7 @@ type holding struct {
 	imported bool
 	file     *File
 	segment  *SegmentInfo
+	root     int    // of a segment
 	reason   string // it is evicted for; "" while it stays
 }
 
@@ -76,23 +77,18 @@ func (h *holding) day() tables.Time { return h.came.Last / dayLength }
 
 const dayLength = 24 * 3600 * tables.Time(1e6)
 
-// room is what there is on the disk.
-type room struct {
-	free int64 // bytes, those included that are on their way out
-	need int64 // bytes about to be written
-}
-
 // planned is what of an archive may go, and what has to.
 type planned struct {
 	all   map[Family][]*holding // those that came first, first
 	taken map[Family]int64      // bytes, with those of files that can't go now
+	on    map[int]int64         // of packets, by root
 	now   tables.Time
 }
 
 // holdings lists what a catalogue's archive may evict: no pinned files, none that
 // is not settled, and nothing it says of itself.
 func holdings(c *Catalog, clock *steadyClock, pinned *pinned) *planned {
-	p := &planned{all: map[Family][]*holding{}, taken: map[Family]int64{}, now: clock.now()}
+	p := &planned{all: map[Family][]*holding{}, taken: map[Family]int64{}, on: map[int]int64{}, now: clock.now()}
 	add := func(h *holding) {
 		h.came.Last = clock.at(h.came.Last)
 		h.came.First = min(clock.at(h.came.First), h.came.Last)
@@ -117,10 +113,11 @@ func holdings(c *Catalog, clock *steadyClock, pinned *pinned) *planned {
 		if s.InPlace || s.State != StateAvailable {
 			continue
 		}
+		n, _ := rootOf(s.Path)
 		p.taken[packetFiles] += s.Bytes
-		// What a log still holds, it may have to read again.
-		if !s.Open && !c.logged[s.Number()] && !pinned.segment(s.Number()) {
-			add(&holding{family: packetFiles, bytes: s.Bytes, came: s.rows.Origin, segment: s, imported: s.rows.Origin.Writer == tables.Importer})
+		p.on[n] += s.Bytes
+		if c.spent(s, pinned) {
+			add(&holding{family: packetFiles, bytes: s.Bytes, came: s.rows.Origin, segment: s, root: n, imported: s.rows.Origin.Writer == tables.Importer})
 		}
 	}
 	for _, list := range p.all {
@@ -131,6 +128,12 @@ func holdings(c *Catalog, clock *steadyClock, pinned *pinned) *planned {
 	return p
 }
 
+// spent tells whether a segment may go. What a log still holds, it may have to read
+// again.
+func (c *Catalog) spent(s *SegmentInfo, p *pinned) bool {
+	return !s.Open && !c.logged[s.Number()] && !p.segment(s.Number())
+}
+
 // imported tells whether a file has rows of imported packets; one that
 // compaction made of others whether it may.
 func (c *Catalog) imported(f *File) bool {
@@ -139,42 +142,61 @@ func (c *Catalog) imported(f *File) bool {
 	})
 }
 
-// choose decides what goes.
-func (p *planned) choose(r *Retention, disk room, evictedBefore bool) {
+// choose decides what goes. Bytes are counted over all disks, room by each.
+func (p *planned) choose(r *Retention, disks []volume, evictedBefore bool) {
 	p.byAge(r)
+	writes := int64(0)
+	for i := range disks {
+		writes += disks[i].need
+	}
 	for family, list := range p.all {
 		if b := r.of(family); b.bytes > 0 {
 			need := int64(0)
 			if family == packetFiles {
-				need = min(disk.need, b.bytes/10)
+				need = min(writes, b.bytes/10)
 			}
 			p.spare(list, p.taken[family]+need-b.bytes, b.bytes, tables.EvictedBytes)
 		}
 	}
-	if r.PacketsShare > 0 {
-		has := disk.free
-		for _, n := range p.taken {
-			has += n
-		}
-		most := has / 100 * int64(min(r.PacketsShare, 100))
-		p.spare(p.may(r, packetFiles), p.taken[packetFiles]+min(disk.need, most/10)-most, most, tables.EvictedDisk)
-	}
-	if r.DiskFree > 0 {
-		lacks := r.DiskFree + min(disk.need, r.DiskFree) - disk.free - p.going()
-		p.spare(p.may(r, packetFiles), lacks, 0, tables.EvictedDisk)
-		lacks = r.DiskFree - disk.free - p.going()
-		var others []*holding
-		for family := range p.all {
-			if family != packetFiles {
-				others = append(others, p.may(r, family)...)
-			}
-		}
-		slices.SortFunc(others, func(x, y *holding) int {
-			return cmp.Or(cmp.Compare(x.came.Last, y.came.Last), cmp.Compare(x.file.Path, y.file.Path))
-		})
-		p.spare(others, lacks, 0, tables.EvictedDisk)
+	for i := range disks {
+		p.makeRoom(r, &disks[i])
 	}
 	p.unreachable(evictedBefore)
+}
+
+// makeRoom has go what a disk has no room for.
+func (p *planned) makeRoom(r *Retention, disk *volume) {
+	there := slices.DeleteFunc(p.may(r, packetFiles), func(h *holding) bool { return !disk.roots[h.root] })
+	if r.PacketsShare > 0 {
+		taken := disk.of(p.on)
+		has := disk.free + taken
+		if disk.roots[0] {
+			for family, n := range p.taken {
+				if family != packetFiles {
+					has += n
+				}
+			}
+		}
+		most := has / 100 * int64(min(r.PacketsShare, 100))
+		p.spare(there, taken+min(disk.need, most/10)-most, most, tables.EvictedDisk)
+	}
+	if r.DiskFree <= 0 {
+		return
+	}
+	p.spare(there, r.DiskFree+min(disk.need, r.DiskFree)-disk.free-p.going(disk), 0, tables.EvictedDisk)
+	if !disk.roots[0] {
+		return
+	}
+	var others []*holding
+	for family := range p.all {
+		if family != packetFiles {
+			others = append(others, p.may(r, family)...)
+		}
+	}
+	slices.SortFunc(others, func(x, y *holding) int {
+		return cmp.Or(cmp.Compare(x.came.Last, y.came.Last), cmp.Compare(x.file.Path, y.file.Path))
+	})
+	p.spare(others, r.DiskFree-disk.free-p.going(disk), 0, tables.EvictedDisk)
 }
 
 // may lists what of a family goes when the disk is full. Somebody chose what was
@@ -215,13 +237,16 @@ func (p *planned) byAge(r *Retention) {
 func (p *planned) evict(h *holding, reason string) {
 	h.reason = reason
 	p.taken[h.family] -= h.bytes
+	if h.family == packetFiles {
+		p.on[h.root] -= h.bytes
+	}
 }
 
-// going is how many bytes go.
-func (p *planned) going() (n int64) {
+// going is how many bytes go from a disk. Rows lie where root 0 is.
+func (p *planned) going(disk *volume) (n int64) {
 	for _, list := range p.all {
 		for _, h := range list {
-			if h.reason != "" {
+			if h.reason != "" && disk.roots[h.root] {
 				n += h.bytes
 			}
 		}
@@ -326,9 +351,9 @@ type EvictStats struct {
 
 // Evict takes away what Options.Retention leaves no room for. One process does so
 // at a time: while another does, there is nothing to do.
-func (a *Archive) Evict() (EvictStats, error) { return a.evict(0) }
+func (a *Archive) Evict() (EvictStats, error) { return a.evict(0, 0) }
 
-func (a *Archive) evict(need int64) (stats EvictStats, err error) {
+func (a *Archive) evict(need int64, to int) (stats EvictStats, err error) {
 	r := a.o.Retention
 	if r == nil || !a.evicting.TryLock() {
 		return stats, nil
@@ -349,7 +374,7 @@ func (a *Archive) evict(need int64) (stats EvictStats, err error) {
 	if err != nil {
 		return stats, err
 	}
-	_, free, err := a.disk.Space(a.dir)
+	disks, err := a.volumes(r, need, to)
 	if err != nil {
 		return stats, err
 	}
@@ -359,11 +384,10 @@ func (a *Archive) evict(need int64) (stats EvictStats, err error) {
 	}
 	at := now()
 	p := holdings(c, clock, pinned)
-	leaving := a.leaving()
-	p.choose(r, room{free + leaving, need}, len(c.Evicted(Flows)) > 0)
+	p.choose(r, disks, len(c.Evicted(Flows)) > 0)
 	gone := p.rows(at)
 	if len(gone) == 0 {
-		if leaving > 0 { // a statement may have ended
+		if len(a.leaving()) > 0 { // a statement may have ended
 			a.tidied(a.tidy())
 		}
 		return stats, nil
@@ -390,10 +414,10 @@ func (a *Archive) evict(need int64) (stats EvictStats, err error) {
 // looksForRoom is how often a batch looks whether the disk has room for it.
 const looksForRoom = time.Second
 
-// makeRoom holds to the budgets before so many bytes of packets are written, or,
+// makeRoom holds to the budgets before so many bytes of packets are written to a root, or,
 // with 0, before other rows are if the disk fills up. That it can't is no reason
 // not to try to write.
-func (a *Archive) makeRoom(need int64) {
+func (a *Archive) makeRoom(need int64, to int) {
 	r := a.o.Retention
 	if r == nil {
 		return
@@ -408,27 +432,29 @@ func (a *Archive) makeRoom(need int64) {
 			return
 		}
 	}
-	if _, err := a.evict(need); err != nil {
+	if _, err := a.evict(need, to); err != nil {
 		a.log.Warn("evict", "error", err)
 	}
 }
 
-// leaving counts the bytes of files that were evicted and are still there,
-// because a statement may read them.
-func (a *Archive) leaving() (bytes int64) {
+// leaving counts, by root, the bytes of files that were evicted and are still
+// there, because a statement may read them.
+func (a *Archive) leaving() map[int]int64 {
+	bytes := map[int]int64{}
 	a.listMu.Lock()
 	e := a.evicted
 	for _, f := range a.folders {
 		for _, file := range f.files {
 			if g := e.files[file.Family][file.base]; g != nil {
-				bytes += g.row.Bytes
+				bytes[0] += g.row.Bytes
 			}
 		}
 	}
 	a.listMu.Unlock()
 	for number, row := range e.segments {
-		if _, gone := a.cleared.Load(number); !gone && a.exists(filepath.Join(a.dir, row.File)) {
-			bytes += row.Bytes
+		if _, gone := a.cleared.Load(number); !gone && !a.away(row.File) && a.exists(a.at(row.File)) {
+			n, _ := rootOf(row.File)
+			bytes[n] += row.Bytes
 		}
 	}
 	return bytes

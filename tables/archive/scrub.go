@@ -241,7 +241,7 @@ func (a *Archive) below(path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}
-	return filepath.Join(a.dir, path)
+	return a.at(path)
 }
 
 // save puts down where the round is.

@@ -126,22 +126,16 @@ func (w *SegmentWriter) rotate() error {
 		return err
 	}
 	a := w.tx.a
-	a.makeRoom(a.o.SegmentBytes)
-	n, err := a.claimSegment()
+	n, rel, err := a.newSegment(w.key.sensor, w.tx.began)
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
-	dir := a.day(w.tx.began, packets, folderName(w.key.sensor))
+	path := a.at(rel)
 	w.tx.mu.Lock()
-	err = w.tx.folder(dir)
+	err = w.tx.folder(filepath.Dir(path))
 	w.tx.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
-	}
-	path := filepath.Join(dir, fmt.Sprintf("%010d.pcap", n))
-	rel, err := filepath.Rel(a.dir, path)
-	if err != nil {
-		return err
 	}
 	if _, err := w.tx.intent.Write([]byte(rel + "\n")); err != nil {
 		return fmt.Errorf("new segment: %w", err)
@@ -469,6 +463,9 @@ func (v verification) of(st fs.FileInfo) bool {
 // openSegment opens a segment for reading. An in-place file must still be what
 // was indexed; its ends are hashed the first time, and whenever it was touched.
 func (a *Archive) openSegment(s *SegmentInfo) (disk.File, error) {
+	if !s.InPlace && a.away(s.Path) {
+		return nil, &fs.PathError{Op: "open", Path: s.AbsPath, Err: ErrAway}
+	}
 	f, err := a.disk.Open(s.AbsPath)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package archive
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -92,7 +93,9 @@ func (a *Archive) sweep(l *listing) error {
 		}
 	}
 	for _, path := range dead {
-		if err := a.removeSegments(path); err != nil {
+		if err := a.removeSegments(path); errors.Is(err, ErrAway) {
+			continue // the list stays until its disk is back
+		} else if err != nil {
 			return err
 		}
 		if err := a.remove(path); err != nil {
@@ -122,11 +125,14 @@ func (a *Archive) removeSegments(intent string) error {
 	dirs := map[string]bool{}
 	lines := strings.Split(string(b), "\n")
 	for _, line := range lines[:len(lines)-1] { // behind the last newline is a torn line: its file was not made
-		if !filepath.IsLocal(line) || !strings.HasPrefix(line, packets+"/") {
+		if _, below := rootOf(line); !filepath.IsLocal(line) || !strings.HasPrefix(below, packets+"/") {
 			continue
 		}
-		for _, name := range []string{line, line + ".part"} {
-			path := filepath.Join(a.dir, name)
+		if a.away(line) {
+			return fmt.Errorf("%s: %w", line, ErrAway)
+		}
+		for _, name := range []string{line, line + disk.Part} {
+			path := a.at(name)
 			if err := a.disk.Remove(path); err == nil {
 				dirs[filepath.Dir(path)] = true
 			} else if !errors.Is(err, fs.ErrNotExist) {

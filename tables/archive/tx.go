@@ -73,7 +73,7 @@ func (a *Archive) Begin(writer string) (*Tx, error) {
 		return nil, fmt.Errorf("writer %q: only a-z, 0-9 and _ may stand in a name", writer)
 	}
 	if writer != tables.Retainer {
-		a.makeRoom(0)
+		a.makeRoom(0, 0)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -117,11 +117,6 @@ func (tx *Tx) syncIntent() error {
 	return err
 }
 
-// day is the folder of a day below a root.
-func (a *Archive) day(t time.Time, root ...string) string {
-	return filepath.Join(append(append([]string{a.dir}, root...), t.Format(dayForm))...)
-}
-
 // folder makes a folder whose names must be durable when the batch is.
 func (tx *Tx) folder(dir string) error {
 	err := tx.a.mkdir(dir)
@@ -145,7 +140,7 @@ func (tx *Tx) stage(family Family, level string, o RowOptions) (*stagedRows, err
 	}
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
-	dir := tx.a.day(arrived, string(family))
+	dir := filepath.Join(tx.a.dir, string(family), arrived.Format(dayForm))
 	if err := tx.folder(dir); err != nil {
 		return nil, fmt.Errorf("write %s: %w", family, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -42,6 +43,7 @@ type verifying struct {
 	*Archive
 	ctx   context.Context
 	found func(Damage)
+	roots []root
 	told  map[string]bool // of files, or of reasons where there is no file
 	done  map[string]bool // row files by their lasting names, segments by their paths
 	gone  map[string]bool // paths where nothing was, though they had been listed
@@ -51,7 +53,7 @@ type verifying struct {
 }
 
 func (a *Archive) verifying(ctx context.Context, found func(Damage)) *verifying {
-	return &verifying{Archive: a, ctx: ctx, found: found, told: map[string]bool{}, done: map[string]bool{}, gone: map[string]bool{}}
+	return &verifying{Archive: a, ctx: ctx, found: found, roots: a.roots(), told: map[string]bool{}, done: map[string]bool{}, gone: map[string]bool{}}
 }
 
 // Verify reads all row files, segments and ledgers of an archive and compares
@@ -65,6 +67,13 @@ func (a *Archive) Verify(ctx context.Context, found func(Damage)) (Verified, err
 	// In this order: a segment is of an open batch before there is its file, and
 	// in the catalogue before its batch is not open any more.
 	there, err := v.packetFiles(filepath.Join(a.dir, packets), 0)
+	for _, r := range v.roots {
+		if err == nil && r.here {
+			var more []string
+			more, err = v.packetFiles(filepath.Join(r.path, packets), 0)
+			there = append(there, more...)
+		}
+	}
 	if err != nil {
 		return v.sum, err
 	}
@@ -128,6 +137,11 @@ func (v *verifying) tell(d Damage) {
 
 // relative is a path below the archive as seen from there.
 func (v *verifying) relative(path string) string {
+	for _, r := range v.roots {
+		if below, ok := strings.CutPrefix(path, r.path+"/"); ok {
+			return filepath.Join(rootFolder, strconv.Itoa(r.number), below)
+		}
+	}
 	return strings.TrimPrefix(path, v.dir+string(filepath.Separator))
 }
 
@@ -198,7 +212,7 @@ func (v *verifying) rowFile(f File) error {
 }
 
 func (v *verifying) segment(c *Catalog, s *SegmentInfo) error {
-	if s.Evicted != nil { // its file goes when nobody reads it
+	if s.Evicted != nil || !s.InPlace && v.away(s.Path) { // its file goes when nobody reads it; of a root that is missing it is said once
 		v.done[s.AbsPath] = true
 	}
 	if v.done[s.AbsPath] {

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -15,6 +16,7 @@ const maxLooks = 1000
 
 // segmentWatch is what the files of a catalogue's segments looked like.
 type segmentWatch struct {
+	roots   []root
 	folders map[string]*watchedFolder // of our own
 	inPlace []int                     // segments that are not ours, by their place in the catalogue
 	next    int                       // of inPlace
@@ -23,6 +25,7 @@ type segmentWatch struct {
 
 // watchedFolder is a folder with segments.
 type watchedFolder struct {
+	away    bool      // its root is not here
 	changed time.Time // zero: there is none
 	read    time.Time
 	within  []int // its segments, by their place in the catalogue
@@ -31,28 +34,32 @@ type watchedFolder struct {
 // quiet tells whether an equal time of the folder means that nothing changed.
 func (f *watchedFolder) quiet() bool { return f.read.Sub(f.changed) >= settled }
 
-// watch begins to watch a catalogue's segments. The folders are those as they
-// were looked at before its files were.
-func watch(c *Catalog, folders map[string]*watchedFolder) segmentWatch {
-	w := segmentWatch{folders: folders}
+// watch begins to watch a catalogue's segments, with folders and roots as they were
+// looked at before its files were.
+func (w *segmentWatch) watch(c *Catalog) {
 	for i := range c.sealed {
 		s := &c.sealed[i]
 		if s.InPlace {
 			w.inPlace = append(w.inPlace, i)
 			continue
 		}
-		f := folders[filepath.Dir(s.AbsPath)]
+		f := w.folders[filepath.Dir(s.AbsPath)]
 		f.within = append(f.within, i)
 	}
-	return w
 }
 
 // segmentsChanged tells whether the state of a segment may be another than it
 // is in the current catalogue.
 func (a *Archive) segmentsChanged() bool {
 	segments, w := a.current.sealed, &a.watched
+	if !slices.Equal(a.roots(), w.roots) {
+		return true
+	}
 	same := func(i int) bool { return a.state(&segments[i]) == segments[i].State }
 	for dir, f := range w.folders {
+		if f.away {
+			continue
+		}
 		now := time.Now()
 		if !a.changedAt(dir).Equal(f.changed) {
 			return true
@@ -77,23 +84,25 @@ func (a *Archive) segmentsChanged() bool {
 }
 
 // look is the state of a segment of ours, from the current catalogue if its
-// folder did not change since. folders are those that were looked at by now.
-func (a *Archive) look(s *SegmentInfo, folders map[string]*watchedFolder) string {
+// folder did not change since. w has those that were looked at by now.
+func (a *Archive) look(s *SegmentInfo, w *segmentWatch) string {
 	dir := filepath.Dir(s.AbsPath)
-	f := folders[dir]
+	f := w.folders[dir]
 	if f == nil {
 		f = &watchedFolder{read: time.Now(), changed: a.changedAt(dir)}
-		folders[dir] = f
+		n, _ := rootOf(s.Path)
+		f.away = n > 0 && !slices.ContainsFunc(w.roots, func(r root) bool { return r.number == n && r.here })
+		w.folders[dir] = f
 	}
 	if s.Evicted != nil {
 		return StateEvicted
 	}
-	if was := a.watched.folders[dir]; was != nil && was.changed.Equal(f.changed) && was.quiet() && a.current != nil {
+	if was := a.watched.folders[dir]; was != nil && was.away == f.away && was.changed.Equal(f.changed) && was.quiet() && a.current != nil {
 		if known, ok := a.current.Segment(s.Number()); ok && known.AbsPath == s.AbsPath {
 			return known.State
 		}
 	}
-	if f.changed.IsZero() {
+	if f.away || f.changed.IsZero() {
 		return StateMissing
 	}
 	if st, err := a.disk.Stat(s.AbsPath); err != nil || !st.Mode().IsRegular() {

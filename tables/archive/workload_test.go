@@ -50,10 +50,19 @@ type workload struct {
 	mu      sync.Mutex
 	batches []writtenBatch
 	step    string
+	seed    uint64
+}
+
+// twoRoots are where the packets of every second one lie.
+func twoRoots(seed uint64) *Retention {
+	if seed%2 == 0 {
+		return nil
+	}
+	return &Retention{Roots: []string{"/disks/a", "/disks/b"}}
 }
 
 func newWorkload(m *disk.Memory, d disk.Disk, seed uint64) *workload {
-	return &workload{m: m, d: d, r: rand.New(rand.NewPCG(seed, 3))}
+	return &workload{m: m, d: d, seed: seed, r: rand.New(rand.NewPCG(seed, 3))}
 }
 
 // add takes note of a batch before it is begun.
@@ -116,7 +125,7 @@ func (w *workload) say(step string) {
 
 func (w *workload) open() (err error) {
 	w.say("open")
-	w.a, err = Open("/data", Options{Disk: w.d, SegmentBytes: 2000})
+	w.a, err = Open("/data", Options{Disk: w.d, SegmentBytes: 2000, Retention: twoRoots(w.seed)})
 	return err
 }
 
@@ -300,7 +309,16 @@ func holds(t *testing.T, m *disk.Memory, batches []writtenBatch, goesOn bool) er
 		return errors.Join(err, a.Close())
 	}
 	captures := 0
-	for _, f := range filesOn(t, m, "/data") {
+	files := filesOn(t, m, "/data")
+	for _, root := range twoRoots(1).Roots {
+		if _, err := m.Stat(root); err == nil {
+			files = append(files, filesOn(t, m, root)...)
+		}
+	}
+	for _, f := range files {
+		if strings.HasPrefix(f, rootFolder+"/") || strings.HasPrefix(f, rootFile) {
+			continue // of one that is made anew when it is asked for
+		}
 		if strings.HasSuffix(f, disk.Part) || strings.HasSuffix(f, openMark) {
 			return fmt.Errorf("left: %s", f)
 		}
