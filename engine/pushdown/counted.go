@@ -16,22 +16,39 @@ const rowsThere = "*"
 // byFiles counts what is counted whole by the file.
 func (c *compiler) byFiles(rel Rel) {
 	eachGroup(rel, func(g *Group) {
-		b := beneath(g)
-		if b == nil || len(b.keys) > 0 || len(b.aggs) == 0 || len(b.conds) > 0 || !storedAsIs(b.scan.Relation) {
+		s := countedScan(g.Child)
+		if s == nil || len(g.Keys) > 0 || len(g.Aggs) == 0 || !storedAsIs(s.Relation) {
 			return
 		}
-		for _, a := range b.aggs {
+		for _, a := range g.Aggs {
 			n, ok := a.Expr.(*Aggregate)
-			if !ok || n.Name != "count" || n.Distinct || slices.ContainsFunc(n.Args, func(e Expr) bool { return !notNull(e, b.scan) }) {
+			if !ok || n.Name != "count" || n.Distinct || slices.ContainsFunc(n.Args, func(e Expr) bool { return !notNull(e, s) }) {
 				return
 			}
 		}
-		there := c.hidden(b.scan, rowsThere, Integer)
-		for i := range b.aggs {
-			b.aggs[i].Expr = &Aggregate{Name: "counted", Args: []Expr{there}, T: bigint}
+		there := c.hidden(s, rowsThere, Integer)
+		for i := range g.Aggs {
+			g.Aggs[i].Expr = &Aggregate{Name: "counted", Args: []Expr{there}, T: bigint}
 		}
-		g.Aggs, g.Child = b.aggs, b.scan
+		g.Child = s
 	})
+}
+
+// countedScan is the scan below select lists and orders, which change no number of
+// rows; nil when there is more.
+func countedScan(rel Rel) *Scan {
+	for {
+		switch r := rel.(type) {
+		case *Scan:
+			return r
+		case *Project:
+			rel = r.Child
+		case *Sort:
+			rel = r.Child
+		default:
+			return nil
+		}
+	}
 }
 
 // storedAsIs tells whether a relation has a row for each row of its files.
