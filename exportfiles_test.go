@@ -108,7 +108,7 @@ func TestExportFiles(t *testing.T) {
 	for _, f := range list.Files {
 		want = append(want, f.ID+","+f.SHA256)
 	}
-	hashes := strings.Fields(session("SELECT file_id, SHA2(file_bytes(file_id), 256) AS hash FROM files WHERE "+some))[1:]
+	hashes := strings.Fields(session("SELECT file_id, SHA2(file_bytes(file_id), 256) AS hash FROM files WHERE " + some))[1:]
 	slices.Sort(hashes)
 	if slices.Sort(want); !slices.Equal(hashes, want) {
 		t.Errorf("file_bytes gives\n%s\nwant\n%s", strings.Join(hashes, "\n"), strings.Join(want, "\n"))
