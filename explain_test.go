@@ -37,6 +37,7 @@ func TestExplain(t *testing.T) {
 		{"EXPLAIN ANALYZE " + join, []string{"actual   ", " rows in ", "read packets: "}},
 		{"EXPLAIN SELECT COUNT(*) FROM connections WHERE ts < '2019-01-01'", []string{"reads    0 of 2 files", "connections: 0 of 2 files", "missing  the archive holds 2026-"}},
 		{"EXPLAIN SELECT COUNT(*) FROM connections WHERE ts > '2026-06-12'", []string{"nothing was recorded from 2026-06-12 10:30:37"}},
+		{"EXPLAIN SELECT COUNT(*) FROM packets", []string{"none is read", "nothing was recorded from 2026-06-12 10:30:37"}},
 		{"EXPLAIN SELECT COUNT(*) FROM connections WHERE client_host = 'gavin.ried-machine'", []string{"no host was ever named 'gavin.ried-machine'"}},
 		{"DESCRIBE SELECT ts FROM flows LIMIT 3", []string{"what is read is the most there can be"}},
 		{"EXPLAIN SELECT table_name FROM information_schema.tables", []string{"reads    nothing of the archive", "information_schema.tables: in memory"}},

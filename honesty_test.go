@@ -278,6 +278,34 @@ var lacks = []lack{
 		}},
 }
 
+// TestNothingCaptured: also a count that no packet is read for says that there
+// are none, and what exporters reported is not called nothing.
+func TestNothingCaptured(t *testing.T) {
+	dir := t.TempDir()
+	a, err := archive.Open(dir, archive.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	check := func(ofPackets, ofFlows string) {
+		t.Helper()
+		e := engineOver(t, dir)
+		for _, form := range []string{"SELECT ts FROM packets", "SELECT COUNT(*) FROM packets", "SELECT (SELECT COUNT(*) FROM packets WHERE src_port = 80)",
+			"SELECT COUNT(*) FROM arp"} {
+			if got := saidBeside(t, e, form, true); got != ofPackets {
+				t.Errorf("%s says %q, want %q", form, got, ofPackets)
+			}
+		}
+		if got := saidBeside(t, e, "SELECT COUNT(*) FROM flows", true); got != ofFlows {
+			t.Errorf("flows: says %q, want %q", got, ofFlows)
+		}
+	}
+	const nothing = "the archive holds no packets and no flows yet"
+	check(nothing, nothing)
+	lacks[len(lacks)-1].make(t, a, nil) // reported only
+	check("the archive holds no packets, only what exporters reported", "")
+}
+
 // longestSilence numbers three packets of a conversation over TCP that have most
 // time between them: without the one in the middle it goes on.
 func longestSilence(t *testing.T, path string) (found [3]int64) {

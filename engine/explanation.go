@@ -317,7 +317,7 @@ func (r *run) lacks() ([]string, error) {
 // holes lists the times between what was recorded that a plan asks about.
 func (s *snapshot) holes(p *pushdown.Plan) []string {
 	recorded := s.recorded
-	if len(recorded) < 2 || !slices.ContainsFunc(p.Scans, func(s *pushdown.ScanPlan) bool { return captured(s.Relation) }) {
+	if len(recorded) < 2 || !slices.ContainsFunc(p.Scans, ofRecording) {
 		return nil
 	}
 	if slices.ContainsFunc(p.Scans, reported) {
@@ -348,7 +348,7 @@ const lostBehind = tables.Time(time.Hour / time.Microsecond)
 
 // cutShort names imported captures of the time asked about that were damaged.
 func (s *snapshot) cutShort(p *pushdown.Plan) ([]string, error) {
-	if !slices.ContainsFunc(p.Scans, func(s *pushdown.ScanPlan) bool { return captured(s.Relation) }) {
+	if !slices.ContainsFunc(p.Scans, ofRecording) {
 		return nil, nil
 	}
 	var out []string

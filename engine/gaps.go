@@ -62,9 +62,13 @@ func warn(ctx *sql.Context, texts []string) {
 	}
 }
 
+// onlyReported is said where packets, or what is learnt from them, are asked of
+// an archive of exporters' rows.
+const onlyReported = "the archive holds no packets, only what exporters reported"
+
 // outside says how the time a plan asks about goes beyond what was recorded.
 func (s *snapshot) outside(p *pushdown.Plan) []string {
-	if !slices.ContainsFunc(p.Scans, func(s *pushdown.ScanPlan) bool { return captured(s.Relation) }) {
+	if !slices.ContainsFunc(p.Scans, ofRecording) {
 		return nil
 	}
 	recorded := s.recorded
@@ -78,17 +82,23 @@ func (s *snapshot) outside(p *pushdown.Plan) []string {
 		recorded = s.withReported(recorded)
 	}
 	if len(recorded) == 0 {
+		if len(s.catalog.Files(archive.Exports)) > 0 {
+			return []string{onlyReported}
+		}
 		return []string{"the archive holds no packets and no flows yet"}
 	}
 	found := beyond(recorded, p.Bounds, "the archive holds %s to %s", "nothing was recorded")
 	if found == nil && slices.ContainsFunc(timed(p, p.Bounds), ofPackets) { // exporters' rows have none
 		if len(s.recorded) == 0 && len(s.catalog.Segments()) == 0 {
-			return []string{"the archive holds no packets, only what exporters reported"}
+			return []string{onlyReported}
 		}
 		found = beyond(s.recorded, p.Bounds, "packets were captured from %s to %s", "no packets were captured")
 	}
 	return found
 }
+
+// ofRecording tells whether a scan reads what was recorded, or what leads to it.
+func ofRecording(s *pushdown.ScanPlan) bool { return captured(s.Relation) || ofPackets(s) }
 
 // ofPackets tells whether a scan reads packets, or what leads to them.
 func ofPackets(s *pushdown.ScanPlan) bool {

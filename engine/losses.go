@@ -221,7 +221,7 @@ func (s *snapshot) asked(ctx context.Context, p *pushdown.Plan) pushdown.Bounds 
 			continue
 		}
 		for _, sc := range k.Source.Scans {
-			if captured(sc.Relation) || ofPackets(sc) {
+			if ofRecording(sc) {
 				b := s.known(ctx, sc)
 				all.From, all.To = min(all.From, b.From), max(all.To, b.To)
 			}
