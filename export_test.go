@@ -86,7 +86,7 @@ func TestExport(t *testing.T) {
 	path := filepath.Join(dir, "all.pcapng")
 	for statement, want := range map[string]string{
 		"SELECT packet_id FROM packets": "is there already",
-		"SELECT 1":                      "packet_id, a flow_id or a conn_id",
+		"SELECT 1":                      "packet_id or a flow_id or a conn_id",
 		"SELECT conn_id FROM connections WHERE ts < '1'": "",
 		"SELEC 1": "syntax",
 	} {

@@ -337,6 +337,20 @@ func (k *cloner) rel(rel Rel) Rel {
 	return mapRel(shallow(rel), k.rel, k.expr)
 }
 
+// oneOf is a row, if there is one, that fulfils conditions: of a copy of a scan that
+// reads no stored column but what they ask.
+func (c *compiler) oneOf(s *Scan, conds []Expr) Rel {
+	k := &cloner{c, map[*Scan]*Scan{}}
+	rel := k.rel(&Limit{Child: filter(s, conds), Count: 1})
+	asked := map[ColumnID]bool{}
+	for _, e := range conds {
+		references(e, asked)
+	}
+	own := k.scans[s]
+	own.Hidden = slices.DeleteFunc(own.Hidden, func(h Column) bool { return !asked[h.ID] })
+	return rel
+}
+
 func (k *cloner) expr(e Expr) Expr {
 	return rewriteExpr(e, func(e Expr) Expr {
 		if s, ok := e.(*Subquery); ok {

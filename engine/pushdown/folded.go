@@ -43,8 +43,7 @@ func (c *compiler) foldedQueries(rel Rel) ([]Query, error) {
 			})
 		})
 		own = append(own, not(call("is null", Bool, folded)))
-		one := (&cloner{c, map[*Scan]*Scan{}}).rel(&Limit{Child: filter(s, own), Count: 1})
-		q, err := c.written(one, []Named{{Column{ID: c.identity(), Name: "folded", Type: longtext}, &Cast{Arg: folded, T: longtext}}})
+		q, err := c.written(c.oneOf(s, own), []Named{{Column{ID: c.identity(), Name: "folded", Type: longtext}, &Cast{Arg: folded, T: longtext}}})
 		if err != nil {
 			return nil, err
 		}

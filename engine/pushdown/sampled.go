@@ -133,7 +133,7 @@ func (c *compiler) sampledQuery(s *Scan, conds []Expr) (Query, error) {
 	rate, metered := s.column("sampling_rate"), lit(Text, "packets")
 	own = append(own, call(">", Bool, rate, lit(Integer, int64(1))),
 		call("<>", Bool, s.column("source_type"), metered))
-	rel := (&cloner{c, map[*Scan]*Scan{}}).rel(&Limit{Child: filter(s, own), Count: 1})
+	rel := c.oneOf(s, own)
 	text := &Cast{Arg: rate, T: longtext}
 	observer := s.column("observer")
 	return c.written(rel, []Named{
