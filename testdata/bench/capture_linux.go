@@ -55,8 +55,17 @@ func (b *bench) network(fn func() error) error {
 // capture measures capturing beside tcpdump, netsniff-ng and stenotype. Each recorder
 // runs alone, over the same packets at the same rates; one that is not installed is
 // left out.
-func (b *bench) capture() error {
+func (b *bench) capture(only string) error {
 	frames := mixedFrames(20_000)
+	switch only {
+	case "":
+	case "soon":
+		return b.soon(frames)
+	case "retrieve":
+		return b.retrieve(frames)
+	default:
+		return fmt.Errorf("no part %q of capturing: soon, retrieve", only)
+	}
 	const most = 600_000 // packets at a rate: what recorders write fits a small disk
 	fmt.Println("| packets/s sent | recorder | dropped | CPU a packet, µs (user + system) | to tcpdump | index, bytes a packet |")
 	fmt.Println("|---|---|---|---|---|---|")
@@ -76,7 +85,7 @@ func (b *bench) capture() error {
 				float64(got.index)/float64(got.sent))
 		}
 	}
-	return b.soon(frames)
+	return errors.Join(b.soon(frames), b.retrieve(frames))
 }
 
 // recorder is one of those that are compared: its command, what it dropped, by what
@@ -214,32 +223,47 @@ func consumed(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, err
 }
 
+// up records what comes to the left interface and serves it: client is the command that
+// asks a statement.
+func (b *bench) up(dir string) (client func(statement string) *exec.Cmd, stop func(), err error) {
+	up := exec.Command(b.wiresql, "up", "--data", dir, "--netflow=", "--sflow=", "--capture", "left", "--listen", "127.0.0.1:33061", "--packets-share", "0", "--disk-free", "0")
+	up.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if err := up.Start(); err != nil {
+		return nil, nil, err
+	}
+	stop = func() {
+		_ = up.Process.Signal(os.Interrupt)
+		_ = up.Wait()
+	}
+	client = func(statement string) *exec.Cmd {
+		password, _ := os.ReadFile(filepath.Join(dir, "serve", "password"))
+		cmd := exec.Command("mariadb", "--no-defaults", "--ssl", "--skip-ssl-verify-server-cert", "-h", "127.0.0.1", "-P", "33061", "-u", "wiresql",
+			"-N", "-B", "--raw", "wiresql", "-e", statement)
+		cmd.Env = append(os.Environ(), "MYSQL_PWD="+strings.TrimSpace(string(password)))
+		return cmd
+	}
+	for began := time.Now(); client("SELECT 1").Run() != nil; time.Sleep(100 * time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			stop()
+			return nil, nil, errors.New("the server does not answer")
+		}
+	}
+	return client, stop, nil
+}
+
 // soon measures how long it takes until SQL finds a packet that is sent beside
 // others.
 func (b *bench) soon(frames [][]byte) error {
 	dir := filepath.Join(b.dir, "captured")
 	defer os.RemoveAll(dir)
-	up := exec.Command(b.wiresql, "up", "--data", dir, "--netflow=", "--sflow=", "--capture", "left", "--listen", "127.0.0.1:33061", "--packets-share", "0", "--disk-free", "0")
-	up.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	if err := up.Start(); err != nil {
+	client, stop, err := b.up(dir)
+	if err != nil {
 		return err
 	}
-	defer func() {
-		_ = up.Process.Signal(os.Interrupt)
-		_ = up.Wait()
-	}()
+	defer stop()
 	ask := func(statement string) string {
-		password, _ := os.ReadFile(filepath.Join(dir, "serve", "password"))
-		cmd := exec.Command("mariadb", "--no-defaults", "--ssl", "--skip-ssl-verify-server-cert", "-h", "127.0.0.1", "-P", "33061", "-u", "wiresql",
-			"-N", "-B", "wiresql", "-e", statement)
-		cmd.Env = append(os.Environ(), "MYSQL_PWD="+strings.TrimSpace(string(password)))
-		out, _ := cmd.Output()
+		out, _ := client(statement).Output()
 		return strings.TrimSpace(string(out))
-	}
-	for began := time.Now(); ask("SELECT 1") != "1"; time.Sleep(100 * time.Millisecond) {
-		if time.Since(began) > time.Minute {
-			return errors.New("the server does not answer")
-		}
 	}
 	var took []time.Duration
 	for n := range 100 {

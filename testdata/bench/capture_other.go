@@ -9,6 +9,6 @@ import (
 
 func (b *bench) network(func() error) error { return errors.New("interfaces are captured on Linux") }
 
-func (b *bench) capture() error { return nil }
+func (b *bench) capture(string) error { return nil }
 
 func (b *bench) soak(time.Duration) error { return nil }

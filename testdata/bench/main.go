@@ -60,7 +60,7 @@ func main() {
 	flag.StringVar(&sql.question, "question", "", "with -sql: of the flow queries those whose name has this in it")
 	flag.StringVar(&sql.runaway, "runaway", "", "with -sql: of the hostile statements those whose name has this in it")
 	flag.IntVar(&sql.calls, "calls", 5_000_000, "with -sql: rows of functions and of the stream")
-	only := flag.String("only", "", "comma-joined parts to run: import, many, size, needle, thousand, ports, aggregates, files (default all)")
+	only := flag.String("only", "", "comma-joined parts to run: import, many, size, needle, thousand, ports, aggregates, files (default all); with -capture soon or retrieve")
 	out := flag.String("o", "", "write the table to this file too")
 	flag.Parse()
 	run := b.run
@@ -71,7 +71,7 @@ func main() {
 		run = func(only string) error { return b.sql(only, sql) }
 	}
 	if *captured {
-		run = func(string) error { return b.network(b.capture) }
+		run = func(only string) error { return b.network(func() error { return b.capture(only) }) }
 	}
 	if *soaked > 0 {
 		run = func(string) error { return b.network(func() error { return b.soak(*soaked) }) }
