@@ -74,10 +74,10 @@ func tsharkFields(t *testing.T, file, filter string, fields ...string) (list []m
 	return list
 }
 
-// tsharkEnd is the end of a TCP packet's tuple, the inner one of a tunnel.
+// tsharkEnd is the end of a packet's tuple, the inner one of a tunnel.
 func tsharkEnd(f map[string]string, end string) string {
 	addr := cmp.Or(f["ip."+end], f["ipv6."+end])
-	return addr[strings.LastIndexByte(addr, '|')+1:] + ":" + f["tcp."+end+"port"]
+	return addr[strings.LastIndexByte(addr, '|')+1:] + ":" + cmp.Or(f["tcp."+end+"port"], f["udp."+end+"port"])
 }
 
 // tally compares two lists of rows, whatever their order, and logs what only one has.
@@ -113,16 +113,17 @@ func tally(t *testing.T, file string, ours, theirs []string) (same, all int) {
 	return len(theirs) - missing, all
 }
 
-// TestTLSAgainstTshark compares handshakes: who, JA3, server name, cipher suite,
+// TestTLSAgainstTshark compares handshakes over TCP and QUIC: who, JA3, server name, cipher suite,
 // JA3S and the certificate.
 func TestTLSAgainstTshark(t *testing.T) {
 	same, all := 0, 0
-	for _, file := range capturesWith(t, "tls") {
+	for _, file := range capturesWith(t, "tls", "quic") {
 		streams := map[string]map[string]string{}
-		for _, f := range tsharkFields(t, file, "tls.handshake.type && tcp", "tcp.stream", "tls.handshake.type", "ip.src", "ipv6.src", "tcp.srcport", "ip.dst", "ipv6.dst", "tcp.dstport",
+		for _, f := range tsharkFields(t, file, "tls.handshake.type && (tcp || quic)", "tcp.stream", "udp.stream", "udp.srcport", "udp.dstport", "tls.handshake.type", "ip.src", "ipv6.src", "tcp.srcport", "ip.dst", "ipv6.dst", "tcp.dstport",
 			"tls.handshake.ja3", "tls.handshake.ja3s", "tls.handshake.extensions_server_name", "tls.handshake.ciphersuite", "tls.handshake.certificate", "tls.handshake.random") {
 			types := strings.Split(f["tls.handshake.type"], "|")
-			s := streams[f["tcp.stream"]]
+			stream := f["tcp.stream"] + "/" + f["udp.stream"]
+			s := streams[stream]
 			if s == nil {
 				s = map[string]string{}
 			}
@@ -141,7 +142,7 @@ func TestTLSAgainstTshark(t *testing.T) {
 				sum := sha256.Sum256(der)
 				s["cert"] = hex.EncodeToString(sum[:])
 			}
-			streams[f["tcp.stream"]] = s
+			streams[stream] = s
 		}
 		var ours, theirs []string
 		for _, s := range streams {
@@ -153,9 +154,7 @@ func TestTLSAgainstTshark(t *testing.T) {
 			}
 		}
 		for _, r := range meterFile(t, file).TLS {
-			if r.Protocol == tables.ProtocolTCP {
-				ours = append(ours, fmt.Sprintf("%s:%d>%s:%d %s %s %s %s", r.Client, r.ClientPort, r.Server, r.ServerPort, r.JA3, r.ServerName, r.JA3S, r.CertSHA256))
-			}
+			ours = append(ours, fmt.Sprintf("%s:%d>%s:%d %s %s %s %s", r.Client, r.ClientPort, r.Server, r.ServerPort, r.JA3, r.ServerName, r.JA3S, r.CertSHA256))
 		}
 		s, a := tally(t, file, ours, theirs)
 		same, all = same+s, all+a

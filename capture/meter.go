@@ -378,7 +378,7 @@ func (m *Meter) begin(n uint32, c *conversation, p *Packet, srcPort, dstPort uin
 		}
 	}
 	if h.Protocol == tables.ProtocolUDP && !observe.Reads(srcPort) && !observe.Reads(dstPort) &&
-		(m.observer == nil || !m.observer.Awaits(m.cfg.Site, h)) {
+		(m.observer == nil || !m.observer.Awaits(m.cfg.Site, h) && !beginsQUIC(p)) {
 		c.observed = [2]uint8{observedDone, observedDone}
 	}
 	m.schedule(n, c)
@@ -410,8 +410,7 @@ func (m *Meter) observe(n uint32, c *conversation, p *Packet, dir int) {
 	if h.Protocol != tables.ProtocolTCP && h.Protocol != tables.ProtocolUDP && !icmp || h.PayloadOffset <= 0 {
 		return
 	}
-	start := min(h.PayloadOffset, len(p.Data))
-	stop := min(len(p.Data), start+h.PayloadLength)
+	start, stop := captured(h, p.Data)
 	var quoted *tables.Header
 	var about tables.ID
 	if icmp {
@@ -441,6 +440,17 @@ func (m *Meter) observe(n uint32, c *conversation, p *Packet, dir int) {
 			c.observed[dir] = observedDone
 		}
 	}
+}
+
+func beginsQUIC(p *Packet) bool {
+	start, stop := captured(p.Header, p.Data)
+	return observe.BeginsQUIC(p.Data[start:stop])
+}
+
+// captured is where in a packet's data the layer-4 payload is.
+func captured(h *tables.Header, data []byte) (start, stop int) {
+	start = min(h.PayloadOffset, len(data))
+	return start, min(len(data), start+h.PayloadLength)
 }
 
 // quotes decodes the packet that an ICMP error quotes, and finds its conversation.

@@ -121,7 +121,7 @@ var (
 	colDuration  = Column{Name: "duration", Kind: Double, NotNull: true, Unit: "seconds", Doc: "from first to last packet, as reported"}
 	colSensor    = Column{Name: "sensor", Kind: Text, Size: 64, Doc: "where the packets were seen"}
 	colProtocol  = Column{Name: "protocol", Kind: Text, Size: 32, Known: knownProtocols, NoCase: true, Fold: "lower", Doc: "protocol over IP by name: tcp, udp, icmp, icmp6, …; the number where it has no name", Source: "IPFIX protocolIdentifier (4)"}
-	colService   = Column{Name: "service", Kind: Text, Size: 64, Known: knownServices, NoCase: true, Fold: "lower", Doc: "service that was seen, whatever the port (tls, https, http, ssh); else of the server's port by its usual name (https, domain, …)"}
+	colService   = Column{Name: "service", Kind: Text, Size: 64, Known: knownServices, NoCase: true, Fold: "lower", Doc: "service that was seen, whatever the port (tls, https, quic, http, ssh); else of the server's port by its usual name (https, domain, …)"}
 	colConnState = Column{Name: "conn_state", Kind: Text, Size: 8, Values: connStates, NoCase: true, Doc: "state as Zeek names it: S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH", Source: "Zeek conn_state"}
 	colDirection = Column{Name: "direction", Kind: Text, Size: 16, NotNull: true, Values: directions, NoCase: true, Doc: "outbound, inbound, internal or external, by which ends are inside (RFC 1918, RFC 4193, link-local, loopback); multicast when the server is a multicast or broadcast address"}
 	colSampling  = Column{Name: "sampling_rate", Kind: BigInt, Unit: "packets", Doc: "one packet in so many was seen, as reported; counters are not scaled by it", Source: "IPFIX samplingPacketInterval (305)"}

@@ -2,7 +2,7 @@
 // the meter hands it.
 //
 // It sees ARP, ICMP, UDP to and from ports 53, 69, 5353, 5355, 67, 68, 88, 137, 546 and 547, what TFTP
-// moves (see Awaits), the first packets of UDP 443, the first payload packets per direction of every TCP
+// moves (see Awaits), QUIC until its hellos were seen, the first payload packets per direction of every TCP
 // conversation, and all of
 // the conversations it follows (see stream); nothing else. From those it makes:
 //
@@ -23,10 +23,10 @@
 //	DHCPv4 and DHCPv6           → dhcp rows
 //	RDP without TLS             → names (source rdp): how the client calls itself
 //	DNS over UDP and TCP 53     → dns rows, a query paired with its answer; dns_answers rows, one a record
-//	TLS handshakes              → tls rows: who speaks TLS how, and the server's certificate
+//	TLS handshakes, also QUIC's → tls rows: who speaks TLS how, and the server's certificate
 //	HTTP/1                      → http rows, a request with its answer
 //	TLS ClientHello, HTTP Host  → the server name of a conversation
-//	TLS, SSH, HTTP, LDAP, RDP, Telnet, FTP, SMB, DCE/RPC → its service, by what was seen
+//	TLS, QUIC, SSH, HTTP, LDAP, RDP, Telnet, FTP, SMB, DCE/RPC → its service, by what was seen
 //	TLS, SSH, QUIC              → the conversation is encrypted
 //
 // Every input is hostile. All parsers work on a slice, check every length and
@@ -38,8 +38,7 @@
 //
 // Multicast DNS gives names but no dns rows: its questions go to everybody and
 // its answers come from anybody, so there is no client and no server. A
-// DHCPINFORM is answered without a lease and gives nothing. The server name
-// inside QUIC's encrypted Initial packets is not read.
+// DHCPINFORM is answered without a lease and gives nothing.
 package observe
 
 import (
@@ -145,18 +144,20 @@ type Observer struct {
 	arp      *repeats[tables.ARP]
 	icmp     *repeats[tables.ICMP]
 	dhcp     *repeats[tables.DHCP]
+	quic     *window[tables.ID, quicHandshake]
 	claims   *window[claimed, claim]
 	// claimsTold is how many claims of a minute became rows of names.
 	claimMinute, claimsTold int64
 
-	held    int // bytes of streams
-	stats   Stats
-	err     error
-	message message // decoded anew for each packet
-	dns     tables.DNS
-	answer  tables.DNSAnswer
-	name    tables.Name
-	finding Finding // of the packet being read
+	held     int // bytes of streams
+	quicHeld int // of QUIC's handshakes
+	stats    Stats
+	err      error
+	message  message // decoded anew for each packet
+	dns      tables.DNS
+	answer   tables.DNSAnswer
+	name     tables.Name
+	finding  Finding // of the packet being read
 
 	certificates map[[32]byte]certificate
 }
@@ -173,6 +174,7 @@ func New(sink Sink) *Observer {
 		claims:   newWindow[claimed, claim](maxClaims, claimLife),
 		awaited:  newWindow[endpoint, tables.ID](maxAwaited, awaitedLife),
 		tftp:     newWindow[endpoint, transfer](maxTransfers, transferLife),
+		quic:     newWindow[tables.ID, quicHandshake](maxHandshakes, handshakeLife),
 
 		certificates: make(map[[32]byte]certificate),
 	}
@@ -217,7 +219,7 @@ func (o *Observer) Observe(p *Packet) (f Finding) {
 	case isDHCP(h.SrcPort) || isDHCP(h.DstPort):
 		o.observeDHCP(p)
 	default:
-		return Finding{Encrypted: isQUIC(p.Payload), Done: true}
+		return o.observeQUIC(p)
 	}
 	return Finding{}
 }
@@ -262,6 +264,7 @@ func (o *Observer) Tick(ns int64) {
 	o.claims.expire(ns, nil)
 	o.awaited.expire(ns, nil)
 	o.tftp.expire(ns, o.transferred)
+	o.quic.expire(ns, o.handshaken)
 }
 
 // Flush writes the queries still waiting for an answer, forgets all state and
@@ -271,6 +274,7 @@ func (o *Observer) Flush() error {
 	o.asked.drain(o.unheard)
 	o.awaited.drain(nil)
 	o.tftp.drain(o.transferred)
+	o.quic.drain(o.handshaken)
 	o.queries.drain(o.unanswered)
 	o.answered.drain(nil)
 	o.leases.drain(nil)

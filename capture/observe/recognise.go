@@ -1,9 +1,6 @@
 package observe
 
-import (
-	"encoding/binary"
-	"strings"
-)
+import "strings"
 
 // kind is what bytes at the start of a direction, or of a packet, are.
 type kind uint8
@@ -151,16 +148,6 @@ func (o *Observer) begin(s *stream, b []byte) reader {
 		o.finding.Service, o.finding.Encrypted = kind.service(), kind == tlsHello || kind == sshBanner
 	}
 	return s.reader
-}
-
-// isQUIC recognises the long header of QUIC version 1 (RFC 9000), version 2
-// (RFC 9369) and the drafts before them.
-func isQUIC(b []byte) bool {
-	if len(b) < 7 || b[0]&0xc0 != 0xc0 {
-		return false
-	}
-	version := binary.BigEndian.Uint32(b[1:])
-	return version == 1 || version == 0x6b3343cf || version>>8 == 0xff0000
 }
 
 // bytesReader takes a message apart; once it runs out, ok is false and everything

@@ -33,6 +33,7 @@ type State struct {
 	// Awaited are conversations of FTP that were told of, TFTP its transfers.
 	Awaited []waiting[endpoint, tables.ID]
 	TFTP    []waiting[endpoint, transfer]
+	QUIC    []waiting[tables.ID, quicHandshake]
 }
 
 // waiting is what is known of a conversation, or an end of one.
@@ -122,7 +123,7 @@ func (o *Observer) State() (s State) {
 		s.Claims = append(s.Claims, Claim{e.ts, e.key.site, e.key.addr, e.value})
 	}
 	s.ClaimMinute, s.ClaimsTold = o.claimMinute, o.claimsTold
-	s.Asked, s.Awaited, s.TFTP = remember(o.asked), remember(o.awaited), remember(o.tftp)
+	s.Asked, s.Awaited, s.TFTP, s.QUIC = remember(o.asked), remember(o.awaited), remember(o.tftp), remember(o.quic)
 	return s
 }
 
@@ -155,6 +156,7 @@ func (o *Observer) Resume(s *State) {
 	o.claimMinute, o.claimsTold = s.ClaimMinute, s.ClaimsTold
 	recall(o.awaited, s.Awaited, nil)
 	recall(o.tftp, s.TFTP, o.transferred)
+	recall(o.quic, s.QUIC, o.handshaken)
 	for _, l := range s.Streams {
 		if o.streams.get(l.Of.Conn) != nil {
 			continue

@@ -331,6 +331,9 @@ func (o *Observer) End(conn tables.ID) (f Finding) {
 	o.finding = Finding{}
 	if e := o.streams.entries[conn]; e != nil {
 		o.streams.drop(e, o.giveUp)
+	} else if e := o.quic.entries[conn]; e != nil {
+		o.quic.drop(e, o.handshaken)
+		o.finding.Encrypted, o.finding.Service = true, serviceQUIC
 	}
 	return o.finding
 }

@@ -97,23 +97,7 @@ func (r *tlsReader) broken(o *Observer, side int) {
 func (r *tlsReader) record(o *Observer, side int, kind byte, b []byte) {
 	switch kind {
 	case handshakeRecord:
-		if len(r.Part[side]) > 0 {
-			b = append(r.Part[side], b...)
-		}
-		for len(b) >= 4 && !r.Written {
-			n := 4 + (int(b[1])<<16 | int(binary.BigEndian.Uint16(b[2:])))
-			if n > maxHandshake {
-				o.stats.Malformed++
-				r.broken(o, side)
-				return
-			}
-			if n > len(b) {
-				break
-			}
-			r.message(o, side, b[0], b[4:n])
-			b = b[n:]
-		}
-		r.Part[side] = append([]byte(nil), b...)
+		r.handshake(o, side, b)
 	case changeCipherRecord:
 		// Of a server that sends no certificate it is the end, unless TLS 1.3
 		// sends it so that it looks like TLS 1.2.
@@ -134,12 +118,40 @@ func (r *tlsReader) record(o *Observer, side int, kind byte, b []byte) {
 	}
 }
 
+// handshake reads bytes of messages.
+func (r *tlsReader) handshake(o *Observer, side int, b []byte) {
+	if side == 0 && r.Blind {
+		return
+	}
+	if len(r.Part[side]) > 0 {
+		b = append(r.Part[side], b...)
+	}
+	for len(b) >= 4 && !r.Written {
+		n := 4 + (int(b[1])<<16 | int(binary.BigEndian.Uint16(b[2:])))
+		if n > maxHandshake {
+			o.stats.Malformed++
+			r.broken(o, side)
+			return
+		}
+		if n > len(b) {
+			break
+		}
+		r.message(o, side, b[0], b[4:n])
+		b = b[n:]
+	}
+	r.Part[side] = append([]byte(nil), b...)
+}
+
 func (r *tlsReader) message(o *Observer, side int, kind byte, b []byte) {
 	switch {
 	case kind == clientHello && side == 0 && !r.Hello[0]:
 		h := readHello(b, true)
 		if r.client(o, &h); h.whole {
-			r.Row.JA3, r.Row.JA4 = h.ja3(), h.ja4('t')
+			over := byte('t')
+			if r.Row.Protocol == tables.ProtocolUDP {
+				over = 'q'
+			}
+			r.Row.JA3, r.Row.JA4 = h.ja3(), h.ja4(over)
 		}
 	case kind == serverHello && side == 1 && !r.Hello[1]:
 		h := readHello(b, false)
