@@ -180,7 +180,34 @@ var lacks = []lack{
 	{name: "dropped as the capture file says", brief: true, statuses: "lossy",
 		joined: "the sensor dmz (capture.pcap) lost 9 packets between 2026-06-12 10:1", alone: "its interface dropped them", bytes: "lost 9 packets", rows: "lost 9 packets",
 		make: func(t *testing.T, a *archive.Archive, _ *atomic.Bool) {
-			imported(t, a, withStatistics(t, morningCapture, 9), false)
+			imported(t, a, withStatistics(t, morningCapture, 0, 9), false)
+		}},
+	{name: "dropped by an interface without packets", brief: true, statuses: "lossy",
+		joined: "lost 9 packets between 2026-06-12 10:1", alone: "its interface dropped them", bytes: "lost 9 packets", rows: "lost 9 packets",
+		make: func(t *testing.T, a *archive.Archive, _ *atomic.Bool) {
+			imported(t, a, withStatistics(t, morningCapture, 1, 9), false)
+		}},
+	{name: "files that follow one another", brief: true, statuses: "available",
+		make: func(t *testing.T, a *archive.Archive, _ *atomic.Bool) { importedParts(t, a, "10:24:00", "10:24:00") }},
+	{name: "a file wanting", statuses: "available", joined: unrecorded, alone: unrecorded, bytes: unrecorded, rows: unrecorded,
+		make: func(t *testing.T, a *archive.Archive, _ *atomic.Bool) { importedParts(t, a, "10:18:00", "10:24:00") }},
+	{name: "a collector not running", brief: true, statuses: "available", joined: "the collector did not listen between 2026-06-12 10:17:00", rows: "the collector did not listen between",
+		make: func(t *testing.T, a *archive.Archive, _ *atomic.Bool) {
+			imported(t, a, morningCapture, false)
+			for _, p := range [][2]tables.Time{{morning - 60*second, morning + 3*60*second}, {morning + 8*60*second, morning + 4*3600*second}} {
+				r, err := archive.NewRecorder(a, archive.RecorderOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, socket := range []string{"udp 127.0.0.1:2055", "udp 127.0.0.1:6343"} {
+					for ts := p[0]; ts < p[1]; ts += 60 * second {
+						err = errors.Join(err, r.Socket(&tables.Socket{TS: ts, TSEnd: ts + 60*second, Socket: socket}))
+					}
+				}
+				if err = errors.Join(err, r.Close()); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}},
 	{name: "disk full", statuses: "lossy not_captured available?",
 		joined: "could not be written to the disk", alone: "could not be written to the disk", bytes: "could not be written to the disk",
@@ -337,9 +364,38 @@ func longestSilence(t *testing.T, path string) (found [3]int64) {
 	return found
 }
 
-// withStatistics is a capture as pcapng that says how many packets its interface
-// dropped.
-func withStatistics(t *testing.T, path string, dropped uint64) string {
+const unrecorded = "nothing was recorded between 2026-06-12 10:1"
+
+// importedParts imports what of the morning is before a time, and what is from another
+// one on, as two files.
+func importedParts(t *testing.T, a *archive.Archive, until, from string) {
+	t.Helper()
+	parts := [2][]byte{pcap.AppendHeader(nil, tables.LinkEthernet, false), pcap.AppendHeader(nil, tables.LinkEthernet, false)}
+	r, err := pcap.Open(morningCapture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var rec pcap.Record
+	for err = r.Next(&rec); err == nil; err = r.Next(&rec) {
+		switch at := time.Unix(0, rec.TS).UTC().Format(time.TimeOnly); {
+		case at < until:
+			parts[0] = pcap.AppendRecord(parts[0], &rec, false)
+		case at >= from:
+			parts[1] = pcap.AppendRecord(parts[1], &rec, false)
+		}
+	}
+	if !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	for _, b := range parts {
+		imported(t, a, writeFile(t, b), false)
+	}
+}
+
+// withStatistics is a capture as pcapng that says how many packets the first of its
+// interfaces dropped, which brought all packets, or the second, which brought none.
+func withStatistics(t *testing.T, path string, number uint32, dropped uint64) string {
 	t.Helper()
 	block := func(kind uint32, body []byte) []byte {
 		n := uint32(len(body) + 12)
@@ -347,6 +403,7 @@ func withStatistics(t *testing.T, path string, dropped uint64) string {
 		return le32(append(b, body...), n)
 	}
 	b := block(0x0a0d0d0a, append(le32(nil, 0x1a2b3c4d, 1), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff))
+	b = append(b, block(1, le32(nil, 1, 0))...)
 	b = append(b, block(1, le32(nil, 1, 0))...)
 	r, err := pcap.Open(path)
 	if err != nil {
@@ -365,7 +422,7 @@ func withStatistics(t *testing.T, path string, dropped uint64) string {
 		t.Fatal(err)
 	}
 	options := le32(nil, 5|8<<16, uint32(dropped), 0, 0) // isb_ifdrop, opt_endofopt
-	b = append(b, block(5, append(le32(nil, 0, uint32(last>>32), uint32(last)), options...))...)
+	b = append(b, block(5, append(le32(nil, number, uint32(last>>32), uint32(last)), options...))...)
 	return writeFile(t, b)
 }
 
@@ -480,9 +537,16 @@ func TestHonest(t *testing.T) {
 					}
 				}
 			}
+			// Nobody recorded from the morning to the afternoon, whatever else is wanting.
+			if l.name != "reported only" { // exporters' rows do not say what they cover
+				for _, form := range []string{honestForms["joined"][n%12], honestForms["alone"][n%7], honestForms["rows"][n%6]} {
+					check(form, "2026-06-12 10:20:00", "2026-06-12 14:10:00", "nothing was recorded ", n%4 == 0)
+				}
+				check("SELECT ts FROM packets WHERE ts >= '%[1]s'", "2026-06-12 14:00:20", "", "", false)
+			}
 			// Packets are counted from flow rows, unless some can't be read.
 			everything := l.alone
-			if l.statuses == "not_captured" {
+			if l.statuses == "not_captured" || everything == unrecorded { // who names no time asks for what there is
 				everything = ""
 			}
 			check("SELECT COUNT(*), SUM(length) FROM packets", "", "", everything, true)

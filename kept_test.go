@@ -23,7 +23,7 @@ func TestKeptArchives(t *testing.T) {
 		t.Fatalf("%q, %v", versions, err)
 	}
 	before := map[string][]string{}
-	for _, c := range parsePage(t, "testdata/archives/names.test").cases {
+	for _, c := range parsePage(t, "testdata/archives/before.test").cases {
 		before[c.statement] = c.want
 	}
 	for _, version := range versions {

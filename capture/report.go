@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -106,6 +107,7 @@ func (c *coverage) add(rec *pcap.Record) {
 	if row.Packets == 0 {
 		row.TS, row.TSEnd, row.Interface = ts, ts, rec.InterfaceName
 	}
+	row.Silence = tables.Some(max(row.Silence.V, int64(ts-row.TSEnd)))
 	row.TS, row.TSEnd = min(row.TS, ts), max(row.TSEnd, ts)
 	row.Packets++
 	row.Bytes += int64(rec.Length)
@@ -134,14 +136,37 @@ func (c *coverage) allMissed() undecoded {
 	return all
 }
 
+// rows are those of the interfaces that brought packets, or say that they lost some.
 func (c *coverage) rows(interfaces []pcap.Interface) []tables.Coverage {
+	var first, last tables.Time // of all packets
+	for _, row := range c.of {
+		if row.Packets > 0 && (first == 0 || row.TS < first) {
+			first = row.TS
+		}
+		last = max(last, row.TSEnd)
+	}
 	var out []tables.Coverage
-	for i, row := range c.of {
-		if row.Packets == 0 {
-			continue
+	for i := range min(max(len(c.of), len(interfaces)), maxCoverage) {
+		row := tables.Coverage{Sensor: c.sensor}
+		if i < len(c.of) {
+			row = c.of[i]
 		}
 		if i < len(interfaces) {
 			row.Drops = interfaces[i].Drops
+			for j := maxCoverage; i == maxCoverage-1 && j < len(interfaces); j++ {
+				if d := interfaces[j].Drops; d.Set {
+					row.Drops = tables.Some(row.Drops.V + min(d.V, math.MaxInt64-row.Drops.V))
+				}
+			}
+		}
+		if row.Packets == 0 {
+			if row.Drops.V == 0 {
+				continue
+			}
+			if row.Interface, row.TS, row.TSEnd = interfaces[i].Name, first, last; first == 0 {
+				row.TS = tables.TimeOf(interfaces[i].ToldAt)
+				row.TSEnd = row.TS
+			}
 		}
 		row.Undecoded = tables.Some(int64(0))
 		if i < len(c.missed) {

@@ -300,7 +300,7 @@ func (r *run) lacks() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := append(r.snap.outside(r.plan), r.snap.holes(r.plan)...)
+	out := append(r.snap.outside(r.plan), r.snap.unrecorded(r.plan)...)
 	uncaptured, err := r.uncaptured(r.ctx)
 	if err != nil {
 		return nil, err
@@ -312,34 +312,6 @@ func (r *run) lacks() ([]string, error) {
 	}
 	scans := timed(r.plan, r.plan.Bounds)
 	return slices.Concat(out, r.snap.droppedIn(r.ctx, r.plan), r.snap.damaged(scans, false), r.snap.evicted(scans, false), cut, r.plan.Warnings), nil
-}
-
-// holes lists the times between what was recorded that a plan asks about.
-func (s *snapshot) holes(p *pushdown.Plan) []string {
-	recorded := s.recorded
-	if len(recorded) < 2 || !slices.ContainsFunc(p.Scans, ofRecording) {
-		return nil
-	}
-	if slices.ContainsFunc(p.Scans, reported) {
-		recorded = s.withReported(recorded)
-	}
-	var out []string
-	more := 0
-	for i := 1; i < len(recorded); i++ {
-		from, to := recorded[i-1].to, recorded[i].from
-		if from >= p.Bounds.To || to <= p.Bounds.From {
-			continue
-		}
-		if len(out) == maxNamed {
-			more++
-			continue
-		}
-		out = append(out, fmt.Sprintf("nothing was recorded from %s to %s", timeText(from), timeText(to)))
-	}
-	if more > 0 {
-		out = append(out, fmt.Sprintf("nor in %d times more: see ops.coverage", more))
-	}
-	return out
 }
 
 // lostBehind is for how long behind its last packet a damaged capture may miss

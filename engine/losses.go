@@ -22,7 +22,7 @@ import (
 // missing says what an answer lacks and how it misleads, as far as that is
 // known before it is computed.
 func (e *Engine) missing(ctx *sql.Context, s *statement) error {
-	found := s.snap.outside(s.plan)
+	found := append(s.snap.outside(s.plan), s.snap.between(s.plan)...)
 	lost, err := e.lost(s.snap, s.plan.Scans)
 	if err != nil {
 		return err
@@ -45,24 +45,50 @@ var (
 	socketLossColumns   = []string{"ts", "ts_end", "socket", "kernel_drops", "queue_drops"}
 )
 
+// accounts are what a row file tells of losses, and of when the collector
+// listened.
+type accounts struct {
+	losses []loss
+	// listened are the times of sockets, heard those of exporters: also of imported
+	// datagrams.
+	listened, heard []period
+}
+
 // lossCache keeps what row files tell of losses: a file never changes, and
 // while exporters send there is a new one every two seconds.
 type lossCache struct {
 	mu sync.Mutex
-	of map[string][]loss // by path
+	of map[string]*accounts // by path
 }
 
 // maxForgotten is how many files that are gone the cache keeps before it looks
 // which those are.
 const maxForgotten = 1000
 
-// in lists the losses in the files of accounts that touch a time.
-func (c *lossCache) in(snap *snapshot, from, to tables.Time) ([]loss, error) {
+// read reads the accounts of a file, if it is not known yet.
+func (c *lossCache) read(f archive.File) (*accounts, error) {
+	if known := c.of[f.Path]; known != nil {
+		return known, nil
+	}
+	read, err := readAccounts(f)
+	if err != nil {
+		return nil, fmt.Errorf("accounts of the collector: %w", err)
+	}
+	if c.of == nil {
+		c.of = map[string]*accounts{}
+	}
+	c.of[f.Path] = read
+	return read, nil
+}
+
+// in lists the losses in the files of accounts that touch a time, and the pauses of
+// the collector.
+func (c *lossCache) in(snap *snapshot, from, to tables.Time) (lost []loss, paused []period, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	files := slices.Concat(snap.catalog.Files(archive.Exporters), snap.catalog.Files(archive.Sockets))
 	if len(c.of) > len(files)+maxForgotten {
-		kept := map[string][]loss{}
+		kept := map[string]*accounts{}
 		for _, f := range files {
 			if l, ok := c.of[f.Path]; ok {
 				kept[f.Path] = l
@@ -70,52 +96,95 @@ func (c *lossCache) in(snap *snapshot, from, to tables.Time) ([]loss, error) {
 		}
 		c.of = kept
 	}
-	var out []loss
-	for _, f := range files {
-		if f.MinTS >= to || f.MaxTS < from {
-			continue
+	var listened, heard []period
+	for _, f := range beside(files, from, to) {
+		read, err := c.read(f)
+		if err != nil {
+			return nil, nil, err
 		}
-		list, ok := c.of[f.Path]
-		if !ok {
-			var err error
-			if list, err = readLosses(f); err != nil {
-				return nil, fmt.Errorf("accounts of the collector: %w", err)
-			}
-			if c.of == nil {
-				c.of = map[string][]loss{}
-			}
-			c.of[f.Path] = list
-		}
-		for _, l := range list {
+		for _, l := range read.losses {
 			if l.from < to && l.to >= from {
-				out = append(out, l)
+				lost = append(lost, l)
 			}
+		}
+		listened, heard = append(listened, read.listened...), append(heard, read.heard...)
+	}
+	for _, p := range pauses(listened, heard) {
+		if p.from < to && p.to >= from && !snap.unaccounted(p) {
+			paused = append(paused, p)
 		}
 	}
-	return together(out), nil
+	return together(lost), paused, nil
 }
 
-// readLosses reads the losses of a file of accounts.
-func readLosses(f archive.File) ([]loss, error) {
-	var out []loss
+// beside are the files that touch a time, and those of sockets next to it: a pause may
+// reach out of it.
+func beside(files []archive.File, from, to tables.Time) (out []archive.File) {
+	var before, after *archive.File
+	for i := range files {
+		f := &files[i]
+		switch {
+		case f.MinTS < to && f.MaxTS >= from:
+			out = append(out, *f)
+		case f.Family != archive.Sockets:
+		case f.MaxTS < from:
+			if before == nil || f.MaxTS > before.MaxTS {
+				before = f
+			}
+		case after == nil || f.MinTS < after.MinTS:
+			after = f
+		}
+	}
+	for _, f := range []*archive.File{before, after} {
+		if f != nil {
+			out = append(out, *f)
+		}
+	}
+	return out
+}
+
+// unaccounted tells that accounts of a time are gone, so that nothing says whether
+// somebody listened.
+func (s *snapshot) unaccounted(p period) bool {
+	return slices.ContainsFunc(s.catalog.Evicted(archive.Sockets), func(e archive.Evicted) bool { return e.TS <= p.to && e.TSEnd >= p.from }) ||
+		slices.ContainsFunc(s.catalog.Damage(), func(d archive.Damage) bool {
+			return d.Family == archive.Sockets && !d.Stray && d.From <= p.to && d.To >= p.from
+		})
+}
+
+// readAccounts reads what a file of accounts tells.
+func readAccounts(f archive.File) (*accounts, error) {
+	a := &accounts{}
 	add := func(who, why, unit string, ts, end tables.Time, n int64) {
 		if n > 0 {
-			out = append(out, loss{who: who, why: why, unit: unit, period: period{ts, end}, n: n})
+			a.losses = append(a.losses, loss{who: who, why: why, unit: unit, period: period{ts, end}, n: n})
 		}
 	}
 	var err error
 	if f.Family == archive.Sockets {
 		err = readFile(f.File, func(s *tables.Socket) {
+			a.listened = extended(a.listened, period{s.TS, s.TSEnd})
 			add("the socket "+s.Socket, "the kernel's buffer was full", "datagrams", s.TS, s.TSEnd, s.KernelDrops)
 			add("the socket "+s.Socket, "the collector was too slow", "datagrams", s.TS, s.TSEnd, s.QueueDrops)
 		}, socketLossColumns...)
 	} else {
 		err = readFile(f.File, func(x *tables.Exporter) {
+			a.heard = extended(a.heard, period{x.TS, x.TSEnd})
 			add("exporter "+x.Observer, "its sequence numbers have gaps", x.SequenceUnit, x.TS, x.TSEnd, x.Missing)
 			add("exporter "+x.Observer, "their template did not come", "sets of records", x.TS, x.TSEnd, x.Expired)
 		}, exporterLossColumns...)
 	}
-	return together(out), err
+	a.losses = together(a.losses)
+	return a, err
+}
+
+// extended adds a period to a list in the order of their beginnings.
+func extended(list []period, p period) []period {
+	if n := len(list); n > 0 && p.from >= list[n-1].from && p.from <= list[n-1].to {
+		list[n-1].to = max(list[n-1].to, p.to)
+		return list
+	}
+	return append(list, p)
 }
 
 // together adds up losses of one source and reason that lie within edge of
@@ -146,12 +215,12 @@ func (e *Engine) lost(snap *snapshot, scans []*pushdown.ScanPlan) ([]string, err
 	if from >= to {
 		return nil, nil
 	}
-	list, err := e.losses.in(snap, from, to)
+	list, paused, err := e.losses.in(snap, from, to)
 	if err != nil {
 		return nil, err
 	}
 	slices.SortFunc(list, func(a, b loss) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.who, b.who)) })
-	var out []string
+	out := pausesText("the collector did not listen", paused, "ops.sockets")
 	for i, l := range list {
 		if i == maxNamed {
 			return append(out, fmt.Sprintf("records of exporters were lost %d times more: see ops.capture_loss", len(list)-i)), nil

@@ -34,6 +34,9 @@ type snapshot struct {
 	// recorded is the time some source was recording, in order; nil when
 	// nothing says.
 	recorded []period
+	// holes are those of the times between, in which somebody would have recorded
+	// something.
+	holes []period
 	// recent, when not nil, is what connections will be of rows that are not
 	// settled.
 	recent *recent
@@ -76,7 +79,7 @@ func (e *Engine) load(ctx context.Context) (*snapshot, error) {
 		s.names.follow(catalog.Files(archive.Names))
 	}
 	if before != nil && sameFiles(before.catalog, catalog, archive.Coverage) {
-		s.recorded, s.lossy, s.dropped, s.unkept = before.recorded, before.lossy, before.dropped, before.unkept
+		s.recorded, s.holes, s.lossy, s.dropped, s.unkept = before.recorded, before.holes, before.lossy, before.dropped, before.unkept
 	} else if err := s.loadCoverage(); err != nil {
 		return nil, err
 	}
@@ -139,16 +142,20 @@ func sameSegment(a, b archive.SegmentInfo) bool {
 
 // loadCoverage reads when sensors recorded, and what they lost.
 func (s *snapshot) loadCoverage() error {
-	var covered []period
-	live := map[[2]string][]period{} // of interfaces that are captured live
+	var covered []covering
+	live := map[[2]string][]period{}  // of interfaces that are captured live
+	imported := map[string][]period{} // of sensors
 	for _, f := range s.catalog.Files(archive.Coverage) {
 		err := readFile(f.File, func(c *tables.Coverage) {
 			p := period{c.TS, c.TSEnd}
-			covered = append(covered, p)
+			silence := tables.Time(c.Silence.V)
 			if f.Writer != tables.Importer {
 				key := [2]string{c.Sensor, c.Interface}
 				live[key] = append(live[key], p)
+			} else if imported[c.Sensor] = append(imported[c.Sensor], p); !c.Silence.Set && c.Packets > 0 {
+				silence = pushdown.MaxTime // nobody looked
 			}
+			covered = append(covered, covering{p, silence})
 			from := c.Interface
 			if f.Writer == tables.Importer && c.Drops.V > 0 {
 				from = s.importOf(c)
@@ -163,12 +170,14 @@ func (s *snapshot) loadCoverage() error {
 		}
 	}
 	for of, list := range live {
-		list = merge(list, 0)
-		for i := 1; i < len(list); i++ {
-			s.lose(of[0], of[1], period{list[i-1].to + 1, list[i].from - 1}, "", "", 1)
+		for _, p := range pauses(list, imported[of[0]]) {
+			s.lose(of[0], of[1], p, "", "", 1)
 		}
 	}
-	s.recorded = merge(covered, edge)
+	s.recorded, s.holes = recordings(covered)
+	s.holes = slices.DeleteFunc(s.holes, func(h period) bool { // a sensor's, which is told by name
+		return slices.ContainsFunc(s.dropped, func(l loss) bool { return l.why == "" && l.from <= h.from+1 && l.to >= h.to-1 })
+	})
 	return nil
 }
 

@@ -548,6 +548,7 @@ var OpsCoverage = &Relation{Schema: Ops, Name: "coverage",
 		{Name: "drops", Kind: BigInt, Unit: "packets", Doc: "packets the source says it lost; NULL when it does not say"},
 		{Name: "undecoded", Kind: BigInt, Unit: "packets", Doc: "packets in which IP may be that was not found: of a link type, EtherType or protocol that is not decoded, or encrypted below IP; NULL in files of before it was counted"},
 		{Name: "not_decoded", Kind: Text, Size: 1024, Doc: "which those are; NULL when all packets were decoded"},
+		{Name: "silence_us", Kind: BigInt, Unit: "µs", Doc: "of a capture file, the longest time between two packets: what lies between two files and is longer was not recorded; NULL of what is captured live"},
 		{Name: "not_kept", Kind: BigInt, Unit: "packets", Doc: "packets that are counted in flows and could not be written, because the disk was full or failed"},
 		{Name: "lost_rows", Kind: BigInt, Unit: "rows", Doc: "rows of flows, other and dns that could not be written, because they were too many to wait for the disk"},
 	}}

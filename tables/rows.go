@@ -397,6 +397,9 @@ type Coverage struct {
 	Packets   int64      `col:"packets"`
 	Bytes     int64      `col:"bytes"`
 	Drops     Opt[int64] `col:"drops"` // NULL when the source does not say
+	// Silence is the longest time that passed between two packets of a capture
+	// file, µs; NULL of what is captured live, whose time is covered packets or not.
+	Silence Opt[int64] `col:"silence_us"`
 	// As of Import.
 	Undecoded  Opt[int64] `col:"undecoded"`
 	NotDecoded string     `col:"not_decoded"`

@@ -22,8 +22,10 @@ type Interface struct {
 	Resol    uint8
 	TSOffset int64 // seconds to add to every time
 	// Drops is how many packets the interface lost (isb_ifdrop +
-	// isb_osdrop of its last statistics); not part of a Layout.
-	Drops tables.Opt[int64]
+	// isb_osdrop of its last statistics), and ToldAt when that was said, ns; not
+	// part of a Layout.
+	Drops  tables.Opt[int64]
+	ToldAt int64
 }
 
 // section is a stretch of a capture file under one byte order and one list of

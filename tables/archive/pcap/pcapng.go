@@ -234,8 +234,8 @@ func (s *section) statistics(b []byte) (bad string) {
 			known = true
 		}
 	})
-	if known {
-		s.interfaces[n].Drops = tables.Some(drops)
+	if i := &s.interfaces[n]; known {
+		i.Drops, i.ToldAt = tables.Some(drops), i.nanoseconds(uint64(s.u32(b[4:]))<<32|uint64(s.u32(b[8:])))
 	}
 	return ""
 }
