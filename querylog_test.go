@@ -207,6 +207,51 @@ func TestQueryLog(t *testing.T) {
 	}
 }
 
+// TestQueryLogBytes: what the log says that statements read of row files is what the
+// process read meanwhile.
+func TestQueryLogBytes(t *testing.T) {
+	e := demoEngine(t)
+	db := servedFrom(t, e, map[string][]string{"hunter": {"wiresql.*", "ops.*"}})["hunter"]
+	logged := func(statement string) (bytes int64, outcome string) {
+		t.Helper()
+		await(t, time.Minute, "the statement's end", func() bool {
+			err := db.QueryRow("SELECT file_bytes, outcome FROM ops.query_log WHERE statement = '"+statement+"' ORDER BY ts DESC LIMIT 1").Scan(&bytes, &outcome)
+			return err == nil
+		})
+		return bytes, outcome
+	}
+	for _, statement := range []string{
+		"SELECT SUM(bytes), MIN(src_ip) FROM flows",
+		"SELECT * FROM flows",
+		"SELECT COUNT(DISTINCT c.server_name) FROM connections c JOIN dns d ON d.client_ip = c.client_ip",
+		"SELECT p.packet_id FROM connections c JOIN packets p USING (conn_id) WHERE c.server_port = 443",
+		"SELECT bytes FROM flows LIMIT 1",
+	} {
+		var read int64
+		for range 2 { // footers are kept from the first time
+			before := e.Stats().FileBytes
+			if countedRows(t, db, statement) == 0 {
+				t.Errorf("%s: no rows", statement)
+			}
+			read = e.Stats().FileBytes - before
+		}
+		if got, _ := logged(statement); got != read || got == 0 {
+			t.Errorf("%s: %d bytes in the log, %d were read", statement, got, read)
+		}
+	}
+	const endless = "SELECT SUM(a.bytes), SUM(b.total_bytes) FROM flows a, flows b, flows c, flows d, flows e WHERE a.src_port + b.src_port <> c.bytes + d.bytes - e.bytes"
+	before := e.Stats().FileBytes
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if rows, err := db.QueryContext(ctx, endless); err == nil {
+		rows.Close()
+	}
+	got, outcome := logged(endless)
+	if read := e.Stats().FileBytes - before; got != read || got == 0 || outcome != "cancelled" {
+		t.Errorf("%s: %s, %d bytes in the log, %d were read", endless, outcome, got, read)
+	}
+}
+
 // reading is a state of a statement that reads flows.
 var reading = regexp.MustCompile(`^(reading flows( \d+ %)?|computing from flows)$`)
 

@@ -29,6 +29,7 @@ type cursor struct {
 	// none was.
 	left <-chan struct{}
 	text string
+	read reads
 }
 
 const (
@@ -103,7 +104,7 @@ func (d *duck) query(ctx context.Context, text string) (*cursor, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	c := &cursor{d: d, ctx: ctx, cancel: cancel, conn: conn, text: text, stop: make(chan struct{}), watched: make(chan struct{})}
+	c := &cursor{d: d, ctx: ctx, cancel: cancel, conn: conn, text: text, stop: make(chan struct{}), watched: make(chan struct{}), read: readsOf(conn)}
 	workOf(ctx).watch(c)
 	go c.watch()
 	if c.call(func() { err = c.start(text) }); c.left != nil {
@@ -226,6 +227,7 @@ func (c *cursor) close() {
 	d, done, left := c.d, c.done, c.left
 	c.d = nil
 	workOf(c.ctx).unwatch(c)
+	workOf(c.ctx).fileBytes.Add(c.read.bytes())
 	if done {
 		c.end(d)
 		c.cancel()
@@ -259,5 +261,6 @@ func (c *cursor) end(d *duck) {
 	close(c.stop)
 	<-c.watched
 	duckdb.DestroyPrepare(&c.stmt)
+	c.read.end()
 	d.release(c.conn)
 }

@@ -81,6 +81,9 @@ func openAsIs(cfg Config, roots []string) (*duck, error) {
 		"SET allow_community_extensions = false",
 		"SET TimeZone = 'UTC'",
 		"SET parquet_metadata_cache = true",
+		// The system keeps what is read of files; a second copy of each would fill
+		// the memory that DuckDB may take, with files that are merged since.
+		"SET enable_external_file_cache = false",
 		// The order matters: directories can be allowed only before external
 		// access is taken away, and nothing can be set after the lock.
 		"SET allowed_directories = [" + strings.Join(allowed, ", ") + "]",

@@ -356,17 +356,12 @@ func (r *run) measure(ctx *sql.Context, found time.Duration) (*actual, error) {
 			a.PacketBytes += s.Bytes
 		}
 	}
-	for _, one := range r.reads {
-		if one.lookup != nil {
-			a.FileBytes += one.lookup.Bytes
-		}
-	}
+	a.FileBytes = w.fileBytes.Load()
 	return a, r.ended()
 }
 
 // duckProfile is what DuckDB writes of a statement it ran.
 type duckProfile struct {
-	Bytes    int64          `json:"total_bytes_read"`
 	Name     string         `json:"operator_name"`
 	Rows     int64          `json:"operator_cardinality"`
 	Scanned  int64          `json:"operator_rows_scanned"`
@@ -395,7 +390,6 @@ func (r *run) profile(ctx *sql.Context, a *actual) error {
 			if err := json.Unmarshal(view.vectors[1].bytes(row), &p); err != nil {
 				continue // the other kinds of plans
 			}
-			a.FileBytes += p.Bytes
 			for len(p.Children) == 1 && (p.Name == "" || p.Name == "EXPLAIN_ANALYZE") {
 				p = *p.Children[0]
 			}

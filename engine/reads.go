@@ -1,12 +1,16 @@
 package engine
 
 /*
-#cgo LDFLAGS: -Wl,--wrap=open -Wl,--wrap=pread -Wl,--wrap=close
+#cgo CFLAGS: -fexceptions
+#cgo LDFLAGS: -Wl,--wrap=open -Wl,--wrap=pread -Wl,--wrap=close -Wl,--wrap=_ZN6duckdb10FileHandle4ReadENS_12QueryContextEPvmm
 
 #include <stdint.h>
 
 int wiresqlGuard(int fd, void *good, int64_t size);
 int64_t wiresqlBytes(void);
+void *wiresqlReader(void *connection);
+int64_t wiresqlReaderBytes(void *reader);
+void wiresqlReaderEnds(void *reader);
 */
 import "C"
 
@@ -17,6 +21,7 @@ import (
 	"time"
 	"unsafe"
 
+	duckdb "github.com/duckdb/duckdb-go-bindings"
 	"golang.org/x/sys/unix"
 
 	"github.com/wiresql/wiresql/tables/archive/rows"
@@ -41,6 +46,15 @@ var openFiles sync.Map // int → *openRows
 
 // fileBytes are the bytes of row files that the process has read: DuckDB's, and ours.
 func fileBytes() int64 { return int64(C.wiresqlBytes()) + rows.BytesRead() }
+
+// reads counts what DuckDB reads of row files for one connection's statement.
+type reads struct{ reader unsafe.Pointer }
+
+func readsOf(c duckdb.Connection) reads { return reads{C.wiresqlReader(c.Ptr)} }
+
+func (r reads) bytes() int64 { return int64(C.wiresqlReaderBytes(r.reader)) }
+
+func (r reads) end() { C.wiresqlReaderEnds(r.reader) }
 
 // descriptor reads a file that somebody else opened.
 type descriptor int

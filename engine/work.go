@@ -94,11 +94,11 @@ func (w *work) reads(r *reading) {
 			if r.lookup == nil {
 				w.fileRows.Add(file.Rows)
 			}
-			w.fileBytes.Add(file.Bytes)
 		}
 	}
 	if r.lookup != nil {
 		w.fileRows.Add(r.lookup.Rows)
+		w.fileBytes.Add(r.lookup.Read)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -704,5 +704,5 @@ var OpsQueryLog = &Relation{Schema: Ops, Name: "query_log",
 		{Name: "packet_bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "bytes read of packet segments, as EXPLAIN says ahead: with what lies between packets that are near each other"},
 		{Name: "files", Kind: BigInt, NotNull: true, Unit: "files", Doc: "row files read, each time one was"},
 		{Name: "file_rows", Kind: BigInt, NotNull: true, Unit: "rows", Doc: "rows in them; of rows looked up by a key, those found"},
-		{Name: "file_sizes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "what these files take on disk; of each the columns a statement needs are read (EXPLAIN says how much that is)"},
+		{Name: "file_bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "bytes of them that the statement read"},
 	}}

@@ -174,6 +174,7 @@ type checked struct {
 	path    string
 	version Version
 	table   *sums.Table
+	read    atomic.Int64 // bytes, by this reader
 }
 
 // bytesRead are those that readers of this package took of files.
@@ -186,6 +187,7 @@ func BytesRead() int64 { return bytesRead.Load() }
 func (f *checked) ReadAt(b []byte, offset int64) (int, error) {
 	n, err := f.File.ReadAt(b, offset)
 	bytesRead.Add(int64(n))
+	f.read.Add(int64(n))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return n, Found(f.path, err)
 	}
@@ -218,7 +220,7 @@ func openChecked(f File) (*checked, error) {
 		var table *sums.Table
 		version := versionOf(st)
 		if table, err = Table(file, f.Path, version); err == nil {
-			return &checked{file, f.Path, version, table}, nil
+			return &checked{File: file, path: f.Path, version: version, table: table}, nil
 		}
 	}
 	file.Close()

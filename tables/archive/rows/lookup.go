@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
@@ -20,8 +21,9 @@ import (
 
 // LookupStats says what a lookup read.
 type LookupStats struct {
-	Files, Groups int // files read, and row groups of them
-	Bytes         int64
+	Files, Groups int   // files read, and row groups of them
+	Bytes         int64 // of pages looked into
+	Read          int64 // bytes that were read for it: pages may be in memory
 	Rows          int64
 	Paths         []string // of the files read
 }
@@ -35,6 +37,7 @@ func (s *LookupStats) Add(o LookupStats) {
 	}
 	s.Groups += o.Groups
 	s.Bytes += o.Bytes
+	s.Read += o.Read
 	s.Rows += o.Rows
 }
 
@@ -89,6 +92,7 @@ func Lookup[T any](ctx context.Context, files []File, where []Values, columns []
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var read atomic.Int64
 	var running sync.WaitGroup
 	for _, f := range files {
 		groups := candidates(f, where)
@@ -127,13 +131,17 @@ func Lookup[T any](ctx context.Context, files []File, where []Values, columns []
 				}
 			})
 		}
-		running.Go(func() { left.Wait(); o.Close() })
+		running.Go(func() {
+			left.Wait()
+			read.Add(o.read.Load())
+			o.Close()
+		})
 		if ctx.Err() != nil {
 			break
 		}
 	}
 	running.Wait()
-	stats.Bytes, stats.Rows = l.bytes, l.rows
+	stats.Bytes, stats.Read, stats.Rows = l.bytes, read.Load(), l.rows
 	return stats, context.Cause(ctx)
 }
 
