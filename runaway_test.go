@@ -358,6 +358,36 @@ func TestBeside(t *testing.T) {
 	}
 }
 
+// TestRoom: who asks little is answered while the memory is somebody else's.
+func TestRoom(t *testing.T) {
+	dir, err := demoArchive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serveProcess(t, dir, "--memory-limit", strconv.Itoa(1<<30), "--spill-directory", t.TempDir())
+	s.answers()
+	i := slices.IndexFunc(runaways.More, func(r runaways.Statement) bool { return r.Name == "huge group_concat" })
+	var ended []error
+	for range 3 {
+		running := s.run(runaways.More[i].Text, time.Minute, false)
+		for over := false; !over; {
+			s.answers()
+			select {
+			case err := <-running.done:
+				ended, over = append(ended, err), true
+			default:
+			}
+		}
+		running.close()
+	}
+	for _, err := range ended {
+		var e *mysql.MySQLError
+		if !errors.As(err, &e) || e.Number != 1041 {
+			t.Errorf("what took the memory: %v", err)
+		}
+	}
+}
+
 // settled checks that nothing is left of statements that were ended.
 func (s *served) settled(descriptors int, spill string) {
 	t := s.t

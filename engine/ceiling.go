@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -89,14 +90,69 @@ func (g *collector) adapt(share int64) {
 type charge struct {
 	bytes  int64
 	behind bool // what runs by itself, and ends first
+	began  time.Time
+	seen   bool // by a sample
+	freed  bool // a larger one has ended meanwhile
 	cancel context.CancelCauseFunc
+	over   chan struct{} // closed at its end
+}
+
+type chargeKey struct{}
+
+// before tells whether x ends rather than y.
+func (x *charge) before(y *charge) bool {
+	if x.behind != y.behind {
+		return x.behind
+	}
+	if x.bytes != y.bytes {
+		return x.bytes > y.bytes
+	}
+	return x.began.Before(y.began) // what came later met what was full
+}
+
+// largest is whose end helps most; nil when nothing runs.
+func (c *ceiling) largest() (largest *charge) {
+	for one := range c.running {
+		if largest == nil || one.before(largest) {
+			largest = one
+		}
+	}
+	return largest
+}
+
+// makeRoom ends the statement that took most for another one, which found no
+// memory; false when that is the one itself, and no larger one has just ended.
+func (c *ceiling) makeRoom(ctx context.Context) bool {
+	own, ok := ctx.Value(chargeKey{}).(*charge)
+	if !ok {
+		return false
+	}
+	c.mu.Lock()
+	largest := c.largest()
+	freed := own.freed
+	own.freed = false
+	if freed || largest == nil || largest == own {
+		c.mu.Unlock()
+		return freed
+	}
+	delete(c.running, largest)
+	c.mu.Unlock()
+	largest.cancel(functions.Errorf(1041,
+		"Out of memory: others found none (the server's ceiling is %s, --memory-limit), and this statement took the most; ask for less at a time", byteText(c.limit)))
+	if !within(largest.over, helpTime) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	own.freed = false
+	return true
 }
 
 // begin charges a statement from now until the function it returns is called,
 // and makes it one that can be ended.
 func (c *ceiling) begin(ctx *sql.Context) (*sql.Context, func()) {
 	inner, cancel := context.WithCancelCause(ctx.Context)
-	one := &charge{behind: standsBack(ctx), cancel: cancel}
+	one := &charge{behind: standsBack(ctx), began: time.Now(), cancel: cancel, over: make(chan struct{})}
 	c.mu.Lock()
 	c.running[one] = struct{}{}
 	c.mu.Unlock()
@@ -104,12 +160,16 @@ func (c *ceiling) begin(ctx *sql.Context) (*sql.Context, func()) {
 	case c.begun <- struct{}{}:
 	default:
 	}
-	return ctx.WithContext(inner), func() {
+	return ctx.WithContext(context.WithValue(inner, chargeKey{}, one)), sync.OnceFunc(func() {
 		c.mu.Lock()
 		delete(c.running, one)
+		for other := range c.running {
+			other.freed = other.freed || one.before(other)
+		}
 		c.mu.Unlock()
 		cancel(nil)
-	}
+		close(one.over)
+	})
 }
 
 // watch samples until ctx ends.
@@ -133,9 +193,9 @@ func (c *ceiling) watch(ctx context.Context) {
 	}
 }
 
-// sample looks at the memory once. Growth is shared by the statements that run:
-// one that is alone while it grows has it all, and it is not taken off when
-// others give memory back.
+// sample looks at the memory once. Growth is shared by the statements that have
+// run since the sample before, if there are any, else by all: one that is alone
+// while it grows has it all, and it is not taken off when others give memory back.
 func (c *ceiling) sample(now time.Time) {
 	used := c.read()
 	if used > c.limit/2 && now.Sub(c.trimmed) > trimEvery && (used > c.limit || used > c.last+c.limit/8 || c.idle()) {
@@ -144,10 +204,18 @@ func (c *ceiling) sample(now time.Time) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if grown := used - c.last; grown > 0 && len(c.running) > 0 {
-		for one := range c.running {
-			one.bytes += grown / int64(len(c.running))
+	seen := 0
+	for one := range c.running {
+		if one.seen {
+			seen++
 		}
+	}
+	grown := max(used-c.last, 0) / int64(max(cmp.Or(seen, len(c.running)), 1))
+	for one := range c.running {
+		if one.seen || seen == 0 {
+			one.bytes += grown
+		}
+		one.seen = true
 	}
 	c.last = used
 	if used <= c.limit {
@@ -158,13 +226,7 @@ func (c *ceiling) sample(now time.Time) {
 		c.since = now // what holds it is nobody's who could be ended
 	}
 	if now.Sub(c.ended) > trimEvery {
-		var largest *charge
-		for one := range c.running {
-			if largest == nil || one.behind && !largest.behind || one.behind == largest.behind && one.bytes > largest.bytes {
-				largest = one
-			}
-		}
-		if largest != nil {
+		if largest := c.largest(); largest != nil {
 			largest.cancel(functions.Errorf(1041,
 				"Out of memory: the server holds %s, its ceiling is %s (--memory-limit), and this statement took the most; ask for less at a time",
 				byteText(used), byteText(c.limit)))

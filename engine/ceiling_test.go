@@ -66,6 +66,52 @@ func TestCeiling(t *testing.T) {
 	}
 }
 
+// A statement that finds no memory has the one ended that took most, unless that
+// is itself; and goes on when that one has ended.
+func TestMakeRoom(t *testing.T) {
+	used := int64(100 << 20)
+	c := &ceiling{limit: 1000 << 20, read: func() int64 { return used }, running: map[*charge]struct{}{}}
+	old, endOld := c.begin(sql.NewEmptyContext())
+	defer endOld()
+	c.sample(time.Now())
+	used = 600 << 20
+	late, endLate := c.begin(sql.NewEmptyContext()) // it was not there while memory was taken
+	c.sample(time.Now())
+	if c.makeRoom(old) || late.Err() != nil || old.Err() != nil {
+		t.Fatal("another one ended for the one that took most")
+	}
+	context.AfterFunc(old, endOld)
+	if !c.makeRoom(late) || late.Err() != nil {
+		t.Fatal("no room was made")
+	}
+	var e *functions.SQLError
+	if !errors.As(context.Cause(old), &e) || e.Number != 1041 {
+		t.Errorf("the one that took most: %v", context.Cause(old))
+	}
+	if c.makeRoom(late) {
+		t.Error("it is alone, and room was made")
+	}
+	later, endLater := c.begin(sql.NewEmptyContext()) // neither of the two grew
+	defer endLater()
+	if c.makeRoom(late) {
+		t.Error("the one that came later ended")
+	}
+	context.AfterFunc(late, endLate)
+	if !c.makeRoom(later) {
+		t.Error("no room was made for the one that came later")
+	}
+	// What a larger one gave back by itself is room, once.
+	latest, endLatest := c.begin(sql.NewEmptyContext())
+	defer endLatest()
+	endLater()
+	if !c.makeRoom(latest) || c.makeRoom(latest) {
+		t.Error("a larger one ended by itself: once there is room")
+	}
+	if c.makeRoom(t.Context()) {
+		t.Error("room was made for no statement")
+	}
+}
+
 // Memory that no statement holds ends the process too.
 func TestCeilingOfNobody(t *testing.T) {
 	used, reason := int64(900), ""

@@ -35,7 +35,16 @@ var duckMistakes = []struct {
 	{"non-inner join on", 1235, "This version of wiresql doesn't yet support 'a subquery about both sides of an outer join, or of IN'; join its table instead"},
 	{"Not implemented Error", 1235, "This version of wiresql doesn't yet support 'a subquery about its outer query' in this place; join its table instead"},
 	{"window expression is not supported", 1235, "This version of wiresql doesn't yet support 'a window function about the outer query'"},
-	{"Out of Memory Error", 1041, "Out of memory: this statement holds more than fits and can't go on on disk (--memory-limit, --spill-directory); ask for less at a time"},
+	{"Out of Memory Error", 1041, noRoom},
+}
+
+const noRoom = "Out of memory: this statement holds more than fits and can't go on on disk (--memory-limit, --spill-directory); ask for less at a time"
+
+// foundNoRoom tells whether DuckDB had no memory for a statement, which need not
+// be the one that holds it.
+func foundNoRoom(err error) bool {
+	var e *functions.SQLError
+	return errors.As(err, &e) && e.Number == 1041 && e.Message == noRoom
 }
 
 // userMessage makes an error of DuckDB's message.

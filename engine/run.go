@@ -49,12 +49,16 @@ type packetsRun struct {
 	cut   atomic.Int64                       // of which bytes were asked for that were not captured
 }
 
+// maxEnded bounds how many others end for a statement that finds no memory.
+const maxEnded = 8
+
 // execute runs a plan: first what finds its packets, then the statement. A row
 // file that was replaced and unlinked since the plan was made is met before the
 // first row; then the plan is made and run once more. So it is, without them, as
-// often as files turn out to be damaged.
+// often as files turn out to be damaged, and when a statement that took more
+// memory had to end for it.
 func (e *Engine) execute(ctx *sql.Context, s *statement) (Columnar, *run, error) {
-	gone := false
+	gone, ended := false, 0
 	for {
 		out, r, err := e.attempt(ctx, s)
 		if err == nil {
@@ -66,6 +70,10 @@ func (e *Engine) execute(ctx *sql.Context, s *statement) (Columnar, *run, error)
 		case fileGone(err) && !gone:
 			gone = true
 			e.log.Debug("a row file is gone, the statement runs again", "error", err)
+		case foundNoRoom(err) && ended < maxEnded && e.ceiling.makeRoom(ctx):
+			ended++
+			e.log.Debug("a statement found no memory and runs again, the one that took the most has ended")
+			continue
 		default:
 			return nil, nil, err
 		}
