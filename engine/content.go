@@ -1,19 +1,14 @@
 package engine
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
-	"compress/flate"
-	"compress/gzip"
-	"compress/zlib"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/wiresql/wiresql/functions"
@@ -43,8 +38,17 @@ func (c *content) lack(format string, args ...any) {
 	}
 }
 
-// errNotFound is of a file of which nothing can be told.
-var errNotFound = errors.New("its bytes are not found in the packets of the conversation: what is before them may not have been captured")
+// Why nothing can be told of a file.
+var (
+	errNotFound = errors.New("its bytes are not found in the packets of the conversation: what is before them may not have been captured")
+	errSeveral  = errors.New("several begin in the same packet, and which of them is meant is not known")
+	errBlocks   = errors.New("its blocks are of different lengths: what was agreed on may not have been captured")
+)
+
+// nothing tells of an error that it is why nothing is told of a file.
+func nothing(err error) bool {
+	return errors.Is(err, errNotFound) || errors.Is(err, errSeveral) || errors.Is(err, errBlocks) || errors.Is(err, errTorn)
+}
 
 // fileID is a file_id taken apart: the protocol, the conversation that carried the file,
 // and the packet it begins in.
@@ -71,6 +75,7 @@ func parseFileID(text string) (f fileID, err error) {
 
 // Content implements pushdown.Session.
 func (s *querySession) Content(file string, packets []tables.ID) ([]byte, error) {
+	file, known, _ := strings.Cut(file, " ")
 	f, err := parseFileID(file)
 	if err != nil {
 		return nil, functions.Errorf(1210, "Incorrect arguments to file_bytes: %s", err)
@@ -80,24 +85,41 @@ func (s *querySession) Content(file string, packets []tables.ID) ([]byte, error)
 		return nil, err
 	}
 	limit := s.functions.TextLimit()
-	c, missing, err := s.engine.contentOf(s.ctx, snap, f, packets, limit)
+	all, missing, err := s.engine.conversation(s.ctx, snap, packets, limit)
+	var c content
+	if err == nil {
+		c, err = carve(s.ctx, all, f, limit)
+	}
 	for _, m := range missing {
 		s.functions.Warn(1105, m)
 	}
 	if errors.Is(err, errTooLong) {
 		return nil, functions.Errorf(1153, "Got a packet bigger than 'max_allowed_packet' bytes: the file takes more than %d; use wiresql export --files", limit)
 	}
-	if errors.Is(err, errNotFound) {
+	if nothing(err) {
 		s.functions.Warn(1105, fmt.Sprintf("file %s: %s", file, err))
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	status, size, _ := strings.Cut(known, " ")
+	c.compare(f, status, size)
 	for _, l := range c.lacks {
 		s.functions.Warn(1105, fmt.Sprintf("file %s is not whole: %s", file, l))
 	}
 	return c.data, nil
+}
+
+// compare looks whether a file is as the row of files tells: its protocols say how a transfer
+// ended, and FTP tells that elsewhere.
+func (c *content) compare(f fileID, status, size string) {
+	if f.protocol == tables.FileFTP && status != "" && status[0] != '2' {
+		c.lack("the server said %s of the transfer", status)
+	}
+	if n, err := strconv.ParseInt(size, 10, 64); err == nil && f.protocol == tables.FileFTP && n > int64(len(c.data)) {
+		c.lack("%d of its %d bytes were moved", len(c.data), n)
+	}
 }
 
 // File says what is known of a file that was put together.
@@ -117,6 +139,8 @@ type File struct {
 	Lacks []string `json:"lacks,omitempty"`
 	// Path is where it was written to, which the caller knows.
 	Path string `json:"file,omitempty"`
+
+	status, size string
 }
 
 // Bounds of an export of files.
@@ -142,7 +166,11 @@ func (s *Session) ExportFiles(ctx context.Context, statement string, write func(
 		return nil, err
 	}
 	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
+	var conn tables.ID // whose packets these are, and what is told of them
+	var all []heard
+	var gone []string
+	tooLong := false
+	for i, name := range slices.Compact(names) {
 		f, err := parseFileID(name)
 		if err != nil {
 			return nil, err
@@ -151,18 +179,42 @@ func (s *Session) ExportFiles(ctx context.Context, statement string, write func(
 		if err := s.describe(ctx, f, file); err != nil {
 			return nil, err
 		}
-		_, packets, err := s.chosen(ctx, "SELECT packet_id FROM wiresql.packets WHERE conn_id = '"+f.conn.String()+"'", &Evidence{})
-		if err != nil {
-			return nil, err
+		if f.conn != conn || i == 0 {
+			conn = f.conn
+			all, gone, tooLong = nil, nil, false
+			told := &Evidence{}
+			_, packets, err := s.chosen(ctx, "SELECT packet_id FROM wiresql.packets WHERE conn_id = '"+conn.String()+"'", told)
+			if err != nil {
+				return nil, err
+			}
+			snap, err := s.engine.snapshot(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if all, gone, err = s.engine.conversation(ctx, snap, packets, MaxContent); errors.Is(err, errTooLong) {
+				tooLong = true
+			} else if err != nil {
+				return nil, err
+			}
+			for _, m := range told.Missing {
+				if !slices.Contains(gone, m) {
+					gone = append(gone, m)
+				}
+			}
 		}
-		snap, err := s.engine.snapshot(ctx)
-		if err != nil {
-			return nil, err
+		c, err := content{}, error(errTooLong)
+		if !tooLong {
+			c, err = carve(ctx, all, f, MaxContent)
 		}
-		c, _, err := s.engine.contentOf(ctx, snap, f, packets, MaxContent)
+		for _, m := range gone {
+			c.lack("%s", m)
+		}
+		if err == nil {
+			c.compare(f, file.status, file.size)
+		}
 		file.Lacks = c.lacks
 		switch {
-		case errors.Is(err, errNotFound), errors.Is(err, errTooLong):
+		case nothing(err), errors.Is(err, errTooLong):
 			file.Lacks, c.data = append(file.Lacks, err.Error()), nil
 		case err != nil:
 			return nil, err
@@ -178,7 +230,7 @@ func (s *Session) ExportFiles(ctx context.Context, statement string, write func(
 
 // describe fills in what files says of one.
 func (s *Session) describe(ctx context.Context, f fileID, file *File) error {
-	rows, err := s.Query(ctx, fmt.Sprintf("SELECT ts, client_ip, server_ip, username, action, share, name FROM wiresql.files WHERE conn_id = '%s' AND packet_id = '%s' AND protocol = '%s'",
+	rows, err := s.Query(ctx, fmt.Sprintf("SELECT ts, client_ip, server_ip, username, action, share, name, status, size FROM wiresql.files WHERE conn_id = '%s' AND packet_id = '%s' AND protocol = '%s'",
 		f.conn, f.begin, f.protocol))
 	if err != nil {
 		return err
@@ -197,22 +249,28 @@ func (s *Session) describe(ctx context.Context, f fileID, file *File) error {
 			*to = &text
 		}
 	}
+	file.status, file.size = string(cells[7]), string(cells[8])
 	return nil
 }
 
 var errTooLong = fmt.Errorf("the file, or its conversation, is too long: of %d bytes at most one is put together", MaxContent)
 
-// contentOf reads packets of a conversation and puts a file of it together, of at most
-// limit bytes; missing is what is told of the packets.
-func (e *Engine) contentOf(ctx context.Context, snap *snapshot, f fileID, packets []tables.ID, limit int) (c content, missing []string, err error) {
+// conversation reads the packets that files are put together from, up to so many bytes of a file;
+// missing is what is told of the packets.
+func (e *Engine) conversation(ctx context.Context, snap *snapshot, packets []tables.ID, limit int) (all []heard, missing []string, err error) {
 	refs := make([]archive.Ref, len(packets))
 	for i, id := range packets {
 		refs[i].ID = id
 	}
-	var all []heard
 	held := 0
+	var torn fragments
 	stats, err := e.archive.Fetch(ctx, snap.catalog, refs, func(ref archive.Ref, rec *pcap.Record) error {
 		p, ok := hear(ref.ID, rec)
+		if later := torn.add(rec, len(all), ok); later > 0 {
+			if held += later + heardBytes; held/4 > limit {
+				return errTooLong
+			}
+		}
 		if !ok {
 			return nil
 		}
@@ -223,24 +281,21 @@ func (e *Engine) contentOf(ctx context.Context, snap *snapshot, f fileID, packet
 		return nil
 	})
 	if err != nil {
-		return c, nil, err
+		return nil, nil, err
 	}
-	missing = slices.Concat(snap.unreadable(refs), snap.unread(&stats))
+	torn.mend(all)
 	slices.SortFunc(all, func(a, b heard) int { return cmp.Or(cmp.Compare(a.ts, b.ts), cmp.Compare(a.id, b.id)) })
-	c, err = carve(all, f, limit)
-	for _, m := range missing {
-		c.lack("%s", m)
-	}
-	return c, missing, err
+	return all, slices.Concat(snap.unreadable(refs), snap.unread(&stats)), nil
 }
 
-// carve puts a file together from a conversation's packets, which are in order of time.
-func carve(all []heard, f fileID, limit int) (c content, err error) {
+// carve puts a file together from a conversation's packets, which are in order of time, of at
+// most limit bytes.
+func carve(ctx context.Context, all []heard, f fileID, limit int) (c content, err error) {
 	if len(all) == 0 {
 		return c, errNotFound
 	}
 	if f.protocol == tables.FileTFTP {
-		return carveTFTP(all, limit)
+		return carveTFTP(ctx, all, f, limit)
 	}
 	packets := make([]*heard, len(all))
 	for i := range all {
@@ -258,7 +313,9 @@ func carve(all []heard, f fileID, limit int) (c content, err error) {
 		}
 	}
 	for i := range sides {
-		sides[i].finish()
+		if err := sides[i].finish(ctx); err != nil {
+			return c, err
+		}
 	}
 	switch f.protocol {
 	case tables.FileFTP:
@@ -276,275 +333,9 @@ func carve(all []heard, f fileID, limit int) (c content, err error) {
 		}
 		return c, nil
 	case tables.FileHTTP:
-		return carveHTTP(&sides, f.begin, limit)
+		return carveHTTP(ctx, &sides, f, limit)
 	case tables.FileSMB2, tables.FileSMB3:
-		return carveSMB(&sides, f.begin, limit)
+		return carveSMB(ctx, &sides, f.begin, limit)
 	}
 	return c, errNotFound
-}
-
-// strand is a direction of a TCP conversation as one text, with zeros for what is missing.
-type strand struct {
-	parts  []*heard
-	data   []byte
-	have   []stretch // of data, in order
-	starts []started
-	ended  bool // the end is known
-	held   int
-}
-
-// stretch is from a place up to another.
-type stretch struct{ from, to int }
-
-// started is where in data a packet's bytes lie.
-type started struct {
-	id       tables.ID
-	from, to int
-}
-
-func (s *strand) add(p *heard, limit int) error {
-	if s.held += len(p.payload); s.held/2 > limit {
-		return errTooLong
-	}
-	s.parts = append(s.parts, p)
-	return nil
-}
-
-// finish puts the segments where their numbers say. Of bytes that came twice the first count,
-// as when they are followed.
-func (s *strand) finish() {
-	if len(s.parts) == 0 {
-		return
-	}
-	first := s.parts[0].seq
-	low := int64(0) // numbers wrap: order is by signed difference (RFC 9293 3.4)
-	for _, p := range s.parts {
-		if p.flags&tables.TCPSyn != 0 {
-			low = int64(int32(p.seq - first))
-			break
-		}
-		low = min(low, int64(int32(p.seq-first)))
-	}
-	// Farther on is no segment of this text.
-	most := int64(2*s.held) + 1<<20
-	end := int64(0)
-	at := make([]int64, len(s.parts))
-	for i, p := range s.parts {
-		at[i] = int64(int32(p.seq-first)) - low
-		if n := at[i] + int64(len(p.payload)+p.lost); n <= most {
-			end = max(end, n)
-			s.ended = s.ended || p.flags&tables.TCPFin != 0
-		}
-	}
-	s.data = make([]byte, end)
-	for i, p := range s.parts {
-		from, to := int(max(at[i], 0)), int(min(at[i]+int64(len(p.payload)), int64(len(s.data))))
-		if from >= to {
-			continue
-		}
-		s.starts = append(s.starts, started{p.id, from, to})
-		s.put(p.payload[from-int(at[i]):to-int(at[i])], from)
-	}
-}
-
-// put writes what is not there yet.
-func (s *strand) put(b []byte, from int) {
-	to := from + len(b)
-	i, _ := slices.BinarySearchFunc(s.have, from, func(h stretch, at int) int { return cmp.Compare(h.to, at) })
-	j, whole := i, stretch{from, to}
-	for at := from; at < to; j++ {
-		next := to
-		if j < len(s.have) && s.have[j].from < to {
-			next = s.have[j].from
-		}
-		if at < next {
-			copy(s.data[at:next], b[at-from:])
-		}
-		if next == to && (j >= len(s.have) || s.have[j].from >= to) {
-			break
-		}
-		at = s.have[j].to
-		whole = stretch{min(whole.from, s.have[j].from), max(whole.to, s.have[j].to)}
-	}
-	s.have = slices.Replace(s.have, i, j, whole)
-}
-
-// lacking tells what is missing of a part, in places from its beginning on.
-func (s *strand) lacking(c *content, from, to int) {
-	at := from
-	for _, h := range append(s.have[:len(s.have):len(s.have)], stretch{len(s.data), len(s.data)}) {
-		if end := min(h.from, to); at < end {
-			c.lack("%s missing from byte %d on", quantity(int64(end-at), "byte"), at-from)
-		}
-		if at = max(at, h.to); at >= to {
-			return
-		}
-	}
-}
-
-// begins tells whether a packet holds the byte at a place.
-func (s *strand) begins(id tables.ID, at int) bool {
-	return slices.ContainsFunc(s.starts, func(p started) bool { return p.id == id && p.from <= at && at < p.to })
-}
-
-// carveTFTP puts blocks together (RFC 1350), which are numbered from 1 on.
-func carveTFTP(all []heard, limit int) (c content, err error) {
-	length, last, whole := 512, int64(0), false
-	var have []int64
-	for i := range all {
-		b := all[i].payload
-		if len(b) < 4 || b[0] != 0 {
-			continue
-		}
-		if b[1] == 6 { // options that were agreed on
-			fields := bytes.Split(bytes.ToLower(b[2:]), []byte{0})
-			for i := 0; i+1 < len(fields); i += 2 {
-				if string(fields[i]) == "blksize" {
-					fmt.Sscan(string(fields[i+1]), &length)
-				}
-			}
-			if length < 8 || length > 65464 {
-				return c, errNotFound
-			}
-		}
-		if b[1] != 3 {
-			continue
-		}
-		number := uint16(b[2])<<8 | uint16(b[3])
-		n := last + int64(int16(number-uint16(last)))
-		if n < 1 || slices.Contains(have[max(0, len(have)-256):], n) {
-			continue
-		}
-		end := int(n-1)*length + len(b) - 4
-		if end > limit {
-			return c, errTooLong
-		}
-		if end > len(c.data) {
-			c.data = append(c.data, make([]byte, end-len(c.data))...)
-		}
-		copy(c.data[int(n-1)*length:], b[4:])
-		if have = append(have, n); all[i].lost > 0 {
-			c.lack("%s of block %d not captured", quantity(int64(all[i].lost), "byte"), n)
-		}
-		last, whole = max(last, n), whole || len(b)-4+all[i].lost < length
-	}
-	if len(have) == 0 {
-		return c, errNotFound
-	}
-	slices.Sort(have)
-	due := int64(1)
-	for _, n := range have {
-		if n > due {
-			c.lack("%s missing from byte %d on", quantity((n-due)*int64(length), "byte"), (due-1)*int64(length))
-		}
-		due = n + 1
-	}
-	if !whole {
-		c.lack("the last block was not captured")
-	}
-	return c, nil
-}
-
-// textReader reads a strand and knows how far it is.
-type textReader struct {
-	*bufio.Reader
-	all  *bytes.Reader
-	size int
-}
-
-func (s *strand) reader() *textReader {
-	r := bytes.NewReader(s.data)
-	return &textReader{bufio.NewReader(r), r, len(s.data)}
-}
-
-func (r *textReader) at() int { return r.size - r.all.Len() - r.Buffered() }
-
-// carveHTTP finds the request that begins in a packet, and takes its body if it stores one,
-// else that of its answer.
-func carveHTTP(sides *[2]strand, begin tables.ID, limit int) (c content, err error) {
-	asks, answers := sides[0].reader(), sides[1].reader()
-	for {
-		at := asks.at()
-		req, err := http.ReadRequest(asks.Reader)
-		ours := false
-		if err == nil {
-			head := asks.at()
-			if ours = sides[0].begins(begin, at); ours && req.Method == http.MethodPut {
-				return body(req.Body, req.Header, req.TransferEncoding, req.ContentLength, &sides[0], asks, head, limit)
-			}
-			if _, err := io.Copy(io.Discard, req.Body); err != nil && !ours {
-				return c, errNotFound
-			}
-		}
-		var res *http.Response
-		var from int
-		for { // some come before the answer itself
-			from = answers.at()
-			if res, err = http.ReadResponse(answers.Reader, req); err != nil {
-				return c, errNotFound
-			}
-			if res.StatusCode >= 200 || res.StatusCode == http.StatusSwitchingProtocols {
-				break
-			}
-		}
-		if ours || sides[1].begins(begin, from) {
-			return body(res.Body, res.Header, res.TransferEncoding, res.ContentLength, &sides[1], answers, answers.at(), limit)
-		}
-		if _, err := io.Copy(io.Discard, res.Body); err != nil {
-			return c, errNotFound
-		}
-	}
-}
-
-// body reads the one that follows a head, which ends at a place.
-func body(r io.Reader, header http.Header, transfer []string, length int64, s *strand, text *textReader, from, limit int) (c content, err error) {
-	raw, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
-	if len(raw) > limit {
-		return c, errTooLong
-	}
-	c.data = raw
-	switch {
-	case err != nil && length >= 0:
-		c.lack("%d of its %s are there", len(raw), quantity(length, "byte"))
-	case err != nil:
-		c.lack("it breaks off after %s", quantity(int64(len(raw)), "byte"))
-	case length < 0 && len(transfer) == 0 && !s.ended:
-		c.lack("the end of the conversation was not captured")
-	}
-	var gaps content
-	if s.lacking(&gaps, from, text.at()); len(gaps.lacks) > 0 {
-		if len(transfer) > 0 { // with what is between the chunks
-			for _, g := range gaps.lacks {
-				c.lack("%s of its chunks", g)
-			}
-		} else {
-			c.lacks = append(c.lacks, gaps.lacks...)
-		}
-	}
-	var plain io.Reader
-	switch strings.ToLower(strings.TrimSpace(header.Get("Content-Encoding"))) {
-	case "gzip", "x-gzip":
-		plain, err = gzip.NewReader(bytes.NewReader(raw))
-	case "deflate":
-		if plain, err = zlib.NewReader(bytes.NewReader(raw)); err != nil { // some send it bare
-			plain, err = flate.NewReader(bytes.NewReader(raw)), nil
-		}
-	case "", "identity":
-		return c, nil
-	default:
-		c.lack("it is as it was sent, encoded as %q", header.Get("Content-Encoding"))
-		return c, nil
-	}
-	if err == nil {
-		var out []byte
-		out, err = io.ReadAll(io.LimitReader(plain, int64(limit)+1))
-		if len(out) > limit {
-			return c, errTooLong
-		}
-		c.data = out
-	}
-	if err != nil {
-		c.lack("its encoding is broken after %s", quantity(int64(len(c.data)), "byte"))
-	}
-	return c, nil
 }

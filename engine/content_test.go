@@ -72,7 +72,7 @@ func TestFilesNeverSilentlyPartial(t *testing.T) {
 			}
 			for _, begin := range begins {
 				f := fileID{protocol: protocol, begin: begin}
-				whole, err := carve(packets, f, limit)
+				whole, err := carve(t.Context(), packets, f, limit)
 				if err != nil || len(whole.data) == 0 {
 					continue
 				}
@@ -84,13 +84,13 @@ func TestFilesNeverSilentlyPartial(t *testing.T) {
 				}
 				for i := range packets {
 					less := slices.Delete(slices.Clone(packets), i, i+1)
-					if c, err := carve(less, f, limit); err == nil && len(c.lacks) == 0 && !bytes.Equal(c.data, whole.data) {
+					if c, err := carve(t.Context(), less, f, limit); err == nil && len(c.lacks) == 0 && !bytes.Equal(c.data, whole.data) {
 						t.Errorf("%s of %s without packet %d of %d: %d bytes of %d, and nothing is told", protocol, p.from, i, len(packets), len(c.data), len(whole.data))
 					}
 					cut := slices.Clone(packets)
 					if n := len(cut[i].payload) / 2; n > 0 {
 						cut[i].payload, cut[i].lost = cut[i].payload[:n], cut[i].lost+len(cut[i].payload)-n
-						if c, err := carve(cut, f, limit); err == nil && len(c.lacks) == 0 && !bytes.Equal(c.data, whole.data) {
+						if c, err := carve(t.Context(), cut, f, limit); err == nil && len(c.lacks) == 0 && !bytes.Equal(c.data, whole.data) {
 							t.Errorf("%s of %s with packet %d of %d cut: nothing is told", protocol, p.from, i, len(packets))
 						}
 					}
@@ -100,7 +100,7 @@ func TestFilesNeverSilentlyPartial(t *testing.T) {
 				}
 				late := slices.Clone(packets)
 				slices.SortStableFunc(late, func(a, b heard) int { return cmp.Compare(a.id%3, b.id%3) })
-				if c, err := carve(append(late, late[:5]...), f, limit); err != nil || !bytes.Equal(c.data, whole.data) {
+				if c, err := carve(t.Context(), append(late, late[:5]...), f, limit); err != nil || !bytes.Equal(c.data, whole.data) {
 					t.Errorf("%s of %s in another order: %v", protocol, p.from, err)
 				}
 			}
@@ -124,7 +124,7 @@ func FuzzContent(f *testing.F) {
 			{id: 2, from: server, to: client, proto: tables.ProtocolTCP, payload: answers[:half]},
 			{id: 3, from: server, to: client, proto: tables.ProtocolTCP, seq: uint32(half) + jump, payload: answers[half:], lost: int(jump % 7)}}
 		for _, protocol := range contentProtocols {
-			c, err := carve(packets, fileID{protocol: protocol, begin: 1}, 1<<20)
+			c, err := carve(t.Context(), packets, fileID{protocol: protocol, begin: 1}, 1<<20)
 			if err == nil && len(c.data) > 4<<20 {
 				t.Errorf("%s: %d bytes", protocol, len(c.data))
 			}

@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"cmp"
+	"context"
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"github.com/wiresql/wiresql/tables"
@@ -15,7 +18,15 @@ const (
 	smbClose  = 6
 	smbRead   = 8
 	smbWrite  = 9
+	smbIOCTL  = 11
+	smbSet    = 17
 )
+
+// smbHandles is where the body of a command has the handle it is about.
+var smbHandles = map[uint16]int{smbClose: 8, smbRead: 16, smbWrite: 16, smbIOCTL: 8, smbSet: 16}
+
+// smbChanges are the codes of IOCTL that change a file without its bytes being sent ([MS-FSCC] 2.3).
+var smbChanges = map[uint32]string{0x1440F2: "copied", 0x1480F2: "copied", 0x98344: "copied", 0x983E8: "copied", 0x980C8: "zeroed"}
 
 // smbCommand is a request with its answer.
 type smbCommand struct {
@@ -51,7 +62,7 @@ func smbCommands(s *strand, of func(b []byte, at, frame int)) {
 }
 
 // carveSMB finds the CREATE that is in a packet, and puts together what was moved by its handle.
-func carveSMB(sides *[2]strand, begin tables.ID, limit int) (c content, err error) {
+func carveSMB(ctx context.Context, sides *[2]strand, begin tables.ID, limit int) (c content, err error) {
 	le := binary.LittleEndian
 	var list []*smbCommand
 	asked := map[uint64]*smbCommand{}
@@ -66,12 +77,13 @@ func carveSMB(sides *[2]strand, begin tables.ID, limit int) (c content, err erro
 		}
 	})
 	var file *smbCommand
+	packet := sides[0].of(begin)
 	for _, m := range list {
-		if le.Uint16(m.b[12:]) != smbCreate || !sides[0].begins(begin, m.at) && !sides[0].begins(begin, m.frame) {
+		if le.Uint16(m.b[12:]) != smbCreate || !inPacket(packet, m.at) && !inPacket(packet, m.frame) {
 			continue
 		}
 		if file != nil {
-			return c, errNotFound // which of the two is not known
+			return c, errSeveral
 		}
 		file = m
 	}
@@ -80,12 +92,16 @@ func carveSMB(sides *[2]strand, begin tables.ID, limit int) (c content, err erro
 	}
 	file.handle = [16]byte(file.answer[smbHeader+64:])
 	all := strand{}
-	written, closed := false, false
+	closed := false
+	size := le.Uint64(file.answer[smbHeader+48:])             // as it was last told of
 	until, answered := len(sides[0].data), len(sides[1].data) // while it was open
 	var before [16]byte                                       // the handle of the command before
 	for _, m := range list {
 		command, body := le.Uint16(m.b[12:]), m.b[smbHeader:]
-		at := map[uint16]int{smbClose: 8, smbRead: 16, smbWrite: 16}[command]
+		if ctx.Err() != nil {
+			return c, ctx.Err()
+		}
+		at := smbHandles[command]
 		if command == smbCreate {
 			before = m.handle
 		}
@@ -102,22 +118,44 @@ func carveSMB(sides *[2]strand, begin tables.ID, limit int) (c content, err erro
 		if command == smbClose {
 			if closed, until = true, m.at; m.answer != nil {
 				answered = m.answerAt
+				if a := m.answer; len(a) >= smbHeader+60 && le.Uint32(a[8:]) == 0 && a[smbHeader+2]&1 != 0 {
+					size = le.Uint64(a[smbHeader+48:])
+				}
 			}
 			break
 		}
-		if len(m.answer) < smbHeader+16 {
+		if len(m.answer) < smbHeader+2 {
 			c.lack("an answer was not captured")
 			continue
 		}
 		if le.Uint32(m.answer[8:]) != 0 { // refused, or the end of the file
 			continue
 		}
+		switch command {
+		case smbSet:
+			const info, endOfFile = 1, 20
+			if n, at := int(le.Uint32(body[4:])), int(le.Uint16(body[8:])); body[2] == info && body[3] == endOfFile && n >= 8 && at >= smbHeader && at+8 <= len(m.b) {
+				if size = le.Uint64(m.b[at:]); size < uint64(len(all.data)) {
+					all.cut(int(size))
+				}
+			}
+			continue
+		case smbIOCTL:
+			if what := smbChanges[le.Uint32(body[4:])]; what != "" {
+				c.lack("parts of it were %s by the server", what)
+			}
+			continue
+		}
+		if len(m.answer) < smbHeader+16 {
+			c.lack("an answer was not captured")
+			continue
+		}
 		place := le.Uint64(body[8:])
 		holder, side, from := m.answer, 1, m.answerAt
 		offset, n := int(m.answer[smbHeader+2]), int(le.Uint32(m.answer[smbHeader+4:]))
 		if command == smbWrite {
-			holder, side, from, written = m.b, 0, m.at, true
-			offset, n = int(le.Uint16(body[2:])), int(le.Uint32(body[4:]))
+			holder, side, from = m.b, 0, m.at
+			offset, n = int(le.Uint16(body[2:])), int(min(le.Uint32(body[4:]), le.Uint32(m.answer[smbHeader+4:])))
 		}
 		if place > uint64(limit) || n > limit {
 			return c, errTooLong
@@ -135,7 +173,11 @@ func carveSMB(sides *[2]strand, begin tables.ID, limit int) (c content, err erro
 		if len(b) == 0 {
 			continue
 		}
-		all.put(b, int(place))
+		all.put(b, int(place), nil)
+		if len(all.have) > maxStretches {
+			return c, errTorn
+		}
+		size = max(size, place+uint64(len(b)))
 		var gaps content
 		sides[side].lacking(&gaps, from+offset, from+offset+len(b))
 		for _, g := range gaps.lacks {
@@ -153,8 +195,19 @@ func carveSMB(sides *[2]strand, begin tables.ID, limit int) (c content, err erro
 	case len(gaps.lacks) > 0 && len(c.lacks) == 0:
 		c.lack("bytes of the conversation were not captured while it was open")
 	}
-	if size := le.Uint64(file.answer[smbHeader+48:]); !written && size > uint64(len(all.data)) {
-		c.lack("%d of its %d bytes were read", len(all.data), size)
+	if size > uint64(len(all.data)) {
+		c.lack("%d of its %d bytes were moved", len(all.data), size)
 	}
 	return c, nil
+}
+
+// cut takes off what is behind a place.
+func (s *strand) cut(at int) {
+	s.data = s.data[:at]
+	i, _ := slices.BinarySearchFunc(s.have, at, func(h stretch, at int) int { return cmp.Compare(h.to, at) })
+	if i < len(s.have) && s.have[i].from < at {
+		s.have[i].to = at
+		i++
+	}
+	s.have = s.have[:i]
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,6 +29,7 @@ type heard struct {
 	proto   uint8
 	flags   uint16
 	seq     uint32
+	ack     uint32
 	payload []byte
 	lost    int // bytes behind it that were not captured
 }
@@ -94,11 +96,15 @@ func hear(id tables.ID, rec *pcap.Record) (heard, bool) {
 	if !h.IP || h.PayloadLength == 0 && h.TCPFlags&(tables.TCPSyn|tables.TCPFin) == 0 {
 		return heard{}, false
 	}
-	p := heard{ts: rec.TS, id: id, from: end{h.Src, h.SrcPort}, to: end{h.Dst, h.DstPort}, proto: h.Protocol, flags: h.TCPFlags, seq: h.TCPSeq}
+	p := heard{ts: rec.TS, id: id, from: end{h.Src, h.SrcPort}, to: end{h.Dst, h.DstPort}, proto: h.Protocol, flags: h.TCPFlags, seq: h.TCPSeq, ack: h.TCPAck}
 	if n := min(h.PayloadLength, len(rec.Data)-h.PayloadOffset); h.PayloadLength > 0 && n > 0 {
 		p.payload = slices.Clone(rec.Data[h.PayloadOffset : h.PayloadOffset+n])
 	}
 	p.lost = h.PayloadLength - len(p.payload)
+	if at := h.PayloadOffset - 4; h.Fragment && p.proto == tables.ProtocolUDP && at >= 0 && at+2 <= len(rec.Data) {
+		// What UDP says is longer than the first fragment, and the others are not put together.
+		p.lost = max(p.lost, int(binary.BigEndian.Uint16(rec.Data[at:]))-8-len(p.payload))
+	}
 	if p.flags&tables.TCPSyn != 0 {
 		p.seq++
 	}

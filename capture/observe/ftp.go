@@ -38,6 +38,7 @@ type ftpSession struct {
 	// What the server last told the size of, or would rename.
 	Sized, Old string
 	Size       int64
+	Rest       int64   // where the next transfer begins
 	Lost       [2]bool // a line began that is not whole
 	Answered   int64   // when the last answer came
 }
@@ -47,6 +48,7 @@ type ftpCommand struct {
 	Verb, Argument string
 	From           Origin
 	Size           tables.Opt[int64]
+	Begins         int64       // where in the file
 	Row            tables.File // of the data that is over
 	Data           tables.ID   // the conversation it comes in
 }
@@ -84,9 +86,28 @@ func (s *ftpSession) command(o *Observer, of *Peers, line []byte, from *Origin) 
 	if c.Verb != "PASS" && c.Verb != "ACCT" {
 		c.Argument = plainText(argument, maxPath)
 	}
+	if c.moves() {
+		c.Begins, s.Rest = s.begins(&c), 0
+	}
 	if s.Waiting = append(s.Waiting, c); from.TS < s.Answered { // it waited behind lost bytes, and its answer has passed
 		s.end(o, of)
 	}
+}
+
+// begins is the place in its file that a transfer begins at.
+func (s *ftpSession) begins(c *ftpCommand) int64 {
+	if c.Verb == "APPE" && s.Sized == c.Argument {
+		return s.Size
+	}
+	if n := len(s.Waiting); n > 0 && s.Waiting[n-1].Verb == "REST" { // not answered
+		return restart(&s.Waiting[n-1])
+	}
+	return s.Rest
+}
+
+func restart(c *ftpCommand) int64 {
+	n, _ := strconv.ParseInt(strings.TrimSpace(c.Argument), 10, 62)
+	return max(n, 0)
 }
 
 // told finds how large a file is in what a server says before it sends it.
@@ -129,6 +150,8 @@ func (s *ftpSession) answer(o *Observer, of *Peers, code string, text []byte, fr
 		}
 	case "RNFR":
 		s.Old = c.Argument
+	case "REST":
+		s.Rest = restart(c)
 	case "PASV":
 		o.await(of, of.Server, commaPort(string(text)), from.TS)
 	case "EPSV":
@@ -208,6 +231,7 @@ type ftpData struct {
 	Control tables.ID // the conversation that told of it
 	Row     tables.File
 	Bytes   int64
+	Begins  int64 // where in the file
 	Done    bool
 }
 
@@ -234,6 +258,9 @@ func (r *ftpData) end(o *Observer) {
 		moved, other = other, moved
 	}
 	*moved, *other = tables.Some(r.Bytes), tables.Some(int64(0))
+	if r.Begins > 0 { // what was told may be of what is left
+		r.Row.Size = tables.Some(max(r.Row.Size.V, r.Begins+r.Bytes))
+	}
 	if c := o.commandOf(r.Control, r.Of.Conn); c != nil {
 		c.Row, c.Data = r.Row, 0
 		return
@@ -272,7 +299,7 @@ func (o *Observer) dataStream(of *Peers, flow tables.ID) reader {
 				o.awaited.remove(where)
 				row := r.FTP.row(&r.Of, c)
 				row.ConnID, row.FlowID, c.Data = of.Conn, flow, of.Conn
-				return &ftpData{Of: *of, Control: conn, Row: row}
+				return &ftpData{Of: *of, Control: conn, Row: row, Begins: c.Begins}
 			}
 		}
 	}

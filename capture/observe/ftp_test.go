@@ -193,3 +193,35 @@ func FuzzTFTP(f *testing.F) {
 		observeTFTPs(t, 1, request, a, b)
 	})
 }
+
+// TestFTPParts: where a transfer begins within a file, its size is up to the end of what was moved,
+// whatever the server says of what is left; that of the next does not.
+func TestFTPParts(t *testing.T) {
+	for name, c := range map[string]struct {
+		steps []ftpStep
+		want  string
+	}{
+		"read on":      {[]ftpStep{{1, true, "REST 1000\r\n"}, {1, false, "350 ok\r\n"}, {1, true, "RETR a\r\n"}, {1, false, "150 a (3 bytes)\r\n"}}, "1003"},
+		"written on":   {[]ftpStep{{1, true, "REST 7\r\n"}, {1, false, "350 ok\r\n"}, {1, true, "STOR a\r\n"}, {1, false, "150 go\r\n"}}, "10"},
+		"at once":      {[]ftpStep{{1, true, "REST 7\r\nSTOR a\r\n"}, {1, false, "350 ok\r\n150 go\r\n"}}, "10"},
+		"refused":      {[]ftpStep{{1, true, "REST 7\r\n"}, {1, false, "501 no\r\n"}, {1, true, "STOR a\r\n"}, {1, false, "150 go\r\n"}}, "unknown"},
+		"appended":     {[]ftpStep{{1, true, "SIZE a\r\n"}, {1, false, "213 50\r\n"}, {1, true, "APPE a\r\n"}, {1, false, "150 go\r\n"}}, "53"},
+		"of the whole": {[]ftpStep{{1, true, "REST 7\r\n"}, {1, false, "350 ok\r\n"}, {1, true, "RETR a\r\n"}, {1, false, "150 a (900 bytes)\r\n"}}, "900"},
+		"too much":     {[]ftpStep{{1, true, "REST 99999999999999999999\r\n"}, {1, false, "350 ok\r\n"}, {1, true, "STOR a\r\n"}, {1, false, "150 go\r\n"}}, "2305843009213693954"},
+		"not again": {[]ftpStep{{1, true, "REST 7\r\n"}, {1, false, "350 ok\r\n"}, {1, true, "STOR b\r\n"}, {1, false, "550 no\r\n"},
+			{1, true, "STOR a\r\n"}, {1, false, "150 go\r\n"}}, "unknown"},
+	} {
+		begin := []ftpStep{{1, false, "220 FTP\r\n"}, {1, true, "PASV\r\n"}, {1, false, "227 Entering (192,0,2,1,5,1)\r\n"}}
+		steps := append(append(begin, c.steps...), ftpStep{2, false, "abc"}, ftpStep{2, false, ""}, ftpStep{1, false, "226 ok\r\n"})
+		for again := range len(steps) + 1 {
+			files := listenFTP(t, steps, again).files
+			got := "unknown"
+			if last := files[len(files)-1]; last.Size.Set {
+				got = fmt.Sprint(last.Size.V)
+			}
+			if got != c.want {
+				t.Errorf("%s, another observer from step %d on: size %s, want %s", name, again, got, c.want)
+			}
+		}
+	}
+}

@@ -147,8 +147,9 @@ type definedFunction struct {
 var definedFunctions = []definedFunction{
 	{"stream", "conn_id", "What the ends of a conversation said to each other, as text: follow(packet_id) of all its packets. NULL if there are none.",
 		viewOf("SELECT follow(packet_id) FROM packets WHERE conn_id = :v1")},
-	{"file_bytes", "file_id", "What a file held that was read or written (see files), put together from the packets of its conversation, HTTP's compression undone. What was not captured is zeros, and a warning says of what lacks that the file is not whole. NULL if the file is not found. It has at most max_allowed_packet bytes; wiresql export --files takes more. It wants the right to bytes, SELECT on packet_bytes.",
-		viewOf("SELECT file_content(packet_id, :v1) FROM packets WHERE conn_id = LEFT(RIGHT(:v1, 27), 13)")},
+	{"file_bytes", "file_id", "What a file held that was read or written (see files), put together from the packets of its conversation, HTTP's compression undone. What was not captured is zeros, and a warning says of what lacks that the file is not whole; so it does of parts of a file (ranges of HTTP, what SMB did not read to the end, FTP that was broken off or began within it), and of bytes that came twice and differ. NULL if the file is not found. It has at most max_allowed_packet bytes; wiresql export --files takes more. It wants the right to bytes, SELECT on packet_bytes.",
+		viewOf("SELECT file_content(packet_id, CONCAT(:v1, COALESCE((SELECT MIN(CONCAT(' ', LEFT(COALESCE(status, ''), 8), ' ', COALESCE(size, ''))) FROM files" +
+			" WHERE conn_id = LEFT(RIGHT(:v1, 27), 13) AND packet_id = RIGHT(:v1, 13) AND protocol = 'ftp'), ''))) FROM packets WHERE conn_id = LEFT(RIGHT(:v1, 27), 13)")},
 	{"host_name", "address, time", "The name an address had at a time (see hosts); of several sites the first by name.",
 		viewOf("SELECT MIN(name) FROM hosts WHERE ip = :v1 AND ts <= :v2 AND ts_end > :v2")},
 	{"host_addresses", "name, from, to", "The addresses a host had between two times, comma-joined.",

@@ -43,8 +43,8 @@ func (c *compiler) fileOf(name string, e sqlparser.Expr) (Expr, error) {
 	return c.ofPackets(name, x, Type{Kind: Bytes, Nullable: true}, fileIDLength, c.session.Content)
 }
 
-// fileIDLength is how long a file_id is at most.
-const fileIDLength = 32
+// fileIDLength is how long a file_id is at most, with what files tells of the file behind it.
+const fileIDLength = 64
 
 func isPacketID(x Expr) bool {
 	col, ok := x.(*Col)
