@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -176,7 +177,10 @@ func (t *traffic) plantedCalls(noon time.Time, server string) {
 	})
 	t.smb(noon, "10.1.0.101", server, func(s *smb) { s.put("late.exe") }) // its service comes too late for it
 	t.smb(noon.Add(20*time.Minute), "10.1.0.101", server, func(s *smb) { s.pipe("svcctl", svcctl, startServiceW) })
-	t.talk(noon, "10.1.0.102", server, 49154, "SF", calls(taskScheduler, schRpcRegisterTask))   // remote_service
+	t.talk(noon, "10.1.0.102", server, 49154, "SF", calls(taskScheduler, schRpcRegisterTask)) // remote_service
+	for i := range 8 {                                                                        // mail_direct
+		t.talk(noon.Add(time.Duration(i)*time.Minute), "10.1.0.105", fmt.Sprintf("203.0.113.%d", 150+i), 25, "SF", []part{{1, []byte("220 mx ESMTP\r\n"), 0}, {0, []byte("EHLO pc\r\n"), 0}, {1, []byte("250 ok\r\n"), 0}})
+	}
 	t.talk(noon, "10.1.0.103", resolver, 49155, "SF", calls(drsuapi, drsBind, drsGetNCChanges)) // dcsync
 	t.talk(noon, "10.1.0.104", resolver, 49155, "SF", calls(drsuapi, drsBind))                  // which this is not
 }
@@ -185,7 +189,7 @@ func (t *traffic) plantedCalls(noon time.Time, server string) {
 func TestHuntsRecorded(t *testing.T) {
 	dir := t.TempDir()
 	var out, said bytes.Buffer
-	if code := run(t.Context(), []string{"import", "--data", dir, "testdata/smb/smb.pcap"}, nil, &out, &said); code != 0 {
+	if code := run(t.Context(), []string{"import", "--data", dir, "testdata/smb/smb.pcap", "testdata/mail/mail.pcap"}, nil, &out, &said); code != 0 {
 		t.Fatalf("import: code %d, %s", code, said.String())
 	}
 	for _, c := range []struct {
@@ -198,6 +202,9 @@ func TestHuntsRecorded(t *testing.T) {
 		{"remote_service", "operations", []string{"CreateServiceW"}},
 		{"remote_service", "answered", []string{"0"}}, // Samba refuses
 		{"dcsync", "client_ip", nil},
+		{"mail_program", "attachments", []string{"run.sh"}},
+		{"mail_program", "client_ip", []string{"10.9.0.1", "10.9.0.2"}}, // submitted, and handed on
+		{"mail_direct", "client_ip", nil},
 	} {
 		if found := huntColumn(t, dir, c.hunt, []string{"--since", "all"}, c.column); !slices.Equal(found, c.want) {
 			t.Errorf("%s finds %s %v, want %v", c.hunt, c.column, found, c.want)

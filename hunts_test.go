@@ -506,6 +506,8 @@ func TestHunts(t *testing.T) {
 		{"smb_exec", with("ignore=10.1.0.99, 10.1.0.100"), "client_ip", nil},
 		{"remote_service", last, "client_ip", machines(100, 101, 102)},
 		{"remote_service", with("ignore=10.1.0.102"), "client_ip", machines(100, 101)},
+		{"mail_direct", last, "client_ip", machines(105)},
+		{"mail_direct", with("least=9"), "client_ip", nil},
 		{"dcsync", last, "client_ip", machines(103)},
 		{"dcsync", with("controllers=10.1.0.103"), "client_ip", nil},
 		{"exfil_ratio", with("ignore=" + backup), "client_ip", machines(79)},

@@ -142,6 +142,11 @@ func metered(t testing.TB, a *archive.Archive) map[archive.Family][]string {
 		l.FlowID, l.ConnID, l.PacketID.V, l.Sensor, l.Site = 0, 0, 0, "", ""
 		all[archive.FileAccess] = append(all[archive.FileAccess], fmt.Sprintf("%+v", l))
 	})
+	each(t, c, archive.Mail, func(r *tables.Mail) {
+		l := *r
+		l.FlowID, l.ConnID, l.PacketID.V, l.Sensor, l.Site = 0, 0, 0, "", ""
+		all[archive.Mail] = append(all[archive.Mail], fmt.Sprintf("%+v", l))
+	})
 	each(t, c, archive.RPC, func(r *tables.RPC) {
 		l := *r
 		l.FlowID, l.ConnID, l.PacketID.V, l.Sensor, l.Site = 0, 0, 0, "", ""
@@ -253,7 +258,7 @@ func liveIsImported(t *testing.T, paths []string, mc Config, stopped ...int) {
 
 func compareRows(t *testing.T, stops int, haves, wants map[archive.Family][]string) {
 	t.Helper()
-	for _, what := range []archive.Family{archive.Flows, archive.Other, archive.DNS, archive.DNSAnswers, archive.Names, archive.TLS, archive.HTTP, archive.FileAccess, archive.RPC, archive.ARP, archive.ICMP, archive.DHCP, archive.Rates} {
+	for _, what := range []archive.Family{archive.Flows, archive.Other, archive.DNS, archive.DNSAnswers, archive.Names, archive.TLS, archive.HTTP, archive.FileAccess, archive.RPC, archive.Mail, archive.ARP, archive.ICMP, archive.DHCP, archive.Rates} {
 		got, want := haves[what], wants[what]
 		for i := range max(len(got), len(want)) {
 			switch {

@@ -71,6 +71,7 @@ func damageable(t *testing.T) *archive.Archive {
 	var requests []tables.HTTP
 	var accesses []tables.File
 	var calls []tables.RPC
+	var mails []tables.Mail
 	var exports []tables.Export
 	var names []tables.Name
 	var other []tables.Other
@@ -83,6 +84,7 @@ func damageable(t *testing.T) *archive.Archive {
 		answers = append(answers, tables.DNSAnswer{TS: at(i), Client: addr(), Server: addr(), Query: fmt.Sprintf("h%d.example", rng.IntN(1e6)), Type: "A", Address: some(addr()), TTL: rng.Int64N(9999)})
 		requests = append(requests, tables.HTTP{TS: at(i), Client: addr(), Server: addr(), Status: some(200 + rng.Int32N(300)), Host: fmt.Sprintf("h%d.example", rng.IntN(900)), URI: fmt.Sprint("/", rng.IntN(1e6))})
 		accesses = append(accesses, tables.File{TS: at(i), TSEnd: at(i) + 5, Client: addr(), Server: addr(), Protocol: "smb2", Action: "read", Name: fmt.Sprint("f", rng.IntN(900)), BytesRead: some(rng.Int64N(9999))})
+		mails = append(mails, tables.Mail{TS: at(i), Client: addr(), Server: addr(), MailFrom: fmt.Sprintf("u%d@a.test", rng.IntN(900)), Recipients: some(int32(1 + rng.IntN(9))), Subject: fmt.Sprint("s", i), Outcome: "accepted"})
 		calls = append(calls, tables.RPC{TS: at(i), Client: addr(), Server: addr(), Interface: "svcctl", Opnum: rng.Int32N(40), Status: "ok"})
 		handshakes = append(handshakes, tables.TLS{TS: at(i), Client: addr(), Server: addr(), ServerPort: rng.Int32N(60000), ServerName: fmt.Sprintf("h%d.example", rng.IntN(1e6)), JA4: fmt.Sprint(rng.IntN(900))})
 		if i < 3000 {
@@ -98,6 +100,7 @@ func damageable(t *testing.T) *archive.Archive {
 	batch(t, a, "e", requests)
 	batch(t, a, "e", accesses)
 	batch(t, a, "e", calls)
+	batch(t, a, "e", mails)
 	batch(t, a, "e", names)
 	batch(t, a, "e", other)
 	batch(t, a, "e", []tables.Import{{File: "x.pcap", ContentID: "c", State: tables.ImportComplete, Packets: 3000, Bytes: 7}})
@@ -118,6 +121,7 @@ var damagedBy = map[archive.Family][]string{
 	archive.DNS:        {"SELECT COUNT(*), SUM(ttl), COUNT(DISTINCT query), MAX(client_ip) FROM dns"},
 	archive.DNSAnswers: {"SELECT COUNT(*), SUM(ttl), COUNT(DISTINCT query), MAX(address) FROM dns_answers"},
 	archive.HTTP:       {"SELECT COUNT(*), SUM(status), COUNT(DISTINCT uri), MAX(host) FROM http"},
+	archive.Mail:       {"SELECT COUNT(*), SUM(recipients), MAX(client_ip), MIN(mail_from) FROM mail"},
 	archive.RPC:        {"SELECT COUNT(*), SUM(opnum), MAX(client_ip), MIN(interface) FROM rpc"},
 	archive.FileAccess: {"SELECT COUNT(*), SUM(bytes_read), COUNT(DISTINCT name), MAX(client_ip) FROM files WHERE protocol = 'smb2'"},
 	archive.TLS:        {"SELECT COUNT(*), SUM(server_port), COUNT(DISTINCT server_name), MAX(ja4) FROM tls"},

@@ -308,6 +308,7 @@ var conversationsOf = map[archive.Family]func(rows.File, func(tables.ID)) error{
 	archive.Logins:     idsOf(func(r *tables.Login) tables.ID { return r.ConnID }),
 	archive.FileAccess: idsOf(func(r *tables.File) tables.ID { return r.ConnID }),
 	archive.RPC:        idsOf(func(r *tables.RPC) tables.ID { return r.ConnID }),
+	archive.Mail:       idsOf(func(r *tables.Mail) tables.ID { return r.ConnID }),
 	archive.ARP:        idsOf(func(r *tables.ARP) tables.ID { return r.ConnID.V }),
 	archive.ICMP:       idsOf(func(r *tables.ICMP) tables.ID { return r.ConnID }),
 	archive.DHCP:       idsOf(func(r *tables.DHCP) tables.ID { return r.ConnID }),

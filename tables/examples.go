@@ -270,6 +270,17 @@ WHERE interface = 'drsuapi' AND operation = 'DRSGetNCChanges' ORDER BY ts LIMIT 
 			`SELECT interface, operation, named_pipe, COUNT(*) AS calls, COUNT(DISTINCT server_ip) AS servers FROM rpc
 WHERE client_host = 'gavin.reid-machine' GROUP BY interface, operation, named_pipe ORDER BY calls DESC LIMIT 50`},
 	},
+	"wiresql.mail": {
+		{"What came by mail, and with which files?",
+			`SELECT ts, header_from, rcpt_to, subject, attachments, outcome FROM mail
+WHERE attachments IS NOT NULL ORDER BY ts LIMIT 50`},
+		{"Messages that show another sender than they came from",
+			`SELECT ts, client_ip, client_host, mail_from, header_from, reply_to, subject FROM mail
+WHERE header_from IS NOT NULL AND mail_from <> '<>' AND LOCATE(SUBSTRING_INDEX(mail_from, '@', -1), LOWER(header_from)) = 0 ORDER BY ts LIMIT 50`},
+		{"Who is refused, and why?",
+			`SELECT client_ip, client_host, server_ip, reply, COUNT(*) AS times, MIN(ts) AS first_seen FROM mail
+WHERE outcome = 'refused' GROUP BY client_ip, client_host, server_ip, reply ORDER BY times DESC LIMIT 20`},
+	},
 	"wiresql.arp": {
 		{"Addresses that two machines claim in turn",
 			`SELECT ip, mac, previous_mac, COUNT(*) AS times, MIN(ts) AS since FROM arp

@@ -74,6 +74,8 @@ var Families = []*Family{
 		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "name"}},
 	{Name: "rpc", Row: reflect.TypeFor[RPC](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}},
 		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "operation"}},
+	{Name: "mail", Row: reflect.TypeFor[Mail](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}},
+		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo", "mail_from", "message_id"}},
 	{Name: "arp", Row: reflect.TypeFor[ARP](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}}, Blooms: []string{"mac", "ip_lo"}},
 	{Name: "icmp", Row: reflect.TypeFor[ICMP](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}},
 		Blooms: []string{"flow_id", "conn_id", "src_lo", "dst_lo", "inner_conn_id"}},

@@ -101,7 +101,7 @@ var Procedures = map[string]int{"pin": 4, "unpin": 1, "hunt": -1, "schedule": -1
 // Relations lists every relation in the order the documentation shows them.
 var Relations = []*Relation{
 	Connections, Flows, FlowsWide, Packets, PacketsWide, PacketBytes,
-	Timeline, HostFlows, Notices, Traffic1m, Traffic1h, Rates, Hosts, DNSRelation, DNSAnswers, TLSRelation, HTTPRelation, Logins, FilesRelation, RPCRelation,
+	Timeline, HostFlows, Notices, Traffic1m, Traffic1h, Rates, Hosts, DNSRelation, DNSAnswers, TLSRelation, HTTPRelation, Logins, FilesRelation, RPCRelation, MailRelation,
 	ARPRelation, ICMPRelation, DHCPRelation, OpsImports, OpsSegments, OpsCoverage,
 	OpsExporters, OpsSockets, OpsCaptureLoss, OpsDamage, OpsEvictions, OpsRoots, OpsPins, OpsQueryLog,
 	Hunts, HuntSchedules, HuntRuns, HuntResults, HuntDeliveries, HuntCases,
@@ -342,12 +342,12 @@ var HostFlows = &Relation{Schema: Main, Name: "host_flows",
 
 // Timeline is all that is known of what machines did.
 var Timeline = &Relation{Schema: Main, Name: "timeline",
-	Doc: "what a machine did, and what was done with it, in one list: connections, look-ups, TLS handshakes, HTTP requests, log-ins, files, and the names it had; ask for a host or an ip",
+	Doc: "what a machine did, and what was done with it, in one list: connections, look-ups, TLS handshakes, HTTP requests, log-ins, files, mail, and the names it had; ask for a host or an ip",
 	Columns: []Column{
 		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "when it began"},
 		{Name: "host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the machine's address had at ts"},
 		{Name: "ip", Kind: Address, NotNull: true, Doc: "the machine's address"},
-		{Name: "kind", Kind: Text, Size: 16, NotNull: true, Values: timelineKinds, NoCase: true, Doc: "connection, dns, tls, http, login, file (those of HTTP are http), rpc: a row of the relation of that name, from both of its ends; lease: a row of hosts"},
+		{Name: "kind", Kind: Text, Size: 16, NotNull: true, Values: timelineKinds, NoCase: true, Doc: "connection, dns, tls, http, login, file (those of HTTP are http), rpc, mail, dhcp: a row of the relation of that name, from both of its ends; lease: a row of hosts"},
 		{Name: "role", Kind: Text, Size: 8, Values: roles, NoCase: true, Doc: "client: the machine asked; server: it was asked; NULL of leases"},
 		{Name: "peer_ip", Kind: Address, Doc: "the other end's address"},
 		{Name: "peer_host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the other end's address had at ts"},

@@ -32,6 +32,7 @@ type rows struct {
 	logins  []tables.Login
 	files   []tables.File
 	rpc     []tables.RPC
+	mail    []tables.Mail
 	arp     []tables.ARP
 	icmp    []tables.ICMP
 	dhcp    []tables.DHCP
@@ -55,6 +56,8 @@ func (r *rows) Row(row any) error {
 		r.files = append(r.files, *row)
 	case *tables.RPC:
 		r.rpc = append(r.rpc, *row)
+	case *tables.Mail:
+		r.mail = append(r.mail, *row)
 	case *tables.ARP:
 		r.arp = append(r.arp, *row)
 	case *tables.ICMP:

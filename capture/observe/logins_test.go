@@ -26,8 +26,8 @@ func loginText(list []tables.Login) string {
 // dialogue is what two ends say in turn, a line each: C: or S: before it.
 func dialogue(text string) (parts []said) {
 	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
-		who, what, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		parts = append(parts, said{fromClient: who == "C", text: what + "\r\n"})
+		who, what, _ := strings.Cut(strings.Trim(line, "\t"), ":")
+		parts = append(parts, said{fromClient: who == "C", text: strings.TrimPrefix(what, " ") + "\r\n"})
 	}
 	return parts
 }
@@ -181,13 +181,13 @@ func TestLogins(t *testing.T) {
 			S: 334 ` + b64(string(ntlmAsk("MX", "mx.example.test"))) + `
 			C: ` + b64(ntlmLogin("DOM", "gavin", "PC", "smtp/mx")) + `
 			S: 235 fine`), want: "ntlm gavin|dom|pc|mx.example.test|smtp/mx success \n", names: "192.0.2.1 mx.example.test, 10.0.0.5 pc"},
-		"mail without a login": {port: 25, parts: dialogue(`
+		"mail, and then a login": {port: 25, parts: dialogue(`
 			S: 220 mail ESMTP
 			C: HELO a
 			S: 250 hello
 			C: MAIL FROM:<a@b.test>
 			S: 250 fine
-			C: AUTH PLAIN dGVzdAB0ZXN0ADEyMzQ=`), want: ""},
+			C: AUTH PLAIN dGVzdAB0ZXN0ADEyMzQ=`), want: "smtp test|||| unknown  clear\n"},
 		"telnet": {port: 23, parts: []said{
 			line(false, "\xff\xfd\x18\xff\xfb\x01\xff\xfa\x18\x01\xff\xf0"), line(true, "\xff\xfb\x18\xff\xfa\x18\x00login:\xff\xf0"),
 			line(false, "Debian\r\nsrv login: "), line(true, "gavim\x7fn\r\x00"), line(false, "gavin\r\nPassword: "), line(true, "secret\r\x00"),

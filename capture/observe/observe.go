@@ -14,6 +14,7 @@
 //	LLMNR answers               → names (source llmnr)
 //	SMB                         → files rows: what was done to which file
 //	FTP, TFTP                   → files rows: likewise
+//	SMTP, LMTP                  → mail rows, a message that was handed on
 //	DCE/RPC in SMB and over TCP → rpc rows, a call with its answer
 //	NTLM in SMB, DCE/RPC, LDAP  → names (source ntlm): how client and server call themselves
 //	Kerberos                    → logins rows, a question with its answer; names (source kerberos)
@@ -50,7 +51,7 @@ import (
 // answer, or when the wait for one is over. The row may be reused after the
 // call returns.
 type Sink interface {
-	// Row takes a *tables.DNS, DNSAnswer, Name, TLS, HTTP, Login, File, RPC, ARP, ICMP or DHCP.
+	// Row takes a *tables.DNS, DNSAnswer, Name, TLS, HTTP, Login, File, RPC, Mail, ARP, ICMP or DHCP.
 	Row(row any) error
 }
 

@@ -10,7 +10,8 @@ import (
 
 // Logins of protocols that speak in lines: FTP (RFC 959, RFC 4217), POP3 (RFC 1939,
 // RFC 5034), IMAP (RFC 9051) and SMTP (RFC 5321, RFC 4954). They are read until somebody
-// has logged in, TLS begins, or work does; FTP on to its end (see ftpSession).
+// has logged in, TLS begins, or work does; FTP and SMTP on to their end (see ftpSession and
+// mailSession).
 
 const (
 	// maxTextLine is how long a line may be, maxTextLines how many are read.
@@ -46,9 +47,19 @@ func (p *Peers) textProtocol(b []byte) string {
 		return tables.LoginPOP3
 	case line[0] == '*':
 		return tables.LoginIMAP
-	case p.ServerPort == 21, bytes.Contains(upper, []byte("FTP")):
+	case p.ServerPort == 21:
 		return tables.LoginFTP
-	case p.ServerPort == 25, p.ServerPort == 587, bytes.Contains(upper, []byte("SMTP")):
+	case p.ServerPort == 25, p.ServerPort == 587:
+		return tables.LoginSMTP
+	}
+	// A server of mail gives its name first, which may have either.
+	_, upper, _ = bytes.Cut(upper, []byte{' '})
+	switch {
+	case bytes.Contains(upper, []byte("ESMTP")), bytes.Contains(upper, []byte(" SMTP")), bytes.Contains(upper, []byte("LMTP")):
+		return tables.LoginSMTP
+	case bytes.Contains(upper, []byte("FTP")):
+		return tables.LoginFTP
+	case bytes.Contains(upper, []byte("SMTP")):
 		return tables.LoginSMTP
 	}
 	return ""
@@ -66,6 +77,7 @@ type textReader struct {
 	TLS      string // likewise of the one that asks for TLS; elsewhere any word
 	User     string // that FTP and POP3 were told
 	FTP      *ftpSession
+	Mail     *mailSession
 	Lines    int
 	Done     bool
 	Open     bool
@@ -75,8 +87,11 @@ func (r *textReader) over() bool  { return r.Done }
 func (r *textReader) opens() bool { return r.Open }
 
 func (r *textReader) holds() int {
-	if r.FTP != nil {
+	switch {
+	case r.FTP != nil:
 		return 2048 + r.FTP.holds()
+	case r.Mail != nil:
+		return 2048 + r.Mail.holds()
 	}
 	return 2048
 }
@@ -87,11 +102,20 @@ func (r *textReader) end(o *Observer) {
 	if r.FTP != nil {
 		r.FTP.end(o, &r.Of)
 	}
+	if r.Mail != nil {
+		r.Mail.end(o)
+	}
 }
 
-// lack: which answer is of which command is not known any more; FTP goes on with the next line.
+// lack: which answer is of which command is not known any more; FTP goes on with the next
+// line, and mail as its session knows.
 func (r *textReader) lack(o *Observer, side int, rest []byte, n int) {
 	if r.Done {
+		return
+	}
+	if r.Mail != nil {
+		r.settle(o, tables.LoginUnknown, "")
+		r.Mail.lack(o, &r.Of, side, len(rest)+n)
 		return
 	}
 	r.end(o)
@@ -105,8 +129,11 @@ func (r *textReader) read(o *Observer, side int, b []byte, from *Origin) (used i
 		if side == 0 {
 			return len(b)
 		}
-		if r.Protocol = r.Of.textProtocol(b); r.Protocol == tables.LoginFTP {
+		switch r.Protocol = r.Of.textProtocol(b); r.Protocol {
+		case tables.LoginFTP:
 			o.finding.Service, r.FTP = r.Protocol, &ftpSession{}
+		case tables.LoginSMTP:
+			o.finding.Service, r.Mail = r.Protocol, &mailSession{}
 		}
 	}
 	if r.FTP != nil && r.FTP.Lost[side] {
@@ -118,11 +145,18 @@ func (r *textReader) read(o *Observer, side int, b []byte, from *Origin) (used i
 		return len(b) - len(rest) + r.read(o, side, rest, from)
 	}
 	for rest := b; !r.Done; rest = b[used:] {
+		if side == 0 && r.Mail != nil && r.Mail.In != inCommands {
+			if len(rest) == 0 {
+				return used
+			}
+			used += r.Mail.content(o, &r.Of, rest, from)
+			continue
+		}
 		line, after, ok := cutLine(rest)
 		if !ok && len(rest) <= maxTextLine {
 			return used
 		}
-		if r.Lines++; !ok || r.Lines > maxTextLines && r.FTP == nil {
+		if r.Lines++; !ok || r.Lines > maxTextLines && r.FTP == nil && r.Mail == nil {
 			r.end(o)
 			break
 		}
@@ -163,6 +197,9 @@ func (r *textReader) settle(o *Observer, outcome, err string) {
 
 // command reads a line of the client.
 func (r *textReader) command(o *Observer, line []byte, from *Origin) {
+	if r.Mail != nil {
+		r.Mail.command(o, &r.Of, line, from)
+	}
 	words := bytes.Fields(line)
 	if len(words) == 0 {
 		return
@@ -219,7 +256,7 @@ func (r *textReader) command(o *Observer, line []byte, from *Origin) {
 			r.respond(o, words[2], from)
 		}
 	case "MAIL", "SELECT", "EXAMINE", "RETR", "LIST":
-		if r.Row.Protocol == "" && r.FTP == nil { // work, without a login
+		if r.Row.Protocol == "" && r.FTP == nil && r.Mail == nil { // work, without a login
 			r.end(o)
 		}
 	}
@@ -291,14 +328,26 @@ func (r *textReader) answer(o *Observer, line []byte, from *Origin) {
 		if r.FTP != nil {
 			r.FTP.answer(o, &r.Of, code, text, from)
 		}
+		if r.Mail != nil {
+			r.Mail.answer(o, &r.Of, code, text, from)
+		}
 	}
 	switch {
 	case asked && (good || bad):
 		if r.TLS = ""; good {
 			r.Open = true
+			if r.Mail != nil {
+				r.Mail.encrypt(o, &r.Of, from)
+			}
 			r.end(o)
 		}
 	case r.Row.Protocol == "":
+	case good && r.Mail != nil:
+		if r.Mail.User = r.Row.Username; r.GSS.Shown {
+			r.Mail.User = r.GSS.Row.Username
+		}
+		r.Mail.User = tables.FoldCase(r.Mail.User)
+		r.settle(o, tables.LoginSucceeded, "")
 	case good:
 		r.settle(o, tables.LoginSucceeded, "")
 		if r.FTP != nil {

@@ -51,6 +51,11 @@ var arms = []arm{
 	{"file", "files WHERE protocol <> 'http'", "{peer}_port", "protocol, action, share, name, CONCAT('to ', new_name), CONCAT('as ', username)," +
 		" CONCAT(bytes_read, ' bytes read'), CONCAT(bytes_written, ' bytes written'), NULLIF(status, 'STATUS_SUCCESS')", "", ""},
 	{"rpc", "rpc", "{peer}_port", "interface, operation, named_pipe", "", ""},
+	{"mail", "mail", "{peer}_port", "IF(starttls, 'goes on in TLS', NULL), CONCAT('from ', COALESCE(header_from, mail_from)), CONCAT('to ', rcpt_to), subject," +
+		" CONCAT('with ', attachments), NULLIF(outcome, 'unknown'), IF(outcome = 'accepted', NULL, reply)", "", ""},
+	// Some are of machines without an address.
+	{"dhcp", "dhcp WHERE {own}_ip IS NOT NULL", "NULL", "message, name, CONCAT('asks for ', requested_ip), CONCAT('gets ', assigned_ip)," +
+		" CONCAT('for ', lease_seconds, ' s'), mac", "", ""},
 }
 
 // timelineText is the definition of timeline: its arms, and what was learnt of

@@ -180,6 +180,11 @@ var (
 		exprs: addresses("client_ip", "client", "server_ip", "server"),
 		hosts: map[string]string{"client_host": "client", "server_host": "server"},
 	}
+	mailView = &view{
+		family: "mail", row: reflect.TypeFor[tables.Mail](),
+		exprs: addresses("client_ip", "client", "server_ip", "server"),
+		hosts: map[string]string{"client_host": "client", "server_host": "server"},
+	}
 	arpView = &view{
 		family: "arp", row: reflect.TypeFor[tables.ARP](),
 		exprs: addresses("ip", "ip", "asked_ip", "asked_ip"),
@@ -234,6 +239,7 @@ var (
 		tables.Logins:         loginsView,
 		tables.FilesRelation:  filesView,
 		tables.RPCRelation:    rpcView,
+		tables.MailRelation:   mailView,
 		tables.ARPRelation:    arpView,
 		tables.ICMPRelation:   icmpView,
 		tables.DHCPRelation:   dhcpView,

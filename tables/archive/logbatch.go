@@ -45,6 +45,7 @@ type Observed struct {
 	Logins     []tables.Login
 	Files      []tables.File
 	RPC        []tables.RPC
+	Mail       []tables.Mail
 	ARP        []tables.ARP
 	ICMP       []tables.ICMP
 	DHCP       []tables.DHCP
@@ -69,6 +70,8 @@ func (o *Observed) Row(row any) {
 		o.Files = append(o.Files, *r)
 	case *tables.RPC:
 		o.RPC = append(o.RPC, *r)
+	case *tables.Mail:
+		o.Mail = append(o.Mail, *r)
 	case *tables.ARP:
 		o.ARP = append(o.ARP, *r)
 	case *tables.ICMP:
@@ -82,7 +85,7 @@ func (o *Observed) Row(row any) {
 
 // Len is how many rows there are.
 func (o *Observed) Len() int {
-	return len(o.DNS) + len(o.Names) + len(o.TLS) + len(o.HTTP) + len(o.DNSAnswers) + len(o.Logins) + len(o.Files) + len(o.RPC) +
+	return len(o.DNS) + len(o.Names) + len(o.TLS) + len(o.HTTP) + len(o.DNSAnswers) + len(o.Logins) + len(o.Files) + len(o.RPC) + len(o.Mail) +
 		len(o.ARP) + len(o.ICMP) + len(o.DHCP)
 }
 
@@ -96,6 +99,7 @@ func (o *Observed) write(tx *Tx) error {
 		writeSorted(tx, "m", o.Logins, func(r *tables.Login) tables.Time { return r.TS }),
 		writeSorted(tx, "m", o.Files, func(r *tables.File) tables.Time { return r.TS }),
 		writeSorted(tx, "m", o.RPC, func(r *tables.RPC) tables.Time { return r.TS }),
+		writeSorted(tx, "m", o.Mail, func(r *tables.Mail) tables.Time { return r.TS }),
 		writeSorted(tx, "m", o.ARP, func(r *tables.ARP) tables.Time { return r.TS }),
 		writeSorted(tx, "m", o.ICMP, func(r *tables.ICMP) tables.Time { return r.TS }),
 		writeSorted(tx, "m", o.DHCP, func(r *tables.DHCP) tables.Time { return r.TS }))

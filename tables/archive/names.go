@@ -29,6 +29,7 @@ const (
 	Logins      Family = "logins"
 	FileAccess  Family = "files"
 	RPC         Family = "rpc"
+	Mail        Family = "mail"
 	ARP         Family = "arp"
 	ICMP        Family = "icmp"
 	DHCP        Family = "dhcp"

@@ -69,6 +69,7 @@ var mergers = map[archive.Family]rewriter{
 	archive.Logins:      rewriteOf[tables.Login](nil),
 	archive.FileAccess:  rewriteOf[tables.File](nil),
 	archive.RPC:         rewriteOf[tables.RPC](nil),
+	archive.Mail:        rewriteOf[tables.Mail](nil),
 	archive.ARP:         rewriteOf[tables.ARP](nil),
 	archive.ICMP:        rewriteOf[tables.ICMP](nil),
 	archive.DHCP:        rewriteOf[tables.DHCP](nil),
