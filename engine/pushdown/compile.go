@@ -144,7 +144,7 @@ func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
 	if !ok {
 		return nil, refuse(st.AST, "this is no query")
 	}
-	c := &compiler{ctx: ctx, env: env, dialect: env.Dialect, session: env.Session, fn: env.Session.Functions(), parsed: st, next: 1, sizes: map[Expr]int{}}
+	c := &compiler{ctx: ctx, env: env, dialect: env.Dialect, session: env.Session, fn: env.Session.Functions(), parsed: st, next: 1, sizes: map[Expr]int{}, few: map[*Group]bool{}, twice: map[*Scan]bool{}}
 	if c.dialect == nil {
 		c.dialect = DuckDB
 	}
@@ -176,7 +176,7 @@ func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
 	if !env.Plain {
 		c.byHours(rel)
 		c.byFiles(rel)
-		rel = c.byNumbers(rel)
+		rel = c.fewGroups(c.byNumbers(rel))
 	}
 	if p, err = c.finish(rel, out); err != nil {
 		return nil, err
@@ -219,6 +219,10 @@ type compiler struct {
 	preparing bool
 	// sizes counts the nodes of expressions built so far.
 	sizes map[Expr]int
+	// few are the groups that are found before the rest is computed, twice the scans
+	// that are read for that, beside those of the statement.
+	few   map[*Group]bool
+	twice map[*Scan]bool
 }
 
 // identity gives a new column its id.

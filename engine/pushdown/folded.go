@@ -32,7 +32,7 @@ func (c *compiler) foldedQueries(rel Rel) ([]Query, error) {
 	var queries []Query
 	for _, s := range scansOf(rel) {
 		folded := s.column("flows_folded")
-		if folded == nil || s.Relation == FlowIndex || s.refersTo("flows_folded") {
+		if folded == nil || c.twice[s] || s.Relation == FlowIndex || s.refersTo("flows_folded") {
 			continue
 		}
 		own := slices.DeleteFunc(ownConditions(s, above[s]), func(e Expr) bool {

@@ -85,7 +85,7 @@ func (c *compiler) sampledQueries(rel Rel, out []Named) ([]Query, error) {
 	var queries []Query
 	bounds := boundsOf(rel, false)
 	for _, s := range scansOf(rel) {
-		if slices.Contains(bounds[s].Without, exportsView.family) || (s.Relation != tables.Flows && s.Relation != tables.FlowsWide) || s.refersTo("sampling_rate") ||
+		if c.twice[s] || slices.Contains(bounds[s].Without, exportsView.family) || (s.Relation != tables.Flows && s.Relation != tables.FlowsWide) || s.refersTo("sampling_rate") ||
 			!slices.ContainsFunc(s.Out, func(col Column) bool { return added[col.ID] && counters[(&Col{col}).name(s)] }) {
 			continue
 		}
