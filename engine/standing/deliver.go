@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -55,23 +56,36 @@ type patience struct {
 // other; none waits for another target.
 func (k *Keeper) deliverAll(ctx context.Context) {
 	tired := map[string]*patience{}
+	missed := map[string]bool{} // targets that are not there, and that it was said of
 	var all sync.WaitGroup
 	defer all.Wait()
 	k.every(ctx, "telling of findings", func() error {
-		targets, err := Targets(k.config.Targets)
-		if err != nil {
-			return err
-		}
+		targets, unread := Targets(k.config.Targets)
 		next, err := k.book.waitingFor()
-		for name := range next {
-			t := targets[name]
+		for name, list := range next {
 			if tired[name] == nil {
 				tired[name] = &patience{}
 			}
 			p := tired[name]
-			if t == nil || p.busy.Load() || time.Now().Before(p.until) {
+			if p.busy.Load() || time.Now().Before(p.until) {
 				continue
 			}
+			t := targets[name]
+			if t == nil {
+				why := "there is no target " + name + ": the server's file of targets lacks it"
+				switch {
+				case unread != nil:
+					why = "the file of targets can't be read"
+				case k.config.Targets == "":
+					why = "the server has no file of targets"
+				case !missed[name]:
+					missed[name] = true
+					k.log.Warn("findings wait for a target that is not there", "target", name, "findings", len(list))
+				}
+				err = errors.Join(err, k.book.held(list, why))
+				continue
+			}
+			delete(missed, name)
 			p.busy.Store(true)
 			all.Go(func() {
 				defer p.busy.Store(false)
@@ -79,12 +93,38 @@ func (k *Keeper) deliverAll(ctx context.Context) {
 				if list := next[t.Name]; err == nil && len(list) > 0 {
 					err = k.deliver(ctx, t, p, list)
 				}
-				if err != nil {
+				if err != nil { // it was told, and is told again: not at once
+					p.tire()
 					k.log.Warn("a finding was told, and is told again", "target", t.Name, "error", err)
 				}
 			})
 		}
-		return err
+		return errors.Join(unread, err)
+	})
+}
+
+// tire leaves a target alone for longer than the last time.
+func (p *patience) tire() {
+	p.wait = min(max(2*p.wait, firstWait), mostWait)
+	p.until = time.Now().Add(p.wait)
+}
+
+// held writes down why findings are not told, where that is not known yet. It counts
+// as no attempt.
+func (b *Book) held(list []Finding, why string) error {
+	list = slices.DeleteFunc(list, func(f Finding) bool { return f.Delivery.Error == why })
+	if len(list) == 0 {
+		return nil
+	}
+	return b.change(func() (records []record, err error) {
+		for _, f := range list {
+			if now := b.findings[f.ID]; now != nil && now.Delivery != nil && !now.Delivery.Done && !now.Delivery.Over {
+				d := *now.Delivery
+				d.Error = why
+				records = append(records, record{Delivery: &d})
+			}
+		}
+		return records, nil
 	})
 }
 
@@ -134,11 +174,7 @@ func (k *Keeper) deliver(ctx context.Context, t *Target, p *patience, list []Fin
 			if d.Over = d.Attempts >= maxAttempts; d.Over {
 				k.Stats.GivenUp.Add(1)
 			}
-			p.wait = min(max(2*p.wait, firstWait), mostWait)
-			p.until = time.Now().Add(p.wait)
-		} else {
-			k.Stats.Delivered.Add(1)
-			p.wait = 0
+			p.tire()
 		}
 		if failed := k.book.change(func() ([]record, error) { return []record{{Delivery: &d}}, nil }); failed != nil {
 			return failed
@@ -146,6 +182,8 @@ func (k *Keeper) deliver(ctx context.Context, t *Target, p *patience, list []Fin
 		if err != nil {
 			return nil
 		}
+		k.Stats.Delivered.Add(1)
+		p.wait = 0
 	}
 	return nil
 }

@@ -32,6 +32,9 @@ type Config struct {
 
 const (
 	lookEvery = 2 * time.Second
+	// lookLeast is how often it is looked at least while something is wrong: what can't be
+	// written down, as on a full disk, is hunted for and told each time anew.
+	lookLeast = time.Minute
 	// maxPinned are the findings of a schedule whose packets are pinned.
 	maxPinned = 100
 	// maxWarnings are kept of a run, maxReason bytes of an error.
@@ -70,7 +73,7 @@ func (k *Keeper) Keep(ctx context.Context) {
 
 // every calls do again and again until ctx ends, and says once what is wrong.
 func (k *Keeper) every(ctx context.Context, what string, do func() error) {
-	failing := false
+	failing, last := false, lookEvery
 	for {
 		err := do()
 		if ctx.Err() != nil {
@@ -81,10 +84,15 @@ func (k *Keeper) every(ctx context.Context, what string, do func() error) {
 				k.log.Warn(what+" can't go on", "error", err)
 			}
 		}
+		wait := lookEvery
+		if failing {
+			wait = min(2*last, lookLeast)
+		}
+		last = wait
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(lookEvery):
+		case <-time.After(wait):
 		}
 	}
 }

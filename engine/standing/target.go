@@ -157,6 +157,9 @@ func (t *Target) command(ctx context.Context, message []byte) error {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
+	if cmd.Process != nil { // what it left behind, too
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
 	var ended *exec.ExitError
 	if errors.As(err, &ended) {
 		return fmt.Errorf("the command ended with %s", strings.TrimSpace(ended.String()))

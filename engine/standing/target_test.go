@@ -3,6 +3,7 @@ package standing
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -205,5 +206,124 @@ func TestTargetsFile(t *testing.T) {
 	}
 	if list, err := Targets(""); err != nil || len(list) > 0 {
 		t.Error(list, err)
+	}
+}
+
+// A target that is taken out of the file, a file that can't be read and none at all are
+// reasons, of each finding that waits, and no attempt; they go when the target is back.
+func TestTargetThatIsNotThere(t *testing.T) {
+	b := toldBench(t, 2)
+	file := filepath.Join(t.TempDir(), "targets")
+	b.config.Targets = file
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		b.deliverAll(ctx)
+	}()
+	defer func() {
+		stop()
+		<-ended
+	}()
+	waits := func(what string, is func(Delivery) bool) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) { // until it was looked again
+			v, err := b.book.View()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(v.Findings) == 2 && is(*v.Findings[0].Delivery) && is(*v.Findings[1].Delivery) {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %+v %+v", what, v.Findings[0].Delivery, v.Findings[1].Delivery)
+			}
+		}
+	}
+	because := func(why string) func(Delivery) bool {
+		return func(d Delivery) bool { return !d.Done && !d.Over && d.Attempts == 0 && strings.Contains(d.Error, why) }
+	}
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waits("there is no file", because("can't be read"))
+	write(`[{"name": "other", "command": ["/bin/true"]}]`)
+	waits("the file lacks it", because("there is no target soc"))
+	size := b.book.notebook.Size()
+	time.Sleep(2 * lookEvery) // it looks again, and has nothing more to say
+	if now := b.book.notebook.Size(); now != size {
+		t.Errorf("the notebook grows from %d to %d while nothing changes", size, now)
+	}
+	write(`[{"name": "soc", "command": ["/bin/true"]}]`)
+	waits("it is back", func(d Delivery) bool { return d.Done && d.Attempts == 1 && d.Error == "" })
+}
+
+// What a command leaves behind when it ends well ends with it.
+func TestCommandLeavesNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pid")
+	target := &Target{Name: "soc", Command: []string{"/bin/sh", "-c", `yes & echo $! > "$1"; yes | head -c 10000000; exit 0`, "sh", file}}
+	if err := target.Tell(t.Context(), "x", nil); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) { // until it is killed
+		state, err := os.ReadFile("/proc/" + strings.TrimSpace(string(text)) + "/stat")
+		if err != nil || strings.Contains(string(state), ") Z ") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("a process that was started goes on: %s", state)
+		}
+	}
+}
+
+// fullBook is a notebook that can't be written to while it is full.
+type fullBook struct {
+	Notebook
+	full atomic.Bool
+}
+
+func (b *fullBook) Write(take func(bool, []byte), next func() ([][]byte, bool, error)) error {
+	if b.full.Load() {
+		return errors.New("no space left on device")
+	}
+	return b.Notebook.Write(take, next)
+}
+
+// While nothing can be written down a finding that was told is told again, later each
+// time, and not as often as it is looked.
+func TestToldOnFullDisk(t *testing.T) {
+	b := toldBench(t, 1)
+	disk := &fullBook{Notebook: b.book.notebook}
+	b.book.notebook = disk
+	disk.full.Store(true)
+	dir := t.TempDir()
+	target := &Target{Name: "soc", Command: []string{"/bin/sh", "-c", `echo told >> "$1"`, "sh", filepath.Join(dir, "out")}}
+	file := filepath.Join(dir, "targets")
+	text, err := json.Marshal([]*Target{target})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = []byte(strings.NewReplacer(`"url":"",`, "", `"headers":null,`, "").Replace(string(text)))
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.config.Targets = file
+	ctx, stop := context.WithTimeout(t.Context(), 9*time.Second) // looked at four times, told at 0, 2 and 6
+	defer stop()
+	b.deliverAll(ctx)
+	told, err := os.ReadFile(filepath.Join(dir, "out"))
+	if n := strings.Count(string(told), "told"); err != nil || n < 1 || n > 4 {
+		t.Errorf("told %d times, %v", n, err)
+	}
+	disk.full.Store(false)
+	if d := b.told(t, target)[0]; !d.Done {
+		t.Errorf("%+v", d)
 	}
 }
