@@ -10,6 +10,7 @@
 # make docs       writes the generated documentation again
 # make bench      side-by-side benchmarks (BENCHDIR needs about 15 GB, ten minutes)
 # make bench-sql  those of SQL, beside DuckDB, MariaDB and BEFORE (about 15 GB, half an hour)
+# make bench-hunts   hunts over a month beside DuckDB, a dashboard, the page (2 GB, half an hour)
 # make bench-collector   those of the collector (about 2 GB, ten minutes)
 # make bench-capture     those of capturing, as root, beside tcpdump and netsniff-ng (1 GB, three minutes)
 # make bench-soak   all of it for a quarter of an hour, as root: what the processes take, statements that fail (3 GB)
@@ -28,10 +29,10 @@ BEFORE ?= 92955ab
 PACKAGES := tshark tcpdump tcpreplay ethtool iproute2 mariadb-client mariadb-server nfdump softflowd python3-pymysql python3-mysqldb python3-sqlalchemy python3-pyodbc \
 	odbc-mariadb unixodbc libmariadb-dev libmariadb-java chromium
 
-.PHONY: help build demo check test deps unit race fuzz random vet lint docs bench bench-sql bench-collector bench-capture bench-soak
+.PHONY: help build demo check test deps unit race fuzz random vet lint docs bench bench-sql bench-hunts bench-collector bench-capture bench-soak
 
 help:
-	@sed -n 's/^# //p' Makefile | head -14
+	@sed -n 's/^# //p' Makefile | head -16
 
 build:
 	$(GO) build -o wiresql .
@@ -96,6 +97,9 @@ $(BENCHDIR)/wiresql-$(BEFORE):
 	git archive $(BEFORE) | tar -x -C $(BENCHDIR)/before
 	cd $(BENCHDIR)/before && $(GO) build -o $@ .
 	rm -rf $(BENCHDIR)/before
+
+bench-hunts: build
+	$(GO) run ./testdata/bench -hunts -runs 1 -dir $(BENCHDIR) -wiresql ./wiresql
 
 bench-collector: build
 	$(GO) run ./testdata/bench -collector -dir $(BENCHDIR) -wiresql ./wiresql

@@ -60,6 +60,11 @@ func main() {
 	flag.StringVar(&sql.question, "question", "", "with -sql: of the flow queries those whose name has this in it")
 	flag.StringVar(&sql.runaway, "runaway", "", "with -sql: of the hostile statements those whose name has this in it")
 	flag.IntVar(&sql.calls, "calls", 5_000_000, "with -sql: rows of functions and of the stream")
+	looked := &hunts{}
+	hunted := flag.Bool("hunts", false, "measure hunts, a dashboard and the page instead: testdata/bench/hunts.go")
+	flag.IntVar(&looked.connections, "connections", 20_000_000, "with -hunts: connections of the month that is hunted through")
+	flag.StringVar(&looked.name, "hunt", "", "with -hunts: of hunts those whose name has this in it")
+	flag.DurationVar(&looked.watched, "watch", 5*time.Minute, "with -hunts: how long the dashboard is looked at")
 	only := flag.String("only", "", "comma-joined parts to run: import, many, size, needle, thousand, ports, aggregates, files (default all); with -capture soon or retrieve")
 	out := flag.String("o", "", "write the table to this file too")
 	flag.Parse()
@@ -69,6 +74,9 @@ func main() {
 	}
 	if *of {
 		run = func(only string) error { return b.sql(only, sql) }
+	}
+	if *hunted {
+		run = func(only string) error { return b.hunts(only, looked) }
 	}
 	if *captured {
 		run = func(only string) error { return b.network(func() error { return b.capture(only) }) }

@@ -96,8 +96,15 @@ func (m *measured) spent() spent { return spent{median(m.walls), median(m.cpus)}
 func (b *bench) beside(sides ...side) ([]measured, error) { return b.besideTimes(b.runs, sides...) }
 
 func (b *bench) besideTimes(runs int, sides ...side) ([]measured, error) {
+	if _, err := b.inTurn(1, sides...); err != nil {
+		return nil, err
+	}
+	return b.inTurn(runs, sides...)
+}
+
+func (b *bench) inTurn(runs int, sides ...side) ([]measured, error) {
 	out := make([]measured, len(sides))
-	for run := range runs + 1 {
+	for range runs {
 		for i, s := range sides {
 			used := s.cpu()
 			n, d, err := s.ask()
@@ -105,9 +112,7 @@ func (b *bench) besideTimes(runs int, sides ...side) ([]measured, error) {
 				return nil, err
 			}
 			out[i].rows = n
-			if run > 0 {
-				out[i].walls, out[i].cpus = append(out[i].walls, d), append(out[i].cpus, s.cpu()-used)
-			}
+			out[i].walls, out[i].cpus = append(out[i].walls, d), append(out[i].cpus, s.cpu()-used)
 		}
 	}
 	return out, nil
