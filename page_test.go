@@ -35,7 +35,7 @@ var screens = flag.String("screens", "", "directory to write pictures of the pag
 // everything are the rights of an account that may see bytes; headers of one
 // that may not.
 var (
-	everything = []string{"wiresql.*", "ops.*", "hunt.*"}
+	everything = []string{"wiresql.*", "ops.*", "hunt.*", "hunt"}
 	headers    = []string{"wiresql.connections", "wiresql.flows", "wiresql.packets", "wiresql.packets_wide", "wiresql.hosts", "wiresql.host_flows", "wiresql.timeline",
 		"wiresql.dns", "wiresql.tls", "wiresql.http", "wiresql.traffic_1m", "wiresql.traffic_1h", "ops.*", "hunt.*"}
 )
@@ -523,4 +523,97 @@ func TestPageIsGuarded(t *testing.T) {
 	<-done
 	ask("POST", "/login", secret, "Sec-Fetch-Site", "same-origin")
 	wait("a statement runs on whose session has ended", func() bool { return !running() })
+}
+
+// TestPageFindings: what a hunt that stands has found is looked at, said something of and
+// noted about, by who may; and whatever its rows hold stays text.
+func TestPageFindings(t *testing.T) {
+	const evil = `<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>'"--></td></table>`
+	dir, hunting := t.TempDir(), t.TempDir()
+	made := newTraffic()
+	made.beacon(monday.Add(12*time.Hour), "10.1.1.10", 30)
+	runs := func(args ...string) {
+		t.Helper()
+		if code, _, said := runProgram(t, nil, args...); code != 0 {
+			t.Fatalf("%v: exit %d: %s", args, code, said)
+		}
+	}
+	runs("import", "--data", dir, made.write(t))
+	if err := os.WriteFile(filepath.Join(hunting, "evil.sql"), []byte("-- title: "+evil+"\n-- question: x\n-- severity: low\n-- reads: connections\n-- key: client_ip, said\n-- result: x\n-- empty: x\n"+
+		"SELECT DISTINCT client_ip, '"+strings.ReplaceAll(evil, "'", "''")+"' AS said, NULL AS nothing, 12345678901234567 AS large FROM connections WHERE ts BETWEEN :from AND :to\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range []string{"CALL schedule('beacons', 'beaconing', 'since', '2 DAY')", "CALL schedule('evil', 'evil', 'since', '2 DAY')"} {
+		runs("query", "--data", dir, "--hunts", hunting, call)
+	}
+	d := start(t, "serve", "--data", dir, "--listen", "127.0.0.1:0", "--hunts", hunting)
+	await(t, 2*time.Minute, "both to run", func() bool { return len(sqlOf(t, dir, "SELECT finding FROM hunt.results")) == 2 })
+	d.stop(os.Interrupt)
+	cfg := engine.DefaultConfig()
+	cfg.Hunts = hunting
+	address, password := servePage(t, engineWith(t, dir, cfg))
+	inBrowser(t, address, func(b *tab) { saysOfFindings(b, password, evil) })
+}
+
+func saysOfFindings(b *tab, password, evil string) {
+	t := b.T
+	b.login("hunter", password)
+	b.do(press(`nav a[href="/findings"]`), chromedp.WaitVisible("#untold"), chromedp.WaitVisible("footer"))
+	b.sound("/findings")
+	if got := b.text(`[...document.querySelectorAll("#list tbody tr")].map(r => [...r.cells].map(c => c.innerText).slice(1, 4).join(" ")).join("|")`); got != "high Beacons beacons|low "+evil+" evil" {
+		t.Errorf("findings: %s", got)
+	}
+	b.picture("findings")
+	b.do(press("#list tbody tr:nth-child(2) a"), chromedp.WaitVisible("#told"), chromedp.WaitVisible("footer"))
+	b.sound("/finding")
+	if got := b.text(`[...document.querySelectorAll("#row dd")].map(e => e.innerText).join("|")`); got != "10.1.1.10|"+evil+"|12345678901234567" {
+		t.Errorf("a row that is no HTML: %s", got)
+	}
+	b.at("/findings")
+	b.do(press("#list tbody tr a"), chromedp.WaitVisible("#told"), chromedp.WaitVisible("footer"))
+	here := b.text("location.pathname + location.search")
+	if got := b.text(`document.querySelector("#row").innerText`); !strings.Contains(got, "203.0.113.50") {
+		t.Errorf("its row: %s", got)
+	}
+	// A note, which is text, and what it comes to.
+	b.do(chromedp.SendKeys("[name=tags]", "c2"), chromedp.SendKeys("[name=note]", evil), press("form:has([name=note]) button"), chromedp.WaitVisible("#notes tbody"))
+	b.sound("a note")
+	if got := b.text(`[...document.querySelectorAll("#notes tbody td")].slice(1).map(e => e.innerText).join("|") + location.pathname + location.search`); !strings.HasPrefix(got, "hunter|beacons/") || !strings.HasSuffix(got, "|c2|"+evil+here) {
+		t.Errorf("noted: %s", got)
+	}
+	b.do(chromedp.SetValue("[name=status]", "confirmed"), press("form:has([name=status]) button"), chromedp.WaitReady("option[selected]:not(:first-child)", chromedp.ByQuery), chromedp.WaitVisible("footer"))
+	if got := b.text(`document.querySelector("#state").innerText`); !strings.Contains(got, "confirmed") || !strings.Contains(got, "hunter") {
+		t.Errorf("its state: %s", got)
+	}
+	b.picture("finding")
+	b.at("/findings")
+	if got := b.text(`document.querySelectorAll("#list tbody tr").length`); got != "1" {
+		t.Errorf("%s are open", got)
+	}
+	b.at("/findings?status=confirmed&schedule=beacons")
+	if got := b.text(`document.querySelectorAll("#list tbody tr").length`); got != "1" {
+		t.Errorf("%s are confirmed", got)
+	}
+	for _, path := range []string{"/finding?id=b1c236fe504788eec3ac07b6", "/finding?id=%3Cb%3E", "/findings?status=nosuch&schedule=%27%3Cb%3E"} {
+		b.at(path)
+	}
+	// A link changes nothing, nor does a form of elsewhere.
+	b.at(here + "&status=benign&note=x&case=y")
+	if got := b.text(`document.querySelector("#state").innerText + document.querySelectorAll("#notes tbody tr").length`); !strings.Contains(got, "confirmed") || !strings.HasSuffix(got, "1") {
+		t.Errorf("after a link: %s", got)
+	}
+	b.do(chromedp.Evaluate(`document.querySelector("form:has([name=status]) [name=form]").value = "x"`, nil), press("form:has([name=status]) button"), chromedp.WaitVisible("body"))
+	if got := b.text("document.body.innerText"); !strings.Contains(got, "another session") {
+		t.Errorf("with a form of another session: %s", got)
+	}
+	// Who may only look.
+	b.do(chromedp.Navigate(b.address+"/"), chromedp.WaitVisible("footer"), press(".out button"), chromedp.WaitVisible("[name=password]"))
+	b.login("clerk", password)
+	b.at(here)
+	if got := b.text(`document.body.innerText`); !strings.Contains(got, "denied") {
+		b.do(chromedp.SetValue("[name=status]", "benign"), press("form:has([name=status]) button"), chromedp.WaitVisible(".error"))
+		if got := b.text(`document.querySelector(".error").innerText + document.querySelector("#state").innerText`); !strings.Contains(got, "1370") || !strings.Contains(got, "confirmed") {
+			t.Errorf("without the right: %s", got)
+		}
+	}
 }

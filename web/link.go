@@ -36,6 +36,8 @@ func link(column string, value string, when span) string {
 		return to("/connection", "id", value)
 	case strings.HasSuffix(name, "packet_id") && ids.MatchString(value):
 		return to("/packet", "id", value)
+	case name == "finding" && findingIDs.MatchString(value):
+		return to("/finding", "id", value)
 	case name == "community_id":
 		return to("/search", "q", value)
 	case name == "ip" || strings.HasSuffix(name, "_ip") || name == "address" || name == "exporter":
