@@ -671,3 +671,42 @@ func TestTypesOnTheWire(t *testing.T) {
 	}
 	t.Logf("%d expressions, %d compared with MariaDB, %d refused", len(list), compared, refused)
 }
+
+// TestDoublesAsText compares with MariaDB what a client is told and shown of
+// doubles: one that was rounded has its digits, others have those they need.
+func TestDoublesAsText(t *testing.T) {
+	client, err := exec.LookPath("mariadb")
+	if err != nil {
+		t.Fatal("the mariadb client is not installed: make deps")
+	}
+	dir, err := os.MkdirTemp("", "doubles") // a socket's path is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	server, err := mariadb.Run(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	const statement = "SELECT 5e0, ROUND(5e0, 2), ROUND(-0.001e0, 2), TRUNCATE(5.55e0, 1), 1e0 / 3, ROUND(5e0, 2) / 3, ROUND(5e0, 2) * 1.5, ROUND(5e0, 2) + 1e0, PI(), " +
+		"-ROUND(1e0, 1), ROUND(1e20, 2), ROUND(5e0, 30), IF(1, ROUND(5e0, 2), 1), GREATEST(ROUND(5e0, 2), 1.125), " +
+		"SUM(ROUND(x, 2)), AVG(ROUND(x, 2)), MAX(ROUND(x, 2)), SUM(x) FROM (SELECT 1.5e0 x UNION ALL SELECT 0.1e0) t"
+	ask := func(options ...string) (out []string) {
+		text, err := exec.Command(client, append(options, "--table", "--column-type-info", "-e", statement)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		for line := range strings.Lines(string(text)) {
+			if strings.HasPrefix(line, "Decimals:") || strings.HasPrefix(line, "| ") {
+				out = append(out, strings.Join(strings.Fields(line), " "))
+			}
+		}
+		return out
+	}
+	want := ask("--no-defaults", "--user=root", "--socket="+filepath.Join(dir, "socket"))
+	got := ask("--defaults-file=" + wireOptions(t, demoEngine(t)))
+	if len(want) != 18+2 || !slices.Equal(got, want) {
+		t.Errorf("%s\n got %q\nwant %q", statement, got, want)
+	}
+}

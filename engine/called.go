@@ -269,7 +269,7 @@ func appendArgument(dst []byte, v *vector, row int, t functions.Type) ([]byte, s
 	case duckdb.TypeDate:
 		return appendDate(dst, v.int64(row)), sqltypes.Date
 	case duckdb.TypeDouble, duckdb.TypeFloat:
-		return strconv.AppendFloat(dst, v.float64(row), 'g', -1, 64), sqltypes.Float64
+		return v.appendNumber(dst, row), sqltypes.Float64
 	case duckdb.TypeUBigInt:
 		return strconv.AppendUint(dst, v.uint64(row), 10), sqltypes.Uint64
 	case duckdb.TypeDecimal:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"math/big"
 	"os"
 	"strconv"
 	"strings"
@@ -34,7 +33,7 @@ func edges() []edgeColumn {
 	unsigned := []string{"0", "1", "2", "255", "4294967295", "9223372036854775807", "9223372036854775808", "18446744073709551615", "NULL", "3"}
 	decimals := []string{"0.00", "0.01", "-0.01", "0.50", "-0.50", "1.50", "2.50", "-2.50", "99999999.99", "-99999999.99", "1.25", "-1.25", "1.99", "NULL", "10.00", "149.99", "150.00"}
 	fractions := []string{"0.000001", "-0.000001", "1.500000", "12345678901234.123456", "-1.999999", "NULL", "0.000000", "1447430881.500000", "2.000000"}
-	doubles := []string{"0e0", "1e0", "-1e0", "0.5e0", "-0.5e0", "1.5e0", "2.5e0", "-2.5e0", "1e300", "-1e300", "1e-300", "0.1e0", "123.456e0", "NULL", "9007199254740993e0", "1e15", "0.15e0"}
+	doubles := []string{"0e0", "1e0", "-1e0", "0.5e0", "-0.5e0", "1.5e0", "2.5e0", "-2.5e0", "1e300", "-1e300", "1e-300", "0.1e0", "123.456e0", "NULL", "9007199254740993e0", "1e15", "0.15e0", "0.7e0", "12.3e0", "-3.7e0", "100e0", "0.3e0"}
 	texts := []string{"''", "'a'", "'A'", "'abc'", "'häé'", "'😀x'", "' a '", "'  '", "'a,b,c'", "'b'", "'www.mysql.com'", "'10.0.5.9'", "'127.1'", "'255.255.255.255'",
 		"'256.1.1.1'", "'1.2.3.'", "'12'", "'-5'", "NULL", "'xxabxx'", "'Hello'", "'ß'", "'a.b.c.d'", "'..'", "'é'"}
 	bytes := []string{"x'41'", "x''", "x'00FF'", "x'C3A9'", "NULL", "x'616263'"}
@@ -554,8 +553,5 @@ func sameValue(typ functions.Type, got, want string) bool {
 	if errA != nil || errB != nil {
 		return false
 	}
-	// The mathematical libraries differ in the last digits.
-	x, y := big.NewFloat(a), big.NewFloat(b)
-	diff, _ := new(big.Float).Sub(x, y).Float64()
-	return diff == 0 || diff/b < 1e-14 && diff/b > -1e-14
+	return a == b // 1e300 is written 1e+300
 }

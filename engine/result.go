@@ -58,7 +58,7 @@ type resultField struct {
 	kind   pushdown.Kind
 	typ    sql.Type
 	a, b   int // positions of the vectors; b is the low half of an address
-	digits int // of fractional seconds
+	digits int // of fractional seconds, and of doubles that have some
 	date   bool
 	base   query.Type
 	zone   *functions.Zone // that shows points of time; nil for UTC
@@ -237,6 +237,9 @@ func (c *typedChunk) AppendText(dst []byte, col, row int) ([]byte, bool) {
 			return appendTime(dst, v.int64(row)*86400e6, f.digits), true
 		}
 		return appendDate(dst, v.int64(row)), true
+	}
+	if f.kind == pushdown.Double && f.digits > 0 {
+		return functions.AppendDouble(dst, v.float64(row), f.digits), true
 	}
 	return v.appendNumber(dst, row), true
 }

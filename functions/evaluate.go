@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -95,6 +96,7 @@ func (c *call) compile(id collations.ID) (evaluator, error) {
 		}
 		return sqlparser.NewColName(fmt.Sprintf("a%d", i))
 	})
+	asText := c.readsAsShown()
 	position := func(e sqlparser.Expr) int {
 		i := -1
 		if col, ok := e.(*sqlparser.ColName); ok {
@@ -111,6 +113,9 @@ func (c *call) compile(id collations.ID) (evaluator, error) {
 		ResolveType: func(e sqlparser.Expr) (evalengine.Type, bool) {
 			if i := position(e); i >= 0 {
 				t := c.args[i].Type
+				if i == 0 && asText {
+					t = Type{Kind: Text}
+				}
 				t.Nullable = true // code that trusts a type would read what is not there
 				return t.evalengine(id), true
 			}
@@ -136,8 +141,11 @@ func (c *call) compile(id collations.ID) (evaluator, error) {
 			}
 			pool.Put(env)
 		}()
-		if len(counted) > 0 {
+		if len(counted) > 0 || asText {
 			row = slices.Clone(row)
+			if asText && !row[0].IsNull() {
+				row[0] = textValue(row[0].Raw())
+			}
 			for _, i := range counted {
 				row[i] = number(row[i])
 			}
@@ -241,6 +249,44 @@ func (t Type) evalengine(id collations.ID) evalengine.Type {
 		return evalengine.NewTypeEx(sqltypes.TypeJSON, collations.CollationUtf8mb4BinID, t.Nullable, 0, 0, nil)
 	}
 	return evalengine.NewTypeEx(sqltypes.VarChar, id, t.Nullable, int32(t.Length), 0, nil)
+}
+
+// readsAsShown tells whether the first argument is a DOUBLE with the digits it
+// is shown with, and read as a text, which evalengine would write its own way.
+func (c *call) readsAsShown() bool {
+	if len(c.args) == 0 || c.args[0].Type.Kind != Double || !slices.Contains(c.shows, 0) {
+		return false
+	}
+	return c.name == "cast" || c.name == "convert" || strings.HasPrefix(c.builtin.args, "text") || strings.HasPrefix(c.builtin.args, "bytes")
+}
+
+// show gives a number the digits that its type shows. A zero has no sign.
+func show(v sqltypes.Value, t Type) (sqltypes.Value, error) {
+	if t.Kind != Double || v.IsNull() {
+		return conform(v, t)
+	}
+	f, err := strconv.ParseFloat(v.ToString(), 64)
+	return sqltypes.MakeTrusted(sqltypes.Float64, AppendDouble(nil, f, t.Scale)), err
+}
+
+// AppendDouble writes a double with so many digits behind the point: zeros
+// behind those that tell it from others.
+func AppendDouble(dst []byte, f float64, digits int) []byte {
+	n := len(dst)
+	dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
+	fraction := 0
+	if point := bytes.IndexByte(dst[n:], '.'); point < 0 {
+		dst = append(dst, '.')
+	} else if fraction = len(dst) - n - point - 1; fraction > digits {
+		dst = strconv.AppendFloat(dst[:n], f, 'f', digits, 64)
+	}
+	for ; fraction < digits; fraction++ {
+		dst = append(dst, '0')
+	}
+	if dst[n] == '-' && len(bytes.Trim(dst[n:], "-0.")) == 0 {
+		dst = append(dst[:n], dst[n+1:]...)
+	}
+	return dst
 }
 
 // conform brings a value to the form of a type: a decimal to its digits, a

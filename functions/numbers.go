@@ -13,15 +13,15 @@ import (
 // numbers are the mathematical functions (manual 12.6).
 var numbers = []builtin{
 	{name: "abs", args: "x", typed: absolute, exact: true, doc: "The absolute value."},
-	{name: "acos", args: "x", typed: maybeDouble, whole: true, doc: "The arc cosine."},
-	{name: "asin", args: "x", typed: maybeDouble, whole: true, doc: "The arc sine."},
-	{name: "atan", args: "y[, x]", typed: maybeDouble, whole: true, doc: "The arc tangent, of y/x with two arguments."},
-	{name: "atan2", args: "y, x", typed: maybeDouble, whole: true, doc: "The arc tangent of y/x, in its quadrant."},
+	{name: "acos", args: "x", typed: maybeDouble, eval: angle, whole: true, doc: "The arc cosine."},
+	{name: "asin", args: "x", typed: maybeDouble, eval: angle, whole: true, doc: "The arc sine."},
+	{name: "atan", args: "y[, x]", typed: maybeDouble, eval: angle, whole: true, doc: "The arc tangent, of y/x with two arguments."},
+	{name: "atan2", args: "y, x", typed: maybeDouble, eval: angle, whole: true, doc: "The arc tangent of y/x, in its quadrant."},
 	{name: "bin", args: "n", typed: plainText(64), doc: "The number in base 2."},
 	{name: "bit_count", args: "n", typed: maybeInteger, doc: "The number of bits set."},
 	{name: "ceil", args: "x", typed: wholeNumber, whole: true, doc: "The least whole number not less than x."},
 	{name: "conv", args: "n, from, to", typed: plainText(64), eval: evalConv, doc: "A number of one base in another, 2 to 36."},
-	{name: "cos", args: "x", typed: maybeDouble, whole: true, doc: "The cosine."},
+	{name: "cos", args: "x", typed: maybeDouble, eval: angle, whole: true, doc: "The cosine."},
 	{name: "cot", args: "x", typed: maybeDouble, eval: finite, whole: true, doc: "The cotangent."},
 	{name: "crc32", args: "bytes", typed: maybeUnsigned, stored: true, doc: "The CRC-32."},
 	{name: "degrees", args: "x", typed: maybeDouble, eval: finite, whole: true, doc: "Radians in degrees."},
@@ -34,15 +34,15 @@ var numbers = []builtin{
 	{name: "log2", args: "x", typed: maybeDouble, eval: logarithm, whole: true, doc: "The logarithm to base 2."},
 	{name: "mod", args: "a, b", typed: remainder, eval: evalZero, exact: true, doc: "The remainder; NULL by 0."},
 	{name: "oct", args: "n", typed: plainText(64), doc: "The number in base 8."},
-	{name: "pi", args: "", typed: of(Type{Kind: Double}), doc: "3.141592653589793; MySQL shows 3.141593."},
+	{name: "pi", args: "", typed: of(Type{Kind: Double, Scale: 6}), doc: "π with all digits of a DOUBLE, of which 3.141593 are shown."},
 	{name: "pow", args: "x, y", typed: maybeDouble, eval: finite, whole: true, doc: "x to the power of y."},
 	{name: "radians", args: "x", typed: maybeDouble, whole: true, doc: "Degrees in radians."},
 	{name: "rand", args: "[seed]", typed: of(Type{Kind: Double}).never(), eval: evalRand, doc: "A number from 0 to less than 1; with a constant seed MySQL's sequence, a number for each row."},
 	{name: "round", args: "x[, digits]", typed: roundType, eval: evalRound, whole: true, doc: "x rounded, half away from zero; a DOUBLE half to even."},
 	{name: "sign", args: "x", typed: maybeInteger, whole: true, doc: "-1, 0 or 1."},
-	{name: "sin", args: "x", typed: maybeDouble, whole: true, doc: "The sine."},
+	{name: "sin", args: "x", typed: maybeDouble, eval: angle, whole: true, doc: "The sine."},
 	{name: "sqrt", args: "x", typed: maybeDouble, whole: true, doc: "The square root; NULL below 0."},
-	{name: "tan", args: "x", typed: maybeDouble, whole: true, doc: "The tangent."},
+	{name: "tan", args: "x", typed: maybeDouble, eval: angle, whole: true, doc: "The tangent."},
 	{name: "truncate", args: "x, digits", typed: roundType, whole: true, doc: "x cut behind so many digits."},
 }
 
@@ -66,13 +66,15 @@ func wholeNumber(c *call) (Type, error) {
 		return decimalOf(t.digits()+1, 0, c.nullable()), nil
 	case Integer, Unsigned:
 		t.Bits = 64
+	case Double:
+		t.Scale = 0
 	}
 	t.Nullable = c.nullable()
 	return t, nil
 }
 
 // roundType is the rule of ROUND and TRUNCATE: so many digits as a literal
-// says, up to 30.
+// says, up to 30. A DOUBLE is shown with so many.
 func roundType(c *call) (Type, error) {
 	t := numeric(c.args[0].Type)
 	t.Nullable = c.nullable()
@@ -88,6 +90,10 @@ func roundType(c *call) (Type, error) {
 			digits++
 		}
 		return decimalOf(digits, scale, t.Nullable), nil
+	case t.Kind == Double:
+		if t.Scale = 0; literal && n > 0 && n <= maxScale {
+			t.Scale = int(n)
+		}
 	case t.Kind == Integer || t.Kind == Unsigned:
 		t.Bits = 64
 		if !literal {
@@ -132,63 +138,6 @@ func evalConv(c *call) (evaluator, error) {
 		}
 		return eval(row)
 	}), err
-}
-
-// finite makes an infinite result of evalengine error 1690.
-func finite(c *call) (evaluator, error) {
-	f := map[string]func(row []float64) float64{
-		"pow":     func(x []float64) float64 { return math.Pow(x[0], x[1]) },
-		"exp":     func(x []float64) float64 { return math.Exp(x[0]) },
-		"cot":     func(x []float64) float64 { return 1 / math.Tan(x[0]) },
-		"degrees": func(x []float64) float64 { return x[0] * (180 / math.Pi) },
-	}[c.name]
-	read := make([]func(sqltypes.Value) float64, len(c.args))
-	for i := range read {
-		read[i] = c.float(i)
-	}
-	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
-		var in [2]float64
-		for i := range read {
-			in[i] = read[i](row[i])
-		}
-		r := f(in[:])
-		if math.IsInf(r, 0) || math.IsNaN(r) {
-			texts := make([]string, len(c.args))
-			for i := range texts {
-				texts[i] = clip(row[i])
-			}
-			return sqltypes.NULL, outOfRange("DOUBLE", c.name+"("+strings.Join(texts, ",")+")")
-		}
-		return floatValue(r), nil
-	}), nil
-}
-
-// logarithm notes what has none: warning 3020.
-func logarithm(c *call) (evaluator, error) {
-	read := make([]func(sqltypes.Value) float64, len(c.args))
-	for i := range read {
-		read[i] = c.float(i)
-	}
-	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
-		x := read[len(read)-1](row[len(read)-1])
-		base := math.E
-		if len(read) == 2 {
-			base = read[0](row[0])
-		}
-		if !(x > 0) || !(base > 0) || base == 1 {
-			c.s.warn(3020, "Invalid argument for logarithm")
-			return sqltypes.NULL, nil
-		}
-		switch {
-		case c.name == "log2":
-			return floatValue(math.Log(x) / math.Ln2), nil
-		case c.name == "log10":
-			return floatValue(math.Log10(x)), nil
-		case len(read) == 2:
-			return floatValue(math.Log(x) / math.Log(base)), nil
-		}
-		return floatValue(math.Log(x)), nil
-	}), nil
 }
 
 // evalFormat is FORMAT. Of the locales those are known that differ from en_US

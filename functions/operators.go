@@ -90,7 +90,7 @@ func additive(c *call) (Type, error) {
 	a, b := c.pair()
 	switch {
 	case a.Kind == Double || b.Kind == Double:
-		return Type{Kind: Double, Nullable: c.nullable()}, nil
+		return doubleOf(a, b, 0, c.nullable()), nil
 	case a.Kind == Decimal || b.Kind == Decimal:
 		return decimalOf(max(c.args[0].digits(), c.args[1].digits())+1, max(scaleOf(a), scaleOf(b)), c.nullable()), nil
 	}
@@ -105,7 +105,7 @@ func multiplied(c *call) (Type, error) {
 	a, b := c.pair()
 	switch {
 	case a.Kind == Double || b.Kind == Double:
-		return Type{Kind: Double, Nullable: c.nullable()}, nil
+		return doubleOf(a, b, 0, c.nullable()), nil
 	case a.Kind == Decimal || b.Kind == Decimal:
 		scale := scaleOf(a) + scaleOf(b)
 		precision := c.args[0].digits() + c.args[1].digits() + scale
@@ -117,10 +117,10 @@ func multiplied(c *call) (Type, error) {
 
 func divided(c *call) (Type, error) {
 	a, b := c.pair()
-	if a.Kind == Double || b.Kind == Double {
-		return Type{Kind: Double, Nullable: true}, nil
-	}
 	n := c.s.divPrecision()
+	if a.Kind == Double || b.Kind == Double {
+		return doubleOf(a, b, n, true), nil
+	}
 	scale := min(scaleOf(a)+n, maxScale)
 	precision := min(c.args[0].digits()+scaleOf(a)+scaleOf(b)+n, maxPrecision)
 	return decimalOf(precision-scale, scale, true), nil
@@ -135,7 +135,7 @@ func remainder(c *call) (Type, error) {
 	a, b := c.pair()
 	switch {
 	case a.Kind == Double || b.Kind == Double:
-		return Type{Kind: Double, Nullable: true}, nil
+		return doubleOf(a, b, 0, true), nil
 	case a.Kind == Decimal || b.Kind == Decimal:
 		return decimalOf(max(c.args[0].digits(), c.args[1].digits()), max(scaleOf(a), scaleOf(b)), true), nil
 	}

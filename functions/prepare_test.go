@@ -412,7 +412,8 @@ func TestEnded(t *testing.T) {
 	as, ended := strings.Repeat("ab", 3000), errors.New("ended")
 	list := "[" + strings.Repeat("1,", 3000) + "1]"
 	for _, c := range []struct{ call, a, b, want string }{
-		{"locate(b, a)", as + "ÄBC", strings.Repeat("aB", 1500) + "abc", "3001"},
+		{"locate(b, a)", as + "ÄBC", strings.Repeat("aB", 1500) + "äbc", "3001"},
+		{"locate(b, a)", as + "ÄBC", strings.Repeat("aB", 1500) + "abc", "0"},
 		{"locate(b, a, 3001)", as + "abc", strings.Repeat("aB", 1500) + "abc", "3001"},
 		{"locate(b, a, 3002)", as + "abc", strings.Repeat("aB", 1500) + "abc", "0"},
 		{"instr(a, b)", as, strings.Repeat("ab", 1500) + "c", "0"},

@@ -129,6 +129,9 @@ func (t Type) chars() int {
 		}
 		return n
 	case Double:
+		if t.Scale > 0 {
+			return 17 + t.Scale
+		}
 		return 23
 	case Date:
 		return 10
@@ -186,6 +189,23 @@ func scaleOf(t Type) int {
 	}
 	return 0
 }
+
+// doubleOf is a DOUBLE made of two numbers. If both are shown with so many
+// digits behind the point, it has the more of them, and some more (MySQL's
+// Item::decimals).
+func doubleOf(a, b Type, more int, nullable bool) Type {
+	t := Type{Kind: Double, Nullable: nullable}
+	if floats(a) || floats(b) {
+		return t
+	}
+	if t.Scale = max(a.Scale, b.Scale) + more; t.Scale > maxScale {
+		t.Scale = 0
+	}
+	return t
+}
+
+// floats tells whether a number is shown with as many digits as it needs.
+func floats(t Type) bool { return t.Kind == Null || t.Kind == Double && t.Scale == 0 }
 
 // collation is that of literals of the session.
 func (s *Session) collation() collations.ID {
@@ -351,7 +371,7 @@ func unifyNumbers(t, o Type, digits int) Type {
 	t, o = numericKeep(t, o)
 	switch {
 	case t.Kind == Double || o.Kind == Double:
-		return Type{Kind: Double}
+		return doubleOf(t, o, 0, false)
 	case t.Kind == Decimal || o.Kind == Decimal:
 		return decimalOf(digits, max(scaleOf(t), scaleOf(o)), false)
 	case t.Kind == o.Kind:

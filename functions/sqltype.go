@@ -18,6 +18,15 @@ type timespan = types.TimespanType_
 // Decimals is the number of digits of the seconds, as the wire tells it.
 func (t spanType) Decimals() int { return t.digits }
 
+// doubleType is DOUBLE with so many digits shown.
+type doubleType struct {
+	types.NumberTypeImpl_
+	digits int
+}
+
+// Decimals is the number of digits behind the point, as the wire tells it.
+func (t doubleType) Decimals() int { return t.digits }
+
 // maxVarchar is the most characters of utf8mb4 a VARCHAR can have; clients see
 // LONGTEXT above.
 const maxVarchar = 16383
@@ -48,6 +57,9 @@ func SQLType(t Type) sql.Type {
 		scale := min(max(t.Scale, 0), 30)
 		return types.MustCreateDecimalType(uint8(min(max(t.Precision, scale, 1), 65)), uint8(scale))
 	case Double:
+		if t.Scale > 0 {
+			return doubleType{types.Float64.(types.NumberTypeImpl_), t.Scale}
+		}
 		return types.Float64
 	case Bytes:
 		return types.LongBlob

@@ -46,6 +46,8 @@ type call struct {
 	s    *Session
 	// result is the type of the call, once it is known.
 	result Type
+	// shows are the arguments that it takes with the digits their types show.
+	shows []int
 }
 
 // table has every builtin by name.
@@ -273,6 +275,7 @@ func (c *call) prepare() (*Prepared, error) {
 	if c.result, err = c.typed(c); err != nil {
 		return nil, err
 	}
+	c.shows = c.shown()
 	if c.eval != nil {
 		eval, err = c.eval(c)
 	} else {
@@ -286,7 +289,7 @@ func (c *call) prepare() (*Prepared, error) {
 		eval = c.inTurn(eval)
 	}
 	result := c.result
-	shown := c.shown()
+	shown := c.shows
 	return &Prepared{Type: result, Eval: func(row []sqltypes.Value) (sqltypes.Value, error) {
 		if len(shown)+len(encode) > 0 {
 			row = slices.Clone(row)
@@ -297,7 +300,7 @@ func (c *call) prepare() (*Prepared, error) {
 			}
 			for _, i := range shown {
 				var err error
-				if row[i], err = conform(row[i], c.args[i].Type); err != nil {
+				if row[i], err = show(row[i], c.args[i].Type); err != nil {
 					return sqltypes.NULL, err
 				}
 			}
@@ -346,7 +349,9 @@ func (c *call) shown() []int {
 	}
 	var out []int
 	for i, a := range c.args {
-		if a.Type.Kind == Decimal {
+		switch {
+		case a.Type.Kind == Decimal,
+			a.Type.Kind == Double && a.Type.Scale > 0 && !strings.HasPrefix(c.name, "json_"):
 			out = append(out, i)
 		}
 	}

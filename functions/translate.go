@@ -327,6 +327,7 @@ var numberTranslations = map[string]translator{
 	"log":      duckLog,
 	"pow":      duckFinite("pow(%1, %2)"),
 	"exp":      duckFinite("exp(%1)"),
+	"cot":      duckFinite("(1 / tan(%1))"),
 	"sin":      ofDouble("sin(%1)"),
 	"cos":      ofDouble("cos(%1)"),
 	"tan":      ofDouble("tan(%1)"),

@@ -69,7 +69,9 @@ type Type struct {
 	// Precision is the number of digits of a Decimal, 1 to 65.
 	Precision int
 	// Scale is the number of digits behind the point: of a Decimal (0 to 30),
-	// of the seconds of a Time or Clock (0 to 6). A Double has none of its own.
+	// of the seconds of a Time or Clock (0 to 6). A Double is shown with so many
+	// if there are any, such as one that was rounded to them, and else with as
+	// many as tell it from others.
 	Scale int
 	// Length is the most characters a Text, or bytes a Bytes, can have; 0
 	// means unknown, which clients see as LONGTEXT and LONGBLOB.

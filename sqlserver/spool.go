@@ -211,6 +211,10 @@ func encoder(ctx *sql.Context) func([]byte) []byte {
 	}
 }
 
+// floating tells clients that a column has as many digits behind the point as
+// its values need: what writes doubles as text rounds them to fewer.
+const floating = 31
+
 // schemaFields describes columns to the client. A column is named as its
 // expression was written, which may have any bytes in it: names are text.
 func schemaFields(ctx *sql.Context, schema sql.Schema) []*querypb.Field {
@@ -252,6 +256,10 @@ func schemaFields(ctx *sql.Context, schema sql.Schema) []*querypb.Field {
 			f.Decimals = uint32(t.Precision())
 		case interface{ Decimals() int }:
 			f.Decimals = uint32(t.Decimals())
+		default:
+			if types.IsFloat(c.Type) {
+				f.Decimals = floating
+			}
 		}
 		fields[i] = f
 	}

@@ -264,11 +264,14 @@ func (c *compiler) sum(name string, distinct bool, x Expr) (Expr, error) {
 		x = distinctly(x)
 	}
 	a := &Aggregate{Name: name, Distinct: distinct, Args: []Expr{x}}
+	t := TypeOf(x)
 	if x.Kind() == Double {
-		a.T = Type{Kind: Double, Nullable: true}
+		a.T = Type{Kind: Double, Scale: t.Scale, Nullable: true}
+		if name == "avg" && t.Scale > 0 {
+			a.T.Scale = min(t.Scale+c.divScale(), maxScale)
+		}
 		return a, nil
 	}
-	t := TypeOf(x)
 	digits := t.Precision
 	if x.Kind() != Decimal {
 		digits, t.Scale = map[int]int{8: 3, 16: 5, 24: 7, 32: 10}[t.Bits], 0

@@ -151,6 +151,9 @@ func (r *renderer) distinctConcat(a *Aggregate, v, separator string) string {
 			lanes = lanes[:1]
 		}
 		for j, lane := range lanes {
+			if TypeOf(k.Expr).Nullable { // within a structure NULL comes last
+				fields = append(fields, fmt.Sprintf("'n%d_%d': %s IS NOT NULL", i, j, lane))
+			}
 			fields = append(fields, fmt.Sprintf("'k%d_%d': %s", i, j, lane))
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/bloom"
 	"github.com/parquet-go/parquet-go/bloom/xxhash"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // bloomBudget bounds the filters kept in memory: 10 bits a value make this
@@ -79,30 +81,59 @@ func filtersOf(f File, column string) []bloom.SplitBlockFilter {
 
 // readFilters returns none unless every row group has a filter for the column.
 func readFilters(f File, column string) []bloom.SplitBlockFilter {
-	file, pf, err := openParquet(f)
+	file, err := openChecked(f)
 	if err != nil {
 		return nil
 	}
 	defer file.Close()
+	pf, err := metadataOf(f.Path, file)
+	if err != nil {
+		return nil
+	}
 	leaf, ok := pf.Schema().Lookup(column)
 	if !ok || !isKind(leaf.Node.Type(), parquet.Int64) {
 		return nil
 	}
 	var out []bloom.SplitBlockFilter
-	for _, g := range pf.RowGroups() {
-		chunks := g.ColumnChunks()
-		if leaf.ColumnIndex >= len(chunks) {
+	for _, g := range pf.Metadata().RowGroups {
+		if leaf.ColumnIndex >= len(g.Columns) {
 			return nil
 		}
-		b := chunks[leaf.ColumnIndex].BloomFilter()
-		if b == nil || b.Size() <= 0 || b.Size() > min(pf.Size(), bloomBudget) || b.Size()%bloom.BlockSize != 0 {
+		bits := readFilter(file, g.Columns[leaf.ColumnIndex].MetaData.BloomFilterOffset, pf.Size())
+		if bits == nil {
 			return nil
 		}
-		buf := make([]byte, b.Size())
-		if n, err := b.ReadAt(buf, 0); int64(n) != b.Size() || err != nil && err != io.EOF {
-			return nil
-		}
-		out = append(out, bloom.MakeSplitBlockFilter(buf))
+		out = append(out, bloom.MakeSplitBlockFilter(bits))
 	}
 	return out
+}
+
+// readFilter reads the filter that begins somewhere in a file of a size; nil if
+// it is none of ours.
+func readFilter(file io.ReaderAt, at, size int64) []byte {
+	const most = 64 // bytes of a header; it has 15
+	if at <= 0 || at >= size {
+		return nil
+	}
+	head := make([]byte, min(most, size-at))
+	if n, err := file.ReadAt(head, at); n < len(head) && err != nil {
+		return nil
+	}
+	var h format.BloomFilterHeader
+	in := new(thrift.CompactProtocol).NewReaderFromBytes(head)
+	if err := thrift.NewDecoder(in).Decode(&h); err != nil {
+		return nil
+	}
+	_, blocks := h.Algorithm.Value.(*format.SplitBlockAlgorithm)
+	_, hash := h.Hash.Value.(*format.XxHash)
+	_, plain := h.Compression.Value.(*format.BloomFilterUncompressed)
+	n, at := int64(h.NumBytes), at+int64(in.BytesRead())
+	if !blocks || !hash || !plain || n <= 0 || n > min(size-at, bloomBudget) || n%bloom.BlockSize != 0 {
+		return nil
+	}
+	bits := make([]byte, n)
+	if read, err := file.ReadAt(bits, at); int64(read) < n || err != nil && err != io.EOF {
+		return nil
+	}
+	return bits
 }

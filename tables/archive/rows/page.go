@@ -149,13 +149,8 @@ func (c *chunkAt) page(n int) (*page, error) {
 	where := c.pages[n]
 	*c.count += int64(where.CompressedPageSize)
 	return keep(c.poolKey(where.Offset, ofPages), func() (*page, int, error) {
-		h, body, err := c.read(where.Offset, int64(where.CompressedPageSize))
+		p, err := c.readPage(n)
 		if err != nil {
-			return nil, 0, err
-		}
-		from, to := c.rowsOf(n)
-		p := &page{rows: int(to - from)}
-		if err := c.take(p, &h, body); err != nil {
 			return nil, 0, err
 		}
 		bytes := len(p.values) + 8*len(p.set) + 4*len(p.ends)
@@ -164,6 +159,30 @@ func (c *chunkAt) page(n int) (*page, error) {
 		}
 		return p, bytes, nil
 	})
+}
+
+// passing returns a page that is read once: it makes nothing else leave memory.
+func (c *chunkAt) passing(n int) (*page, error) {
+	where := c.pages[n]
+	*c.count += int64(where.CompressedPageSize)
+	if p, ok := pool.get(c.poolKey(where.Offset, ofPages)); ok {
+		return p.(*page), nil
+	}
+	return c.readPage(n)
+}
+
+func (c *chunkAt) readPage(n int) (*page, error) {
+	where := c.pages[n]
+	h, body, err := c.read(where.Offset, int64(where.CompressedPageSize))
+	if err != nil {
+		return nil, err
+	}
+	from, to := c.rowsOf(n)
+	p := &page{rows: int(to - from)}
+	if err := c.take(p, &h, body); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // read reads a page with its header. What it returns is nobody else's.

@@ -185,7 +185,7 @@ func (c *chunkAt) places(e *entries) (places, error) {
 		s := scratches.Get().(*readScratch)
 		defer scratches.Put(s)
 		for n := range c.pages {
-			p, err := c.page(n)
+			p, err := c.passing(n)
 			if err != nil {
 				return nil, 0, err
 			}
