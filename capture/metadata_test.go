@@ -85,11 +85,11 @@ func tsharkEnd(f map[string]string, end string) string {
 // answers that begin in the midst of a segment, which tshark finds only if it puts
 // bodies together, and then not those whose body does not end; requests in two
 // segments; TLS on ports that tshark takes for RDP's and BitTorrent's; mail in chunks that come
-// with their commands.
+// with their commands; a head of HTTP/2 in several frames.
 func tally(t *testing.T, file string, ours, theirs []string) (same, all int) {
 	t.Helper()
 	right := map[string]bool{"bro.org.pcap.gz": true, "bro.org.pcap": true, "1kxun.pcap": true, "instagram.pcap": true, "netflix.pcap": true,
-		"mix-30min.pcap": true, "gnutella.pcap": true, "mail.pcap": true}
+		"mix-30min.pcap": true, "gnutella.pcap": true, "mail.pcap": true, "http2-nghttp2.pcap": true}
 	count := map[string]int{}
 	for _, r := range ours {
 		count[r]++
@@ -205,6 +205,49 @@ func TestHTTPAgainstTshark(t *testing.T) {
 			client, server := fmt.Sprintf("%s:%d", r.Client, r.ClientPort), fmt.Sprintf("%s:%d", r.Server, r.ServerPort)
 			if r.Method != "" {
 				ours = append(ours, fmt.Sprint(client, ">", server, " ", r.Method, " ", cmp.Or(r.Host, "-"), " ", r.URI, " ", r.UserAgent, " ", r.Referer))
+			}
+			if r.Status.Set {
+				ours = append(ours, fmt.Sprint(client, "<", server, " ", r.Status.V))
+			}
+		}
+		s, a := tally(t, file, ours, theirs)
+		same, all = same+s, all+a
+	}
+	t.Logf("%d of %d rows are the same", same, all)
+	if same*100 < all*99 {
+		t.Error("fewer than 99 of 100")
+	}
+}
+
+// TestHTTP2AgainstTshark compares requests and promises (who, method, host, path) and answers (who, status).
+func TestHTTP2AgainstTshark(t *testing.T) {
+	same, all := 0, 0
+	for _, file := range append(capturesWith(t, "http2"), "../testdata/http2/http2.pcap") {
+		var ours, theirs []string
+		for _, f := range tsharkFields(t, file, "http2.headers.method || http2.headers.status", "ip.src", "ip.dst", "tcp.srcport", "tcp.dstport", "http2.type",
+			"http2.headers.method", "http2.headers.authority", "http2.headers.path", "http2.headers.status") {
+			src, dst := tsharkEnd(f, "src"), tsharkEnd(f, "dst")
+			list := func(field string) []string { return strings.Split(f["http2.headers."+field], "|") }
+			if f["http2.headers.method"] != "" {
+				client, server := src, dst
+				if promised := f["http2.type"]; strings.Contains("|"+promised+"|", "|5|") {
+					client, server = dst, src
+				}
+				for i, method := range list("method") {
+					host, _, _ := strings.Cut(list("authority")[i], ":")
+					theirs = append(theirs, fmt.Sprint(client, ">", server, " ", method, " ", host, " ", list("path")[i]))
+				}
+			}
+			for _, code := range list("status") {
+				if code >= "2" {
+					theirs = append(theirs, fmt.Sprint(dst, "<", src, " ", code))
+				}
+			}
+		}
+		for _, r := range meterFile(t, file).HTTP {
+			client, server := fmt.Sprintf("%s:%d", r.Client, r.ClientPort), fmt.Sprintf("%s:%d", r.Server, r.ServerPort)
+			if r.Version == "2" && r.Method != "" {
+				ours = append(ours, fmt.Sprint(client, ">", server, " ", r.Method, " ", r.Host, " ", r.URI))
 			}
 			if r.Status.Set {
 				ours = append(ours, fmt.Sprint(client, "<", server, " ", r.Status.V))

@@ -43,11 +43,12 @@ var (
 	errNotFound = errors.New("its bytes are not found in the packets of the conversation: what is before them may not have been captured")
 	errSeveral  = errors.New("several begin in the same packet, and which of them is meant is not known")
 	errBlocks   = errors.New("its blocks are of different lengths: what was agreed on may not have been captured")
+	errHTTP2    = errors.New("bodies of HTTP/2 are not put together")
 )
 
 // nothing tells of an error that it is why nothing is told of a file.
 func nothing(err error) bool {
-	return errors.Is(err, errNotFound) || errors.Is(err, errSeveral) || errors.Is(err, errBlocks) || errors.Is(err, errTorn)
+	return errors.Is(err, errNotFound) || errors.Is(err, errSeveral) || errors.Is(err, errBlocks) || errors.Is(err, errTorn) || errors.Is(err, errHTTP2)
 }
 
 // fileID is a file_id taken apart: the protocol, the conversation that carried the file,

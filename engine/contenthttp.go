@@ -167,10 +167,16 @@ func (m *message) body(r *textReader, limit int) (raw []byte, err error) {
 	return raw, err
 }
 
+// http2Preface is what a client says before HTTP/2.
+var http2Preface = []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+
 // carveHTTP finds the request that begins in a packet, and takes its body if it stores one,
 // else that of its answer. Answers belong to requests by their order, so from where a head is
 // not there as it was sent, nothing is found: how many follow is not known.
 func carveHTTP(ctx context.Context, sides *[2]strand, f fileID, limit int) (c content, err error) {
+	if bytes.HasPrefix(sides[0].data, http2Preface) {
+		return c, errHTTP2
+	}
 	asks, answers := sides[0].reader(), sides[1].reader()
 	asked, answered := sides[0].of(f.begin), sides[1].of(f.begin)
 	for ctx.Err() == nil {
@@ -212,6 +218,9 @@ func carveHTTP(ctx context.Context, sides *[2]strand, f fileID, limit int) (c co
 				return c, errNotFound
 			}
 			if mine && final {
+				if answer.status == http.StatusSwitchingProtocols && bytes.Contains(sides[0].data, http2Preface) {
+					return c, errHTTP2
+				}
 				if ours && !sides[0].whole(ask.at, asks.at()) {
 					c.lack("what was asked was not captured whole")
 				}

@@ -477,7 +477,7 @@ var TLSRelation = &Relation{Schema: Main, Name: "tls",
 
 // HTTPRelation is HTTP requests.
 var HTTPRelation = &Relation{Schema: Main, Name: "http",
-	Doc: "HTTP/1 requests with their answers, on any port: who asked whom for what, and how much came",
+	Doc: "requests of HTTP/1, and of HTTP/2 in clear, with their answers, on any port: who asked whom for what, and how much came",
 	Columns: []Column{
 		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of the request (of the answer when the request was not seen)"},
 		colClient, colClientAt, colAsker, colServer, colServerAt,
@@ -492,7 +492,7 @@ var HTTPRelation = &Relation{Schema: Main, Name: "http",
 		{Name: "response_length", Kind: BigInt, Unit: "bytes", Doc: "length of the answer's body as it was sent, what was lost of it included", Source: "Zeek response_body_len"},
 		{Name: "file_name", Kind: Text, Size: 512, Doc: "name that Content-Disposition gives the body"},
 		{Name: "username", Kind: Text, Size: 255, Doc: "user of Basic credentials; the password is not kept", Source: "Zeek username"},
-		{Name: "version", Kind: Text, Size: 8, Doc: "1.1, 1.0: of the request, else of the answer"},
+		{Name: "version", Kind: Text, Size: 8, Doc: "2, 1.1, 1.0: of the request, else of the answer"},
 		colSensor, colPacketID, colFlowID, colSeenConn, colAsked,
 	}}
 

@@ -311,7 +311,7 @@ type HTTP struct {
 	ResponseLength Opt[int64] `col:"response_length"`
 	FileName       string     `col:"file_name"` // of Content-Disposition
 	Username       string     `col:"username"`  // of Basic credentials
-	Version        string     `col:"version"`   // 1.1, 1.0
+	Version        string     `col:"version"`   // 2, 1.1, 1.0
 
 	PacketID Opt[ID] `col:"packet_id"` // where it begins
 	FlowID   ID      `col:"flow_id"`

@@ -44,6 +44,8 @@ type httpReader struct {
 	GSSFor   int
 	BasicFor int
 	Told     string // the last Basic login: each request brings it again
+
+	Next *http2Reader // that goes on after an upgrade
 }
 
 // exchange is a request and its answer.
@@ -64,6 +66,7 @@ type httpSide struct {
 	Length   int64 // -1: not said
 	Chunked  bool
 	Status   int32
+	HTTP2    bool      // that follows, if the status is 101
 	Number   int       // of the exchange
 	exchange *exchange // that it is of
 }
@@ -82,7 +85,7 @@ const (
 	lost   // until a message begins with a packet
 )
 
-func (r *httpReader) over() bool  { return r.Done }
+func (r *httpReader) over() bool  { return r.Done || r.Next != nil && r.Next.Done }
 func (r *httpReader) opens() bool { return r.Tunnel }
 
 // resumed puts together what a State does not have.
@@ -100,19 +103,33 @@ func (r *httpReader) resumed() {
 // add begins an exchange.
 func (r *httpReader) add(o *Observer, from *Origin) *exchange {
 	r.Count++
-	x := &exchange{Number: r.Count, Row: tables.HTTP{TS: tables.TimeOf(from.TS), Sensor: r.Of.Sensor, Site: r.Of.Site, Client: r.Of.Client, ClientPort: int32(r.Of.ClientPort),
-		Server: r.Of.Server, ServerPort: int32(r.Of.ServerPort), ConnID: r.Of.Conn, FlowID: from.FlowID,
-		PacketID: tables.Opt[tables.ID]{V: from.PacketID, Set: from.Kept}}}
+	x := &exchange{Number: r.Count, Row: newHTTP(&r.Of, from)}
 	r.Waiting = append(r.Waiting, x)
 	o.finding.Service = httpMessage.service()
 	return x
 }
 
-func (r *httpReader) holds() int { return 1024 + r.text + 512*len(r.Waiting) }
+// newHTTP is the row of a message that begins in a packet.
+func newHTTP(of *Peers, from *Origin) tables.HTTP {
+	return tables.HTTP{TS: tables.TimeOf(from.TS), Sensor: of.Sensor, Site: of.Site, Client: of.Client, ClientPort: int32(of.ClientPort),
+		Server: of.Server, ServerPort: int32(of.ServerPort), ConnID: of.Conn, FlowID: from.FlowID,
+		PacketID: tables.Opt[tables.ID]{V: from.PacketID, Set: from.Kept}}
+}
+
+func (r *httpReader) holds() int {
+	n := 1024 + r.text + 512*len(r.Waiting)
+	if r.Next != nil {
+		n += r.Next.holds()
+	}
+	return n
+}
 
 // end writes what was not answered, or not to its end.
 func (r *httpReader) end(o *Observer) {
 	r.Done = true
+	if r.Next != nil {
+		r.Next.end(o)
+	}
 	r.judge(o, r.BasicFor, tables.LoginUnknown, "")
 	r.judge(o, r.GSSFor, tables.LoginUnknown, "")
 	for len(r.Waiting) > 0 {
@@ -143,6 +160,9 @@ func (r *httpReader) read(o *Observer, side int, b []byte, from *Origin) (used i
 	s := &r.Side[side]
 	all := len(b)
 	for len(b) > 0 && !r.Done {
+		if r.Next != nil {
+			return all - len(b) + r.Next.read(o, side, b, from)
+		}
 		switch s.Where {
 		case lost:
 			if recognise(b) != httpMessage {
@@ -336,6 +356,24 @@ func (r *httpReader) header(o *Observer, side int, line []byte) {
 		}
 	case "transfer-encoding":
 		s.Chunked = bytes.HasSuffix(bytes.ToLower(value), []byte("chunked"))
+	case "upgrade":
+		s.HTTP2 = strings.EqualFold(string(value), "h2c")
+	case "authorization", "proxy-authorization":
+		if side == 0 {
+			r.authorize(o, name, value)
+		}
+	case "www-authenticate", "proxy-authenticate":
+		if token := negotiated(value); side == 1 && token != nil {
+			r.GSS.token(o, &r.Of, 1, token, &s.From)
+		}
+	default:
+		headerOf(row, side, strings.ToLower(string(name)), value)
+	}
+}
+
+// headerOf notes a field of a request (side 0) or an answer in their row.
+func headerOf(row *tables.HTTP, side int, name string, value []byte) {
+	switch name {
 	case "content-type":
 		if side == 1 || row.ContentType == "" {
 			row.ContentType = tables.FoldCase(plainText(value, maxWord))
@@ -356,15 +394,18 @@ func (r *httpReader) header(o *Observer, side int, line []byte) {
 		if side == 0 {
 			row.Referer = plainText(value, maxURI)
 		}
-	case "authorization", "proxy-authorization":
-		if side == 0 {
-			r.authorize(o, name, value)
-		}
-	case "www-authenticate", "proxy-authenticate":
-		if token := negotiated(value); side == 1 && token != nil {
-			r.GSS.token(o, &r.Of, 1, token, &s.From)
-		}
 	}
+}
+
+// loginOutcome is what an answer says of credentials.
+func loginOutcome(status int32) (outcome, err string) {
+	switch {
+	case status == 401 || status == 407:
+		return tables.LoginFailed, strconv.Itoa(int(status))
+	case status < 500:
+		return tables.LoginSucceeded, ""
+	}
+	return tables.LoginUnknown, strconv.Itoa(int(status))
 }
 
 // authorize reads credentials of a request.
@@ -438,15 +479,13 @@ func (r *httpReader) headed(o *Observer, side int) {
 			return
 		}
 		row.Status, row.ResponseLength = tables.Some(s.Status), tables.Some(int64(0))
-		switch {
-		case s.Status == 401 || s.Status == 407:
-			r.judge(o, s.Number, tables.LoginFailed, strconv.Itoa(int(s.Status)))
-		case s.Status < 500:
-			r.judge(o, s.Number, tables.LoginSucceeded, "")
-		default:
-			r.judge(o, s.Number, tables.LoginUnknown, strconv.Itoa(int(s.Status)))
-		}
+		outcome, err := loginOutcome(s.Status)
+		r.judge(o, s.Number, outcome, err)
 		empty = row.Method == "HEAD" || s.Status == 204 || s.Status == 304
+		if s.Status == 101 && s.HTTP2 {
+			r.upgrade(o)
+			return
+		}
 		if s.Status == 101 || row.Method == "CONNECT" && s.Status < 300 { // no HTTP from here
 			r.Tunnel = true
 			r.end(o)
@@ -467,8 +506,28 @@ func (r *httpReader) headed(o *Observer, side int) {
 	}
 }
 
+// upgrade has HTTP/2 go on, in which the answer to the request is that of the first stream (RFC 7540 section 3.2).
+func (r *httpReader) upgrade(o *Observer) {
+	asked := r.Side[1].exchange
+	asked.Row.Status, asked.Row.ResponseLength = tables.Opt[int32]{}, tables.Opt[int64]{}
+	r.Next = &http2Reader{Of: r.Of, Last: 1, Open: []*http2Exchange{{Row: asked.Row, Number: 1, Asked: true, Headed: [2]bool{true}}}}
+	for len(r.Waiting) > 0 {
+		if r.Waiting[0] != asked {
+			r.shift(o)
+			continue
+		}
+		r.text -= textOf(&asked.Row)
+		r.Waiting = r.Waiting[1:]
+	}
+	r.Side = [2]httpSide{}
+}
+
 // lack: bytes of a body are counted all the same.
 func (r *httpReader) lack(o *Observer, side int, rest []byte, n int) {
+	if r.Next != nil {
+		r.Next.lack(o, side, rest, n)
+		return
+	}
 	if s := &r.Side[side]; !r.Done && s.Where != lost {
 		if (s.Where == atBody || s.Where == atChunkData) && int64(n) <= s.Left || s.Where == atRest {
 			r.body(o, side, int64(n))

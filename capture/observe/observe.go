@@ -25,7 +25,7 @@
 //	RDP without TLS             → names (source rdp): how the client calls itself
 //	DNS over UDP and TCP 53     → dns rows, a query paired with its answer; dns_answers rows, one a record
 //	TLS handshakes, also QUIC's → tls rows: who speaks TLS how, and the server's certificate
-//	HTTP/1                      → http rows, a request with its answer
+//	HTTP/1, HTTP/2 in clear     → http rows, a request with its answer
 //	TLS ClientHello, HTTP Host  → the server name of a conversation
 //	TLS, QUIC, SSH, HTTP, LDAP, RDP, Telnet, FTP, SMB, DCE/RPC → its service, by what was seen
 //	TLS, SSH, QUIC              → the conversation is encrypted

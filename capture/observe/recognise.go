@@ -20,12 +20,13 @@ const (
 	telnetSession
 	smbMessage
 	rpcFragment
+	http2Begins
 )
 
 // service is the word for it in the column service.
 func (k kind) service() string {
 	return [...]string{tlsAfter: "tls", tlsHello: "tls", httpMessage: "http", dnsOverTCP: "domain", kerberosOverTCP: "kerberos",
-		sshBanner: "ssh", rdpGreeting: "ms-wbt-server", ldapMessage: "ldap", textLogin: "", telnetSession: "telnet", smbMessage: "smb", rpcFragment: "dcerpc"}[k]
+		sshBanner: "ssh", rdpGreeting: "ms-wbt-server", ldapMessage: "ldap", textLogin: "", telnetSession: "telnet", smbMessage: "smb", rpcFragment: "dcerpc", http2Begins: "http"}[k]
 }
 
 // recognise tells by the first bytes. DNS and Kerberos over TCP look like much: they
@@ -82,6 +83,11 @@ func recognise(b []byte) kind {
 			return undecided
 		}
 		return httpMessage
+	case begins(b, http2Preface):
+		if len(b) < len("PRI *") {
+			return undecided
+		}
+		return http2Begins
 	}
 	return isRequest(b)
 }
@@ -142,6 +148,9 @@ func (o *Observer) begin(s *stream, b []byte) reader {
 		s.reader = newTLSReader(&s.of)
 	case httpMessage: // its service is told by a request
 		s.reader = &httpReader{Of: s.of}
+		return s.reader
+	case http2Begins:
+		s.reader = &http2Reader{Of: s.of}
 		return s.reader
 	}
 	if s.reader != nil {

@@ -7,7 +7,7 @@ import (
 )
 
 func init() {
-	for _, r := range []reader{&tlsReader{}, &httpReader{}, &dnsReader{}, &kerberosReader{},
+	for _, r := range []reader{&tlsReader{}, &httpReader{}, &http2Reader{}, &dnsReader{}, &kerberosReader{},
 		&sshReader{}, &rdpReader{}, &ldapReader{}, &textReader{}, &ftpData{}, &telnetReader{}, &smbReader{}, &rpcReader{}} {
 		gob.Register(r)
 	}
