@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -416,23 +417,34 @@ func TestMeterIsDeterministic(t *testing.T) {
 	}
 }
 
-func TestMeterKeepsTimeOrderBookWithinRealTime(t *testing.T) {
-	// A flood of one-packet flows: eviction must not look at the whole table.
-	lines := discard{}
-	m := NewMeter(Config{MaxConversations: 50_000}, &lines, nil)
+// A flood of one-packet flows: eviction must not look at the whole table, so that a
+// hundred times as many conversations in it make a packet little dearer.
+func TestEvictionLooksAtNoWholeTable(t *testing.T) {
 	h := &tables.Header{IP: true, Protocol: 17, VLAN: -1, OuterVLAN: -1, L3Length: 46, PayloadOffset: 42}
-	start := time.Now()
-	for i := range 500_000 {
-		h.Src, h.Dst = tables.Addr{Lo: uint64(i)}, tables.Addr{Lo: 1 << 40}
-		if err := m.Packet(&Packet{TS: int64(i) * 1000, Header: h, Length: 60}); err != nil {
-			t.Fatal(err)
+	took := func(conversations, evicted int) time.Duration {
+		lines := discard{}
+		m := NewMeter(Config{MaxConversations: conversations}, &lines, nil)
+		start := time.Now()
+		for i := range conversations + evicted {
+			if i == conversations {
+				start = time.Now()
+			}
+			h.Src, h.Dst = tables.Addr{Lo: uint64(i)}, tables.Addr{Lo: 1 << 40}
+			if err := m.Packet(&Packet{TS: int64(i) * 1000, Header: h, Length: 60}); err != nil {
+				t.Fatal(err)
+			}
 		}
+		if s := m.Stats(); s.Evicted != int64(evicted) {
+			t.Errorf("%d evicted, want %d", s.Evicted, evicted)
+		}
+		return time.Since(start)
 	}
-	if s := m.Stats(); s.Evicted != 450_000 {
-		t.Errorf("%d evicted, want 450,000", s.Evicted)
+	few, many := time.Duration(math.MaxInt64), time.Duration(math.MaxInt64)
+	for range 3 { // what else the machine does meets both
+		few, many = min(few, took(500, 50_000)), min(many, took(50_000, 50_000))
 	}
-	if d := time.Since(start); d > 20*time.Second {
-		t.Errorf("500,000 evictions took %v", d)
+	if many > 20*few {
+		t.Errorf("50,000 evictions from 50,000 conversations took %v, from 500 %v", many, few)
 	}
 }
 

@@ -123,7 +123,7 @@ func TestNothingIsEvictedWithoutBudgets(t *testing.T) {
 
 func TestEvictByAge(t *testing.T) {
 	a := recorded(t, "meter", 9, 8, 7, 1)
-	evicts(t, a, Retention{PacketsAge: 7*day + day/2, ConnectionsAge: 8*day + day/2 + time.Hour}, "7 1", "9 8 7 1", "8 7 1")
+	evicts(t, a, Retention{PacketsAge: 7*day + day/2, ConnectionsAge: 8*day + day/2}, "7 1", "9 8 7 1", "8 7 1")
 	// Packets nothing leads to go with their rows.
 	evicts(t, a, Retention{FlowsAge: 2 * day}, "1", "1", "8 7 1")
 	for _, s := range catalog(t, a).Segments()[:3] {

@@ -215,7 +215,8 @@ func TestVerifyDuringMerges(t *testing.T) {
 		}
 	})
 	read := int64(0)
-	for until := time.Now().Add(1500 * time.Millisecond); time.Now().Before(until); {
+	began := time.Now()
+	for time.Since(began) < 1500*time.Millisecond || read < 100 && time.Since(began) < 2*time.Minute {
 		v, found := verified(t, a.Dir())
 		read += v.Files
 		if len(found) > 0 {
