@@ -103,6 +103,7 @@ func (d *duck) query(ctx context.Context, text string) (*cursor, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.keepFooters(conn, text)
 	ctx, cancel := context.WithCancel(ctx)
 	c := &cursor{d: d, ctx: ctx, cancel: cancel, conn: conn, text: text, stop: make(chan struct{}), watched: make(chan struct{}), read: readsOf(conn)}
 	workOf(ctx).watch(c)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/functions"
+	"github.com/wiresql/wiresql/tables/archive"
 )
 
 // duck is the one in-memory DuckDB of an engine: it reads the archive's
@@ -35,7 +36,8 @@ type duck struct {
 	// long after its statement was ended.
 	stuck func(statement string)
 
-	called  sync.Map // functions of running statements, by handle
+	footers atomic.Bool // are kept, of files that are read from now on
+	called  sync.Map    // functions of running statements, by handle
 	absent  atomic.Pointer[absence]
 	feeds   sync.Map // handle text → feed
 	handles atomic.Uint64
@@ -80,7 +82,6 @@ func openAsIs(cfg Config, roots []string) (*duck, error) {
 		"SET autoload_known_extensions = false",
 		"SET allow_community_extensions = false",
 		"SET TimeZone = 'UTC'",
-		"SET parquet_metadata_cache = true",
 		// The system keeps what is read of files; a second copy of each would fill
 		// the memory that DuckDB may take, with files that are merged since.
 		"SET enable_external_file_cache = false",
@@ -88,7 +89,7 @@ func openAsIs(cfg Config, roots []string) (*duck, error) {
 		// access is taken away, and nothing can be set after the lock.
 		"SET allowed_directories = [" + strings.Join(allowed, ", ") + "]",
 		"SET enable_external_access = false",
-		"SET allowed_configs = ['" + strings.Join(progressSettings, "', '") + "']",
+		"SET allowed_configs = ['" + strings.Join(append(progressSettings, footerSetting), "', '") + "']",
 		"SET lock_configuration = true",
 	}
 	if cfg.Threads > 0 {
@@ -146,6 +147,23 @@ func (d *duck) connect() (duckdb.Connection, error) {
 	}
 	d.open.Add(1)
 	return c, nil
+}
+
+const footerSetting = "parquet_metadata_cache"
+
+// keepFooters has DuckDB keep the footers of files that a statement reads, unless
+// some of them are soon merged: it would keep those of files that are gone, 100 KB
+// each, up to its share of the memory. The setting is everyone's, and nothing is
+// wrong when two statements want it otherwise.
+func (d *duck) keepFooters(c duckdb.Connection, text string) {
+	if !strings.Contains(text, ".parquet") {
+		return
+	}
+	if keep := !archive.NamesMerged(text); d.footers.Swap(keep) != keep {
+		var res duckdb.Result
+		duckdb.Query(c, fmt.Sprintf("SET %s = %t", footerSetting, keep), &res)
+		duckdb.DestroyResult(&res)
+	}
 }
 
 // progressSettings make a connection tell how far its statement is. They are

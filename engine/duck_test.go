@@ -262,3 +262,52 @@ func TestPacketFieldsAreComplete(t *testing.T) {
 		_ = name
 	}
 }
+
+// Of files that are soon merged nothing is kept; of others their footers are.
+func TestFootersOfPassingFiles(t *testing.T) {
+	root := t.TempDir()
+	d := testDuck(t, root)
+	one := filepath.Join(root, "one.parquet")
+	if err := d.exec(t.Context(), "COPY (SELECT range a, range + 1 b, range + 2 c FROM range(5000)) TO '"+one+"' (FORMAT parquet)"); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := func() int64 {
+		t.Helper()
+		cur, err := d.query(t.Context(), "SELECT memory_usage_bytes FROM duckdb_memory() WHERE tag = 'OBJECT_CACHE'")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cur.close()
+		view, err := cur.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return view.vectors[0].int64(0)
+	}
+	read := func(writer, level string) int64 {
+		t.Helper()
+		before := kept()
+		for i := range 20 {
+			path := filepath.Join(root, fmt.Sprintf("flows-v1-%s-main-%s-%010d-%010[3]d.parquet", writer, level, i))
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.exec(t.Context(), "SELECT SUM(b) FROM read_parquet('"+path+"')"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return kept() - before
+	}
+	for _, c := range []struct {
+		writer, level string
+		keeps         bool
+	}{{"eth0", "h", true}, {"eth0", "m", false}, {"eth0", "d", true}, {"eth0", "s", false}, {"import", "e", true}, {"eth0", "e", false}, {"eth0", "t", false}} {
+		if n := read(c.writer, c.level); (n > 0) != c.keeps {
+			t.Errorf("%s, level %s: %d bytes are kept", c.writer, c.level, n)
+		}
+	}
+}

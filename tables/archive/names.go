@@ -95,6 +95,19 @@ func RowFiles(files []File) []rows.File {
 // hour, day. An import writes epoch files.
 const levels = "smethd"
 
+// NamesMerged tells whether a text names files that are merged within the day: what
+// is kept of such a file is soon of none. Those of an import that names no sensor
+// are merged by itself, if at all, and last.
+func NamesMerged(text string) bool {
+	for _, level := range levels[:levelRank("h")] {
+		of := "-" + string(level) + "-0" // a number of ten digits
+		if n := strings.Count(text, of); n > 0 && n > strings.Count(text, "-import-main"+of) {
+			return true
+		}
+	}
+	return false
+}
+
 // passing tells whether the file is of rows that are not over: the next batch of
 // their writer has them anew, and a crash of the machine may take them, for they
 // can be metered again. What a log says of itself is not.

@@ -68,6 +68,16 @@ func (b *bench) soak(long time.Duration) error {
 		return err
 	}
 	defer db.Close()
+	for process, address := range listen { // each listens when it is ready
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+			if _, err = metricsAt(address); err == nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				return fmt.Errorf("%s: %w", process, err)
+			}
+		}
+	}
 	end := time.Now().Add(long)
 	sending := make(chan error, 1)
 	go func() { sending <- keepSending(frames, real, end) }()
