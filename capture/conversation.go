@@ -84,7 +84,7 @@ const observedDone = 255
 // seenService is a service that was seen, whatever the port.
 type seenService uint8
 
-var seenServices = [...]string{"", "tls", "https", "http", "ssh", "domain", "kerberos", "ldap", "ms-wbt-server", "telnet", "ftp", "smb", "dcerpc", "ftp-data", "tftp", "quic", "smtp"}
+var seenServices = [...]string{"", "tls", "https", "http", "ssh", "domain", "kerberos", "ldap", "ms-wbt-server", "telnet", "ftp", "smb", "dcerpc", "ftp-data", "tftp", "quic", "smtp", "nfs"}
 
 // notOverTLS are services that TLS in their place is not.
 var notOverTLS = []string{"", "http", "http-alt", "ssh", "telnet", "domain", "squid-http", "http-dev"}

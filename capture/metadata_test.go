@@ -262,6 +262,61 @@ func TestHTTP2AgainstTshark(t *testing.T) {
 	}
 }
 
+// TestNFSAgainstTshark compares the bytes that were read and written (between whom), and what was removed and renamed.
+func TestNFSAgainstTshark(t *testing.T) {
+	for _, file := range append(capturesWith(t, "nfs"), "../testdata/nfs/nfs.pcap") {
+		ours, theirs := map[string]int64{}, map[string]int64{}
+		for _, f := range tsharkFields(t, file, "nfs", "ip.src", "ip.dst", "rpc.msgtyp", "nfs.procedure_v3", "nfs.count3", "nfs.name", "nfs.status3") {
+			procedures, messages := strings.Split(f["nfs.procedure_v3"], "|"), strings.Split(f["rpc.msgtyp"], "|")
+			if len(procedures) > 1 {
+				t.Fatalf("%s: several messages in a packet", file)
+			}
+			n, _ := strconv.ParseInt(f["nfs.count3"], 10, 64)
+			answer := messages[0] == "1" && strings.HasPrefix(f["nfs.status3"], "0")
+			switch procedures[0] {
+			case "6":
+				if answer {
+					theirs[f["ip.dst"]+" reads of "+f["ip.src"]] += n
+				}
+			case "7":
+				if answer {
+					theirs[f["ip.dst"]+" writes to "+f["ip.src"]] += n
+				}
+			case "12", "13", "14":
+				if messages[0] == "0" {
+					theirs[f["ip.src"]+" "+procedures[0]+" "+strings.ReplaceAll(f["nfs.name"], "|", " to ")]++
+				}
+			}
+		}
+		base := func(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+		for _, r := range meterFile(t, file).Files {
+			if r.Protocol != tables.FileNFS3 {
+				continue
+			}
+			if r.BytesRead.V > 0 {
+				ours[fmt.Sprint(r.Client, " reads of ", r.Server)] += r.BytesRead.V
+			}
+			if r.BytesWritten.V > 0 {
+				ours[fmt.Sprint(r.Client, " writes to ", r.Server)] += r.BytesWritten.V
+			}
+			switch r.Action {
+			case tables.FileDeleted:
+				n := "12"
+				if theirs[fmt.Sprint(r.Client, " 13 ", base(r.Name))] > 0 {
+					n = "13"
+				}
+				ours[fmt.Sprint(r.Client, " ", n, " ", base(r.Name))]++
+			case tables.FileRenamed:
+				ours[fmt.Sprint(r.Client, " 14 ", base(r.Name), " to ", base(r.NewName))]++
+			}
+		}
+		t.Logf("%s: %v", file, ours)
+		if !maps.Equal(ours, theirs) || len(ours) == 0 {
+			t.Errorf("%s: %v, tshark %v", file, ours, theirs)
+		}
+	}
+}
+
 // TestDNSAgainstTshark compares questions (who, id, name, type) and the records of
 // answers (who, name, type, lifetime, address).
 func TestDNSAgainstTshark(t *testing.T) {

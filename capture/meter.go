@@ -378,7 +378,7 @@ func (m *Meter) begin(n uint32, c *conversation, p *Packet, srcPort, dstPort uin
 		}
 	}
 	if h.Protocol == tables.ProtocolUDP && !observe.Reads(srcPort) && !observe.Reads(dstPort) &&
-		(m.observer == nil || !m.observer.Awaits(m.cfg.Site, h) && !beginsQUIC(p)) {
+		(m.observer == nil || !m.observer.Awaits(m.cfg.Site, h) && !tells(p)) {
 		c.observed = [2]uint8{observedDone, observedDone}
 	}
 	m.schedule(n, c)
@@ -442,9 +442,11 @@ func (m *Meter) observe(n uint32, c *conversation, p *Packet, dir int) {
 	}
 }
 
-func beginsQUIC(p *Packet) bool {
+// tells tells of a datagram between ports of which nothing is known whether the observer knows what it begins.
+func tells(p *Packet) bool {
 	start, stop := captured(p.Header, p.Data)
-	return observe.BeginsQUIC(p.Data[start:stop])
+	b := p.Data[start:stop]
+	return observe.BeginsQUIC(b) || observe.BeginsONC(b)
 }
 
 // captured is where in a packet's data the layer-4 payload is.

@@ -1,7 +1,7 @@
 // Package observe reads names and application facts out of the few packets
 // the meter hands it.
 //
-// It sees ARP, ICMP, UDP to and from ports 53, 69, 5353, 5355, 67, 68, 88, 137, 546 and 547, what TFTP
+// It sees ARP, ICMP, UDP to and from ports 53, 69, 5353, 5355, 67, 68, 88, 137, 546, 547 and 2049, what TFTP
 // moves (see Awaits), QUIC until its hellos were seen, the first payload packets per direction of every TCP
 // conversation, and all of
 // the conversations it follows (see stream); nothing else. From those it makes:
@@ -13,7 +13,7 @@
 //	NetBIOS registrations       → names (source netbios): which machine has which address
 //	LLMNR answers               → names (source llmnr)
 //	SMB                         → files rows: what was done to which file
-//	FTP, TFTP                   → files rows: likewise
+//	FTP, TFTP, NFS 3            → files rows: likewise
 //	SMTP, LMTP                  → mail rows, a message that was handed on
 //	DCE/RPC in SMB and over TCP → rpc rows, a call with its answer
 //	NTLM in SMB, DCE/RPC, LDAP  → names (source ntlm): how client and server call themselves
@@ -146,6 +146,9 @@ type Observer struct {
 	icmp     *repeats[tables.ICMP]
 	dhcp     *repeats[tables.DHCP]
 	quic     *window[tables.ID, quicHandshake]
+	handles  *window[nfsHandle, nfsName]
+	calls    *window[oncCall, nfsCall]
+	uses     *window[nfsUse, tables.File]
 	claims   *window[claimed, claim]
 	// claimsTold is how many claims of a minute became rows of names.
 	claimMinute, claimsTold int64
@@ -176,6 +179,9 @@ func New(sink Sink) *Observer {
 		awaited:  newWindow[endpoint, tables.ID](maxAwaited, awaitedLife),
 		tftp:     newWindow[endpoint, transfer](maxTransfers, transferLife),
 		quic:     newWindow[tables.ID, quicHandshake](maxHandshakes, handshakeLife),
+		handles:  newWindow[nfsHandle, nfsName](maxHandles, handleLife),
+		calls:    newWindow[oncCall, nfsCall](maxONCCalls, oncCallLife),
+		uses:     newWindow[nfsUse, tables.File](maxUses, useLife),
 
 		certificates: make(map[[32]byte]certificate),
 	}
@@ -215,10 +221,14 @@ func (o *Observer) Observe(p *Packet) (f Finding) {
 		o.observeKerberos(p)
 	case o.observeTFTP(p, &f):
 		return f
+	case h.SrcPort == portNFS || h.DstPort == portNFS:
+		return o.observeNFS(p)
 	case isDHCP6(h.SrcPort) || isDHCP6(h.DstPort):
 		o.observeDHCP6(p)
 	case isDHCP(h.SrcPort) || isDHCP(h.DstPort):
 		o.observeDHCP(p)
+	case p.FromClient && isONCCall(p.Payload), o.calls.get(oncCall{p.ConnID, xid(p.Payload)}) != nil: // of the mount protocol, at any port
+		return o.observeNFS(p)
 	default:
 		return o.observeQUIC(p)
 	}
@@ -249,7 +259,7 @@ func isDHCP6(port uint16) bool { return port == portDHCP6Client || port == portD
 
 // Reads tells whether Observe looks into UDP from or to a port.
 func Reads(port uint16) bool {
-	return port == portDNS || port == portMulticastDNS || isDHCP(port) || isDHCP6(port) || port == portQUIC || port == portNetBIOS || port == portLLMNR || port == portKerberos || port == portTFTP
+	return port == portDNS || port == portMulticastDNS || isDHCP(port) || isDHCP6(port) || port == portQUIC || port == portNetBIOS || port == portLLMNR || port == portKerberos || port == portTFTP || port == portNFS
 }
 
 // Tick gives up what waits for longer than it may, as a packet of that time would.
@@ -266,6 +276,9 @@ func (o *Observer) Tick(ns int64) {
 	o.awaited.expire(ns, nil)
 	o.tftp.expire(ns, o.transferred)
 	o.quic.expire(ns, o.handshaken)
+	o.handles.expire(ns, nil)
+	o.calls.expire(ns, nil)
+	o.uses.expire(ns, o.used)
 }
 
 // Flush writes the queries still waiting for an answer, forgets all state and
@@ -276,6 +289,9 @@ func (o *Observer) Flush() error {
 	o.awaited.drain(nil)
 	o.tftp.drain(o.transferred)
 	o.quic.drain(o.handshaken)
+	o.handles.drain(nil)
+	o.calls.drain(nil)
+	o.uses.drain(o.used)
 	o.queries.drain(o.unanswered)
 	o.answered.drain(nil)
 	o.leases.drain(nil)

@@ -21,12 +21,13 @@ const (
 	smbMessage
 	rpcFragment
 	http2Begins
+	oncCalls
 )
 
 // service is the word for it in the column service.
 func (k kind) service() string {
 	return [...]string{tlsAfter: "tls", tlsHello: "tls", httpMessage: "http", dnsOverTCP: "domain", kerberosOverTCP: "kerberos",
-		sshBanner: "ssh", rdpGreeting: "ms-wbt-server", ldapMessage: "ldap", textLogin: "", telnetSession: "telnet", smbMessage: "smb", rpcFragment: "dcerpc", http2Begins: "http"}[k]
+		sshBanner: "ssh", rdpGreeting: "ms-wbt-server", ldapMessage: "ldap", textLogin: "", telnetSession: "telnet", smbMessage: "smb", rpcFragment: "dcerpc", http2Begins: "http", oncCalls: serviceNFS}[k]
 }
 
 // recognise tells by the first bytes. DNS and Kerberos over TCP look like much: they
@@ -71,6 +72,8 @@ func recognise(b []byte) kind {
 		return unknown
 	case b[0] == 5:
 		return beginsRPC(b)
+	case b[0] == 0x80:
+		return beginsONC(b)
 	case b[0] == nbssMessage || b[0] == nbssRequest:
 		return beginsSMB(b)
 	case begins(b, "SSH-"):
@@ -144,6 +147,8 @@ func (o *Observer) begin(s *stream, b []byte) reader {
 		s.reader = newSMBReader(&s.of)
 	case rpcFragment:
 		s.reader = &rpcReader{Of: s.of}
+	case oncCalls:
+		s.reader = &nfsReader{Of: s.of}
 	case tlsHello:
 		s.reader = newTLSReader(&s.of)
 	case httpMessage: // its service is told by a request

@@ -8,7 +8,7 @@ import (
 
 func init() {
 	for _, r := range []reader{&tlsReader{}, &httpReader{}, &http2Reader{}, &dnsReader{}, &kerberosReader{},
-		&sshReader{}, &rdpReader{}, &ldapReader{}, &textReader{}, &ftpData{}, &telnetReader{}, &smbReader{}, &rpcReader{}} {
+		&sshReader{}, &rdpReader{}, &ldapReader{}, &textReader{}, &ftpData{}, &telnetReader{}, &smbReader{}, &rpcReader{}, &nfsReader{}} {
 		gob.Register(r)
 	}
 }
@@ -34,6 +34,10 @@ type State struct {
 	Awaited []waiting[endpoint, tables.ID]
 	TFTP    []waiting[endpoint, transfer]
 	QUIC    []waiting[tables.ID, quicHandshake]
+	// Of NFS: names of handles, calls without an answer, files in use.
+	Handles []waiting[nfsHandle, nfsName]
+	Calls   []waiting[oncCall, nfsCall]
+	Uses    []waiting[nfsUse, tables.File]
 }
 
 // waiting is what is known of a conversation, or an end of one.
@@ -124,6 +128,7 @@ func (o *Observer) State() (s State) {
 	}
 	s.ClaimMinute, s.ClaimsTold = o.claimMinute, o.claimsTold
 	s.Asked, s.Awaited, s.TFTP, s.QUIC = remember(o.asked), remember(o.awaited), remember(o.tftp), remember(o.quic)
+	s.Handles, s.Calls, s.Uses = remember(o.handles), remember(o.calls), remember(o.uses)
 	return s
 }
 
@@ -157,6 +162,9 @@ func (o *Observer) Resume(s *State) {
 	recall(o.awaited, s.Awaited, nil)
 	recall(o.tftp, s.TFTP, o.transferred)
 	recall(o.quic, s.QUIC, o.handshaken)
+	recall(o.handles, s.Handles, nil)
+	recall(o.calls, s.Calls, nil)
+	recall(o.uses, s.Uses, o.used)
 	for _, l := range s.Streams {
 		if o.streams.get(l.Of.Conn) != nil {
 			continue
