@@ -126,6 +126,11 @@ var More = []Statement{
 	{"fetch", "frames crossed", "SELECT SUM(CRC32(CONCAT(a.frame, b.frame))) FROM packet_bytes a, packet_bytes b, packet_bytes c"},
 	{"fetch", "frames sorted", "SELECT a.frame FROM packet_bytes a, packet_bytes b, packet_bytes c ORDER BY CONCAT(b.frame, a.frame), a.packet_id LIMIT 1 OFFSET 1000000"},
 	{"streaming", "frames", "SELECT a.frame, b.frame FROM packet_bytes a, packet_bytes b, packet_bytes c"},
+	{"scan", "timelines crossed", "SELECT COUNT(*) FROM timeline a, timeline b, timeline c, timeline d WHERE a.ts < b.ts AND c.ts > d.ts AND CONCAT(a.summary, b.summary) <> CONCAT(c.summary, d.summary)"},
+	{"scan", "notices crossed", "SELECT COUNT(*) FROM notices a, notices b, packets c, packets d, packets e WHERE a.ts + INTERVAL c.length + d.length + e.length SECOND < b.ts"},
+	{"fetch", "pcap of many", "SELECT LENGTH(pcap(a.packet_id)) FROM packets a, packets b, packets c"},
+	{"fetch", "streams of many", "SELECT SUM(LENGTH(stream(a.conn_id))) FROM connections a, connections b, packets c, packets d WHERE b.bytes + c.length + d.length > a.bytes"},
+	{"fetch", "files of many", "SELECT SUM(LENGTH(file_bytes(a.file_id))) FROM files a, packets b, packets c, packets d WHERE b.length + c.length + d.length > 3"},
 	{"streaming", "long texts", "SELECT REPEAT(a.info, 10000) FROM packets a, packets b"},
 }
 
