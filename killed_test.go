@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -32,15 +33,22 @@ var kills = flag.Int("kills", 5, "how often TestKilledAnywhere kills")
 // killedEnv is set for the process TestKilledAnywhere kills: the archive's folder.
 const killedEnv = "WIRESQL_TEST_KILLED"
 
-// Of the archive of that test: small, so that segments are begun and evicted all the
-// time.
-var killedOptions = archive.Options{NoSync: true, SegmentBytes: 64 << 10, // the kernel outlives the process
-	Retention: &archive.Retention{PacketsBytes: 300 << 10}}
+// killedOptions are of the archive of that test: small, so that segments are begun and
+// evicted all the time. Where there is a folder disks beside it, its packets lie there.
+func killedOptions(dir string) archive.Options {
+	o := archive.Options{NoSync: true, SegmentBytes: 64 << 10, // the kernel outlives the process
+		Retention: &archive.Retention{PacketsBytes: 300 << 10}}
+	disks := filepath.Join(dir, "..", "disks")
+	if _, err := os.Stat(disks); err == nil {
+		o.Retention.Roots = []string{filepath.Join(disks, "a"), filepath.Join(disks, "b"), filepath.Join(disks, "c")}
+	}
+	return o
+}
 
 // recordAndKeep captures what is behind the last packet that is durable, and merges,
 // settles and evicts all the while.
 func recordAndKeep(t *testing.T, dir string) {
-	a, err := archive.Open(dir, killedOptions)
+	a, err := archive.Open(dir, killedOptions(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,16 +100,90 @@ func recordAndKeep(t *testing.T, dir string) {
 // A process that captures, begins segments, merges, settles and evicts, and is killed
 // at any moment, again and again, leaves what the next goes on from: nothing that was
 // durable is lost, nothing is there twice, and in the end there is what an import of the
-// packets gives.
+// packets gives. So it is with packets on several disks, and in a flood that is folded.
 func TestKilledAnywhere(t *testing.T) {
 	if dir := os.Getenv(killedEnv); dir != "" {
 		recordAndKeep(t, dir)
 		return
 	}
-	folder := t.TempDir()
-	dir := filepath.Join(folder, "archive")
-	sent := filepath.Join(folder, "sent.pcap")
-	total := repeatCapture(t, morningCapture, sent, 1+*kills/3)
+	t.Run("one disk", func(t *testing.T) {
+		folder := t.TempDir()
+		killedAnywhere(t, folder, repeatCapture(t, morningCapture, filepath.Join(folder, "sent.pcap"), 1+*kills/3))
+	})
+	t.Run("several disks", func(t *testing.T) {
+		folder := t.TempDir()
+		if err := os.Mkdir(filepath.Join(folder, "disks"), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		a := killedAnywhere(t, folder, repeatCapture(t, morningCapture, filepath.Join(folder, "sent.pcap"), 1+*kills/3))
+		roots, err := a.Roots()
+		if err != nil || len(roots) != 4 || roots[0].Segments > 0 {
+			t.Errorf("%+v %v", roots, err)
+		}
+		for _, r := range roots[1:] {
+			// What was evicted and what of a segment nobody knows is cleared away.
+			left := 0
+			err := filepath.WalkDir(filepath.Join(r.Path, "packets"), func(path string, e fs.DirEntry, err error) error {
+				if err == nil && !e.IsDir() {
+					left++
+				}
+				return err
+			})
+			if err != nil && !errors.Is(err, fs.ErrNotExist) || left != r.Segments {
+				t.Errorf("%s has %d files, %d are known: %v", r.Path, left, r.Segments, err)
+			}
+		}
+		c, err := a.Catalog()
+		if err != nil {
+			t.Fatal(err)
+		}
+		used := map[int]bool{}
+		for _, s := range c.Segments() {
+			used[s.Root()] = true
+		}
+		if len(used) < 2 {
+			t.Errorf("packets went to %v", used)
+		}
+	})
+	t.Run("a flood", func(t *testing.T) {
+		folder := t.TempDir()
+		sent := filepath.Join(folder, "sent.pcap")
+		total := repeatCapture(t, morningCapture, sent, 1)
+		total += appendFlood(t, sent, 3000)
+		killedAnywhere(t, folder, total)
+		folds := askEngine(engineOver(t, filepath.Join(folder, "archive")).NewSession(),
+			"SELECT SUM(COALESCE(flows_folded, 1)), SUM(packets), SUM(flows_folded) FROM flows WHERE dst_ip = '10.9.0.80'")
+		if len(folds.rows) != 1 || folds.rows[0] != "3000\t3000\t2000" {
+			t.Errorf("of 3000: %+v", folds)
+		}
+	})
+}
+
+// appendFlood adds to a capture as many SYNs to one port within a minute, each from an
+// address of its own, a hundred a second.
+func appendFlood(t *testing.T, path string, n int) int {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 6, 12, 10, 40, 0, 0, time.UTC).UnixNano()
+	for i := range n {
+		frame := []byte{2, 0, 0, 0, 0, 80, 2, 0, 0, 0, 0, 1, 8, 0,
+			0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 203, 0, byte(i >> 8), byte(i), 10, 9, 0, 80,
+			byte(4 + i>>8), byte(i), 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 0, 0}
+		b = pcap.AppendRecord(b, &pcap.Record{TS: at + int64(i)*int64(10*time.Millisecond), Data: frame, Length: len(frame)}, false)
+	}
+	if err := os.WriteFile(path, b, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// killedAnywhere has a process record what was sent into the archive, and kills it.
+func killedAnywhere(t *testing.T, folder string, total int) *archive.Archive {
+	t.Helper()
+	dir, sent := filepath.Join(folder, "archive"), filepath.Join(folder, "sent.pcap")
 	r := rand.New(rand.NewPCG(uint64(*kills), 1))
 	durable := func() (n int64) {
 		a, err := archive.Open(dir, archive.Options{ReadOnly: true})
@@ -174,11 +256,11 @@ func TestKilledAnywhere(t *testing.T) {
 	if _, err := capture.Import(context.Background(), i, capture.ImportConfig{Paths: []string{sent}}); err != nil {
 		t.Fatal(err)
 	}
-	a, err := archive.Open(dir, killedOptions)
+	a, err := archive.Open(dir, killedOptions(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.Close()
+	t.Cleanup(func() { a.Close() })
 	evicted := 0
 	c, err := a.Catalog()
 	if err != nil {
@@ -206,7 +288,7 @@ func TestKilledAnywhere(t *testing.T) {
 	}
 	got, want := engineOver(t, dir), engineOver(t, imports)
 	for _, statement := range []string{
-		"SELECT ts, ts_end, src_ip, src_port, dst_ip, dst_port, protocol, packets, bytes, reverse_packets, reverse_bytes, tcp_flags, end_reason FROM flows_wide",
+		"SELECT ts, ts_end, src_ip, src_port, dst_ip, dst_port, protocol, packets, bytes, reverse_packets, reverse_bytes, tcp_flags, end_reason, flows_folded FROM flows_wide",
 		"SELECT ts, ts_end, client_ip, client_port, server_ip, server_port, server_name, protocol, conn_state, client_bytes, server_bytes, packets FROM connections",
 		"SELECT ts, client_ip, server_ip, query, qtype, rcode FROM dns",
 	} {
@@ -226,6 +308,7 @@ func TestKilledAnywhere(t *testing.T) {
 			t.Errorf("%s\n%d rows, imported %d\n%s", statement, len(lists[0]), len(lists[1]), firstDifference(lists[0], lists[1]))
 		}
 	}
+	return a
 }
 
 // positionsOnce counts the packets that are in rows: each in one.

@@ -99,8 +99,9 @@ type Archive struct {
 	warned   map[string]bool
 
 	rootMu       sync.Mutex
-	known        map[int]root // by number; whether they are here is looked at each time
-	rootsChanged time.Time    // their folder, when they were read
+	known        map[int]root     // by number; whether they are here is looked at each time
+	rootsChanged time.Time        // their folder, when they were read
+	failing      map[int]*failure // roots that can't be written to
 
 	cleared  sync.Map // segments that were evicted and have no file any more
 	verified sync.Map // segment number → verification of an in-place file

@@ -63,6 +63,7 @@ type Log struct {
 	commits uint64        // marked
 	aged    bool          // the current segment has grown for long enough
 	failed  time.Time     // when writing failed last
+	cause   error         // and why
 
 	// Of Commit.
 	old        []*logSegment // sealed ones whose journals may be needed again
@@ -205,7 +206,8 @@ func (l *Log) recover() error {
 	}
 	anew := false
 	for _, j := range list {
-		away := a.away(j.Path)
+		n, _ := rootOf(j.Path)
+		away := a.away(j.Path) || a.left(n)
 		if j.last.packets > 0 { // else nothing refers to it, and Before may count what went
 			l.packets = j.Before + j.last.packets
 			l.commits = max(l.commits, j.last.commit)
@@ -217,12 +219,18 @@ func (l *Log) recover() error {
 			continue
 		}
 		if j.last.packets == 0 {
-			if err := errors.Join(a.remove(a.at(j.Path)), a.remove(j.path)); err != nil {
+			if err := a.remove(a.at(j.Path)); a.givesUp(j.Path, err, 0) {
+				continue
+			} else if err := errors.Join(err, a.remove(j.path)); err != nil {
 				return err
 			}
 			continue
 		}
 		s, err := l.reopen(j, c)
+		if a.givesUp(j.Path, err, 0) {
+			anew = true
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("segment %d: %w", j.Segment, err)
 		}
@@ -406,8 +414,6 @@ func (l *Log) Append(rec *pcap.Record) (segment uint32, offset int64, err error)
 	return s.Segment, offset, nil
 }
 
-var errFailing = errors.New("writing failed just now")
-
 // flush hands the kernel what is in memory of a segment. What failed half-way is
 // written again over it.
 func (l *Log) flush(s *logSegment) error {
@@ -415,11 +421,11 @@ func (l *Log) flush(s *logSegment) error {
 		return nil
 	}
 	if !l.failed.IsZero() && time.Since(l.failed) < writeAgain {
-		return errFailing
+		return l.cause
 	}
 	if _, err := s.file.WriteAt(s.buf, s.written); err != nil {
-		l.failed = time.Now()
-		return l.whether(s, err)
+		l.failed, l.cause = time.Now(), l.whether(s, err, failsFor)
+		return l.cause
 	}
 	l.failed = time.Time{}
 	s.sums.Add(s.buf)
@@ -434,9 +440,10 @@ func (l *Log) flush(s *logSegment) error {
 	return nil
 }
 
-// whether says of an error about a segment when it is that its disk is gone.
-func (l *Log) whether(s *logSegment, err error) error {
-	if l.a.away(s.Path) {
+// whether says of an error about a segment when it is that its disk is gone, or fails
+// for so long.
+func (l *Log) whether(s *logSegment, err error, after time.Duration) error {
+	if l.a.away(s.Path) || l.a.givesUp(s.Path, err, after) {
 		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	return err
@@ -453,12 +460,15 @@ func (l *Log) rotate(rec *pcap.Record) (*logSegment, error) {
 		}
 	}
 	if !l.failed.IsZero() && time.Since(l.failed) < writeAgain {
-		return nil, errFailing
+		return nil, l.cause
 	}
 	s, err := l.begin(rec.Link, rec.Nano)
+	for errors.Is(err, ErrAway) { // its root was left: there is another
+		s, err = l.begin(rec.Link, rec.Nano)
+	}
 	if err != nil {
-		l.failed = time.Now()
-		return nil, fmt.Errorf("new segment: %w", err)
+		l.failed, l.cause = time.Now(), fmt.Errorf("new segment: %w", err)
+		return nil, l.cause
 	}
 	l.failed, l.aged = time.Time{}, false
 	if l.current != nil {
@@ -479,8 +489,14 @@ func (l *Log) begin(link tables.LinkType, nano bool) (_ *logSegment, err error) 
 	}
 	path := a.at(rel)
 	dir := filepath.Dir(path)
+	unless := func(err error) error {
+		if err != nil && a.givesUp(rel, err, 0) {
+			return fmt.Errorf("%w: %w", ErrAway, err)
+		}
+		return err
+	}
 	if err := a.mkdir(dir); err != nil {
-		return nil, err
+		return nil, unless(err)
 	}
 	s := &logSegment{path: filepath.Join(a.dir, logFolder, fmt.Sprintf("%010d%s", n, journalMark)), offset: pcap.FileHeader,
 		sums: sums.Writer{Block: packetBlock}, journalHead: journalHead{Log: l.name(), Writer: l.writer, Segment: n,
@@ -514,10 +530,10 @@ func (l *Log) begin(link tables.LinkType, nano bool) (_ *logSegment, err error) 
 		return nil, err
 	}
 	if s.file, err = a.disk.Create(path, 0o640); err != nil {
-		return nil, err
+		return nil, unless(err)
 	}
 	if err = a.disk.SyncDir(dir); err != nil {
-		return nil, err
+		return nil, unless(err)
 	}
 	s.buf = pcap.AppendHeader(make([]byte, 0, writeBuffer+(64<<10)), link, nano)
 	s.syncer = newSyncer(s.file)

@@ -157,8 +157,8 @@ func (l *Log) sync(m *Mark) error {
 		p := &m.parts[i]
 		s := p.s
 		if p.entry.bytes > s.last.bytes {
-			if err := s.file.Sync(); err != nil {
-				return l.whether(s, err)
+			if err := s.file.Sync(); err != nil { // what was not synced may be gone: no other try tells
+				return l.whether(s, err, 0)
 			}
 		}
 		if p.seal && p.entry.bytes == s.last.bytes {

@@ -110,7 +110,7 @@ func (a *Archive) here(r root) bool {
 	return err == nil && id == r.id
 }
 
-// ErrAway is wrapped by errors about files whose disk is not there.
+// ErrAway is wrapped by errors about files whose disk is not there, or is left.
 var ErrAway = fmt.Errorf("the disk it lies on is not there: %w", fs.ErrNotExist)
 
 // roots are all but the archive's own, as they are now.
@@ -442,6 +442,9 @@ func (a *Archive) roomiest() (int, error) {
 	targets := slices.DeleteFunc(a.targets(r.Roots), func(n int) bool {
 		return n > 0 && !slices.ContainsFunc(roots, func(r root) bool { return r.number == n && r.here })
 	})
+	if whole := slices.DeleteFunc(slices.Clone(targets), a.left); len(whole) > 0 {
+		targets = whole
+	}
 	switch len(targets) {
 	case 0:
 		return 0, fmt.Errorf("none of the disks for packets is there: %s", strings.Join(r.Roots, ", "))

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -498,6 +499,118 @@ func TestLogWithoutItsDisk(t *testing.T) {
 		}
 		g.l.Close()
 		a.Close()
+	}
+}
+
+// A disk that fails writes, and is read all the same: packets go on to the other, those
+// that were committed are all there, once, and it is asked again later.
+func TestRootThatFails(t *testing.T) {
+	roots := Retention{Roots: []string{"/mnt/a", "/mnt/b"}}
+	for _, c := range []struct {
+		name  string
+		kinds []disk.Kind
+		err   error
+		ends  bool // the log, which is opened again
+	}{
+		{"writes", []disk.Kind{disk.OpWrite}, syscall.EIO, true},
+		{"syncs", []disk.Kind{disk.OpSync}, syscall.EIO, true},
+		{"files", []disk.Kind{disk.OpCreate}, syscall.EIO, false},
+		{"all but reading", []disk.Kind{disk.OpWrite, disk.OpSync, disk.OpCreate, disk.OpMkdir, disk.OpRemove, disk.OpRename, disk.OpEdit}, syscall.EROFS, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMounts(t, 0, 0)
+			var fails atomic.Value
+			fails.Store("none")
+			d := disk.Watch(m, func(o disk.Op) error {
+				if strings.HasPrefix(o.Path, fails.Load().(string)) && slices.Contains(c.kinds, o.Kind) {
+					return c.err
+				}
+				return nil
+			})
+			var a *Archive
+			var g *logged
+			log := func(packet int) {
+				t.Helper()
+				l, err := a.OpenLog(LogOptions{Sensor: "dmz", Interface: "eth1"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				g = &logged{a: a, l: l, ids: map[int]tables.ID{}, packet: packet, row: packet, began: now()}
+			}
+			logs := func() error { return errors.Join(g.add(20), g.commit(true, false)) }
+			// left waits until the log is given up.
+			left := func() {
+				t.Helper()
+				var err error
+				for began := time.Now(); !errors.Is(err, ErrAway); time.Sleep(50 * time.Millisecond) { // as it is tried again
+					if time.Since(began) > 20*time.Second {
+						t.Fatal(err)
+					}
+					_ = g.add(1) // ErrNotKept, of a packet that is lost
+					var mark *Mark
+					if mark, err = g.l.Mark(0); err == nil {
+						err = g.l.sync(mark)
+					}
+				}
+				g.l.Close()
+			}
+			a = rooted(t, d, roots)
+			log(0)
+			for range 3 {
+				if err := logs(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			kept := g.packet
+			n, _ := rootOf(g.l.current.Path)
+			bad := roots.Roots[n-1]
+			fails.Store(bad)
+			if c.ends {
+				left()
+				log(10_000)
+				if err := logs(); err != nil { // it goes on in the same process
+					t.Fatal(err)
+				}
+				g.l.Close()
+				a.Close()
+				a = rooted(t, d, roots) // another has to find out
+				log(20_000)
+				if logs() != nil {
+					left()
+					log(30_000)
+				}
+			}
+			from := g.packet
+			for i := range 8 {
+				if err := logs(); err != nil {
+					t.Fatalf("%d: %v", i, err)
+				}
+				if r, _ := rootOf(g.l.current.Path); i > 2 && roots.Roots[r-1] == bad {
+					t.Fatalf("written to %s", g.l.current.Path)
+				}
+			}
+			seen := rowsByPacket(t, a)
+			for k := range g.packet {
+				if (k < kept || k >= from) && seen[k] != 1 {
+					t.Errorf("packet %d is in %d rows", k, seen[k])
+				}
+			}
+			if read, missing := fetched(t, a); missing > 0 || int(read) < kept+g.packet-from {
+				t.Errorf("%d packets are read, %d can't be", read, missing)
+			}
+			g.l.Close()
+			a.Close()
+			fails.Store("none")
+			a = rooted(t, d, roots)
+			log(50_000)
+			if err := logs(); err != nil {
+				t.Fatal(err)
+			}
+			if found := wrong(t, a); len(found) > 0 {
+				t.Error(found)
+			}
+			g.l.Close()
+		})
 	}
 }
 

@@ -134,6 +134,9 @@ func (w *SegmentWriter) rotate() error {
 	w.tx.mu.Lock()
 	err = w.tx.folder(filepath.Dir(path))
 	w.tx.mu.Unlock()
+	if a.givesUp(rel, err, 0) { // its root was left: there is another
+		return w.rotate()
+	}
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
@@ -144,6 +147,9 @@ func (w *SegmentWriter) rotate() error {
 		return fmt.Errorf("new segment: %w", err)
 	}
 	f, err := a.disk.Create(path+disk.Part, 0o640)
+	if a.givesUp(rel, err, 0) {
+		return w.rotate()
+	}
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
