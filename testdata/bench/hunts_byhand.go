@@ -38,7 +38,7 @@ func newByHand(p *peer, dir string) (*byHand, error) {
 			" WHEN is_many(c, d) THEN 'multicast' WHEN is_private(a, b) THEN 'outbound' ELSE 'external' END",
 		"CREATE MACRO protocol_of(n) AS CASE n WHEN 6 THEN 'tcp' WHEN 17 THEN 'udp' WHEN 1 THEN 'icmp' WHEN 58 THEN 'icmp6' END",
 	}
-	for _, family := range []string{"coverage", "connections", "dns", "tls", "http", "logins", "rpc", "files"} {
+	for _, family := range []string{"coverage", "connections", "dns", "tls", "http", "logins", "rpc", "files", "mail"} {
 		found, err := files(dir, family)
 		if err != nil {
 			return nil, err
@@ -80,18 +80,17 @@ func newByHand(p *peer, dir string) (*byHand, error) {
 var (
 	equalEnds  = regexp.MustCompile(`(\w+)\.(client|server)_ip = (\w+)\.(client|server)_ip`)
 	distinctOf = regexp.MustCompile(`GROUP_CONCAT\(DISTINCT (CASE .*? END|[\w.]+) ORDER BY [\w.]+\)`)
-	binOf      = regexp.MustCompile(`FROM_UNIXTIME\(FLOOR\(UNIX_TIMESTAMP\((\w+)\) / (\d+)\) \* \d+\)`)
+	binOf      = regexp.MustCompile(`FROM_UNIXTIME\(UNIX_TIMESTAMP\((\w+)\) DIV (\d+) \* \d+\)`)
 	labelOf    = regexp.MustCompile(`SUBSTRING_INDEX\(registered_domain\((\w+)\), '\.', 1\)`)
 	ignoredOf  = regexp.MustCompile(`NOT FIND_IN_SET\((\w+\.)?client_ip, REPLACE\('', ' ', ''\)\)`)
 	singleOf   = regexp.MustCompile(`(DISTINCT |MIN\(|MAX\(|SELECT |> 0, )((?:\w\.)?)(client|server|peer)_ip( FROM|\)|, NULL\))`)
 	notInOf    = regexp.MustCompile(`\b(client|server)_ip NOT IN`)
 	listedOf   = regexp.MustCompile(`\b((?:\w\.)?)(client|server|peer)_ip\b`)
-	relationOf = regexp.MustCompile(`\b(FROM|JOIN) (connections|dns|tls|http|logins|rpc|files)\b`)
+	relationOf = regexp.MustCompile(`\b(FROM|JOIN) (connections|dns|tls|http|logins|rpc|files|mail)\b`)
 	machineOf  = regexp.MustCompile(`([ (,])ip\b`)
 	privateOf  = regexp.MustCompile(`is_private\((?:(client|server)_)?ip\)`)
 	wordsOf    = strings.NewReplacer("TIMESTAMPDIFF(MICROSECOND, ", "date_diff('microsecond', ", "AVG(", "share_of(", "quantile(", "quantile_cont(", "CHAR_LENGTH(", "length(",
-		"DATE(ts)", "ts::DATE", "INET6_ATON(server_name) IS NOT NULL", "server_name SIMILAR TO '[0-9.]+|.*:.*'", "DAYOFWEEK(ts) IN (1, 7)", "dayofweek(ts) IN (0, 6)", " <=> ", " IS NOT DISTINCT FROM ", "entropy(", "chance_of(",
-		"SUBSTRING_INDEX(server_name, '.', -2)", "regexp_extract(server_name, '[^.]+\\.[^.]+$')")
+		"DATE(ts)", "ts::DATE", "INET6_ATON(server_name) IS NOT NULL", "server_name SIMILAR TO '[0-9.]+|.*:.*'", "DAYOFWEEK(ts) IN (1, 7)", "dayofweek(ts) IN (0, 6)", " <=> ", " IS NOT DISTINCT FROM ", "LOWER(attachments) REGEXP CONCAT('[.](', ", "regexp_matches(lower(attachments), concat('[.](', ", "')(,|$)')\n", "')(,|$)'))\n", "entropy(", "chance_of(")
 )
 
 // text is the hunt in DuckDB's words.
@@ -125,6 +124,10 @@ func (h *byHand) text(library *hunt.Library, x *expected) (string, error) {
 			}
 		}
 		return strings.Join(parts, " UNION ALL ") + " ORDER BY ts, kind, conn_id LIMIT 1000", nil
+	case "upload_cloud_storage":
+		domains := "('" + strings.ReplaceAll(cloudDomains(library), ",", "','") + "')"
+		return "SELECT client_hi, client_lo, string_agg(DISTINCT client_host, ',' ORDER BY client_host), server_name, COUNT(*), SUM(client_bytes), SUM(server_bytes), MIN(ts), MAX(ts_end) FROM connections_client WHERE " + between +
+			" AND direction = 'outbound' AND (server_name IN " + domains + " OR registered_domain(server_name) IN " + domains + ") GROUP BY client_hi, client_lo, server_name HAVING SUM(client_bytes) >= 10000000", nil
 	case "capture_health":
 		return "SELECT ts, ts_end, sensor, 'kernel', 'packets', drops FROM coverage WHERE drops > 0 UNION ALL SELECT ts, ts_end, sensor, 'not decoded', 'packets', undecoded FROM coverage WHERE undecoded > 0", nil
 	}
@@ -168,4 +171,17 @@ func (h *byHand) text(library *hunt.Library, x *expected) (string, error) {
 	s = machineOf.ReplaceAllString(s, "${1}ip_hi, ip_lo")
 	s = regexp.MustCompile(`(?i)(min\(\((\w+)_hi, \w+_lo\)\)) AS \w+_hi, \w+_lo`).ReplaceAllString(s, "$1 AS ${2}_ip")
 	return s, nil
+}
+
+// cloudDomains are those that the hunt for uploads looks for.
+func cloudDomains(library *hunt.Library) string {
+	h, err := library.Find("upload_cloud_storage")
+	if err == nil {
+		for _, p := range h.Parameters {
+			if p.Name == "domains" {
+				return p.Default
+			}
+		}
+	}
+	return ""
 }

@@ -34,7 +34,7 @@ func (h *hunts) dashboard(dir string) error {
 		want := make([]string, len(ask))
 		for i, q := range ask { // the first time opens files
 			var err error
-			if want[i], _, err = rowsText(db, q); err != nil {
+			if want[i], err = textOf(context.Background(), db, q); err != nil {
 				return err
 			}
 		}
@@ -111,7 +111,14 @@ func textOf(ctx context.Context, db *sql.DB, query string) (string, error) {
 	}
 	defer conn.Close()
 	text, _, err := rowsText(leaving{ctx, conn}, query)
-	return text, err
+	return inOrder(text), err
+}
+
+// inOrder are the lines of an answer, which no panel orders wholly.
+func inOrder(text string) string {
+	lines := strings.Split(text, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
 }
 
 // leaving asks until its context ends.

@@ -103,6 +103,11 @@ func (p *planted) calls() {
 	t.conn.ServerName = outside(69).String()
 	t.http = []tables.HTTP{requestOf(&t.conn, "/a", "")}
 	p.say(plantedNoon, desk(70), outside(70), 4444, "", 3000, 5000)
+	for n := range 6 {
+		t := p.say(plantedNoon+tables.Time(n)*second, desk(104), outside(110+n), 25, "smtp", 2000, 900)
+		t.mail = []tables.Mail{{TS: t.conn.TS, Sensor: "core", Client: t.conn.Client, ClientPort: t.conn.ClientPort, Server: t.conn.Server, ServerPort: 25, Protocol: "smtp",
+			MailFrom: "a@example.com", RcptTo: "b@example.org", Subject: "invoice", Attachments: []string{"invoice.pdf", "report.pdf,invoice.pdf.exe"}[n/5], Outcome: "accepted", ConnID: t.conn.ConnID}}
+	}
 	p.udp(plantedNoon, desk(75), outside(53), 53, "domain", 60, 120)
 	p.udp(plantedNoon, desk(87), outside(87), 1900, "ssdp", 4400, 2_000_000)
 	p.say(plantedNoon, desk(88), outside(88), 23, "telnet", 500, 5000)
@@ -308,6 +313,8 @@ func expectations() []expected {
 		{"kerberoast", "client_ip", nil, machines(96)},
 		{"lateral_admin", "client_ip", nil, machines(76, 77)},
 		{"long_connections", "client_ip", nil, machines(89)},
+		{"mail_direct", "client_ip", nil, machines(104)},
+		{"mail_program", "attachments", nil, []string{"report.pdf,invoice.pdf.exe"}},
 		{"new_admin_path", "client_ip", nil, machines(76, 77, 78, 83, 85, 100, 101)},
 		{"new_hosts", "ip", nil, fresh()},
 		{"nxdomain_burst", "client_ip", nil, machines(72)},

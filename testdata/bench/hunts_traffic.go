@@ -45,6 +45,7 @@ type talk struct {
 	logins []tables.Login
 	rpc    []tables.RPC
 	files  []tables.File
+	mail   []tables.Mail
 }
 
 func ip4(a, b, c, d int) tables.Addr {
@@ -284,6 +285,7 @@ func writeTalks(tx *archive.Tx, count int, row func(int, *talk)) error {
 		rows = append(rows, *c)
 		all.dns, all.tls, all.http = append(all.dns, t.dns...), append(all.tls, t.tls...), append(all.http, t.http...)
 		all.logins, all.rpc, all.files = append(all.logins, t.logins...), append(all.rpc, t.rpc...), append(all.files, t.files...)
+		all.mail = append(all.mail, t.mail...)
 		if len(rows) == block || i == count-1 {
 			if err := conns.Write(rows); err != nil {
 				return err
@@ -298,5 +300,6 @@ func writeTalks(tx *archive.Tx, count int, row func(int, *talk)) error {
 	_, logins := archive.WriteRows(tx, "t", all.logins)
 	_, rpc := archive.WriteRows(tx, "t", all.rpc)
 	_, files := archive.WriteRows(tx, "t", all.files)
-	return errors.Join(first, dns, tls, http, logins, rpc, files)
+	_, mail := archive.WriteRows(tx, "t", all.mail)
+	return errors.Join(first, dns, tls, http, logins, rpc, files, mail)
 }

@@ -14,9 +14,10 @@
 SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS client, server_name, COUNT(*) AS connections, SUM(client_bytes) AS sent, SUM(server_bytes) AS received,
        MIN(ts) AS first_seen, MAX(ts_end) AS last_seen
 FROM connections
-WHERE ts BETWEEN :from AND :to AND direction = 'outbound' AND server_name IS NOT NULL
-  AND (FIND_IN_SET(server_name, :domains) OR FIND_IN_SET(registered_domain(server_name), :domains)
-    OR FIND_IN_SET(SUBSTRING_INDEX(server_name, '.', -2), :domains))
+WHERE ts BETWEEN :from AND :to AND direction = 'outbound'
+  AND server_name IN (SELECT server_name FROM connections WHERE ts BETWEEN :from AND :to AND direction = 'outbound' GROUP BY server_name
+    HAVING FIND_IN_SET(MAX(server_name), :domains) OR FIND_IN_SET(registered_domain(MAX(server_name)), :domains)
+      OR FIND_IN_SET(SUBSTRING_INDEX(MAX(server_name), '.', -2), :domains))
 GROUP BY client_ip, server_name
 HAVING SUM(client_bytes) >= :least
 ORDER BY SUM(client_bytes) DESC, client_ip, server_name
