@@ -56,8 +56,14 @@ func (c *compiler) compare(e *sqlparser.ComparisonExpr) (Expr, error) {
 	if e.Modifier != 0 {
 		return c.quantified(op, e)
 	}
-	if sub, ok := e.Right.(*sqlparser.Subquery); ok {
-		if l, isRow := e.Left.(sqlparser.ValTuple); isRow {
+	left, right := e.Left, e.Right
+	if _, ok := left.(*sqlparser.Subquery); ok && op == "=" {
+		if _, isRow := right.(sqlparser.ValTuple); isRow {
+			left, right = right, left
+		}
+	}
+	if sub, ok := right.(*sqlparser.Subquery); ok {
+		if l, isRow := left.(sqlparser.ValTuple); isRow {
 			return c.rowSubquery(op, l, sub)
 		}
 	}
