@@ -89,8 +89,9 @@ func Leases(names []Name) []Lease {
 		t := tenancyOf(sorted[:n])
 		tenancies, sites = append(tenancies, t), append(sites, sorted[0].Site)
 		for _, h := range t.held {
-			if m := (machine{h.Site, h.Name}); !slices.Contains(of[m], t) {
-				of[m] = append(of[m], t)
+			m := machine{h.Site, h.Name}
+			if list := of[m]; len(list) == 0 || list[len(list)-1] != t {
+				of[m] = append(list, t)
 			}
 		}
 		sorted = sorted[n:]

@@ -1,6 +1,9 @@
 package tables
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // An address that nobody named is known by the machine that has it: by the names that
 // other addresses of the same MAC have at the time. Which MAC has an address is said by
@@ -13,6 +16,9 @@ const (
 	// router's, or a proxy's.
 	machineAddresses = 16
 	machineEver      = 256
+	// contestTime is within what time an address that another MAC claims and its own claims
+	// again is in dispute, in microseconds: two have it, or one lies.
+	contestTime = 2 * minHold
 	// maxMachines is how many MACs may have had an address, if it is known by theirs.
 	maxMachines = 64
 )
@@ -25,6 +31,20 @@ type machine struct{ site, mac string }
 type tenancy struct {
 	addr        Addr
 	named, held []Lease
+	by          map[string][]Lease // held by MAC, of many: there are as many machines to ask for
+}
+
+// heldBy are the leases that a machine had.
+func (t *tenancy) heldBy(mac string) (list []Lease) {
+	if t.by != nil {
+		return t.by[mac]
+	}
+	for _, h := range t.held {
+		if h.Name == mac {
+			list = append(list, h)
+		}
+	}
+	return list
 }
 
 // claims are the sources that say which MAC has an address, the first the most believed.
@@ -42,16 +62,77 @@ func tenancyOf(names []Name) *tenancy {
 	}
 	macs := slices.Clone(names)
 	for i := range macs {
-		if n := &macs[i]; n.Source == SourceDHCP {
+		n := &macs[i]
+		if n.Source == SourceDHCP {
 			if n.Name = ""; n.MAC.Set {
 				n.Name = MACText(uint64(n.MAC.V))
 			}
 		}
+		if mac, err := ParseMAC(n.Name); err == nil && !isMachine(uint64(mac)) {
+			n.Name, n.MAC = "", Opt[int64]{}
+		}
 	}
 	for _, source := range claims {
-		t.held = overlay(nil, t.held, hold(nil, macs, source))
+		held := hold(nil, macs, source)
+		if isClaim(source) {
+			held = without(held, dispute(macs, source))
+		}
+		t.held = overlay(nil, t.held, held)
+	}
+	if len(t.held) > maxMachines {
+		t.by = map[string][]Lease{}
+		for _, h := range t.held {
+			t.by[h.Name] = append(t.by[h.Name], h)
+		}
 	}
 	return t
+}
+
+// sharedMACs are those that several machines have, by their first bits: virtual routers' (VRRP and
+// CARP, RFC 9568 7.3; HSRP in its three forms; GLBP), QEMU's when it is told none, and none at all.
+var sharedMACs = []struct {
+	first uint64
+	bits  int
+}{{0x00005e0001_00, 40}, {0x00005e0002_00, 40}, {0x00000c07ac_00, 40}, {0x00000c9ff000, 36}, {0x000573a00000, 36}, {0x0007b4000000, 24}, {0x525400123456, 48}, {0, 48}}
+
+// isMachine tells of a MAC that one machine has it. Multicast ones are of clusters.
+func isMachine(mac uint64) bool {
+	return mac>>40&1 == 0 && !slices.ContainsFunc(sharedMACs, func(s struct {
+		first uint64
+		bits  int
+	}) bool {
+		return (mac^s.first)>>(48-s.bits) == 0
+	})
+}
+
+// dispute is when an address was in dispute by one source: from when another MAC claimed it until
+// an hour after its own did again.
+func dispute(macs []Name, source string) (out []Lease) {
+	var runs []*Name // claims of another MAC than the one before
+	last := map[string]int{}
+	for i := range macs {
+		n := &macs[i]
+		if n.Source != source || n.Name == "" {
+			continue
+		}
+		if k := len(runs) - 1; k >= 0 && runs[k].TS == n.TS { // the greatest rules
+			if runs = runs[:k]; k > 0 && runs[k-1].Name == n.Name {
+				continue
+			}
+		} else if k >= 0 && runs[k].Name == n.Name {
+			continue
+		}
+		runs = append(runs, n)
+	}
+	for k, n := range runs {
+		if p, known := last[n.Name]; known {
+			if since := runs[p+1].TS; n.TS-since <= contestTime {
+				out = overlay(nil, out, []Lease{{TS: since, TSEnd: n.TS + minHold}})
+			}
+		}
+		last[n.Name] = k
+	}
+	return out
 }
 
 // isRouter tells that a MAC has more addresses than a machine.
@@ -69,10 +150,8 @@ func isRouter(mac string, list []*tenancy) bool {
 		if !t.addr.Is4() {
 			version = 1
 		}
-		for _, h := range t.held {
-			if h.Name == mac {
-				changes[version] = append(changes[version], change{h.TS, 1}, change{h.TSEnd, -1})
-			}
+		for _, h := range t.heldBy(mac) {
+			changes[version] = append(changes[version], change{h.TS, 1}, change{h.TSEnd, -1})
 		}
 	}
 	for _, list := range changes {
@@ -93,7 +172,8 @@ func isRouter(mac string, list []*tenancy) bool {
 }
 
 // leases are the names an address has: those that were said of it, else those of the
-// machines that had it. of lists the addresses of a machine, in order; none of a router.
+// machines that had it, where the most believed source has one for their other addresses: where it
+// has several, the machine speaks for others, or which name is meant is not known. of lists the addresses of a machine, in order; none of a router.
 func (t *tenancy) leases(of func(mac string) []*tenancy) []Lease {
 	all := t.named
 	var macs []string
@@ -116,12 +196,50 @@ func (t *tenancy) leases(of func(mac string) []*tenancy) []Lease {
 			}
 		}
 	}
+	var doubt []Lease
 	for _, source := range append([]string{SourceDHCP}, spoken...) {
+		var said [][]Lease
+		var first []Lease
 		for _, b := range list {
-			all = overlay(nil, all, b.names(source))
+			names := b.names(source)
+			if len(names) == 0 {
+				continue
+			}
+			said = append(said, names)
+			doubt = overlay(nil, doubt, meet(first, names, func(a, b *Lease) (Lease, bool) { return Lease{}, !sameHost(a.Name, b.Name) }))
+			first = overlay(nil, first, names)
+		}
+		for _, names := range said {
+			all = overlay(nil, all, without(names, doubt))
 		}
 	}
 	return all
+}
+
+// sameHost tells of two names that they may be one host's: they are the same, or one is the
+// first labels of the other.
+func sameHost(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+".") || strings.HasPrefix(b, a+".")
+}
+
+// without is what of leases is not in others; both are disjoint and in time order.
+func without(list, others []Lease) (out []Lease) {
+	for _, l := range list {
+		for len(others) > 0 && others[0].TSEnd <= l.TS {
+			others = others[1:]
+		}
+		for _, o := range others {
+			if o.TS >= l.TSEnd {
+				break
+			}
+			before := l
+			before.TSEnd = o.TS
+			out = join(out, before)
+			l.TS = max(l.TS, min(o.TSEnd, l.TSEnd))
+		}
+		out = join(out, l)
+	}
+	return out
 }
 
 // beside is another address of a machine, and while both are the machine's.
@@ -132,10 +250,10 @@ type beside struct {
 
 func (t *tenancy) beside(other *tenancy, mac string) []Lease {
 	m, err := ParseMAC(mac)
-	return meet(t.held, other.held, func(own, its *Lease) (Lease, bool) {
+	return meet(t.heldBy(mac), other.heldBy(mac), func(own, its *Lease) (Lease, bool) {
 		l := *own
 		l.MAC = Some(int64(m))
-		return l, err == nil && own.Name == mac && its.Name == mac
+		return l, err == nil
 	})
 }
 

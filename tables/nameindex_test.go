@@ -16,13 +16,13 @@ func randomNames(r *rand.Rand, most int) (names []Name) {
 		n := Name{TS: ts, Name: fmt.Sprint("n", r.IntN(3)), Addr: Addr{Lo: uint64(r.IntN(3))},
 			Source: spoken[r.IntN(len(spoken))], ValidUntil: ts + Time(r.IntN(5))*1800e6, Site: []string{"", "x"}[r.IntN(2)]}
 		if r.IntN(8) == 0 {
-			n.Source, n.MAC = SourceDHCP, Opt[int64]{int64(r.IntN(2)), r.IntN(2) == 0}
+			n.Source, n.MAC = SourceDHCP, Opt[int64]{int64(r.IntN(2) + 1), r.IntN(2) == 0}
 			if r.IntN(3) == 0 {
 				n.Name = ""
 			}
 		}
 		if r.IntN(6) == 0 { // three machines have an address of their own each, and change some
-			n.Source, n.Name, n.MAC = claims[1+r.IntN(2)], "", Some(int64(r.IntN(3)))
+			n.Source, n.Name, n.MAC = claims[1+r.IntN(2)], "", Some(int64(r.IntN(3)+1))
 		}
 		names = append(names, n)
 	}

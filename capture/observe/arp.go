@@ -34,6 +34,7 @@ type claimed struct {
 type claim struct {
 	MAC     int64
 	ToldMAC int64 // of the name's row
+	Own     int64 // who asked or announced from it, as no proxy does
 	Told    int64 // ns; when that was, 0 if there is none
 }
 
@@ -133,14 +134,15 @@ func (o *Observer) observeNeighbour(p *Packet) {
 func (o *Observer) whoHas(p *Packet, r *tables.ARP, source string) {
 	h := p.Header
 	if r.MAC.Set && r.IP.Set && (source == tables.SourceARP || h.TTL == 255) {
-		r.PreviousMAC = o.claim(p, r.IP.V, r.MAC.V, source)
+		r.PreviousMAC = o.claim(p, r, source)
 	}
 	sender := tables.ARP{Sensor: r.Sensor, Site: r.Site, Protocol: r.Protocol, Kind: r.Kind, MAC: r.MAC}
 	o.arp.count(o, p, 0, *r, sender, tables.ARP{Sensor: r.Sensor, Site: r.Site, Protocol: r.Protocol})
 }
 
 // claim notes that a machine claims an address, and returns which other one did last.
-func (o *Observer) claim(p *Packet, addr tables.Addr, mac int64, source string) (previous tables.Opt[int64]) {
+func (o *Observer) claim(p *Packet, r *tables.ARP, source string) (previous tables.Opt[int64]) {
+	addr, mac := r.IP.V, r.MAC.V
 	o.claims.expire(p.TS, nil)
 	if mac == 0 || mac>>40&1 != 0 || !isHost(addr) {
 		return previous
@@ -157,7 +159,18 @@ func (o *Observer) claim(p *Packet, addr tables.Addr, mac int64, source string) 
 		previous = tables.Some(c.MAC)
 		c.MAC = mac
 	}
-	// One that speaks for another is a proxy, or lies.
+	// One that speaks for another is a proxy, or lies: in the frame's MAC it shows, or in that an
+	// address is only answered for (ARP), or does not override what is known (RFC 4861 7.2.8).
+	if source == tables.SourceNDP {
+		if b := p.Payload; b[0] != neighborAdvert || b[4]&0x20 != 0 {
+			c.Own = mac
+		}
+	} else if r.Kind != tables.ARPReply {
+		c.Own = mac
+	}
+	if c.Own != mac {
+		return previous
+	}
 	wait := int64(claimAgain)
 	if c.ToldMAC != mac {
 		wait = claimNew

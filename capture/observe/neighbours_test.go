@@ -26,7 +26,7 @@ func TestARPFlood(t *testing.T) {
 	const packets = 100_000
 	for name, message := range map[string]func(i int) (mac int64, b []byte){
 		"sweep":  func(i int) (int64, []byte) { return 2, arpMessage(1, 2, 0x0a000001, 0x0a000100+uint32(i)) },
-		"forged": func(i int) (int64, []byte) { m := int64(2*i + 2); return m, arpMessage(2, m, 0x0a000000+uint32(i), 1) },
+		"forged": func(i int) (int64, []byte) { m := int64(2*i + 2); return m, arpMessage(1, m, 0x0a000000+uint32(i), 1) },
 		"same":   func(i int) (int64, []byte) { return 2, arpMessage(1, 2, 0x0a000001, 0x0a000002) },
 		"in turn": func(i int) (int64, []byte) {
 			m := int64(2 + i&1<<1)
@@ -61,12 +61,15 @@ func TestARPFlood(t *testing.T) {
 }
 
 // TestClaims: what changes hands names who had it; what is said again within half an hour
-// is no news, and who speaks for another is not believed.
+// is no news, and who speaks for another, or only answers, is not believed.
 func TestClaims(t *testing.T) {
 	r := &rows{}
 	o := New(r)
 	say := func(at, from, mac int64) {
-		o.Observe(arpPacket(at*second, from, arpMessage(2, mac, 0x0a000005, 0x0a000009)))
+		o.Observe(arpPacket(at*second, from, arpMessage(1, mac, 0x0a000005, 0x0a000009)))
+	}
+	reply := func(at, mac int64) {
+		o.Observe(arpPacket(at*second, mac, arpMessage(2, mac, 0x0a000005, 0x0a000009)))
 	}
 	say(100, 2, 2)
 	say(170, 2, 2)
@@ -74,6 +77,8 @@ func TestClaims(t *testing.T) {
 	say(2100, 4, 4)
 	say(2200, 8, 6)
 	say(2300, 4, 4)
+	reply(2400, 10)
+	reply(4200, 4)
 	say(9000, 2, 2) // an hour later that is no change of hands
 	if err := o.Flush(); err != nil {
 		t.Fatal(err)
@@ -88,17 +93,38 @@ func TestClaims(t *testing.T) {
 	const want = `100 10.0.0.5 is 2 arp
 2000 10.0.0.5 is 2 arp
 2100 10.0.0.5 is 4 arp
+4200 10.0.0.5 is 4 arp
 9000 10.0.0.5 is 2 arp
-100 reply 2 after 0
-170 reply 2 after 0
-2000 reply 2 after 0
-2100 reply 4 after 2
-2200 reply 6 after 4
-2300 reply 4 after 6
-9000 reply 2 after 0
+100 request 2 after 0
+170 request 2 after 0
+2000 request 2 after 0
+2100 request 4 after 2
+2200 request 6 after 4
+2300 request 4 after 6
+2400 reply 10 after 4
+4200 reply 4 after 10
+9000 request 2 after 0
 `
 	if got != want {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// TestProxiedNeighbours: who answers for an address of IPv6 without overriding what is known is a
+// proxy (RFC 4861 7.2.8), and is not believed.
+func TestProxiedNeighbours(t *testing.T) {
+	for flags, want := range map[byte]int{0x60: 1, 0x40: 0, 0x20: 1, 0: 0} {
+		r := &rows{}
+		o := New(r)
+		target := tables.AddrFrom16([]byte{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5})
+		b := []byte{neighborAdvert, 0, 0, 0, flags, 0, 0, 0}
+		bytes := target.Netip().As16()
+		b = append(append(b, bytes[:]...), targetLinkLayer, 1, 2, 0, 0, 0, 0, 2)
+		h := &tables.Header{IP: true, Src: target, Dst: target, Protocol: tables.ProtocolICMPv6, ICMPType: neighborAdvert, TTL: 255, HasMAC: true, SrcMAC: 0x020000000002}
+		o.Observe(&Packet{TS: 1e18, Header: h, Payload: b})
+		if err := o.Flush(); err != nil || len(r.arp) != 1 || len(r.names) != want {
+			t.Errorf("flags %#x: %d names of %d rows, %v", flags, len(r.names), len(r.arp), err)
+		}
 	}
 }
 
