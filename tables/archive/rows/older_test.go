@@ -102,7 +102,7 @@ func TestOlderStack(t *testing.T) {
 	olderStack(t, "segments", segments)
 	coverage := rowsOf[tables.Coverage]()
 	for i := range coverage {
-		coverage[i].Undecoded, coverage[i].NotDecoded = tables.Opt[int64]{}, ""
+		coverage[i].Silence, coverage[i].Undecoded, coverage[i].NotDecoded = tables.Opt[int64]{}, tables.Opt[int64]{}, ""
 		coverage[i].Log, coverage[i].Commit = "", tables.Opt[int64]{}
 		coverage[i].NotKept, coverage[i].LostRows = tables.Opt[int64]{}, tables.Opt[int64]{}
 	}
