@@ -103,7 +103,11 @@ func wordsOf(name string, c *command, before []string, typed string) (out []stri
 			continue
 		}
 		if i++; i == len(before) {
-			return map[string][]string{"format": output.Formats, "log": {"debug", "info", "warn", "error"}}[long]
+			formats := slices.Clone(output.Formats)
+			if name == "query" {
+				formats = append(formats, parquetFormat)
+			}
+			return map[string][]string{"format": formats, "log": {"debug", "info", "warn", "error"}}[long]
 		}
 	}
 	switch {

@@ -18,7 +18,7 @@ func TestCompletion(t *testing.T) {
 		"help ver":                   "verify version",
 		"query --form":               "--format",
 		"query --format m":           "markdown",
-		"query --log=info --format ": "csv json line markdown table",
+		"query --log=info --format ": "csv json line markdown parquet table",
 		"hunt ":                      "list run show",
 		"hunt show beacon":           "beacon_sni beaconing beaconing_jitter",
 		"hunt --all run dg":          "dga",

@@ -87,7 +87,7 @@ func runDemo(ctx context.Context, p *program, _ []string) error {
 		{"Did anybody call home at a steady beat? (A saved hunt; SELECT name, question FROM hunt.hunts lists them. docs/tutorial.md goes on from here.)", "CALL hunt('beaconing')"},
 	} {
 		fmt.Fprintf(p.stdout, "%s\n\n%s;\n\n", step.say, step.ask)
-		if err := p.answer(ctx, e.NewSession(), "table", step.ask); err != nil {
+		if err := p.answer(ctx, e.NewSession(), "table", step.ask, new(int)); err != nil {
 			return err
 		}
 		fmt.Fprintln(p.stdout)

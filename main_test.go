@@ -101,6 +101,40 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+// TestQueryParquet: DuckDB reads the file an answer was written to as the answer says, types
+// and all.
+func TestQueryParquet(t *testing.T) {
+	dir, err := demoArchive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "answer.parquet")
+	const statement = "SELECT ts, client_ip, server_port, bytes, duration, bytes / 3 AS third, DATE(ts) AS day, conn_id, ts_end > ts AS lasted, evicted_at FROM connections"
+	if code, out, said := runProgram(t, nil, "query", "--data", dir, "--format", "parquet", "-o", file, statement); code != 0 || out != "" {
+		t.Fatalf("exit %d, %q, %q", code, out, said)
+	}
+	const types = "ts TIMESTAMP,client_ip VARCHAR,server_port INTEGER,bytes BIGINT,duration DOUBLE,third DECIMAL(23,4),day DATE,conn_id VARCHAR,lasted BIGINT,evicted_at TIMESTAMP"
+	if got := duck(t, "SELECT string_agg(column_name || ' ' || column_type, ',') FROM (DESCRIBE SELECT * FROM '"+file+"')"); got[0] != types && got[0] != `"`+types+`"` {
+		t.Errorf("%s", got[0])
+	}
+	code, want, said := runProgram(t, nil, "query", "--data", dir, "--format", "csv", "SELECT COUNT(*), SUM(bytes), MAX(third), COUNT(DISTINCT client_ip), MIN(ts), MAX(day), SUM(lasted), COUNT(evicted_at) FROM ("+statement+") a")
+	if code != 0 {
+		t.Fatal(said)
+	}
+	got := duck(t, "SELECT count(*), sum(bytes), max(third), count(DISTINCT client_ip), strftime(min(ts), '%Y-%m-%d %H:%M:%S.%f'), max(day), sum(lasted), count(evicted_at) FROM '"+file+"'")
+	if _, want, _ = strings.Cut(strings.TrimSpace(want), "\n"); strings.ReplaceAll(got[0], "\t", ",") != want {
+		t.Errorf("DuckDB has %s, the answer is %s", got[0], want)
+	}
+	for _, wrong := range [][]string{{"SELECT 1"}, {"-o", file, "SELECT 1"}, {"-o", file + "2", "SELECT 1; SELECT 2"}, {"-o", file + "3", "SELECT nosuch"}} {
+		if code, _, said := runProgram(t, nil, append([]string{"query", "--data", dir, "--format", "parquet"}, wrong...)...); code != 1 || said == "" {
+			t.Errorf("%q: exit %d, %q", wrong, code, said)
+		}
+	}
+	if left, _ := filepath.Glob(file + "?*"); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
 func TestQueryFormats(t *testing.T) {
 	dir, err := demoArchive()
 	if err != nil {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +24,8 @@ func queryCommand() *command {
 		args:     "\"SELECT …\" | --file FILE",
 		sections: []string{"engine"},
 		flags: func(f *pflag.FlagSet) {
-			f.String("format", "table", formatHelp)
+			f.String("format", "table", formatHelp+"; or parquet, with --output")
+			f.StringP("output", "o", "", "write the answer to this file, which must not exist")
 			f.StringP("file", "f", "", "read the statements from a file, - is standard input; they end with ;")
 		},
 		run: runQuery,
@@ -32,9 +35,14 @@ func queryCommand() *command {
 // formatHelp is what --format says of itself.
 var formatHelp = "how to print answers: " + strings.Join(output.Formats, ", ")
 
-func runQuery(ctx context.Context, p *program, args []string) error {
+func runQuery(ctx context.Context, p *program, args []string) (failed error) {
 	format, _ := p.flags.GetString("format")
-	if err := output.Known(format); err != nil {
+	to, _ := p.flags.GetString("output")
+	if format == parquetFormat {
+		if to == "" {
+			return errors.New("parquet is for a file: name it with --output")
+		}
+	} else if err := output.Known(format); err != nil {
 		return err
 	}
 	file, _ := p.flags.GetString("file")
@@ -60,9 +68,18 @@ func runQuery(ctx context.Context, p *program, args []string) error {
 		fmt.Fprintf(p.stderr, "wiresql query: %s\n", reason)
 		os.Exit(exitGuarded)
 	})
+	if to != "" {
+		close, err := p.outputTo(to)
+		if err != nil {
+			return err
+		}
+		defer func() { failed = close(failed) }()
+	}
 	s := e.NewSession() // of all: what one sets holds for the next
+	answers := 0
 	for i, statement := range statements {
-		if err := p.answer(ctx, s, format, statement); err != nil {
+		err := p.answer(ctx, s, format, statement, &answers)
+		if err != nil {
 			if len(statements) > 1 {
 				return fmt.Errorf("statement %d: %w", i+1, err)
 			}
@@ -113,7 +130,7 @@ func (p *program) openEngine(log *slog.Logger) (*engine.Engine, func(), error) {
 }
 
 // answer prints what a statement gives; its warnings go to stderr.
-func (p *program) answer(ctx context.Context, e *engine.Session, format, statement string) error {
+func (p *program) answer(ctx context.Context, e *engine.Session, format, statement string, answers *int) error {
 	rows, err := e.Query(ctx, statement)
 	if err != nil {
 		return err
@@ -121,6 +138,11 @@ func (p *program) answer(ctx context.Context, e *engine.Session, format, stateme
 	defer rows.Close()
 	if len(rows.Schema) == 0 { // SET, USE, …
 		_, err = rows.All()
+	} else if *answers++; format == parquetFormat {
+		if *answers > 1 {
+			return errors.New("a Parquet file takes one answer")
+		}
+		err = output.WriteParquet(p.stdout, parquetColumns(rows), answerRows{rows})
 	} else {
 		err = output.Write(p.stdout, format, answerRows{rows})
 	}
@@ -131,6 +153,40 @@ func (p *program) answer(ctx context.Context, e *engine.Session, format, stateme
 		fmt.Fprintf(p.stderr, "warning: %s\n", output.Visible(w))
 	}
 	return nil
+}
+
+// parquetFormat is the format that no terminal takes.
+const parquetFormat = "parquet"
+
+// outputTo has answers go to a file, until close: it is there under its name once they are
+// whole.
+func (p *program) outputTo(path string) (close func(error) error, err error) {
+	if _, err := os.Lstat(path); err == nil {
+		return nil, fmt.Errorf("%s is there already", path)
+	}
+	f, err := os.OpenFile(path+".partial", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	before, buffer := p.stdout, bufio.NewWriterSize(f, 1<<20)
+	p.stdout = buffer
+	return func(failed error) error {
+		p.stdout = before
+		err := cmp.Or(failed, buffer.Flush())
+		if err = errors.Join(err, f.Close()); err != nil {
+			os.Remove(f.Name())
+			return err
+		}
+		return os.Rename(f.Name(), path)
+	}, nil
+}
+
+// parquetColumns are an answer's columns as a Parquet file has them.
+func parquetColumns(rows *engine.Rows) (out []output.Column) {
+	for i, c := range rows.Schema {
+		out = append(out, output.ColumnOf(c.Name, rows.TypeName(i)))
+	}
+	return out
 }
 
 // answerRows is an engine's answer as the printers take it.

@@ -254,6 +254,9 @@ func (e *Engine) Query(ctx context.Context, text string) (*Rows, error) {
 // Next returns the next row, or io.EOF.
 func (r *Rows) Next() (sql.Row, error) { return r.iter.Next(r.ctx) }
 
+// TypeName is a column's type as MySQL writes it: bigint unsigned, decimal(41,4).
+func (r *Rows) TypeName(i int) string { return r.Schema[i].Type.String() }
+
 // IsNumber tells whether a column holds numbers.
 func (r *Rows) IsNumber(i int) bool { return types.IsNumber(r.Schema[i].Type) }
 

@@ -25,6 +25,8 @@ func TestNotices(t *testing.T) {
 	})
 	batch(t, a, "e", []tables.Login{
 		{TS: ts, Client: ip(7), Server: ip(100), ServerPort: 21, Protocol: "ftp", Username: "gavin", Outcome: "success", Cleartext: some(true)},
+		{TS: ts, Client: ip(18), Server: ip(100), ServerPort: 88, Protocol: "kerberos_tgs", Username: "gavin", Service: "mssql/db", TicketEtype: "rc4-hmac", Outcome: "success"},
+		{TS: ts, Client: ip(19), Server: ip(100), ServerPort: 88, Protocol: "kerberos_tgs", Username: "gavin", Service: "http/new", TicketEtype: "aes256-cts-hmac-sha1-96", Outcome: "success"},
 		{TS: ts, Client: ip(8), Server: ip(100), ServerPort: 21, Protocol: "ntlm", Username: "gavin", Outcome: "success"},
 	})
 	batch(t, a, "e", []tables.ARP{
@@ -35,7 +37,13 @@ func TestNotices(t *testing.T) {
 		return tables.Connection{TS: ts, TSEnd: ts, Client: ip(n), Server: ip(100), ServerPort: port, Protocol: tables.ProtocolTCP, Service: service, ConnID: tables.ID(n)}
 	}
 	batch(t, a, "t", []tables.Connection{conn(11, "ssh", 443), conn(12, "ssh", 22), conn(13, "http", 80), conn(14, "http", 53), conn(15, "tls", 25), conn(16, "https", 443), conn(17, "ssh", 2222)})
-	batch(t, a, "e", []tables.ICMP{{TS: ts, TSEnd: ts, Src: some(ip(9)), Protocol: 1, InnerConnID: some(tables.ID(7)), Packets: 1}, {TS: ts, TSEnd: ts, Protocol: 1, Packets: 1}})
+	batch(t, a, "e", []tables.ICMP{{TS: ts, TSEnd: ts, Src: some(ip(9)), Protocol: 1, InnerConnID: some(tables.ID(7)), Packets: 1}, {TS: ts, TSEnd: ts, Protocol: 1, Packets: 1},
+		{TS: ts, TSEnd: ts, Src: some(ip(1)), Dst: some(ip(20)), Protocol: 1, Type: some[int32](5), InnerDst: some(ip(99)), Packets: 1}})
+	batch(t, a, "e", []tables.Flow{
+		{TS: ts, TSEnd: ts, Src: ip(21), Dst: ip(100), DstPort: 445, Protocol: tables.ProtocolTCP, Packets: 9, Fragments: some[int64](4), FlowID: 1, ConnID: 21},
+		{TS: ts, TSEnd: ts, Src: ip(22), Dst: ip(100), DstPort: 445, Protocol: tables.ProtocolTCP, Packets: 9, Fragments: some[int64](0), FlowID: 2, ConnID: 22},
+		{TS: ts, TSEnd: ts, Src: ip(23), Dst: ip(100), DstPort: 53, Protocol: tables.ProtocolUDP, Packets: 9, Fragments: some[int64](4), FlowID: 3, ConnID: 23},
+	})
 	batch(t, a, "e", []tables.DHCP{{TS: ts, Version: 4, Client: some(ip(9)), Packets: 1}, {TS: ts, Version: 4, Packets: 1}})
 	batch(t, a, "e", []tables.DNSAnswer{{TS: ts, Address: some(ip(9))}, {TS: ts}})
 	const want = `10.0.0.2 certificate_expired medium from 2026-05-27 20:26:40.000000 until 2026-05-28 20:26:39.999999
@@ -46,7 +54,10 @@ func TestNotices(t *testing.T) {
 10.0.0.7 cleartext_password high ftp as gavin success
 10.0.0.9 address_conflict medium arp reply 10.0.0.9 is 00:00:00:00:00:02 and was 00:00:00:00:00:04
 10.0.0.11 unexpected_service medium ssh on the port of https
-10.0.0.14 unexpected_service medium http on the port of domain`
+10.0.0.14 unexpected_service medium http on the port of domain
+10.0.0.18 weak_kerberos medium ticket by rc4-hmac for mssql/db as gavin
+10.0.0.20 icmp_redirect medium is told another way to 10.0.0.99
+10.0.0.21 tcp_fragments low 4 fragments of IP among 9 packets`
 	got := ask(t, e, "SELECT CONCAT_WS(' ', client_ip, kind, severity, detail) FROM notices ORDER BY client_ip")
 	// Columns whose values may be missing are found, too.
 	for where, rows := range map[string]string{"arp WHERE ip = '10.0.0.9'": "1", "arp WHERE conn_id = '1234567890123'": "0", "notices WHERE client_ip = '10.0.0.9'": "1",

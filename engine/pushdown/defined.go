@@ -87,6 +87,12 @@ func noticesText() string {
 		"SELECT ts, 'weak_tls', 'medium'," + ends + "CONCAT_WS(' ', version, cipher, server_name), sensor, conn_id, flow_id FROM tls" +
 			" WHERE version IN ('SSLv2', 'SSLv3', 'TLSv1', 'TLSv1.1') OR cipher LIKE '%RC4%' OR cipher LIKE '%NULL%' OR cipher LIKE '%EXPORT%' OR cipher LIKE '%DES%' OR cipher LIKE '%ANON%'",
 		"SELECT ts, 'cleartext_password', 'high'," + ends + "CONCAT_WS(' ', protocol, CONCAT('as ', username), outcome), sensor, conn_id, flow_id FROM logins WHERE cleartext",
+		"SELECT ts, 'weak_kerberos', 'medium'," + ends + "CONCAT_WS(' ', CONCAT('ticket by ', ticket_etype), CONCAT('for ', service), CONCAT('as ', username)), sensor, conn_id, flow_id FROM logins" +
+			" WHERE ticket_etype LIKE 'rc4%' OR ticket_etype LIKE 'des-%'",
+		"SELECT ts, 'icmp_redirect', 'medium', dst_ip, dst_host, src_ip, src_host, NULL, CONCAT_WS(' ', 'is told another way to', inner_dst_ip), sensor, conn_id, flow_id FROM icmp" +
+			" WHERE protocol = 'icmp' AND icmp_type = 5 OR protocol = 'icmp6' AND icmp_type = 137",
+		"SELECT ts, 'tcp_fragments', 'low', src_ip, src_host, dst_ip, dst_host, dst_port, CONCAT(fragments, ' fragments of IP among ', packets, ' packets'), sensor, conn_id, flow_id" +
+			" FROM flows_wide WHERE protocol = 'tcp' AND fragments > 0",
 		"SELECT ts, 'address_conflict', 'medium', ip, host, NULL, NULL, NULL, CONCAT_WS(' ', protocol, kind, ip, 'is', mac, 'and was', previous_mac), sensor, conn_id, flow_id" +
 			" FROM arp WHERE previous_mac IS NOT NULL",
 		"SELECT ts, 'unexpected_service', 'medium'," + ends + "CONCAT_WS(' ', service, 'on the port of', service_name(server_port, protocol)), sensor, conn_id, NULL FROM connections" +
