@@ -617,7 +617,9 @@ func (l *Log) Close() error {
 func (s *logSegment) close() error {
 	var err error
 	if s.syncer != nil {
-		err = s.syncer.stop()
+		if err = s.syncer.stop(); !s.syncer.failed.Load() {
+			err = nil // what it could not sync was, since
+		}
 		s.syncer = nil
 	}
 	for _, f := range []disk.File{s.file, s.journal} {

@@ -157,7 +157,7 @@ func (l *Log) sync(m *Mark) error {
 		p := &m.parts[i]
 		s := p.s
 		if p.entry.bytes > s.last.bytes {
-			if err := s.file.Sync(); err != nil { // what was not synced may be gone: no other try tells
+			if err := s.sync(); err != nil {
 				return l.whether(s, err, 0)
 			}
 		}
@@ -172,6 +172,43 @@ func (l *Log) sync(m *Mark) error {
 		}
 		s.last = p.entry
 		s.entries++
+	}
+	return nil
+}
+
+// sync makes a segment's packets durable. A sync that fails leaves pages that the
+// kernel holds for written, so that the next one would succeed and mean nothing: what
+// was not durable then is written once more.
+func (s *logSegment) sync() error {
+	if s.syncer.failed.Swap(false) {
+		if err := s.again(); err != nil {
+			s.syncer.failed.Store(true)
+			return err
+		}
+	}
+	err := s.file.Sync()
+	if err != nil {
+		s.syncer.failed.Store(true)
+	}
+	return err
+}
+
+// again writes what is not durable over itself. Others may add to the file meanwhile:
+// what it has below its size is there to stay.
+func (s *logSegment) again() error {
+	st, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, min(syncBytes, st.Size()-s.last.bytes))
+	for at := s.last.bytes; at < st.Size(); at += int64(len(buf)) {
+		buf = buf[:min(int64(len(buf)), st.Size()-at)]
+		if _, err := s.file.ReadAt(buf, at); err != nil {
+			return err
+		}
+		if _, err := s.file.WriteAt(buf, at); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -266,17 +267,21 @@ func (w *SegmentWriter) abandon() {
 // syncer calls fsync beside the writer, which waits only when a second one is
 // due while the first still runs.
 type syncer struct {
-	asked chan struct{}
-	done  chan error
+	asked  chan struct{}
+	done   chan error
+	failed atomic.Bool // a sync, and nothing was written again since
 }
 
 func newSyncer(f disk.File) *syncer {
-	s := &syncer{make(chan struct{}), make(chan error, 1)}
+	s := &syncer{asked: make(chan struct{}), done: make(chan error, 1)}
 	go func() {
 		var err error
 		for range s.asked {
 			if err == nil {
 				err = f.Sync()
+				if err != nil {
+					s.failed.Store(true)
+				}
 			}
 		}
 		s.done <- err

@@ -67,7 +67,8 @@ type File interface {
 	// Name is the path the file was opened by.
 	Name() string
 	Stat() (fs.FileInfo, error)
-	// Sync makes the file's bytes durable.
+	// Sync makes the file's bytes durable. Those of one that failed are not, whatever the
+	// next says: they have to be written again.
 	Sync() error
 	// Truncate cuts the file off at a size.
 	Truncate(size int64) error

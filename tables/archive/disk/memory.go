@@ -469,7 +469,20 @@ func (w *write) apply(data []byte) []byte {
 
 func (h *handle) Sync() error {
 	return h.with("sync", func() error {
-		h.n.synced, h.n.writes = slices.Clone(h.n.data), nil
+		synced := slices.Clone(h.n.synced)
+		for _, w := range h.n.writes {
+			synced = w.apply(synced)
+		}
+		h.n.synced, h.n.writes = synced, nil
+		return nil
+	})
+}
+
+// forget is a sync that fails as Linux's do: what it could not write counts as written,
+// so that none that follows tries again, and is gone after a crash.
+func (h *handle) forget() {
+	_ = h.with("sync", func() error {
+		h.n.writes = nil
 		return nil
 	})
 }

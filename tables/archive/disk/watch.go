@@ -235,6 +235,9 @@ func (f *watchedFile) Stat() (fs.FileInfo, error) {
 
 func (f *watchedFile) Sync() error {
 	if err := f.w.ask(OpSync, f.Name()); err != nil {
+		if m, ok := f.File.(*handle); ok {
+			m.forget()
+		}
 		return err
 	}
 	return f.File.Sync()
