@@ -168,7 +168,7 @@ var entropy = &Function{
 	Examples: []Example{
 		{SQL: "SELECT entropy('aaaaaaaa')", Result: "0"},
 		{SQL: "SELECT entropy('abababab')", Result: "1"},
-		{SQL: "SELECT ROUND(entropy('kq3v9z0x7b1m4c8t'), 2)", Result: "4", Note: "sixteen different letters"},
+		{SQL: "SELECT ROUND(entropy('kq3v9z0x7b1m4c8t'), 2)", Result: "4.00", Note: "sixteen different letters"},
 	},
 	Eval: func(args []any) (any, error) { return entropyOf(args[0].([]byte)), nil },
 	Text: func(args []Operand) (Operand, error) {
