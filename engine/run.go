@@ -13,6 +13,7 @@ import (
 	"github.com/wiresql/wiresql/engine/metadata"
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/functions"
+	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive"
 	"github.com/wiresql/wiresql/tables/archive/rows"
 	"github.com/wiresql/wiresql/tables/compact"
@@ -340,8 +341,13 @@ func (r *run) bind(b *binding, scans []*pushdown.ScanPlan, why string) error {
 
 // scanText is the SQL of a scan over what can hold rows of it.
 func (r *run) scanText(s *pushdown.ScanPlan, one *reading) (string, error) {
+	first, last := pushdown.MaxTime, pushdown.MinTime
+	if s.Ends {
+		first, last = r.snap.endsOf(s)
+	}
 	src, files, err := r.engine.sourceOf(r.snap, s.Relation, s.Columns, func(f archive.File) bool {
-		return one.count(f, r.snap.matters(f, s.Bounds))
+		between := (f.MinTS != 0 || f.MaxTS != 0) && f.MinTS > first && f.MaxTS < last
+		return one.count(f, r.snap.matters(f, s.Bounds) && !between)
 	})
 	if err != nil {
 		return "", err
@@ -351,6 +357,9 @@ func (r *run) scanText(s *pushdown.ScanPlan, one *reading) (string, error) {
 	text, err := pushdown.RelationSQL(s.Relation, s.Columns, src)
 	for family, names := range columns {
 		one.column(family, names)
+	}
+	if err == nil && first <= last {
+		text = pushdown.NotBetween(text, first, last)
 	}
 	if err != nil || len(s.Bounds.Equal) == 0 {
 		return text, err
@@ -377,6 +386,44 @@ func (s *snapshot) matters(f archive.File, b pushdown.Bounds) bool {
 		}
 	}
 	return true
+}
+
+// endsOf says of rows with nothing but a ts that none is the first that began after
+// first, and none the last that began before last: each is the ts of a row. What
+// files hold is known by their names and footers; what is not read as its file has
+// it says nothing about others.
+func (s *snapshot) endsOf(p *pushdown.ScanPlan) (first, last tables.Time) {
+	first, last = pushdown.MaxTime, pushdown.MinTime
+	within := func(t tables.Time) bool { return t >= p.Bounds.From && t < p.Bounds.To }
+	var files []archive.File
+	for _, family := range pushdown.Families(p.Relation) {
+		for _, f := range s.catalog.Files(archive.Family(family)) {
+			if timed := f.MinTS != 0 || f.MaxTS != 0; timed && !s.replaced(f) {
+				files = append(files, f)
+				if within(f.MinTS) {
+					first, last = min(first, f.MinTS), max(last, f.MinTS)
+				}
+			}
+		}
+	}
+	for _, f := range files {
+		if f.MaxTS <= last {
+			continue
+		}
+		if _, t, ok := rows.Starts(f.File); ok && within(t) {
+			first, last = min(first, t), max(last, t)
+		}
+	}
+	return first, last
+}
+
+// replaced tells whether other rows may be read in place of some of a file.
+func (s *snapshot) replaced(f archive.File) bool {
+	if f.Family != archive.Connections {
+		return false // where only other columns are
+	}
+	_, decided := s.catalog.Decisions(f)
+	return decided || s.recent != nil && f.MinTS <= s.recent.to && f.MaxTS >= s.recent.from
 }
 
 // mayContain tells whether a file can have a value. What a file lacks the

@@ -136,6 +136,9 @@ type ScanPlan struct {
 	Columns []string
 	// Bounds say which of the relation's files matter.
 	Bounds Bounds
+	// Ends tells that of the rows whose ts is within Bounds only the first and the
+	// last ts matter.
+	Ends bool
 }
 
 // Compile translates a query. Errors of the statement are *functions.SQLError.
@@ -176,6 +179,7 @@ func Compile(ctx context.Context, st *Statement, env Env) (p *Plan, err error) {
 	if !env.Plain {
 		c.byHours(rel)
 		c.byFiles(rel)
+		c.byEnds(rel)
 		rel = c.fewGroups(c.byNumbers(rel))
 	}
 	if p, err = c.finish(rel, out); err != nil {

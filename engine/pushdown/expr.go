@@ -28,6 +28,9 @@ func (c *compiler) truth(e Expr) (Expr, error) {
 	case k == Null:
 		return null(), nil
 	case k.Numeric():
+		if x, ok := c.listed(e); ok {
+			return x, nil
+		}
 		return c.comparison("<>", e, lit(Integer, int64(0)))
 	}
 	return c.made(&sqlparser.ComparisonExpr{Operator: sqlparser.NotEqualOp, Left: placeholder(0), Right: sqlparser.NewIntLiteral("0")}, []Expr{e, lit(Integer, int64(0))})

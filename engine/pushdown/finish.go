@@ -81,7 +81,7 @@ func (c *compiler) written(rel Rel, out []Named) (Query, error) {
 	var scans []*ScanPlan
 	bounds := boundsOf(top, false)
 	for _, s := range scansOf(top) {
-		scans = append(scans, &ScanPlan{s.ID, s.Relation, s.needed(), bounds[s]})
+		scans = append(scans, &ScanPlan{s.ID, s.Relation, s.needed(), bounds[s], s.Ends})
 	}
 	q := Query{dialect: c.dialect, parts: []queryPart{{top: fewAtATime(top).(*Project)}}, Scans: scans}
 	_, err := q.Text(symbolic{})

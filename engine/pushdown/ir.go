@@ -82,6 +82,9 @@ type Scan struct {
 	// Needed tells which columns of Out the rest of the plan refers to. The
 	// relation's text produces these and Hidden, no others.
 	Needed []bool
+	// Ends tells that only the first and the last ts of its rows are asked for,
+	// under no other conditions than on ts.
+	Ends bool
 }
 
 // Dual is one row without columns.

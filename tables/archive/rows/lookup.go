@@ -16,6 +16,7 @@ import (
 	"github.com/parquet-go/parquet-go/bloom/xxhash"
 	"github.com/parquet-go/parquet-go/format"
 
+	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive/disk"
 )
 
@@ -311,6 +312,36 @@ func ColumnBytes(f File, columns []string) (int64, error) {
 		}
 	}
 	return bytes, nil
+}
+
+// Starts are the first and the last ts of a file's rows, as its footer has them; ok
+// is false where it does not say.
+func Starts(f File) (first, last tables.Time, ok bool) {
+	file, err := openChecked(f)
+	if err != nil {
+		return 0, 0, false
+	}
+	defer file.Close()
+	pf, err := metadataOf(f.Path, file)
+	if err != nil {
+		return 0, 0, false
+	}
+	for i, group := range pf.Metadata().RowGroups {
+		at := slices.IndexFunc(group.Columns, func(c format.ColumnChunk) bool { return slices.Equal(c.MetaData.PathInSchema, []string{"ts"}) })
+		if at < 0 {
+			return 0, 0, false
+		}
+		s := &group.Columns[at].MetaData.Statistics
+		if len(s.MinValue) != 8 || len(s.MaxValue) != 8 {
+			return 0, 0, false
+		}
+		lo, hi := tables.Time(binary.LittleEndian.Uint64(s.MinValue)), tables.Time(binary.LittleEndian.Uint64(s.MaxValue))
+		if i == 0 {
+			first, last = lo, hi
+		}
+		first, last, ok = min(first, lo), max(last, hi), true
+	}
+	return first, last, ok
 }
 
 // advise tells the kernel of the compared column's bytes, so that those of all
