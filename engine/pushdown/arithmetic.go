@@ -224,6 +224,17 @@ func (r *renderer) shown(e Expr, text string) string {
 	return fmt.Sprintf("CAST(%s AS DECIMAL(38,%d))", text, s)
 }
 
+// groupKey is a key as GROUP BY has it, and GROUPING, which DuckDB tells apart by
+// their texts.
+func (r *renderer) groupKey(e Expr) []string {
+	texts := r.lanes(e, e.Kind())
+	texts[0] = r.shown(e, texts[0])
+	if isLiteral(e) && e.Kind() == Integer {
+		texts[0] = r.bigint(e) // a bare number would be a position
+	}
+	return texts
+}
+
 func power10(n int) string { return "1" + strings.Repeat("0", n) }
 
 // scaled makes a decimal of a HUGEINT that counts 10^-s.
@@ -477,11 +488,7 @@ func (r *renderer) aggregateText(a *Aggregate) string {
 	case "grouping":
 		var keys []string
 		for _, k := range a.Args {
-			text := r.lanes(k, k.Kind())[0]
-			if isLiteral(k) && k.Kind() == Integer {
-				text = r.bigint(k) // as the key is written
-			}
-			keys = append(keys, text)
+			keys = append(keys, r.groupKey(k)[0])
 		}
 		return "grouping(" + strings.Join(keys, ", ") + ")"
 	case "min", "max":

@@ -56,26 +56,50 @@ func (c *compiler) compare(e *sqlparser.ComparisonExpr) (Expr, error) {
 	if e.Modifier != 0 {
 		return c.quantified(op, e)
 	}
-	left, right := e.Left, e.Right
-	if _, ok := left.(*sqlparser.Subquery); ok && op == "=" {
-		if _, isRow := right.(sqlparser.ValTuple); isRow {
-			left, right = right, left
-		}
-	}
-	if sub, ok := right.(*sqlparser.Subquery); ok {
-		if l, isRow := left.(sqlparser.ValTuple); isRow {
-			return c.rowSubquery(op, l, sub)
-		}
-	}
-	a, err := c.row(e.Left)
+	l, of, err := c.side(e.Left)
 	if err != nil {
 		return nil, err
 	}
-	b, err := c.row(e.Right)
+	r, with, err := c.side(e.Right)
 	if err != nil {
 		return nil, err
 	}
-	return c.rowComparison(op, a, b)
+	if op == "<=>" && (of != nil || with != nil) {
+		return nil, refuse(e, "a row compares with a subquery by =, <>, < and > only")
+	}
+	out, err := c.rowComparison(op, l, r)
+	if err != nil {
+		return nil, err
+	}
+	for _, rel := range []Rel{of, with} {
+		if rel != nil {
+			out = c.scalar(&Project{rel, []Named{{Column{ID: c.identity(), Name: "compared", Type: TypeOf(out)}, out}}})
+		}
+	}
+	return asBool(out), nil
+}
+
+// side is what is compared: values, or a subquery's columns, which are compared row by
+// row, so that several rows are an error, and none is NULL.
+func (c *compiler) side(e sqlparser.Expr) (row, Rel, error) {
+	sub, ok := e.(*sqlparser.Subquery)
+	if !ok {
+		r, err := c.row(e)
+		return r, nil, err
+	}
+	b, err := c.statement(sub.Select)
+	if err != nil {
+		return row{}, nil, err
+	}
+	if len(b.out) == 1 {
+		return row{value: c.scalar(c.restricted(b).rel)}, nil, nil
+	}
+	b = c.distinctIDs(b)
+	var r row
+	for _, col := range b.out {
+		r.parts = append(r.parts, row{value: &Col{col}})
+	}
+	return r, b.rel, nil
 }
 
 // row is a value, or several in parentheses, bound.
@@ -569,14 +593,6 @@ func (c *compiler) quantified(op string, e *sqlparser.ComparisonExpr) (Expr, err
 		word = "all"
 	}
 	return &Subquery{Op: word, Compare: op, Rel: p, Args: args, T: Type{Kind: Bool}}, nil
-}
-
-// rowSubquery binds (a, b) = (SELECT x, y …).
-func (c *compiler) rowSubquery(op string, l sqlparser.ValTuple, sub *sqlparser.Subquery) (Expr, error) {
-	if op != "=" {
-		return nil, refuse(sub, "a row compares with a subquery by = or IN only")
-	}
-	return c.inSubquery(l, sub)
 }
 
 // like binds LIKE.

@@ -639,8 +639,12 @@ func (c *compiler) scalarSubquery(e *sqlparser.Subquery) (Expr, error) {
 	if len(b.out) != 1 {
 		return nil, mistake(1241, "Operand should contain 1 column(s)")
 	}
-	b = c.restricted(b)
-	t := b.out[0].Type
+	return c.scalar(c.restricted(b).rel), nil
+}
+
+// scalar is the value of a relation of one column and a row.
+func (c *compiler) scalar(rel Rel) Expr {
+	t := rel.Columns()[0].Type
 	t.Nullable = true
-	return c.shown(&Subquery{Op: "scalar", Rel: b.rel, T: t}), nil
+	return c.shown(&Subquery{Op: "scalar", Rel: rel, T: t})
 }

@@ -37,7 +37,7 @@ func (c *compiler) fewGroups(rel Rel) Rel {
 
 // remaining changes a group below its HAVING in place, if that is worth it.
 func (c *compiler) remaining(f *Filter, g *Group) {
-	if len(g.Keys) == 0 || g.Rollup || c.few[g] || !repeatable(g.Child) {
+	if len(g.Keys) == 0 || g.Rollup || c.few[g] || refersOut(g) || !repeatable(g.Child) {
 		return
 	}
 	for _, k := range g.Keys {

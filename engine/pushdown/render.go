@@ -206,11 +206,7 @@ func (r *renderer) rel(n Rel) *selection {
 		s.grouped = true
 		s.cols = []string{}
 		for _, k := range n.Keys {
-			names, texts := columnLanes(k.Column), r.lanes(k.Expr, k.Kind)
-			texts[0] = r.shown(k.Expr, texts[0])
-			if isLiteral(k.Expr) && k.Kind == Integer {
-				texts[0] = r.bigint(k.Expr) // a bare number would be a position
-			}
+			names, texts := columnLanes(k.Column), r.groupKey(k.Expr)
 			by := texts[:len(names)]
 			if key, text, ok := r.formatKey(k.Expr); ok && !n.Rollup {
 				by, texts = []string{key}, []string{text}
