@@ -76,10 +76,30 @@ func (c *compiler) protocolTest(s *Scan, col *Col, x *Call) (Expr, bool) {
 // byNumbers is byNumber for all groups of a normal form.
 func (c *compiler) byNumbers(rel Rel) Rel {
 	mapRel(rel, c.byNumbers, nil)
-	if g, ok := rel.(*Group); ok {
-		return c.byNumber(g)
+	switch n := rel.(type) {
+	case *Group:
+		return c.byNumber(n)
+	case *Filter: // names are written of the groups that remain
+		if p, ok := n.Child.(*Project); ok && namesOnly(p) {
+			by := byID(p.Exprs)
+			for i := range n.Conjuncts {
+				n.Conjuncts[i] = substitute(n.Conjuncts[i], by)
+			}
+			n.Child, p.Child = p.Child, n
+			return p
+		}
 	}
 	return rel
+}
+
+// namesOnly tells whether a select list does nothing but name the protocols of groups.
+func namesOnly(p *Project) bool {
+	_, ok := p.Child.(*Group)
+	return ok && !slices.ContainsFunc(p.Exprs, func(n Named) bool {
+		x, isCall := n.Expr.(*Call)
+		_, isCol := n.Expr.(*Col)
+		return !isCol && !(isCall && x.Op == "protocol_name")
+	})
 }
 
 // byNumber groups rows by the number of their protocol instead of its name, which
