@@ -80,8 +80,14 @@ func validity(t time.Time) tables.Opt[tables.Time] {
 // plainText is text that was sent as bytes, at most n of them: what is not UTF-8 is
 // read as ISO 8859-1.
 func plainText(b []byte, n int) string {
-	if utf8.Valid(b) {
-		return cutText(string(b), n)
+	head := b
+	if len(b) > n { // what is cut off is neither looked at nor held
+		for head = b[:n]; len(head) > 0 && len(head) > n-utf8.UTFMax && !utf8.RuneStart(b[len(head)]); {
+			head = head[:len(head)-1]
+		}
+	}
+	if utf8.Valid(head) {
+		return string(head)
 	}
 	var text strings.Builder
 	for _, c := range b {

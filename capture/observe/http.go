@@ -379,7 +379,7 @@ func headerOf(row *tables.HTTP, side int, name string, value []byte) {
 			row.ContentType = tables.FoldCase(plainText(value, maxWord))
 		}
 	case "content-disposition":
-		if _, params, err := mime.ParseMediaType(string(value)); err == nil && params["filename"] != "" {
+		if _, params, err := mime.ParseMediaType(string(value[:min(len(value), 4*maxFile)])); err == nil && params["filename"] != "" {
 			row.FileName = plainText([]byte(params["filename"]), maxFile)
 		}
 	case "host":

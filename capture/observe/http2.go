@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/wiresql/wiresql/tables"
 )
@@ -346,13 +347,18 @@ func (r *http2Reader) head(o *Observer, side int, head *http2Head) {
 	asks := side == 0 || head.Promise
 	first := x != nil && (asks && !x.Headed[0] || !asks && !x.Headed[1])
 	status := 0
+	var seen [len(http2Fields)]bool
 	whole := !head.TooLong && s.Table.block(head.Block, func(f *headerField) {
-		if first {
-			if f.Name == ":status" {
-				status, _ = strconv.Atoi(f.Value)
-			}
-			x.field(&r.Of, asks, f, &head.From)
+		i := slices.Index(http2Fields[:], f.Name)
+		if !first || i < 0 || seen[i] {
+			return
 		}
+		seen[i] = true
+		value := []byte(f.Value[:min(len(f.Value), maxURI+utf8.UTFMax)])
+		if f.Name == ":status" {
+			status, _ = strconv.Atoi(string(value))
+		}
+		x.field(&r.Of, asks, f.Name, value, &head.From)
 	})
 	if !whole {
 		o.stats.Malformed++
@@ -382,30 +388,35 @@ func (r *http2Reader) head(o *Observer, side int, head *http2Head) {
 	}
 }
 
+// http2Fields are those that are noted, of a head the first of each and no more of it than a column takes: a byte
+// may stand for all that the table holds.
+var http2Fields = [...]string{":status", ":method", ":path", ":authority", "authorization", "proxy-authorization",
+	"content-type", "content-disposition", "host", "user-agent", "referer"}
+
 // field notes one of a request or an answer.
-func (x *http2Exchange) field(of *Peers, asks bool, f *headerField, from *Origin) {
+func (x *http2Exchange) field(of *Peers, asks bool, name string, value []byte, from *Origin) {
 	row := &x.Row
 	if !asks {
-		headerOf(row, 1, f.Name, []byte(f.Value))
+		headerOf(row, 1, name, value)
 		return
 	}
-	switch f.Name {
+	switch name {
 	case ":method":
-		row.Method = plainText([]byte(strings.ToUpper(f.Value)), maxWord)
+		row.Method = strings.ToUpper(plainText(value, maxWord))
 	case ":path":
-		row.URI = plainText([]byte(f.Value), maxURI)
+		row.URI = plainText(value, maxURI)
 	case ":authority":
-		x.authority = cutText(f.Value, maxURI)
+		x.authority = plainText(value, maxURI)
 	case "authorization", "proxy-authorization":
-		if user := basicUser([]byte(f.Value)); user != nil {
+		if user := basicUser(value); user != nil {
 			x.Login = newLogin(of, from, tables.LoginHTTP)
 			x.Login.Username, x.Login.Cleartext = plainText(user, maxWord), tables.Some(true)
-			if f.Name == "authorization" {
+			if name == "authorization" {
 				row.Username = x.Login.Username
 			}
 		}
 	default:
-		headerOf(row, 0, f.Name, []byte(f.Value))
+		headerOf(row, 0, name, value)
 	}
 }
 

@@ -356,6 +356,8 @@ func FuzzHTTP2(f *testing.F) {
 	f.Add(slices.Concat(http2Frame(http2Settings, 0, 0, nil), http2Frame(http2Headers, 5, 1, http2Block(":method", "GET", ":path", "/"))), http2Frame(http2Headers, 5, 1, http2Block(":status", "200")), uint16(11))
 	f.Add(http2Frame(http2Headers, 0x2d, 1, append([]byte{1, 0, 0, 0, 0, 1}, http2Block(":method", "CONNECT", ":authority", "a")...)), http2Frame(http2Promise, 4, 1, []byte{0, 0, 0, 2, 0x82}), uint16(30))
 	f.Add(http2Frame(http2Data, 9, 1, []byte{2, 1, 1, 1}), http2Frame(http2Continuation, 4, 1, []byte{0x3f, 0xe1, 0x1f, 0x40, 1, 'a', 1, 'b'}), uint16(2))
+	put, heads := largeField(":method", strings.Repeat("é", 30000))
+	f.Add(append(put[len(http2Preface):], heads...), http2Frame(http2Headers, 5, 3, http2Block(":status", "200")), uint16(9000))
 	f.Fuzz(func(t *testing.T, client, server []byte, split uint16) {
 		r, o := http2Talk(client, server)
 		o.End(8)

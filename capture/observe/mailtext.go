@@ -252,7 +252,11 @@ var words = mime.WordDecoder{CharsetReader: func(charset string, in io.Reader) (
 	if err != nil {
 		return nil, err
 	}
-	return e.NewDecoder().Reader(in), nil
+	b, err := io.ReadAll(in) // a word; a Reader of one has buffers that are a thousand times as long
+	if err == nil {
+		b, err = e.NewDecoder().Bytes(b)
+	}
+	return bytes.NewReader(b), err
 }}
 
 // decodedWords is the value of a field as it is read (RFC 2047); as it was sent where that
@@ -284,8 +288,13 @@ func mimeValue(value string) (first string, parameters map[string]string) {
 		}
 		pieces[name] = text
 	}
+	joined := map[string]bool{}
 	for name := range pieces {
 		base, _, _ := strings.Cut(name, "*")
+		if joined[base] {
+			continue
+		}
+		joined[base] = true
 		if text, ok := joinedPieces(base, pieces); ok {
 			parameters[base] = text
 		}

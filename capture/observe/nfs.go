@@ -36,8 +36,10 @@ const (
 	maxONCRecord = 16 << 20
 	maxONCList   = 32 << 10
 	maxONCHead   = 2048
-	// maxDepth is how many folders stand in a path.
-	maxDepth = 32
+	// maxDepth is how many folders stand in a path, each with a name of at most maxNFSName bytes: file systems know
+	// none that is longer.
+	maxDepth   = 32
+	maxNFSName = 512
 )
 
 // serviceNFS is the word for it in the column service.
@@ -306,17 +308,17 @@ func oncArguments(of *Peers, r *bytesReader, from *Origin) (c nfsCall) {
 		if c.Procedure != mountMnt {
 			return c
 		}
-		c.Name = plainText(r.opaque(1024), maxPath)
+		c.Name = plainText(r.opaque(1024), maxNFSName)
 	} else {
 		switch c.Procedure {
 		case nfsRead, nfsWrite, nfsReaddir, nfsReaddirplus:
 			c.File = r.handle(of)
 		case nfsLookup, nfsCreate, nfsMkdir, nfsSymlink, nfsMknod, nfsRemove, nfsRmdir, nfsRename:
 			c.File = r.handle(of)
-			c.Name = plainText(r.opaque(1024), maxPath)
+			c.Name = plainText(r.opaque(1024), maxNFSName)
 			if c.Procedure == nfsRename {
 				c.To = r.handle(of)
-				c.NewName = plainText(r.opaque(1024), maxPath)
+				c.NewName = plainText(r.opaque(1024), maxNFSName)
 			}
 		default:
 			return c
@@ -403,7 +405,7 @@ func (o *Observer) nfsAnswer(of *Peers, c *nfsCall, r *bytesReader, from *Origin
 			r.take(8)
 			for r.ok && r.number(4) != 0 {
 				r.take(8)
-				name := plainText(r.opaque(1024), maxPath)
+				name := plainText(r.opaque(1024), maxNFSName)
 				r.take(8)
 				r.attributes()
 				if r.number(4) != 0 {
@@ -472,18 +474,21 @@ func (o *Observer) below(folder nfsHandle, name string, ts int64) (share, path s
 
 // path is where a file is, as far as it is known; the folder that was mounted is ".".
 func (o *Observer) path(h nfsHandle, ts int64) (share, path string) {
+	var names []string // the innermost first
 	for range maxDepth {
 		n := o.handles.renew(h, ts)
 		if n == nil {
-			return "", cutText(path, maxPath)
+			break
 		}
 		if n.Folder == (nfsHandle{}) {
-			return tables.FoldCase(n.Name), cutText(cmp.Or(path, "."), maxPath)
+			share = tables.FoldCase(n.Name)
+			break
 		}
-		if path != "" {
-			path = "/" + path
-		}
-		path, h = n.Name+path, n.Folder
+		names, h = append(names, n.Name), n.Folder
 	}
-	return "", cutText(path, maxPath)
+	if share != "" && len(names) == 0 {
+		return share, "."
+	}
+	slices.Reverse(names)
+	return share, cutText(strings.Join(names, "/"), maxPath)
 }

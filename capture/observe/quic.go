@@ -21,7 +21,9 @@ const (
 	// maxQUICHeld bytes in all.
 	maxHandshakes = 8192
 	handshakeLife = 30e9
-	maxQUICHeld   = 16 << 20
+	maxQUICHeld   = 32 << 20
+	// keysHeld is what the keys of a side take.
+	keysHeld = 1200
 	// maxCrypto is how many bytes of a direction are read, of which maxPieces wait for those before.
 	maxCrypto = 32 << 10
 	maxPieces = 256
@@ -277,7 +279,7 @@ func (o *Observer) observeQUIC(p *Packet) Finding {
 		return f
 	}
 	f.Follow = true
-	held := h.TLS.holds()
+	held := h.TLS.holds() + keysHeld*len(h.keys)
 	for i := range h.Side {
 		for _, piece := range h.Side[i].Pieces {
 			held += len(piece.Data) + 32
@@ -324,11 +326,11 @@ func (h *quicHandshake) datagram(o *Observer, side int, b []byte) {
 		if !ok && side == 0 { // told to come again, a client takes another id
 			again := quicHandshake{TLS: h.TLS, ID: slices.Clone(p.id), Again: h.Again + 1, Short: h.Short, held: h.held}
 			again.TLS.Part = [2][]byte{}
-			if frames, ok = again.decrypt(side, &p); ok {
-				*h = again
-			} else if h.Again++; h.Again > maxIDs {
+			if h.Again++; h.Again > maxIDs {
 				o.stats.Malformed++
 				h.end(o)
+			} else if frames, ok = again.decrypt(side, &p); ok {
+				*h = again
 			}
 		}
 		if ok {
