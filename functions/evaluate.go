@@ -82,7 +82,7 @@ func (c *call) compile(id collations.ID) (evaluator, error) {
 		}
 	}
 	id = unicodeCollation(id)
-	counted := c.counted()
+	counted, texts := c.counted(), c.readAsShown()
 	node := replaceArguments(c.node, func(i int) sqlparser.Expr {
 		if i >= len(c.args) {
 			return &sqlparser.NullVal{}
@@ -91,12 +91,16 @@ func (c *call) compile(id collations.ID) (evaluator, error) {
 		if a.Literal && slices.Contains(counted, i) {
 			a.Value = number(a.Value)
 		}
+		if a.Literal && slices.Contains(texts, i) {
+			if v, err := show(a.Value, a.Type); err == nil && !v.IsNull() {
+				a.Value, a.Type = textValue(v.Raw()), Type{Kind: Text}
+			}
+		}
 		if lit := literalNode(a, id); lit != nil {
 			return lit
 		}
 		return sqlparser.NewColName(fmt.Sprintf("a%d", i))
 	})
-	asText := c.readsAsShown()
 	position := func(e sqlparser.Expr) int {
 		i := -1
 		if col, ok := e.(*sqlparser.ColName); ok {
@@ -113,7 +117,7 @@ func (c *call) compile(id collations.ID) (evaluator, error) {
 		ResolveType: func(e sqlparser.Expr) (evalengine.Type, bool) {
 			if i := position(e); i >= 0 {
 				t := c.args[i].Type
-				if i == 0 && asText {
+				if slices.Contains(texts, i) {
 					t = Type{Kind: Text}
 				}
 				t.Nullable = true // code that trusts a type would read what is not there
@@ -141,10 +145,12 @@ func (c *call) compile(id collations.ID) (evaluator, error) {
 			}
 			pool.Put(env)
 		}()
-		if len(counted) > 0 || asText {
+		if len(counted)+len(texts) > 0 {
 			row = slices.Clone(row)
-			if asText && !row[0].IsNull() {
-				row[0] = textValue(row[0].Raw())
+			for _, i := range texts {
+				if !row[i].IsNull() {
+					row[i] = textValue(row[i].Raw())
+				}
 			}
 			for _, i := range counted {
 				row[i] = number(row[i])
@@ -251,13 +257,29 @@ func (t Type) evalengine(id collations.ID) evalengine.Type {
 	return evalengine.NewTypeEx(sqltypes.VarChar, id, t.Nullable, int32(t.Length), 0, nil)
 }
 
-// readsAsShown tells whether the first argument is a DOUBLE with the digits it
-// is shown with, and read as a text, which evalengine would write its own way.
-func (c *call) readsAsShown() bool {
-	if len(c.args) == 0 || c.args[0].Type.Kind != Double || !slices.Contains(c.shows, 0) {
-		return false
+// readAsShown lists the arguments that are a DOUBLE with the digits it is shown
+// with, and read as texts, which evalengine would write its own way.
+func (c *call) readAsShown() []int {
+	var out []int
+	for _, i := range c.shows {
+		if c.args[i].Type.Kind == Double && c.readsText(i) {
+			out = append(out, i)
+		}
 	}
-	return c.name == "cast" || c.name == "convert" || strings.HasPrefix(c.builtin.args, "text") || strings.HasPrefix(c.builtin.args, "bytes")
+	return out
+}
+
+// readsText tells whether an argument is read as a text, whatever it is.
+func (c *call) readsText(i int) bool {
+	switch c.name {
+	case "strcmp":
+		return true
+	case "elt":
+		return i > 0
+	case "cast", "convert":
+		return i == 0
+	}
+	return i == 0 && (strings.HasPrefix(c.builtin.args, "text") || strings.HasPrefix(c.builtin.args, "bytes"))
 }
 
 // show gives a number the digits that its type shows. A zero has no sign.

@@ -241,6 +241,13 @@ func TestOwn(t *testing.T) {
 				continue // a statement of more
 			}
 			got := answer(t, text, session())
+			if v, err := compute(t, parse(t, text), nil, session()); err == nil && v.Type.Kind == Double && v.Type.Scale > 0 {
+				shown, err := show(v.Value, v.Type) // as clients see it
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = shown.ToString()
+			}
 			if got != e.Result {
 				t.Errorf("%s is %q, not %q", text, got, e.Result)
 			}
