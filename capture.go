@@ -140,6 +140,8 @@ func (c *captured) sum() capture.LiveStats {
 	s.Packets += c.now.Packets
 	s.Bytes += c.now.Bytes
 	s.Rows += c.now.Rows
+	s.Unread += c.now.Unread
+	s.GivenUp += c.now.GivenUp
 	s.Watermark = max(s.Watermark, c.now.Watermark)
 	return s
 }
@@ -162,6 +164,8 @@ var captureQuantities = []*collector.Quantity{
 	{Name: "wiresql_capture_flow_rows_total", Help: "flow rows of them that are durable", Labels: captureLabels},
 	{Name: "wiresql_capture_received_total", Help: "packets the kernel handed over, having passed the filter", Labels: captureLabels},
 	{Name: "wiresql_capture_dropped_total", Help: "packets the kernel had no room for (ring-bytes): they are lost", Labels: captureLabels},
+	{Name: "wiresql_capture_unread_total", Help: "packets that broke a reader of names and transactions, whose rows lack: please report it", Labels: captureLabels},
+	{Name: "wiresql_capture_given_up_total", Help: "queries, requests and streams that were given up, because too many were open: rows of dns, tls, http and the like lack what came later", Labels: captureLabels},
 	{Name: "wiresql_capture_failures_total", Help: "times recording of the interface failed and was begun again; the log says why", Labels: captureLabels},
 	{Name: "wiresql_capture_up", Help: "1 if the interface is up, 0 if it is down or gone", Gauge: true, Labels: captureLabels},
 	{Name: "wiresql_capture_watermark_age_seconds", Help: "age of the last packet that is durable and seen by queries", Gauge: true, Labels: captureLabels},
@@ -179,7 +183,7 @@ func (list captureMetrics) Metrics() (out []collector.Metric) {
 			up = 1
 		}
 		values := []float64{float64(s.Packets), float64(s.Bytes), float64(s.Rows), float64(s.Received), float64(s.Dropped),
-			float64(c.failed.Load()), up, age(s.Watermark)}
+			float64(s.Unread), float64(s.GivenUp), float64(c.failed.Load()), up, age(s.Watermark)}
 		for i, q := range captureQuantities {
 			if values[i] >= 0 {
 				out = append(out, collector.Metric{Quantity: q, Labels: []string{c.of.Name, c.of.Sensor, strconv.Itoa(c.device.Worker() + 1)}, Value: values[i]})

@@ -133,6 +133,8 @@ func TestRecordInterface(t *testing.T) {
 	for _, line := range []string{
 		fmt.Sprintf(`wiresql_capture_received_total{interface="left",sensor="tap",worker="1"} %d`, want),
 		`wiresql_capture_dropped_total{interface="left",sensor="tap",worker="1"} 0`,
+		`wiresql_capture_unread_total{interface="left",sensor="tap",worker="1"} 0`,
+		`wiresql_capture_given_up_total{interface="left",sensor="tap",worker="1"} 0`,
 		`wiresql_capture_up{interface="left",sensor="tap",worker="1"} 1`,
 	} {
 		if !strings.Contains(string(text), line+"\n") {

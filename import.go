@@ -206,6 +206,12 @@ func (p *program) summary(ctx context.Context, a *archive.Archive, r capture.Rep
 	if r.Packets > 0 && r.Conversations == 0 {
 		fmt.Fprintln(p.stdout, "no packet of them is IP that can be read: SELECT ether_type, error, COUNT(*) FROM packets_wide GROUP BY ether_type, error")
 	}
+	if r.Unread > 0 {
+		fmt.Fprintf(p.stdout, "%d packets broke a reader of names and transactions, whose rows lack: please report it\n", r.Unread)
+	}
+	if r.GivenUp > 0 {
+		fmt.Fprintf(p.stdout, "%d queries, requests and streams were given up, because too many were open: rows of dns, tls, http and the like lack what came later\n", r.GivenUp)
+	}
 	rows, err := queryText(ctx, e, `SELECT host, ip, COUNT(*) AS connections, SUM(bytes_out) AS bytes_out, SUM(bytes_in) AS bytes_in
 FROM host_flows WHERE host IS NOT NULL GROUP BY host, ip ORDER BY connections DESC, host LIMIT 5`)
 	if err != nil {

@@ -595,6 +595,8 @@ func (im *importer) commit(unfinished bool) error {
 	}
 	st := im.meter.Stats()
 	rep.Conversations, rep.Evicted = st.Conversations, st.Evicted
+	o := im.meter.Observed()
+	rep.Unread, rep.GivenUp = o.Panics, o.Evicted
 	im.cfg.Logger.Info("batch imported", "files", len(im.batch), "rows", flows, "unfinished", unfinished)
 	im.batch = nil
 	im.tell(0, true)

@@ -65,6 +65,9 @@ type LiveStats struct {
 	NotKept, LostRows int64
 	// Received and Dropped are the source's own counts.
 	Received, Dropped uint64
+	// Unread are packets that broke a reader of names and transactions, GivenUp queries,
+	// requests and streams that were given up because too many were open.
+	Unread, GivenUp int64
 	// Conversations are live ones.
 	Conversations int
 	// Watermark: what came before is durable.
@@ -523,7 +526,8 @@ func (l *live) finished() {
 		l.stats.Rows += l.kept.Rows
 		l.stats.Watermark = l.log.Watermark()
 		if l.o.Progress != nil {
-			l.stats.Conversations = l.meter.table.live
+			o := l.meter.Observed()
+			l.stats.Conversations, l.stats.Unread, l.stats.GivenUp = l.meter.table.live, o.Panics, o.Evicted
 			l.o.Progress(l.stats)
 		}
 	}

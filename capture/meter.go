@@ -165,6 +165,14 @@ func (m *Meter) Source(id SourceID) {
 // Stats returns the counters so far.
 func (m *Meter) Stats() Stats { return m.stats }
 
+// Observed counts what the observer did, and what it gave up.
+func (m *Meter) Observed() observe.Stats {
+	if m.observer == nil {
+		return observe.Stats{}
+	}
+	return m.observer.Stats()
+}
+
 // Batch is how many packets Packets takes at most.
 const Batch = 64
 

@@ -56,6 +56,8 @@ type Report struct {
 	Rows           int64 // flow rows
 	Conversations  int64
 	Evicted        int64         // conversations ended for lack of resources
+	Unread         int64         // packets that broke a reader of names and transactions
+	GivenUp        int64         // queries, requests and streams given up because too many were open
 	Replayed       int64         // packets metered again to continue an interrupted import
 	First, Last    tables.Time   // of the packets; both 0 without any
 	Elapsed        time.Duration // wall clock
