@@ -26,7 +26,8 @@ type base struct {
 	conds      []Expr
 }
 
-// beneath is the base of a group; nil when it has more than one.
+// beneath is the base of a group; nil when it has more than one, or is longer than
+// anybody would write: each select list may double what is above it.
 func beneath(n *Group) *base {
 	b := &base{keys: slices.Clone(n.Keys), aggs: slices.Clone(n.Aggs)}
 	for rel := n.Child; ; {
@@ -38,14 +39,18 @@ func beneath(n *Group) *base {
 			b.conds = append(b.conds, r.Conjuncts...)
 			rel = r.Child
 		case *Project:
-			by := byID(r.Exprs)
+			by, ok := byID(r.Exprs), true
 			for _, list := range [][]Named{b.keys, b.aggs} {
 				for i := range list {
-					list[i].Expr = substitute(list[i].Expr, by)
+					if list[i].Expr, ok = inlined(list[i].Expr, by); !ok {
+						return nil
+					}
 				}
 			}
 			for i := range b.conds {
-				b.conds[i] = substitute(b.conds[i], by)
+				if b.conds[i], ok = inlined(b.conds[i], by); !ok {
+					return nil
+				}
 			}
 			rel = r.Child
 		case *Sort:

@@ -18,7 +18,10 @@ type Statement struct {
 var Usual = []Statement{
 	{"planning", "sixty tables", "SELECT COUNT(*) FROM " + Repeated(60, ", ", "flows f%d") + " WHERE " + Repeated(59, " AND ", "f%d.conn_id = f%[2]d.conn_id")},
 	{"planning", "deep CASE", "SELECT " + strings.Repeat("CASE WHEN src_port > 1 THEN ", 190) + "1" + strings.Repeat(" ELSE 2 END", 190) + " FROM flows"},
-	{"planning", "doubling names", doubling(40)},
+	{"planning", "doubling names", "SELECT SUM(x) FROM (" + doubling("flows", 40) + ") t"},
+	{"planning", "doubling names of packets", "SELECT SUM(x), COUNT(*) FROM (" + doubling("packets", 40) + ") t WHERE x > 1"},
+	{"planning", "doubling names, the first", "SELECT MIN(x) FROM (" + doubling("flows_wide", 40) + ") t"},
+	{"planning", "doubling names of groups", "SELECT x, COUNT(*) FROM (" + doubling("flows", 40) + ") t GROUP BY x HAVING SUM(x) > 5"},
 	{"planning", "sixty tables, any order", "SELECT COUNT(*) FROM " + Repeated(60, ", ", "connections f%d") + " WHERE " + Repeated(59, " AND ", "f%d.conn_id = f0.conn_id AND f%[1]d.client_port + f%[2]d.client_port > 5")},
 	{"planning", "long list", "SELECT COUNT(*) FROM flows WHERE " + Repeated(9, " OR ", "src_port + %d IN ("+Repeated(1000, ",", "%d")+")")},
 	{"planning", "many arms", "SELECT COUNT(*) FROM (" + Repeated(60, " UNION ALL ", "SELECT src_port + %d x, ts FROM flows") + ") t"},
@@ -163,12 +166,12 @@ func chained(n int, of string) string {
 }
 
 // doubling is a chain of tables whose column is twice the text of the one before.
-func doubling(n int) string {
-	q := "SELECT src_port + dst_port x FROM flows"
+func doubling(relation string, n int) string {
+	q := "SELECT src_port + dst_port x FROM " + relation
 	for i := range n {
 		q = fmt.Sprintf("SELECT x + x x FROM (%s) t%d", q, i)
 	}
-	return "SELECT SUM(x) FROM (" + q + ") t"
+	return q
 }
 
 // nestedExists is a query within a query, each about the one before.
