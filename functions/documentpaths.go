@@ -83,7 +83,7 @@ func evalJSONValue(c *call) (evaluator, error) {
 			return sqltypes.NULL, err
 		}
 		var found []*json.Value
-		path.Match(d, true, func(v *json.Value) { found = append(found, v) })
+		match(d, path, func(v *json.Value) { found = append(found, v) })
 		switch {
 		case len(found) == 0:
 			return onEmpty(Errorf(3966, "No value was found by 'json_value' on the specified path."))
@@ -228,7 +228,7 @@ func evalSearch(c *call) (evaluator, error) {
 			if s.within == nil {
 				s.within = map[*json.Value]bool{}
 			}
-			path.Match(d, true, func(v *json.Value) { s.within[v] = true })
+			match(d, path, func(v *json.Value) { s.within[v] = true })
 		}
 		s.visit(d, []byte("$"), len(c.args) <= 4)
 		switch {
@@ -267,13 +267,13 @@ func (s *documentSearch) visit(d *json.Value, at []byte, inside bool) {
 		}
 	}
 	if object, ok := d.Object(); ok {
-		object.Visit(func(key string, v *json.Value) {
-			name := []byte(key)
-			if !isPathName(key) {
-				name = json.NewString(key).MarshalTo(nil)
+		for _, m := range membersOf(object) {
+			name := []byte(m.name)
+			if !isPathName(m.name) {
+				name = json.NewString(m.name).MarshalTo(nil)
 			}
-			s.visit(v, append(append(at, '.'), name...), inside)
-		})
+			s.visit(m.value, append(append(at, '.'), name...), inside)
+		}
 	}
 }
 
@@ -334,7 +334,7 @@ func evalPretty(c *call) (evaluator, error) {
 			return sqltypes.NULL, err
 		}
 		var out bytes.Buffer
-		if err := stdjson.Indent(&out, d.MarshalTo(nil), "", "  "); err != nil {
+		if err := stdjson.Indent(&out, appendJSON(nil, d), "", "  "); err != nil {
 			return sqltypes.NULL, c.invalidJSON(0, row[0].ToString())
 		}
 		return textValue(out.Bytes()), nil

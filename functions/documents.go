@@ -23,9 +23,9 @@ var documents = []builtin{
 	{name: "json_contains", args: "document, candidate[, path]", typed: maybeInt, eval: evalContains, doc: "Whether the document has the candidate in it."},
 	{name: "json_contains_path", args: "document, one_or_all, path, …", typed: maybeInt, doc: "Whether paths exist."},
 	{name: "json_depth", args: "document", typed: maybeInt, eval: evalAttribute, doc: "How deep it is."},
-	{name: "json_extract", args: "document, path, …", typed: jsonResult, doc: "What is at the path; also document->path."},
+	{name: "json_extract", args: "document, path, …", typed: jsonResult, eval: evalDocumentExtract, doc: "What is at the path; also document->path."},
 	{name: "json_insert", args: "document, path, value, …", typed: jsonResult, eval: evalModify, doc: "The document with values where there is none."},
-	{name: "json_keys", args: "document[, path]", typed: jsonResult, doc: "The keys of an object."},
+	{name: "json_keys", args: "document[, path]", typed: jsonResult, eval: evalKeys, doc: "The keys of an object."},
 	{name: "json_length", args: "document[, path]", typed: maybeInt, eval: evalAttribute, doc: "The number of elements."},
 	{name: "json_merge_patch", args: "document, document, …", typed: jsonResult, eval: evalMerge, doc: "The documents merged, the last winning."},
 	{name: "json_merge_preserve", args: "document, document, …", typed: jsonResult, eval: evalMerge, doc: "The documents merged, arrays of what both have."},
@@ -38,7 +38,7 @@ var documents = []builtin{
 	{name: "json_search", args: "document, one_or_all, text[, escape[, path, …]]", typed: jsonResult, eval: evalSearch, doc: "The paths of texts that are LIKE one."},
 	{name: "json_set", args: "document, path, value, …", typed: jsonResult, eval: evalModify, doc: "The document with values at the paths."},
 	{name: "json_type", args: "value", typed: plainText(51), eval: evalAttribute, doc: "The name of its type."},
-	{name: "json_unquote", args: "value", typed: of(Type{Kind: Text, Collation: Bin, Coercibility: 2, Nullable: true}), doc: "A JSON text as text; also document->>path."},
+	{name: "json_unquote", args: "value", typed: of(Type{Kind: Text, Collation: Bin, Coercibility: 2, Nullable: true}), eval: evalUnquote, doc: "A JSON text as text; also document->>path."},
 	{name: "json_valid", args: "text", typed: maybeInt, eval: evalAttribute, doc: "Whether the text is JSON."},
 	{name: "json_value", args: "document, path [RETURNING type] [… ON EMPTY] [… ON ERROR]", typed: valueType, eval: evalJSONValue, doc: "The scalar at the path as a text, or as the type."},
 	{name: "member of", args: "value, array", typed: maybeInt, eval: evalContains, doc: "value MEMBER OF(array): whether it is an element."},
@@ -164,6 +164,10 @@ func (c *call) element(i int, v sqltypes.Value) (*json.Value, error) {
 		return json.NewNumber(v.ToString(), json.NumberTypeDecimal), nil
 	case Double:
 		return json.NewNumber(v.ToString(), json.NumberTypeFloat), nil
+	case Time, Clock: // whatever they show (manual 14.17.2)
+		return json.NewString(string(fitFraction(v.Raw(), 6))), nil
+	case Bytes:
+		return json.NewBlob(v.ToString()), nil
 	}
 	return json.NewString(v.ToString()), nil
 }
@@ -180,16 +184,12 @@ func jsonPath(v sqltypes.Value) (*json.Path, error) {
 // at is the first value at a path, or nil.
 func at(d *json.Value, path *json.Path) *json.Value {
 	var found *json.Value
-	path.Match(d, true, func(v *json.Value) {
+	match(d, path, func(v *json.Value) {
 		if found == nil {
 			found = v
 		}
 	})
 	return found
-}
-
-func jsonText(d *json.Value) sqltypes.Value {
-	return sqltypes.MakeTrusted(sqltypes.TypeJSON, d.MarshalTo(nil))
 }
 
 // evalAttribute is JSON_DEPTH, LENGTH, TYPE and VALID.
@@ -287,7 +287,7 @@ func Joined(name string, s *Session) *Prepared {
 				return sqltypes.NULL, Errorf(3141, "Invalid JSON text in %s: %v", name, err)
 			}
 			text = []byte{'{'}
-			for i, key := range slices.Sorted(maps.Keys(members)) {
+			for i, key := range slices.SortedFunc(maps.Keys(members), compareNames) {
 				if i > 0 {
 					text = append(text, ", "...)
 				}
@@ -298,6 +298,8 @@ func Joined(name string, s *Session) *Prepared {
 		return sqltypes.MakeTrusted(sqltypes.TypeJSON, text), nil
 	}}
 }
+
+var errWildcards = Errorf(3149, "In this situation, path expressions may not contain the * and ** tokens or an array range.")
 
 // evalModify is JSON_SET, INSERT, REPLACE, ARRAY_APPEND and ARRAY_INSERT: NULL
 // where the document or a path is.
@@ -323,7 +325,7 @@ func evalModify(c *call) (evaluator, error) {
 				return sqltypes.NULL, err
 			}
 			if path.ContainsWildcards() {
-				return sqltypes.NULL, Errorf(3149, "In this situation, path expressions may not contain the * and ** tokens or an array range.")
+				return sqltypes.NULL, errWildcards
 			}
 			value, err := c.element(i+1, row[i+1])
 			if err != nil {

@@ -278,8 +278,8 @@ func (c *call) prepare() (*Prepared, error) {
 	c.shows = c.shown()
 	if c.eval != nil {
 		eval, err = c.eval(c)
-	} else {
-		eval, err = c.bySQL()
+	} else if eval, err = c.bySQL(); c.result.Kind == JSON {
+		eval = ordered(eval)
 	}
 	if err != nil {
 		return nil, mysqlError(err)
