@@ -325,14 +325,23 @@ func (c *compiler) groupConcat(name string, call sqlparser.Expr) (Expr, error) {
 		return nil, refuse(e, "LIMIT in GROUP_CONCAT")
 	}
 	a := &Aggregate{Name: name, Distinct: e.Distinct, T: Type{Kind: Text, Collation: functions.Bin, Coercibility: 2, Nullable: true}}
+	// Bytes are joined by their digits, since DuckDB joins texts only.
+	bytes := slices.ContainsFunc(args, func(x Expr) bool { return x.Kind() == Bytes })
 	var parts []Expr
 	for _, x := range args {
-		t, err := c.text(x)
-		if err != nil {
-			return nil, err
+		t := x
+		if x.Kind() != Bytes {
+			if t, err = c.text(x); err != nil {
+				return nil, err
+			}
 		}
 		if t.Kind() == Null {
 			t = nothing(Text)
+		}
+		if bytes {
+			if t, err = c.made(&sqlparser.FuncExpr{Name: sqlparser.NewIdentifierCI("hex"), Exprs: []sqlparser.Expr{placeholder(0)}}, []Expr{t}); err != nil {
+				return nil, err
+			}
 		}
 		parts = append(parts, t)
 	}
@@ -356,10 +365,16 @@ func (c *compiler) groupConcat(name string, call sqlparser.Expr) (Expr, error) {
 		separator = unquoted(e.Separator)
 	}
 	limit := c.variableNumber("group_concat_max_len", 1024)
+	if bytes {
+		separator, limit = fmt.Sprintf("%X", separator), 2*limit
+	}
 	a.Args = []Expr{v, lit(Text, separator), lit(Integer, limit)}
 	a.Finish = c.cut(limit)
 	if c.key(v) != v && e.Distinct {
 		a.Args = append(a.Args, c.key(v))
+	}
+	if bytes {
+		return c.made(&sqlparser.FuncExpr{Name: sqlparser.NewIdentifierCI("unhex"), Exprs: []sqlparser.Expr{placeholder(0)}}, []Expr{a})
 	}
 	return a, nil
 }

@@ -71,12 +71,16 @@ func (c *compiler) compare(e *sqlparser.ComparisonExpr) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, rel := range []Rel{of, with} {
-		if rel != nil {
-			out = c.scalar(&Project{rel, []Named{{Column{ID: c.identity(), Name: "compared", Type: TypeOf(out)}, out}}})
-		}
+	return asBool(c.comparedWith(c.comparedWith(out, of), with)), nil
+}
+
+// comparedWith is a comparison with the columns of a subquery, if there is one:
+// of its row. Of none it is NULL, of several an error.
+func (c *compiler) comparedWith(x Expr, rel Rel) Expr {
+	if rel == nil {
+		return x
 	}
-	return asBool(out), nil
+	return c.scalar(&Project{rel, []Named{{Column{ID: c.identity(), Name: "compared", Type: TypeOf(x)}, x}}})
 }
 
 // side is what is compared: values, or a subquery's columns, which are compared row by
@@ -405,14 +409,14 @@ func (c *compiler) in(e *sqlparser.ComparisonExpr) (Expr, error) {
 	if !ok {
 		return nil, refuse(e, "IN wants a list or a subquery")
 	}
-	if _, ok := e.Left.(sqlparser.ValTuple); ok {
-		left, err := c.row(e.Left)
-		if err != nil {
-			return nil, err
-		}
+	left, of, err := c.side(e.Left)
+	if err != nil {
+		return nil, err
+	}
+	if left.parts != nil {
 		var or []Expr
 		for _, r := range list {
-			right, err := c.row(r)
+			right, with, err := c.side(r)
 			if err != nil {
 				return nil, err
 			}
@@ -420,14 +424,14 @@ func (c *compiler) in(e *sqlparser.ComparisonExpr) (Expr, error) {
 			if err != nil {
 				return nil, err
 			}
+			if with != nil {
+				eq = asBool(c.comparedWith(eq, with))
+			}
 			or = append(or, eq)
 		}
-		return anyOf(or), nil
+		return asBool(c.comparedWith(anyOf(or), of)), nil
 	}
-	v, err := c.expr(e.Left)
-	if err != nil {
-		return nil, err
-	}
+	v := left.value
 	items, err := c.exprs(list)
 	if err != nil {
 		return nil, err
@@ -492,19 +496,25 @@ func anyOf(list []Expr) Expr {
 }
 
 func (c *compiler) inSubquery(left sqlparser.Expr, sub *sqlparser.Subquery) (Expr, error) {
-	row := []sqlparser.Expr{left}
-	if t, ok := left.(sqlparser.ValTuple); ok {
-		row = t
-	}
-	args, err := c.exprs(row)
+	l, of, err := c.side(left)
 	if err != nil {
 		return nil, err
+	}
+	args := []Expr{l.value}
+	if l.parts != nil {
+		args = nil
+		for _, part := range l.parts {
+			if part.parts != nil {
+				return nil, mistake(1241, "Operand should contain 1 column(s)")
+			}
+			args = append(args, part.value)
+		}
 	}
 	p, args, err := c.compared(args, sub)
 	if err != nil {
 		return nil, err
 	}
-	return &Subquery{Op: "in", Rel: p, Args: args, T: Type{Kind: Bool}}, nil
+	return asBool(c.comparedWith(&Subquery{Op: "in", Rel: p, Args: args, T: Type{Kind: Bool}}, of)), nil
 }
 
 // rowIn is IN over a subquery of what is several values to DuckDB, whose IN

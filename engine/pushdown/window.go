@@ -138,35 +138,31 @@ func (r *renderer) packetsText(a *Aggregate) string {
 }
 
 // distinctConcat joins texts that are told apart by one thing and ordered by
-// others: a list of structures, sorted, of which the first with each text is
-// kept.
+// others: of the rows with a text the one that comes first counts. They are a
+// list of structures, sorted by what tells them apart, and sorted again.
 func (r *renderer) distinctConcat(a *Aggregate, v, separator string) string {
-	fields := []string{}
-	for i, k := range a.Order {
-		if k.Desc != a.Order[0].Desc {
-			r.fail("GROUP_CONCAT(DISTINCT …) ordered both ways")
+	var keys []string
+	for _, k := range a.Order {
+		direction := "'ASC NULLS FIRST'"
+		if k.Desc {
+			direction = "'DESC NULLS LAST'"
 		}
 		lanes := r.lanes(k.Expr, k.Expr.Kind())
 		if k.Expr.Kind() != Address {
 			lanes = lanes[:1]
 		}
-		for j, lane := range lanes {
-			if TypeOf(k.Expr).Nullable { // within a structure NULL comes last
-				fields = append(fields, fmt.Sprintf("'n%d_%d': %s IS NOT NULL", i, j, lane))
-			}
-			fields = append(fields, fmt.Sprintf("'k%d_%d': %s", i, j, lane))
+		for _, lane := range lanes {
+			keys = append(keys, lane, direction)
 		}
 	}
-	same := v
+	key, same := "0", v
+	if keys != nil {
+		key = "create_sort_key(" + strings.Join(keys, ", ") + ")"
+	}
 	if len(a.Args) > 3 {
 		same = r.value(a.Args[3])
 	}
-	fields = append(fields, "'d': "+same, "'v': "+v)
-	direction := "'ASC', 'NULLS FIRST'"
-	if len(a.Order) > 0 && a.Order[0].Desc {
-		direction = "'DESC', 'NULLS LAST'"
-	}
-	list := fmt.Sprintf("list_sort(list(DISTINCT {%s}) FILTER (WHERE %s IS NOT NULL), %s)", strings.Join(fields, ", "), v, direction)
-	return fmt.Sprintf("array_to_string(list_transform(list_filter(%[1]s, lambda x, i: i = list_position(list_transform(%[1]s, lambda y: y.d), x.d)), lambda z: z.v), %[2]s)",
-		list, separator)
+	list := fmt.Sprintf("list_sort(list(DISTINCT {'d': %s, 'k': %s, 'v': %s}) FILTER (WHERE %s IS NOT NULL))", same, key, v, v)
+	return fmt.Sprintf("array_to_string(list_transform(list_sort(list_transform(list_filter(%[1]s, "+
+		"lambda x, i: i = 1 OR (%[1]s)[i - 1].d IS DISTINCT FROM x.d), lambda y: {'k': y.k, 'v': y.v})), lambda z: z.v), %[2]s)", list, separator)
 }
