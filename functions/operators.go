@@ -1,6 +1,7 @@
 package functions
 
 import (
+	"cmp"
 	"math"
 	"math/big"
 	"slices"
@@ -329,7 +330,8 @@ func extremeType(c *call) (Type, error) {
 
 // evalExtreme gives the first of texts that are equal (Item_func_min_max in MySQL).
 func evalExtreme(c *call) (evaluator, error) {
-	if slices.ContainsFunc(c.args, func(a Argument) bool { return a.Type.Kind != Text }) {
+	form := c.extremeForm()
+	if form.Kind == Null && slices.ContainsFunc(c.args, func(a Argument) bool { return a.Type.Kind != Text }) {
 		return c.bySQL()
 	}
 	id, _, err := c.mixed(c.args)
@@ -340,15 +342,61 @@ func evalExtreme(c *call) (evaluator, error) {
 	if c.name == "least" {
 		sign = -1
 	}
-	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+	texts := c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
 		best := row[0]
-		for _, v := range row[1:] {
+		for _, v := range row[1:len(c.args)] {
 			if sign*collate(v.Raw(), best.Raw(), id) > 0 {
 				best = v
 			}
 		}
 		return sqltypes.MakeTrusted(sqltypes.VarChar, best.Raw()), nil
+	})
+	if form.Kind == Null {
+		return texts, nil
+	}
+	at := make([]func(sqltypes.Value) (moment, bool), len(c.args))
+	for i := range at {
+		at[i] = c.moment(i)
+	}
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		var best moment
+		for i, read := range at {
+			m, ok := read(row[i])
+			if !ok || !m.valid(false) {
+				m = moment{}
+			}
+			if form.Kind == Date {
+				m.micros = 0
+			}
+			if i == 0 || sign*cmp.Compare(m.total(), best.total()) > 0 {
+				best = m
+			}
+		}
+		if best == (moment{}) {
+			return texts(row)
+		}
+		return textValue(best.text(form)), nil
 	}), nil
+}
+
+// extremeForm is what a date beside texts or numbers makes GREATEST and LEAST
+// compare all of them as, and show; what is no date is less than all dates.
+func (c *call) extremeForm() (form Type) {
+	if c.result.Kind != Text {
+		return form
+	}
+	fraction := 0
+	for i, a := range c.args {
+		if k := a.Type.Kind; k == Time || k.Temporal() && form.Kind == Null {
+			form = Type{Kind: k}
+		}
+		fraction = max(fraction, c.fraction(i))
+	}
+	if form.Kind == Clock { // spans are compared as texts
+		return Type{}
+	}
+	form.Scale = fraction
+	return form
 }
 
 func collated(c *call) (Type, error) {
@@ -391,7 +439,7 @@ func evalLike(c *call) (evaluator, error) {
 		if !ok || len([]rune(text)) > 1 {
 			return nil, Errorf(1210, "Incorrect arguments to ESCAPE")
 		}
-		if text != "" {
+		if escape = -1; text != "" {
 			escape = []rune(text)[0]
 		}
 	}

@@ -2,6 +2,9 @@ package functions
 
 import (
 	"bytes"
+	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -27,7 +30,7 @@ var texts = []builtin{
 	{name: "field", args: "a, b, …", typed: intResult.never(), eval: evalField, doc: "The position of a among those that follow; 0 for none."},
 	{name: "find_in_set", args: "text, list", typed: maybeInt, eval: evalFindInSet, doc: "The position of a text in a list separated by commas."},
 	{name: "from_base64", args: "text", typed: plainBytes(0), doc: "The bytes written in base 64."},
-	{name: "hex", args: "a", typed: plainText(0), stored: true, doc: "A number, or the bytes of text, in base 16."},
+	{name: "hex", args: "a", typed: plainText(0), eval: evalHex, stored: true, doc: "A number, or the bytes of text, in base 16."},
 	{name: "insert", args: "text, position, length, new", typed: textOf(insertLength), eval: evalInsert, doc: "The text with a part replaced."},
 	{name: "instr", args: "text, part", typed: maybeInteger, eval: evalLocate, doc: "The position of the first occurrence."},
 	{name: "left", args: "text, length", typed: textFirst(atMost(1)), doc: "The first characters."},
@@ -51,7 +54,7 @@ var texts = []builtin{
 	{name: "soundex", args: "text", typed: textFirst(first), eval: evalSoundex, doc: "How the text sounds."},
 	{name: "space", args: "count", typed: plainText(0), eval: evalSpace, doc: "So many spaces."},
 	{name: "strcmp", args: "a, b", typed: maybeInt, eval: evalStrcmp, doc: "-1, 0 or 1 as the first is less, equal or greater."},
-	{name: "substring", args: "text, position[, length]", typed: textFirst(atMost(2)), doc: "A part of the text; a negative position counts from the end."},
+	{name: "substring", args: "text, position[, length]", typed: textFirst(atMost(2)), eval: evalSubstring, doc: "A part of the text; a negative position counts from the end."},
 	{name: "substring_index", args: "text, delimiter, count", typed: textOf(first), eval: evalSubstringIndex, doc: "What is before the n-th delimiter; of a negative number behind it, from the end."},
 	{name: "to_base64", args: "text", typed: plainText(0), stored: true, doc: "The bytes in base 64, in lines of 76."},
 	{name: "trim", args: "text", typed: trimType, eval: evalTrim, doc: "TRIM([BOTH|LEADING|TRAILING] [part FROM] text): the text without a part at its ends."},
@@ -631,5 +634,43 @@ func evalTrim(c *call) (evaluator, error) {
 			text = text[:len(text)-len(part)]
 		}
 		return c.made(bytes.Clone(text)), nil
+	}), nil
+}
+
+// evalHex is HEX. A number is rounded; one that no BIGINT holds has all bits.
+func evalHex(c *call) (evaluator, error) {
+	if k := c.args[0].Type.Kind; k != Double && k != Decimal {
+		return c.bySQL()
+	}
+	number := c.float(0)
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		bits := uint64(math.MaxUint64)
+		switch f := number(row[0]); {
+		case f >= 0 && f < math.MaxUint64:
+			bits = uint64(f + 0.5)
+		case f < 0 && f > math.MinInt64:
+			bits = uint64(int64(f - 0.5))
+		}
+		return textValue(fmt.Appendf(nil, "%X", bits)), nil
+	}), nil
+}
+
+// evalSubstring is SUBSTRING. A position of more than 31 bits is behind the text;
+// evalengine takes an unsigned one for negative.
+func evalSubstring(c *call) (evaluator, error) {
+	eval, err := c.bySQL()
+	if err != nil || !slices.ContainsFunc(c.args[1:], func(a Argument) bool { return a.Type.Kind == Unsigned }) {
+		return eval, err
+	}
+	position := c.integer(1)
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		if n := position(row[1]); n > math.MaxInt32 || n < math.MinInt32 {
+			return textValue(nil), nil
+		}
+		if len(c.args) == 3 && c.args[2].Type.Kind == Unsigned {
+			row = slices.Clone(row)
+			row[2] = uintValue(uint64(min(c.integer(2)(row[2]), math.MaxInt32)))
+		}
+		return eval(row)
 	}), nil
 }
