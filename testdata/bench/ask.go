@@ -121,16 +121,7 @@ func (b *bench) serverCPU() time.Duration {
 	if b.server == 0 {
 		return 0
 	}
-	var total time.Duration
-	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", b.server))
-	for _, t := range tasks {
-		if text, err := os.ReadFile(t); err == nil {
-			var ns int64
-			fmt.Sscan(string(text), &ns)
-			total += time.Duration(ns)
-		}
-	}
-	return total
+	return processCPU(b.server)
 }
 
 // warmRuns is how much oftener than the rest a query is run whose files are in

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -116,22 +114,6 @@ func (b *bench) inTurn(runs int, sides ...side) ([]measured, error) {
 		}
 	}
 	return out, nil
-}
-
-// processCPU is what another process has used, to the kernel's tick.
-func processCPU(pid int) time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	// Fields 14 and 15, counted behind the name, which may hold spaces.
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 13 {
-		return 0
-	}
-	user, _ := strconv.ParseInt(fields[11], 10, 64)
-	kernel, _ := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+kernel) * time.Second / 100
 }
 
 // maria runs ask beside a MariaDB that keeps its data in memory and was filled
