@@ -120,11 +120,18 @@ func (n *nameStore) update(ctx context.Context) error {
 	return nil
 }
 
-// named and like are pushdown.Env's questions.
+// named, beginning and like are pushdown.Env's questions.
 func (n *nameStore) named(name string) []tables.Lease {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	return n.index.Named(name)
+}
+
+// beginning sorts what is new of the names, so it is alone.
+func (n *nameStore) beginning(with string, wanted int) []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.index.Beginning(with, wanted)
 }
 
 func (n *nameStore) like(match func(string) bool) (out []tables.Lease) {

@@ -256,6 +256,10 @@ func (s *snapshot) env(ctx context.Context, named *bool, failed *error) pushdown
 			ask()
 			return s.names.named(name)
 		},
+		HostsBeginning: func(with string, wanted int) []string {
+			ask()
+			return s.names.beginning(with, wanted)
+		},
 		HostsLike: func(match func(string) bool) []tables.Lease {
 			ask()
 			return s.names.like(match)

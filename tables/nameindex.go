@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+	"strings"
 )
 
 // NameIndex holds observations of names and the leases they make. Observations
@@ -19,6 +20,9 @@ type NameIndex struct {
 	of      map[NamedAddress]*addressNames
 	by      map[string][]NamedAddress // where some lease has the name
 	changed []NamedAddress            // since the last Settle
+	// sorted has the names of by that Beginning was told of, fresh those it was not; both
+	// may have names that are gone.
+	sorted, fresh []string
 	// machines are the addresses that a MAC had at any time, routers those MACs that
 	// had too many.
 	machines map[machine]map[NamedAddress]bool
@@ -260,6 +264,9 @@ func (x *NameIndex) Settle() (changed []NamedAddress) {
 		changed = append(changed, key)
 	}
 	slices.SortFunc(changed, NamedAddress.compare)
+	if len(x.fresh) > 2*len(x.by)+1000 { // names that come and go
+		x.sort()
+	}
 	return changed
 }
 
@@ -317,6 +324,9 @@ func (x *NameIndex) rename(key NamedAddress, a *addressNames, leases []Lease) {
 	}
 	for i, l := range a.leases {
 		if !has(before, l.Name) && !has(a.leases[:i], l.Name) {
+			if x.by[l.Name] == nil {
+				x.fresh = append(x.fresh, l.Name)
+			}
 			x.by[l.Name] = append(x.by[l.Name], key)
 		}
 	}
@@ -343,6 +353,43 @@ func (x *NameIndex) Named(name string) (leases []Lease) {
 		}
 	}
 	return leases
+}
+
+// Beginning lists the first names that have leases and begin with something, at most as
+// many as are wanted, in order.
+func (x *NameIndex) Beginning(with string, wanted int) (names []string) {
+	if len(x.fresh) > 0 {
+		x.sort()
+	}
+	at, _ := slices.BinarySearch(x.sorted, with)
+	for ; at < len(x.sorted) && len(names) < wanted && strings.HasPrefix(x.sorted[at], with); at++ {
+		if x.by[x.sorted[at]] != nil {
+			names = append(names, x.sorted[at])
+		}
+	}
+	return names
+}
+
+// sort puts the fresh names among the sorted ones.
+func (x *NameIndex) sort() {
+	slices.Sort(x.fresh)
+	x.sorted, x.fresh = merged(x.sorted, x.fresh, func(name string) bool { return x.by[name] != nil }), nil
+}
+
+// merged is what two sorted lists have and is kept, each once.
+func merged(a, b []string, kept func(string) bool) []string {
+	out := make([]string, 0, len(a)+len(b))
+	for len(a)+len(b) > 0 {
+		from := &a
+		if len(a) == 0 || len(b) > 0 && b[0] < a[0] {
+			from = &b
+		}
+		if next := (*from)[0]; (len(out) == 0 || out[len(out)-1] != next) && kept(next) {
+			out = append(out, next)
+		}
+		*from = (*from)[1:]
+	}
+	return out
 }
 
 // Names calls fn for each name that has leases.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -13,7 +14,7 @@ import (
 func randomNames(r *rand.Rand, most int) (names []Name) {
 	for range 1 + r.IntN(most) {
 		ts := Time(r.IntN(40)) * 600e6
-		n := Name{TS: ts, Name: fmt.Sprint("n", r.IntN(3)), Addr: Addr{Lo: uint64(r.IntN(3))},
+		n := Name{TS: ts, Name: fmt.Sprint("n", r.IntN(3)) + []string{"", "", ".a", ".a.b", ".c"}[r.IntN(5)], Addr: Addr{Lo: uint64(r.IntN(3))},
 			Source: spoken[r.IntN(len(spoken))], ValidUntil: ts + Time(r.IntN(5))*1800e6, Site: []string{"", "x"}[r.IntN(2)]}
 		if r.IntN(8) == 0 {
 			n.Source, n.MAC = SourceDHCP, Opt[int64]{int64(r.IntN(2) + 1), r.IntN(2) == 0}
@@ -79,6 +80,20 @@ func TestNameIndex(t *testing.T) {
 					t.Fatalf("round %d: %s has %v, want %v", round, name, got, byName[name])
 				}
 			})
+			if round%3 == 0 { // not each time, so that names come and go unasked
+				for _, word := range []string{"n1.", "n2.", "n2.a.", "n.", "n", ""} {
+					var these []string
+					for name := range byName {
+						if strings.HasPrefix(name, word) {
+							these = append(these, name)
+						}
+					}
+					slices.Sort(these)
+					if got := x.Beginning(word, 2); !slices.Equal(got, these[:min(2, len(these))]) {
+						t.Fatalf("round %d: those with %q are %v, want %v", round, word, got, these)
+					}
+				}
+			}
 			if found != len(byName) {
 				t.Fatalf("round %d: %d names, want %d", round, found, len(byName))
 			}

@@ -23,6 +23,9 @@ type Env struct {
 	// Hosts lists the leases of a folded name. Nil: host columns are always
 	// made by a join.
 	Hosts func(name string) []tables.Lease
+	// HostsBeginning lists the first names, folded and in order, that begin with
+	// something. May be nil.
+	HostsBeginning func(with string, wanted int) []string
 	// HostsLike lists the leases of all names that match. May be nil.
 	HostsLike func(match func(name string) bool) []tables.Lease
 	// AllPackets tells that no packet is gone, so that packets may be counted
@@ -214,6 +217,7 @@ type compiler struct {
 	answered string
 	// warnings are of names and values that can't be what was meant.
 	warnings []string
+	unknown  int // hosts that nobody was ever named
 	// tables, those read for them, depth and operators are bounded; rounds numbers
 	// recursive expressions.
 	tables, read, depth, operators, rounds int

@@ -197,41 +197,60 @@ func (c *compiler) hostTest(s *Scan, col *Col, x *Call) (Expr, bool) {
 // maxCandidates is how many names are offered for one that nobody had.
 const maxCandidates = 5
 
+// Of names that nobody had, so many are told of, and the first few compared with so many that begin as they do:
+// an archive may know a million, and a statement list a thousand.
+const (
+	maxWarned   = 50
+	maxUnknown  = 3
+	maxCompared = 10_000
+)
+
 // unknownHost warns of a name that the archive has never seen: no rows is what
 // a name that was mistyped gives, too.
 func (c *compiler) unknownHost(name string) {
 	text := fmt.Sprintf("no host was ever named '%s' in this archive", name)
-	word := tables.FoldName(name)
-	if near := c.hostsLike(func(other string) bool {
-		short, _, _ := strings.Cut(other, ".")
-		return short == word || strings.HasPrefix(other, word) || tables.Nearest(word, []string{short, other}) != ""
-	}); near != "" {
-		text += ": did you mean " + near + "?"
+	if c.unknown++; c.unknown > maxWarned {
+		text = "more of the hosts asked for were never named in this archive"
+	} else if c.unknown <= maxUnknown {
+		if near := c.hostsNear(tables.FoldName(name)); len(near) > 0 {
+			text += ": did you mean " + candidates(near) + "?"
+		}
 	}
 	c.warn(text)
+}
+
+// hostsNear lists the first hosts whose name is like a word: of those that begin like it,
+// else of those that have less of its beginning.
+func (c *compiler) hostsNear(word string) (near []string) {
+	if c.env.HostsBeginning == nil {
+		return nil
+	}
+	for with := word; ; with = with[:len(with)/2] {
+		for _, name := range c.env.HostsBeginning(with, maxCompared) {
+			short, _, _ := strings.Cut(name, ".")
+			if short == word || strings.HasPrefix(name, word) || tables.Nearest(word, []string{short, name}) != "" {
+				near = append(near, name)
+			}
+		}
+		if with == "" || len(near) > 0 {
+			return near
+		}
+	}
 }
 
 // shortName warns of a host's name that is the short name of others, too: one of them
 // may be meant.
 func (c *compiler) shortName(name string) {
-	if others := c.hostsLike(func(other string) bool { return strings.HasPrefix(other, tables.FoldName(name)+".") }); others != "" {
-		c.warn(fmt.Sprintf("'%s' is a host, and the short name of %s: those are not searched", name, others))
+	if c.env.HostsBeginning == nil {
+		return
+	}
+	if others := c.env.HostsBeginning(tables.FoldName(name)+".", maxCandidates+1); len(others) > 0 {
+		c.warn(fmt.Sprintf("'%s' is a host, and the short name of %s: those are not searched", name, candidates(others)))
 	}
 }
 
-// hostsLike lists the first hosts by name that match.
-func (c *compiler) hostsLike(match func(name string) bool) string {
-	if c.env.HostsLike == nil {
-		return ""
-	}
-	var list []string
-	c.env.HostsLike(func(name string) bool {
-		if len(list) < 1000 && match(name) {
-			list = append(list, name)
-		}
-		return false
-	})
-	slices.Sort(list)
+// candidates shows the first of some names.
+func candidates(list []string) string {
 	if len(list) > maxCandidates {
 		list = append(list[:maxCandidates:maxCandidates], "…")
 	}
