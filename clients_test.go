@@ -48,8 +48,8 @@ func TestClientPages(t *testing.T) {
 			}
 		})
 	}
-	if total < 600 {
-		t.Errorf("%d statements, at least 600 wanted", total)
+	if total < 800 {
+		t.Errorf("%d statements, at least 800 wanted", total)
 	}
 }
 

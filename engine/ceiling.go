@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -49,7 +50,8 @@ type ceiling struct {
 
 	mu      sync.Mutex
 	running map[*charge]struct{}
-	last    int64 // bytes at the last sample
+	ending  map[*charge]struct{} // that were ended, or have, and hold memory yet
+	last    int64                // bytes at the last sample
 
 	trimmed, ended, since time.Time
 
@@ -94,7 +96,11 @@ type charge struct {
 	seen   bool // by a sample
 	freed  bool // a larger one has ended meanwhile
 	cancel context.CancelCauseFunc
-	over   chan struct{} // closed at its end
+	of     *ceiling
+	// holders are the statement and its calls into DuckDB that go on: the last of
+	// them gives the memory back.
+	holders atomic.Int32
+	over    chan struct{} // closed then
 }
 
 type chargeKey struct{}
@@ -121,25 +127,36 @@ func (c *ceiling) largest() (largest *charge) {
 }
 
 // makeRoom ends the statement that took most for another one, which found no
-// memory; false when that is the one itself, and no larger one has just ended.
+// memory, and waits for what it gives back; false when that is the one itself, and no
+// larger one gives back anything.
 func (c *ceiling) makeRoom(ctx context.Context) bool {
 	own, ok := ctx.Value(chargeKey{}).(*charge)
 	if !ok {
 		return false
 	}
 	c.mu.Lock()
-	largest := c.largest()
 	freed := own.freed
 	own.freed = false
-	if freed || largest == nil || largest == own {
-		c.mu.Unlock()
+	var larger *charge
+	for one := range c.ending {
+		if one.before(own) {
+			larger = one
+		}
+	}
+	if !freed && larger == nil {
+		if larger = c.largest(); larger == own {
+			larger = nil
+		}
+		if larger != nil {
+			c.end(larger, functions.Errorf(1041,
+				"Out of memory: others found none (the server's ceiling is %s, --memory-limit), and this statement took the most; ask for less at a time", byteText(c.limit)))
+		}
+	}
+	c.mu.Unlock()
+	if freed || larger == nil {
 		return freed
 	}
-	delete(c.running, largest)
-	c.mu.Unlock()
-	largest.cancel(functions.Errorf(1041,
-		"Out of memory: others found none (the server's ceiling is %s, --memory-limit), and this statement took the most; ask for less at a time", byteText(c.limit)))
-	if !within(largest.over, helpTime) {
+	if !within(larger.over, helpTime) {
 		return false
 	}
 	c.mu.Lock()
@@ -148,11 +165,29 @@ func (c *ceiling) makeRoom(ctx context.Context) bool {
 	return true
 }
 
+// end ends a statement that runs; the lock is held.
+func (c *ceiling) end(one *charge, cause error) {
+	one.cancel(cause)
+	c.leaves(one)
+}
+
+// leaves makes a statement one that can't be ended any more; the lock is held.
+func (c *ceiling) leaves(one *charge) {
+	delete(c.running, one)
+	if one.holders.Load() > 0 {
+		if c.ending == nil {
+			c.ending = map[*charge]struct{}{}
+		}
+		c.ending[one] = struct{}{}
+	}
+}
+
 // begin charges a statement from now until the function it returns is called,
 // and makes it one that can be ended.
 func (c *ceiling) begin(ctx *sql.Context) (*sql.Context, func()) {
 	inner, cancel := context.WithCancelCause(ctx.Context)
-	one := &charge{behind: standsBack(ctx), began: time.Now(), cancel: cancel, over: make(chan struct{})}
+	one := &charge{behind: standsBack(ctx), began: time.Now(), cancel: cancel, of: c, over: make(chan struct{})}
+	one.holders.Store(1)
 	c.mu.Lock()
 	c.running[one] = struct{}{}
 	c.mu.Unlock()
@@ -162,14 +197,37 @@ func (c *ceiling) begin(ctx *sql.Context) (*sql.Context, func()) {
 	}
 	return ctx.WithContext(context.WithValue(inner, chargeKey{}, one)), sync.OnceFunc(func() {
 		c.mu.Lock()
-		delete(c.running, one)
-		for other := range c.running {
-			other.freed = other.freed || one.before(other)
-		}
+		c.leaves(one)
 		c.mu.Unlock()
 		cancel(nil)
-		close(one.over)
+		one.release()
 	})
+}
+
+// held makes a call into DuckDB one that holds memory for the statement of a context,
+// until release is called.
+func held(ctx context.Context) *charge {
+	one, _ := ctx.Value(chargeKey{}).(*charge)
+	if one != nil {
+		one.holders.Add(1)
+	}
+	return one
+}
+
+// release is the end of one that holds memory.
+func (x *charge) release() {
+	if x == nil || x.holders.Add(-1) > 0 {
+		return
+	}
+	c := x.of
+	c.mu.Lock()
+	delete(c.running, x)
+	delete(c.ending, x)
+	for other := range c.running {
+		other.freed = other.freed || x.before(other)
+	}
+	c.mu.Unlock()
+	close(x.over)
 }
 
 // watch samples until ctx ends.
@@ -227,10 +285,9 @@ func (c *ceiling) sample(now time.Time) {
 	}
 	if now.Sub(c.ended) > trimEvery {
 		if largest := c.largest(); largest != nil {
-			largest.cancel(functions.Errorf(1041,
+			c.end(largest, functions.Errorf(1041,
 				"Out of memory: the server holds %s, its ceiling is %s (--memory-limit), and this statement took the most; ask for less at a time",
 				byteText(used), byteText(c.limit)))
-			delete(c.running, largest)
 			c.ended = now
 			if c.since.IsZero() {
 				c.since = now

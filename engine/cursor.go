@@ -30,6 +30,8 @@ type cursor struct {
 	left <-chan struct{}
 	text string
 	read reads
+	// held is the statement that is charged for it.
+	held *charge
 }
 
 const (
@@ -105,7 +107,7 @@ func (d *duck) query(ctx context.Context, text string) (*cursor, error) {
 	}
 	d.keepFooters(conn, text)
 	ctx, cancel := context.WithCancel(ctx)
-	c := &cursor{d: d, ctx: ctx, cancel: cancel, conn: conn, text: text, stop: make(chan struct{}), watched: make(chan struct{}), read: readsOf(conn)}
+	c := &cursor{d: d, ctx: ctx, cancel: cancel, conn: conn, text: text, stop: make(chan struct{}), watched: make(chan struct{}), read: readsOf(conn), held: held(ctx)}
 	workOf(ctx).watch(c)
 	go c.watch()
 	if c.call(func() { err = c.start(text) }); c.left != nil {
@@ -264,4 +266,5 @@ func (c *cursor) end(d *duck) {
 	duckdb.DestroyPrepare(&c.stmt)
 	c.read.end()
 	d.release(c.conn)
+	c.held.release()
 }

@@ -228,15 +228,21 @@ type Rows struct {
 
 // Query runs one statement. The rows must be closed.
 func (s *Session) Query(ctx context.Context, text string) (*Rows, error) {
-	ctx, end := context.WithCancel(ctx)
-	cancel := func() { s.engine.ended(s.session.ID()); end() }
+	ctx, end := context.WithCancelCause(ctx)
+	cancel := func() { s.engine.ended(s.session.ID()); end(nil) }
 	c := sql.NewContext(ctx, sql.WithSession(s.session), sql.WithQuery(text), sql.WithPid(uint64(s.session.ID())))
 	text, _, _ = Restate(c, text, false)
+	if limit := TimeLimit(c, text, s.engine.TimeHint(c, text)); limit > 0 {
+		timer := time.AfterFunc(limit, func() { end(ErrTimeLimit) })
+		before := cancel
+		cancel = func() { timer.Stop(); before() }
+	}
 	schema, iter, handled, err := s.engine.Answer(c, text, nil)
 	if !handled && err == nil {
 		schema, iter, err = s.engine.others(c, text)
 	}
 	if err != nil {
+		err = why(ctx, err)
 		cancel()
 		return nil, err
 	}
@@ -246,13 +252,24 @@ func (s *Session) Query(ctx context.Context, text string) (*Rows, error) {
 	return &Rows{Schema: schema, ctx: c, iter: iter, cancel: cancel}, nil
 }
 
+// why is the error of a statement: of one that was ended what ended it.
+func why(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && err != nil && !errors.Is(err, io.EOF) {
+		return cause
+	}
+	return err
+}
+
 // Query runs one statement in a session of its own.
 func (e *Engine) Query(ctx context.Context, text string) (*Rows, error) {
 	return e.NewSession().Query(ctx, text)
 }
 
 // Next returns the next row, or io.EOF.
-func (r *Rows) Next() (sql.Row, error) { return r.iter.Next(r.ctx) }
+func (r *Rows) Next() (sql.Row, error) {
+	row, err := r.iter.Next(r.ctx)
+	return row, why(r.ctx, err)
+}
 
 // TypeName is a column's type as MySQL writes it: bigint unsigned, decimal(41,4).
 func (r *Rows) TypeName(i int) string { return r.Schema[i].Type.String() }
@@ -293,7 +310,7 @@ func (r *Rows) columnarText(c Columnar) ([][]byte, error) {
 	for r.chunk == nil || r.row >= r.chunk.Len() {
 		chunk, err := c.NextChunk(r.ctx)
 		if err != nil {
-			return nil, err
+			return nil, why(r.ctx, err)
 		}
 		r.chunk, r.row = chunk, 0
 	}

@@ -206,8 +206,10 @@ func (s *querySession) Info(name string) (any, bool) {
 	case "version":
 		v, _ := variable(s.ctx, "version").(string)
 		return v, true
-	case "connection_id":
+	case "connection_id", "ps_current_thread_id":
 		return uint64(s.ctx.Session.ID()), true
+	case "icu_version": // of MySQL 8.0.33
+		return "69.1", true
 	case "found_rows":
 		return s.ctx.GetLastQueryInfoInt(sql.FoundRows), true
 	case "row_count":

@@ -137,6 +137,15 @@ func (v serverView) Status(global bool) (map[string]string, error) {
 	return out, v.engine.counters(v.ctx, out)
 }
 
+// ResetStatus implements metadata.Server.
+func (v serverView) ResetStatus() {
+	for _, value := range v.ctx.Session.GetAllStatusVariables(v.ctx) {
+		if _, ok := value.Value().(uint64); ok {
+			_ = value.Set(uint64(0)) // they are all of that type
+		}
+	}
+}
+
 // threads counts the connections of everyone, and those with a statement that runs.
 func (e *Engine) threads() (connected, running int) {
 	for _, p := range e.sql.ProcessList.Processes() {

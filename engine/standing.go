@@ -140,6 +140,9 @@ func (e *Engine) huntCall(ctx *sql.Context, name string, c *sqlparser.CallProc, 
 		if known, err = e.book.Unschedule(args[0]); err == nil && !known {
 			err = userError("there is no schedule '%s': see hunt.schedules", args[0])
 		}
+		if k := e.keeper.Load(); k != nil {
+			k.Stop(args[0])
+		}
 	case "finding_status":
 		if !slices.Contains(tables.FindingStatuses, strings.ToLower(args[1])) {
 			return userError("the status of a finding is one of %s", strings.Join(tables.FindingStatuses, ", "))
@@ -200,6 +203,30 @@ func (e huntRunner) session(s *standing.Schedule) *Session {
 	return &Session{e.Engine, &session{BaseSession: base, behind: true}}
 }
 
+// errKilled is the end of a run that KILL ended.
+var errKilled = functions.Errorf(1317, "Query execution was interrupted")
+
+// listed has a run in the list of processes, where its account sees it and may end
+// it, until done is called.
+func (e huntRunner) listed(ctx context.Context, s sql.Session, text string) (_ context.Context, done func(), err error) {
+	list := e.sql.ProcessList
+	list.AddConnection(s.ID(), s.Client().Address)
+	list.ConnectionReady(s)
+	begun, err := list.BeginQuery(sql.NewContext(ctx, sql.WithSession(s), sql.WithPid(uint64(s.ID()))), text)
+	if err != nil {
+		list.RemoveConnection(s.ID())
+		return nil, nil, err
+	}
+	killable, end := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(begun, func() { end(errKilled) })
+	return killable, func() {
+		stop()
+		end(nil)
+		list.EndQuery(begun)
+		list.RemoveConnection(s.ID())
+	}, nil
+}
+
 // Hunt implements standing.Engine.
 func (e huntRunner) Hunt(ctx context.Context, s *standing.Schedule, from, to tables.Time, most int) (*standing.Answer, error) {
 	constant := func(t tables.Time) string { return "TIMESTAMP'" + timeText(t) + "+00:00'" }
@@ -208,7 +235,13 @@ func (e huntRunner) Hunt(ctx context.Context, s *standing.Schedule, from, to tab
 		return nil, err
 	}
 	began := time.Now()
-	rows, err := e.session(s).Query(ctx, text)
+	session := e.session(s)
+	ctx, done, err := e.listed(ctx, session.session, text)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	rows, err := session.Query(ctx, text)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -430,6 +431,24 @@ func (e *Engine) TimeHint(ctx *sql.Context, text string) time.Duration {
 	}
 	return pushdown.TimeHint(text)
 }
+
+// limited are the statements that the session's max_execution_time is about:
+// those that read rows. SHOW WARNINGS must be able to tell of the one before, and
+// SET to lift the limit.
+var limited = regexp.MustCompile(`(?is)^(\s|\(|/\*.*?\*/|--[^\n]*\n|#[^\n]*\n)*(SELECT|WITH|TABLE|VALUES|EXECUTE|EXPLAIN|DESC|DESCRIBE|DO|CALL|(SET|SHOW)\b.*\(\s*(SELECT|WITH|TABLE|VALUES))\b`)
+
+// TimeLimit is what a statement's hint, or else its session, lets it take; 0 for as
+// long as the server does.
+func TimeLimit(ctx *sql.Context, text string, hint time.Duration) time.Duration {
+	if hint > 0 || !limited.MatchString(text) {
+		return hint
+	}
+	ms, _ := variable(ctx, "max_execution_time").(int64)
+	return time.Duration(ms) * time.Millisecond
+}
+
+// ErrTimeLimit is what ends a statement that took longer than it may.
+var ErrTimeLimit = functions.Errorf(3024, "Query execution was interrupted, maximum statement execution time exceeded")
 
 func (e *Engine) deallocate(ctx *sql.Context, d *sqlparser.DeallocateStmt) error {
 	s, ok := ctx.Session.(*session)

@@ -1,6 +1,7 @@
 package functions
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -28,6 +29,8 @@ var numbers = []builtin{
 	{name: "exp", args: "x", typed: maybeDouble, eval: finite, whole: true, doc: "e to the power of x."},
 	{name: "floor", args: "x", typed: wholeNumber, whole: true, doc: "The greatest whole number not greater than x."},
 	{name: "format", args: "x, digits[, locale]", typed: plainText(0), eval: evalFormat, whole: true, doc: "The number with thousands separated, rounded to so many digits."},
+	{name: "format_bytes", args: "n", typed: plainText(17), eval: evalFormatBytes, whole: true, doc: "A number of bytes for people: 1.50 KiB."},
+	{name: "format_pico_time", args: "n", typed: plainText(17), eval: evalFormatPicoTime, whole: true, doc: "A time in picoseconds for people: 3.50 ns."},
 	{name: "ln", args: "x", typed: maybeDouble, eval: logarithm, whole: true, doc: "The natural logarithm."},
 	{name: "log", args: "x[, y]", typed: maybeDouble, eval: logarithm, whole: true, doc: "The natural logarithm, or that of y to base x."},
 	{name: "log10", args: "x", typed: maybeDouble, eval: logarithm, whole: true, doc: "The logarithm to base 10."},
@@ -138,6 +141,43 @@ func evalConv(c *call) (evaluator, error) {
 		}
 		return eval(row)
 	}), err
+}
+
+// measure is a unit for people, of so many of the smallest.
+type measure struct {
+	of   float64
+	name string
+}
+
+func evalFormatBytes(c *call) (evaluator, error) {
+	return c.measured("%4.0f", measure{1, "bytes"}, measure{1 << 10, "KiB"}, measure{1 << 20, "MiB"}, measure{1 << 30, "GiB"}, measure{1 << 40, "TiB"},
+		measure{1 << 50, "PiB"}, measure{1 << 60, "EiB"})
+}
+
+func evalFormatPicoTime(c *call) (evaluator, error) {
+	return c.measured("%3.0f", measure{1, "ps"}, measure{1e3, "ns"}, measure{1e6, "us"}, measure{1e9, "ms"}, measure{1e12, "s"}, measure{60e12, "min"},
+		measure{3600e12, "h"}, measure{86400e12, "d"})
+}
+
+// measured writes a number in the largest unit it has one of, as performance_schema's
+// functions do (manual 12.22): as it is in the smallest, with two digits in others.
+func (c *call) measured(least string, units ...measure) (evaluator, error) {
+	number := c.float(0)
+	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
+		n := number(row[0])
+		i := 0
+		for i+1 < len(units) && math.Abs(n) >= units[i+1].of {
+			i++
+		}
+		format, value := least, math.Trunc(n)
+		if i > 0 {
+			format, value = "%4.2f", n/units[i].of
+			if math.Abs(value) >= 100_000 {
+				format = "%4.2e"
+			}
+		}
+		return textValue(fmt.Appendf(nil, format+" %s", value, units[i].name)), nil
+	}), nil
 }
 
 // evalFormat is FORMAT. Of the locales those are known that differ from en_US

@@ -12,6 +12,7 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	errkind "gopkg.in/src-d/go-errors.v1"
 
+	"github.com/wiresql/wiresql/engine"
 	"github.com/wiresql/wiresql/functions"
 )
 
@@ -19,7 +20,6 @@ import (
 var (
 	errClientGone = errors.New("the client has closed the connection")
 	errShutdown   = errors.New("the server ends")
-	errTimeLimit  = errors.New("maximum statement execution time exceeded")
 )
 
 // numbers gives errors of go-mysql-server, which sends 1105 for most, the
@@ -97,8 +97,8 @@ func ended(ctx context.Context, err error) error {
 		return err
 	}
 	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errTimeLimit):
-		return newError(3024, "Query execution was interrupted, "+errTimeLimit.Error())
+	case errors.Is(cause, engine.ErrTimeLimit):
+		return engine.ErrTimeLimit
 	case errors.Is(cause, errShutdown):
 		return newError(1053, "Server shutdown in progress")
 	}

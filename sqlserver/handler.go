@@ -233,7 +233,7 @@ func (h *handler) begin(ctx context.Context, c *mysql.Conn, query string) (_ *sq
 		return nil, nil, err
 	}
 	if limit := h.timeLimit(sqlCtx, query); limit > 0 {
-		timer := time.AfterFunc(limit, func() { cancel(errTimeLimit) })
+		timer := time.AfterFunc(limit, func() { cancel(engine.ErrTimeLimit) })
 		defer func() { end := stop; stop = func() { timer.Stop(); end() } }()
 	}
 	h.running.Add(1)
@@ -276,19 +276,10 @@ func watch(ctx context.Context, c *conn, cancel context.CancelCauseFunc) {
 	}
 }
 
-// limited are the statements that the session's max_execution_time is about:
-// those that read rows. SHOW WARNINGS must be able to tell of the one before, and
-// SET to lift the limit.
-var limited = regexp.MustCompile(`(?is)^(\s|\(|/\*.*?\*/|--[^\n]*\n|#[^\n]*\n)*(SELECT|WITH|TABLE|VALUES|EXECUTE|EXPLAIN|DESC|DESCRIBE|DO|CALL|(SET|SHOW)\b.*\(\s*(SELECT|WITH|TABLE|VALUES))\b`)
-
 // timeLimit is what the statement's hint or else the session gives it, but not
 // more than the server does; 0 for none.
 func (h *handler) timeLimit(ctx *sql.Context, query string) time.Duration {
-	limit := h.backend.TimeHint(ctx, query)
-	if v, err := ctx.GetSessionVariable(ctx, "max_execution_time"); err == nil && limit == 0 && limited.MatchString(query) {
-		ms, _ := v.(int64)
-		limit = time.Duration(ms) * time.Millisecond
-	}
+	limit := engine.TimeLimit(ctx, query, h.backend.TimeHint(ctx, query))
 	if limit <= 0 || h.limit > 0 && h.limit < limit {
 		return h.limit
 	}

@@ -41,6 +41,20 @@ func init() {
 	sources["information_schema.collations"] = known(collations)
 	sources["information_schema.collation_character_set_applicability"] = known(collations)
 	sources["information_schema.keywords"] = known(keywords)
+	sources["sys.schema_object_overview"] = known(overview)
+}
+
+// overview counts what each schema has.
+func overview(s Server) (out []record) {
+	for _, rel := range visible(s) {
+		typ := tableType(rel)
+		i := slices.IndexFunc(out, func(r record) bool { return r["db"] == rel.Schema && r["object_type"] == typ })
+		if i < 0 {
+			i, out = len(out), append(out, record{"db": rel.Schema, "object_type": typ, "count": 0})
+		}
+		out[i]["count"] = out[i]["count"].(int) + 1
+	}
+	return out
 }
 
 func schemata(s Server) (out []record) {

@@ -42,6 +42,13 @@ func createTable(rel *tables.Relation) string {
 	return b.String()
 }
 
+// createUser is the statement that would make an account, whose password is
+// nobody's to see.
+func createUser(user string) string {
+	return "CREATE USER " + name(user) + "@" + name("%") + " IDENTIFIED WITH 'caching_sha2_password' AS '<secret>' REQUIRE SSL " +
+		"PASSWORD EXPIRE DEFAULT ACCOUNT UNLOCK PASSWORD HISTORY DEFAULT PASSWORD REUSE INTERVAL DEFAULT PASSWORD REQUIRE CURRENT DEFAULT"
+}
+
 // name quotes an identifier.
 func name(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
 

@@ -15,6 +15,7 @@ func (server) Database() string                       { return tables.Main }
 func (server) Grants() []Grant                        { return []Grant{{tables.Main, "hosts"}, {tables.Ops, "*"}} }
 func (server) Variables(bool) map[string]string       { return map[string]string{"version": "8.0.33"} }
 func (server) Status(bool) (map[string]string, error) { return map[string]string{"Uptime": "1"}, nil }
+func (server) ResetStatus()                           {}
 func (server) Processes() []Process                   { return []Process{{ID: 7, User: "eve"}} }
 func (server) Warnings() []Warning                    { return []Warning{{"Warning", 1365, "Division by 0"}} }
 func (server) Given() []*tables.Relation              { return nil }

@@ -59,6 +59,16 @@ func init() {
 		}
 	}
 	readers["SET"] = set
+	others := readers["FLUSH"]
+	readers["FLUSH"] = func(r *reader, s Server) (Statement, error) {
+		if at := r.at; r.take("NO_WRITE_TO_BINLOG STATUS", "LOCAL STATUS", "STATUS") && r.ended() {
+			s.ResetStatus()
+			return done(r)
+		} else {
+			r.at = at
+		}
+		return others(r, s)
+	}
 }
 
 // refusal is a statement by the words behind its first one; no words are any.

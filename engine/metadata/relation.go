@@ -40,6 +40,7 @@ type definition struct {
 	*tables.Relation
 	types []string
 	view  bool
+	twin  bool // there is another one of numbers
 }
 
 var (
@@ -73,12 +74,11 @@ func parseDefinitions(text string) []definition {
 			}
 		default:
 			name, like, _ := strings.Cut(line, " like ")
-			view := name[0] == '+'
-			schema, table, ok := strings.Cut(strings.TrimPrefix(name, "+"), ".")
+			schema, table, ok := strings.Cut(strings.TrimLeft(name, "+"), ".")
 			if !ok {
 				panic("definitions.txt: " + line)
 			}
-			d := definition{Relation: &tables.Relation{Schema: schema, Name: table}, view: view}
+			d := definition{Relation: &tables.Relation{Schema: schema, Name: table}, view: name[0] == '+', twin: strings.HasPrefix(name, "++")}
 			if like != "" {
 				i := slices.IndexFunc(out, func(o definition) bool { return o.Schema+"."+o.Name == like })
 				d.Columns, d.types, d.view = out[i].Columns, out[i].types, out[i].view
@@ -86,8 +86,25 @@ func parseDefinitions(text string) []definition {
 			out = append(out, d)
 		}
 	}
+	for _, d := range out {
+		if !d.twin {
+			continue
+		}
+		other := definition{Relation: &tables.Relation{Schema: d.Schema, Name: "x$" + d.Name}, view: true}
+		for i, c := range d.Columns {
+			typ := d.types[i]
+			if typ == shownNumber {
+				typ = "bigint unsigned"
+			}
+			other.add(c.Name + " " + typ)
+		}
+		out = append(out, other)
+	}
 	return out
 }
+
+// shownNumber is the type of a time or a size that is written for people.
+const shownNumber = "varchar(11)"
 
 // splitColumns cuts at the commas that are in no parentheses.
 func splitColumns(line string) (out []string) {

@@ -23,6 +23,8 @@ type Server interface {
 	Variables(global bool) map[string]string
 	// Status are the status variables as text.
 	Status(global bool) (map[string]string, error)
+	// ResetStatus begins the session's own counters anew.
+	ResetStatus()
 	// Processes are the connections the user may see.
 	Processes() []Process
 	// Warnings are those of the statement before.

@@ -33,6 +33,13 @@ func init() {
 	sources["performance_schema.threads"] = known(threads)
 	sources["sys.processlist"] = known(statements)
 	sources["sys.session"] = known(statements)
+	sources["sys.x$processlist"] = known(statements)
+	sources["sys.x$session"] = known(statements)
+	sources["sys.sys_config"] = known(func(Server) []record {
+		row := func(variable string, value any) record { return record{"variable": variable, "value": value} }
+		return []record{row("diagnostics.allow_i_s_tables", "OFF"), row("diagnostics.include_raw", "OFF"), row("ps_thread_trx_info.max_length", "65535"),
+			row("statement_performance_analyzer.limit", "100"), row("statement_performance_analyzer.view", nil), row("statement_truncate_len", "64")}
+	})
 	sources["sys.version"] = known(func(s Server) []record {
 		return []record{{"sys_version": "2.1.2", "mysql_version": s.Variables(false)["version"]}}
 	})

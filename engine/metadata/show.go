@@ -462,22 +462,31 @@ func count(variable, where string) func(*reader, Server) (Statement, error) {
 	}
 }
 
-// grants are one's own: those of others are shown to administrators.
+// oneself takes the account that asks; what is of others is shown to administrators.
+func (r *reader) oneself(s Server) error {
+	if r.take("CURRENT_USER ( )", "CURRENT_USER", "USER ( )") {
+		return nil
+	}
+	t, of := r.next(), "%"
+	if t.kind == endToken {
+		return r.syntax()
+	}
+	if r.take("@") {
+		of = r.next().text
+	}
+	if user, host := s.User(); t.text != user || of != "%" && of != host {
+		return mistake(1142, "SELECT command denied to user '%s'@'%s' for table 'user'", user, host)
+	}
+	return nil
+}
+
+// grants are one's own.
 func grants(r *reader, s Server) (Statement, error) {
-	user, host := s.User()
+	user, _ := s.User()
 	title := user + "@%"
 	if r.take("FOR") {
-		switch {
-		case r.take("CURRENT_USER ( )", "CURRENT_USER"):
-		default:
-			t := r.next()
-			of := "%"
-			if r.take("@") {
-				of = r.next().text
-			}
-			if t.text != user || of != "%" && of != host {
-				return Statement{}, mistake(1142, "SELECT command denied to user '%s'@'%s' for table 'user'", user, host)
-			}
+		if err := r.oneself(s); err != nil {
+			return Statement{}, err
 		}
 		if r.take("USING") {
 			return Statement{}, mistake(3530, "`%s`@`%%` is not granted to `%s`@`%%`", r.next().text, user)
@@ -564,8 +573,11 @@ func create(r *reader, s Server) (Statement, error) {
 		_, event, _ := r.table()
 		return Statement{}, mistake(1539, "Unknown event '%s'", event)
 	case "USER":
-		user, host := s.User()
-		return Statement{}, mistake(1142, "SELECT command denied to user '%s'@'%s' for table 'user'", user, host)
+		if err := r.oneself(s); err != nil {
+			return Statement{}, err
+		}
+		user, _ := s.User()
+		return asked(r, "SELECT "+quoted(createUser(user))+" AS "+name("CREATE USER for "+user+"@%"))
 	}
 	r.at--
 	return Statement{}, r.syntax()

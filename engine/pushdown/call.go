@@ -16,6 +16,13 @@ import (
 // funcExpr binds a call of a named function.
 func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 	name := e.Name.Lowered()
+	schema := e.Qualifier.String()
+	if schema == "" && c.schema == "" {
+		schema = c.session.Database()
+	}
+	if x, ok, err := c.ofSchema(schema, e); ok {
+		return x, err
+	}
 	if !e.Qualifier.IsEmpty() {
 		return nil, mistake(1305, "FUNCTION %s.%s does not exist", e.Qualifier.String(), e.Name.String())
 	}
@@ -37,6 +44,10 @@ func (c *compiler) funcExpr(e *sqlparser.FuncExpr) (Expr, error) {
 		}
 	case "uuid":
 		return typed("uuid", Type{Kind: Text, Length: 36}), nil
+	case "ps_thread_id":
+		if len(e.Exprs) == 1 {
+			return c.ofArguments(psThreadID, e)
+		}
 	case "load_file":
 		return nil, mistake(1290, "wiresql answers questions only: LOAD_FILE is refused")
 	case "benchmark":

@@ -190,8 +190,14 @@ func (c *compiler) operator(e sqlparser.Expr) (Expr, error) {
 	if x, ok, err := c.aggregateOrWindow(e); ok {
 		return x, err
 	}
-	switch e.(type) {
-	case *sqlparser.LockingFunc, *sqlparser.MatchExpr, *sqlparser.ValuesFuncExpr, *sqlparser.GTIDFuncExpr, *sqlparser.PerformanceSchemaFuncExpr,
+	switch e := e.(type) {
+	case *sqlparser.PerformanceSchemaFuncExpr:
+		named := &sqlparser.FuncExpr{Name: sqlparser.NewIdentifierCI(e.Type.ToString())}
+		if e.Argument != nil {
+			named.Exprs = []sqlparser.Expr{e.Argument}
+		}
+		return c.funcExpr(named)
+	case *sqlparser.LockingFunc, *sqlparser.MatchExpr, *sqlparser.ValuesFuncExpr, *sqlparser.GTIDFuncExpr,
 		*sqlparser.ExtractValueExpr, *sqlparser.UpdateXMLExpr:
 		return nil, refuse(e, "this function is not supported")
 	}

@@ -2,6 +2,7 @@ package standing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -52,7 +53,30 @@ type Keeper struct {
 	log    *slog.Logger
 	now    func() time.Time
 
+	mu      sync.Mutex
+	running string // the schedule that runs
+	stop    context.CancelCauseFunc
+
 	Stats Stats
+}
+
+// errUnscheduled ends the run of a schedule that is gone.
+var errUnscheduled = errors.New("it is no longer scheduled")
+
+// Stop ends the run of a schedule, if it runs.
+func (k *Keeper) Stop(schedule string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.stop != nil && k.running == schedule {
+		k.stop(errUnscheduled)
+	}
+}
+
+// runs says which schedule runs, and what ends its run.
+func (k *Keeper) runs(schedule string, stop context.CancelCauseFunc) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.running, k.stop = schedule, stop
 }
 
 // Stats counts since the keeper began.
@@ -138,6 +162,10 @@ func (k *Keeper) run(ctx context.Context, s *Schedule) error {
 	r := &Run{Schedule: s.Name, Hunt: s.Hunt, Begun: tables.Time(began.UnixMicro()), To: s.Until}
 	limited, cancel := context.WithTimeoutCause(ctx, k.config.Time, fmt.Errorf("it took longer than %v", k.config.Time))
 	defer cancel()
+	limited, stop := context.WithCancelCause(limited)
+	defer stop(nil)
+	k.runs(s.Name, stop)
+	defer k.runs("", nil)
 	answer, err := k.hunt(limited, s, r)
 	var list []*Finding
 	if err == nil && answer != nil {

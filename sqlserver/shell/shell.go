@@ -97,7 +97,7 @@ func (s *shell) prompt() string {
 
 func (s *shell) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
-		line, err := s.editor.line(s.prompt())
+		line, err := s.line(ctx)
 		switch {
 		case errors.Is(err, errAborted):
 			s.text = ""
@@ -121,6 +121,25 @@ func (s *shell) loop(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// line reads a line, and no longer than ctx lasts: what reads is left to itself
+// then, since nobody may ever type one.
+func (s *shell) line(ctx context.Context) (line string, err error) {
+	read := make(chan struct{})
+	var typed string
+	var failed error
+	go func() {
+		defer close(read)
+		typed, failed = s.editor.line(s.prompt())
+	}()
+	select {
+	case <-read:
+		return typed, failed
+	case <-ctx.Done():
+		s.text = "" // what has no end yet is not asked
+		return "", io.EOF
+	}
 }
 
 // report prints an error.

@@ -50,6 +50,7 @@ func (b *bench) sql(only string, s *sqls) error {
 		{"mariadb", s.besideMariaDB},
 		{"stop", s.stop},
 		{"hostile", s.hostile},
+		{"flood", s.flood},
 		{"load", s.load},
 		{"spill", s.spill},
 	} {
