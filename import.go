@@ -110,14 +110,6 @@ func runImport(ctx context.Context, p *program, args []string) error {
 func (p *program) importFiles(ctx context.Context, a *archive.Archive, cfg capture.ImportConfig) (capture.Report, error) {
 	var done func()
 	cfg.Progress, done = p.progress()
-	var ahead *compact.Ahead
-	cfg.Connect = func(first tables.Time) capture.Connector {
-		if ahead = compact.NewAhead(ctx, a, first); ahead == nil {
-			return nil
-		}
-		return ahead
-	}
-	defer func() { ahead.Close() }()
 	report, err := capture.Import(ctx, a, cfg)
 	done()
 	for _, f := range report.Files {
@@ -141,7 +133,7 @@ func (p *program) importFiles(ctx context.Context, a *archive.Archive, cfg captu
 	if err != nil {
 		return report, err
 	}
-	if _, err = compact.Run(ctx, a, compact.Config{Logger: p.log, Ahead: ahead}); err != nil {
+	if _, err = compact.Run(ctx, a, compact.Config{Logger: p.log}); err != nil {
 		return report, err
 	}
 	gone, err := a.Evict()

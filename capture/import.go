@@ -39,22 +39,8 @@ type ImportConfig struct {
 	// Meter has the meter's timeouts and bounds; its Sensor and Site are
 	// those above.
 	Meter Config
-	// Connect, if not nil, is asked before packets from first on become one batch:
-	// whom it returns, unless that is nil, is shown the rows of it.
-	Connect func(first tables.Time) Connector
 
 	unobserved bool // flows only, to tell what observing costs
-}
-
-// Connector is shown the rows of an import while they are written, before they count.
-type Connector interface {
-	// Columns are those of flows that it wants to see.
-	Columns() []string
-	// Flows takes rows in the order in which they are written, some of those up to a
-	// time, and keeps no slice of them; it runs beside all else.
-	Flows(rows []tables.Flow, until tables.Time)
-	// DNS takes rows in the order in which they come.
-	DNS(row *tables.DNS)
 }
 
 // DefaultSensor is the observer of an import that names none.
@@ -168,9 +154,6 @@ func (im *importer) run() error {
 	next, rest, err := im.nextUnknown(list)
 	if err != nil {
 		return err
-	}
-	if next != nil && im.cfg.Connect != nil && len(im.replays) == 0 && (len(rest) == 0 || im.progress.BytesTotal <= im.cfg.BatchBytes) {
-		im.rows.connect(im.cfg.Connect(tables.TimeOf(next.first)))
 	}
 	for next != nil {
 		if err := im.replay(next); err != nil {

@@ -26,7 +26,6 @@ type rowBuffers struct {
 	observed  []rowBuffer
 	by        map[reflect.Type]rowBuffer // the same
 	rates     *rows.Sorter[tables.Rate]
-	connector Connector // may be nil
 	replaying bool
 }
 
@@ -77,13 +76,6 @@ func (b *rowBuffers) begin(tx *archive.Tx) {
 	}
 }
 
-// connect has somebody see what is written.
-func (b *rowBuffers) connect(c Connector) {
-	if b.connector = c; c != nil {
-		b.flows.Watch(c.Flows, c.Columns())
-	}
-}
-
 // stop gives up what was not flushed.
 func (b *rowBuffers) stop() {
 	b.flows.Stop()
@@ -130,9 +122,6 @@ func (b *rowBuffers) Other(r *tables.Other) error {
 func (b *rowBuffers) Row(row any) error {
 	if b.replaying {
 		return nil
-	}
-	if d, ok := row.(*tables.DNS); ok && b.connector != nil {
-		b.connector.DNS(d)
 	}
 	return b.by[reflect.TypeOf(row)].add(row)
 }

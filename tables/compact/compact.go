@@ -15,9 +15,6 @@
 // caps, and not with the archive; and one session of three days does not widen
 // the time range of the file that nearly all connections are in.
 //
-// An import that nobody else has a say in makes its connections while it writes its
-// flows (ahead.go), and nothing is read again; nobody else merges meanwhile.
-//
 // What a recorder writes every two seconds is merged up the levels by Loop, in
 // a process of its own (schedule.go), and settled on the way: the conversation
 // of each exporter's row is decided (settle.go).
@@ -47,8 +44,6 @@ type Config struct {
 	// MergeAt is how many small files of a family without connections (dns,
 	// names, other) are left lying before they are merged; 0 means 16.
 	MergeAt int
-	// Ahead has the connections of what an import left; see NewAhead.
-	Ahead *Ahead
 }
 
 // DefaultConfig reads all files once a week: 12 TB at the most.
@@ -106,7 +101,7 @@ func Run(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 		}
 	}
 	fail("traffic", fillTraffic(ctx, a))
-	fail("flows", mergePending(ctx, a, cfg.Ahead, &stats))
+	fail("flows", mergePending(ctx, a, &stats))
 	fail("exports", settleDue(ctx, a, now(), usual, &stats))
 	steps(false, func(family archive.Family, step tables.Step) {
 		plan := func(units []unit) [][]unit { return few(units, step.From, cfg.MergeAt) }
@@ -120,13 +115,13 @@ func Run(ctx context.Context, a *archive.Archive, cfg Config) (Stats, error) {
 }
 
 // mergePending takes over the flow files that an import left.
-func mergePending(ctx context.Context, a *archive.Archive, ahead *Ahead, stats *Stats) error {
+func mergePending(ctx context.Context, a *archive.Archive, stats *Stats) error {
 	cat, err := a.Catalog()
 	if err != nil {
 		return err
 	}
 	for _, files := range sequences(cat.Files(archive.Flows), pending) {
-		if err := mergeFlows(ctx, a, cat, files, ahead, stats); err != nil {
+		if err := mergeFlows(ctx, a, cat, files, stats); err != nil {
 			return err
 		}
 		// What the next sequence must know: these rows' connections, and
@@ -160,16 +155,13 @@ func sequences(files []archive.File, level string) (out [][]archive.File) {
 
 // mergeFlows takes the files over and writes the connections of their rows, in
 // one transaction.
-func mergeFlows(ctx context.Context, a *archive.Archive, cat *archive.Catalog, files []archive.File, ahead *Ahead, stats *Stats) (err error) {
-	after := *stats
-	var joined map[settle.ID]tables.Joined
-	tx := ahead.finish(ctx, cat, files, &after)
-	if tx == nil {
-		if tx, err = a.Begin(writer); err != nil {
-			return err
-		}
-		joined, err = connect(ctx, tx, cat, files, &after)
+func mergeFlows(ctx context.Context, a *archive.Archive, cat *archive.Catalog, files []archive.File, stats *Stats) error {
+	tx, err := a.Begin(writer)
+	if err != nil {
+		return err
 	}
+	after := *stats
+	joined, err := connect(ctx, tx, cat, files, &after)
 	if err == nil {
 		err = takeOver(ctx, tx, files, joined)
 	}

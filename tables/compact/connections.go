@@ -48,7 +48,10 @@ func newBuilder(w *work, tx *archive.Tx, names *resolutions, twins *twins) *buil
 // connect writes the connections of files of flow rows, and returns what to change
 // of the rows that belong to conversations other sensors lead.
 func connect(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []archive.File, stats *Stats) (joined map[settle.ID]tables.Joined, err error) {
-	first, last := spanOf(files)
+	first, last := files[0].MinTS, files[0].MaxTS
+	for _, f := range files {
+		first, last = min(first, f.MinTS), max(last, f.MaxTS)
+	}
 	twins, err := findTwins(ctx, cat, files, first, last)
 	if err != nil {
 		return nil, err
@@ -92,15 +95,6 @@ func connect(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []
 		})
 	}
 	return joined, decided.finish()
-}
-
-// spanOf is from when to when rows of files are.
-func spanOf(files []archive.File) (first, last tables.Time) {
-	first, last = files[0].MinTS, files[0].MaxTS
-	for _, f := range files {
-		first, last = min(first, f.MinTS), max(last, f.MaxTS)
-	}
-	return first, last
 }
 
 // partCIDs bounds the conversations that rows of others may be part of and that are

@@ -39,7 +39,6 @@ type resolutions struct {
 	next func() ([]tables.DNS, error, bool) // the rows not read yet, some at a time
 	stop func()
 	rows []tables.DNS // the next of them; none at the end
-	told []resolution // that come from elsewhere, by their time
 	err  error
 }
 
@@ -91,7 +90,7 @@ func resolvedNames(ctx context.Context, cat *archive.Catalog, first, last tables
 // errStopped ends a merge whose rows nobody wants any more.
 var errStopped = errors.New("stopped")
 
-// resolvedColumns are those that resolved reads.
+// resolvedColumns are those that add reads.
 var resolvedColumns = []string{"ts", "site", "client_hi", "client_lo", "query", "qtype", "answers", "ttl"}
 
 func (r *resolutions) read() {
@@ -101,20 +100,11 @@ func (r *resolutions) read() {
 
 // advance takes in the answers up to now.
 func (r *resolutions) advance(now tables.Time) {
-	for until := now + resolvedSkew; ; {
-		switch {
-		case len(r.rows) > 0 && r.rows[0].TS <= until && (len(r.told) == 0 || r.rows[0].TS <= r.told[0].ts):
-			resolved(&r.rows[0], r.put)
-			if r.rows = r.rows[1:]; len(r.rows) == 0 {
-				r.read()
-			}
-			continue
-		case len(r.told) > 0 && r.told[0].ts <= until:
-			r.put(r.told[0])
-			r.told = r.told[1:]
-			continue
+	for len(r.rows) > 0 && r.rows[0].TS <= now+resolvedSkew {
+		r.add(&r.rows[0])
+		if r.rows = r.rows[1:]; len(r.rows) == 0 {
+			r.read()
 		}
-		break
 	}
 	if len(r.all) >= r.sweep {
 		r.forget(now)
@@ -150,8 +140,7 @@ func (r *resolutions) put(a resolution) {
 	r.by[a.of] = int32(len(r.all))
 }
 
-// resolved hands over what a row says of names.
-func resolved(d *tables.DNS, put func(resolution)) {
+func (r *resolutions) add(d *tables.DNS) {
 	if d.QType != "A" && d.QType != "AAAA" || d.Query == "" || len(d.Query) > tables.MaxHost {
 		return
 	}
@@ -161,7 +150,7 @@ func resolved(d *tables.DNS, put func(resolution)) {
 		if err != nil {
 			continue
 		}
-		put(resolution{ts: d.TS, until: until, name: d.Query, of: resolvedKey{d.Client, a, d.Site}})
+		r.put(resolution{ts: d.TS, until: until, name: d.Query, of: resolvedKey{d.Client, a, d.Site}})
 	}
 }
 

@@ -405,7 +405,7 @@ func takeFlows(t *testing.T, a *archive.Archive) {
 		t.Fatal(err)
 	}
 	for _, files := range sequences(cat.Files(archive.Flows), pending) {
-		if err := mergeFlows(context.Background(), a, cat, files, nil, &Stats{}); err != nil {
+		if err := mergeFlows(context.Background(), a, cat, files, &Stats{}); err != nil {
 			t.Fatal(err)
 		}
 	}

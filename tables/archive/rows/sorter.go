@@ -4,8 +4,6 @@ import (
 	"errors"
 	"slices"
 	"unsafe"
-
-	"github.com/wiresql/wiresql/tables"
 )
 
 // SorterOptions bound a Sorter and the files it writes.
@@ -39,7 +37,6 @@ type Sorter[T any] struct {
 	file  *Writer[T]
 	last  int64 // time that the file ends with
 	total int64
-	watch *watcher[T]
 }
 
 const (
@@ -62,46 +59,6 @@ func NewSorter[T any](o SorterOptions) (*Sorter[T], error) {
 
 // Begin says how the files of the rows to come are made.
 func (s *Sorter[T]) Begin(create func() (*Writer[T], error)) { s.create, s.total = create, 0 }
-
-// Watch has fn see the rows as they are written, some at a time of those up to a time,
-// with the columns named; the others are zero. Fn runs beside Add and keeps no slice of
-// them.
-func (s *Sorter[T]) Watch(fn func(rows []T, until tables.Time), columns []string) {
-	w := &watcher[T]{fn: fn, rows: make([]T, watchedRows), block: newBlock(s.codec, 0)}
-	for i := range s.codec.columns {
-		if slices.Contains(columns, s.codec.columns[i].name) {
-			w.columns = append(w.columns, i)
-		}
-	}
-	s.watch = w
-}
-
-// watcher shows rows to somebody.
-type watcher[T any] struct {
-	fn      func([]T, tables.Time)
-	columns []int
-	block   *block // of rows in their order
-	rows    []T
-}
-
-// watchedRows are shown at a time.
-const watchedRows = 512
-
-func (w *watcher[T]) show(from *block, rows []int32, until tables.Time) {
-	for w != nil && len(rows) > 0 {
-		n := min(len(rows), watchedRows)
-		clear(w.rows)
-		for _, i := range w.columns {
-			c, v := &from.codec.columns[i], &w.block.vectors[i]
-			v.reset()
-			if v.gather(c, 0, &from.vectors[i], rows[:n], n); v.seen {
-				v.store(c, 0, n, unsafe.Pointer(&w.rows[0]), from.codec.size)
-			}
-		}
-		w.fn(w.rows[:n], until)
-		rows = rows[n:]
-	}
-}
 
 // Add takes a row. It keeps nothing of it.
 func (s *Sorter[T]) Add(row *T) error {
@@ -202,7 +159,6 @@ func (s *Sorter[T]) write(n int) error {
 			return err
 		}
 		s.last = times[rows[k-1]]
-		s.watch.show(b, rows[:k], tables.Time(s.last))
 		s.total += int64(k)
 		rows = rows[k:]
 	}
