@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/zeebo/xxh3"
+
 	"github.com/wiresql/wiresql/tables"
 )
 
@@ -39,6 +41,12 @@ type question struct {
 	clientPort, serverPort uint16
 	id, qtype              uint16
 	name                   string
+}
+
+func hashQuestion(q question) uint64 {
+	h := mix(mix(mix(mix(secret, q.client.Hi), q.client.Lo), q.server.Hi), q.server.Lo)
+	h = mix(h, uint64(q.clientPort)|uint64(q.serverPort)<<16|uint64(q.id)<<32|uint64(q.qtype)<<48)
+	return xxh3.HashStringSeed(q.name, h)
 }
 
 // message is the part of a DNS message that is used.

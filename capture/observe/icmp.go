@@ -57,6 +57,17 @@ func (o *Observer) observeICMP(p *Packet) {
 	}
 }
 
+// hashICMP is over what a row of icmp says.
+func hashICMP(r tables.ICMP) uint64 {
+	h := mix(mix(mix(mix(secret, r.Src.V.Hi), r.Src.V.Lo), r.Dst.V.Hi), r.Dst.V.Lo)
+	h = mix(mix(h, uint64(r.Type.V)|uint64(r.Code.V)<<8|uint64(r.Ident.V)<<16|uint64(r.Protocol)<<32), uint64(r.MTU.V))
+	if !r.InnerSrc.Set {
+		return h
+	}
+	h = mix(mix(mix(mix(h, r.InnerSrc.V.Hi), r.InnerSrc.V.Lo), r.InnerDst.V.Hi), r.InnerDst.V.Lo)
+	return mix(mix(h, uint64(r.InnerProtocol.V)|uint64(r.InnerSrcPort.V)<<8|uint64(r.InnerDstPort.V)<<24), uint64(r.InnerConnID.V))
+}
+
 func (o *Observer) writeICMP(r *Repeat[tables.ICMP]) {
 	row := r.Says
 	row.TS, row.TSEnd, row.Packets, row.Bytes, row.MaxLength = tables.TimeOf(r.From.TS), tables.TimeOf(r.Last), r.Packets, r.Bytes, r.Most

@@ -39,7 +39,7 @@ func TestARPFlood(t *testing.T) {
 			mac, b := message(i)
 			o.Observe(arpPacket(int64(i)*second/2000, mac, b))
 		}
-		held := len(o.arp.entries)
+		held := o.arp.len
 		if err := o.Flush(); err != nil {
 			t.Fatal(err)
 		}

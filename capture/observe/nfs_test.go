@@ -145,7 +145,7 @@ func TestNFS(t *testing.T) {
 			if got := filesOfNFS(r); got != nfsRows {
 				t.Errorf("segments of %d, fragments of %d: %s\nwant %s", size, fragment, got, nfsRows)
 			}
-			if len(o.calls.entries)+len(o.uses.entries) != 0 || len(o.handles.entries) == 0 {
+			if o.calls.len+o.uses.len != 0 || o.handles.len == 0 {
 				t.Error("kept for longer than it may")
 			}
 		}
@@ -182,8 +182,8 @@ func TestNFSIsBounded(t *testing.T) {
 			hand(false, nfsReply(10+i, 0, fmt.Sprint("handle", i), 0, 0))
 		}
 	}
-	if len(o.calls.entries) > maxONCCalls || len(o.uses.entries) > maxUses || len(o.handles.entries) > maxHandles || o.Stats().Evicted < 50_000 {
-		t.Errorf("%d calls, %d files, %d handles, %+v", len(o.calls.entries), len(o.uses.entries), len(o.handles.entries), o.Stats())
+	if o.calls.len > maxONCCalls || o.uses.len > maxUses || o.handles.len > maxHandles || o.Stats().Evicted < 50_000 {
+		t.Errorf("%d calls, %d files, %d handles, %+v", o.calls.len, o.uses.len, o.handles.len, o.Stats())
 	}
 }
 

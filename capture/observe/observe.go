@@ -170,24 +170,24 @@ type Observer struct {
 func New(sink Sink) *Observer {
 	o := &Observer{
 		sink:     sink,
-		queries:  newWindow[question, tables.DNS](maxQueries, queryLife),
-		answered: newWindow[question, struct{}](maxAnswered, queryLife),
-		leases:   newWindow[lessee, string](maxLeases, leaseLife),
-		streams:  newWindow[tables.ID, stream](maxStreams, streamLife),
-		asked:    newWindow[tables.ID, ticketQuestion](maxAsked, askedLife),
-		claims:   newWindow[claimed, claim](maxClaims, claimLife),
-		awaited:  newWindow[endpoint, tables.ID](maxAwaited, awaitedLife),
-		tftp:     newWindow[endpoint, transfer](maxTransfers, transferLife),
-		quic:     newWindow[tables.ID, quicHandshake](maxHandshakes, handshakeLife),
-		handles:  newWindow[nfsHandle, nfsName](maxHandles, handleLife),
-		calls:    newWindow[oncCall, nfsCall](maxONCCalls, oncCallLife),
-		uses:     newWindow[nfsUse, tables.File](maxUses, useLife),
+		queries:  newWindow[question, tables.DNS](maxQueries, queryLife, hashQuestion),
+		answered: newWindow[question, struct{}](maxAnswered, queryLife, hashQuestion),
+		leases:   newWindow[lessee, string](maxLeases, leaseLife, nil),
+		streams:  newWindow[tables.ID, stream](maxStreams, streamLife, hashID),
+		asked:    newWindow[tables.ID, ticketQuestion](maxAsked, askedLife, hashID),
+		claims:   newWindow[claimed, claim](maxClaims, claimLife, nil),
+		awaited:  newWindow[endpoint, tables.ID](maxAwaited, awaitedLife, nil),
+		tftp:     newWindow[endpoint, transfer](maxTransfers, transferLife, nil),
+		quic:     newWindow[tables.ID, quicHandshake](maxHandshakes, handshakeLife, hashID),
+		handles:  newWindow[nfsHandle, nfsName](maxHandles, handleLife, nil),
+		calls:    newWindow[oncCall, nfsCall](maxONCCalls, oncCallLife, nil),
+		uses:     newWindow[nfsUse, tables.File](maxUses, useLife, nil),
 
 		certificates: make(map[[32]byte]certificate),
 	}
-	o.arp = newRepeats(arpOfOne, arpLife, o.writeARP)
-	o.icmp = newRepeats(arpOfOne, arpLife, o.writeICMP)
-	o.dhcp = newRepeats(dhcpOfOne, dhcpLife, o.writeDHCP)
+	o.arp = newRepeats(arpOfOne, arpLife, nil, o.writeARP)
+	o.icmp = newRepeats(arpOfOne, arpLife, hashICMP, o.writeICMP)
+	o.dhcp = newRepeats(dhcpOfOne, dhcpLife, nil, o.writeDHCP)
 	return o
 }
 

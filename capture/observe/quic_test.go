@@ -138,7 +138,7 @@ func TestQUICSamples(t *testing.T) {
 		if len(r.tls) != 1 || rowOfQUIC(&r.tls[0]) != quicRow || r.tls[0].JA3 == "" || r.tls[0].JA3S == "" || r.tls[0].TS != 1_000_000 {
 			t.Errorf("%d: %s", i, rowsOfQUIC(r))
 		}
-		if o.Stats() != (Stats{Packets: 2}) || o.quicHeld != 0 || len(o.quic.entries) != 0 {
+		if o.Stats() != (Stats{Packets: 2}) || o.quicHeld != 0 || o.quic.len != 0 {
 			t.Errorf("%d: %+v", i, o.Stats())
 		}
 	}
@@ -296,7 +296,7 @@ func TestQUICHalf(t *testing.T) {
 			}
 			o.Observe(quic(1, quicClient, quicServer, sealQUIC(t, 1, id, 0, 0, frames)))
 			end(o)
-			if len(r.tls) != 1 || rowOfQUIC(&r.tls[0]) != want || o.quicHeld != 0 || len(o.quic.entries) != 0 {
+			if len(r.tls) != 1 || rowOfQUIC(&r.tls[0]) != want || o.quicHeld != 0 || o.quic.len != 0 {
 				t.Errorf("%s: %s", what, rowsOfQUIC(r))
 			}
 		}
@@ -324,7 +324,7 @@ func TestQUICIsBounded(t *testing.T) {
 			}
 		}
 	}
-	if o.Stats().Evicted < 1000 || len(o.quic.entries) > maxHandshakes {
+	if o.Stats().Evicted < 1000 || o.quic.len > maxHandshakes {
 		t.Errorf("%+v", o.Stats())
 	}
 	// Of one, neither more bytes nor more pieces.

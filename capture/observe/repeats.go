@@ -10,7 +10,7 @@ import "github.com/wiresql/wiresql/tables"
 type repeats[R comparable] struct {
 	*window[R, Repeat[R]]
 	ofOne int
-	by    map[R]int // rows of each sender
+	by    map[uint64]int // rows of each sender, by its hash
 	write func(*Repeat[R])
 }
 
@@ -27,8 +27,8 @@ type Repeat[R comparable] struct {
 // maxRepeats rows of a kind wait at most.
 const maxRepeats = 4096
 
-func newRepeats[R comparable](ofOne int, life int64, write func(*Repeat[R])) *repeats[R] {
-	return &repeats[R]{newWindow[R, Repeat[R]](maxRepeats+1, life), ofOne, map[R]int{}, write}
+func newRepeats[R comparable](ofOne int, life int64, hash func(R) uint64, write func(*Repeat[R])) *repeats[R] {
+	return &repeats[R]{newWindow[R, Repeat[R]](maxRepeats+1, life, hash), ofOne, map[uint64]int{}, write}
 }
 
 // count adds a message that carries size bytes. It says the first of three rows; the
@@ -37,16 +37,16 @@ func newRepeats[R comparable](ofOne int, life int64, write func(*Repeat[R])) *re
 func (w *repeats[R]) count(o *Observer, p *Packet, size int, says, sender, all R) (first *Repeat[R]) {
 	w.expire(p.TS, w.gone)
 	r := w.get(says)
-	if r == nil && (w.by[sender] >= w.ofOne || len(w.entries) >= maxRepeats) {
+	if r == nil && (w.by[w.hash(sender)] >= w.ofOne || w.len >= maxRepeats) {
 		o.stats.Folded++
 		says = sender
-		if r = w.get(says); r == nil && len(w.entries) >= maxRepeats {
+		if r = w.get(says); r == nil && w.len >= maxRepeats {
 			says = all
 			r = w.get(says)
 		}
 	}
 	if r == nil {
-		w.by[sender]++
+		w.by[w.hash(sender)]++
 		r, _ = w.add(says, Repeat[R]{Says: says, Sender: sender, From: p.origin(), Conn: p.ConnID, Last: p.TS}, p.TS, w.gone)
 		first = r
 	}
@@ -59,8 +59,10 @@ func (w *repeats[R]) count(o *Observer, p *Packet, size int, says, sender, all R
 
 // gone writes a row.
 func (w *repeats[R]) gone(r *Repeat[R]) {
-	if w.by[r.Sender]--; w.by[r.Sender] <= 0 {
-		delete(w.by, r.Sender)
+	if sender := w.hash(r.Sender); w.by[sender] > 1 {
+		w.by[sender]--
+	} else {
+		delete(w.by, sender)
 	}
 	w.write(r)
 }
@@ -75,7 +77,7 @@ func (w *repeats[R]) remember() (list []Repeat[R]) {
 func (w *repeats[R]) recall(list []Repeat[R]) {
 	for _, r := range list {
 		if w.get(r.Says) == nil {
-			w.by[r.Sender]++
+			w.by[w.hash(r.Sender)]++
 			w.put(r.Says, r, r.From.TS, w.gone)
 		}
 	}

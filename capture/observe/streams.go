@@ -329,14 +329,17 @@ func (o *Observer) giveUp(s *stream) {
 func (o *Observer) End(conn tables.ID) (f Finding) {
 	defer o.survive(&f)
 	o.finding = Finding{}
-	if e := o.streams.entries[conn]; e != nil {
+	if e := o.streams.find(conn); e != nil {
 		o.streams.drop(e, o.giveUp)
-	} else if e := o.quic.entries[conn]; e != nil {
+	} else if e := o.quic.find(conn); e != nil {
 		o.quic.drop(e, o.handshaken)
 		o.finding.Encrypted, o.finding.Service = true, serviceQUIC
 	}
 	return o.finding
 }
+
+// hashID is a conversation's id, which is a hash.
+func hashID(id tables.ID) uint64 { return uint64(id) }
 
 // side is 0 for packets of the client, 1 for those of the server.
 func (p *Packet) side() int {

@@ -47,14 +47,14 @@ type transfer struct {
 
 // Awaits tells of UDP between other ports than those of Reads whether Observe looks into it.
 func (o *Observer) Awaits(site string, h *tables.Header) bool {
-	return len(o.tftp.entries) > 0 &&
+	return o.tftp.len > 0 &&
 		(o.tftp.get(endpoint{site, h.Src, h.SrcPort}) != nil || o.tftp.get(endpoint{site, h.Dst, h.DstPort}) != nil)
 }
 
 // observeTFTP reads a packet, if it is of TFTP.
 func (o *Observer) observeTFTP(p *Packet, f *Finding) bool {
 	h := p.Header
-	if len(o.tftp.entries) == 0 && h.DstPort != portTFTP {
+	if o.tftp.len == 0 && h.DstPort != portTFTP {
 		return false
 	}
 	o.tftp.expire(p.TS, o.transferred)

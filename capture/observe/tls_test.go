@@ -205,8 +205,8 @@ func TestStreamsAreBounded(t *testing.T) {
 		p.Header.TCPSeq, p.Payload = 10000, head[5000:9000]
 		o.Observe(p)
 	}
-	if len(o.streams.entries) > maxStreams || o.held > maxHeld {
-		t.Errorf("%d streams hold %d bytes", len(o.streams.entries), o.held)
+	if o.streams.len > maxStreams || o.held > maxHeld {
+		t.Errorf("%d streams hold %d bytes", o.streams.len, o.held)
 	}
 	if o.Stats().Evicted == 0 {
 		t.Error("nothing was counted")
@@ -222,7 +222,7 @@ func TestStreamsAreBounded(t *testing.T) {
 	if o.Stats().Gaps == 0 {
 		t.Error("the gap was not counted")
 	}
-	if err := o.Flush(); err != nil || o.held != 0 || len(o.streams.entries) != 0 {
+	if err := o.Flush(); err != nil || o.held != 0 || o.streams.len != 0 {
 		t.Errorf("%v, %d bytes held", err, o.held)
 	}
 }

@@ -288,8 +288,8 @@ func TestQueriesAreBounded(t *testing.T) {
 	for i := range 25 {
 		o.Observe(udp(1, client, server, query(t, uint16(i), "a.example", layers.DNSTypeA)))
 	}
-	if len(sink.dns) != 15 || o.Stats().Evicted != 15 || len(o.queries.entries) != 10 {
-		t.Errorf("%d rows, %d evicted, %d kept", len(sink.dns), o.Stats().Evicted, len(o.queries.entries))
+	if len(sink.dns) != 15 || o.Stats().Evicted != 15 || o.queries.len != 10 {
+		t.Errorf("%d rows, %d evicted, %d kept", len(sink.dns), o.Stats().Evicted, o.queries.len)
 	}
 }
 
@@ -467,7 +467,7 @@ func TestStreamHeads(t *testing.T) {
 			if got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
-			if len(o.streams.entries) != 0 || o.held != 0 {
+			if o.streams.len != 0 || o.held != 0 {
 				t.Error("state kept after the end")
 			}
 			if o.Stats().Panics != 0 {
@@ -519,7 +519,7 @@ func fuzzStream(t *testing.T, b []byte, split uint16) {
 		if f := o.End(8); name == "" {
 			name = f.ServerName
 		}
-		if o.Stats().Panics != 0 || o.held != 0 || len(o.streams.entries) != 0 {
+		if o.Stats().Panics != 0 || o.held != 0 || o.streams.len != 0 {
 			t.Fatal("a parser broke, or kept something")
 		}
 		for i := range sink.tls {

@@ -1,5 +1,11 @@
 package observe
 
+import (
+	"hash/maphash"
+	"math/bits"
+	"math/rand/v2"
+)
+
 // window is a map that forgets: it holds at most max entries, each for life
 // nanoseconds of packet time after it was put or renewed. Order of age is order of
 // that, so that both bounds cost nothing to enforce.
@@ -9,7 +15,9 @@ package observe
 type window[K comparable, V any] struct {
 	max            int
 	life           int64
-	entries        map[K]*entry[K, V]
+	hash           func(K) uint64
+	found          map[uint64]*entry[K, V] // by the hash of the key, through alike
+	len            int
 	oldest, newest *entry[K, V]
 	free           *entry[K, V] // entries of before, by next
 }
@@ -19,15 +27,41 @@ type entry[K comparable, V any] struct {
 	value       V
 	ts          int64
 	older, next *entry[K, V]
+	hash        uint64
+	alike       *entry[K, V] // another of the hash
 }
 
-func newWindow[K comparable, V any](max int, life int64) *window[K, V] {
-	return &window[K, V]{max: max, life: life, entries: map[K]*entry[K, V]{}}
+// newWindow makes a window. Hash may be nil; of keys of many parts, what Go does for
+// a map's costs more than all else.
+func newWindow[K comparable, V any](max int, life int64, hash func(K) uint64) *window[K, V] {
+	if hash == nil {
+		seed := maphash.MakeSeed()
+		hash = func(k K) uint64 { return maphash.Comparable(seed, k) }
+	}
+	return &window[K, V]{max: max, life: life, hash: hash, found: map[uint64]*entry[K, V]{}}
+}
+
+// secret keeps who sends packets from choosing keys of one hash.
+var secret = rand.Uint64()
+
+// mix takes a part of a key into a hash, which begins with secret.
+func mix(hash, part uint64) uint64 {
+	high, low := bits.Mul64(hash^part, secret|1)
+	return high ^ low
+}
+
+// find returns the entry of a key, or nil.
+func (w *window[K, V]) find(k K) *entry[K, V] {
+	e := w.found[w.hash(k)]
+	for e != nil && e.key != k {
+		e = e.alike
+	}
+	return e
 }
 
 // get returns the entry's value for reading and writing, or nil.
 func (w *window[K, V]) get(k K) *V {
-	if e := w.entries[k]; e != nil {
+	if e := w.find(k); e != nil {
 		return &e.value
 	}
 	return nil
@@ -35,7 +69,7 @@ func (w *window[K, V]) get(k K) *V {
 
 // renew is get of an entry that lives on from ts.
 func (w *window[K, V]) renew(k K, ts int64) *V {
-	e := w.entries[k]
+	e := w.find(k)
 	if e == nil {
 		return nil
 	}
@@ -55,7 +89,7 @@ func (w *window[K, V]) put(k K, v V, ts int64, gone func(*V)) (evicted bool) {
 
 // add is put, and returns where the value is.
 func (w *window[K, V]) add(k K, v V, ts int64, gone func(*V)) (value *V, evicted bool) {
-	if len(w.entries) >= w.max {
+	if w.len >= w.max {
 		w.drop(w.oldest, gone)
 		evicted = true
 	}
@@ -64,9 +98,11 @@ func (w *window[K, V]) add(k K, v V, ts int64, gone func(*V)) (value *V, evicted
 		e = new(entry[K, V])
 	}
 	w.free = e.next
-	*e = entry[K, V]{key: k, value: v, ts: ts}
+	hash := w.hash(k)
+	*e = entry[K, V]{key: k, value: v, ts: ts, hash: hash, alike: w.found[hash]}
 	w.link(e)
-	w.entries[k] = e
+	w.found[hash] = e
+	w.len++
 	return &e.value, evicted
 }
 
@@ -83,7 +119,7 @@ func (w *window[K, V]) link(e *entry[K, V]) {
 
 // remove takes an entry out, if it is there.
 func (w *window[K, V]) remove(k K) {
-	if e := w.entries[k]; e != nil {
+	if e := w.find(k); e != nil {
 		w.drop(e, nil)
 	}
 }
@@ -104,7 +140,18 @@ func (w *window[K, V]) drain(gone func(*V)) {
 
 func (w *window[K, V]) drop(e *entry[K, V], gone func(*V)) {
 	w.unlink(e)
-	delete(w.entries, e.key)
+	w.len--
+	switch first := w.found[e.hash]; {
+	case first != e:
+		for first.alike != e {
+			first = first.alike
+		}
+		first.alike = e.alike
+	case e.alike != nil:
+		w.found[e.hash] = e.alike
+	default:
+		delete(w.found, e.hash)
+	}
 	if gone != nil {
 		gone(&e.value)
 	}
