@@ -59,10 +59,11 @@ func connect(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []
 	decided := newOutcome(ctx, cat, tx)
 	joined = map[settle.ID]tables.Joined{}
 	parts := uint64(twins.count()/partCIDs + 1)
+	saw := map[settle.ID][]string{} // who reported what is in folds
 	for part := range parts {
 		names := resolvedNames(ctx, cat, first, last)
 		b := newBuilder(newWork(ctx, cat), tx, names, twins)
-		b.parts, b.part, b.moved.tx = parts, part, tx
+		b.parts, b.part, b.moved.tx, b.only = parts, part, tx, b.mine
 		_, err := mergeRows(ctx, files, flowTime, func(rows []tables.Flow) error {
 			for i := range rows {
 				if err := b.add(&rows[i]); err != nil {
@@ -81,11 +82,16 @@ func connect(ctx context.Context, tx *archive.Tx, cat *archive.Catalog, files []
 		if parts == 1 && b.book.Empty() {
 			return nil, b.moved.close()
 		}
-		if err := b.carried(b.mine); err != nil {
+		if err := b.carried(); err != nil {
 			return nil, err
 		}
 		if err := b.build(); err != nil {
 			return nil, err
+		}
+		if part < parts-1 {
+			b.book.Saw(saw)
+		} else {
+			b.book.AlsoSaw(saw)
 		}
 		if err := b.write(tx, math.MinInt64, carryLimit/int(parts), stats, decided); err != nil {
 			return nil, err
@@ -106,6 +112,15 @@ var partCIDs = 1 << 17
 func (b *builder) mine(cid uint64) bool { return cid%b.parts == b.part }
 
 func (b *builder) add(f *tables.Flow) error {
+	if f.FlowsFolded.Set && len(b.twins.exported) > 0 {
+		// What exporters reported of any part may be in it: the last one writes it.
+		if b.part < b.parts-1 {
+			b.book.Fold(f)
+		} else {
+			b.book.Flow(f, "")
+		}
+		return nil
+	}
 	if b.twins.may(f.CID) {
 		if b.mine(f.CID) {
 			b.book.Flow(f, b.names.lookup(f.Src, f.Dst, f.Site, f.TS))

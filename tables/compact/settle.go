@@ -126,7 +126,8 @@ func unsettled(f archive.File) bool { return f.Level == "s" || f.Level == "m" ||
 // settleOnce is one batch. Without new files it closes what is over by now.
 func settleOnce(ctx context.Context, a *archive.Archive, cat *archive.Catalog, news []archive.File, cutoff tables.Time, carry int, stats *Stats) (err error) {
 	w := newWork(ctx, cat)
-	if err := w.carried(nil); err != nil {
+	w.lookForFolds()
+	if err := w.carried(); err != nil {
 		return err
 	}
 	if len(news) == 0 && !w.book.AnyOver(cutoff) {
@@ -171,7 +172,8 @@ type work struct {
 	book   *settle.Book
 	news   []news
 	moved  traffic
-	places []archive.File // of what was stored; the book knows the number
+	places []archive.File        // of what was stored; the book knows the number
+	only   func(cid uint64) bool // that are of this run; nil: all
 }
 
 // news are the rows of a file of exports no run has seen yet.
@@ -236,12 +238,16 @@ func (w *work) exports(f archive.File) error {
 	return err
 }
 
-// carried takes in the conversations that were not over, of the cids that keep
-// picks.
-func (w *work) carried(keep func(cid uint64) bool) error {
+// lookForFolds has the book ask for stored folds, if there are any.
+func (w *work) lookForFolds() {
+	w.book.LookForFolds = slices.ContainsFunc(w.cat.Files(archive.Connections), func(f archive.File) bool { return f.Origin.Folds })
+}
+
+// carried takes in the conversations that were not over, of the cids of this run.
+func (w *work) carried() error {
 	for _, f := range w.cat.Files(archive.Carried) {
 		if err := each(w.ctx, f, func(c *tables.Carried) {
-			if keep == nil || keep(c.CID) {
+			if w.only == nil || w.only(c.CID) {
 				w.book.Carried(c)
 			}
 		}); err != nil {
@@ -266,6 +272,9 @@ func (w *work) build() error {
 
 // lookup finds the stored connections that new rows may belong to.
 func (w *work) lookup() error {
+	if err := w.attempts(); err != nil {
+		return err
+	}
 	for asked := w.book.Ask(); len(asked) > 0; asked = w.book.Ask() {
 		for _, f := range w.cat.Files(archive.Connections) {
 			var cids []uint64
@@ -285,6 +294,28 @@ func (w *work) lookup() error {
 	}
 	for _, f := range w.cat.Files(archive.Connections) {
 		if err := w.find(f, "conn_id", ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attempts finds the stored connections of exporters that new folds may have.
+func (w *work) attempts() error {
+	for _, f := range w.cat.Files(archive.Connections) {
+		if !w.book.FoldsMeet(f.MinTS, f.MaxTS) {
+			continue
+		}
+		gone, err := replacedIn(w.ctx, w.cat, f)
+		if err != nil {
+			return err
+		}
+		place := w.place(f)
+		if err := each(w.ctx, f, func(r *tables.Connection) {
+			if (w.only == nil || w.only(r.CID)) && !gone[settle.ID{ConnID: r.ConnID, Site: r.Site}] {
+				w.book.Attempt(r, place)
+			}
+		}, settle.AttemptColumns...); err != nil {
 			return err
 		}
 	}

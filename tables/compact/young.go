@@ -71,7 +71,8 @@ func young(ctx context.Context, cat *archive.Catalog, limit int64) (*Recent, err
 		break
 	}
 	w := newWork(ctx, cat)
-	if err := w.carried(nil); err != nil {
+	w.lookForFolds()
+	if err := w.carried(); err != nil {
 		return nil, err
 	}
 	for _, f := range files {

@@ -21,6 +21,7 @@ type Book struct {
 	again  []again
 	joined []joined
 	round  int16 // of asking for what is stored
+	folding
 	scratch
 }
 
@@ -171,6 +172,13 @@ func (b *Book) flow(f *tables.Flow, resolved string, fresh bool) *Metered {
 	}
 	m.fresh = m.fresh || fresh
 	m.Add(f)
+	if f.FlowsFolded.Set {
+		p := period{f.TS, f.TSEnd}
+		b.noteFold(f.Site, f.Dst, f.DstPort, p)
+		if fresh {
+			b.folding.fresh = append(b.folding.fresh, p)
+		}
+	}
 	return m
 }
 
@@ -211,6 +219,7 @@ func (b *Book) Ask() (asked []Asked) {
 				b.torn[id] = true
 			}
 		}
+		asked = b.askFolds(asked)
 	}
 	if b.round++; b.round > askRounds {
 		return nil
@@ -264,7 +273,18 @@ func (b *Book) Found(r *tables.Connection, place int) {
 			k.from, k.to, k.grown = min(k.from, r.TS), max(k.to, r.TSEnd), true
 		}
 	}
-	if hit && b.stored[id] == nil {
+	if b.foundFold(r) {
+		hit = true
+		b.noteFold(r.Site, r.Server, r.ServerPort, period{r.TS, r.TSEnd})
+	}
+	if hit {
+		b.store(r, place)
+	}
+}
+
+// store notes a connection that is stored at a place.
+func (b *Book) store(r *tables.Connection, place int) {
+	if id := (ID{r.ConnID, r.Site}); b.stored[id] == nil {
 		was := *r
 		was.Profile = slices.Clone(r.Profile)
 		b.stored[id] = &Stored{ID: id, CID: r.CID, TS: r.TS, end: r.TSEnd, Was: &was, Place: place, written: true}
@@ -314,7 +334,7 @@ func (b *Book) Reread() {
 		}
 		switch {
 		case first == 0:
-		case k.hit || len(b.metered(k)) > 0:
+		case k.hit || len(b.metered(k)) > 0 || b.mayBeFolded(k):
 			b.giveUp(k, nil)
 		case several:
 			b.resolve(k)
@@ -421,10 +441,14 @@ func (b *Book) Resolve() {
 			}
 		}
 	})
+	b.foldAttempts()
 }
 
 // attach finds what the conversation stands for of what was stored.
 func (b *Book) attach(k *known, c *Conversation) {
+	if c.elsewhere() {
+		return
+	}
 	add := func(id tables.ID) {
 		if o := b.stored[ID{id, b.texts.of[k.site]}]; o != nil && o.written && o.found && !slices.Contains(c.stored, o) {
 			c.stored = append(c.stored, o)
@@ -485,6 +509,9 @@ func (b *Book) Divide(cutoff tables.Time, limit int) (over, open []Closing, forc
 	b.known.each(func(i int32, k *known) {
 		for n := range b.conversations(k) {
 			c := b.conversation(k, n, &room)
+			if c.fold != nil || c.elsewhere() {
+				continue
+			}
 			to := Closing{TS: c.from, to: c.to, id: c.id, known: i, n: int32(n)}
 			if c.metered != nil {
 				row := b.connection(k, c)
@@ -585,7 +612,7 @@ func (b *Book) Late() (rows int64) {
 // Assign says which conversation a row is of, and what of it is metered.
 func (b *Book) Assign(r *Row, a *tables.Assigned) {
 	var room Conversation
-	r.assign(b.assign(r, &room), a)
+	r.assign(b.assign(r, &room).is(), a)
 }
 
 func (r *Row) assign(c *Conversation, a *tables.Assigned) {
@@ -601,7 +628,7 @@ func (b *Book) Moved(fn func(place int, a *tables.Assigned)) {
 	var room Conversation
 	for i := range b.again {
 		r := &b.again[i]
-		c := b.assign(&r.Row, &room)
+		c := b.assign(&r.Row, &room).is()
 		if c.id != r.was || c.metered != nil && c.fresh() {
 			a := tables.Assigned{FlowID: r.flow}
 			r.assign(c, &a)

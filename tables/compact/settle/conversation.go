@@ -33,6 +33,7 @@ type known struct {
 	from, to tables.Time
 	next     int32 // of the same cid; -1: none
 	several  int32 // Book.several, from 1 on; 0: the usual
+	fold     int32 // Book.into, from 1 on: the fold that the one conversation is in
 	round    int16
 	n        int8 // pieces in two
 	grown    bool // since it was asked
@@ -64,6 +65,8 @@ type Conversation struct {
 	from, to    tables.Time        // of all
 	stored      []*Stored          // what earlier runs wrote of it
 	row         *tables.Connection // made early when it decides when it begins
+	fold        *Conversation      // that it is in; it has no connection then
+	saw         []name             // of a fold: who reported attempts that are in it
 }
 
 // add adds a piece to what is known.
@@ -116,6 +119,9 @@ func (b *Book) conversation(k *known, n int, room *Conversation) *Conversation {
 	*room = Conversation{id: k.id, pieces: k.two[:k.n], from: k.two[0].ts, to: k.two[0].end}
 	if k.n > 1 { // in the order of time
 		room.to = max(room.to, k.two[1].end)
+	}
+	if k.fold > 0 {
+		room.fold = b.into[k.fold-1]
 	}
 	return room
 }

@@ -246,6 +246,14 @@ const maxSeenBy = 1000
 // connection puts the row together. The name the client had resolved is the
 // caller's to add.
 func (b *Book) connection(k *known, c *Conversation) tables.Connection {
+	r := b.counted(k, c)
+	if c.metered != nil && c.metered.row.FlowsFolded.Set {
+		r.SeenBy = b.seenFold(c, r.SeenBy)
+	}
+	return r
+}
+
+func (b *Book) counted(k *known, c *Conversation) tables.Connection {
 	if c.metered != nil && len(c.pieces)+len(c.others) == 0 {
 		return c.metered.Complete()
 	}

@@ -26,6 +26,7 @@ type Metered struct {
 	flags     [2]int32
 	was       []tables.ID   // the conversations that rows of earlier runs are of
 	in        *Conversation // as divided
+	elsewhere bool          // another book writes its connection; see Book.Fold
 	role      role
 }
 
