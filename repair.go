@@ -15,9 +15,9 @@ import (
 
 // repairRows makes the rows of files again that are gone or damaged, as far as they
 // follow from what is there: metered ones from packets, then connections from flow
-// rows. It tells what became of each, and returns how many things stay wrong.
+// rows, then what moved from connections. It tells what became of each, and returns how many things stay wrong.
 func repairRows(ctx context.Context, a *archive.Archive, found []archive.Damage, tell func(*archive.Damage, error)) (left int64, err error) {
-	var metered, settled []archive.File
+	var metered, settled, counted []archive.File
 	for i := range found {
 		switch f, ok := found[i].Lost(); {
 		case !ok:
@@ -25,6 +25,8 @@ func repairRows(ctx context.Context, a *archive.Archive, found []archive.Damage,
 			metered = append(metered, f)
 		case f.Family == archive.Connections:
 			settled = append(settled, f)
+		case f.Family == archive.Traffic || f.Family == archive.TrafficHour:
+			counted = append(counted, f)
 		}
 	}
 	done, err := capture.Rebuild(ctx, a, metered)
@@ -36,7 +38,12 @@ func repairRows(ctx context.Context, a *archive.Archive, found []archive.Damage,
 	if err != nil {
 		return 0, err
 	}
-	done = append(done, more...)
+	a.Refresh()
+	moved, err := compact.Recount(ctx, a, counted)
+	if err != nil {
+		return 0, err
+	}
+	done = slices.Concat(done, more, moved)
 	for i := range found {
 		d := &found[i]
 		err := errors.New(whyLost(d))

@@ -205,7 +205,8 @@ func TestRepair(t *testing.T) {
 func repairs(t *testing.T, data string) {
 	t.Helper()
 	ask := []string{"SELECT * FROM flows_wide ORDER BY flow_id", "SELECT * FROM connections ORDER BY conn_id, ts", "SELECT * FROM dns ORDER BY ts, flow_id, query",
-		"SELECT * FROM hosts ORDER BY 1, 2, 3, 4", "SELECT * FROM packets ORDER BY packet_id LIMIT 500"}
+		"SELECT * FROM hosts ORDER BY 1, 2, 3, 4", "SELECT * FROM packets ORDER BY packet_id LIMIT 500",
+		"SELECT * FROM traffic_1m ORDER BY 1, 2, 3, 4, 5, 6, 7", "SELECT * FROM traffic_1h ORDER BY 1, 2, 3, 4, 5, 6, 7"}
 	answers := func() (out []string) {
 		e := engineOver(t, data)
 		for _, q := range ask {
@@ -229,7 +230,7 @@ func repairs(t *testing.T, data string) {
 			t.Fatal(err)
 		}
 		out := map[string][]string{}
-		for _, family := range []archive.Family{archive.Flows, archive.Connections, archive.DNS, archive.Names, archive.Other} {
+		for _, family := range []archive.Family{archive.Flows, archive.Connections, archive.DNS, archive.Names, archive.Other, archive.Traffic, archive.TrafficHour} {
 			for _, f := range c.Files(family) {
 				out[string(family)] = append(out[string(family)], f.Path)
 			}
@@ -275,7 +276,7 @@ func repairs(t *testing.T, data string) {
 		harm(paths[len(paths)/2], n)
 		check(family, 1)
 	}
-	if n != 5 {
+	if n != 7 {
 		t.Errorf("files of %d families", n)
 	}
 	all := 0

@@ -38,6 +38,8 @@ type LostRange struct {
 	Want  int64 // rows they had; -1: not known
 	Rows  int64 // that were found
 	Err   error // why they can't be put in place
+	// Sums are rows that add up: as good as those that were may be fewer, or none.
+	Sums bool
 
 	tx *Tx
 }
@@ -113,9 +115,9 @@ func (l *LostRange) Begin(a *Archive, c *Catalog, from []File) (tx *Tx, o RowOpt
 func (l *LostRange) Finish(less int64) {
 	switch {
 	case l.Err != nil:
-	case l.tx == nil || l.Rows == 0:
+	case l.tx == nil || l.Rows == 0 && !l.Sums:
 		l.Err = errors.New("what its rows were made of is not there")
-	case l.Want >= 0 && (l.Rows > l.Want || l.Rows < l.Want-less):
+	case l.Want >= 0 && !l.Sums && (l.Rows > l.Want || l.Rows < l.Want-less):
 		l.Err = fmt.Errorf("what is there of that gives %d rows, of %d", l.Rows, l.Want)
 	default:
 		l.Err = l.tx.Commit()
