@@ -366,6 +366,11 @@ func (s *archiveStatus) printKept(out *bytes.Buffer) {
 			fmt.Fprintf(w, "%d\t%s\t%d\t%s\t%s\t%s\n", r.Number, byteText(r.Bytes), r.Segments, timeOrNone(r.Oldest), free, r.Path)
 		}
 		w.Flush()
+		for _, r := range s.Roots {
+			if r.Failing != nil {
+				fmt.Fprintf(out, "root %d is not written to since %s: %s\n", r.Number, timeOrNone(r.Failing.Since), r.Failing.Error)
+			}
+		}
 	}
 	fmt.Fprintln(w, "\nkept\tbytes\tfiles\tsince\ta second\tbudget\tat this rate")
 	for _, k := range s.Kept {

@@ -100,10 +100,16 @@ func rootsFeed(list []archive.Root) feed {
 			to(2).setText(at, r.State)
 			put(to(3), at, int64(r.Segments))
 			put(to(4), at, r.Bytes)
-			here := r.State == tables.SegmentAvailable
+			here := r.State != tables.SegmentMissing
 			putOpt(to(5), at, tables.Opt[tables.Time]{V: r.Oldest, Set: r.Oldest != 0})
 			putOpt(to(6), at, tables.Opt[int64]{V: r.Size, Set: here})
 			putOpt(to(7), at, tables.Opt[int64]{V: r.Free, Set: here})
+			var f archive.Failing
+			if r.Failing != nil {
+				f = *r.Failing
+			}
+			to(8).setTextOrNull(at, f.Error)
+			putOpt(to(9), at, tables.Opt[tables.Time]{V: f.Since, Set: r.Failing != nil})
 		},
 	}
 }

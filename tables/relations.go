@@ -662,12 +662,14 @@ var OpsRoots = &Relation{Schema: Ops, Name: "roots",
 	Columns: []Column{
 		{Name: "root", Kind: BigInt, NotNull: true, Doc: "its number: paths of ops.segments begin with roots/ and it; 0 is the archive's own folder"},
 		{Name: "path", Kind: Text, Size: 4096, NotNull: true, Doc: "the folder"},
-		{Name: "state", Kind: Text, Size: 32, NotNull: true, Values: rootStates, NoCase: true, Doc: "available, or missing: its disk is not mounted, or another one is"},
+		{Name: "state", Kind: Text, Size: 32, NotNull: true, Values: rootStates, NoCase: true, Doc: "available, failing: it is read, and new packets go to others, or missing: its disk is not mounted, or another one is"},
 		{Name: "segments", Kind: BigInt, NotNull: true, Doc: "packet files in it; of one that is missing, those it had"},
 		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "their size"},
 		{Name: "oldest", Kind: Timestamp, Doc: "the first of their packets"},
 		{Name: "disk_size", Kind: BigInt, Unit: "bytes", Doc: "size of its disk; NULL when it is missing"},
 		{Name: "disk_free", Kind: BigInt, Unit: "bytes", Doc: "what of it is free"},
+		{Name: "error", Kind: Text, Size: 1024, Doc: "why it was not written to, of one that is failing"},
+		{Name: "failing_since", Kind: Timestamp, Doc: "from when on it was not"},
 	}}
 
 // OpsPins is what must not be evicted.

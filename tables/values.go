@@ -131,7 +131,10 @@ const (
 )
 
 // Values of state in ops.roots.
-var rootStates = []string{SegmentAvailable, SegmentMissing}
+var rootStates = []string{SegmentAvailable, SegmentMissing, RootFailing}
+
+// RootFailing is a root whose disk is read and was last not written to.
+const RootFailing = "failing"
 
 // Values of reason in ops.evictions.
 const (

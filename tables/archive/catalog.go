@@ -16,6 +16,7 @@ import (
 const (
 	StateAvailable = tables.SegmentAvailable
 	StateMissing   = tables.SegmentMissing
+	StateFailing   = tables.RootFailing // of a root
 	StateEvicted   = tables.SegmentEvicted
 	// StateChanged marks an in-place capture that is no longer the file that
 	// was indexed.

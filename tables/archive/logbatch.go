@@ -170,6 +170,9 @@ func (l *Log) sync(m *Mark) error {
 		if err := s.journal.Sync(); err != nil {
 			return err
 		}
+		if s.last.packets == 0 {
+			l.a.written(s.Path)
+		}
 		s.last = p.entry
 		s.entries++
 	}

@@ -3,8 +3,11 @@ package archive
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/wiresql/wiresql/tables"
 )
 
 // A disk may fail writes while what is on it can be read, its file ROOT, too: it is
@@ -35,6 +38,22 @@ func (a *Archive) givesUp(rel string, err error, after time.Duration) bool {
 	if n == 0 || !slices.ContainsFunc(broken, func(b error) bool { return errors.Is(err, b) }) || !a.another(n) {
 		return false
 	}
+	since, anew, leaves := a.failed(n, after)
+	if anew {
+		a.log.Error("a root can't be written to: new packets go to the others", "root", a.at(inRoot(n, ".")), "for", leftFor, "error", err)
+		if before, ok := a.fails(n); ok {
+			since = before.Since
+		}
+		if err := a.WriteStatus(failsStatus(n), Failing{since, err.Error()}); err != nil {
+			a.log.Warn("that can't be shown to others", "error", err)
+		}
+	}
+	return leaves
+}
+
+// failed notes a try that failed, and tells since when they do, and whether the root is
+// left, and was not before.
+func (a *Archive) failed(n int, after time.Duration) (since tables.Time, anew, leaves bool) {
 	at := time.Now()
 	a.rootMu.Lock()
 	defer a.rootMu.Unlock()
@@ -48,13 +67,39 @@ func (a *Archive) givesUp(rel string, err error, after time.Duration) bool {
 	}
 	f.last = at
 	if at.Sub(f.since) < after {
-		return false
+		return 0, false, false
 	}
-	if f.until.Before(at) {
-		a.log.Error("a root can't be written to: new packets go to the others", "root", a.known[n].path, "for", leftFor, "error", err)
-	}
+	anew = f.until.Before(at)
 	f.until = at.Add(leftFor)
-	return true
+	return tables.Time(f.since.UnixMicro()), anew, true
+}
+
+// Failing says of a root that the last process that wrote to it could not.
+type Failing struct {
+	Since tables.Time `json:"since"`
+	Error string      `json:"error"`
+}
+
+func failsStatus(n int) string { return "root-" + strconv.Itoa(n) }
+
+// fails tells whether a root was left, and not written to since, by whatever process.
+func (a *Archive) fails(n int) (f Failing, ok bool) {
+	err := a.ReadStatus(failsStatus(n), &f)
+	return f, err == nil
+}
+
+// written notes that packets of a file are durable in its root.
+func (a *Archive) written(rel string) {
+	n, _ := rootOf(rel)
+	if n == 0 {
+		return
+	}
+	if _, fails := a.fails(n); !fails {
+		return
+	}
+	if err := a.RemoveStatus(failsStatus(n)); err != nil {
+		a.log.Warn("it can't be shown that a root is written to again", "error", err)
+	}
 }
 
 // left tells whether a file's root gets no packets for now.

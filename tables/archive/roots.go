@@ -298,7 +298,7 @@ func (d *Damage) OfRoot() bool { return filepath.Dir(d.File) == rootFolder }
 type Root struct {
 	Number int    `json:"root"` // 0 is the archive's own folder
 	Path   string `json:"path"`
-	State  string `json:"state"` // StateAvailable, or StateMissing
+	State  string `json:"state"` // StateAvailable, StateMissing, or StateFailing
 	// Segments have Bytes, the first of their packets is of Oldest.
 	Segments int         `json:"segments"`
 	Bytes    int64       `json:"bytes"`
@@ -306,6 +306,8 @@ type Root struct {
 	// Size and Free are of its disk.
 	Size int64 `json:"size"`
 	Free int64 `json:"free"`
+	// Failing says why, of one that can be read and was last not written to.
+	Failing *Failing `json:"failing,omitempty"`
 }
 
 // Roots lists the folders that packets lie in, or may.
@@ -338,6 +340,9 @@ func (a *Archive) Roots() ([]Root, error) {
 	}
 	for i := range out {
 		if r := &out[i]; r.State == StateAvailable {
+			if f, ok := a.fails(r.Number); ok && r.Number > 0 {
+				r.State, r.Failing = StateFailing, &f
+			}
 			if r.Size, r.Free, err = a.disk.Space(r.Path); err != nil {
 				return nil, err
 			}
@@ -416,7 +421,7 @@ func (a *Archive) targets(paths []string) (numbers []int) {
 // newSegment claims a number for a segment, and says where its file is to be,
 // relative to the archive; room was made for it.
 func (a *Archive) newSegment(sensor string, began time.Time) (number uint32, rel string, err error) {
-	to, err := a.roomiest()
+	to, err := a.roomiest(-1)
 	if err != nil {
 		return 0, "", err
 	}
@@ -424,16 +429,22 @@ func (a *Archive) newSegment(sensor string, began time.Time) (number uint32, rel
 	if number, err = a.claimSegment(); err != nil {
 		return 0, "", err
 	}
-	if to > 0 {
-		rel = filepath.Join(rootFolder, strconv.Itoa(to))
+	return number, inRoot(to, filepath.Join(packets, folderName(sensor), began.Format(dayForm), fmt.Sprintf("%010d.pcap", number))), nil
+}
+
+// inRoot is the path, relative to the archive, of what lies in a root.
+func inRoot(number int, below string) string {
+	if number == 0 {
+		return below
 	}
-	return number, filepath.Join(rel, packets, folderName(sensor), began.Format(dayForm), fmt.Sprintf("%010d.pcap", number)), nil
+	return filepath.Join(rootFolder, strconv.Itoa(number), below)
 }
 
 // roomiest is the root that the next segment goes to: the one that may still take
 // most. When all are full, it is the one with the oldest packets that may go: so
-// those on all disks last as long.
-func (a *Archive) roomiest() (int, error) {
+// those on all disks last as long. It is not the one that is left out, if there is
+// another; -1 leaves out none.
+func (a *Archive) roomiest(but int) (int, error) {
 	r := a.o.Retention
 	if r == nil || len(r.Roots) == 0 {
 		return 0, nil
@@ -442,8 +453,10 @@ func (a *Archive) roomiest() (int, error) {
 	targets := slices.DeleteFunc(a.targets(r.Roots), func(n int) bool {
 		return n > 0 && !slices.ContainsFunc(roots, func(r root) bool { return r.number == n && r.here })
 	})
-	if whole := slices.DeleteFunc(slices.Clone(targets), a.left); len(whole) > 0 {
-		targets = whole
+	for _, leave := range []func(int) bool{a.left, func(n int) bool { return n == but }} {
+		if whole := slices.DeleteFunc(slices.Clone(targets), leave); len(whole) > 0 {
+			targets = whole
+		}
 	}
 	switch len(targets) {
 	case 0:

@@ -589,6 +589,15 @@ func TestRootThatFails(t *testing.T) {
 					t.Fatalf("written to %s", g.l.current.Path)
 				}
 			}
+			others, err := Open("/data", Options{Disk: d, ReadOnly: true}) // a process that shows it
+			if err != nil {
+				t.Fatal(err)
+			}
+			if show, err := others.Roots(); err != nil || show[n].State != StateFailing || show[n].Failing.Since == 0 ||
+				!strings.Contains(show[n].Failing.Error, c.err.Error()) || show[n].Size == 0 {
+				t.Errorf("%+v, %v", show, err)
+			}
+			others.Close()
 			seen := rowsByPacket(t, a)
 			for k := range g.packet {
 				if (k < kept || k >= from) && seen[k] != 1 {
@@ -609,7 +618,88 @@ func TestRootThatFails(t *testing.T) {
 			if found := wrong(t, a); len(found) > 0 {
 				t.Error(found)
 			}
+			if r, _ := rootOf(g.l.current.Path); roots.Roots[r-1] == bad {
+				if show, err := a.Roots(); err != nil || show[n].State != StateAvailable || show[n].Failing != nil {
+					t.Errorf("it is written to again: %+v, %v", show, err)
+				}
+			}
 			g.l.Close()
+		})
+	}
+}
+
+// An import whose root begins to fail writes, or is full, in the middle of a segment
+// goes on in another: all packets are there, by the ids they were given before.
+func TestImportWhoseRootFails(t *testing.T) {
+	roots := Retention{Roots: []string{"/mnt/a", "/mnt/b"}}
+	for _, c := range []struct {
+		name  string
+		kind  disk.Kind
+		err   error
+		after int // such operations in the root that succeed
+		both  bool
+	}{
+		{"the first write", disk.OpWrite, syscall.EIO, 0, false},
+		{"a later write", disk.OpWrite, syscall.EIO, 1, false},
+		{"a write of its second segment", disk.OpWrite, syscall.EIO, 3, false},
+		{"no room", disk.OpWrite, syscall.ENOSPC, 1, false},
+		{"the first sync", disk.OpSync, syscall.EIO, 0, false},
+		{"its name", disk.OpRename, syscall.EROFS, 0, false},
+		{"nor does the other take it", disk.OpWrite, syscall.EIO, 1, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMounts(t, 0, 0)
+			var mu sync.Mutex
+			bad, done, failed := "", map[string]int{}, false
+			d := disk.Watch(m, func(o disk.Op) error {
+				if o.Kind != c.kind || !strings.HasPrefix(o.Path, "/mnt/") || !strings.Contains(o.Path, ".pcap") {
+					return nil
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				root := o.Path[:len("/mnt/a")]
+				if done[root]++; done[root] > c.after && (bad == "" || bad == root || c.both) {
+					bad, failed = root, true
+					return c.err
+				}
+				return nil
+			})
+			a, err := Open("/data", Options{Disk: d, SegmentBytes: 2 << 20, Retention: &roots})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer a.Close()
+			tx, ids, err := batch(t, a, 10_000)
+			if err == nil {
+				err = tx.Commit()
+			} else {
+				err = errors.Join(err, tx.Abort())
+			}
+			if !failed {
+				t.Fatal("nothing failed")
+			}
+			if c.both {
+				if !errors.Is(err, c.err) {
+					t.Errorf("%v", err)
+				}
+				if list := catalog(t, a).Segments(); len(list) > 0 {
+					t.Errorf("%+v", list)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if read, missing := fetched(t, a); int(read) != len(ids) || missing > 0 {
+				t.Errorf("%d packets of %d are read, %d can't be", read, len(ids), missing)
+			}
+			if found := wrong(t, a); len(found) > 0 {
+				t.Error(found)
+			}
+			show, err := a.Roots()
+			if err != nil || (show[1].State == StateFailing || show[2].State == StateFailing) != (c.err != syscall.ENOSPC) {
+				t.Errorf("%+v, %v", show, err)
+			}
 		})
 	}
 }

@@ -1,13 +1,16 @@
 package archive
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -50,6 +53,7 @@ type SegmentWriter struct {
 	buf    []byte
 	spare  []byte     // the buffer that is being written, or nil
 	writes chan error // of that one's writing
+	wrote  int64      // bytes of the file before that one
 	synced int64
 	sums   sums.Writer // of what was appended
 	summed int         // of the buffer
@@ -131,31 +135,14 @@ func (w *SegmentWriter) rotate() error {
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
-	path := a.at(rel)
-	w.tx.mu.Lock()
-	err = w.tx.folder(filepath.Dir(path))
-	w.tx.mu.Unlock()
+	f, err := w.create(rel)
 	if a.givesUp(rel, err, 0) { // its root was left: there is another
 		return w.rotate()
 	}
 	if err != nil {
 		return fmt.Errorf("new segment: %w", err)
 	}
-	if _, err := w.tx.intent.Write([]byte(rel + "\n")); err != nil {
-		return fmt.Errorf("new segment: %w", err)
-	}
-	if err := w.tx.syncIntent(); err != nil {
-		return fmt.Errorf("new segment: %w", err)
-	}
-	f, err := a.disk.Create(path+disk.Part, 0o640)
-	if a.givesUp(rel, err, 0) {
-		return w.rotate()
-	}
-	if err != nil {
-		return fmt.Errorf("new segment: %w", err)
-	}
-	f.Advise(0, 0, disk.Written)
-	w.file, w.offset, w.synced, w.when = f, pcap.FileHeader, 0, time.Now()
+	w.file, w.offset, w.synced, w.wrote, w.when = f, pcap.FileHeader, 0, 0, time.Now()
 	w.sums, w.summed = sums.Writer{Block: packetBlock}, 0
 	w.row = tables.Segment{Segment: int32(n), Kind: "pcap", Sensor: w.key.sensor, Site: w.key.site, Path: rel,
 		Layout: pcap.LayoutOf(w.key.link, w.key.nano).Encode()}
@@ -165,6 +152,28 @@ func (w *SegmentWriter) rotate() error {
 	w.buf = pcap.AppendHeader(w.buf[:0], w.key.link, w.key.nano)
 	w.syncer = newSyncer(f)
 	return nil
+}
+
+// create makes the file of a segment, which the batch's own names first.
+func (w *SegmentWriter) create(rel string) (disk.File, error) {
+	path := w.tx.a.at(rel)
+	w.tx.mu.Lock()
+	err := w.tx.folder(filepath.Dir(path))
+	w.tx.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.tx.intent.Write([]byte(rel + "\n")); err != nil {
+		return nil, err
+	}
+	if err := w.tx.syncIntent(); err != nil {
+		return nil, err
+	}
+	f, err := w.tx.a.disk.Create(path+disk.Part, 0o640)
+	if err == nil {
+		f.Advise(0, 0, disk.Written)
+	}
+	return f, err
 }
 
 // sum takes the sums of what was appended, while it is in the cache.
@@ -212,8 +221,13 @@ func (w *SegmentWriter) wait() error {
 	err := <-w.writes
 	w.writes = nil
 	if err != nil {
+		err = w.elsewhere(err)
+	}
+	if err != nil {
 		return fmt.Errorf("write packets: %w", err)
 	}
+	w.wrote += int64(len(w.spare))
+	w.spare = w.spare[:0]
 	return nil
 }
 
@@ -226,23 +240,20 @@ func (w *SegmentWriter) finish() error {
 	if err == nil {
 		err = w.wait()
 	}
-	if w.syncer != nil {
-		err = errors.Join(err, w.syncer.stop())
-		w.syncer = nil
+	for err == nil {
+		if err = w.keep(); err == nil {
+			break
+		}
+		err = w.elsewhere(err)
 	}
-	if err == nil {
-		err = w.file.Sync()
-	}
+	_ = w.stop() // unless it is kept, which it waited for
 	st, e := w.file.Stat()
 	err = errors.Join(err, e, w.file.Close())
-	part := w.file.Name()
 	w.file = nil
-	if err == nil {
-		err = w.tx.a.disk.RenameNew(part, strings.TrimSuffix(part, disk.Part))
-	}
 	if err != nil {
 		return fmt.Errorf("finish segment %d: %w", w.row.Segment, err)
 	}
+	w.tx.a.written(w.row.Path)
 	w.row.Bytes, w.row.Sums = st.Size(), w.sums.Table(nil)
 	w.row.MTime = tables.Time(st.ModTime().UnixMicro())
 	w.row.TS = tables.Some(tables.Time(w.first / 1000))
@@ -251,13 +262,96 @@ func (w *SegmentWriter) finish() error {
 	return nil
 }
 
-// abandon closes the open segment of a batch that is aborted.
-func (w *SegmentWriter) abandon() {
-	_ = w.wait() // the file goes anyway
+// keep makes the open segment, all of which is written, durable and gives it its name.
+func (w *SegmentWriter) keep() error {
+	if err := errors.Join(w.stop(), w.file.Sync()); err != nil {
+		return err
+	}
+	part := w.file.Name()
+	return w.tx.a.disk.RenameNew(part, strings.TrimSuffix(part, disk.Part))
+}
+
+// stop waits for what was to reach the disk.
+func (w *SegmentWriter) stop() (err error) {
 	if w.syncer != nil {
-		_ = w.syncer.stop()
+		err = w.syncer.stop()
 		w.syncer = nil
 	}
+	return err
+}
+
+// elsewhere goes on with the open segment on another root, as its own fails writes, or
+// is full: what is there is copied, if it can be read as it was written, and what is
+// being written after it. Its number stays, which rows refer to. It returns the error
+// it was told if there is no other, or it fails as well.
+func (w *SegmentWriter) elsewhere(because error) error {
+	a, from := w.tx.a, w.row.Path
+	failed, _ := rootOf(from)
+	if !a.givesUp(from, because, 0) && !errors.Is(because, syscall.ENOSPC) {
+		return because
+	}
+	to, err := a.roomiest(failed)
+	if err != nil || to == failed {
+		return because
+	}
+	_ = w.stop() // of a file that is left
+	_, below := rootOf(from)
+	rel := inRoot(to, below)
+	f, err := w.create(rel)
+	if err == nil {
+		if err = w.copy(f); err != nil {
+			err = errors.Join(err, f.Close(), a.remove(f.Name()))
+		}
+	}
+	if err != nil {
+		return errors.Join(because, fmt.Errorf("nor is another root written to: %w", err))
+	}
+	a.log.Warn("a segment goes on in another root", "segment", w.row.Segment, "was", a.at(from), "is", a.at(rel), "error", because)
+	if err := errors.Join(w.file.Close(), a.remove(w.file.Name())); err != nil {
+		a.log.Warn("what was written of it before stays", "file", w.file.Name(), "error", err)
+	}
+	if dir := filepath.Dir(a.at(from)); !slices.ContainsFunc(w.tx.done, func(s tables.Segment) bool { return filepath.Dir(a.at(s.Path)) == dir }) {
+		w.tx.mu.Lock()
+		delete(w.tx.dirs, dir) // nothing of the batch is there
+		w.tx.mu.Unlock()
+	}
+	w.file, w.row.Path, w.syncer = f, rel, newSyncer(f)
+	return nil
+}
+
+// copy writes what is written of the segment, and what was being written, to a file.
+func (w *SegmentWriter) copy(to disk.File) error {
+	all := sums.Writer{Block: packetBlock}
+	b := make([]byte, writeBuffer)
+	for at := int64(0); at < w.wrote; {
+		b = b[:min(int64(cap(b)), w.wrote-at)]
+		if _, err := w.file.ReadAt(b, at); err != nil {
+			return err
+		}
+		if _, err := to.Write(b); err != nil {
+			return err
+		}
+		all.Add(b)
+		at += int64(len(b))
+	}
+	if _, err := to.Write(w.spare); err != nil {
+		return err
+	}
+	all.Add(w.spare)
+	all.Add(w.buf[:w.summed])
+	if !bytes.Equal(all.Table(nil), w.sums.Table(nil)) {
+		return fmt.Errorf("%s is not as it was written", w.file.Name())
+	}
+	return nil
+}
+
+// abandon closes the open segment of a batch that is aborted.
+func (w *SegmentWriter) abandon() {
+	if w.writes != nil {
+		<-w.writes // the file goes anyway
+		w.writes = nil
+	}
+	_ = w.stop()
 	if w.file != nil {
 		w.file.Close()
 		w.file = nil
