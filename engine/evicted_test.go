@@ -171,7 +171,7 @@ func TestEvictedIsTold(t *testing.T) {
 	}
 	evict(archive.Retention{PacketsBytes: 2*c.Segments()[0].Bytes + 100})
 	status("[[10 evicted] [11 available] [12 available]]")
-	for _, relation := range []string{"connections", "flows", "flows_wide", "host_flows"} {
+	for _, relation := range []string{"connections", "flows", "flows_wide", "host_flows", "timeline"} {
 		if got, _ := answer(t, e, "SELECT DISTINCT HOUR(x.ts), x.evicted_at = s.evicted_at, x.evicted_at IS NULL FROM "+relation+" x, ops.evictions s ORDER BY 1"); got !=
 			"[[10 1 0] [11 <nil> 1] [12 <nil> 1]]" {
 			t.Errorf("%s: evicted at %s", relation, got)

@@ -358,6 +358,7 @@ var Timeline = &Relation{Schema: Main, Name: "timeline",
 		{Name: "packet_status", Kind: Text, Size: 16, Values: packetStatuses, NoCase: true, Doc: "whether a connection's packets can be read, as in connections"},
 		colConnID,
 		{Name: "flow_id", Kind: Identifier, Doc: "the flow row it was seen in; NULL of connections, which have several"},
+		{Name: "evicted_at", Kind: Timestamp, Doc: "when packets of a connection were evicted, as in connections"},
 	}}
 
 // Traffic1m and Traffic1h are what connections moved over time.

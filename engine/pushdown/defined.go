@@ -34,7 +34,7 @@ type arm struct {
 	// counted are the fields bytes_out, bytes_in and packet_status, of
 	// connections alone: sums count nothing twice.
 	counted string
-	// ids are the fields conn_id and flow_id.
+	// ids are the fields conn_id, flow_id and evicted_at.
 	ids string
 }
 
@@ -42,7 +42,7 @@ type arm struct {
 // tables.timelineKinds.
 var arms = []arm{
 	{"connection", "connections", "{peer}_port", "COALESCE(service, protocol), CONCAT('to ', server_name), conn_state",
-		"{own}_bytes, {peer}_bytes, packet_status", "conn_id, NULL"},
+		"{own}_bytes, {peer}_bytes, packet_status", "conn_id, NULL, evicted_at"},
 	{"dns", "dns", "NULL", "qtype, query, CONCAT('= ', NULLIF(answers, '')), NULLIF(rcode, 'NOERROR')", "", ""},
 	{"tls", "tls", "{peer}_port", "version, server_name, alpn, IF(self_signed, 'self-signed', NULL), subject", "", ""},
 	{"http", "http", "{peer}_port", "method, CONCAT(COALESCE(host, ''), uri), status, content_type, user_agent", "", ""},
@@ -67,13 +67,13 @@ func timelineText() string {
 			a.counted = "NULL, NULL, NULL"
 		}
 		if a.ids == "" {
-			a.ids = "conn_id, flow_id"
+			a.ids = "conn_id, flow_id, NULL"
 		}
 		parts = append(parts, fromBothEnds("SELECT ts, {own}_host, {own}_ip, '"+a.kind+"', '{own}', {peer}_ip, {peer}_host, "+a.port+","+
 			" CONCAT_WS(' ', '{mark}', "+a.summary+"), "+a.counted+", "+a.ids+" FROM "+a.from))
 	}
 	return strings.Join(append(parts, "SELECT ts, name, ip, 'lease', NULL, NULL, NULL, NULL,"+
-		" CONCAT_WS(' ', 'is', ip, CONCAT('by ', source), mac), NULL, NULL, NULL, NULL, NULL FROM hosts"), " UNION ALL ")
+		" CONCAT_WS(' ', 'is', ip, CONCAT('by ', source), mac), NULL, NULL, NULL, NULL, NULL, NULL FROM hosts"), " UNION ALL ")
 }
 
 // noticesText is the definition of notices: what it looks for in each relation.
