@@ -65,6 +65,32 @@ func pauses(list, also []period) (out []period) {
 	return out
 }
 
+const (
+	// endsBefore is how much earlier than another a sensor ends that did so alone.
+	endsBefore = 2 * 60 * tables.Time(1e6)
+	// endTold is for how long after its end a sensor is missed: one that was taken
+	// away for good is not for ever.
+	endTold = 7 * 24 * 3600 * tables.Time(1e6)
+)
+
+// ended finds the sensors that recorded live and do no longer, while others went on.
+func (s *snapshot) ended(live map[[2]string][]period, imported map[string][]period) {
+	last, newest := map[string]tables.Time{}, tables.Time(0)
+	for of, list := range live {
+		for _, p := range slices.Concat(list, imported[of[0]]) {
+			last[of[0]] = max(last[of[0]], p.to)
+		}
+		for _, p := range list {
+			newest = max(newest, p.to)
+		}
+	}
+	for sensor, end := range last {
+		if newest-end > endsBefore {
+			s.lose(sensor, "", period{end + 1, min(newest, end+endTold)}, recordsNoLonger, "", 1)
+		}
+	}
+}
+
 // between says that nothing was recorded in a part of the time a plan names both ends
 // of. One that names none asks for what there is.
 func (s *snapshot) between(p *pushdown.Plan) []string {

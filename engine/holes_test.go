@@ -2,10 +2,12 @@ package engine
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/wiresql/wiresql/engine/pushdown"
 	"github.com/wiresql/wiresql/tables"
+	"github.com/wiresql/wiresql/tables/archive"
 )
 
 // TestRecordings: between captures nothing was recorded where it was silent for longer
@@ -49,6 +51,54 @@ func TestPauses(t *testing.T) {
 	} {
 		if got := pauses(c.list, c.also); !slices.Equal(got, c.want) {
 			t.Errorf("%v beside %v: %v", c.list, c.also, got)
+		}
+	}
+}
+
+// A sensor that recorded live and does no longer, while another goes on, is told of
+// beside answers of the time since, a week long; not of the time before, nor of the
+// other sensor, nor where all ended together.
+func TestSensorThatEnded(t *testing.T) {
+	const begin = 1_781_258_400_000_000 // 2026-06-12 10:00
+	at := func(minutes int) tables.Time { return begin + tables.Time(minutes)*60e6 }
+	for _, c := range []struct {
+		ends map[string]int // in minutes
+		want map[string]string
+	}{
+		{map[string]int{"dmz": 60, "lan": 61}, map[string]string{"2026-06-12 10:30|2026-06-12 12:00": ""}},
+		{map[string]int{"dmz": 60, "lan": 20_000}, map[string]string{
+			"2026-06-12 10:00|2026-06-12 10:50": "",
+			"2026-06-12 10:00|2026-06-12 11:30": "the sensor dmz recorded until 2026-06-12 11:00:00, and others went on",
+			"2026-06-18 10:00|2026-06-18 11:30": "the sensor dmz recorded until 2026-06-12 11:00:00, and others went on",
+			"2026-06-20 10:00|2026-06-20 11:30": "",
+		}},
+	} {
+		a, err := archive.Open(t.TempDir(), archive.Options{NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		commit(t, a, "capture", func(tx *archive.Tx) error {
+			var list []tables.Coverage
+			for sensor, end := range c.ends {
+				list = append(list, tables.Coverage{Sensor: sensor, Interface: sensor, TS: begin, TSEnd: at(end), Packets: 10})
+			}
+			slices.SortFunc(list, func(x, y tables.Coverage) int { return strings.Compare(x.Sensor, y.Sensor) })
+			_, err := archive.WriteRows(tx, "e", list)
+			return err
+		})
+		e := openEngine(t, a)
+		for of, want := range c.want {
+			from, to, _ := strings.Cut(of, "|")
+			for _, relation := range []string{"connections", "flows", "packets"} {
+				text := "SELECT COUNT(*) FROM " + relation + " WHERE ts >= '" + from + "' AND ts < '" + to + "'"
+				if got := said(t, e, text); !strings.Contains(got, want) || want == "" && strings.Contains(got, "recorded until") {
+					t.Errorf("%s: %q, want %q", text, got, want)
+				}
+			}
+			if got := said(t, e, "SELECT COUNT(*) FROM flows WHERE observer = 'lan' AND ts >= '"+from+"' AND ts < '"+to+"'"); strings.Contains(got, "recorded until") {
+				t.Errorf("of the other one: %q", got)
+			}
 		}
 	}
 }

@@ -234,6 +234,7 @@ func (e *Engine) lost(snap *snapshot, scans []*pushdown.ScanPlan) ([]string, err
 const (
 	interfaceDropped = "its interface dropped them"
 	notWritten       = "they could not be written to the disk"
+	recordsNoLonger  = "it ended, and others went on"
 )
 
 // loses tells whether what a scan reads may lack something for a loss of a sensor.
@@ -272,6 +273,10 @@ func (s *snapshot) droppedIn(ctx context.Context, p *pushdown.Plan) []string {
 	for _, l := range together(lost) {
 		if l.why == "" {
 			out = append(out, fmt.Sprintf("%s did not record between %s and %s", l.who, timeText(l.from), timeText(l.to)))
+			continue
+		}
+		if l.why == recordsNoLonger {
+			out = append(out, fmt.Sprintf("%s recorded until %s, and others went on", l.who, timeText(l.from-1)))
 			continue
 		}
 		out = append(out, fmt.Sprintf("%s lost %d %s between %s and %s: %s", l.who, l.n, l.unit, timeText(l.from), timeText(l.to), l.why))

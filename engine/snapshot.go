@@ -174,6 +174,7 @@ func (s *snapshot) loadCoverage() error {
 			s.lose(of[0], of[1], p, "", "", 1)
 		}
 	}
+	s.ended(live, imported)
 	s.recorded, s.holes = recordings(covered)
 	s.holes = slices.DeleteFunc(s.holes, func(h period) bool { // a sensor's, which is told by name
 		return slices.ContainsFunc(s.dropped, func(l loss) bool { return l.why == "" && l.from <= h.from+1 && l.to >= h.to-1 })
