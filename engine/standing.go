@@ -157,25 +157,52 @@ func (e *Engine) huntCall(ctx *sql.Context, name string, c *sqlparser.CallProc, 
 	return err
 }
 
-// Stand runs what is scheduled until ctx ends, unless another process does; wait
+// standAgain is how often a process asks whether the one that runs standing hunts has
+// ended.
+const standAgain = 2 * time.Second
+
+// Stand runs what is scheduled until ctx ends, as soon as no other process does; wait
 // returns when it is over. What is wrong with the file of targets is an error at once.
 func (e *Engine) Stand(ctx context.Context) (wait func(), err error) {
 	if _, err := standing.Targets(e.cfg.Targets); err != nil {
 		return nil, err
 	}
-	release, err := e.archive.KeepStanding()
-	if err != nil {
-		e.log.Warn("standing hunts are not run by this process", "error", err)
-		return func() {}, nil
-	}
-	k := standing.NewKeeper(e.book, huntRunner{e}, standing.Config{Time: e.cfg.HuntTime, Rows: e.cfg.HuntRows, Targets: e.cfg.Targets}, e.log)
-	e.keeper.Store(k)
 	var keeping sync.WaitGroup
 	keeping.Go(func() {
+		release := e.keepStanding(ctx)
+		if release == nil {
+			return
+		}
 		defer release()
+		k := standing.NewKeeper(e.book, huntRunner{e}, standing.Config{Time: e.cfg.HuntTime, Rows: e.cfg.HuntRows, Targets: e.cfg.Targets}, e.log)
+		e.keeper.Store(k)
 		k.Keep(ctx)
 	})
 	return keeping.Wait, nil
+}
+
+// keepStanding makes this process the one that runs standing hunts, when no other one
+// does any more; nil if ctx ends before.
+func (e *Engine) keepStanding(ctx context.Context) (release func()) {
+	said := false
+	for {
+		release, err := e.archive.KeepStanding()
+		if err == nil {
+			if said {
+				e.log.Warn("standing hunts are run by this process from now on")
+			}
+			return release
+		}
+		if !said {
+			said = true
+			e.log.Warn("standing hunts are not run by this process", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(standAgain):
+		}
+	}
 }
 
 // huntRunner runs standing hunts.

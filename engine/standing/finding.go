@@ -77,8 +77,20 @@ func (a *Answer) time(row []*string, names []string) (at tables.Time, ok bool) {
 	return 0, false
 }
 
-// object writes columns of a row as a JSON object, in their order.
-func (a *Answer) object(row []*string, columns []int) json.RawMessage {
+// object writes columns of a row as a JSON object, in their order, of most bytes: long
+// texts are cut, for what JSON escapes is six times as long, and whoever is hunted has
+// a say in what texts say.
+func (a *Answer) object(row []*string, columns []int, most int) (b json.RawMessage) {
+	for text := maxText; text > 0; text /= 2 {
+		if b = a.cutObject(row, columns, text); len(b) <= most {
+			break
+		}
+	}
+	return b
+}
+
+// cutObject is object with at most so many bytes of each text.
+func (a *Answer) cutObject(row []*string, columns []int, most int) json.RawMessage {
 	b := []byte{'{'}
 	for n, i := range columns {
 		if n > 0 {
@@ -93,8 +105,8 @@ func (a *Answer) object(row []*string, columns []int) json.RawMessage {
 			b = append(b, *v...)
 		default:
 			text := *v
-			if len(text) > maxText {
-				text = text[:maxText] + "…"
+			if len(text) > most {
+				text = text[:most] + "…"
 			}
 			value, _ := json.Marshal(strings.ToValidUTF8(text, ""))
 			b = append(b, value...)
@@ -128,12 +140,12 @@ func (a *Answer) findings(s *Schedule, to, now tables.Time) (list []*Finding, er
 			}
 		}
 		f := &Finding{ID: hex.EncodeToString(sum.Sum(nil)[:12]), Schedule: s.Name, Hunt: s.Hunt, Severity: a.Severity, Title: a.Title,
-			Key: a.object(row, key), Row: a.object(row, all), First: to, Last: to, Found: now, Times: 1}
+			Key: a.object(row, key, maxKey), Row: a.object(row, all, maxRow), First: to, Last: to, Found: now, Times: 1}
 		if len(f.Row) > maxRow {
 			f.Row = f.Key
 		}
 		if len(f.Key) > maxKey {
-			return nil, fmt.Errorf("a row has a key of more than %d bytes", maxKey)
+			return nil, fmt.Errorf("the key of a row has more than %d bytes however its texts are cut", maxKey)
 		}
 		if at, ok := a.time(row, firstColumns); ok {
 			f.First, f.Last = at, at

@@ -26,6 +26,8 @@ type record struct {
 	Note     *Note     `json:"note,omitempty"`
 	// Kept is a finding as it was when the notebook was written anew.
 	Kept *Finding `json:"kept,omitempty"`
+	// Days are those on which runs began, as of then: see sureDays.
+	Days []int64 `json:"days,omitempty"`
 	// Lost are lines that were damaged before it was.
 	Lost int64 `json:"lost,omitempty"`
 }

@@ -2,6 +2,7 @@ package standing
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -131,6 +132,7 @@ func newBench(t *testing.T, s Schedule) *bench {
 func (b *bench) restart() {
 	b.Keeper = NewKeeper(NewBook(&page{of: b.paper}, 1000000*time.Hour), b.fake, Config{Time: time.Minute, Rows: 3}, slog.New(slog.DiscardHandler))
 	b.now = func() time.Time { return b.clock }
+	b.book.now = b.now
 }
 
 // runs does what is due after a while, and gives the runs so far.
@@ -325,6 +327,102 @@ func TestFold(t *testing.T) {
 	b.book.age = -1000000 * time.Hour
 	if v := b.runs(t, 0); len(v.Findings) != 0 || len(v.Runs) != 0 || len(v.Schedules) != 1 {
 		t.Errorf("what is old stays: %d findings, %d runs", len(v.Findings), len(v.Runs))
+	}
+}
+
+// A clock that jumps, by an hour or by ten years, forth and back, in a process or
+// between two, loses nothing that was found or said, and makes nothing new of what is
+// known. What is old by days on which something ran is forgotten.
+func TestClockJumps(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	s := beacons()
+	s.Notify = "soc"
+	for _, jump := range []time.Duration{time.Hour, -time.Hour, 10 * year, -10 * year} {
+		for _, restarts := range []bool{false, true} {
+			b := newBench(t, s)
+			b.book.age = year
+			b.fake.found("10.0.0.1", "20", "2026-06-12 10:00:00", "2026-06-12 11:50:00")
+			step := func(later time.Duration) View {
+				t.Helper()
+				if restarts {
+					b.restart()
+				}
+				b.book.age = year
+				b.fake.recorded = max(b.fake.recorded, micros(b.clock.Add(later))) // by the same clock
+				return b.runs(t, later)
+			}
+			for range 10 * 24 { // days on which nothing is wrong
+				step(time.Hour)
+			}
+			if known, err := b.book.Judge(Verdict{ID: b.runs(t, 0).Findings[0].ID, Status: "benign"}); !known || err != nil {
+				t.Fatal(known, err)
+			}
+			before := b.runs(t, 0)
+			step(jump)
+			for range 3 * 24 {
+				step(time.Hour)
+			}
+			step(-jump)
+			after := step(time.Hour)
+			f := after.Findings[0]
+			if len(after.Findings) != 1 || f.Times != 1 || f.Verdict == nil || f.Found != before.Findings[0].Found || f.Delivery == nil || len(after.Schedules) != 1 {
+				t.Fatalf("%v, restarts %v: %+v", jump, restarts, after.Findings)
+			}
+			for _, r := range after.Runs[1:] {
+				if r.New > 0 || r.Rows != 1 && r.From != 0 {
+					t.Fatalf("%v, restarts %v: a run says %+v", jump, restarts, r)
+				}
+			}
+			if len(after.Runs) < len(before.Runs)+3*24 {
+				t.Errorf("%v, restarts %v: %d runs, before %d", jump, restarts, len(after.Runs), len(before.Runs))
+			}
+			// It goes on looking through the time that it is.
+			if last := after.Runs[len(after.Runs)-1]; last.From == 0 || last.To < micros(b.clock.Add(-time.Hour)) || last.To > micros(b.clock) {
+				t.Errorf("%v, restarts %v, at %v: %+v", jump, restarts, b.clock, last)
+			}
+			b.fake.rows = nil
+			for range 9 { // years later, something runs for some days
+				b.clock = b.clock.Add(24 * time.Hour)
+				step(2 * year)
+			}
+			if v := step(0); len(v.Findings) > 0 {
+				t.Errorf("%v, restarts %v: it is never forgotten", jump, restarts)
+			}
+		}
+	}
+}
+
+// Who is hunted writes names and texts: none of them takes a run with it, whatever it
+// is as JSON, and those that differ stay apart.
+func TestHostileTexts(t *testing.T) {
+	a := &Answer{Key: []string{"user_agent", "name"}, Columns: []Column{{"user_agent", false}, {"name", false}, {"said", false}}}
+	texts := []string{"", "\x00", `"`, "\\", "\n\r\t", "<script>alert(1)</script>", "\xff\xfe", "\u2028\u202e", "null", "'; DROP TABLE x; --"}
+	for _, text := range texts {
+		for _, n := range []int{1, 700, 70_000} {
+			long, same := strings.Repeat(text, n), "x"
+			a.Rows = append(a.Rows, []*string{&long, &same, &long}, []*string{&same, &long, &same})
+		}
+	}
+	list, err := a.findings(&Schedule{Name: "x", Hunt: "y"}, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Of an empty text all lengths are one.
+	if want := len(a.Rows) - 4; len(list) != want {
+		t.Errorf("%d findings of %d different rows", len(list), want)
+	}
+	for _, f := range list {
+		var key, row map[string]any
+		if json.Unmarshal(f.Key, &key) != nil || json.Unmarshal(f.Row, &row) != nil || len(key) != 2 || len(row) != 3 || len(f.Key) > maxKey || len(f.Row) > maxRow {
+			t.Errorf("%d and %d bytes: %.100s", len(f.Key), len(f.Row), f.Row)
+		}
+		if text, err := f.message(); err != nil || !json.Valid(text) {
+			t.Errorf("it is told as %.100s, %v", text, err)
+		}
+		r := record{Finding: f}
+		if line, err := r.line(); err != nil || strings.ContainsAny(string(line), "\n\x00") {
+			t.Errorf("its line is %.100s, %v", line, err)
+		}
 	}
 }
 

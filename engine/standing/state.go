@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -32,18 +33,25 @@ const (
 	// says, a notebook is written anew.
 	foldAbove = 4 << 20
 	foldTimes = 3
+	// sureDays is on how many days of the calendar something has to have run before what
+	// is too old by then is forgotten: a clock that is set ahead for less makes nobody
+	// forget what was found and said.
+	sureDays = 7
+	day      = int64(24 * time.Hour / time.Microsecond)
 )
 
 // Book is what the notebook says.
 type Book struct {
 	notebook Notebook
 	age      time.Duration // after which findings, and runs, are forgotten
+	now      func() time.Time
 
 	mu        sync.Mutex
 	schedules map[string]*Schedule
 	findings  map[string]*Finding
 	bytes     int64 // of findings
 	runs      []Run
+	days      []int64 // since 1970, the last different ones on which runs began
 	notes     []Note
 	lost      int64
 	waiting   []*Finding // lines whose run is not read yet
@@ -51,13 +59,13 @@ type Book struct {
 
 // NewBook reads a notebook. Findings that were not seen for age are forgotten.
 func NewBook(n Notebook, age time.Duration) *Book {
-	b := &Book{notebook: n, age: age}
+	b := &Book{notebook: n, age: age, now: time.Now}
 	b.clear()
 	return b
 }
 
 func (b *Book) clear() {
-	b.schedules, b.findings, b.bytes, b.runs, b.notes, b.lost, b.waiting = map[string]*Schedule{}, map[string]*Finding{}, 0, nil, nil, 0, nil
+	b.schedules, b.findings, b.bytes, b.runs, b.days, b.notes, b.lost, b.waiting = map[string]*Schedule{}, map[string]*Finding{}, 0, nil, nil, nil, 0, nil
 }
 
 // take reads a line.
@@ -94,6 +102,8 @@ func (b *Book) take(anew bool, line []byte) {
 		}
 	case r.Note != nil:
 		b.notes = append(b.notes, *r.Note)
+	case r.Days != nil:
+		b.days = r.Days
 	case r.Kept != nil:
 		b.put(r.Kept)
 	case r.Lost > 0:
@@ -114,6 +124,10 @@ func (b *Book) ran(r *Run) {
 	}
 	if b.runs = append(b.runs, *r); len(b.runs) > 2*maxRuns {
 		b.runs = slices.Clone(b.runs[maxRuns:])
+	}
+	if day := int64(r.Begun) / day; !slices.Contains(b.days, day) {
+		b.days = append(b.days, day)
+		b.days = slices.Clone(b.days[max(0, len(b.days)-sureDays):])
 	}
 	s := b.schedules[r.Schedule]
 	if s == nil {
@@ -151,7 +165,7 @@ func (b *Book) change(next func() ([]record, error)) error {
 	if err != nil {
 		return err
 	}
-	return b.fold(tables.Time(time.Now().UnixMicro()))
+	return b.fold()
 }
 
 func linesOf(list []record) (lines [][]byte, err error) {
@@ -167,19 +181,22 @@ func linesOf(list []record) (lines [][]byte, err error) {
 
 // fold forgets what is old or too much, and writes the notebook anew when much of it
 // is said again later.
-func (b *Book) fold(now tables.Time) error {
-	b.forget(now)
+func (b *Book) fold() error {
+	b.forget()
 	live := b.bytes + int64(512*(len(b.runs)+len(b.schedules))+2048*len(b.notes))
 	if size := b.notebook.Size(); size < foldAbove || size < foldTimes*live {
 		return nil
 	}
 	return b.notebook.Write(b.take, func() ([][]byte, bool, error) {
-		b.forget(now)
+		b.forget()
 		var list []record
 		for i := range b.runs { // before their schedules, which know how it went on
 			r := b.runs[i]
 			r.Findings = 0
 			list = append(list, record{Run: &r})
+		}
+		if len(b.days) > 0 {
+			list = append(list, record{Days: b.days})
 		}
 		for _, name := range slices.Sorted(maps.Keys(b.schedules)) {
 			list = append(list, record{Schedule: b.schedules[name]})
@@ -200,8 +217,8 @@ func (b *Book) fold(now tables.Time) error {
 
 // forget leaves out of memory what is old or too much: the notebook says it until it
 // is written anew.
-func (b *Book) forget(now tables.Time) {
-	oldest := now - tables.Time(b.age.Microseconds())
+func (b *Book) forget() {
+	oldest := b.oldest()
 	b.runs = slices.DeleteFunc(b.runs, func(r Run) bool { return r.Begun < oldest })
 	if over := len(b.runs) - maxRuns; over > 0 {
 		b.runs = slices.Delete(b.runs, 0, over)
@@ -228,6 +245,15 @@ func (b *Book) forget(now tables.Time) {
 	}
 }
 
+// oldest is from when on nothing is too old.
+func (b *Book) oldest() tables.Time {
+	if len(b.days) < sureDays {
+		return math.MinInt64
+	}
+	sure := min(tables.Time(b.now().UnixMicro()), tables.Time(slices.Min(b.days)*day))
+	return sure - span(b.age)
+}
+
 // sorted are the findings in the order they were found.
 func (b *Book) sorted() []*Finding {
 	return slices.SortedFunc(maps.Values(b.findings), func(x, y *Finding) int {
@@ -251,7 +277,7 @@ func (b *Book) View() (v View, err error) {
 	if err := b.notebook.Follow(b.take); err != nil {
 		return v, err
 	}
-	b.forget(tables.Time(time.Now().UnixMicro()))
+	b.forget()
 	for _, name := range slices.Sorted(maps.Keys(b.schedules)) {
 		v.Schedules = append(v.Schedules, *b.schedules[name])
 	}

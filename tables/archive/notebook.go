@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wiresql/wiresql/tables"
 	"github.com/wiresql/wiresql/tables/archive/disk"
@@ -26,13 +27,18 @@ import (
 //
 // The first line names format and edition. Lines at the end that are not whole are
 // of an append that was interrupted: they were never told, and the next append takes
-// their place. A line in the middle that is not as it was written is damage.
+// their place. A line in the middle that is not as it was written is damage, and so is a
+// file without a whole line: who writes next begins it anew, and writes that there was
+// something.
 const (
 	notebookFile   = "hunts"
 	notebookFormat = 1
 	// maxLine bounds a line, in bytes; maxNotebook a notebook.
 	maxLine     = 1 << 20
 	maxNotebook = 1 << 30
+	// lostLine stands for lines that nobody can read any more, and counts as damage: its
+	// checksum is wrong.
+	lostLine = "00000000 what was here is lost\n"
 )
 
 // notebookHead is the first line.
@@ -52,6 +58,7 @@ type Notebook struct {
 	edition uint64
 	read    int64 // bytes up to the end of the last line that is whole
 	badAt   int64 // where the first line before that begins which is not
+	cut     bool  // it became shorter than what was read, and nobody has written so
 
 	// size is read, and bad how many such lines there are, for who asks meanwhile.
 	size, bad atomic.Int64
@@ -114,20 +121,28 @@ func (n *Notebook) Write(take func(anew bool, line []byte), next func() (lines [
 		return err
 	}
 	var b bytes.Buffer
-	if whole || n.head == nil {
-		head, err := json.Marshal(notebookHead{notebookFormat, n.edition + 1})
+	hollow := n.head != nil && n.read == 0
+	if whole || n.head == nil || hollow {
+		edition := n.edition + 1
+		if hollow { // nobody knows which edition it was
+			edition = max(edition, uint64(time.Now().UnixMicro()))
+		}
+		head, err := json.Marshal(notebookHead{notebookFormat, edition})
 		if err != nil {
 			return err
 		}
 		lines = append([][]byte{head}, lines...)
 	}
-	for _, line := range lines {
+	for i, line := range lines {
+		if !whole && (i == 1 && hollow || i == 0 && n.cut && !hollow) {
+			b.WriteString(lostLine)
+		}
 		if len(line) > maxLine || bytes.IndexByte(line, '\n') >= 0 {
 			return fmt.Errorf("%s: a line of %d bytes", n.path, len(line))
 		}
 		fmt.Fprintf(&b, "%08x %s\n", sums.Of(line), line)
 	}
-	if whole || n.head == nil {
+	if whole || n.head == nil || hollow {
 		if err := n.archive.mkdir(filepath.Dir(n.path)); err != nil {
 			return err
 		}
@@ -141,6 +156,10 @@ func (n *Notebook) Write(take func(anew bool, line []byte), next func() (lines [
 	}
 	if err := n.append(b.Bytes()); err != nil {
 		return err
+	}
+	if n.cut {
+		n.cut = false
+		n.bad.Add(-1) // its line is counted from now on
 	}
 	return n.follow(take)
 }
@@ -185,7 +204,8 @@ func (n *Notebook) follow(take func(anew bool, line []byte)) error {
 	if err != nil {
 		return err
 	}
-	anew := n.head == nil || !bytes.Equal(head, n.head) || st.Size() < n.read
+	cut := n.head != nil && bytes.Equal(head, n.head) && st.Size() < n.read
+	anew := n.head == nil || !bytes.Equal(head, n.head) || cut
 	if anew {
 		if text, ok := wholeLine(head); ok {
 			var h notebookHead
@@ -195,9 +215,14 @@ func (n *Notebook) follow(take func(anew bool, line []byte)) error {
 			n.edition = h.Edition
 		}
 		n.forget(head)
+		if n.cut = cut; cut {
+			n.badAt = st.Size()
+			n.bad.Store(1)
+		}
 		take(true, nil)
 	}
 	if st.Size() == n.read {
+		n.mind()
 		return nil
 	}
 	in := bufio.NewReaderSize(io.NewSectionReader(f, n.read, maxNotebook-n.read), maxLine+16)
@@ -237,8 +262,18 @@ func (n *Notebook) follow(take func(anew bool, line []byte)) error {
 			take(false, text)
 		}
 		if at += length; err != nil {
+			n.mind()
 			return nil
 		}
+	}
+}
+
+// mind counts a file without a whole line as damage: the first line is there from the
+// start, and others are appended to it.
+func (n *Notebook) mind() {
+	if n.read == 0 {
+		n.badAt = 0
+		n.bad.Store(1)
 	}
 }
 
@@ -252,7 +287,7 @@ func wholeLine(line []byte) ([]byte, bool) {
 }
 
 func (n *Notebook) forget(head []byte) {
-	n.head, n.read = head, 0
+	n.head, n.read, n.cut = head, 0, false
 	n.size.Store(0)
 	n.bad.Store(0)
 }

@@ -114,6 +114,53 @@ func TestNotebookInterrupted(t *testing.T) {
 	}
 }
 
+// A file that lost its end, or all of it, is read and written on, by those who knew it
+// and by those who begin; who can know that something is lost says so.
+func TestNotebookCut(t *testing.T) {
+	a := testArchive(t)
+	r := &notebookReader{book: a.Notebook()}
+	r.write(t, false, "a", "b", "c")
+	good, err := os.ReadFile(r.book.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size := range len(good) {
+		if err := os.WriteFile(r.book.path, good, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		knows := &notebookReader{book: a.Notebook()}
+		if got := knows.follow(t); got != "a b c" {
+			t.Fatal(got)
+		}
+		if err := os.WriteFile(r.book.path, good[:size], 0o640); err != nil {
+			t.Fatal(err)
+		}
+		left := "a b c"[:max(0, 2*strings.Count(string(good[:size]), "\n")-3)]
+		none := !strings.Contains(string(good[:size]), "\n")
+		begins := &notebookReader{book: a.Notebook()}
+		for range 2 { // however often it is looked
+			if x, y := knows.follow(t), begins.follow(t); x != left || y != left || len(knows.book.Damage()) != 1 || len(begins.book.Damage()) > 0 != none {
+				t.Fatalf("cut off at %d: %q and %q, want %q; damage %v and %v", size, x, y, left, knows.book.Damage(), begins.book.Damage())
+			}
+		}
+		writes := knows
+		if size%2 == 1 {
+			writes = begins
+		}
+		writes.write(t, false, "d")
+		writes.write(t, false, "e")
+		left = strings.TrimSpace(left + " d e")
+		for i, is := range []*notebookReader{knows, begins, {book: a.Notebook()}} {
+			if got := is.follow(t); got != left {
+				t.Errorf("cut off at %d, then written on, %d reads %q, want %q", size, i, got, left)
+			}
+			if damage := is.book.Damage(); (len(damage) == 1) != (none || writes == knows || is == knows) || len(damage) == 1 && damage[0].Rows != 1 {
+				t.Errorf("cut off at %d, then written on, %d tells of %v", size, i, damage)
+			}
+		}
+	}
+}
+
 // A bit that is not as written costs its line, which is told; others are read.
 func TestNotebookDamaged(t *testing.T) {
 	a := testArchive(t)
