@@ -150,9 +150,8 @@ func showHunt(w io.Writer, h *hunt.Hunt) {
 	}
 }
 
-// huntCall is the statement that runs a hunt with the values of the flags;
-// since is how far back it looks where they say nothing of it.
-func (p *program) huntCall(name, since string) (string, error) {
+// huntCall is the statement that runs a hunt with the values of the flags.
+func (p *program) huntCall(name string) (string, error) {
 	values := map[string]string{}
 	params, _ := p.flags.GetStringArray("param")
 	for _, one := range params {
@@ -162,16 +161,18 @@ func (p *program) huntCall(name, since string) (string, error) {
 		}
 		values[key] = value
 	}
-	times, begins := p.huntTime()
+	times, _ := p.huntTime()
 	maps.Copy(values, times)
-	if !begins && since != "" {
-		values[hunt.Since] = since
-	}
+	return callOf(name, values), nil
+}
+
+// callOf is the statement that runs a hunt with some values.
+func callOf(name string, values map[string]string) string {
 	call := "CALL " + tables.Hunt + ".hunt(" + hunt.Quote(name)
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		call += ", " + hunt.Quote(key) + ", " + hunt.Quote(values[key])
 	}
-	return call + ")", nil
+	return call + ")"
 }
 
 // huntTime is what the flags say of the time hunted through, and whether they
@@ -209,7 +210,7 @@ func (p *program) runOneHunt(ctx context.Context, library *hunt.Library, name, f
 	if err != nil {
 		return err
 	}
-	call, err := p.huntCall(h.Name, "")
+	call, err := p.huntCall(h.Name)
 	if err != nil {
 		return err
 	}
@@ -281,6 +282,14 @@ func (p *program) runAllHunts(ctx context.Context, library *hunt.Library, format
 	if times[hunt.Since] != "" && times[hunt.From] != "" {
 		return errors.New("a hunt begins at from, or as long before its end as since says: not both")
 	}
+	if !compared {
+		times[hunt.Since] = "all"
+	}
+	from, to, err := s.HuntTime(ctx, times)
+	if err != nil {
+		return err
+	}
+	over := map[string]string{hunt.From: from, hunt.To: to}
 	var nothing, asks, compare, failed []string
 	warned := map[string]bool{}
 	for _, x := range list {
@@ -295,7 +304,7 @@ func (p *program) runAllHunts(ctx context.Context, library *hunt.Library, format
 			compare = append(compare, x.Hunt.Name)
 			continue
 		}
-		found, warnings, err := p.count(ctx, s, x.Hunt)
+		found, warnings, err := count(ctx, s, callOf(x.Hunt.Name, over))
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -339,11 +348,7 @@ func (p *program) runAllHunts(ctx context.Context, library *hunt.Library, format
 }
 
 // count runs a hunt to its end.
-func (p *program) count(ctx context.Context, s *engine.Session, h *hunt.Hunt) (*firstOf, []string, error) {
-	call, err := p.huntCall(h.Name, "all")
-	if err != nil {
-		return nil, nil, err
-	}
+func count(ctx context.Context, s *engine.Session, call string) (*firstOf, []string, error) {
 	rows, err := s.Query(ctx, call)
 	if err != nil {
 		return nil, nil, err

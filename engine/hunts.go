@@ -2,7 +2,9 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"errors"
+	"maps"
 	"regexp"
 	"strings"
 
@@ -64,6 +66,16 @@ func (e *Engine) huntOver(name string, r hunt.Range, values map[string]string) (
 		return nil, "", userError("%v", err)
 	}
 	return h, text, nil
+}
+
+// HuntTime is the time that hunts with these values are run over, as from and to of
+// theirs, for who runs many over the same.
+func (s *Session) HuntTime(ctx context.Context, values map[string]string) (from, to string, err error) {
+	c := sql.NewContext(ctx, sql.WithSession(s.session), sql.WithPid(uint64(s.session.ID())))
+	defer s.engine.ended(s.session.ID())
+	r, err := s.engine.huntRange(c, maps.Clone(values))
+	bare := func(constant string) string { return strings.Trim(strings.TrimPrefix(constant, "TIMESTAMP"), "'") }
+	return bare(r.From), bare(r.To), err
 }
 
 // huntRange takes the time hunted through out of the values: until the end of what

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"fmt"
+	"hash/maphash"
 	"math"
+	"sync/atomic"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
 
@@ -29,12 +31,21 @@ func scalars() []*scalar {
 		for _, a := range spec.Args {
 			s.args = append(s.args, duckTypes[a])
 		}
-		s.call = func(args []vector, row int, out *vectorWriter) error {
+		result := func(args []vector, row int) (any, error) {
 			values := make([]any, len(args))
 			for i := range args {
 				values[i] = args[i].value(row)
 			}
-			v, err := spec.Fn(values)
+			return spec.Fn(values)
+		}
+		if ofNames[spec.Name] {
+			results, computed := &repeated{}, result
+			result = func(args []vector, row int) (any, error) {
+				return results.of(args[0].bytes(row), func() (any, error) { return computed(args, row) })
+			}
+		}
+		s.call = func(args []vector, row int, out *vectorWriter) error {
+			v, err := result(args, row)
 			if err != nil {
 				return fmt.Errorf("%s: %w", spec.Name, err)
 			}
@@ -43,6 +54,37 @@ func scalars() []*scalar {
 		out[i] = s
 	}
 	return out
+}
+
+// ofNames are functions of one text that is a name mostly: a million rows have some
+// thousand of them.
+var ofNames = map[string]bool{"wiresql_registered_domain": true, "wiresql_entropy": true}
+
+// repeated has results of a function by its text, one at each place, of all statements:
+// they depend on nothing else. That is 2 MB of names as they are, 5 MB at most.
+type repeated [1 << 13]atomic.Pointer[known]
+
+type known struct {
+	text  string
+	value any
+}
+
+// longestRepeated is up to how many bytes of text a result is kept.
+const longestRepeated = 255
+
+var repeatedSeed = maphash.MakeSeed()
+
+// of is what is computed of a text, or was.
+func (r *repeated) of(text []byte, compute func() (any, error)) (any, error) {
+	place := &r[maphash.Bytes(repeatedSeed, text)%uint64(len(r))]
+	if k := place.Load(); k != nil && k.text == string(text) {
+		return k.value, nil
+	}
+	v, err := compute()
+	if err == nil && len(text) <= longestRepeated {
+		place.Store(&known{string(text), v})
+	}
+	return v, err
 }
 
 // value boxes an entry that is not NULL. Text and blobs are copied.

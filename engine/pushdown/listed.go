@@ -1,6 +1,7 @@
 package pushdown
 
 import (
+	"strconv"
 	"strings"
 
 	"vitess.io/vitess/go/vt/sqlparser"
@@ -25,6 +26,9 @@ func (c *compiler) listed(e Expr) (Expr, bool) {
 	}
 	x, texts := f.Args[0], TypeOf(f.Args[1])
 	list, ok := textLiteral(f.Args[1])
+	if ok && list == "" && !TypeOf(x).Nullable { // nothing is in it, nor is ''
+		return lit(Bool, false), true
+	}
 	if !ok || list == "" || strings.Count(list, ",") >= maxEqualities || functions.Pads(texts.Collation) {
 		return nil, false
 	}
@@ -37,6 +41,10 @@ func (c *compiler) listed(e Expr) (Expr, bool) {
 			}
 			if a, err := tables.ParseAddr(s); err == nil && a.String() == s {
 				any = append(any, call("=", Bool, x, lit(Address, a)))
+			}
+		case Integer: // as the text of a number, which has one spelling
+			if n, err := strconv.ParseInt(s, 10, 64); err == nil && strconv.FormatInt(n, 10) == s {
+				any = append(any, call("=", Bool, x, lit(Integer, n)))
 			}
 		case Text:
 			if functions.Pads(TypeOf(x).Collation) || TypeOf(x).Kind != Text {

@@ -6,11 +6,11 @@ import (
 	"github.com/wiresql/wiresql/tables"
 )
 
-// Groups that remain. A HAVING leaves few groups of many, and what is shown of those
-// costs more than what decides: names, which are looked up for each row, distinct
+// Groups that remain. A HAVING, and a LIMIT behind an ORDER BY, leave few groups of
+// many, and what is shown of those costs more than what decides: names, which are looked up for each row, distinct
 // values, for each of which DuckDB keeps a table, medians, which keep all values. So
-// the groups that remain are found first, by what of the HAVING is cheap to know, and
-// rows of others are left out before the rest is computed.
+// the groups that remain are found first, by what of the HAVING is cheap to know, or by
+// the ORDER BY if all of it is, and rows of others are left out before the rest is computed.
 
 // fewGroups finds the groups that remain in a relation and its subqueries.
 func (c *compiler) fewGroups(rel Rel) Rel {
@@ -27,27 +27,68 @@ func (c *compiler) fewGroups(rel Rel) Rel {
 			return e
 		})
 	})
-	if f, ok := rel.(*Filter); ok {
-		if g, ok := f.Child.(*Group); ok {
-			c.remaining(f, g)
+	switch n := rel.(type) {
+	case *Filter:
+		if g, ok := n.Child.(*Group); ok && c.costly(g) {
+			c.having(n, g)
+		}
+	case *Limit:
+		if s, ok := n.Child.(*Sort); ok && n.Count >= 0 && n.Count <= mostFirst && n.Offset <= mostFirst {
+			if g, ok := s.Child.(*Group); ok && c.costly(g) {
+				c.leading(n, s, g)
+			}
 		}
 	}
 	return rel
 }
 
-// remaining changes a group below its HAVING in place, if that is worth it.
-func (c *compiler) remaining(f *Filter, g *Group) {
+// mostFirst is up to how many groups are found first by their order, and how many are
+// passed over.
+const mostFirst = 1000
+
+// costly tells whether what is shown of a group costs more than to find it.
+func (c *compiler) costly(g *Group) bool {
 	if len(g.Keys) == 0 || g.Rollup || c.few[g] || refersOut(g) || !repeatable(g.Child) {
-		return
+		return false
 	}
-	for _, k := range g.Keys {
-		if !cheap(k.Expr) {
+	return !slices.ContainsFunc(g.Keys, func(n Named) bool { return !cheap(n.Expr) }) &&
+		slices.ContainsFunc(g.Aggs, func(n Named) bool { return !cheap(n.Expr) })
+}
+
+// leading has the groups of a LIMIT behind an ORDER BY found first.
+func (c *compiler) leading(l *Limit, s *Sort, g *Group) {
+	first := &Group{Child: g.Child, Keys: slices.Clone(g.Keys)}
+	keys, aggs := byID(g.Keys), byID(g.Aggs)
+	for _, k := range s.Keys {
+		used := map[ColumnID]bool{}
+		references(k.Expr, used)
+		if hasSubquery(k.Expr) || !cheap(k.Expr) {
 			return
 		}
+		for id := range used {
+			if _, ok := keys[id]; ok {
+				continue
+			}
+			if a, ok := aggs[id]; !ok || !cheap(a) {
+				return
+			}
+		}
+		first.aggregates(g, used)
 	}
-	if !slices.ContainsFunc(g.Aggs, func(n Named) bool { return !cheap(n.Expr) }) {
-		return
+	c.keep(g, first, &Limit{Child: &Sort{first, s.Keys}, Count: l.Count + l.Offset})
+}
+
+// aggregates adds those of a group that are used.
+func (g *Group) aggregates(of *Group, used map[ColumnID]bool) {
+	for _, a := range of.Aggs {
+		if used[a.ID] && !slices.ContainsFunc(g.Aggs, func(n Named) bool { return n.ID == a.ID }) {
+			g.Aggs = append(g.Aggs, a)
+		}
 	}
+}
+
+// having has the groups found first that a HAVING may leave.
+func (c *compiler) having(f *Filter, g *Group) {
 	first := &Group{Child: g.Child, Keys: slices.Clone(g.Keys)}
 	var having []Expr
 	for _, e := range f.Conjuncts {
@@ -55,12 +96,16 @@ func (c *compiler) remaining(f *Filter, g *Group) {
 			having = append(having, x)
 		}
 	}
-	if having == nil {
-		return
+	if having != nil {
+		c.keep(g, first, &Filter{first, having})
 	}
+}
+
+// keep leaves out rows of other groups than those of some rows of first, in place.
+func (c *compiler) keep(g, first *Group, some Rel) {
 	target, keys := belowWindows(g, first)
 	first.Child = *target
-	keep := &Project{Child: &Filter{first, having}}
+	keep := &Project{Child: some}
 	for _, k := range first.Keys {
 		keep.Exprs = append(keep.Exprs, Named{Column{ID: c.identity(), Name: k.Name, Type: k.Type}, &Col{k.Column}})
 	}
@@ -108,11 +153,7 @@ func (c *compiler) implied(e Expr, g, first *Group) Expr {
 	if !cheap(e) {
 		return nil
 	}
-	for _, a := range g.Aggs {
-		if used[a.ID] && !slices.ContainsFunc(first.Aggs, func(n Named) bool { return n.ID == a.ID }) {
-			first.Aggs = append(first.Aggs, a)
-		}
-	}
+	first.aggregates(g, used)
 	return e
 }
 
