@@ -21,25 +21,28 @@ func host(v *view) {
 		v.fail(http.StatusBadRequest, "Which host? Give its name or address.")
 		return
 	}
-	when := v.span()
 	column := "host"
 	if _, err := netip.ParseAddr(name); err == nil {
 		column = "ip"
 	}
 	is := hunt.Quote(name)
-	v.beginAt(name, when)
-	v.coverage(when)
-
+	when := v.beginAt(name)
 	known := "name = " + is
 	if column == "ip" {
 		known = "ip = " + is
 	}
+	step := when.bin(parts)
+	activity := v.soon(fmt.Sprintf("SELECT FLOOR(UNIX_TIMESTAMP(ts) / %d) AS bin, COUNT(*) AS connections\nFROM host_flows WHERE %s = %s AND %s\nGROUP BY bin ORDER BY bin",
+		step, column, is, when.between("ts")))
+	peers := v.soon("SELECT role, peer_ip, peer_host, peer_name, peer_port, service, COUNT(*) AS connections, SUM(bytes_out) AS sent, SUM(bytes_in) AS received, MIN(ts) AS first, MAX(ts) AS last\n" +
+		"FROM host_flows WHERE " + column + " = " + is + " AND " + when.between("ts") +
+		"\nGROUP BY role, peer_ip, peer_host, peer_name, peer_port, service ORDER BY SUM(bytes_out) + SUM(bytes_in) DESC LIMIT 30")
+	happened := v.happened(column, is, when)
+
+	v.coverage(when)
 	v.ask(part{ID: "names", Title: "Names and addresses", Empty: "Nothing that was recorded says a name of it in this time."},
 		"SELECT name, ip, mac, ts, ts_end, source\nFROM hosts WHERE "+known+" AND "+when.overlaps()+"\nORDER BY ts", when)
-
-	step := when.bin(parts)
-	a := v.who.ask(v.context(), fmt.Sprintf("SELECT FLOOR(UNIX_TIMESTAMP(ts) / %d) AS bin, COUNT(*) AS connections\nFROM host_flows WHERE %s = %s AND %s\nGROUP BY bin ORDER BY bin",
-		step, column, is, when.between("ts")))
+	a := <-activity
 	p := part{ID: "activity", Title: "Activity", Empty: "It is in no connection that began in this time.", answer: a,
 		Chart: a.binned("Connections that began in each "+length(step), "connections", step, when)}
 	if p.Chart != nil {
@@ -47,18 +50,21 @@ func host(v *view) {
 	}
 	v.write("part", p)
 
-	v.ask(part{ID: "peers", Title: "Whom it spoke with most", Empty: "Nobody in this time."},
-		"SELECT role, peer_ip, peer_host, peer_name, peer_port, service, COUNT(*) AS connections, SUM(bytes_out) AS sent, SUM(bytes_in) AS received, MIN(ts) AS first, MAX(ts) AS last\n"+
-			"FROM host_flows WHERE "+column+" = "+is+" AND "+when.between("ts")+
-			"\nGROUP BY role, peer_ip, peer_host, peer_name, peer_port, service ORDER BY SUM(bytes_out) + SUM(bytes_in) DESC LIMIT 30", when)
-
-	v.timeline(column, is, when)
+	v.write("part", part{ID: "peers", Title: "Whom it spoke with most", Empty: "Nobody in this time.", answer: (<-peers).linked(when)})
+	v.timeline(<-happened.asked, happened, when)
 	v.end()
 }
 
-// timeline shows what happened, a page of it. The next begins behind its last row:
-// at that row's time, without the rows of that time that were shown.
-func (v *view) timeline(column, is string, when span) {
+// page is one of a timeline: the rows from a time on, without those of that time that
+// were shown.
+type page struct {
+	asked
+	from  string
+	shown int
+}
+
+// happened asks for the page of a timeline that the address tells.
+func (v *view) happened(column, is string, when span) page {
 	after, rest, shown := given(v.r.FormValue("after")), when, 0
 	rest.From = given(rest.From) // as after is written
 	if after > rest.From {
@@ -69,13 +75,18 @@ func (v *view) timeline(column, is string, when span) {
 	}
 	text := fmt.Sprintf("SELECT ts, kind, peer_ip, peer_host, peer_port, summary, bytes_out, bytes_in, packet_status, conn_id\n"+
 		"FROM timeline WHERE %s = %s AND %s\nORDER BY ts, conn_id, kind, role, flow_id, summary LIMIT %d OFFSET %d", column, is, rest.between("ts"), pageRows, shown)
-	a := v.who.ask(v.context(), text).linked(when)
-	v.write("part", part{ID: "timeline", Title: "What happened", Empty: "Nothing was seen of it in this time.", answer: a})
+	return page{v.soon(text), rest.From, shown}
+}
+
+// timeline shows what happened, a page of it. The next begins behind its last row.
+func (v *view) timeline(a *answer, of page, when span) {
+	v.write("part", part{ID: "timeline", Title: "What happened", Empty: "Nothing was seen of it in this time.", answer: a.linked(when)})
 	if len(a.Rows) < pageRows {
 		return
 	}
 	last := given(a.Rows[len(a.Rows)-1][0].Text)
-	if last != rest.From {
+	shown := of.shown
+	if last != of.from {
 		shown = 0
 	}
 	for _, row := range a.Rows {

@@ -9,8 +9,7 @@ import (
 // overview shows what there is: what was recorded and what is missing of it,
 // how much went by, who moved most, and the last connections.
 func overview(v *view) {
-	when := v.span()
-	v.beginAt("Overview", when)
+	when := v.beginAt("Overview")
 	v.coverage(when)
 	v.traffic(when)
 	v.ask(part{ID: "talkers", Title: "Who moved most", Note: "By the address and name of the client, in connections that began in this time.",

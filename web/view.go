@@ -37,26 +37,28 @@ type head struct {
 	Form   string
 	Search string
 	Here   string
-	// When is the time the view is about, Keep what else its address holds;
-	// without HasTime it is about none.
-	HasTime bool
-	When    span
-	Keep    url.Values
+}
+
+// about is the time that a view is about, and Keep what else its address holds.
+type about struct {
+	Here string
+	When span
+	Keep url.Values
 	// Wrong says what of a time that was given is none.
 	Wrong []string
 }
 
 // begin writes the head of a view.
-func (v *view) begin(title string) { v.write("head", v.head(title)) }
-
-func (v *view) head(title string) head {
-	return head{Title: title, User: v.who.user, Form: v.who.form, Here: v.r.URL.Path}
+func (v *view) begin(title string) {
+	v.write("head", head{Title: title, User: v.who.user, Form: v.who.form, Here: v.r.URL.Path})
 }
 
-// beginAt writes the head of a view that is about a time, which can be changed.
-func (v *view) beginAt(title string, when span) {
-	h := v.head(title)
-	h.HasTime, h.When, h.Keep = true, when, url.Values{}
+// beginAt writes the head of a view that is about a time, which can be changed. What
+// time that is may have to be asked for: the browser has styles and scripts to load
+// meanwhile.
+func (v *view) beginAt(title string) span {
+	v.begin(title)
+	h := about{Here: v.r.URL.Path, When: v.span(), Keep: url.Values{}}
 	for key, values := range v.r.URL.Query() {
 		if key != "from" && key != "to" && key != "after" && key != "shown" {
 			h.Keep[key] = values
@@ -70,7 +72,8 @@ func (v *view) beginAt(title string, when span) {
 	if from, to := given(v.r.FormValue("from")), given(v.r.FormValue("to")); from != "" && to != "" && to < from {
 		h.Wrong = append(h.Wrong, "This time ends before it begins: nothing is in it.")
 	}
-	v.write("head", h)
+	v.write("when", h)
+	return h.When
 }
 
 // write writes a piece, and lets the browser show it.
@@ -107,6 +110,17 @@ func (v *view) ask(p part, text string, when span) *answer {
 	p.answer = v.who.ask(v.context(), text).linked(when)
 	v.write("part", p)
 	return p.answer
+}
+
+// asked is an answer that may not be there yet.
+type asked chan *answer
+
+// soon asks a statement and does not wait: the parts of a view are written in order,
+// but found at the same time.
+func (v *view) soon(text string) asked {
+	a := make(asked, 1)
+	go func() { a <- v.who.ask(v.context(), text) }()
+	return a
 }
 
 // trusted tells whether the request was made by somebody who saw the page, or
