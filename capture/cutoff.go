@@ -101,8 +101,7 @@ func (m *Meter) allowed(p *Packet) int64 {
 	h := *p.Header // later fragments get their protocol
 	srcPort, dstPort, whole := m.ports(&h, p.TS)
 	var first conversation
-	var swapped bool
-	first.key, swapped = makeKey(&h, srcPort, dstPort)
+	swapped := first.key.set(&h, srcPort, dstPort)
 	side := uint8(0)
 	if swapped {
 		side = 1

@@ -27,20 +27,21 @@ const (
 	icmpOneWayCode = 0x4000
 )
 
-// makeKey orders the ends. swapped tells that the packet's source is the
-// higher one.
-func makeKey(h *tables.Header, srcPort, dstPort uint16) (k key, swapped bool) {
-	k.protocol, k.tunnel = h.Protocol, h.Tunnel
+// set makes it the key of a packet, with its ends in order. swapped tells that the
+// packet's source is the higher one. It is set in place: a copy of what was just written
+// field by field would wait for all of it.
+func (k *key) set(h *tables.Header, srcPort, dstPort uint16) (swapped bool) {
+	k.protocol, k.tunnel, k.tunnelID = h.Protocol, h.Tunnel, 0
 	if h.Tunnel.HasID() {
 		k.tunnelID = h.TunnelID
 	}
 	order := h.Src.Compare(h.Dst)
 	if order > 0 || order == 0 && srcPort > dstPort {
 		k.low, k.high, k.lowPort, k.highPort = h.Dst, h.Src, dstPort, srcPort
-		return k, true
+		return true
 	}
 	k.low, k.high, k.lowPort, k.highPort = h.Src, h.Dst, srcPort, dstPort
-	return k, false
+	return false
 }
 
 // icmpPorts are what stands in a key's ports for an ICMP message.

@@ -208,7 +208,7 @@ func (m *Meter) prepare(p *Packet) {
 		if h.Protocol == tables.ProtocolICMP || h.Protocol == tables.ProtocolICMPv6 {
 			srcPort, dstPort = icmpPorts(h.Protocol, h.ICMPType, h.ICMPCode)
 		}
-		p.key, p.swapped = makeKey(h, srcPort, dstPort)
+		p.swapped = p.key.set(h, srcPort, dstPort)
 		p.hash = p.key.hash(m.secret)
 	}
 }
@@ -257,7 +257,7 @@ func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 	h := p.Header
 	srcPort, dstPort, whole := m.ports(h, p.TS)
 	if !p.keyed {
-		p.key, p.swapped = makeKey(h, srcPort, dstPort)
+		p.swapped = p.key.set(h, srcPort, dstPort)
 		p.hash = p.key.hash(m.secret)
 	}
 	tcp := h
@@ -474,7 +474,8 @@ func (m *Meter) quotes(b []byte) (*tables.Header, tables.ID) {
 	if observe.IsICMP(h.Protocol) {
 		src, dst = icmpPorts(h.Protocol, h.ICMPType, h.ICMPCode)
 	}
-	k, _ := makeKey(h, src, dst)
+	var k key
+	k.set(h, src, dst)
 	if n := m.table.find(&k, k.hash(m.secret)); n != 0 {
 		return h, m.table.at(n).conn
 	}
