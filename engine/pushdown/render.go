@@ -289,7 +289,7 @@ func (r *renderer) rel(n Rel) *selection {
 		}
 		s := &selection{from: []source{{text: n.Name}}}
 		s.with = "WITH RECURSIVE " + n.Name + "(" + strings.Join(columnNamesOf(n.Out), ", ") + ") AS (\n  " +
-			indent(r.rel(n.Base).text(0)) + "\n  " + word + "\n  " + indent(r.rel(n.Step).text(0)) + "\n)"
+			indent(r.part(n.Base).text(0)) + "\n  " + word + "\n  " + indent(r.part(n.Step).text(0)) + "\n)"
 		return s.wrap(r)
 	case *Ref:
 		s := &selection{from: []source{{text: n.Name}}, cols: columnNamesOf(n.Stored)}
@@ -350,6 +350,16 @@ func (r *renderer) side(n Rel, out []Column) *selection {
 	s.cols = columnNamesOf(n.Columns())
 	for i, name := range names {
 		s.cols[i] += " AS " + name
+	}
+	return s
+}
+
+// part writes one part of a recursive expression, whose order and limit are its own.
+func (r *renderer) part(n Rel) *selection {
+	s := r.rel(n)
+	if len(s.order) > 0 || s.limit != nil {
+		s = s.wrap(r)
+		s.cols = columnNamesOf(n.Columns())
 	}
 	return s
 }
