@@ -116,6 +116,8 @@ func evalCast(c *call) (evaluator, error) {
 			}
 			return intValue(n), nil
 		}), nil
+	case kind == Decimal && to == Unsigned:
+		return c.strict(c.castUnsigned), nil
 	case (to == Time || to == Date) && kind != JSON:
 		at := c.moment(0)
 		return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
@@ -163,6 +165,22 @@ func evalCast(c *call) (evaluator, error) {
 		}), err
 	}
 	return eval, err
+}
+
+// castUnsigned rounds a decimal; one below zero keeps the bits of its BIGINT.
+func (c *call) castUnsigned(row []sqltypes.Value) (sqltypes.Value, error) {
+	d := c.decimal(0)(row[0]).Round(0)
+	if n, ok := d.Uint64(); ok {
+		return uintValue(n), nil
+	}
+	if n, ok := d.Int64(); ok {
+		return uintValue(uint64(n)), nil
+	}
+	c.s.warn(1292, "Truncated incorrect DECIMAL value: '"+clip(row[0])+"'")
+	if d.Sign() < 0 {
+		return uintValue(1 << 63), nil
+	}
+	return uintValue(math.MaxUint64), nil
 }
 
 // castInteger reads the digits a text starts with. What is past BIGINT keeps

@@ -264,7 +264,8 @@ func evalArithmetic(c *call) (evaluator, error) {
 	}, nil
 }
 
-// evalZero notes a division by zero of evalengine's DIV and %.
+// evalZero notes a division by zero of evalengine's DIV and %. The one quotient that
+// no BIGINT holds wraps there.
 func evalZero(c *call) (evaluator, error) {
 	eval, err := c.bySQL()
 	if err != nil {
@@ -272,8 +273,12 @@ func evalZero(c *call) (evaluator, error) {
 	}
 	return c.strict(func(row []sqltypes.Value) (sqltypes.Value, error) {
 		v, err := eval(row)
-		if err == nil && v.IsNull() {
+		switch {
+		case err != nil:
+		case v.IsNull():
 			c.divisionByZero()
+		case c.name == "div" && c.result.Kind == Integer && v.ToString() == "-9223372036854775808" && strings.HasPrefix(row[1].ToString(), "-"):
+			return sqltypes.NULL, outOfRange("BIGINT", "("+clip(row[0])+" DIV "+clip(row[1])+")")
 		}
 		return v, err
 	}), nil
