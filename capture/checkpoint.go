@@ -236,6 +236,9 @@ func (m *Meter) resume(b []byte) (*remembered, error) {
 	}
 	for i := range r.Folds {
 		f := &r.Folds[i].Fold
+		if f.Key.Protocol == 0 { // of a version that folded nothing else
+			f.Key.Protocol = tables.ProtocolTCP
+		}
 		if err := m.have(&f.positions, r.Folds[i].Postings); err != nil {
 			return nil, err
 		}

@@ -1,16 +1,19 @@
 package capture
 
 import (
+	"time"
+
 	"github.com/wiresql/wiresql/tables"
 )
 
-// A flood of SYNs from forged addresses is a conversation of one packet for each of
-// them: rows that cost as much as those of real ones, and say one thing. So of the
-// conversations that were one SYN from outside and no answer, to one port of one
+// A flood from forged addresses is a conversation of one packet for each of them: rows
+// that cost as much as those of real ones, and say one thing. So of the conversations
+// that were one SYN, or one UDP datagram, from outside and no answer, to one port of one
 // address, the first Config.FoldAfter that began in a minute have rows of their own, and
 // those beyond share one: a fold, from the unspecified address, with the positions of
 // all their packets. What was answered, or sent anything more, has its own row
-// however many they are, and so has what comes from inside: who did it matters.
+// however many they are (to whom the server answered matters, and it spent more on that
+// than the row costs), and so has what comes from inside: who did it matters.
 
 const (
 	// maxFolds bounds the ports that are counted. Those beyond have rows of their own.
@@ -22,6 +25,7 @@ type foldKey struct {
 	Minute          int64 // of their first packets
 	Server          tables.Addr
 	Port            uint16
+	Protocol        uint8
 	VLAN, OuterVLAN int16
 }
 
@@ -36,6 +40,7 @@ type fold struct {
 	Flags                uint16
 	Reason               endReason
 	ID                   tables.ID // of the first
+	OrientedBy           uint8     // of the first
 	MAC                  uint64    // the server's
 	HasMAC               bool
 	positions            positions
@@ -49,12 +54,16 @@ type folds struct {
 
 // fold takes in a conversation that ends; false when it must have a row of its own.
 func (m *Meter) fold(c *conversation, reason endReason) bool {
-	if c.protocol != tables.ProtocolTCP || c.number != 1 || c.sum[0].packets != 1 || c.sum[1].packets != 0 || c.tunnelled || c.named || c.fragments != 0 ||
-		c.flags[0]&^(tables.TCPEce|tables.TCPCwr) != tables.TCPSyn || ways[c.way] != tables.Inbound && ways[c.way] != tables.External {
+	if c.number != 1 || c.sum[0].packets != 1 || c.sum[1].packets != 0 || c.tunnelled || c.named || c.fragments != 0 ||
+		ways[c.way] != tables.Inbound && ways[c.way] != tables.External {
+		return false
+	}
+	syn := c.protocol == tables.ProtocolTCP && c.flags[0]&^(tables.TCPEce|tables.TCPCwr) == tables.TCPSyn
+	if !syn && c.protocol != tables.ProtocolUDP {
 		return false
 	}
 	_, server, _, port := c.ends()
-	k := foldKey{seconds(c.first) / 60, server, port, c.vlan, c.outerVLAN}
+	k := foldKey{seconds(c.first) / 60, server, port, c.protocol, c.vlan, c.outerVLAN}
 	if seconds(c.first) < 0 {
 		return false
 	}
@@ -71,7 +80,7 @@ func (m *Meter) fold(c *conversation, reason endReason) bool {
 		return false
 	}
 	if f.Folded == 0 {
-		f.First, f.Last, f.ID, f.MAC, f.HasMAC = c.first, c.last, c.id, c.serverMAC, c.hasMAC
+		f.First, f.Last, f.ID, f.OrientedBy, f.MAC, f.HasMAC = c.first, c.last, c.id, c.orientedBy, c.serverMAC, c.hasMAC
 	}
 	f.First, f.Last = min(f.First, c.first), max(f.Last, c.last)
 	f.Folded++
@@ -102,12 +111,17 @@ func (l *folds) add(f *fold) {
 // foldsOver writes the folds to which nothing can come any more: of minutes whose
 // last conversation has ended.
 func (m *Meter) foldsOver() {
-	over := (m.second-m.cfg.IdleTCP.Nanoseconds()/1e9-2)/60 - 1
-	if l := m.folds.list; len(l) == 0 || l[0].Key.Minute > over {
+	until := func(idle time.Duration) int64 { return (m.second-int64(idle/time.Second)-2)/60 - 1 }
+	tcp, udp := until(m.cfg.IdleTCP), until(m.cfg.IdleOther)
+	if l := m.folds.list; len(l) == 0 || l[0].Key.Minute > max(tcp, udp) {
 		return
 	}
 	kept := m.folds.list[:0]
 	for _, f := range m.folds.list {
+		over := tcp
+		if f.Key.Protocol == tables.ProtocolUDP {
+			over = udp
+		}
 		if f.Key.Minute > over {
 			kept = append(kept, f)
 			continue
@@ -157,14 +171,17 @@ func (m *Meter) fillFold(f *fold, reason endReason) {
 	*r = tables.Flow{
 		TS: tables.TimeOf(f.First), TSEnd: tables.TimeOf(f.Last),
 		SourceType: tables.SourcePackets, Sensor: m.cfg.Sensor, Site: m.cfg.Site,
-		Src: from, Dst: f.Key.Server, DstPort: int32(f.Key.Port), Protocol: int32(tables.ProtocolTCP),
+		Src: from, Dst: f.Key.Server, DstPort: int32(f.Key.Port), Protocol: int32(f.Key.Protocol),
 		Bytes: f.Bytes, Packets: f.Packets, ReverseBytes: tables.Some[int64](0), ReversePackets: tables.Some[int64](0),
 		WireBytes: tables.Some(f.Wire), ReverseWireBytes: tables.Some[int64](0),
-		TCPFlags: tables.Some(int32(f.Flags)), ReverseTCPFlags: tables.Some[int32](0), Fragments: tables.Some[int64](0),
-		Service: tables.ServiceName(f.Key.Port, tables.ProtocolTCP), ConnState: "S0", OrientedBy: orientedBy[orientedBySyn], EndReason: reason.String(), Sampling: tables.Some(int64(1)),
+		Fragments: tables.Some[int64](0),
+		Service:   tables.ServiceName(f.Key.Port, f.Key.Protocol), ConnState: "S0", OrientedBy: orientedBy[f.OrientedBy], EndReason: reason.String(), Sampling: tables.Some(int64(1)),
 		Piece: tables.Some[int32](1), LastPiece: tables.Some(reason != endNone), ConnTS: tables.Some(tables.TimeOf(f.First)), Encrypted: tables.Some(false),
-		CID: m.cids.CID(from, f.Key.Server, 0, f.Key.Port, tables.ProtocolTCP), FlowID: f.ID, ConnID: f.ID, CutPackets: tables.Some(f.Cut),
+		CID: m.cids.CID(from, f.Key.Server, 0, f.Key.Port, f.Key.Protocol), FlowID: f.ID, ConnID: f.ID, CutPackets: tables.Some(f.Cut),
 		FlowsFolded: tables.Some(f.Folded),
+	}
+	if f.Key.Protocol == tables.ProtocolTCP {
+		r.TCPFlags, r.ReverseTCPFlags = tables.Some(int32(f.Flags)), tables.Some[int32](0)
 	}
 	if f.Key.VLAN >= 0 {
 		r.VLAN = tables.Some(int32(f.Key.VLAN))

@@ -12,9 +12,9 @@ import (
 )
 
 // floodCapture is a capture of a flood among other things.
-func floodCapture(t testing.TB, n string) string {
+func floodCapture(t testing.TB, n string, more ...string) string {
 	path := filepath.Join(t.TempDir(), "flood.pcap")
-	if out, err := exec.Command("go", "run", "../testdata/generate", "-o", path, "-flood", n).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", append([]string{"run", "../testdata/generate", "-o", path, "-flood", n}, more...)...).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	return path
@@ -23,7 +23,16 @@ func floodCapture(t testing.TB, n string) string {
 // A flood is a row beyond the first of its conversations; what was answered, went on
 // or came to other servers has its own, and every packet is in one.
 func TestFloodIsFolded(t *testing.T) {
-	path := floodCapture(t, "6000")
+	floodIsFolded(t, floodCapture(t, "6000"), tables.ProtocolTCP, 80)
+}
+
+// So is one of datagrams.
+func TestFloodOfDatagramsIsFolded(t *testing.T) {
+	floodIsFolded(t, floodCapture(t, "6000", "-udp"), tables.ProtocolUDP, 27015)
+}
+
+func floodIsFolded(t *testing.T, path string, protocol, port int32) {
+	t.Helper()
 	a := liveArchive(t)
 	rep, err := Import(context.Background(), a, ImportConfig{Paths: []string{path}, Meter: Config{FoldAfter: 50}})
 	if err != nil {
@@ -44,14 +53,14 @@ func TestFloodIsFolded(t *testing.T) {
 		case f.FlowsFolded.Set:
 			folds++
 			folded += f.FlowsFolded.V
-			if f.Src.String() != "0.0.0.0" || f.SrcPort != 0 || f.Dst.String() != "10.9.0.80" || f.Packets != f.FlowsFolded.V || f.ConnState != "S0" || f.TSEnd-f.TS >= tables.Minute {
+			if f.Src.String() != "0.0.0.0" || f.SrcPort != 0 || f.Dst.String() != "10.9.0.80" || f.Protocol != protocol || f.TCPFlags.Set != (protocol == tables.ProtocolTCP) || f.DstPort != port || f.Packets != f.FlowsFolded.V || f.ConnState != "S0" || f.TSEnd-f.TS >= tables.Minute {
 				t.Errorf("%+v", f)
 			}
 		case f.DstPort == 22:
 			scans++
-		case f.DstPort == 80 && f.ReversePackets.V > 0:
+		case f.DstPort == port && f.ReversePackets.V > 0:
 			answered++
-		case f.DstPort == 80:
+		case f.DstPort == port:
 			alone++
 		}
 	})

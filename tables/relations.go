@@ -129,7 +129,7 @@ var (
 	colOriented  = Column{Name: "oriented_by", Kind: Text, Size: 16, Values: orientations, NoCase: true, Doc: "what told client from server: syn, synack, service_port, first_packet, exporter"}
 	colPktStatus = Column{Name: "packet_status", Kind: Text, Size: 16, NotNull: true, Values: packetStatuses, NoCase: true, Doc: "whether the packets can be read: available, truncated, lossy, partial, evicted, not_captured; an exporter's row says it of the packets its conversation's metered rows have"}
 	colEvictedAt = Column{Name: "evicted_at", Kind: Timestamp, Doc: "when packets of the row were evicted, the last of them if not all went at once; NULL where none were"}
-	colFolded    = Column{Name: "flows_folded", Kind: BigInt, Unit: "conversations", Doc: "how many conversations the row stands for, where SYNs of a flood that nobody answered are folded: its client is the unspecified address then; NULL for all other rows"}
+	colFolded    = Column{Name: "flows_folded", Kind: BigInt, Unit: "conversations", Doc: "how many conversations the row stands for, where the SYNs or datagrams of a flood that nobody answered are folded: its client is the unspecified address then; NULL for all other rows"}
 	colCommunity = Column{Name: "community_id", Kind: CommunityID, Doc: "Community ID v1, seed 0: joins with Zeek, Suricata, Arkime", Source: "Community ID v1"}
 	colConnID    = Column{Name: "conn_id", Kind: Identifier, Doc: "the conversation, over all its rows and observers; joins to packets"}
 	colSeenConn  = Column{Name: "conn_id", Kind: Identifier, Doc: "the conversation as the sensor metered it: where another sensor leads, no connection has it; flows, joined by flow_id, has the connection's"}

@@ -129,3 +129,40 @@ func TestFoldedAttempts(t *testing.T) {
 		}
 	}
 }
+
+// TestFoldedDatagrams is the same of a flood of datagrams.
+func TestFoldedDatagrams(t *testing.T) {
+	datagram := func(x tables.Export) tables.Export {
+		x.Protocol, x.TCPFlags = tables.ProtocolUDP, tables.Opt[int32]{}
+		x.CID = tables.CID(x.Src, x.Dst, uint16(x.SrcPort), uint16(x.DstPort), tables.ProtocolUDP)
+		return x
+	}
+	metered := []tables.Flow{own(1, 1, 10), folded(3, 12, 20, 3)}
+	for i := range metered {
+		f := &metered[i]
+		f.Protocol, f.TCPFlags, f.ReverseTCPFlags = tables.ProtocolUDP, tables.Opt[int32]{}, tables.Opt[int32]{}
+		f.CID = tables.CID(f.Src, f.Dst, uint16(f.SrcPort), uint16(f.DstPort), tables.ProtocolUDP)
+	}
+	reported := []tables.Export{datagram(attempt(1, 10)), datagram(attempt(3, 12)), datagram(attempt(4, 19)), attempt(5, 15),
+		datagram(attempt(6, 15, func(x *tables.Export) { x.ReversePackets, x.ReverseBytes = tables.Some[int64](1), tables.Some[int64](100) }))}
+	want := `10-10 203.0.113.1:1001 1>0 s1 r1,s1 syn C1 x1
+12-20 0.0.0.0:0 3>0 s1 r1,s1 syn C1 x1
+15-15 203.0.113.5:1005 1>- r1 r1 syn S0 x1
+15-15 203.0.113.6:1006 1>1 r1 r1 exporter SF x1
+`
+	for _, first := range []string{"metered", "reported"} {
+		a := open(t)
+		meter := func() { put(t, a, metered); run(t, a) }
+		if first == "metered" {
+			meter()
+		}
+		putExports(t, a, "import", reported)
+		settleAt(t, a, settledLate, wide)
+		if first == "reported" {
+			meter()
+		}
+		if got := told(connections(t, a)); !slices.Equal(slices.Sorted(strings.SplitSeq(got, "\n")), slices.Sorted(strings.SplitSeq(want, "\n"))) {
+			t.Errorf("%s first: got\n%swant\n%s", first, got, want)
+		}
+	}
+}

@@ -1,7 +1,7 @@
 // Command generate writes a large capture for benchmarks: the same bytes for
 // the same flags, on every machine.
 //
-//	go run ./testdata/generate -o FILE [-bytes 5e9] [-seed 1] [-flows N] [-small] [-flood N]
+//	go run ./testdata/generate -o FILE [-bytes 5e9] [-seed 1] [-flows N] [-small] [-flood N [-udp]]
 //
 // The traffic of about an hour: flow sizes are heavy-tailed (Pareto), starts
 // come in bursts, 15 % of the flows are IPv6 and 30 % carry a VLAN tag; TCP
@@ -38,14 +38,15 @@ func main() {
 	flows := flag.Int("flows", 0, "how many flows; overrides -bytes")
 	small := flag.Bool("small", false, "small flows only")
 	flood := flag.Int("flood", 0, "connections of a flood, in place of all else but the needle")
+	udp := flag.Bool("udp", false, "the flood is of UDP datagrams")
 	flag.Parse()
-	if err := run(*out, int64(*bytes), *seed, *flows, *small, *flood); err != nil {
+	if err := run(*out, int64(*bytes), *seed, *flows, *small, *flood, *udp); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(path string, bytes int64, seed uint64, flows int, small bool, flood int) error {
+func run(path string, bytes int64, seed uint64, flows int, small bool, flood int, udp bool) error {
 	f := os.Stdout
 	if path != "-" {
 		var err error
@@ -55,7 +56,7 @@ func run(path string, bytes int64, seed uint64, flows int, small bool, flood int
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
 	g := newGenerator(w, seed, small)
-	g.flood = flood
+	g.flood, g.udp = flood, udp
 	sum, err := g.generate(bytes, flows)
 	if err != nil {
 		return err
@@ -144,6 +145,7 @@ type generator struct {
 	seed  uint64
 	small bool
 	flood int
+	udp   bool
 	pool  []byte
 	buf   []byte
 	heap  []*flow
@@ -251,6 +253,11 @@ func (g *generator) forged(start uint64) *flow {
 		copy(f.client[:], []byte{198, 51, 100, 9})
 		copy(f.server[:], []byte{10, 9, byte(i / 10 / 250), byte(i/10%250 + 1)})
 		f.serverPort = 22
+	}
+	if g.udp {
+		if f.kind = kindUDP; f.serverPort == 80 {
+			f.serverPort = 27015
+		}
 	}
 	return f
 }

@@ -46,6 +46,9 @@ func (g *generator) send(f *flow) error {
 	if r.chance(50) {
 		dir = 1
 	}
+	if g.udp {
+		dir = n % 2
+	}
 	f.pause()
 	return g.datagram(f, at, dir, g.payload(r, 40+r.intn(900)))
 }

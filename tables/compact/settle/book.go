@@ -174,7 +174,7 @@ func (b *Book) flow(f *tables.Flow, resolved string, fresh bool) *Metered {
 	m.Add(f)
 	if f.FlowsFolded.Set {
 		p := period{f.TS, f.TSEnd}
-		b.noteFold(f.Site, f.Dst, f.DstPort, p)
+		b.noteFold(f.Site, f.Protocol, f.Dst, f.DstPort, p)
 		if fresh {
 			b.folding.fresh = append(b.folding.fresh, p)
 		}
@@ -275,7 +275,7 @@ func (b *Book) Found(r *tables.Connection, place int) {
 	}
 	if b.foundFold(r) {
 		hit = true
-		b.noteFold(r.Site, r.Server, r.ServerPort, period{r.TS, r.TSEnd})
+		b.noteFold(r.Site, r.Protocol, r.Server, r.ServerPort, period{r.TS, r.TSEnd})
 	}
 	if hit {
 		b.store(r, place)

@@ -8,7 +8,7 @@ import (
 )
 
 // A fold (tables.Flow.FlowsFolded) is a sensor's row for conversations to a server's
-// port that it does not tell apart: a SYN each that nobody answered. It has none of
+// port that it does not tell apart: a SYN or a datagram each that nobody answered. It has none of
 // their ends, so that what exporters report of them does not meet it by its key. But
 // what a sensor saw of a conversation is a row of its own or in a fold: an attempt that
 // exporters alone have a row of, while the fold went on, is in it. It has no connection
@@ -17,8 +17,9 @@ import (
 
 // place is the port of a server.
 type place struct {
-	addr tables.Addr
-	port int32
+	addr     tables.Addr
+	port     int32
+	protocol int32
 }
 
 // period is a time, both ends included.
@@ -38,36 +39,41 @@ type folding struct {
 	into  []*Conversation // that attempts are in; see known.fold
 }
 
-// attempt is who sent the one SYN without an answer that a piece is of.
-func (p *piece) attempt() (client uint8, ok bool) {
+// attempt is who sent the one SYN, or datagram, without an answer that a piece is of.
+func (p *piece) attempt(protocol int32) (client uint8, ok bool) {
 	client = p.source
 	return client, p.count[client].packets == 1 && p.count[1-client].packets == 0 &&
-		p.flags[client] >= 0 && p.flags[client]&^(tables.TCPEce|tables.TCPCwr) == tables.TCPSyn
+		(protocol == tables.ProtocolUDP || p.flags[client] >= 0 && p.flags[client]&^(tables.TCPEce|tables.TCPCwr) == tables.TCPSyn)
+}
+
+// mayFold tells the protocols that sensors fold.
+func mayFold(protocol int32) bool {
+	return protocol == tables.ProtocolTCP || protocol == tables.ProtocolUDP
 }
 
 // foldKey is that of the folds of a server's port.
-func (b *Book) foldKey(site name, server tables.Addr, port int32) Key {
-	from, at := tables.Unspecified(server), place{server, port}
+func (b *Book) foldKey(site name, protocol int32, server tables.Addr, port int32) Key {
+	from, at := tables.Unspecified(server), place{server, port, protocol}
 	cid, ok := b.cids[at]
 	if !ok {
 		if b.cids == nil {
 			b.cids = map[place]uint64{}
 		}
-		cid = tables.CID(from, server, 0, uint16(port), tables.ProtocolTCP)
+		cid = tables.CID(from, server, 0, uint16(port), uint8(protocol))
 		b.cids[at] = cid
 	}
-	return Key{site: site, protocol: tables.ProtocolTCP, low: from, high: server, highPort: port, cid: cid}
+	return Key{site: site, protocol: protocol, low: from, high: server, highPort: port, cid: cid}
 }
 
 // foldOf is the key of the folds that may have what is known of a key; false if none
 // can: a sensor has rows of its own, or it is no attempt that one folds.
 func (b *Book) foldOf(k *known) (key Key, ok bool) {
-	if k.protocol != tables.ProtocolTCP || k.tunnelType != 0 || k.tunnelID != 0 || len(b.metered(k)) > 0 {
+	if !mayFold(k.protocol) || k.tunnelType != 0 || k.tunnelID != 0 || len(b.metered(k)) > 0 {
 		return key, false
 	}
 	list := b.pieces(k)
 	for i := range list {
-		if client, ok := list[i].attempt(); !ok || client != list[0].source {
+		if client, ok := list[i].attempt(k.protocol); !ok || client != list[0].source {
 			return key, false
 		}
 	}
@@ -81,15 +87,15 @@ func (b *Book) foldOf(k *known) (key Key, ok bool) {
 	if d := tables.Direction(client, server); d != tables.Inbound && d != tables.External {
 		return key, false
 	}
-	return b.foldKey(k.site, server, port), true
+	return b.foldKey(k.site, k.protocol, server, port), true
 }
 
 // noteFold notes when there was a fold.
-func (b *Book) noteFold(site string, server tables.Addr, port int32, p period) {
+func (b *Book) noteFold(site string, protocol int32, server tables.Addr, port int32, p period) {
 	if b.folding.at == nil {
 		b.folding.at = map[Key][]period{}
 	}
-	key := b.foldKey(b.texts.name(site), server, port)
+	key := b.foldKey(b.texts.name(site), protocol, server, port)
 	if list := b.folding.at[key]; !slices.Contains(list, p) {
 		b.folding.at[key] = append(list, p)
 	}
@@ -116,10 +122,10 @@ var AttemptColumns = append(slices.Clone(ConnectionColumns), "sampling_rate")
 // Attempt takes in a connection that is stored at a place, if it is of exporters alone
 // and may be in a new fold.
 func (b *Book) Attempt(r *tables.Connection, place int) {
-	if r.Protocol != tables.ProtocolTCP || r.Visibility != "" || r.FlowsFolded.Set || r.ServerPackets.V != 0 || r.ClientPackets.V > max(r.Sampling.V, 1) {
+	if !mayFold(r.Protocol) || r.Visibility != "" || r.FlowsFolded.Set || r.ServerPackets.V != 0 || r.ClientPackets.V > max(r.Sampling.V, 1) {
 		return
 	}
-	key := b.foldKey(b.texts.name(r.Site), r.Server, r.ServerPort)
+	key := b.foldKey(b.texts.name(r.Site), r.Protocol, r.Server, r.ServerPort)
 	if slices.ContainsFunc(b.folding.at[key], func(p period) bool { return p.meets(r.TS, r.TSEnd) }) {
 		b.store(r, place)
 	}
@@ -153,7 +159,7 @@ func (b *Book) foundFold(r *tables.Connection) bool {
 	if !r.FlowsFolded.Set || len(b.asked) == 0 {
 		return false
 	}
-	p, ok := b.asked[b.foldKey(b.texts.name(r.Site), r.Server, r.ServerPort)]
+	p, ok := b.asked[b.foldKey(b.texts.name(r.Site), r.Protocol, r.Server, r.ServerPort)]
 	return ok && p.meets(r.TS, r.TSEnd)
 }
 
