@@ -2,8 +2,12 @@ package engine
 
 import (
 	"context"
+	"maps"
+	"math"
+	"math/bits"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -17,8 +21,10 @@ import (
 )
 
 // Which statement runs when: each account has so many at a time, the processors
-// work for a few, and of those that wait the one that reads least is next. So a
-// look-up is answered at once while others read all there is.
+// work for a few, and of those that wait the next one is of who had least lately, an
+// account first and then a connection; of those alike the one that reads least. So a
+// look-up is answered at once while others read all there is, or ask for a little
+// without end.
 
 // Limits bound what an account's statements take. 0 is no limit.
 type Limits struct {
@@ -56,25 +62,58 @@ const (
 	longWait = 3 * time.Second
 	// maxWaiting bounds an account's statements that wait: each holds memory.
 	maxWaiting = 256
+	// halfLife is after how long half of what somebody had is forgotten.
+	halfLife = time.Second
+	// fewTurns is how much one may have had that counts as nothing: a turn for so
+	// long. Twice as much, and again, is one step more.
+	fewTurns = 50 * time.Millisecond
+	// muchTurns is how much an account had that asks more than one thing at a time,
+	// all the time: a turn is forgotten as fast as it is had at 1.4 s.
+	muchTurns = 1500 * time.Millisecond
+	// maxHad bounds those of whom it is known.
+	maxHad = 4096
 )
+
+// had is how long somebody had turns lately.
+type had struct {
+	time time.Duration
+	at   time.Time
+}
+
+func (h had) now(at time.Time) time.Duration {
+	return time.Duration(float64(h.time) * math.Exp2(-float64(at.Sub(h.at))/float64(halfLife)))
+}
 
 // admission hands out turns.
 type admission struct {
 	mu      sync.Mutex
 	limits  map[string]Limits
 	all     Limits
-	turns   int            // that long statements may take at a time
-	long    int            // turns they have
-	short   int            // turns that short ones have
-	running map[string]int // statements of each account
-	waiting []*waiter      // in the order they came
+	turns   int               // that long statements may take at a time
+	long    int               // turns they have
+	short   int               // turns that short ones have
+	running map[string]int    // statements of each account
+	waiting []*waiter         // in the order they came
+	had     [2]map[string]had // by account, and by connection
+}
+
+// whose a statement is.
+type whose struct {
+	account    string
+	connection uint32
+}
+
+// keys are an account and a connection of it, whose turns are counted.
+func (w whose) keys() [2]string {
+	return [2]string{w.account, w.account + "\x00" + strconv.FormatUint(uint64(w.connection), 10)}
 }
 
 // waiter is a statement that wants a turn.
 type waiter struct {
-	account string
-	bytes   int64
-	since   time.Time
+	whose
+	bytes int64
+	since time.Time
+	began time.Time // its turn
 	// behind is what runs by itself: it leaves one turn free, and is passed over
 	// by whoever waits.
 	behind bool
@@ -82,7 +121,43 @@ type waiter struct {
 }
 
 func newAdmission(all Limits) *admission {
-	return &admission{limits: map[string]Limits{}, all: all, turns: turnsPerCore * runtime.GOMAXPROCS(0), running: map[string]int{}}
+	return &admission{limits: map[string]Limits{}, all: all, turns: turnsPerCore * runtime.GOMAXPROCS(0), running: map[string]int{}, had: [2]map[string]had{{}, {}}}
+}
+
+// count adds a turn to what its account and its connection had.
+func (a *admission) count(w *waiter) {
+	now := time.Now()
+	for i, key := range w.keys() {
+		all := a.had[i]
+		if len(all) > maxHad {
+			maps.DeleteFunc(all, func(_ string, h had) bool { return h.now(now) < fewTurns })
+			if len(all) > maxHad {
+				clear(all)
+			}
+		}
+		all[key] = had{all[key].now(now) + now.Sub(w.began), now}
+	}
+}
+
+// much tells whether an account asks so much that others, if there are any, go
+// before it.
+func (a *admission) much(account string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.muchLocked(account, time.Now())
+}
+
+func (a *admission) muchLocked(account string, now time.Time) bool {
+	accounts := a.had[0]
+	if accounts[account].now(now) <= muchTurns {
+		return false
+	}
+	for other, h := range accounts {
+		if other != account && now.Sub(h.at) < 10*halfLife {
+			return true
+		}
+	}
+	return false
 }
 
 // Limit sets what an account may take, also for those of its statements that
@@ -114,8 +189,9 @@ type admitted struct {
 }
 
 // enter waits for the turn of a statement that reads so many bytes.
-func (a *admission) enter(ctx context.Context, account string, bytes int64, behind bool) (admitted, error) {
-	w := &waiter{account: account, bytes: bytes, since: time.Now(), behind: behind, turn: make(chan struct{})}
+func (a *admission) enter(ctx context.Context, who whose, bytes int64, behind bool) (admitted, error) {
+	account := who.account
+	w := &waiter{whose: who, bytes: bytes, since: time.Now(), behind: behind, turn: make(chan struct{})}
 	a.mu.Lock()
 	waiting := 0
 	for _, o := range a.waiting {
@@ -130,7 +206,7 @@ func (a *admission) enter(ctx context.Context, account string, bytes int64, behi
 	a.waiting = append(a.waiting, w)
 	a.next()
 	a.mu.Unlock()
-	out := admitted{turn: sync.OnceFunc(func() { a.leave(func() { *a.turnsOf(w)-- }) }),
+	out := admitted{turn: sync.OnceFunc(func() { a.leave(func() { *a.turnsOf(w)--; a.count(w) }) }),
 		place: sync.OnceFunc(func() {
 			a.leave(func() {
 				if a.running[account]--; a.running[account] == 0 {
@@ -181,16 +257,17 @@ func (a *admission) leave(give func()) {
 
 // next gives turns to those who wait, as far as there are any.
 func (a *admission) next() {
-	for {
+	for len(a.waiting) > 0 {
 		best := -1
+		var bestRank rank
 		now := time.Now()
 		for i, w := range a.waiting {
 			free := a.turns - a.long
 			if w.bytes <= littleBytes {
 				free += a.turns - a.short
 			}
-			if w.behind {
-				free--
+			if w.behind || a.muchLocked(w.account, now) {
+				free-- // for somebody who comes
 			}
 			if most := a.ofLocked(w.account).Statements; free <= 0 || most > 0 && a.running[w.account] >= most {
 				continue
@@ -199,8 +276,8 @@ func (a *admission) next() {
 				best = i
 				break
 			}
-			if best < 0 || a.waiting[best].behind && !w.behind || a.waiting[best].behind == w.behind && w.bytes < a.waiting[best].bytes {
-				best = i
+			if r := a.rank(w, now); best < 0 || r.before(bestRank) {
+				best, bestRank = i, r
 			}
 		}
 		if best < 0 {
@@ -210,9 +287,27 @@ func (a *admission) next() {
 		a.waiting = slices.Delete(a.waiting, best, best+1)
 		*a.turnsOf(w)++
 		a.running[w.account]++
+		w.began = now
 		close(w.turn)
 	}
 }
+
+// rank says who of those that wait is next: the one with the lower number in the
+// first place that differs.
+type rank [4]int64
+
+func (a *admission) rank(w *waiter, now time.Time) (r rank) {
+	if w.behind {
+		r[0] = 1
+	}
+	for i, key := range w.keys() {
+		r[1+i] = int64(bits.Len64(uint64(a.had[i][key].now(now) / fewTurns)))
+	}
+	r[3] = w.bytes
+	return r
+}
+
+func (r rank) before(o rank) bool { return slices.Compare(r[:], o[:]) < 0 }
 
 // exceeded is MySQL's ER_USER_LIMIT_REACHED.
 func exceeded(account, what string, limit int64) error {
@@ -233,7 +328,7 @@ func (e *Engine) admit(ctx *sql.Context, s *statement) (admitted, error) {
 		}
 		bytes = s.snap.packetBytes() // nothing says which are read
 	}
-	return e.admission.enter(ctx, account, bytes, standsBack(ctx))
+	return e.admission.enter(ctx, whose{account, ctx.Session.ID()}, bytes, standsBack(ctx))
 }
 
 // shareRead is the share of a file's row groups that may hold what is asked for.

@@ -20,7 +20,7 @@ func TestAdmissionOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAdmission(Limits{})
 		a.turns = 1
-		first, err := a.enter(t.Context(), "x", 1<<30, false)
+		first, err := a.enter(t.Context(), whose{account: "x"}, 1<<30, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,7 +29,7 @@ func TestAdmissionOrder(t *testing.T) {
 		var all sync.WaitGroup
 		for _, bytes := range []int64{5 << 30, 1 << 30, 3 << 30} {
 			all.Go(func() {
-				p, err := a.enter(t.Context(), "x", bytes, false)
+				p, err := a.enter(t.Context(), whose{account: "x"}, bytes, false)
 				if err != nil {
 					t.Error(err)
 				}
@@ -41,7 +41,7 @@ func TestAdmissionOrder(t *testing.T) {
 			synctest.Wait()
 		}
 		// A short one does not wait for them.
-		short, err := a.enter(t.Context(), "x", 1000, false)
+		short, err := a.enter(t.Context(), whose{account: "x"}, 1000, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,11 +54,11 @@ func TestAdmissionOrder(t *testing.T) {
 		}
 
 		// After a while the one that came first is next.
-		first, _ = a.enter(t.Context(), "x", 1<<30, false)
+		first, _ = a.enter(t.Context(), whose{account: "x"}, 1<<30, false)
 		order = nil
 		for _, bytes := range []int64{5 << 30, 1 << 30} {
 			all.Go(func() {
-				p, _ := a.enter(t.Context(), "x", bytes, false)
+				p, _ := a.enter(t.Context(), whose{account: "x"}, bytes, false)
 				mu.Lock()
 				order = append(order, bytes>>30)
 				mu.Unlock()
@@ -88,7 +88,7 @@ func TestAdmissionOfLongOnes(t *testing.T) {
 		for range 50 {
 			all.Go(func() {
 				for ctx.Err() == nil {
-					p, err := a.enter(ctx, "x", 1000, false)
+					p, err := a.enter(ctx, whose{account: "x"}, 1000, false)
 					if err != nil {
 						return
 					}
@@ -100,7 +100,7 @@ func TestAdmissionOfLongOnes(t *testing.T) {
 		synctest.Wait()
 		waits, done := context.WithTimeout(t.Context(), 2*longWait)
 		defer done()
-		p, err := a.enter(waits, "y", 1<<30, false)
+		p, err := a.enter(waits, whose{account: "y"}, 1<<30, false)
 		if err != nil {
 			t.Error(err)
 		}
@@ -124,7 +124,7 @@ func TestAdmissionOfChangedLimits(t *testing.T) {
 		release := make(chan struct{})
 		for range 50 {
 			all.Go(func() {
-				p, err := a.enter(t.Context(), "x", 1<<30, false)
+				p, err := a.enter(t.Context(), whose{account: "x"}, 1<<30, false)
 				if err != nil {
 					t.Error(err)
 				}
@@ -152,8 +152,8 @@ func TestAdmissionOfChangedLimits(t *testing.T) {
 func TestAdmissionOfAccounts(t *testing.T) {
 	a := newAdmission(Limits{Statements: 2})
 	a.turns = 100
-	one, _ := a.enter(t.Context(), "x", 1, false)
-	if _, err := a.enter(t.Context(), "x", 1, false); err != nil {
+	one, _ := a.enter(t.Context(), whose{account: "x"}, 1, false)
+	if _, err := a.enter(t.Context(), whose{account: "x"}, 1, false); err != nil {
 		t.Fatal(err)
 	}
 	// The first rows are there, the statement goes on.
@@ -161,16 +161,16 @@ func TestAdmissionOfAccounts(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stopped := errors.New("stopped")
 	cancel(stopped)
-	if _, err := a.enter(ctx, "x", 1, false); !errors.Is(err, stopped) {
+	if _, err := a.enter(ctx, whose{account: "x"}, 1, false); !errors.Is(err, stopped) {
 		t.Error(err)
 	}
-	if p, err := a.enter(t.Context(), "y", 1, false); err != nil {
+	if p, err := a.enter(t.Context(), whose{account: "y"}, 1, false); err != nil {
 		t.Error(err)
 	} else {
 		p.end()
 	}
 	one.place()
-	if p, err := a.enter(t.Context(), "x", 1, false); err != nil {
+	if p, err := a.enter(t.Context(), whose{account: "x"}, 1, false); err != nil {
 		t.Error(err)
 	} else {
 		p.end()
@@ -179,11 +179,11 @@ func TestAdmissionOfAccounts(t *testing.T) {
 	full := newAdmission(Limits{Statements: 1})
 	ctx, cancel = context.WithCancelCause(t.Context())
 	defer cancel(nil)
-	if _, err := full.enter(ctx, "x", 1, false); err != nil {
+	if _, err := full.enter(ctx, whose{account: "x"}, 1, false); err != nil {
 		t.Fatal(err)
 	}
 	for range maxWaiting {
-		go full.enter(ctx, "x", 1, false)
+		go full.enter(ctx, whose{account: "x"}, 1, false)
 	}
 	for {
 		full.mu.Lock()
@@ -195,7 +195,7 @@ func TestAdmissionOfAccounts(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	var refused *functions.SQLError
-	if _, err := full.enter(ctx, "x", 1, false); !errors.As(err, &refused) || refused.Number != 1226 {
+	if _, err := full.enter(ctx, whose{account: "x"}, 1, false); !errors.As(err, &refused) || refused.Number != 1226 {
 		t.Error(err)
 	}
 }
@@ -211,7 +211,7 @@ func TestAdmissionAtRandom(t *testing.T) {
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(200))*time.Millisecond+time.Millisecond)
 			defer cancel()
-			p, err := a.enter(ctx, fmt.Sprint(account), rand.Int64N(1<<31), false)
+			p, err := a.enter(ctx, whose{account: fmt.Sprint(account)}, rand.Int64N(1<<31), false)
 			if err != nil {
 				return
 			}
@@ -273,4 +273,63 @@ func TestLimits(t *testing.T) {
 	if a := e.admission; a.long+a.short != 0 || len(a.running) != 0 {
 		t.Errorf("%d turns, %v", a.long+a.short, a.running)
 	}
+}
+
+// Who asks little goes before whoever asks much, of another account and of the same;
+// and what somebody had is forgotten.
+func TestAdmissionIsFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdmission(Limits{})
+		a.turns = 1
+		ctx, cancel := context.WithCancel(t.Context())
+		var flood sync.WaitGroup
+		for i := range 16 {
+			flood.Go(func() {
+				for ctx.Err() == nil {
+					p, err := a.enter(ctx, whose{"many", uint32(i)}, 1000, false)
+					if err != nil {
+						return
+					}
+					time.Sleep(10 * time.Millisecond) // of the bubble
+					p.end()
+				}
+			})
+		}
+		worst := func(who whose, pause time.Duration) (most time.Duration) {
+			for range 50 {
+				time.Sleep(pause) // of the bubble, as all of them
+				began := time.Now()
+				p, err := a.enter(t.Context(), who, 2000, false) // reads more than they do
+				if err != nil {
+					t.Fatal(err)
+				}
+				most = max(most, time.Since(began))
+				time.Sleep(time.Millisecond) // it works
+				p.end()
+			}
+			return most
+		}
+		time.Sleep(2 * time.Second) // by then it asks much
+		if a.much("many") {
+			t.Error("an account is held to ask much though it is alone")
+		}
+		if took := worst(whose{"few", 99}, 5*time.Millisecond); took > 10*time.Millisecond {
+			t.Errorf("another account waits %v, longer than what runs takes", took)
+		}
+		if took := worst(whose{"few", 99}, 5*time.Millisecond); took > 0 {
+			t.Errorf("once it is known that others ask, it waits %v: a turn is left for it", took)
+		}
+		if !a.much("many") || a.much("few") {
+			t.Errorf("the one that asks much: %v, the other: %v", a.much("many"), a.much("few"))
+		}
+		if took := worst(whose{"many", 99}, 100*time.Millisecond); took > 10*time.Millisecond {
+			t.Errorf("another connection waits %v, longer than what runs takes", took)
+		}
+		cancel()
+		flood.Wait()
+		time.Sleep(10 * time.Second) // what it had is forgotten
+		if a.much("many") || a.long+a.short != 0 {
+			t.Errorf("later it asks much: %v; %d turns", a.much("many"), a.long+a.short)
+		}
+	})
 }

@@ -59,7 +59,7 @@ func within(closed <-chan struct{}, limit time.Duration) bool {
 // texts of one chunk. It returns false for one that was left to itself; then
 // nothing of the cursor but close may be used.
 func (c *cursor) call(f func()) bool {
-	c.left = apart(c.ctx, func() { behind(f) })
+	c.left = apart(c.ctx, func() { behind(workOf(c.ctx).much, f) })
 	return c.left == nil
 }
 

@@ -324,7 +324,7 @@ func (e *Engine) compileOver(ctx *sql.Context, st *pushdown.Statement, params Pa
 	env.Plain = pushdownOff(ctx)
 	var plan *pushdown.Plan
 	var err error
-	if left := apart(ctx, func() { behind(func() { plan, err = pushdown.Compile(ctx, st, env) }) }); left != nil {
+	if left := apart(ctx, func() { behind(workOf(ctx).much, func() { plan, err = pushdown.Compile(ctx, st, env) }) }); left != nil {
 		return nil, context.Cause(ctx)
 	}
 	if err = cmp.Or(failed, err); err != nil {

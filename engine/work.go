@@ -23,6 +23,7 @@ type work struct {
 	files, fileRows, fileBytes     atomic.Int64
 
 	lease   *archive.Lease // on what it reads
+	much    bool           // its account asks much
 	mu      sync.Mutex
 	stage   string
 	reading []string // tables that are read
@@ -45,7 +46,7 @@ type workKey struct{}
 
 // begin notes that a statement begins.
 func (e *Engine) begin(ctx *sql.Context) *sql.Context {
-	w := &work{stage: stagePlanning, lease: e.archive.Lease()}
+	w := &work{stage: stagePlanning, lease: e.archive.Lease(), much: e.admission.much(ctx.Session.Client().User)}
 	e.works.by.Store(ctx.Session.ID(), w)
 	return ctx.WithContext(context.WithValue(ctx.Context, workKey{}, w))
 }

@@ -59,7 +59,8 @@ func (b *bench) withProcess(archive string, fn func(db *sql.DB, pid int) error, 
 	if err := mysql.RegisterTLSConfig("bench", &tls.Config{InsecureSkipVerify: true}); err != nil {
 		return err
 	}
-	db, err := sql.Open("mysql", fmt.Sprintf("wiresql:%s@tcp(%s)/wiresql?tls=bench", password, address))
+	b.access = fmt.Sprintf("%s@tcp(%s)/wiresql?tls=bench", password, address)
+	db, err := sql.Open("mysql", "wiresql:"+b.access)
 	if err != nil {
 		return err
 	}

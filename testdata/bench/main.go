@@ -31,7 +31,8 @@ type bench struct {
 	keepRate float64 // flows a second into record and compact
 	keepFor  time.Duration
 
-	server int // process of the one that is asked
+	server int    // process of the one that is asked
+	access string // its password and address
 	rows   []row
 }
 
@@ -58,8 +59,9 @@ func main() {
 	flag.IntVar(&sql.flows, "rows", 20_000_000, "with -sql: flows beside DuckDB")
 	flag.IntVar(&sql.table, "table", 20_000_000, "with -sql: flows beside MariaDB")
 	flag.StringVar(&sql.question, "question", "", "with -sql: of the flow queries those whose name has this in it")
-	flag.StringVar(&sql.runaway, "runaway", "", "with -sql: of the hostile statements those whose name has this in it")
+	flag.StringVar(&sql.runaway, "runaway", "", "with -sql: of the hostile statements, and of floods, those whose name has this in it")
 	flag.IntVar(&sql.calls, "calls", 5_000_000, "with -sql: rows of functions and of the stream")
+	flag.DurationVar(&sql.lasts, "steady", 15*time.Minute, "with -sql: how long the same statements are asked again and again")
 	looked := &hunts{}
 	hunted := flag.Bool("hunts", false, "measure hunts, a dashboard and the page instead: testdata/bench/hunts.go")
 	flag.IntVar(&looked.connections, "connections", 20_000_000, "with -hunts: connections of the month that is hunted through")

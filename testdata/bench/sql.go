@@ -25,8 +25,11 @@ type sqls struct {
 	calls  int    // rows of functions and of the stream
 	// question, when set, is part of the names of the flow queries that are asked.
 	question string
-	// runaway, when set, is part of the names of the hostile statements that run.
+	// runaway, when set, is part of the names of the hostile statements, or of the
+	// floods, that run.
 	runaway string
+	// lasts is for how long the same statements are asked again and again.
+	lasts time.Duration
 }
 
 func (b *bench) sql(only string, s *sqls) error {
@@ -51,6 +54,7 @@ func (b *bench) sql(only string, s *sqls) error {
 		{"stop", s.stop},
 		{"hostile", s.hostile},
 		{"flood", s.flood},
+		{"steady", s.steady},
 		{"load", s.load},
 		{"spill", s.spill},
 	} {

@@ -3,10 +3,14 @@ package main
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"log"
+	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,18 +27,36 @@ var floods = []struct{ name, text string }{
 }
 
 // flood measures what another client waits while one asks small statements without
-// end, over one connection and over many.
+// end: over one connection of the same account, and over many of another.
 func (s *sqls) flood() error {
 	dir := filepath.Join(s.dir, "demo.archive")
 	if out, err := exec.Command(s.wiresql, "demo", "--once", "--data", dir).CombinedOutput(); err != nil {
 		return fmt.Errorf("demo: %w: %s", err, out)
 	}
+	// The first start makes an account, of which there are two from now on.
+	if err := s.withProcess(dir, func(*sql.DB, int) error { return nil }); err != nil {
+		return err
+	}
+	if err := secondAccount(filepath.Join(dir, "serve", "accounts")); err != nil {
+		return err
+	}
 	return s.withProcess(dir, func(db *sql.DB, _ int) error {
-		db.SetMaxOpenConns(40)
-		db.SetMaxIdleConns(1)
+		db.SetMaxOpenConns(4)
+		other, err := sql.Open("mysql", "other:"+s.access)
+		if err != nil {
+			return err
+		}
+		defer other.Close()
 		for _, connections := range []int{1, 16} {
+			from := other
+			if connections == 1 {
+				from = db
+			}
 			worst, all := pair{}, pair{}
 			for _, f := range floods {
+				if !strings.Contains(f.name, s.runaway) {
+					continue
+				}
 				one := pair{name: f.name}
 				var err error
 				if one.alone, err = points(db, 200); err != nil {
@@ -45,7 +67,7 @@ func (s *sqls) flood() error {
 				var running sync.WaitGroup
 				for range connections {
 					running.Go(func() {
-						c, err := db.Conn(ctx)
+						c, err := from.Conn(ctx)
 						if err != nil {
 							log.Printf("%s: %v", f.name, err)
 							return
@@ -88,4 +110,22 @@ func (s *sqls) flood() error {
 		}
 		return nil
 	})
+}
+
+// secondAccount adds an account to a file of one, with the same rights and password.
+func secondAccount(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var list []map[string]any
+	if err := json.Unmarshal(text, &list); err != nil || len(list) > 1 {
+		return err
+	}
+	other := maps.Clone(list[0])
+	other["name"] = "other"
+	if text, err = json.Marshal(append(list, other)); err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o600)
 }
