@@ -30,7 +30,7 @@ func TestExportFiles(t *testing.T) {
 	if _, err := exec.LookPath("tshark"); err != nil {
 		t.Skip(err)
 	}
-	captures := []string{"testdata/files/files.pcap", "testdata/smb/smb.pcap", "testdata/captures/office-morning.pcap"}
+	captures := []string{"testdata/files/files.pcap", "testdata/smb/smb.pcap", "testdata/captures/office-morning.pcap", "testdata/http2/http2.pcap"}
 	dir := t.TempDir()
 	archive, out := filepath.Join(dir, "archive"), filepath.Join(dir, "out")
 	command := func(args ...string) (string, error) {
@@ -76,6 +76,10 @@ func TestExportFiles(t *testing.T) {
 	}
 	for _, text := range []string{lines(1, 5000), lines(2000, 2600)} {
 		theirs[fmt.Sprintf("ftp %x", sha256.Sum256([]byte(text)))] = true
+	}
+	// tshark 4.0 has nothing of HTTP/2.
+	for _, text := range []string{lines(1, 500), lines(1, 3000)} {
+		theirs[fmt.Sprintf("htt %x", sha256.Sum256([]byte(text)))] = true
 	}
 	got := map[string]int{}
 	for _, f := range list.Files {

@@ -155,3 +155,90 @@ func TestLiveSQL(t *testing.T) {
 		t.Error("flows are live after the end: ", got)
 	}
 }
+
+// stoppedSource stops the recorder where it waits.
+type stoppedSource struct {
+	*fileSource
+	stop func()
+}
+
+func (s *stoppedSource) Next(rec *pcap.Record) error {
+	err := s.fileSource.Next(rec)
+	if errors.Is(err, capture.ErrIdle) {
+		s.stop()
+	}
+	return err
+}
+
+func (s *stoppedSource) Close() error { return nil } // there is more of it
+
+// What is read of packets is, by every relation of it, the same whether they were captured live, by a
+// recorder that ended in their midst and another that went on, or imported.
+func TestLiveRelations(t *testing.T) {
+	var statements []string
+	for _, rel := range []*tables.Relation{tables.DNSRelation, tables.DNSAnswers, tables.TLSRelation, tables.HTTPRelation, tables.Logins, tables.FilesRelation,
+		tables.RPCRelation, tables.MailRelation, tables.ARPRelation, tables.ICMPRelation, tables.DHCPRelation, tables.Oddities, tables.Notices, tables.Timeline, tables.Hosts} {
+		var columns []string
+		for _, c := range rel.Columns {
+			if c.Kind != tables.Identifier && c.Name != "sensor" && c.Name != "file_id" {
+				columns = append(columns, c.Name)
+			}
+		}
+		statements = append(statements, "SELECT "+strings.Join(columns, ", ")+" FROM "+rel.Name)
+	}
+	rowsIn := func(e *engine.Engine, statement string) []string {
+		t.Helper()
+		s := e.NewSession()
+		got := askEngine(s, statement)
+		if got.err != "" || len(got.warnings) > 0 {
+			t.Fatalf("%s: %s %q", statement, got.err, got.warnings)
+		}
+		slices.Sort(got.rows)
+		return got.rows
+	}
+	total := map[string]int{}
+	for _, path := range []string{"testdata/captures/office-morning.pcap", "testdata/captures/office-afternoon.pcapng", "testdata/mail/mail.pcap", "testdata/quic/quic.pcap",
+		"testdata/http2/http2.pcap", "testdata/nfs/nfs.pcap", "testdata/smb/smb.pcap", "testdata/files/files.pcap", "testdata/logins/logins.pcap"} {
+		imported, _, report := archiveOf(t, capture.ImportConfig{Paths: []string{path}})
+		dir := t.TempDir()
+		a, err := archive.Open(dir, archive.Options{NoSync: true, SegmentBytes: 300 << 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := pcap.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src := &stoppedSource{fileSource: &fileSource{r: r}}
+		for _, until := range []int64{int64(report.Packets) / 2, -1} {
+			ctx, cancel := context.WithCancel(t.Context())
+			src.until.Store(until)
+			src.stop = cancel
+			if err := capture.Live(ctx, a, src, capture.LiveOptions{Sensor: "dmz", Interface: "eth1"}); err != nil && !errors.Is(err, io.EOF) {
+				t.Fatal(err)
+			}
+			cancel()
+		}
+		r.Close()
+		if _, err := compact.Round(t.Context(), a, compact.Config{}); err != nil {
+			t.Fatal(err)
+		}
+		live := engineOver(t, dir)
+		for _, statement := range statements {
+			want, got := rowsIn(imported, statement), rowsIn(live, statement)
+			total[statement] += len(want)
+			for i := range max(len(got), len(want)) {
+				if i >= len(got) || i >= len(want) || got[i] != want[i] {
+					t.Errorf("%s: %s: %d rows, import has %d; the first that differs:\n%v\n%v", path, statement, len(got), len(want), got[min(i, len(got)):min(i+1, len(got))], want[min(i, len(want)):min(i+1, len(want))])
+					break
+				}
+			}
+		}
+		a.Close()
+	}
+	for _, statement := range statements {
+		if total[statement] == 0 && !strings.HasSuffix(statement, " oddities") {
+			t.Errorf("no rows of %s", statement)
+		}
+	}
+}

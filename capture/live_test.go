@@ -167,6 +167,16 @@ func metered(t testing.TB, a *archive.Archive) map[archive.Family][]string {
 		l.FlowID, l.ConnID, l.PacketID.V, l.Sensor, l.Site = 0, 0, 0, "", ""
 		all[archive.DHCP] = append(all[archive.DHCP], fmt.Sprintf("%+v", l))
 	})
+	each(t, c, archive.Oddities, func(r *tables.Oddity) {
+		l := *r
+		l.FlowID.V, l.ConnID.V, l.PacketID.V, l.Sensor, l.Site = 0, 0, 0, "", ""
+		all[archive.Oddities] = append(all[archive.Oddities], fmt.Sprintf("%+v", l))
+	})
+	each(t, c, archive.Logins, func(r *tables.Login) {
+		l := *r
+		l.FlowID, l.ConnID, l.PacketID.V, l.Sensor, l.Site = 0, 0, 0, "", ""
+		all[archive.Logins] = append(all[archive.Logins], fmt.Sprintf("%+v", l))
+	})
 	all[archive.Rates] = ratesOf(t, a)
 	for _, l := range all {
 		slices.Sort(l)
@@ -199,14 +209,14 @@ func liveArchive(t testing.TB) *archive.Archive {
 
 // captures are the files that Live and Import are compared by.
 func captures(t testing.TB) (list []string) {
-	for _, dir := range []string{"../testdata/captures", "../../shared/captures/realistic", "../../shared/captures/wireshark", "../../shared/captures/zeek"} {
+	for _, dir := range []string{"../testdata/captures", "../testdata/mail", "../testdata/quic", "../testdata/http2", "../testdata/nfs", "../testdata/files", "../testdata/smb", "../testdata/logins", "../../shared/captures/realistic", "../../shared/captures/wireshark", "../../shared/captures/zeek"} {
 		for _, ext := range []string{"*.pcap", "*.pcapng", "*.cap"} {
 			found, _ := filepath.Glob(filepath.Join(dir, ext))
 			list = append(list, found...)
 		}
 	}
-	if testing.Short() && len(list) > 12 {
-		list = list[:12]
+	if testing.Short() && len(list) > 14 {
+		list = list[:14]
 	}
 	return list
 }
@@ -258,7 +268,7 @@ func liveIsImported(t *testing.T, paths []string, mc Config, stopped ...int) {
 
 func compareRows(t *testing.T, stops int, haves, wants map[archive.Family][]string) {
 	t.Helper()
-	for _, what := range []archive.Family{archive.Flows, archive.Other, archive.DNS, archive.DNSAnswers, archive.Names, archive.TLS, archive.HTTP, archive.FileAccess, archive.RPC, archive.Mail, archive.ARP, archive.ICMP, archive.DHCP, archive.Rates} {
+	for _, what := range []archive.Family{archive.Flows, archive.Other, archive.DNS, archive.DNSAnswers, archive.Names, archive.TLS, archive.HTTP, archive.FileAccess, archive.RPC, archive.Mail, archive.ARP, archive.ICMP, archive.DHCP, archive.Oddities, archive.Logins, archive.Rates} {
 		got, want := haves[what], wants[what]
 		for i := range max(len(got), len(want)) {
 			switch {

@@ -322,7 +322,9 @@ func (m *Meter) flow(p *Packet, ordinal uint64, cut bool) {
 		c.cut++
 	}
 	if h.Fragment {
-		c.fragments++
+		if c.fragments++; h.Protocol == tables.ProtocolTCP && m.observer != nil {
+			m.torn(c, p, dir)
+		}
 	}
 	if !p.Lost {
 		c.positions.add(m.blocks, p.ID)
@@ -414,28 +416,10 @@ func (m *Meter) piece(c *conversation, p *Packet, dir int, ordinal uint64) {
 // observe hands a packet with payload to the observer.
 func (m *Meter) observe(n uint32, c *conversation, p *Packet, dir int) {
 	h := p.Header
-	icmp := observe.IsICMP(h.Protocol)
-	if h.Protocol != tables.ProtocolTCP && h.Protocol != tables.ProtocolUDP && !icmp || h.PayloadOffset <= 0 {
+	if h.Protocol != tables.ProtocolTCP && h.Protocol != tables.ProtocolUDP && !observe.IsICMP(h.Protocol) || h.PayloadOffset <= 0 {
 		return
 	}
-	start, stop := captured(h, p.Data)
-	var quoted *tables.Header
-	var about tables.ID
-	if icmp {
-		if observe.QuotesPacket(h.Protocol, h.ICMPType) {
-			quoted, about = m.quotes(p.Data[start:stop])
-		}
-		start = min(h.L4Offset, start)
-	}
-	client, server, _, _ := c.ends()
-	m.handed = observe.Packet{
-		TS: p.TS, Header: h, Payload: p.Data[start:stop], FromClient: dir == 0,
-		FlowID: c.id, ConnID: c.conn, Client: client, Server: server,
-		Sensor: m.cfg.Sensor, Site: m.cfg.Site, ID: p.ID, Kept: !p.Lost && p.ID != 0,
-		First: c.observed[dir] == 0, Begin: c.isn[dir] + 1,
-		Begins: c.tcp.sent[dir]&(sentSyn|sentSynAck) != 0 || c.answered(dir),
-		Quoted: quoted, QuotedConn: about,
-	}
+	m.hand(c, p, dir)
 	f := m.observer.Observe(&m.handed)
 	m.found(n, c, &f)
 	switch c.followed = f.Follow; {
@@ -447,6 +431,46 @@ func (m *Meter) observe(n uint32, c *conversation, p *Packet, dir int) {
 		if c.observed[dir]++; c.observed[dir] >= observe.MaxPackets {
 			c.observed[dir] = observedDone
 		}
+	}
+}
+
+// torn tells the observer of a fragment; of those behind the first only the conversation
+// knows the ports.
+func (m *Meter) torn(c *conversation, p *Packet, dir int) {
+	m.hand(c, p, dir)
+	h := *p.Header
+	_, _, h.SrcPort, h.DstPort = c.ends()
+	if dir == 1 {
+		h.SrcPort, h.DstPort = h.DstPort, h.SrcPort
+	}
+	m.handed.Header = &h
+	m.observer.Fragment(&m.handed)
+}
+
+// hand fills in what the observer is told of a packet.
+func (m *Meter) hand(c *conversation, p *Packet, dir int) {
+	h := p.Header
+	start, stop := captured(h, p.Data)
+	var quoted *tables.Header
+	var about tables.ID
+	var segment []byte
+	switch {
+	case h.Protocol == tables.ProtocolTCP && !h.Fragment && h.L4Offset > 0 && h.L4Offset < start && stop-start == h.PayloadLength:
+		segment = p.Data[h.L4Offset:stop]
+	case observe.IsICMP(h.Protocol):
+		if observe.QuotesPacket(h.Protocol, h.ICMPType) {
+			quoted, about = m.quotes(p.Data[start:stop])
+		}
+		start = min(h.L4Offset, start)
+	}
+	client, server, _, _ := c.ends()
+	m.handed = observe.Packet{
+		TS: p.TS, Header: h, Payload: p.Data[start:stop], Segment: segment, FromClient: dir == 0,
+		FlowID: c.id, ConnID: c.conn, Client: client, Server: server,
+		Sensor: m.cfg.Sensor, Site: m.cfg.Site, ID: p.ID, Kept: !p.Lost && p.ID != 0,
+		First: c.observed[dir] == 0, Begin: c.isn[dir] + 1,
+		Begins: c.tcp.sent[dir]&(sentSyn|sentSynAck) != 0 || c.answered(dir),
+		Quoted: quoted, QuotedConn: about,
 	}
 }
 

@@ -28,7 +28,7 @@ import (
 
 // FromPackets tells whether the rows of a family are metered from packets.
 func FromPackets(f archive.Family) bool {
-	return slices.Contains([]archive.Family{archive.Flows, archive.Other, archive.DNS, archive.DNSAnswers, archive.Names, archive.TLS, archive.HTTP, archive.Logins, archive.FileAccess, archive.RPC, archive.Mail, archive.ARP, archive.ICMP, archive.DHCP}, f)
+	return slices.Contains([]archive.Family{archive.Flows, archive.Other, archive.DNS, archive.DNSAnswers, archive.Names, archive.TLS, archive.HTTP, archive.Logins, archive.FileAccess, archive.RPC, archive.Mail, archive.ARP, archive.ICMP, archive.DHCP, archive.Oddities}, f)
 }
 
 // Rebuild puts rows in place of those of lost files, which must be of families
@@ -94,7 +94,7 @@ func (r *rebuilder) meter() error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	for _, add := range []func(*rebuilder) error{missed[tables.Flow], missed[tables.Other], missed[tables.DNS], missed[tables.DNSAnswer], missed[tables.Name], missed[tables.TLS], missed[tables.HTTP], missed[tables.Login], missed[tables.File], missed[tables.RPC], missed[tables.Mail], missed[tables.ARP], missed[tables.ICMP], missed[tables.DHCP]} {
+	for _, add := range []func(*rebuilder) error{missed[tables.Flow], missed[tables.Other], missed[tables.DNS], missed[tables.DNSAnswer], missed[tables.Name], missed[tables.TLS], missed[tables.HTTP], missed[tables.Login], missed[tables.File], missed[tables.RPC], missed[tables.Mail], missed[tables.ARP], missed[tables.ICMP], missed[tables.DHCP], missed[tables.Oddity]} {
 		if err := add(r); err != nil {
 			return err
 		}

@@ -58,7 +58,7 @@ func newRowBuffers() (b *rowBuffers, err error) {
 	if b.others, err = rows.NewSorter[tables.Other](few); err != nil {
 		return nil, err
 	}
-	for _, add := range []func(*rowBuffers) error{buffer[tables.DNS], buffer[tables.DNSAnswer], buffer[tables.Name], buffer[tables.TLS], buffer[tables.HTTP], buffer[tables.Login], buffer[tables.File], buffer[tables.RPC], buffer[tables.Mail], buffer[tables.ARP], buffer[tables.ICMP], buffer[tables.DHCP]} {
+	for _, add := range []func(*rowBuffers) error{buffer[tables.DNS], buffer[tables.DNSAnswer], buffer[tables.Name], buffer[tables.TLS], buffer[tables.HTTP], buffer[tables.Login], buffer[tables.File], buffer[tables.RPC], buffer[tables.Mail], buffer[tables.ARP], buffer[tables.ICMP], buffer[tables.DHCP], buffer[tables.Oddity]} {
 		if err = add(b); err != nil {
 			return nil, err
 		}

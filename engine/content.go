@@ -43,18 +43,18 @@ var (
 	errNotFound = errors.New("its bytes are not found in the packets of the conversation: what is before them may not have been captured")
 	errSeveral  = errors.New("several begin in the same packet, and which of them is meant is not known")
 	errBlocks   = errors.New("its blocks are of different lengths: what was agreed on may not have been captured")
-	errHTTP2    = errors.New("bodies of HTTP/2 are not put together")
 )
 
 // nothing tells of an error that it is why nothing is told of a file.
 func nothing(err error) bool {
-	return errors.Is(err, errNotFound) || errors.Is(err, errSeveral) || errors.Is(err, errBlocks) || errors.Is(err, errTorn) || errors.Is(err, errHTTP2)
+	return errors.Is(err, errNotFound) || errors.Is(err, errSeveral) || errors.Is(err, errBlocks) || errors.Is(err, errTorn)
 }
 
 // fileID is a file_id taken apart: the protocol, the conversation that carried the file,
-// and the packet it begins in.
+// the packet it begins in, and how many others of HTTP do before it.
 type fileID struct {
 	protocol    string
+	nth         int
 	conn, begin tables.ID
 }
 
@@ -63,10 +63,14 @@ var contentProtocols = []string{tables.FileSMB2, tables.FileSMB3, tables.FileHTT
 
 func parseFileID(text string) (f fileID, err error) {
 	parts := strings.Split(text, "-")
-	if len(parts) != 3 || !slices.Contains(contentProtocols, parts[0]) {
+	protocol, nth, several := strings.Cut(parts[0], ".")
+	if several {
+		f.nth, err = strconv.Atoi(nth)
+	}
+	if len(parts) != 3 || !slices.Contains(contentProtocols, protocol) || err != nil || f.nth < 0 || several && protocol != tables.FileHTTP {
 		return f, fmt.Errorf("%q is no file_id", text)
 	}
-	f.protocol = parts[0]
+	f.protocol = protocol
 	f.conn, err = tables.ParseID(parts[1])
 	if err == nil {
 		f.begin, err = tables.ParseID(parts[2])
@@ -231,8 +235,8 @@ func (s *Session) ExportFiles(ctx context.Context, statement string, write func(
 
 // describe fills in what files says of one.
 func (s *Session) describe(ctx context.Context, f fileID, file *File) error {
-	rows, err := s.Query(ctx, fmt.Sprintf("SELECT ts, client_ip, server_ip, username, action, share, name, status, size FROM wiresql.files WHERE conn_id = '%s' AND packet_id = '%s' AND protocol = '%s'",
-		f.conn, f.begin, f.protocol))
+	rows, err := s.Query(ctx, fmt.Sprintf("SELECT ts, client_ip, server_ip, username, action, share, name, status, size FROM wiresql.files WHERE conn_id = '%s' AND packet_id = '%s' AND file_id = '%s'",
+		f.conn, f.begin, file.ID))
 	if err != nil {
 		return err
 	}

@@ -167,16 +167,14 @@ func (m *message) body(r *textReader, limit int) (raw []byte, err error) {
 	return raw, err
 }
 
-// http2Preface is what a client says before HTTP/2.
-var http2Preface = []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-
-// carveHTTP finds the request that begins in a packet, and takes its body if it stores one,
+// carveHTTP finds the request that begins in a packet, after as many others as the file's id says, and takes its body if it stores one,
 // else that of its answer. Answers belong to requests by their order, so from where a head is
 // not there as it was sent, nothing is found: how many follow is not known.
 func carveHTTP(ctx context.Context, sides *[2]strand, f fileID, limit int) (c content, err error) {
 	if bytes.HasPrefix(sides[0].data, http2Preface) {
-		return c, errHTTP2
+		return carveHTTP2(ctx, sides, f, [2]int{behindPreface(&sides[0]), 0}, 0, limit)
 	}
+	before := [2]int{} // messages that begin in the packet, too
 	asks, answers := sides[0].reader(), sides[1].reader()
 	asked, answered := sides[0].of(f.begin), sides[1].of(f.begin)
 	for ctx.Err() == nil {
@@ -185,16 +183,17 @@ func carveHTTP(ctx context.Context, sides *[2]strand, f fileID, limit int) (c co
 			return c, errNotFound
 		}
 		ours := ok && inPacket(asked, ask.at)
+		if ours {
+			before[0]++
+			ours = before[0] == f.nth+1
+		}
 		if ok {
 			if !ours && !sides[0].whole(ask.at, ask.to) {
 				return c, errNotFound
 			}
 			m := ask.message("")
 			if ours && ask.method == http.MethodPut {
-				if err := m.content(&c, &sides[0], asks, limit); err != nil {
-					return c, err
-				}
-				return only(c, asked, asks)
+				return c, m.content(&c, &sides[0], asks, limit)
 			}
 			if _, err := m.body(asks, 0); !ours && (err != nil || m.doubt != "") {
 				return c, errNotFound
@@ -212,25 +211,28 @@ func carveHTTP(ctx context.Context, sides *[2]strand, f fileID, limit int) (c co
 				method = ask.method
 			}
 			m := answer.message(method)
-			mine := own && ours || inPacket(answered, answer.at)
+			mine := own && ours
 			final := answer.status >= 200 || answer.status == http.StatusSwitchingProtocols
+			if !own && final && inPacket(answered, answer.at) {
+				before[1]++
+				mine = before[1] == f.nth+1
+			}
 			if !mine && (m.doubt != "" || !sides[1].whole(answer.at, answer.to)) {
 				return c, errNotFound
 			}
 			if mine && final {
-				if answer.status == http.StatusSwitchingProtocols && bytes.Contains(sides[0].data, http2Preface) {
-					return c, errHTTP2
+				if behind := behindPreface(&sides[0]); answer.status == http.StatusSwitchingProtocols && behind >= 0 {
+					return carveHTTP2(ctx, sides, f, [2]int{behind, answer.to}, 1, limit)
 				}
 				if ours && !sides[0].whole(ask.at, asks.at()) {
 					c.lack("what was asked was not captured whole")
 				}
-				if err := m.content(&c, &sides[1], answers, limit); err != nil {
-					return c, err
+				return c, m.content(&c, &sides[1], answers, limit)
+			}
+			if final && answer.status == http.StatusSwitchingProtocols {
+				if behind := behindPreface(&sides[0]); behind >= 0 {
+					return carveHTTP2(ctx, sides, f, [2]int{behind, answer.to}, 0, limit)
 				}
-				if own && ours {
-					return only(c, asked, asks)
-				}
-				return only(c, answered, answers)
 			}
 			if _, err := m.body(answers, 0); err != nil {
 				return c, errNotFound
@@ -241,14 +243,6 @@ func carveHTTP(ctx context.Context, sides *[2]strand, f fileID, limit int) (c co
 		}
 	}
 	return c, ctx.Err()
-}
-
-// only tells of what was found that it is the only one that begins in the packet.
-func only(c content, packet []stretch, text *textReader) (content, error) {
-	if at := text.at(); at < text.size && inPacket(packet, at) {
-		return content{}, errSeveral
-	}
-	return c, nil
 }
 
 // contentRange is the value of a header (RFC 9110 14.4).
@@ -306,8 +300,14 @@ func (m *message) content(c *content, s *strand, text *textReader, limit int) er
 		}
 		c.lack("%s", g)
 	}
+	return c.plain(m.field("content-encoding"), limit)
+}
+
+// plain undoes the compression of a body.
+func (c *content) plain(coding string, limit int) (err error) {
+	raw := c.data
 	var plain io.Reader
-	switch strings.ToLower(m.field("content-encoding")) {
+	switch strings.ToLower(coding) {
 	case "gzip", "x-gzip":
 		plain, err = gzip.NewReader(bytes.NewReader(raw))
 	case "deflate":
@@ -317,7 +317,7 @@ func (m *message) content(c *content, s *strand, text *textReader, limit int) er
 	case "", "identity":
 		return nil
 	default:
-		c.lack("it is as it was sent, encoded as %s", quoted(m.field("content-encoding")))
+		c.lack("it is as it was sent, encoded as %s", quoted(coding))
 		return nil
 	}
 	if err == nil {

@@ -60,14 +60,15 @@ func replied(body string, fields ...string) string {
 // TestOddHTTP: what HTTP moves is told of as not whole where it is a part, in doubt, or not known
 // to be what was asked for; and what a server says besides does not hide it.
 func TestOddHTTP(t *testing.T) {
-	carved := func(s *spoken, id tables.ID) string {
+	carvedOf := func(s *spoken, id tables.ID, nth int) string {
 		t.Helper()
-		c, err := carve(t.Context(), s.packets, fileID{protocol: tables.FileHTTP, begin: id}, 1<<20)
+		c, err := carve(t.Context(), s.packets, fileID{protocol: tables.FileHTTP, begin: id, nth: nth}, 1<<20)
 		if err != nil {
 			return err.Error()
 		}
 		return strings.Join(append([]string{string(c.data)}, c.lacks...), "; ")
 	}
+	carved := func(s *spoken, id tables.ID) string { return carvedOf(s, id, 0) }
 	check := func(what, got, want string) {
 		t.Helper()
 		if got != want {
@@ -91,7 +92,9 @@ func TestOddHTTP(t *testing.T) {
 	s = newSpoken()
 	a = s.say(0, get("a")+get("b"))
 	s.say(1, replied("first")+replied("second"))
-	check("two in a packet", carved(s, a), errSeveral.Error())
+	check("two in a packet", carved(s, a)+"|"+carvedOf(s, a, 1)+"|"+carvedOf(s, a, 2), "first|second|"+errNotFound.Error())
+	answers := &spoken{packets: s.packets[3:]}
+	check("two answers in a packet", carved(answers, 4)+"|"+carvedOf(answers, 4, 1)+"|"+carvedOf(answers, 4, 2), "first|second|"+errNotFound.Error())
 	s = newSpoken()
 	a, b = s.say(0, get("a")), s.say(0, get("b"))
 	s.say(1, replied("first")+replied("second"))

@@ -39,11 +39,11 @@ func TestNotices(t *testing.T) {
 	batch(t, a, "t", []tables.Connection{conn(11, "ssh", 443), conn(12, "ssh", 22), conn(13, "http", 80), conn(14, "http", 53), conn(15, "tls", 25), conn(16, "https", 443), conn(17, "ssh", 2222)})
 	batch(t, a, "e", []tables.ICMP{{TS: ts, TSEnd: ts, Src: some(ip(9)), Protocol: 1, InnerConnID: some(tables.ID(7)), Packets: 1}, {TS: ts, TSEnd: ts, Protocol: 1, Packets: 1},
 		{TS: ts, TSEnd: ts, Src: some(ip(1)), Dst: some(ip(20)), Protocol: 1, Type: some[int32](5), InnerDst: some(ip(99)), Packets: 1}})
-	batch(t, a, "e", []tables.Flow{
-		{TS: ts, TSEnd: ts, Src: ip(21), Dst: ip(100), DstPort: 445, Protocol: tables.ProtocolTCP, Packets: 9, Fragments: some[int64](4), FlowID: 1, ConnID: 21},
-		{TS: ts, TSEnd: ts, Src: ip(22), Dst: ip(100), DstPort: 445, Protocol: tables.ProtocolTCP, Packets: 9, Fragments: some[int64](0), FlowID: 2, ConnID: 22},
-		{TS: ts, TSEnd: ts, Src: ip(23), Dst: ip(100), DstPort: 53, Protocol: tables.ProtocolUDP, Packets: 9, Fragments: some[int64](4), FlowID: 3, ConnID: 23},
-	})
+	odd := func(n uint64, kind string, packets, bytes int64) tables.Oddity {
+		return tables.Oddity{TS: ts, TSEnd: ts, Kind: kind, Client: some(ip(n)), ClientPort: some[int32](40000), Server: some(ip(100)), ServerPort: some[int32](445), SentBy: "client", Packets: packets, Bytes: bytes}
+	}
+	batch(t, a, "e", []tables.Oddity{odd(21, "tcp_fragments", 4, 3000), odd(22, "tcp_conflict", 1, 12), odd(23, "tcp_gap", 1, 1460), odd(24, "tcp_gap", 2, 99),
+		odd(25, "tcp_out_of_window", 2, 7), odd(26, "tcp_bad_checksum", 3, 30), {TS: ts, TSEnd: ts, Kind: "tcp_gap", Server: some(ip(100)), SentBy: "server", Packets: 70, Bytes: 700}})
 	batch(t, a, "e", []tables.DHCP{{TS: ts, Version: 4, Client: some(ip(9)), Packets: 1}, {TS: ts, Version: 4, Packets: 1}})
 	batch(t, a, "e", []tables.DNSAnswer{{TS: ts, Address: some(ip(9))}, {TS: ts}})
 	const want = `10.0.0.2 certificate_expired medium from 2026-05-27 20:26:40.000000 until 2026-05-28 20:26:39.999999
@@ -57,8 +57,26 @@ func TestNotices(t *testing.T) {
 10.0.0.14 unexpected_service medium http on the port of domain
 10.0.0.18 weak_kerberos medium ticket by rc4-hmac for mssql/db as gavin
 10.0.0.20 icmp_redirect medium is told another way to 10.0.0.99
-10.0.0.21 tcp_fragments low 4 fragments of IP among 9 packets`
-	got := ask(t, e, "SELECT CONCAT_WS(' ', client_ip, kind, severity, detail) FROM notices ORDER BY client_ip")
+10.0.0.21 tcp_fragments low TCP in fragments of IP sent by the client 4 packets
+10.0.0.22 tcp_conflict high bytes came again, and others: 12 sent by the client 1 packet
+10.0.0.23 tcp_gap low bytes are missing: 1460 sent by the client 1 time
+10.0.0.24 tcp_gap low bytes are missing: 99 sent by the client 2 times
+10.0.0.25 tcp_out_of_window medium numbers out of any window sent by the client 2 packets
+10.0.0.26 tcp_bad_checksum low wrong checksums sent by the client 3 packets`
+	got := ask(t, e, "SELECT CONCAT_WS(' ', client_ip, kind, severity, detail) FROM notices WHERE client_ip IS NOT NULL ORDER BY client_ip")
+	if n := ask(t, e, "SELECT client_ip, detail FROM notices WHERE client_ip IS NULL"); n != "[[<nil> bytes are missing: 700 sent by the server 70 times]]" {
+		t.Errorf("a row of several conversations: %s", n)
+	}
+	// Each is in timeline as well, in the row that it is about, and tells both ends.
+	const both = "SELECT kind, COUNT(*) AS n FROM notices WHERE kind <> 'address_conflict' AND client_ip IS NOT NULL GROUP BY kind"
+	if n, want := ask(t, e, "SELECT n.kind, n.n, COUNT(t.ts) FROM ("+both+") n LEFT JOIN timeline t ON FIND_IN_SET(n.kind, t.notice) AND t.peer_ip IS NOT NULL GROUP BY n.kind, n.n HAVING COUNT(t.ts) <> 2 * n.n"), "[]"; n != want {
+		t.Errorf("not in timeline as in notices: %s", n)
+	}
+	if n := ask(t, e, "SELECT ip, kind, role, notice, summary FROM timeline WHERE ip IN ('10.0.0.9', '10.0.0.20', '10.0.0.22') AND kind IN ('arp', 'icmp', 'oddity') AND notice IS NOT NULL ORDER BY ip"); n !=
+		"[[10.0.0.9 arp client address_conflict → arp reply is 00:00:00:00:00:02 and was 00:00:00:00:00:04 1 packet] [10.0.0.20 icmp server icmp_redirect ← redirect to 10.0.0.99 1 packet]"+
+			" [10.0.0.22 oddity client tcp_conflict → bytes came again, and others: 12 sent by the client 1 packet]]" {
+		t.Error(n)
+	}
 	// Columns whose values may be missing are found, too.
 	for where, rows := range map[string]string{"arp WHERE ip = '10.0.0.9'": "1", "arp WHERE conn_id = '1234567890123'": "0", "notices WHERE client_ip = '10.0.0.9'": "1",
 		"icmp WHERE src_ip = '10.0.0.9'": "1", "icmp WHERE inner_conn_id = '0000000000007'": "1", "dhcp WHERE client_ip = '10.0.0.9'": "1", "dns_answers WHERE address = '10.0.0.9'": "1"} {

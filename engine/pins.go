@@ -312,6 +312,7 @@ var conversationsOf = map[archive.Family]func(rows.File, func(tables.ID)) error{
 	archive.ARP:        idsOf(func(r *tables.ARP) tables.ID { return r.ConnID.V }),
 	archive.ICMP:       idsOf(func(r *tables.ICMP) tables.ID { return r.ConnID }),
 	archive.DHCP:       idsOf(func(r *tables.DHCP) tables.ID { return r.ConnID }),
+	archive.Oddities:   idsOf(func(r *tables.Oddity) tables.ID { return r.ConnID.V }),
 }
 
 func idsOf[T any](id func(*T) tables.ID) func(rows.File, func(tables.ID)) error {

@@ -43,6 +43,7 @@ var lookups = map[archive.Family]func(ctx context.Context, files []archive.File,
 	archive.ARP:         lookupRows[tables.ARP],
 	archive.ICMP:        lookupRows[tables.ICMP],
 	archive.DHCP:        lookupRows[tables.DHCP],
+	archive.Oddities:    lookupRows[tables.Oddity],
 }
 
 // lookUp replaces the files of a source whose few rows a scan's equalities

@@ -303,6 +303,16 @@ WHERE kind = 'cleartext_password' ORDER BY ts LIMIT 50`},
 			`SELECT ts, kind, severity, server_ip, server_host, detail FROM notices
 WHERE client_host = 'gavin.reid-machine' ORDER BY ts LIMIT 50`},
 	},
+	"wiresql.oddities": {
+		{"Whose bytes were sent twice, and not the same? Injection, or evasion",
+			`SELECT ts, client_ip, server_ip, server_port, sent_by, bytes, packet_id, conn_id FROM oddities
+WHERE kind = 'tcp_conflict' ORDER BY ts LIMIT 50`},
+		{"How much of what was read is missing, by the hour and sensor?",
+			`SELECT sensor, time_bucket('1 hour', ts) AS hour, COUNT(DISTINCT conn_id) AS connections, SUM(packets) AS gaps, SUM(bytes) AS missing FROM oddities
+WHERE kind = 'tcp_gap' GROUP BY sensor, hour ORDER BY hour, sensor`},
+		{"The packets that were odd",
+			`SELECT o.kind, p.ts, p.info FROM oddities o JOIN packets p ON p.packet_id = o.packet_id ORDER BY p.ts LIMIT 20`},
+	},
 	"wiresql.icmp": {
 		{"Who was told that whom cannot be reached?",
 			`SELECT dst_ip, dst_host, src_ip, icmp_type, icmp_code, inner_dst_ip, inner_dst_port, SUM(packets) AS packets FROM icmp

@@ -81,6 +81,8 @@ var Families = []*Family{
 		Blooms: []string{"flow_id", "conn_id", "src_lo", "dst_lo", "inner_conn_id"}},
 	{Name: "dhcp", Row: reflect.TypeFor[DHCP](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}},
 		Blooms: []string{"flow_id", "conn_id", "mac", "client_lo", "name"}},
+	{Name: "oddities", Row: reflect.TypeFor[Oddity](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}},
+		Blooms: []string{"flow_id", "conn_id", "client_lo", "server_lo"}},
 	{Name: "rates", Row: reflect.TypeFor[Rate](), Writer: Importer, Ladder: []Step{{"m", "e"}, {"e", "t"}, {"t", "t"}}},
 	{Name: "imports", Row: reflect.TypeFor[Import](), Writer: Importer, Kept: true},
 	{Name: "segments", Row: reflect.TypeFor[Segment](), Writer: Importer, Kept: true},

@@ -116,7 +116,8 @@ func appendTunnelInfo(dst []byte, h *Header) []byte {
 	return h.OuterDst.AppendTo(dst)
 }
 
-var icmpTypes = map[uint8]string{
+// ICMPTypes and ICMP6Types are types of messages in words.
+var ICMPTypes = map[uint8]string{
 	0: "echo reply", 3: "unreachable", 4: "source quench", 5: "redirect", 8: "echo request",
 	9: "router advertisement", 10: "router solicitation", 11: "time exceeded",
 	12: "parameter problem", 13: "timestamp request", 14: "timestamp reply",
@@ -124,7 +125,7 @@ var icmpTypes = map[uint8]string{
 	18: "address mask reply", 42: "extended echo request", 43: "extended echo reply",
 }
 
-var icmp6Types = map[uint8]string{
+var ICMP6Types = map[uint8]string{
 	1: "unreachable", 2: "packet too big", 3: "time exceeded", 4: "parameter problem",
 	128: "echo request", 129: "echo reply", 130: "multicast listener query",
 	131: "multicast listener report", 132: "multicast listener done",
@@ -150,10 +151,10 @@ var unreachable6Codes = [...]string{
 }
 
 func appendICMPInfo(dst []byte, h *Header, frame []byte) []byte {
-	names, codes, unreachable := icmpTypes, unreachableCodes[:], uint8(3)
+	names, codes, unreachable := ICMPTypes, unreachableCodes[:], uint8(3)
 	echo := h.ICMPType == 0 || h.ICMPType == 8
 	if h.Protocol == ProtocolICMPv6 {
-		names, codes, unreachable = icmp6Types, unreachable6Codes[:], 1
+		names, codes, unreachable = ICMP6Types, unreachable6Codes[:], 1
 		echo = h.ICMPType == 128 || h.ICMPType == 129
 	}
 	name, known := names[h.ICMPType]

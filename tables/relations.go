@@ -102,7 +102,7 @@ var Procedures = map[string]int{"pin": 4, "unpin": 1, "hunt": -1, "schedule": -1
 var Relations = []*Relation{
 	Connections, Flows, FlowsWide, Packets, PacketsWide, PacketBytes,
 	Timeline, HostFlows, Notices, Traffic1m, Traffic1h, Rates, Hosts, DNSRelation, DNSAnswers, TLSRelation, HTTPRelation, Logins, FilesRelation, RPCRelation, MailRelation,
-	ARPRelation, ICMPRelation, DHCPRelation, OpsImports, OpsSegments, OpsCoverage,
+	ARPRelation, ICMPRelation, DHCPRelation, Oddities, OpsImports, OpsSegments, OpsCoverage,
 	OpsExporters, OpsSockets, OpsCaptureLoss, OpsDamage, OpsEvictions, OpsRoots, OpsPins, OpsQueryLog,
 	Hunts, HuntSchedules, HuntRuns, HuntResults, HuntDeliveries, HuntCases,
 }
@@ -342,17 +342,18 @@ var HostFlows = &Relation{Schema: Main, Name: "host_flows",
 
 // Timeline is all that is known of what machines did.
 var Timeline = &Relation{Schema: Main, Name: "timeline",
-	Doc: "what a machine did, and what was done with it, in one list: connections, look-ups, TLS handshakes, HTTP requests, log-ins, files, mail, and the names it had; ask for a host or an ip",
+	Doc: "what a machine did, and what was done with it, in one list: connections, look-ups, TLS handshakes, HTTP requests, log-ins, files, mail, ICMP and ARP, what did not fit, and the names it had; ask for a host or an ip",
 	Columns: []Column{
 		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "when it began"},
 		{Name: "host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the machine's address had at ts"},
 		{Name: "ip", Kind: Address, NotNull: true, Doc: "the machine's address"},
-		{Name: "kind", Kind: Text, Size: 16, NotNull: true, Values: timelineKinds, NoCase: true, Doc: "connection, dns, tls, http, login, file (those of HTTP are http), rpc, mail, dhcp: a row of the relation of that name, from both of its ends; lease: a row of hosts"},
-		{Name: "role", Kind: Text, Size: 8, Values: roles, NoCase: true, Doc: "client: the machine asked; server: it was asked; NULL of leases"},
+		{Name: "kind", Kind: Text, Size: 16, NotNull: true, Values: timelineKinds, NoCase: true, Doc: "connection, dns, tls, http, login, file (those of HTTP are http), rpc, mail, dhcp, icmp, oddity: a row of the relation of that name, from both of its ends; arp: likewise, of who sent it; lease: a row of hosts"},
+		{Name: "role", Kind: Text, Size: 8, Values: roles, NoCase: true, Doc: "client: the machine asked, or sent it (icmp, arp); server: it was asked, or sent it; NULL of leases"},
 		{Name: "peer_ip", Kind: Address, Doc: "the other end's address"},
 		{Name: "peer_host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the other end's address had at ts"},
 		{Name: "peer_port", Kind: Int, Doc: "the other end's port"},
 		{Name: "summary", Kind: Text, Size: 16383, Doc: "what it was, to be read: → where the machine asked, ← where it was asked"},
+		{Name: "notice", Kind: Text, Size: 128, NoCase: true, Doc: "what is odd about it: kinds of notices, comma-joined; NULL if nothing is"},
 		{Name: "bytes_out", Kind: BigInt, Unit: "bytes", Doc: "layer-3 bytes the machine sent; NULL but of connections, so that sums count nothing twice"},
 		{Name: "bytes_in", Kind: BigInt, Unit: "bytes", Doc: "layer-3 bytes it was sent, likewise"},
 		{Name: "packet_status", Kind: Text, Size: 16, Values: packetStatuses, NoCase: true, Doc: "whether a connection's packets can be read, as in connections"},

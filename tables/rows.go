@@ -313,9 +313,10 @@ type HTTP struct {
 	Username       string     `col:"username"`  // of Basic credentials
 	Version        string     `col:"version"`   // 2, 1.1, 1.0
 
-	PacketID Opt[ID] `col:"packet_id"` // where it begins
-	FlowID   ID      `col:"flow_id"`
-	ConnID   ID      `col:"conn_id"`
+	PacketID Opt[ID]    `col:"packet_id"` // where it begins
+	Nth      Opt[int32] `col:"nth"`       // how many of the same end do before it there; NULL for none
+	FlowID   ID         `col:"flow_id"`
+	ConnID   ID         `col:"conn_id"`
 }
 
 // Name is a row of the family names: at TS, Source said that Name is Addr.

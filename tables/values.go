@@ -176,7 +176,7 @@ var (
 	importStates     = []string{ImportComplete, ImportDamaged}
 	segmentStates    = []string{SegmentAvailable, SegmentMissing, SegmentChanged, SegmentEvicted}
 	evictionReasons  = []string{EvictedAge, EvictedBytes, EvictedDisk, EvictedRows}
-	timelineKinds    = []string{"connection", "dns", "tls", "http", "login", "file", "rpc", "mail", "dhcp", "lease"}
+	timelineKinds    = []string{"connection", "dns", "tls", "http", "login", "file", "rpc", "mail", "dhcp", "icmp", "arp", "oddity", "lease"}
 	roles            = []string{RoleClient, RoleServer}
 	sequenceUnits    = []string{"flows", "packets", "records", "datagrams"}
 	lossReasons      = []string{"sequence", "kernel", "queue", "undecodable", "malformed", "expired_waiting", "samples_lost", "samples_dropped", "refused", "capture", "disk"}

@@ -137,7 +137,7 @@ func (o *Observer) whoHas(p *Packet, r *tables.ARP, source string) {
 		r.PreviousMAC = o.claim(p, r, source)
 	}
 	sender := tables.ARP{Sensor: r.Sensor, Site: r.Site, Protocol: r.Protocol, Kind: r.Kind, MAC: r.MAC}
-	o.arp.count(o, p, 0, *r, sender, tables.ARP{Sensor: r.Sensor, Site: r.Site, Protocol: r.Protocol})
+	o.arp.count(o, p.origin(), p.ConnID, 0, *r, sender, tables.ARP{Sensor: r.Sensor, Site: r.Site, Protocol: r.Protocol})
 }
 
 // claim notes that a machine claims an address, and returns which other one did last.

@@ -36,6 +36,7 @@ type rows struct {
 	arp     []tables.ARP
 	icmp    []tables.ICMP
 	dhcp    []tables.DHCP
+	odd     []tables.Oddity
 }
 
 func (r *rows) Row(row any) error {
@@ -64,6 +65,8 @@ func (r *rows) Row(row any) error {
 		r.icmp = append(r.icmp, *row)
 	case *tables.DHCP:
 		r.dhcp = append(r.dhcp, *row)
+	case *tables.Oddity:
+		r.odd = append(r.odd, *row)
 	}
 	return nil
 }

@@ -142,7 +142,7 @@ func (o *Observer) countDHCP(p *Packet, r *tables.DHCP) {
 	all := tables.DHCP{Sensor: r.Sensor, Site: r.Site, Version: r.Version}
 	kind := all
 	kind.Message = r.Message
-	o.dhcp.count(o, p, 0, *r, kind, all)
+	o.dhcp.count(o, p.origin(), p.ConnID, 0, *r, kind, all)
 }
 
 func (o *Observer) writeDHCP(r *Repeat[tables.DHCP]) {

@@ -30,6 +30,7 @@ const (
 type httpReader struct {
 	Of   Peers
 	Side [2]httpSide
+	Last [2]begun
 	// Waiting are requests that are not written, in the order they were sent. The
 	// first is being answered; the last, perhaps, still asked.
 	Waiting []*exchange
@@ -46,6 +47,20 @@ type httpReader struct {
 	Told     string // the last Basic login: each request brings it again
 
 	Next *http2Reader // that goes on after an upgrade
+}
+
+// begun is where an end last began something, and how many times.
+type begun struct {
+	In    Origin
+	Times int32
+}
+
+// again counts what begins, and tells how many do before it in the packet.
+func (b *begun) again(from *Origin) tables.Opt[int32] {
+	if b.Times++; b.In != *from {
+		*b = begun{*from, 0}
+	}
+	return tables.Opt[int32]{V: b.Times, Set: b.Times > 0}
 }
 
 // exchange is a request and its answer.
@@ -101,9 +116,10 @@ func (r *httpReader) resumed() {
 }
 
 // add begins an exchange.
-func (r *httpReader) add(o *Observer, from *Origin) *exchange {
+func (r *httpReader) add(o *Observer, side int, from *Origin) *exchange {
 	r.Count++
 	x := &exchange{Number: r.Count, Row: newHTTP(&r.Of, from)}
+	x.Row.Nth = r.Last[side].again(from)
 	r.Waiting = append(r.Waiting, x)
 	o.finding.Service = httpMessage.service()
 	return x
@@ -290,7 +306,7 @@ func (r *httpReader) request(o *Observer, line []byte) {
 			r.Side[1] = httpSide{Where: lost}
 		}
 	}
-	x := r.add(o, &s.From)
+	x := r.add(o, 0, &s.From)
 	target := bytes.TrimSpace(rest[:i])
 	x.Row.Method, x.Row.URI = plainText(bytes.ToUpper(method), maxWord), plainText(target, maxURI)
 	x.Row.Version = plainText(rest[i+1+len("HTTP/"):], 8)
@@ -331,7 +347,7 @@ func (r *httpReader) status(o *Observer, line []byte) {
 	}
 	x := r.answered()
 	if x == nil { // its request was not seen
-		x = r.add(o, &s.From)
+		x = r.add(o, 1, &s.From)
 		x.Asked, x.Row.Version = true, plainText(fields[0][len("HTTP/"):], 8)
 		r.text += textOf(&x.Row)
 	}

@@ -47,12 +47,13 @@ const (
 
 // http2Reader reads a conversation.
 type http2Reader struct {
-	Of   Peers
-	Side [2]http2Side
-	Open []*http2Exchange // in the order they began
-	Last uint32           // the highest number that a client gave
-	Told string           // the last Basic login: each request brings it again
-	Done bool
+	Of    Peers
+	Side  [2]http2Side
+	Began [2]begun
+	Open  []*http2Exchange // in the order they began
+	Last  uint32           // the highest number that a client gave
+	Told  string           // the last Basic login: each request brings it again
+	Done  bool
 }
 
 // http2Side is where a direction is.
@@ -148,14 +149,14 @@ func (r *http2Reader) find(number uint32) *http2Exchange {
 }
 
 // add begins a stream.
-func (r *http2Reader) add(o *Observer, number uint32, from *Origin) *http2Exchange {
+func (r *http2Reader) add(o *Observer, side int, number uint32, from *Origin) *http2Exchange {
 	if len(r.Open) >= maxHTTP2Streams {
 		o.stats.Evicted++
 		r.write(o, r.Open[0])
 		r.Open = slices.Delete(r.Open, 0, 1)
 	}
 	x := &http2Exchange{Number: number, Row: newHTTP(&r.Of, from)}
-	x.Row.Version = "2"
+	x.Row.Version, x.Row.Nth = "2", r.Began[side].again(from)
 	r.Open = append(r.Open, x)
 	o.finding.Service = httpMessage.service()
 	return x
@@ -338,9 +339,9 @@ func (r *http2Reader) head(o *Observer, side int, head *http2Head) {
 		switch odd := head.Stream&1 == 1; {
 		case side == 0 && odd && head.Stream > r.Last:
 			r.Last = head.Stream
-			x = r.add(o, head.Stream, &head.From)
+			x = r.add(o, side, head.Stream, &head.From)
 		case side == 1 && head.Promise && !odd, side == 1 && !head.Promise && odd && head.Stream > r.Last: // its request was not seen
-			x = r.add(o, head.Stream, &head.From)
+			x = r.add(o, side, head.Stream, &head.From)
 			x.Asked = true
 		}
 	}

@@ -52,7 +52,7 @@ func (o *Observer) observeICMP(p *Packet) {
 		}
 		r.InnerConnID = tables.Opt[tables.ID]{V: p.QuotedConn, Set: p.QuotedConn != 0}
 	}
-	if first := o.icmp.count(o, p, h.PayloadLength, r, sender, all); first != nil && first.Says == r {
+	if first := o.icmp.count(o, p.origin(), p.ConnID, h.PayloadLength, r, sender, all); first != nil && first.Says == r {
 		first.Sequence = sequence
 	}
 }

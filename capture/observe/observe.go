@@ -22,6 +22,7 @@
 //	ARP, neighbour discovery    → arp rows; names without a name: which MAC has which address
 //	ICMP                        → icmp rows
 //	DHCPv4 and DHCPv6           → dhcp rows
+//	TCP that does not fit       → oddities rows
 //	RDP without TLS             → names (source rdp): how the client calls itself
 //	DNS over UDP and TCP 53     → dns rows, a query paired with its answer; dns_answers rows, one a record
 //	TLS handshakes, also QUIC's → tls rows: who speaks TLS how, and the server's certificate
@@ -51,7 +52,7 @@ import (
 // answer, or when the wait for one is over. The row may be reused after the
 // call returns.
 type Sink interface {
-	// Row takes a *tables.DNS, DNSAnswer, Name, TLS, HTTP, Login, File, RPC, Mail, ARP, ICMP or DHCP.
+	// Row takes a *tables.DNS, DNSAnswer, Name, TLS, HTTP, Login, File, RPC, Mail, ARP, ICMP, DHCP or Oddity.
 	Row(row any) error
 }
 
@@ -61,6 +62,7 @@ type Packet struct {
 	TS         int64 // nanoseconds since 1970
 	Header     *tables.Header
 	Payload    []byte // captured layer-4 payload; shorter than Header.PayloadLength when cut. ICMP and ARP as a whole
+	Segment    []byte // of TCP: its header and all of the payload; nil when cut
 	FromClient bool
 	// FlowID and ConnID are those of the flow row the packet belongs to.
 	FlowID, ConnID tables.ID
@@ -125,7 +127,7 @@ type Stats struct {
 	Unanswered int64 // queries whose answer never came
 	Malformed  int64 // DNS or DHCP messages that could not be read to the end
 	Evicted    int64 // queries, requests, streams or claims given up because the state was full
-	Folded     int64 // messages of ARP, ICMP and DHCP that have no row of their own, for there were too many
+	Folded     int64 // messages of ARP, ICMP and DHCP, and oddities, that have no row of their own, for there were too many
 	Streams    int64 // conversations that were followed
 	Gaps       int64 // times that bytes of them were missing
 	Panics     int64 // packets that broke a parser
@@ -145,6 +147,7 @@ type Observer struct {
 	arp      *repeats[tables.ARP]
 	icmp     *repeats[tables.ICMP]
 	dhcp     *repeats[tables.DHCP]
+	odds     *repeats[tables.Oddity]
 	quic     *window[tables.ID, quicHandshake]
 	handles  *window[nfsHandle, nfsName]
 	calls    *window[oncCall, nfsCall]
@@ -153,8 +156,10 @@ type Observer struct {
 	// claimsTold is how many claims of a minute became rows of names.
 	claimMinute, claimsTold int64
 
-	held     int // bytes of streams
-	quicHeld int // of QUIC's handshakes
+	clock    int64 // of the packet that is read, or of Tick
+	held     int   // bytes of streams
+	tails    int   // likewise, of those that were read
+	quicHeld int   // of QUIC's handshakes
 	stats    Stats
 	err      error
 	message  message // decoded anew for each packet
@@ -188,6 +193,7 @@ func New(sink Sink) *Observer {
 	o.arp = newRepeats(arpOfOne, arpLife, nil, o.writeARP)
 	o.icmp = newRepeats(arpOfOne, arpLife, hashICMP, o.writeICMP)
 	o.dhcp = newRepeats(dhcpOfOne, dhcpLife, nil, o.writeDHCP)
+	o.odds = newRepeats(oddOfOne, oddLife, nil, o.writeOdd)
 	return o
 }
 
@@ -199,6 +205,7 @@ func (o *Observer) Stats() Stats { return o.stats }
 func (o *Observer) Observe(p *Packet) (f Finding) {
 	defer o.survive(&f)
 	o.stats.Packets++
+	o.clock = p.TS
 	h := p.Header
 	switch {
 	case h.Protocol == tables.ProtocolTCP:
@@ -264,6 +271,7 @@ func Reads(port uint16) bool {
 
 // Tick gives up what waits for longer than it may, as a packet of that time would.
 func (o *Observer) Tick(ns int64) {
+	o.clock = ns
 	o.queries.expire(ns, o.unanswered)
 	o.answered.expire(ns, nil)
 	o.leases.expire(ns, nil)
@@ -272,6 +280,7 @@ func (o *Observer) Tick(ns int64) {
 	o.arp.expire(ns, o.arp.gone)
 	o.icmp.expire(ns, o.icmp.gone)
 	o.dhcp.expire(ns, o.dhcp.gone)
+	o.odds.expire(ns, o.odds.gone)
 	o.claims.expire(ns, nil)
 	o.awaited.expire(ns, nil)
 	o.tftp.expire(ns, o.transferred)
@@ -298,6 +307,7 @@ func (o *Observer) Flush() error {
 	o.arp.drain(o.arp.gone)
 	o.icmp.drain(o.icmp.gone)
 	o.dhcp.drain(o.dhcp.gone)
+	o.odds.drain(o.odds.gone)
 	o.claims.drain(nil)
 	return o.err
 }

@@ -31,11 +31,11 @@ func newRepeats[R comparable](ofOne int, life int64, hash func(R) uint64, write 
 	return &repeats[R]{newWindow[R, Repeat[R]](maxRepeats+1, life, hash), ofOne, map[uint64]int{}, write}
 }
 
-// count adds a message that carries size bytes. It says the first of three rows; the
+// count adds a message of a conversation that carries size bytes. It says the first of three rows; the
 // second is its sender, the third what all have in common. It returns the row that
 // counts it if this is the first message of it.
-func (w *repeats[R]) count(o *Observer, p *Packet, size int, says, sender, all R) (first *Repeat[R]) {
-	w.expire(p.TS, w.gone)
+func (w *repeats[R]) count(o *Observer, from Origin, conn tables.ID, size int, says, sender, all R) (first *Repeat[R]) {
+	w.expire(o.clock, w.gone)
 	r := w.get(says)
 	if r == nil && (w.by[w.hash(sender)] >= w.ofOne || w.len >= maxRepeats) {
 		o.stats.Folded++
@@ -47,10 +47,10 @@ func (w *repeats[R]) count(o *Observer, p *Packet, size int, says, sender, all R
 	}
 	if r == nil {
 		w.by[w.hash(sender)]++
-		r, _ = w.add(says, Repeat[R]{Says: says, Sender: sender, From: p.origin(), Conn: p.ConnID, Last: p.TS}, p.TS, w.gone)
+		r, _ = w.add(says, Repeat[R]{Says: says, Sender: sender, From: from, Conn: conn, Last: from.TS}, from.TS, w.gone)
 		first = r
 	}
-	r.Last = max(r.Last, p.TS)
+	r.Last = max(r.Last, from.TS)
 	r.Packets++
 	r.Bytes += int64(size)
 	r.Most = max(r.Most, int64(size))

@@ -26,6 +26,7 @@ type State struct {
 	ARP   []Repeat[tables.ARP]
 	ICMP  []Repeat[tables.ICMP]
 	DHCP  []Repeat[tables.DHCP]
+	Odd   []Repeat[tables.Oddity]
 	// Claims are who claimed which address last; ClaimMinute and ClaimsTold how many of a
 	// minute became rows.
 	Claims                  []Claim
@@ -99,6 +100,11 @@ type Half struct {
 	Rest  []byte
 	Ahead []segment
 	Since int64
+
+	Tail    []byte
+	Strayed bool
+	Stray   uint32
+	Summed  bool
 }
 
 // State returns what the Observer remembers now.
@@ -118,11 +124,11 @@ func (o *Observer) State() (s State) {
 		v := &e.value
 		one := Stream{TS: e.ts, Of: v.of, Reader: v.reader}
 		for i, h := range v.half {
-			one.Half[i] = Half{h.next, h.began, h.rest, h.ahead, h.since}
+			one.Half[i] = Half{h.next, h.began, h.rest, h.ahead, h.since, h.tail, h.strayed, h.stray, h.summed}
 		}
 		s.Streams = append(s.Streams, one)
 	}
-	s.ARP, s.ICMP, s.DHCP = o.arp.remember(), o.icmp.remember(), o.dhcp.remember()
+	s.ARP, s.ICMP, s.DHCP, s.Odd = o.arp.remember(), o.icmp.remember(), o.dhcp.remember(), o.odds.remember()
 	for e := o.claims.oldest; e != nil; e = e.next {
 		s.Claims = append(s.Claims, Claim{e.ts, e.key.site, e.key.addr, e.value})
 	}
@@ -153,6 +159,7 @@ func (o *Observer) Resume(s *State) {
 	o.arp.recall(s.ARP)
 	o.icmp.recall(s.ICMP)
 	o.dhcp.recall(s.DHCP)
+	o.odds.recall(s.Odd)
 	for _, c := range s.Claims {
 		if key := (claimed{c.Site, c.Addr}); o.claims.get(key) == nil {
 			o.claims.put(key, c.Of, c.TS, nil)
@@ -174,7 +181,8 @@ func (o *Observer) Resume(s *State) {
 		}
 		value, _ := o.streams.add(l.Of.Conn, stream{of: l.Of, reader: l.Reader}, l.TS, o.giveUp)
 		for i, h := range l.Half {
-			value.half[i] = half{next: h.Next, began: h.Began, rest: h.Rest, ahead: h.Ahead, since: h.Since}
+			value.half[i] = half{next: h.Next, began: h.Began, rest: h.Rest, ahead: h.Ahead, since: h.Since, strayed: h.Strayed, stray: h.Stray, summed: h.Summed}
+			o.keep(&value.half[i], h.Tail)
 			for _, g := range h.Ahead {
 				value.half[i].waiting += len(g.Data)
 			}

@@ -30,6 +30,11 @@ type half struct {
 	ahead   []segment
 	waiting int   // bytes of ahead
 	since   int64 // when the first of them came
+
+	tail    []byte // the last that were read, before next
+	strayed bool   // the one before was out of any window, and
+	stray   uint32 // one that follows it has this number
+	summed  bool   // a checksum was right
 }
 
 // segment is bytes and the number of the first; lost ones follow.
@@ -87,7 +92,7 @@ const (
 	maxAhead      = 256 << 10
 	aheadSegments = 256
 	aheadLife     = 3e9
-	// farAhead is more than a window holds: what was between is not waited for.
+	// farAhead is more than a window holds: see astray.
 	farAhead = 16 << 20
 )
 
@@ -140,12 +145,12 @@ func (o *Observer) advance(s *stream, p *Packet, side int, seq uint32) (f Findin
 	g := segment{seq, p.Payload, max(p.Header.PayloadLength-len(p.Payload), 0), p.origin()}
 	o.finding = Finding{}
 	switch d := int32(g.Seq - h.next); {
-	case d <= 0:
-		o.take(s, side, &g)
-	case d >= farAhead:
+	case o.misread(s, side, p) || o.astray(s, side, &g):
+	case d >= farAhead || d <= -farAhead: // what was between is not waited for
 		o.skip(s, side)
-		o.lack(s, side, int(d))
-		h.next = g.Seq
+		o.gap(s, side, &g)
+		o.take(s, side, &g)
+	case d <= 0:
 		o.take(s, side, &g)
 	default:
 		h.wait(g, p.TS)
@@ -155,7 +160,7 @@ func (o *Observer) advance(s *stream, p *Packet, side int, seq uint32) (f Findin
 			if h.waiting <= maxAhead && len(h.ahead) <= aheadSegments && p.TS-h.since <= aheadLife && p.TS >= h.since {
 				break
 			}
-			o.gap(s, side)
+			o.gap(s, side, first)
 		}
 		o.takeAhead(s, side)
 		h.since = p.TS
@@ -183,17 +188,20 @@ func (h *half) wait(g segment, ns int64) {
 		h.since = ns
 	}
 	g.Data = slices.Clone(g.Data)
-	i, _ := slices.BinarySearchFunc(h.ahead, g.Seq, func(have segment, seq uint32) int { return int(int32(have.Seq - seq)) })
-	h.ahead = slices.Insert(h.ahead, i, g)
+	h.ahead = slices.Insert(h.ahead, h.early(g.Seq), g)
 	h.waiting += len(g.Data)
 }
 
-// gap gives up what is missing before the first segment that waits.
-func (o *Observer) gap(s *stream, side int) {
+// gap gives up what is missing before a segment.
+func (o *Observer) gap(s *stream, side int, g *segment) {
 	h := &s.half[side]
-	n := int(h.ahead[0].Seq - h.next)
+	n := int(int32(g.Seq - h.next))
+	if n < 0 {
+		n = farAhead // nobody knows
+	}
+	o.odd(tables.OddGap, &s.of, side, &g.From, n)
 	o.lack(s, side, n)
-	h.next += uint32(n)
+	h.next = g.Seq
 }
 
 // takeAhead takes the first segment that waits.
@@ -210,8 +218,8 @@ func (o *Observer) takeAhead(s *stream, side int) {
 func (o *Observer) skip(s *stream, side int) {
 	h := &s.half[side]
 	for len(h.ahead) > 0 {
-		if int32(h.ahead[0].Seq-h.next) > 0 {
-			o.gap(s, side)
+		if first := &h.ahead[0]; int32(first.Seq-h.next) > 0 {
+			o.gap(s, side, first)
 		}
 		o.takeAhead(s, side)
 	}
@@ -220,12 +228,16 @@ func (o *Observer) skip(s *stream, side int) {
 // take reads a segment that begins with the next byte, or before it.
 func (o *Observer) take(s *stream, side int, g *segment) {
 	h := &s.half[side]
-	old := int(h.next - g.Seq)
+	old := int(int32(h.next - g.Seq))
+	if old > 0 {
+		o.compare(s, side, g)
+	}
 	if old < 0 || old >= len(g.Data)+g.Lost {
 		return // all of it was read before
 	}
 	b, lost := g.Data[min(old, len(g.Data)):], g.Lost-max(old-len(g.Data), 0)
 	h.next += uint32(len(b) + lost)
+	o.keep(h, b)
 	o.feed(s, side, b, &g.From)
 	if lost > 0 {
 		o.lack(s, side, lost)
@@ -277,6 +289,7 @@ func (o *Observer) feed(s *stream, side int, b []byte, from *Origin) {
 func (o *Observer) lack(s *stream, side int, n int) {
 	h := &s.half[side]
 	o.stats.Gaps++
+	h.tail = h.tail[:0]
 	if r := s.reader; r != nil {
 		r.lack(o, side, h.rest, n)
 	}
@@ -304,6 +317,7 @@ func (o *Observer) account(s *stream) {
 func (o *Observer) forget(conn tables.ID, s *stream) {
 	o.held -= s.held
 	s.held = 0
+	o.release(s)
 	o.streams.remove(conn)
 }
 
@@ -314,6 +328,7 @@ func (o *Observer) giveUp(s *stream) {
 	for side := range s.half {
 		o.skip(s, side)
 	}
+	o.release(s)
 	if r := s.reader; r != nil && !r.over() {
 		for side := range s.half {
 			if rest := s.half[side].rest; len(rest) > 0 {

@@ -1,6 +1,9 @@
 package pushdown
 
 import (
+	"cmp"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,9 +19,9 @@ import (
 
 // defined holds their definitions.
 var defined = map[*tables.Relation]*Statement{
-	tables.HostFlows: viewOf(fromBothEnds("SELECT ts, ts_end, duration, {own}_ip, {own}_host, {own}_port, '{own}'," +
-		" {peer}_ip, {peer}_host, {peer}_port, {asked}, protocol, service, {own}_bytes, {peer}_bytes, {own}_packets, {peer}_packets," +
-		" conn_state, direction, packet_status, sensor, conn_id, evicted_at, flows_folded FROM connections")),
+	tables.HostFlows: viewOf(fromEnds("SELECT ts, ts_end, duration, {own}_ip, {own}_host, {own}_port, '{own}',"+
+		" {peer}_ip, {peer}_host, {peer}_port, {asked}, protocol, service, {own}_bytes, {peer}_bytes, {own}_packets, {peer}_packets,"+
+		" conn_state, direction, packet_status, sensor, conn_id, evicted_at, flows_folded FROM connections", "client", "server")),
 	tables.Timeline: viewOf(timelineText()),
 	tables.Notices:  viewOf(noticesText()),
 }
@@ -27,10 +30,15 @@ var defined = map[*tables.Relation]*Statement{
 // client_… and server_…, and are told of both.
 type arm struct {
 	kind, from string
+	// own and peer are what the columns of the ends begin with, if not with client and
+	// server.
+	own, peer string
 	// port is the field peer_port.
 	port string
 	// summary is what a person reads, a list of texts of which NULLs are left out.
 	summary string
+	// notice is the kinds of notices that the row is one of: see noticesText.
+	notice string
 	// counted are the fields bytes_out, bytes_in and packet_status, of
 	// connections alone: sums count nothing twice.
 	counted string
@@ -41,71 +49,104 @@ type arm struct {
 // arms are the relations of timeline. One more is a line here, and its kind in
 // tables.timelineKinds.
 var arms = []arm{
-	{"connection", "connections", "{peer}_port", "COALESCE(service, protocol), CONCAT('to ', server_name), conn_state",
-		"{own}_bytes, {peer}_bytes, packet_status", "conn_id, NULL, evicted_at"},
-	{"dns", "dns", "NULL", "qtype, query, CONCAT('= ', NULLIF(answers, '')), NULLIF(rcode, 'NOERROR')", "", ""},
-	{"tls", "tls", "{peer}_port", "version, server_name, alpn, IF(self_signed, 'self-signed', NULL), subject", "", ""},
-	{"http", "http", "{peer}_port", "method, CONCAT(COALESCE(host, ''), uri), status, content_type, user_agent", "", ""},
-	{"login", "logins", "{peer}_port", "protocol, outcome, NULLIF(CONCAT_WS('@', username, domain), ''), service, error, IF(cleartext, 'in clear', NULL), client_software", "", ""},
+	{kind: "connection", from: "connections", summary: "COALESCE(service, protocol), CONCAT('to ', server_name), conn_state",
+		notice: kindIf(otherPort, "unexpected_service"), counted: "{own}_bytes, {peer}_bytes, packet_status", ids: "conn_id, NULL, evicted_at"},
+	{kind: "dns", from: "dns", port: "NULL", summary: "qtype, query, CONCAT('= ', NULLIF(answers, '')), NULLIF(rcode, 'NOERROR')"},
+	{kind: "tls", from: "tls", summary: "version, server_name, alpn, IF(self_signed, 'self-signed', NULL), subject",
+		notice: "CASE WHEN " + badCertificate + " THEN " + certificateKind + " END, " + kindIf(weakTLS, "weak_tls")},
+	{kind: "http", from: "http", summary: "method, CONCAT(COALESCE(host, ''), uri), status, content_type, user_agent"},
+	{kind: "login", from: "logins", summary: "protocol, outcome, NULLIF(CONCAT_WS('@', username, domain), ''), service, error, IF(cleartext, 'in clear', NULL), client_software",
+		notice: kindIf("cleartext", "cleartext_password") + ", " + kindIf(weakTicket, "weak_kerberos")},
 	// Those of HTTP are in http.
-	{"file", "files WHERE protocol <> 'http'", "{peer}_port", "protocol, action, share, name, CONCAT('to ', new_name), CONCAT('as ', username)," +
-		" CONCAT(bytes_read, ' bytes read'), CONCAT(bytes_written, ' bytes written'), NULLIF(status, 'STATUS_SUCCESS')", "", ""},
-	{"rpc", "rpc", "{peer}_port", "interface, operation, named_pipe", "", ""},
-	{"mail", "mail", "{peer}_port", "IF(starttls, 'goes on in TLS', NULL), CONCAT('from ', COALESCE(header_from, mail_from)), CONCAT('to ', rcpt_to), subject," +
-		" CONCAT('with ', attachments), NULLIF(outcome, 'unknown'), IF(outcome = 'accepted', NULL, reply)", "", ""},
+	{kind: "file", from: "files WHERE protocol <> 'http'", summary: "protocol, action, share, name, CONCAT('to ', new_name), CONCAT('as ', username)," +
+		" CONCAT(bytes_read, ' bytes read'), CONCAT(bytes_written, ' bytes written'), NULLIF(status, 'STATUS_SUCCESS')"},
+	{kind: "rpc", from: "rpc", summary: "interface, operation, named_pipe"},
+	{kind: "mail", from: "mail", summary: "IF(starttls, 'goes on in TLS', NULL), CONCAT('from ', COALESCE(header_from, mail_from)), CONCAT('to ', rcpt_to), subject," +
+		" CONCAT('with ', attachments), NULLIF(outcome, 'unknown'), IF(outcome = 'accepted', NULL, reply)"},
 	// Some are of machines without an address.
-	{"dhcp", "dhcp WHERE {own}_ip IS NOT NULL", "NULL", "message, name, CONCAT('asks for ', requested_ip), CONCAT('gets ', assigned_ip)," +
-		" CONCAT('for ', lease_seconds, ' s'), mac", "", ""},
+	{kind: "dhcp", from: "dhcp WHERE {own}_ip IS NOT NULL", port: "NULL", summary: "message, name, CONCAT('asks for ', requested_ip), CONCAT('gets ', assigned_ip)," +
+		" CONCAT('for ', lease_seconds, ' s'), mac"},
+	{kind: "icmp", from: "icmp WHERE {own}_ip IS NOT NULL", own: "src", peer: "dst", port: "NULL", summary: icmpName() + ", CONCAT('code ', NULLIF(icmp_code, 0)), CONCAT('about ', inner_protocol), CONCAT('to ', inner_dst_ip)," +
+		" CONCAT('port ', inner_dst_port), CONCAT(packets, IF(packets = 1, ' packet', ' packets'))", notice: kindIf(redirect, "icmp_redirect")},
+	{kind: "oddity", from: "oddities WHERE {own}_ip IS NOT NULL", summary: oddDetail, notice: "kind"},
 }
 
-// timelineText is the definition of timeline: its arms, and what was learnt of
-// the machine's names.
+// kindIf is a kind of notices under a condition.
+func kindIf(condition, kind string) string {
+	return "CASE WHEN " + condition + " THEN '" + kind + "' END"
+}
+
+// icmpName is the type of a message in words.
+func icmpName() string {
+	text := "CASE"
+	for i, names := range []map[uint8]string{tables.ICMPTypes, tables.ICMP6Types} {
+		text += " WHEN protocol = '" + []string{"icmp", "icmp6"}[i] + "' THEN CASE icmp_type"
+		for _, kind := range slices.Sorted(maps.Keys(names)) {
+			text += fmt.Sprintf(" WHEN %d THEN '%s'", kind, names[kind])
+		}
+		text += " ELSE CONCAT('type ', icmp_type) END"
+	}
+	return text + " END"
+}
+
+// timelineText is the definition of timeline: its arms, what the machine said to all of
+// its network, and what was learnt of its names.
 func timelineText() string {
 	var parts []string
 	for _, a := range arms {
-		if a.counted == "" {
-			a.counted = "NULL, NULL, NULL"
+		a.own, a.peer, a.port = cmp.Or(a.own, "client"), cmp.Or(a.peer, "server"), cmp.Or(a.port, "{peer}_port")
+		a.counted, a.ids = cmp.Or(a.counted, "NULL, NULL, NULL"), cmp.Or(a.ids, "conn_id, flow_id, NULL")
+		notice := "NULL"
+		if a.notice != "" {
+			notice = "NULLIF(CONCAT_WS(',', " + a.notice + "), '')"
 		}
-		if a.ids == "" {
-			a.ids = "conn_id, flow_id, NULL"
-		}
-		parts = append(parts, fromBothEnds("SELECT ts, {own}_host, {own}_ip, '"+a.kind+"', '{own}', {peer}_ip, {peer}_host, "+a.port+","+
-			" CONCAT_WS(' ', '{mark}', "+a.summary+"), "+a.counted+", "+a.ids+" FROM "+a.from))
+		parts = append(parts, fromEnds("SELECT ts, {own}_host, {own}_ip, '"+a.kind+"', '{role}', {peer}_ip, {peer}_host, "+a.port+","+
+			" CONCAT_WS(' ', '{mark}', "+a.summary+"), "+notice+", "+a.counted+", "+a.ids+" FROM "+a.from, a.own, a.peer))
 	}
-	return strings.Join(append(parts, "SELECT ts, name, ip, 'lease', NULL, NULL, NULL, NULL,"+
-		" CONCAT_WS(' ', 'is', ip, CONCAT('by ', source), mac), NULL, NULL, NULL, NULL, NULL, NULL FROM hosts"), " UNION ALL ")
+	return strings.Join(append(parts,
+		"SELECT ts, host, ip, 'arp', 'client', asked_ip, NULL, NULL, CONCAT_WS(' ', '→', protocol, kind, CONCAT('for ', asked_ip), CONCAT('is ', mac), CONCAT('and was ', previous_mac),"+
+			" CONCAT(packets, IF(packets = 1, ' packet', ' packets'))), "+kindIf("previous_mac IS NOT NULL", "address_conflict")+", NULL, NULL, NULL, conn_id, flow_id, NULL FROM arp WHERE ip IS NOT NULL",
+		"SELECT ts, name, ip, 'lease', NULL, NULL, NULL, NULL, CONCAT_WS(' ', 'is', ip, CONCAT('by ', source), mac), NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM hosts"), " UNION ALL ")
 }
+
+// What makes a row one of notices.
+const (
+	badCertificate  = "(not_after < ts OR not_before > ts OR self_signed)"
+	certificateKind = "CASE WHEN not_after < ts THEN 'certificate_expired' WHEN not_before > ts THEN 'certificate_not_yet_valid' ELSE 'certificate_self_signed' END"
+	weakTLS         = "(version IN ('SSLv2', 'SSLv3', 'TLSv1', 'TLSv1.1') OR cipher LIKE '%RC4%' OR cipher LIKE '%NULL%' OR cipher LIKE '%EXPORT%' OR cipher LIKE '%DES%' OR cipher LIKE '%ANON%')"
+	weakTicket      = "(ticket_etype LIKE 'rc4%' OR ticket_etype LIKE 'des-%')"
+	redirect        = "(protocol = 'icmp' AND icmp_type = 5 OR protocol = 'icmp6' AND icmp_type = 137)"
+	otherPort       = "service IN ('ssh', 'telnet', 'ftp', 'http', 'tls', 'ldap', 'ms-wbt-server', 'smb', 'dcerpc') AND server_port IN (21, 22, 23, 25, 53, 80, 88, 389, 443, 3389)" +
+		" AND NOT (service = 'tls' AND server_port IN (21, 25, 389, 3389)) AND service <> service_name(server_port, protocol)"
+	oddDetail = "CASE kind WHEN 'tcp_gap' THEN CONCAT('bytes are missing: ', bytes) WHEN 'tcp_conflict' THEN CONCAT('bytes came again, and others: ', bytes)" +
+		" WHEN 'tcp_out_of_window' THEN 'numbers out of any window' WHEN 'tcp_bad_checksum' THEN 'wrong checksums' ELSE 'TCP in fragments of IP' END," +
+		" CONCAT('sent by the ', sent_by), CONCAT(packets, CASE WHEN kind = 'tcp_gap' THEN IF(packets = 1, ' time', ' times') ELSE IF(packets = 1, ' packet', ' packets') END)"
+)
 
 // noticesText is the definition of notices: what it looks for in each relation.
 func noticesText() string {
 	const ends = " client_ip, client_host, server_ip, server_host, server_port, "
 	return strings.Join([]string{
-		"SELECT ts, CASE WHEN not_after < ts THEN 'certificate_expired' WHEN not_before > ts THEN 'certificate_not_yet_valid' ELSE 'certificate_self_signed' END," +
+		"SELECT ts, " + certificateKind + "," +
 			" CASE WHEN not_after < ts THEN 'medium' ELSE 'low' END," + ends +
 			"CONCAT_WS(' ', server_name, CONCAT('subject ', subject), CONCAT('from ', not_before), CONCAT('until ', not_after)), sensor, conn_id, flow_id" +
-			" FROM tls WHERE not_after < ts OR not_before > ts OR self_signed",
-		"SELECT ts, 'weak_tls', 'medium'," + ends + "CONCAT_WS(' ', version, cipher, server_name), sensor, conn_id, flow_id FROM tls" +
-			" WHERE version IN ('SSLv2', 'SSLv3', 'TLSv1', 'TLSv1.1') OR cipher LIKE '%RC4%' OR cipher LIKE '%NULL%' OR cipher LIKE '%EXPORT%' OR cipher LIKE '%DES%' OR cipher LIKE '%ANON%'",
+			" FROM tls WHERE " + badCertificate,
+		"SELECT ts, 'weak_tls', 'medium'," + ends + "CONCAT_WS(' ', version, cipher, server_name), sensor, conn_id, flow_id FROM tls WHERE " + weakTLS,
 		"SELECT ts, 'cleartext_password', 'high'," + ends + "CONCAT_WS(' ', protocol, CONCAT('as ', username), outcome), sensor, conn_id, flow_id FROM logins WHERE cleartext",
-		"SELECT ts, 'weak_kerberos', 'medium'," + ends + "CONCAT_WS(' ', CONCAT('ticket by ', ticket_etype), CONCAT('for ', service), CONCAT('as ', username)), sensor, conn_id, flow_id FROM logins" +
-			" WHERE ticket_etype LIKE 'rc4%' OR ticket_etype LIKE 'des-%'",
-		"SELECT ts, 'icmp_redirect', 'medium', dst_ip, dst_host, src_ip, src_host, NULL, CONCAT_WS(' ', 'is told another way to', inner_dst_ip), sensor, conn_id, flow_id FROM icmp" +
-			" WHERE protocol = 'icmp' AND icmp_type = 5 OR protocol = 'icmp6' AND icmp_type = 137",
-		"SELECT ts, 'tcp_fragments', 'low', src_ip, src_host, dst_ip, dst_host, dst_port, CONCAT(fragments, ' fragments of IP among ', packets, ' packets'), sensor, conn_id, flow_id" +
-			" FROM flows_wide WHERE protocol = 'tcp' AND fragments > 0",
+		"SELECT ts, 'weak_kerberos', 'medium'," + ends + "CONCAT_WS(' ', CONCAT('ticket by ', ticket_etype), CONCAT('for ', service), CONCAT('as ', username)), sensor, conn_id, flow_id FROM logins WHERE " + weakTicket,
+		"SELECT ts, 'icmp_redirect', 'medium', dst_ip, dst_host, src_ip, src_host, NULL, CONCAT_WS(' ', 'is told another way to', inner_dst_ip), sensor, conn_id, flow_id FROM icmp WHERE " + redirect,
+		"SELECT ts, kind, CASE kind WHEN 'tcp_conflict' THEN 'high' WHEN 'tcp_out_of_window' THEN 'medium' ELSE 'low' END," + ends + "CONCAT_WS(' ', " + oddDetail + "), sensor, conn_id, flow_id FROM oddities",
 		"SELECT ts, 'address_conflict', 'medium', ip, host, NULL, NULL, NULL, CONCAT_WS(' ', protocol, kind, ip, 'is', mac, 'and was', previous_mac), sensor, conn_id, flow_id" +
 			" FROM arp WHERE previous_mac IS NOT NULL",
-		"SELECT ts, 'unexpected_service', 'medium'," + ends + "CONCAT_WS(' ', service, 'on the port of', service_name(server_port, protocol)), sensor, conn_id, NULL FROM connections" +
-			" WHERE service IN ('ssh', 'telnet', 'ftp', 'http', 'tls', 'ldap', 'ms-wbt-server', 'smb', 'dcerpc') AND server_port IN (21, 22, 23, 25, 53, 80, 88, 389, 443, 3389)" +
-			" AND NOT (service = 'tls' AND server_port IN (21, 25, 389, 3389)) AND service <> service_name(server_port, protocol)",
+		"SELECT ts, 'unexpected_service', 'medium'," + ends + "CONCAT_WS(' ', service, 'on the port of', service_name(server_port, protocol)), sensor, conn_id, NULL FROM connections WHERE " + otherPort,
 	}, " UNION ALL ")
 }
 
-// fromBothEnds is rows as each of their two ends sees them: {own} and {peer}
-// are client and server, and the other way round.
-func fromBothEnds(text string) string {
-	return strings.NewReplacer("{own}", "client", "{peer}", "server", "{asked}", "server_name", "{mark}", "→").Replace(text) + " UNION ALL " +
-		strings.NewReplacer("{own}", "server", "{peer}", "client", "{asked}", "NULL", "{mark}", "←").Replace(text)
+// fromEnds is rows as each of their two ends sees them: {own} and {peer}
+// are client and server, say, and the other way round.
+func fromEnds(text, client, server string) string {
+	return strings.NewReplacer("{own}", client, "{peer}", server, "{role}", "client", "{asked}", "server_name", "{mark}", "→").Replace(text) + " UNION ALL " +
+		strings.NewReplacer("{own}", server, "{peer}", client, "{role}", "server", "{asked}", "NULL", "{mark}", "←").Replace(text)
 }
 
 func viewOf(text string) *Statement {

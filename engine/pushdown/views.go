@@ -203,6 +203,11 @@ var (
 		exprs: addresses("client_ip", "client", "server_ip", "server", "relay_ip", "relay", "requested_ip", "requested_ip", "assigned_ip", "assigned_ip"),
 		hosts: map[string]string{"client_host": "client", "server_host": "server"},
 	}
+	odditiesView = &view{
+		family: "oddities", row: reflect.TypeFor[tables.Oddity](),
+		exprs: addresses("client_ip", "client", "server_ip", "server"),
+		hosts: map[string]string{"client_host": "client", "server_host": "server"},
+	}
 	// What HTTP moved stands in files beside the rest: bodies that have a name.
 	httpFilesView = &view{
 		family: "http", row: reflect.TypeFor[tables.HTTP](),
@@ -218,7 +223,7 @@ var (
 			"bytes_written": "{request_length}",
 			"size":          "NULL::BIGINT",
 			"status":        "{status}::VARCHAR",
-			"file_id":       fmt.Sprintf(exprFileID, "'http'"),
+			"file_id":       fmt.Sprintf(exprFileID, "CASE WHEN {nth} > 0 THEN 'http.' || {nth} ELSE 'http' END"),
 		}),
 		hosts: map[string]string{"client_host": "client", "server_host": "server"},
 		where: "({method} = 'PUT' OR {status} IN (200, 206) AND {response_length} > 0 AND ({method} IN ('GET', 'POST') OR {method} IS NULL)) AND ({file_name} IS NOT NULL OR " + exprURIName + " IS NOT NULL AND {method} IN ('GET', 'PUT'))",
@@ -243,6 +248,7 @@ var (
 		tables.ARPRelation:    arpView,
 		tables.ICMPRelation:   icmpView,
 		tables.DHCPRelation:   dhcpView,
+		tables.Oddities:       odditiesView,
 		tables.OpsImports:     {family: "imports", row: reflect.TypeFor[tables.Import](), exprs: map[string]string{"flow_rows": "{rows}"}},
 		tables.OpsCoverage:    {family: "coverage", row: reflect.TypeFor[tables.Coverage]()},
 		tables.OpsEvictions:   {family: "evictions", row: reflect.TypeFor[tables.Eviction](), exprs: map[string]string{"row_count": "{rows}", "segment": "{segment}::BIGINT"}},

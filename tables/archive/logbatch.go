@@ -49,6 +49,7 @@ type Observed struct {
 	ARP        []tables.ARP
 	ICMP       []tables.ICMP
 	DHCP       []tables.DHCP
+	Oddities   []tables.Oddity
 }
 
 // Row adds a row, a pointer to one of these.
@@ -78,6 +79,8 @@ func (o *Observed) Row(row any) {
 		o.ICMP = append(o.ICMP, *r)
 	case *tables.DHCP:
 		o.DHCP = append(o.DHCP, *r)
+	case *tables.Oddity:
+		o.Oddities = append(o.Oddities, *r)
 	default:
 		panic(fmt.Sprintf("a row %T", row))
 	}
@@ -86,7 +89,7 @@ func (o *Observed) Row(row any) {
 // Len is how many rows there are.
 func (o *Observed) Len() int {
 	return len(o.DNS) + len(o.Names) + len(o.TLS) + len(o.HTTP) + len(o.DNSAnswers) + len(o.Logins) + len(o.Files) + len(o.RPC) + len(o.Mail) +
-		len(o.ARP) + len(o.ICMP) + len(o.DHCP)
+		len(o.ARP) + len(o.ICMP) + len(o.DHCP) + len(o.Oddities)
 }
 
 func (o *Observed) write(tx *Tx) error {
@@ -102,7 +105,8 @@ func (o *Observed) write(tx *Tx) error {
 		writeSorted(tx, "m", o.Mail, func(r *tables.Mail) tables.Time { return r.TS }),
 		writeSorted(tx, "m", o.ARP, func(r *tables.ARP) tables.Time { return r.TS }),
 		writeSorted(tx, "m", o.ICMP, func(r *tables.ICMP) tables.Time { return r.TS }),
-		writeSorted(tx, "m", o.DHCP, func(r *tables.DHCP) tables.Time { return r.TS }))
+		writeSorted(tx, "m", o.DHCP, func(r *tables.DHCP) tables.Time { return r.TS }),
+		writeSorted(tx, "m", o.Oddities, func(r *tables.Oddity) tables.Time { return r.TS }))
 }
 
 // Commit makes a mark's packets durable, then the rows of its batch visible and

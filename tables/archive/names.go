@@ -33,6 +33,7 @@ const (
 	ARP         Family = "arp"
 	ICMP        Family = "icmp"
 	DHCP        Family = "dhcp"
+	Oddities    Family = "oddities"
 	Rates       Family = "rates"
 	Imports     Family = "imports"
 	Segments    Family = "segments"

@@ -73,6 +73,7 @@ var mergers = map[archive.Family]rewriter{
 	archive.ARP:         rewriteOf[tables.ARP](nil),
 	archive.ICMP:        rewriteOf[tables.ICMP](nil),
 	archive.DHCP:        rewriteOf[tables.DHCP](nil),
+	archive.Oddities:    rewriteOf[tables.Oddity](nil),
 	archive.Coverage:    rewriteOf[tables.Coverage](nil),
 	archive.Evictions:   rewriteOf[tables.Eviction](nil),
 	archive.Exports:     rewriteOf(foldExports, assignedColumns...),
