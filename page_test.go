@@ -59,6 +59,7 @@ type tab struct {
 	address string
 	files   string // where it puts what it downloads
 	wrong   []string
+	fits    map[string]bool // the shapes of views that were looked at
 }
 
 // inBrowser goes a way through the page.
@@ -140,6 +141,7 @@ func (b *tab) sound(where string) {
 		b.Errorf("%s: %s", where, wrong)
 	}
 	b.wrong = nil
+	b.fit(where)
 }
 
 // text is what an expression of the page's gives.

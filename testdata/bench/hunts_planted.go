@@ -256,6 +256,13 @@ func (p *planted) rest() {
 	for n := range tables.Time(huntDays) {
 		p.say(rowEpoch+n*dayMicros+hour, ip4(172, 16, 9, 1), ip4(172, 16, 9, 2), 873, "rsync", 200_000_000_000, 1_000_000)
 	}
+	// Whoever manages something has done so before: of few connections a month some would
+	// do it for the first time in its last week, and be found.
+	for i := range clientHosts - quietClients {
+		at := rowEpoch + tables.Time(i)*20*second
+		p.say(at, clientAddr(i), officeFiles, 445, "smb", 30_000, 90_000)
+		p.say(at+second, clientAddr(i), officeSSH, 22, "ssh", 30_000, 60_000)
+	}
 	t := p.https(plantedNoon, desk(1), siteAddr(0), siteName(0), 800, 9000)
 	t.conn.Sensor, t.conn.SeenBy, t.conn.Sampling = "router-7", "router-7", tables.Some[int64](100)
 	for n := range tables.Time(huntDays) {

@@ -10,7 +10,8 @@
 // PyMySQL adds "warnings", their number as the end of the rows tells it.
 //
 // libmariadb and python hold conversations instead: they take no FILE and print
-// a line per step, which is the same whichever server they speak with.
+// a line per step, which is the same whichever server they speak with. axe names what
+// looks at the page in a browser.
 //
 // type is the driver's name or number of the type. Values are text, null for
 // NULL; bytes are "0x" and hex.
