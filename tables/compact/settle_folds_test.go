@@ -144,7 +144,9 @@ func TestFoldedDatagrams(t *testing.T) {
 		f.CID = tables.CID(f.Src, f.Dst, uint16(f.SrcPort), uint16(f.DstPort), tables.ProtocolUDP)
 	}
 	reported := []tables.Export{datagram(attempt(1, 10)), datagram(attempt(3, 12)), datagram(attempt(4, 19)), attempt(5, 15),
-		datagram(attempt(6, 15, func(x *tables.Export) { x.ReversePackets, x.ReverseBytes = tables.Some[int64](1), tables.Some[int64](100) }))}
+		datagram(attempt(6, 15, func(x *tables.Export) {
+			x.ReversePackets, x.ReverseBytes = tables.Some[int64](1), tables.Some[int64](100)
+		}))}
 	want := `10-10 203.0.113.1:1001 1>0 s1 r1,s1 syn C1 x1
 12-20 0.0.0.0:0 3>0 s1 r1,s1 syn C1 x1
 15-15 203.0.113.5:1005 1>- r1 r1 syn S0 x1
