@@ -286,7 +286,7 @@ func TestRunawayAssistants(t *testing.T) {
 		}
 		return session, cmd
 	}
-	s, cmd := begin()
+	s, _ := begin()
 	for _, name := range names {
 		ctx, giveUp := context.WithCancel(t.Context())
 		over := make(chan error, 1)
@@ -323,7 +323,7 @@ func TestRunawayAssistants(t *testing.T) {
 	if took := time.Since(began); took > endsWithin {
 		t.Errorf("when its client goes it takes %v to end", took)
 	}
-	s, cmd = begin()
+	s, cmd := begin()
 	ask(s)
 	began = time.Now()
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
