@@ -125,14 +125,17 @@ func (o *Observer) astray(s *stream, side int, g *segment) bool {
 }
 
 // misread tells of a segment whose checksum is wrong, though its sender fills them in:
-// who it is for drops it.
+// who it is for drops it. Until more are right than are not, they come from a card behind the
+// capture, or who made it has changed addresses: then one in 65,536 is right by chance.
 func (o *Observer) misread(s *stream, side int, p *Packet) bool {
 	h := &s.half[side]
 	switch checked(p) {
 	case sumRight:
-		h.summed = true
+		h.sums = min(h.sums+1, maxSums)
 	case sumWrong:
-		if h.summed {
+		if h.sums <= 0 {
+			h.sums = max(h.sums-1, -maxSums)
+		} else {
 			from := p.origin()
 			o.odd(tables.OddChecksum, &s.of, side, &from, len(p.Payload))
 			return true
@@ -141,9 +144,16 @@ func (o *Observer) misread(s *stream, side int, p *Packet) bool {
 	return false
 }
 
+// maxWhole is the longest segment of a network with Ethernet's usual packets of 1500 bytes. A card
+// that joins longer ones may leave the checksum of their first.
+const maxWhole = 1480
+
+// maxSums are as many checksums as are counted.
+const maxSums = 1 << 20
+
 // What a checksum of TCP is.
 const (
-	sumUnknown = iota // not all of the segment is there
+	sumUnknown = iota // not all of the segment is there, or it is not the one that was sent
 	sumRight
 	sumUnfilled // the sender's card, which comes behind its capture, fills it in
 	sumWrong
@@ -169,8 +179,10 @@ func checked(p *Packet) int {
 	switch said := binary.BigEndian.Uint16(b[16:]); {
 	case folded(pseudo+sum(b)) == 0xffff:
 		return sumRight
-	case said == 0 || said == folded(pseudo):
+	case said == 0 || said == folded(pseudo) || said == folded(pseudo-uint64(len(b))): // Windows leaves out the length of what its card cuts
 		return sumUnfilled
+	case len(b) > maxWhole:
+		return sumUnknown
 	}
 	return sumWrong
 }

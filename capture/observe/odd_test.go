@@ -52,6 +52,7 @@ func segmentOf(ns int64, fromClient bool, seq uint32, text string, add uint16) *
 // where another ended, and is not read; what fits is told of nothing.
 func TestOddities(t *testing.T) {
 	const first, second = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n0123456789", "GET /b HTTP/1.1\r\nHost: h\r\n\r\n"
+	third := "GET /c HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", maxWhole) + "\r\n\r\n"
 	behind := 1 + uint32(len(first))
 	type sent struct {
 		seq  uint32
@@ -79,8 +80,12 @@ func TestOddities(t *testing.T) {
 		"numbers that go on":  {all(sent{far, "xxx", 0}, sent{far + 3, "GET /c HTTP/1.1\r\n\r\n", 0}, sent{far + 22, second, 0})[:5], fmt.Sprintf("tcp_gap 1 %d 4, tcp_out_of_window 1 3 3", farAhead+3), "/a /c /b"},
 		"a gap":               {[]sent{{1, first[:20], 0}, {behind, second, 0}}, fmt.Sprintf("tcp_gap 1 %d 2", len(first)-20), "/a /b"},
 		"a wrong checksum":    {all(sent{behind, "GET /c HTTP/1.1\r\nHost: h\r\n\r\n", 1}), "tcp_bad_checksum 1 28 3", "/a /b"},
+		"one right by chance": {[]sent{{1, first[:20], 7}, {21, first[20:40], 7}, {41, first[40:], 0}, {behind, second, 7}}, "", "/a /b"},
+		"a wrong one first":   {[]sent{{1, first[:20], 7}, {21, first[20:40], 0}, {41, first[40:], 0}, {behind, "GET /c HTTP/1.1\r\n\r\n", 7}, {behind, second, 0}}, "tcp_bad_checksum 1 19 4", "/a /b"},
+		"joined by a card":    {all(sent{behind, third, 1})[:3], "", "/a /c"},
 		"none is filled in":   {[]sent{{1, first, 7}, {behind, second, 7}}, "", "/a /b"},
 		"filled in by a card": {[]sent{{1, first[:20], 0}, {21, first[20:], 0xffff}, {behind, second, 0}}, "", "/a /b"},
+		"cut by a card":       {[]sent{{1, first[:20], 0}, {21, first[20:], 0xfffe}, {behind, second, 0}}, "", "/a /b"},
 	} {
 		for end := range len(c.sent) + 1 {
 			r := &rows{}
@@ -96,9 +101,9 @@ func TestOddities(t *testing.T) {
 					o.Resume(&kept)
 				}
 				p := segmentOf(int64(i+1), true, s.seq, s.text, s.add)
-				if s.add == 0xffff { // as a kernel leaves it to its card: of the addresses, the protocol and the length
+				if s.add >= 0xfffe { // as a kernel leaves it to its card: of the addresses, the protocol and, of what it sends whole, the length
 					src, dst := p.Header.Src.As16(), p.Header.Dst.As16()
-					binary.BigEndian.PutUint16(p.Segment[16:], folded(sum(src[12:])+sum(dst[12:])+6+uint64(len(p.Segment))))
+					binary.BigEndian.PutUint16(p.Segment[16:], folded(sum(src[12:])+sum(dst[12:])+6+uint64(len(p.Segment))*uint64(s.add&1)))
 				}
 				p.First = i == 0
 				o.Observe(p)

@@ -104,7 +104,7 @@ type Half struct {
 	Tail    []byte
 	Strayed bool
 	Stray   uint32
-	Summed  bool
+	Sums    int32
 }
 
 // State returns what the Observer remembers now.
@@ -124,7 +124,7 @@ func (o *Observer) State() (s State) {
 		v := &e.value
 		one := Stream{TS: e.ts, Of: v.of, Reader: v.reader}
 		for i, h := range v.half {
-			one.Half[i] = Half{h.next, h.began, h.rest, h.ahead, h.since, h.tail, h.strayed, h.stray, h.summed}
+			one.Half[i] = Half{h.next, h.began, h.rest, h.ahead, h.since, h.tail, h.strayed, h.stray, h.sums}
 		}
 		s.Streams = append(s.Streams, one)
 	}
@@ -181,7 +181,7 @@ func (o *Observer) Resume(s *State) {
 		}
 		value, _ := o.streams.add(l.Of.Conn, stream{of: l.Of, reader: l.Reader}, l.TS, o.giveUp)
 		for i, h := range l.Half {
-			value.half[i] = half{next: h.Next, began: h.Began, rest: h.Rest, ahead: h.Ahead, since: h.Since, strayed: h.Strayed, stray: h.Stray, summed: h.Summed}
+			value.half[i] = half{next: h.Next, began: h.Began, rest: h.Rest, ahead: h.Ahead, since: h.Since, strayed: h.Strayed, stray: h.Stray, sums: h.Sums}
 			o.keep(&value.half[i], h.Tail)
 			for _, g := range h.Ahead {
 				value.half[i].waiting += len(g.Data)

@@ -34,7 +34,7 @@ type half struct {
 	tail    []byte // the last that were read, before next
 	strayed bool   // the one before was out of any window, and
 	stray   uint32 // one that follows it has this number
-	summed  bool   // a checksum was right
+	sums    int32  // right checksums, less those that were not before there were more of these
 }
 
 // segment is bytes and the number of the first; lost ones follow.
