@@ -514,6 +514,11 @@ func (c *compiler) inSubquery(left sqlparser.Expr, sub *sqlparser.Subquery) (Exp
 	if err != nil {
 		return nil, err
 	}
+	for i, x := range args {
+		if inexact(x) { // the subquery's are, too
+			args[i] = &Cast{Arg: x, T: TypeOf(x)}
+		}
+	}
 	return asBool(c.comparedWith(&Subquery{Op: "in", Rel: p, Args: args, T: Type{Kind: Bool}}, of)), nil
 }
 

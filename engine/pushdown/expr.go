@@ -36,7 +36,35 @@ func (c *compiler) truth(e Expr) (Expr, error) {
 	return c.made(&sqlparser.ComparisonExpr{Operator: sqlparser.NotEqualOp, Left: placeholder(0), Right: sqlparser.NewIntLiteral("0")}, []Expr{e, lit(Integer, int64(0))})
 }
 
-func call(op string, k Kind, args ...Expr) *Call { return &Call{Op: op, Args: args, T: Type{Kind: k}} }
+func call(op string, k Kind, args ...Expr) *Call {
+	return &Call{Op: op, Args: args, T: Type{Kind: k, Nullable: mayBeNull(op, args)}}
+}
+
+// mayBeNull tells whether an operator over values may give NULL.
+func mayBeNull(op string, args []Expr) bool {
+	switch op {
+	case "<=>", "is null", "is true", "is false":
+		return false
+	case "coalesce":
+		return !slices.ContainsFunc(args, func(e Expr) bool { return !nullable(e) })
+	}
+	return slices.ContainsFunc(args, nullable)
+}
+
+// nullable tells whether a value may be NULL.
+func nullable(e Expr) bool {
+	switch e := e.(type) {
+	case *Col:
+		return e.Nullable
+	case *Literal:
+		return e.Value == nil
+	case *Call:
+		return e.T.Nullable
+	case *Subquery:
+		return e.Op != "exists"
+	}
+	return TypeOf(e).Nullable
+}
 
 // typed is a call whose MySQL type is known.
 func typed(op string, t Type, args ...Expr) *Call { return &Call{Op: op, Args: args, T: t} }

@@ -113,7 +113,7 @@ func (c *compiler) keep(g, first *Group, some Rel) {
 	j := &Join{Kind: Semi, L: *target, R: right}
 	for i, col := range right.Columns() {
 		op := "<=>"
-		if !col.Nullable {
+		if m := meaning(keys[i]); m != nil && m.NotNull && !col.Nullable {
 			op = "="
 		}
 		j.On = append(j.On, call(op, Bool, keys[i], &Col{col}))
@@ -209,7 +209,7 @@ func repeatable(rel Rel) bool {
 // of first are restated in columns of that place; keys are the group's there.
 func belowWindows(g, first *Group) (*Rel, []Expr) {
 	place := &g.Child
-	keys := exprsOf(&Group{Keys: g.Keys})
+	keys := shownOf(g.Keys)
 	at, exprs := place, [][]Named{slices.Clone(first.Keys), slices.Clone(first.Aggs)}
 	for {
 		switch n := (*at).(type) {
@@ -251,12 +251,22 @@ func belowWindows(g, first *Group) (*Rel, []Expr) {
 			}
 			place = &n.Child
 			first.Keys, first.Aggs = slices.Clone(exprs[0]), slices.Clone(exprs[1])
-			keys = exprsOf(&Group{Keys: first.Keys})
+			keys = shownOf(first.Keys)
 			at = place
 			continue
 		}
 		return place, keys
 	}
+}
+
+// shownOf are values as their columns hold them: quotients carry more digits.
+func shownOf(list []Named) []Expr {
+	by := byID(list)
+	out := make([]Expr, len(list))
+	for i, n := range list {
+		out[i] = by[n.ID]
+	}
+	return out
 }
 
 // partitioned tells whether the rows a window function looks at have one value of a

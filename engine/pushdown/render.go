@@ -420,16 +420,19 @@ func (r *renderer) list(p *Project) []string {
 	return out
 }
 
-func (r *renderer) orderBy(k SortKey) []string {
-	kind := k.Expr.Kind()
-	lanes := r.lanes(k.Expr, kind)
-	switch kind {
+// ordering are those of a value's columns that it is ordered by.
+func ordering(k Kind, lanes []string) []string {
+	switch k {
 	case Address:
+		return lanes
 	case Community:
-		lanes = lanes[1:]
-	default:
-		lanes = lanes[:1]
+		return lanes[1:]
 	}
+	return lanes[:1]
+}
+
+func (r *renderer) orderBy(k SortKey) []string {
+	lanes := ordering(k.Expr.Kind(), r.lanes(k.Expr, k.Expr.Kind()))
 	dir := " NULLS FIRST"
 	if k.Desc {
 		dir = " DESC NULLS LAST"

@@ -586,8 +586,9 @@ func (r *renderer) subquery(e *Subquery) []string {
 		return []string{"(" + r.lanes(e.Args[0], kind)[0] + " " + not + "IN (" + s.text(1) + "))"}
 	}
 	if e.Op == "any" || e.Op == "all" {
-		rel, left := r.rel(e.Rel).wrap(r), r.lanes(e.Args[0], e.Rel.Columns()[0].Kind)
-		rel.cols = columnLanes(e.Rel.Columns()[0])
+		column := e.Rel.Columns()[0]
+		rel, left := r.rel(e.Rel).wrap(r), ordering(column.Kind, r.lanes(e.Args[0], column.Kind))
+		rel.cols = ordering(column.Kind, columnLanes(column))
 		v := left[0]
 		if len(rel.cols) > 1 {
 			v = "{'a': " + left[0] + ", 'b': " + left[1] + "}"

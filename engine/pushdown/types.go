@@ -75,12 +75,12 @@ func TypeOf(e Expr) Type {
 		t.Nullable = true
 		return t
 	case *Subquery:
+		t := e.T
 		if e.Op == "scalar" {
-			t := e.Rel.Columns()[0].Type
-			t.Nullable = true
-			return t
+			t = e.Rel.Columns()[0].Type
 		}
-		return e.T
+		t.Nullable = e.Op != "exists"
+		return t
 	}
 	return Type{Kind: e.Kind()}
 }

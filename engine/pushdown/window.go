@@ -147,11 +147,7 @@ func (r *renderer) distinctConcat(a *Aggregate, v, separator string) string {
 		if k.Desc {
 			direction = "'DESC NULLS LAST'"
 		}
-		lanes := r.lanes(k.Expr, k.Expr.Kind())
-		if k.Expr.Kind() != Address {
-			lanes = lanes[:1]
-		}
-		for _, lane := range lanes {
+		for _, lane := range ordering(k.Expr.Kind(), r.lanes(k.Expr, k.Expr.Kind())) {
 			keys = append(keys, lane, direction)
 		}
 	}
