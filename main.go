@@ -48,6 +48,8 @@ Record
                      packets of an interface
   status             rates, lag, losses, and how long the disk lasts
   compact            merge the files of a recorder, settle conversations
+  root retire DIR    have the packets of a disk moved to others, until it can be
+                     taken out
 
 About wiresql
   connect-info       how programs connect to the server
@@ -82,6 +84,7 @@ func commands() map[string]*command {
 		"record":  recordCommand(),
 		"status":  statusCommand(),
 		"compact": compactCommand(),
+		"root":    rootCommand(),
 		"query":   queryCommand(),
 		"shell":   shellCommand(),
 		"mcp":     mcpCommand(),

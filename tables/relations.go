@@ -664,7 +664,7 @@ var OpsRoots = &Relation{Schema: Ops, Name: "roots",
 	Columns: []Column{
 		{Name: "root", Kind: BigInt, NotNull: true, Doc: "its number: paths of ops.segments begin with roots/ and it; 0 is the archive's own folder"},
 		{Name: "path", Kind: Text, Size: 4096, NotNull: true, Doc: "the folder"},
-		{Name: "state", Kind: Text, Size: 32, NotNull: true, Values: rootStates, NoCase: true, Doc: "available, failing: it is read, and new packets go to others, or missing: its disk is not mounted, or another one is"},
+		{Name: "state", Kind: Text, Size: 32, NotNull: true, Values: rootStates, NoCase: true, Doc: "available, failing: it is read, and new packets go to others, missing: its disk is not mounted, or another one is, or leaving: it is being retired, and what it has is moved to others"},
 		{Name: "segments", Kind: BigInt, NotNull: true, Doc: "packet files in it; of one that is missing, those it had"},
 		{Name: "bytes", Kind: BigInt, NotNull: true, Unit: "bytes", Doc: "their size"},
 		{Name: "oldest", Kind: Timestamp, Doc: "the first of their packets"},

@@ -131,10 +131,13 @@ const (
 )
 
 // Values of state in ops.roots.
-var rootStates = []string{SegmentAvailable, SegmentMissing, RootFailing}
+var rootStates = []string{SegmentAvailable, SegmentMissing, RootFailing, RootLeaving}
 
 // RootFailing is a root whose disk is read and was last not written to.
 const RootFailing = "failing"
+
+// RootLeaving is a root that is being retired.
+const RootLeaving = "leaving"
 
 // Values of reason in ops.evictions.
 const (

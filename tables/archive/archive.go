@@ -100,6 +100,7 @@ type Archive struct {
 
 	rootMu       sync.Mutex
 	known        map[int]root     // by number; whether they are here is looked at each time
+	retired      map[int]string   // paths of those that are none any more
 	rootsChanged time.Time        // their folder, when they were read
 	failing      map[int]*failure // roots that can't be written to
 

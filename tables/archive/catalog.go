@@ -17,6 +17,7 @@ const (
 	StateAvailable = tables.SegmentAvailable
 	StateMissing   = tables.SegmentMissing
 	StateFailing   = tables.RootFailing // of a root
+	StateLeaving   = tables.RootLeaving
 	StateEvicted   = tables.SegmentEvicted
 	// StateChanged marks an in-place capture that is no longer the file that
 	// was indexed.
@@ -342,12 +343,16 @@ func (a *Archive) loadSegments(c *Catalog, e *evictions) {
 		}
 	}
 	maps.DeleteFunc(a.segments, func(path string, _ segmentRows) bool { return !live[path] })
-	// A capture in place that was moved has a row for each place.
-	elsewhere := func(s *SegmentInfo) int {
-		if s.State == StateAvailable {
-			return 0
+	// A capture in place that was moved has a row for each place, as a segment has
+	// that went to another root.
+	elsewhere := func(s *SegmentInfo) (rank int) {
+		if s.State != StateAvailable {
+			rank = 2
 		}
-		return 1
+		if n := s.Root(); n > 0 && !slices.ContainsFunc(w.roots, func(r root) bool { return r.number == n && !r.leaving }) {
+			rank++
+		}
+		return rank
 	}
 	slices.SortStableFunc(c.sealed, func(x, y SegmentInfo) int {
 		return cmp.Or(cmp.Compare(x.Number(), y.Number()), cmp.Compare(elsewhere(&x), elsewhere(&y)), cmp.Compare(y.rows.Origin.Last, x.rows.Origin.Last))

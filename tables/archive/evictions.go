@@ -158,6 +158,10 @@ func (a *Archive) removeEvicted(e *evictions, oldest tables.Time) (left int64) {
 		if !filepath.IsLocal(row.File) {
 			continue
 		}
+		if n, _ := rootOf(row.File); a.isRetired(n) {
+			a.cleared.Store(number, true)
+			continue
+		}
 		if a.away(row.File) {
 			continue // it goes when its disk is back
 		}

@@ -584,7 +584,7 @@ func (l *Log) Mark(tick int64) (*Mark, error) {
 	if s != nil {
 		m.parts = append(m.parts, markPart{s: s, entry: s.entry(m.number, tick)})
 		age := time.Since(s.Began)
-		l.aged = age >= segmentAge || age < -segmentAge // the clock was set back, and nobody knows how long it grows
+		l.aged = age >= segmentAge || l.a.leaves(s.Path) || age < -segmentAge // the clock was set back, and nobody knows how long it grows
 	}
 	l.commits++
 	return m, nil

@@ -161,6 +161,7 @@ func (p *planned) choose(r *Retention, disks []volume, evictedBefore bool) {
 	for i := range disks {
 		p.makeRoom(r, &disks[i])
 	}
+	p.outlived(r, disks)
 	p.unreachable(evictedBefore)
 }
 
@@ -197,6 +198,26 @@ func (p *planned) makeRoom(r *Retention, disk *volume) {
 		return cmp.Or(cmp.Compare(x.came.Last, y.came.Last), cmp.Compare(x.file.Path, y.file.Path))
 	})
 	p.spare(others, r.DiskFree-disk.free-p.going(disk), 0, tables.EvictedDisk)
+}
+
+// outlived has go, when others have no room, what lies in roots that are being retired
+// and is older than all that stays in those: it would be the first to go there.
+func (p *planned) outlived(r *Retention, disks []volume) {
+	leaves := func(h *holding) bool {
+		return slices.ContainsFunc(disks, func(v volume) bool { return v.leaves[h.root] })
+	}
+	full, until := false, tables.Time(math.MaxInt64)
+	for _, h := range p.all[packetFiles] {
+		if h.reason == "" && !leaves(h) {
+			until = min(until, h.came.Last)
+		}
+		full = full || h.reason == tables.EvictedDisk && !leaves(h)
+	}
+	for _, h := range p.may(r, packetFiles) {
+		if full && h.reason == "" && h.came.Last < until && leaves(h) {
+			p.evict(h, tables.EvictedDisk)
+		}
+	}
 }
 
 // may lists what of a family goes when the disk is full. Somebody chose what was

@@ -44,6 +44,8 @@ type root struct {
 	id     string
 	path   string // absolute
 	here   bool   // its disk is
+	// leaving: it is being retired, and gets no new packets.
+	leaving bool
 }
 
 // rootOf divides a path of the archive: the root it is in, and where below it.
@@ -104,6 +106,12 @@ func (a *Archive) root(n int) (r root, ok bool) {
 	return root{}, false
 }
 
+// leaves tells whether a file's root is being retired.
+func (a *Archive) leaves(rel string) bool {
+	n, _ := rootOf(rel)
+	return n > 0 && slices.ContainsFunc(a.roots(), func(r root) bool { return r.number == n && r.leaving })
+}
+
 // here tells whether a root's disk is.
 func (a *Archive) here(r root) bool {
 	id, _, err := a.readRoot(filepath.Join(r.path, rootFile))
@@ -139,11 +147,14 @@ func (a *Archive) readRoots() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	known := map[int]root{}
+	known, retired, leaving := map[int]root{}, map[int]string{}, map[int]bool{}
 	for _, e := range entries {
-		name, ok := strings.CutSuffix(e.Name(), rootMark)
-		n, err := strconv.ParseUint(name, 10, 16)
-		if !ok || err != nil || n == 0 || len(known) >= maxRoots {
+		mark := filepath.Ext(e.Name())
+		n, err := strconv.ParseUint(strings.TrimSuffix(e.Name(), mark), 10, 16)
+		if mark == leavingMark && err == nil {
+			leaving[int(n)] = true
+		}
+		if mark != rootMark && mark != retiredMark || err != nil || n == 0 || len(known) >= maxRoots {
 			continue
 		}
 		id, path, err := a.readRoot(filepath.Join(dir, e.Name()))
@@ -153,9 +164,17 @@ func (a *Archive) readRoots() error {
 		if err != nil {
 			return err
 		}
+		if mark == retiredMark {
+			retired[int(n)] = path
+			continue
+		}
 		known[int(n)] = root{number: int(n), id: id, path: path}
 	}
-	a.known = known
+	for n, r := range known {
+		r.leaving = leaving[n]
+		known[n] = r
+	}
+	a.known, a.retired = known, retired
 	return nil
 }
 
@@ -207,15 +226,28 @@ func (a *Archive) addRoot(path string) error {
 	if err != nil {
 		return err
 	}
+	retired := false
 	known, number := a.roots(), 1
 	for _, r := range known {
 		number = max(number, r.number+1)
+	}
+	a.rootMu.Lock()
+	for n, p := range a.retired {
+		number, retired = max(number, n+1), retired || p == path
+	}
+	a.rootMu.Unlock()
+	if retired {
+		a.log.Warn("no packets are written to this root, since it was retired: to use its disk again, name another folder there", "root", path)
+		return nil
 	}
 	id, _, err := a.readRoot(filepath.Join(path, rootFile))
 	if failed(err) && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if i := slices.IndexFunc(known, func(r root) bool { return r.id == id }); err == nil && i >= 0 {
+		if known[i].leaving {
+			a.log.Warn("no packets are written to this root: it is being retired", "root", path)
+		}
 		if known[i].path == path {
 			return nil
 		}
@@ -298,7 +330,7 @@ func (d *Damage) OfRoot() bool { return filepath.Dir(d.File) == rootFolder }
 type Root struct {
 	Number int    `json:"root"` // 0 is the archive's own folder
 	Path   string `json:"path"`
-	State  string `json:"state"` // StateAvailable, StateMissing, or StateFailing
+	State  string `json:"state"` // StateAvailable, StateMissing, StateFailing, or StateLeaving
 	// Segments have Bytes, the first of their packets is of Oldest.
 	Segments int         `json:"segments"`
 	Bytes    int64       `json:"bytes"`
@@ -320,7 +352,9 @@ func (a *Archive) Roots() ([]Root, error) {
 	for _, r := range a.roots() {
 		place[r.number] = len(out)
 		out = append(out, Root{Number: r.number, Path: r.path, State: StateMissing})
-		if r.here {
+		if r.here && r.leaving {
+			out[len(out)-1].State = StateLeaving
+		} else if r.here {
 			out[len(out)-1].State = StateAvailable
 		}
 	}
@@ -339,8 +373,8 @@ func (a *Archive) Roots() ([]Root, error) {
 		}
 	}
 	for i := range out {
-		if r := &out[i]; r.State == StateAvailable {
-			if f, ok := a.fails(r.Number); ok && r.Number > 0 {
+		if r := &out[i]; r.State != StateMissing {
+			if f, ok := a.fails(r.Number); ok && r.Number > 0 && r.State == StateAvailable {
 				r.State, r.Failing = StateFailing, &f
 			}
 			if r.Size, r.Free, err = a.disk.Space(r.Path); err != nil {
@@ -357,6 +391,8 @@ type volume struct {
 	free  int64        // bytes, those included that are on their way out
 	need  int64        // bytes about to be written
 	takes bool         // new packets go there
+	// leaves are those of its roots that are being retired.
+	leaves map[int]bool
 }
 
 // volumes are the disks that are there. So many bytes are about to be written to a
@@ -388,10 +424,10 @@ func (a *Archive) volumes(r *Retention, need int64, to int) (out []volume, err e
 		if !known {
 			at = len(out)
 			devices[device] = at
-			out = append(out, volume{roots: map[int]bool{}, free: free})
+			out = append(out, volume{roots: map[int]bool{}, leaves: map[int]bool{}, free: free})
 		}
 		v := &out[at]
-		v.roots[one.number] = true
+		v.roots[one.number], v.leaves[one.number] = true, one.leaving
 		v.free += leaving[one.number]
 		v.takes = v.takes || slices.Contains(targets, one.number)
 		if one.number == to {
@@ -401,7 +437,8 @@ func (a *Archive) volumes(r *Retention, need int64, to int) (out []volume, err e
 	return out, nil
 }
 
-// targets are the numbers of the roots that new packets go to.
+// targets are the numbers of the roots that new packets go to, of which none is
+// being retired.
 func (a *Archive) targets(paths []string) (numbers []int) {
 	if len(paths) == 0 {
 		return []int{0}
@@ -410,7 +447,7 @@ func (a *Archive) targets(paths []string) (numbers []int) {
 	for _, path := range paths {
 		path, _ = filepath.Abs(path) // else it is none of them
 		for _, r := range known {
-			if r.path == path {
+			if r.path == path && !r.leaving {
 				numbers = append(numbers, r.number)
 			}
 		}
@@ -468,15 +505,33 @@ func (a *Archive) roomiest(but int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	disks, err := a.volumes(r, 0, 0)
+	room, oldest, err := a.rooms(c)
 	if err != nil {
 		return 0, err
+	}
+	best := slices.MaxFunc(targets, func(x, y int) int { return cmp.Compare(room(x), room(y)) })
+	if room(best) < a.o.SegmentBytes {
+		full := slices.MinFunc(targets, func(x, y int) int { return cmp.Compare(oldest(x), oldest(y)) })
+		if oldest(full) < tables.OpenEnd {
+			best = full
+		}
+	}
+	return best, nil
+}
+
+// rooms tells how many more bytes of packets a root may take, and when the oldest
+// came that may go from it.
+func (a *Archive) rooms(c *Catalog) (room func(int) int64, oldest func(int) tables.Time, err error) {
+	r := a.o.Retention
+	disks, err := a.volumes(r, 0, 0)
+	if err != nil {
+		return nil, nil, err
 	}
 	pins, err := a.pinned()
 	if err != nil {
-		return 0, err
+		return nil, nil, err
 	}
-	taken, oldest := map[int]int64{}, map[int]tables.Time{}
+	taken, first := map[int]int64{}, map[int]tables.Time{}
 	for i := range c.segments {
 		s := &c.segments[i]
 		n, _ := rootOf(s.Path)
@@ -484,11 +539,11 @@ func (a *Archive) roomiest(but int) (int, error) {
 			continue
 		}
 		taken[n] += s.Bytes
-		if at, known := oldest[n]; c.spent(s, pins) && (!known || s.rows.Origin.Last < at) {
-			oldest[n] = s.rows.Origin.Last
+		if at, known := first[n]; c.spent(s, pins) && (!known || s.rows.Origin.Last < at) {
+			first[n] = s.rows.Origin.Last
 		}
 	}
-	room := func(n int) int64 {
+	room = func(n int) int64 {
 		for _, v := range disks {
 			if v.roots[n] {
 				// Of roots on one disk the one that has less.
@@ -497,17 +552,12 @@ func (a *Archive) roomiest(but int) (int, error) {
 		}
 		return math.MinInt64
 	}
-	best := slices.MaxFunc(targets, func(x, y int) int { return cmp.Compare(room(x), room(y)) })
-	if room(best) < a.o.SegmentBytes && len(oldest) > 0 {
-		age := func(n int) tables.Time {
-			if at, ok := oldest[n]; ok {
-				return at
-			}
-			return tables.OpenEnd
+	return room, func(n int) tables.Time {
+		if at, ok := first[n]; ok {
+			return at
 		}
-		best = slices.MinFunc(targets, func(x, y int) int { return cmp.Compare(age(x), age(y)) })
-	}
-	return best, nil
+		return tables.OpenEnd
+	}, nil
 }
 
 // of is how many bytes of packets a disk has.
