@@ -364,11 +364,18 @@ func count(ctx context.Context, s *engine.Session, call string) (*firstOf, []str
 	}
 }
 
+// firstWidth is how many characters firstText shows of a value: user agents and
+// URIs have hundreds.
+const firstWidth = 60
+
 // firstText is the first columns of the first row, in short.
 func firstText(r *firstOf) string {
 	var parts []string
 	for i, name := range r.Columns() {
 		if s, null := output.Text(r.first[i]); !null && len(parts) < 4 {
+			if short := []rune(s); len(short) > firstWidth {
+				s = string(short[:firstWidth]) + "…"
+			}
 			parts = append(parts, name+"="+s)
 		}
 	}

@@ -63,13 +63,16 @@ func (t *traffic) kdc(at time.Time, client string, kind byte, user, class, host 
 }
 
 // logOn is a morning: somebody mistypes a password, proves who they are, and asks for tickets
-// of two services, one of them old.
+// of two services, one of them old, and of machines that are.
 func (t *traffic) logOn(at time.Time, client, user string) {
 	t.kdc(at, client, 10, user, "krbtgt", "EXAMPLE.TEST", false, aes, 25)
 	t.kdc(at.Add(time.Second), client, 10, user, "krbtgt", "EXAMPLE.TEST", true, aes, 24)
 	t.kdc(at.Add(2*time.Second), client, 10, user, "krbtgt", "EXAMPLE.TEST", true, aes, 0)
 	t.kdc(at.Add(3*time.Second), client, 12, user, "cifs", "files.example.test", false, aes, 0)
 	t.kdc(at.Add(4*time.Second), client, 12, user, "http", "old.example.test", false, rc4, 0)
+	for n, kind := range []string{"ldap", "cifs", "host"} {
+		t.kdc(at.Add(time.Duration(5+n)*time.Second), client, 12, user, kind, "dc.example.test", false, rc4, 0)
+	}
 }
 
 // plantedLogins adds what hunts over logins look for.

@@ -307,6 +307,8 @@ func (t *traffic) clean() {
 				}
 				t.logOn(date.Add(8*time.Hour), client, fmt.Sprint("person", person))
 				t.tcp(date.Add(9*time.Hour), client, "10.1.0.5", 445, "SF", nil, 20000, 3_000_000)
+				t.tcp(date.Add(10*time.Hour), client, "198.51.100.10", 80, "SF", nil, 0, 0)            // opened ahead
+				t.tcp(date.Add(11*time.Hour), client, "10.1.0.5", 25, "SF", hello("mail"), 2000, 3000) // STARTTLS
 			}
 			t.office(date.Add(11*time.Hour), "10.1.0.11", "10.1.0.5")
 		}
@@ -439,6 +441,7 @@ func TestHunts(t *testing.T) {
 		known[ip] = true
 	}
 	bad.planted(t)
+	clean.tcp(monday.AddDate(0, 0, 8).Add(9*time.Hour), "10.1.0.11", "198.51.100.10", 80, "SF", []byte("GET / HTTP/1.1\r\nHost: news.example.com\r\nUser-Agent: alone/1\r\n\r\n"), 0, 5000)
 	var fresh []string // machines inside that sent on the last two days only
 	for ip, first := range bad.began {
 		if !known[ip] && !first.Before(monday.AddDate(0, 0, 8)) {
@@ -552,6 +555,12 @@ func TestHunts(t *testing.T) {
 		if found := huntColumn(t, cleanDir, h.Name, args, ""); len(found) > 0 {
 			t.Errorf("%s finds %v in clean traffic", h.Name, found)
 		}
+	}
+	// Whoever does not say when asks for nothing that was never recorded.
+	text.Reset()
+	said.Reset()
+	if code := run(t.Context(), []string{"hunt", "run", "--all", "--data", cleanDir}, nil, &text, &said); code != 0 || strings.Contains(said.String(), "range asked for") {
+		t.Errorf("hunt run --all: code %d, %s", code, said.String())
 	}
 }
 

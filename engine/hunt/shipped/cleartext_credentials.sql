@@ -14,13 +14,13 @@ SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS cli
        GROUP_CONCAT(DISTINCT username ORDER BY username) AS users, COUNT(DISTINCT conn_id) AS connections, MIN(ts) AS first_seen, MAX(ts) AS last_seen
 FROM logins
 WHERE ts BETWEEN :from AND :to AND cleartext AND protocol <> 'http_basic'
-  AND conn_id IN (SELECT conn_id FROM connections WHERE ts BETWEEN :from - INTERVAL 1 DAY AND :to)
+  AND conn_id IN (SELECT conn_id FROM connections WHERE ts <= :to AND ts_end >= :from)
 GROUP BY client_ip, server_ip, protocol, server_port
 UNION ALL
 SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host), server_ip, COALESCE(MAX(server_name), MAX(server_host)), service, server_port,
        NULL, COUNT(*), MIN(ts), MAX(ts)
 FROM connections
 WHERE ts BETWEEN :from AND :to AND FIND_IN_SET(service, :services) AND server_bytes > 0 AND conn_state NOT IN ('S0', 'REJ') AND COALESCE(visibility, 'clear') <> 'encrypted'
-  AND conn_id NOT IN (SELECT conn_id FROM logins WHERE ts BETWEEN :from - INTERVAL 1 DAY AND :to)
+  AND conn_id NOT IN (SELECT conn_id FROM logins WHERE ts BETWEEN :from AND :to)
 GROUP BY client_ip, server_ip, service, server_port
 ORDER BY connections DESC, client_ip, server_ip

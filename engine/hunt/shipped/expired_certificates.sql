@@ -13,6 +13,6 @@ SELECT server_ip, server_port, MAX(server_name) AS server_name, subject, issuer,
        COUNT(DISTINCT client_ip) AS clients, COUNT(*) AS handshakes, MIN(ts) AS first_seen, MAX(ts) AS last_seen
 FROM tls
 WHERE ts BETWEEN :from AND :to AND (not_after < ts OR not_before > ts)
-  AND conn_id IN (SELECT conn_id FROM connections WHERE ts BETWEEN :from - INTERVAL 1 DAY AND :to)
+  AND conn_id IN (SELECT conn_id FROM connections WHERE ts <= :to AND ts_end >= :from)
 GROUP BY server_ip, server_port, subject, issuer, cert_sha256, not_before, not_after
 ORDER BY COUNT(*) DESC, server_ip, server_port

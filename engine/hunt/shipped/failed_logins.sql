@@ -16,7 +16,7 @@ SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS cli
        COUNT(*) AS tries, GROUP_CONCAT(DISTINCT username ORDER BY username) AS users, GROUP_CONCAT(DISTINCT error ORDER BY error) AS errors, NULL AS bytes_each, NULL AS seconds_each
 FROM logins
 WHERE ts BETWEEN :from AND :to AND outcome = 'failure' AND protocol <> 'kerberos_tgs'
-  AND conn_id IN (SELECT conn_id FROM connections WHERE ts BETWEEN :from - INTERVAL 1 DAY AND :to)
+  AND conn_id IN (SELECT conn_id FROM connections WHERE ts <= :to AND ts_end >= :from)
 GROUP BY client_ip, server_ip, server_port, FROM_UNIXTIME(UNIX_TIMESTAMP(ts) DIV 600 * 600)
 HAVING COUNT(*) >= :tries
 UNION ALL
@@ -24,7 +24,7 @@ SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host), serve
        COUNT(*), NULL, NULL, median(bytes), median(duration)
 FROM connections
 WHERE ts BETWEEN :from AND :to AND protocol = 'tcp' AND FIND_IN_SET(server_port, :ports) AND server_bytes > 0 AND conn_state NOT IN ('S0', 'REJ')
-  AND conn_id NOT IN (SELECT conn_id FROM logins WHERE ts BETWEEN :from - INTERVAL 1 DAY AND :to AND outcome <> 'unknown')
+  AND conn_id NOT IN (SELECT conn_id FROM logins WHERE ts BETWEEN :from AND :to AND outcome <> 'unknown')
 GROUP BY client_ip, server_ip, server_port, FROM_UNIXTIME(UNIX_TIMESTAMP(ts) DIV 600 * 600)
 HAVING COUNT(*) >= :tries AND median(bytes) <= :most
 ORDER BY tries DESC, client_ip, server_ip, minutes

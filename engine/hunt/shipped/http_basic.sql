@@ -13,6 +13,6 @@ SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS cli
        MAX(status) AS last_status, MIN(ts) AS first_seen, MAX(ts) AS last_seen
 FROM http
 WHERE ts BETWEEN :from AND :to AND username IS NOT NULL
-  AND conn_id IN (SELECT conn_id FROM connections WHERE ts BETWEEN :from - INTERVAL 1 DAY AND :to)
+  AND conn_id IN (SELECT conn_id FROM connections WHERE ts <= :to AND ts_end >= :from)
 GROUP BY client_ip, server_ip, username
 ORDER BY COUNT(*) DESC, client_ip, server_ip, username

@@ -17,7 +17,7 @@ SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS cli
        GROUP_CONCAT(DISTINCT protocol ORDER BY protocol) AS protocols, GROUP_CONCAT(DISTINCT error ORDER BY error) AS errors, COUNT(DISTINCT server_ip) AS servers
 FROM logins
 WHERE ts BETWEEN :from AND :to AND outcome IN ('failure', 'success') AND username IS NOT NULL AND protocol NOT IN ('kerberos_tgs', 'kerberos_ap')
-  AND conn_id IN (SELECT conn_id FROM connections WHERE ts BETWEEN :from - INTERVAL 1 DAY AND :to)
+  AND conn_id IN (SELECT conn_id FROM connections WHERE ts <= :to AND ts_end >= :from)
 GROUP BY client_ip, FROM_UNIXTIME(UNIX_TIMESTAMP(ts) DIV 3600 * 3600)
 HAVING COUNT(DISTINCT CASE WHEN outcome = 'failure' THEN username END) >= :users
    AND SUM(outcome = 'failure') <= :each * COUNT(DISTINCT CASE WHEN outcome = 'failure' THEN username END)

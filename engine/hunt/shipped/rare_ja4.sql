@@ -15,7 +15,7 @@ WITH said AS (
   SELECT ts, client_ip, client_host, server_ip, server_name, ja4
   FROM tls
   WHERE ts BETWEEN :from AND :to AND ja4 IS NOT NULL AND NOT is_private(server_ip)
-    AND conn_id IN (SELECT conn_id FROM connections WHERE ts BETWEEN :from - INTERVAL 1 DAY AND :to)),
+    AND conn_id IN (SELECT conn_id FROM connections WHERE ts <= :to AND ts_end >= :from)),
 rare AS (SELECT ja4 FROM said GROUP BY ja4 HAVING COUNT(DISTINCT client_ip) <= :clients)
 SELECT s.client_ip, GROUP_CONCAT(DISTINCT s.client_host ORDER BY s.client_host) AS client, s.ja4, COUNT(*) AS handshakes,
        COUNT(DISTINCT s.server_ip) AS servers, MIN(s.server_name) AS a_server, MIN(s.ts) AS first_seen, MAX(s.ts) AS last_seen

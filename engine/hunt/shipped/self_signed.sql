@@ -13,6 +13,6 @@ SELECT client_ip, GROUP_CONCAT(DISTINCT client_host ORDER BY client_host) AS cli
        subject, cert_sha256, MAX(not_after) AS valid_until, COUNT(*) AS handshakes, MIN(ts) AS first_seen, MAX(ts) AS last_seen
 FROM tls
 WHERE ts BETWEEN :from AND :to AND self_signed AND NOT is_private(server_ip)
-  AND conn_id IN (SELECT conn_id FROM connections WHERE ts BETWEEN :from - INTERVAL 1 DAY AND :to)
+  AND conn_id IN (SELECT conn_id FROM connections WHERE ts <= :to AND ts_end >= :from)
 GROUP BY client_ip, server_ip, server_port, subject, cert_sha256
 ORDER BY COUNT(*) DESC, client_ip, server_ip, server_port
