@@ -11,6 +11,7 @@
 # make bench      side-by-side benchmarks (BENCHDIR needs about 15 GB, ten minutes)
 # make bench-sql  those of SQL, beside DuckDB, MariaDB and BEFORE (about 15 GB, half an hour)
 # make bench-hunts   hunts over a month beside DuckDB, a dashboard, the page (2 GB, half an hour)
+# make bench-metadata    what is read of packets beside tshark, what a host did in a week, packets to take home (6 GB, half an hour)
 # make bench-collector   those of the collector (about 2 GB, ten minutes)
 # make bench-capture     those of capturing, as root, beside tcpdump and netsniff-ng (1 GB, three minutes)
 # make bench-soak   all of it for a quarter of an hour, as root: what the processes take, statements that fail (3 GB)
@@ -29,7 +30,7 @@ BEFORE ?= 92955ab
 PACKAGES := tshark tcpdump tcpreplay ethtool iproute2 mariadb-client mariadb-server nfdump softflowd python3-pymysql python3-mysqldb python3-sqlalchemy python3-pyodbc \
 	odbc-mariadb unixodbc libmariadb-dev libmariadb-java chromium
 
-.PHONY: help build demo check test deps unit race fuzz random vet lint docs bench bench-sql bench-hunts bench-collector bench-capture bench-soak
+.PHONY: help build demo check test deps unit race fuzz random vet lint docs bench bench-sql bench-hunts bench-metadata bench-collector bench-capture bench-soak
 
 help:
 	@sed -n 's/^# //p' Makefile | head -16
@@ -100,6 +101,9 @@ $(BENCHDIR)/wiresql-$(BEFORE):
 
 bench-hunts: build
 	$(GO) run ./testdata/bench -hunts -runs 1 -dir $(BENCHDIR) -wiresql ./wiresql
+
+bench-metadata: build
+	$(GO) run ./testdata/bench -metadata -runs 3 -dir $(BENCHDIR) -wiresql ./wiresql
 
 bench-collector: build
 	$(GO) run ./testdata/bench -collector -dir $(BENCHDIR) -wiresql ./wiresql

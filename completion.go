@@ -88,7 +88,11 @@ func nextWords(line []string) (out []string) {
 func wordsOf(name string, c *command, before []string, typed string) (out []string) {
 	flags := newFlagSet(name, c)
 	if strings.HasPrefix(typed, "-") {
-		flags.VisitAll(func(f *pflag.Flag) { out = append(out, "--"+f.Name) })
+		flags.VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				out = append(out, "--"+f.Name)
+			}
+		})
 		return out
 	}
 	var args []string

@@ -49,6 +49,8 @@ func importCommand() *command {
 			f.Bool("exports", false, "read flow exports (NetFlow, IPFIX, sFlow): captures that have them in their packets, and raw files of datagrams; in the order named, templates first")
 			f.String("exporter", "0.0.0.0", "address of the exporter of raw files")
 			f.Bool("no-sync", false, "do not wait for the disk: for benchmarks; a power failure may lose the import")
+			f.Bool("unobserved", false, "flows only: for benchmarks of what else is read of packets")
+			_ = f.MarkHidden("unobserved")
 		},
 		run: runImport,
 	}
@@ -74,6 +76,7 @@ func runImport(ctx context.Context, p *program, args []string) error {
 		return errors.New("--cutoff and --in-place: captures that are indexed where they lie are left as they are")
 	}
 	noSync, _ := p.flags.GetBool("no-sync")
+	unobserved, _ := p.flags.GetBool("unobserved")
 	exports, o, err := p.exportFlags()
 	if err != nil {
 		return err
@@ -87,7 +90,7 @@ func runImport(ctx context.Context, p *program, args []string) error {
 	if exports {
 		return p.importExports(ctx, a, args, o)
 	}
-	report, err := p.importFiles(ctx, a, capture.ImportConfig{Paths: args, InPlace: inPlace, Sensor: sensor, Site: site, Logger: p.log, Meter: capture.Config{Cutoffs: cutoffs}})
+	report, err := p.importFiles(ctx, a, capture.ImportConfig{Paths: args, InPlace: inPlace, Sensor: sensor, Site: site, Logger: p.log, Unobserved: unobserved, Meter: capture.Config{Cutoffs: cutoffs}})
 	if err != nil {
 		return err
 	}

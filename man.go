@@ -53,7 +53,7 @@ func manPage() string {
 		c := all[name]
 		fmt.Fprintf(&b, ".SS %s\n%s\n.PP\n.B %s\n", roff(strings.TrimSpace(name+" "+c.args)), roff(c.summary), roff("wiresql "+name))
 		newFlagSet(name, c).VisitAll(func(f *pflag.Flag) {
-			if settings.Lookup(f.Name) == nil {
+			if settings.Lookup(f.Name) == nil && !f.Hidden {
 				describe(f)
 			}
 		})

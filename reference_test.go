@@ -70,7 +70,9 @@ wiresql serve --server.listen 0.0.0.0:3306    # or --listen, since no other sect
 			flags := pflag.NewFlagSet(name, pflag.ContinueOnError)
 			own(flags)
 			flags.VisitAll(func(f *pflag.Flag) {
-				fmt.Fprintf(&b, "| `%s` | `--%s` | `%s` | %s |\n", name, f.Name, f.DefValue, f.Usage)
+				if !f.Hidden {
+					fmt.Fprintf(&b, "| `%s` | `--%s` | `%s` | %s |\n", name, f.Name, f.DefValue, f.Usage)
+				}
 			})
 		}
 	}

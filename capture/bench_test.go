@@ -119,7 +119,7 @@ func BenchmarkObservers(b *testing.B) {
 		for i := range cpu {
 			a := openArchive(b, b.TempDir())
 			before := cpuTime(b)
-			if rep, err := Import(context.Background(), a, ImportConfig{Paths: []string{file}, unobserved: i == 0}); err != nil || rep.Packets == 0 {
+			if rep, err := Import(context.Background(), a, ImportConfig{Paths: []string{file}, Unobserved: i == 0}); err != nil || rep.Packets == 0 {
 				b.Fatal(err, rep)
 			}
 			cpu[i] += cpuTime(b) - before

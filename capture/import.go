@@ -40,7 +40,8 @@ type ImportConfig struct {
 	// those above.
 	Meter Config
 
-	unobserved bool // flows only, to tell what observing costs
+	// Unobserved leaves all but flows out, to tell what observing costs.
+	Unobserved bool
 }
 
 // DefaultSensor is the observer of an import that names none.
@@ -140,7 +141,7 @@ func (im *importer) run() error {
 	mc := im.cfg.Meter
 	mc.Sensor, mc.Site = im.cfg.Sensor, im.cfg.Site
 	observer := observe.New(im.rows)
-	if im.cfg.unobserved {
+	if im.cfg.Unobserved {
 		observer = nil
 	}
 	im.meter = NewMeter(mc, im.rows, observer)

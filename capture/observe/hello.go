@@ -163,7 +163,7 @@ func md5Hex(text string) string {
 }
 
 func decimals(list []uint16) string {
-	var b []byte
+	b := make([]byte, 0, 6*len(list))
 	for i, n := range list {
 		if i > 0 {
 			b = append(b, '-')
@@ -227,12 +227,12 @@ func ja4Hash(list string) string {
 }
 
 func hexes(list []uint16) string {
-	var b []byte
+	b := make([]byte, 0, 5*len(list))
 	for i, n := range list {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = fmt.Appendf(b, "%04x", n)
+		b = hex.AppendEncode(b, []byte{byte(n >> 8), byte(n)})
 	}
 	return string(b)
 }

@@ -159,7 +159,8 @@ type Observer struct {
 	clock    int64 // of the packet that is read, or of Tick
 	held     int   // bytes of streams
 	tails    int   // likewise, of those that were read
-	quicHeld int   // of QUIC's handshakes
+	spare    [][]byte
+	quicHeld int // of QUIC's handshakes
 	stats    Stats
 	err      error
 	message  message // decoded anew for each packet

@@ -19,6 +19,8 @@ const (
 	// have none.
 	maxTail  = 2 << 10
 	maxTails = 16 << 20
+	// spareTails are at hand for the streams to come.
+	spareTails = 256
 )
 
 // odd counts what is odd about bytes of one end.
@@ -61,7 +63,11 @@ func (o *Observer) keep(h *half, b []byte) {
 		if o.tails+maxTail > maxTails {
 			return
 		}
-		h.tail = make([]byte, 0, maxTail)
+		if n := len(o.spare); n > 0 {
+			h.tail, o.spare = o.spare[n-1], o.spare[:n-1]
+		} else {
+			h.tail = make([]byte, 0, maxTail)
+		}
 		o.tails += maxTail
 	}
 	if len(b) >= maxTail {
@@ -77,8 +83,14 @@ func (o *Observer) keep(h *half, b []byte) {
 // release forgets what both directions remember, when they are over.
 func (o *Observer) release(s *stream) {
 	for i := range s.half {
-		o.tails -= cap(s.half[i].tail)
-		s.half[i].tail = nil
+		h := &s.half[i]
+		if h.tail == nil {
+			continue
+		}
+		if o.tails -= maxTail; len(o.spare) < spareTails {
+			o.spare = append(o.spare, h.tail[:0])
+		}
+		h.tail = nil
 	}
 }
 

@@ -62,12 +62,15 @@ func main() {
 	flag.StringVar(&sql.runaway, "runaway", "", "with -sql: of the hostile statements, and of floods, those whose name has this in it")
 	flag.IntVar(&sql.calls, "calls", 5_000_000, "with -sql: rows of functions and of the stream")
 	flag.DurationVar(&sql.lasts, "steady", 15*time.Minute, "with -sql: how long the same statements are asked again and again")
+	read := &metadata{}
+	metadated := flag.Bool("metadata", false, "measure what is read of packets instead: testdata/bench/metadata.go")
+	flag.Int64Var(&read.size, "mix", 1e9, "with -metadata: bytes of the capture of many protocols")
 	looked := &hunts{}
 	hunted := flag.Bool("hunts", false, "measure hunts, a dashboard and the page instead: testdata/bench/hunts.go")
-	flag.IntVar(&looked.connections, "connections", 20_000_000, "with -hunts: connections of the month that is hunted through")
+	flag.IntVar(&looked.connections, "connections", 20_000_000, "with -hunts: connections of the month that is hunted through; with -metadata: of a month of which a host's last week is asked for")
 	flag.StringVar(&looked.name, "hunt", "", "with -hunts: of hunts those whose name has this in it")
 	flag.DurationVar(&looked.watched, "watch", 5*time.Minute, "with -hunts: how long the dashboard is looked at")
-	only := flag.String("only", "", "comma-joined parts to run: import, many, size, needle, thousand, ports, aggregates, files (default all); with -capture soon or retrieve")
+	only := flag.String("only", "", "comma-joined parts to run: import, many, size, needle, thousand, ports, aggregates, files (default all); with -capture soon or retrieve; with -metadata mix, host or export")
 	out := flag.String("o", "", "write the table to this file too")
 	flag.Parse()
 	run := b.run
@@ -79,6 +82,9 @@ func main() {
 	}
 	if *hunted {
 		run = func(only string) error { return b.hunts(only, looked) }
+	}
+	if *metadated {
+		run = func(only string) error { return b.metadata(only, read, looked.connections) }
 	}
 	if *captured {
 		run = func(only string) error { return b.network(func() error { return b.capture(only) }) }
