@@ -84,16 +84,35 @@ func TestFloodAgainstTcpdump(t *testing.T) {
 		check(len(dump("tcp[13] == 17 and src port 80")), "SELECT COUNT(*) FROM connections WHERE server_port = 80 AND conn_state = 'SF'")
 		check(3, "SELECT COUNT(*) FROM connections WHERE flows_folded IS NOT NULL AND client_ip = '0.0.0.0'")
 		for statement, tells := range map[string]bool{
-			"SELECT COUNT(*) FROM connections":                                                    true,
-			"SELECT COUNT(*) FROM flows WHERE src_ip = '" + some[0] + "'":                         true,
-			"SELECT COUNT(*) FROM connections WHERE server_port = 22":                             false,
-			"SELECT COUNT(*), SUM(flows_folded) FROM connections":                                 false,
-			"SELECT COUNT(*) FROM connections WHERE server_port = 80 AND ts > '2026-01-01 01:00'": false,
-			"SELECT COUNT(*) FROM packets WHERE src_ip = '" + some[0] + "'":                       false,
+			"SELECT COUNT(*) FROM connections":                            true,
+			"SELECT COUNT(*) FROM flows WHERE src_ip = '" + some[0] + "'": true,
+			"SELECT COUNT(*) FROM connections WHERE server_port = 22":     false,
+			"SELECT COUNT(*), SUM(flows_folded) FROM connections":         false,
+			// What a fold is joined with by what it has tells whether it is in the answer.
+			"SELECT COUNT(*) FROM dns d JOIN connections c USING (conn_id)":                                               false,
+			"SELECT COUNT(*) FROM dns d LEFT JOIN connections c USING (conn_id)":                                          false,
+			"SELECT COUNT(*) FROM connections c LEFT JOIN dns d USING (conn_id)":                                          true,
+			"SELECT COUNT(*) FROM connections c JOIN flows f USING (conn_id)":                                             true,
+			"SELECT COUNT(*) FROM connections a JOIN connections b ON a.client_ip = b.client_ip WHERE b.server_port = 22": true,
+			"SELECT COUNT(*) FROM connections c JOIN flows f USING (community_id) WHERE f.dst_port = 80":                  true,
+			"SELECT COUNT(*) FROM connections a JOIN connections b USING (server_ip) WHERE b.server_port = 22":            true,
+			"SELECT COUNT(*) FROM connections WHERE server_port = 80 AND ts > '2026-01-01 01:00'":                         false,
+			"SELECT COUNT(*) FROM packets WHERE src_ip = '" + some[0] + "'":                                               false,
 		} {
 			got := askEngine(s, statement)
 			if told := strings.Contains(fmt.Sprint(got.warnings), "are folded"); got.err != "" || told != tells && (mode == "on" || !tells) {
 				t.Errorf("pushdown %s: %s tells of the fold: %v %s", mode, statement, told, got.err)
+			}
+		}
+		if mode == "off" {
+			continue
+		}
+		for _, statement := range []string{ // once conditions are moved to the rows they are of
+			"SELECT COUNT(*) FROM connections c JOIN flows f USING (conn_id) WHERE f.dst_port = 22",
+			"SELECT COUNT(*) FROM connections c WHERE conn_id IN (SELECT conn_id FROM tls)",
+		} {
+			if got := askEngine(s, statement); got.err != "" || len(got.warnings) > 0 {
+				t.Errorf("%s: %v %s", statement, got.warnings, got.err)
 			}
 		}
 	}

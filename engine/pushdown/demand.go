@@ -338,10 +338,15 @@ func (k *cloner) rel(rel Rel) Rel {
 }
 
 // oneOf is a row, if there is one, that fulfils conditions: of a copy of a scan that
-// reads no stored column but what they ask.
-func (c *compiler) oneOf(s *Scan, conds []Expr) Rel {
+// reads no stored column but what they ask. It is met by a row of each of the joins'
+// right sides.
+func (c *compiler) oneOf(s *Scan, conds []Expr, met ...*Join) Rel {
 	k := &cloner{c, map[*Scan]*Scan{}}
-	rel := k.rel(&Limit{Child: filter(s, conds), Count: 1})
+	of := filter(s, conds)
+	for _, j := range met {
+		of, j.L = j, of
+	}
+	rel := k.rel(&Limit{Child: of, Count: 1})
 	asked := map[ColumnID]bool{}
 	for _, e := range conds {
 		references(e, asked)

@@ -43,11 +43,66 @@ func (c *compiler) foldedQueries(rel Rel) ([]Query, error) {
 			})
 		})
 		own = append(own, not(call("is null", Bool, folded)))
-		q, err := c.written(c.oneOf(s, own), []Named{{Column{ID: c.identity(), Name: "folded", Type: longtext}, &Cast{Arg: folded, T: longtext}}})
+		q, err := c.written(c.oneOf(s, own, metBy(rel, s, above)...), []Named{{Column{ID: c.identity(), Name: "folded", Type: longtext}, &Cast{Arg: folded, T: longtext}}})
 		if err != nil {
 			return nil, err
 		}
 		queries = append(queries, q)
 	}
 	return queries, nil
+}
+
+// metBy are what rows of a scan must meet to be in the answer: rows of others that they are
+// joined with by columns that folds have, such as conn_id. A fold that meets none is in no
+// answer.
+func metBy(rel Rel, s *Scan, above map[*Scan][]Expr) (met []*Join) {
+	of := func(e Expr, scans []*Scan) (*Scan, string) {
+		if ref, ok := e.(*Col); ok {
+			for _, t := range scans {
+				for i, col := range t.Out {
+					if col.ID == ref.ID {
+						return t, t.Relation.Columns[i].Name
+					}
+				}
+			}
+		}
+		return nil, ""
+	}
+	var visit func(Rel)
+	visit = func(rel Rel) {
+		eachChild(rel, visit)
+		j, ok := rel.(*Join)
+		if !ok || j.Lateral || j.Kind != Inner && j.Kind != Semi && j.Kind != Left {
+			return
+		}
+		others := scansOf(j.L)
+		if slices.Contains(others, s) {
+			if others = scansOf(j.R); j.Kind == Left {
+				return
+			}
+		} else if !slices.Contains(scansOf(j.R), s) {
+			return
+		}
+		on := map[*Scan][]Expr{}
+		for _, e := range j.On {
+			if !isEquality(e) {
+				continue
+			}
+			args := e.(*Call).Args
+			for i := range args {
+				mine, name := of(args[i], []*Scan{s})
+				other, _ := of(args[1-i], others)
+				if mine != nil && other != nil && !foldedEnds[name] && !IsPackets(other.Relation) && other.Relation.Schema == s.Relation.Schema {
+					on[other] = append(on[other], e)
+				}
+			}
+		}
+		for _, t := range others { // in their order
+			if len(on[t]) > 0 {
+				met = append(met, &Join{Kind: Semi, R: filter(t, ownConditions(t, above[t])), On: on[t]})
+			}
+		}
+	}
+	visit(rel)
+	return met
 }
