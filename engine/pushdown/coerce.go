@@ -254,7 +254,6 @@ func (c *compiler) cast(e sqlparser.Expr, arg sqlparser.Expr, t *sqlparser.Conve
 	if err != nil {
 		return nil, err
 	}
-	m := meaning(x)
 	p, folded, err := c.prepared(e, []Expr{x})
 	if err != nil {
 		return nil, err
@@ -270,8 +269,8 @@ func (c *compiler) cast(e sqlparser.Expr, arg sqlparser.Expr, t *sqlparser.Conve
 		if err != nil {
 			return nil, err
 		}
-		if m != nil && k == Text {
-			return y, nil
+		if k == Text && bytewise(TypeOf(y)) { // what is made of it is compared as any text of the session's
+			return typed("collate", to, y), nil
 		}
 		return y, nil
 	case to.Kind == Integer && (k == Integer || k == Bool):

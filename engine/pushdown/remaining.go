@@ -46,9 +46,12 @@ func (c *compiler) fewGroups(rel Rel) Rel {
 // passed over.
 const mostFirst = 1000
 
+// mostAgain is up to how many relations are read once more: of very many DuckDB plans longer than is won.
+const mostAgain = 16
+
 // costly tells whether what is shown of a group costs more than to find it.
 func (c *compiler) costly(g *Group) bool {
-	if len(g.Keys) == 0 || g.Rollup || c.few[g] || refersOut(g) || !repeatable(g.Child) {
+	if len(g.Keys) == 0 || g.Rollup || c.few[g] || refersOut(g) || !repeatable(g.Child) || len(scansOf(g.Child)) > mostAgain {
 		return false
 	}
 	return !slices.ContainsFunc(g.Keys, func(n Named) bool { return !cheap(n.Expr) }) &&
