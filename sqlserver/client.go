@@ -6,9 +6,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/dolthub/vitess/go/mysql"
 	querypb "github.com/dolthub/vitess/go/vt/proto/query"
@@ -51,6 +53,11 @@ var (
 	errIdle   = newError(4031, "The client was disconnected by the server because of inactivity. See wait_timeout and interactive_timeout for configuring this behavior.")
 )
 
+// leftEarly tells whether the other end closed the connection without a word.
+func leftEarly(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
 // serve speaks with a client until one of the two has enough.
 func (s *Server) serve(raw *conn, id uint32) {
 	c := &client{packets: packets{conn: raw, in: raw}, handler: s.handler, statements: map[uint32]*prepared{}, kept: keptRows{store: s.store}}
@@ -66,7 +73,11 @@ func (s *Server) serve(raw *conn, id uint32) {
 	}()
 	s.handler.sessions.AddConn(c.wire)
 	if err := c.login(s.tls); err != nil {
-		s.log.Warn("login failed", "client", raw.RemoteAddr().String(), "reason", err)
+		if address := raw.RemoteAddr().String(); leftEarly(err) { // a probe of the port, a statement given up
+			s.log.Info("a client left before it had logged in", "client", address, "reason", err)
+		} else {
+			s.log.Warn("login failed", "client", address, "reason", err)
+		}
 		c.leave(err)
 		return
 	}
