@@ -31,7 +31,10 @@ func (v *view) span() span {
 	if s.From != "" && s.To != "" {
 		return s
 	}
-	all := v.who.ask(v.context(), "SELECT MIN(ts), MAX(ts), GREATEST(MIN(ts), MAX(ts) - INTERVAL 7 DAY) FROM connections WHERE ts <= NOW(6)")
+	all := v.who.ask(v.context(), "SELECT first, last, GREATEST(first, last - INTERVAL 7 DAY)\n"+
+		"FROM (SELECT LEAST(COALESCE(c.ts, o.ts), COALESCE(o.ts, c.ts)) AS first, GREATEST(COALESCE(c.last, o.ts_end), COALESCE(o.ts_end, c.last)) AS last\n"+
+		"FROM (SELECT MIN(ts) AS ts, MAX(ts) AS last FROM connections WHERE ts <= NOW(6)) c\n"+
+		"JOIN (SELECT MIN(ts) AS ts, MAX(ts_end) AS ts_end FROM ops.coverage WHERE ts_end <= NOW(6)) o) s")
 	if all.Err != "" || len(all.Rows) == 0 || all.Rows[0][0].Null {
 		return s
 	}
