@@ -152,7 +152,7 @@ func (c *compiler) coalesce(args []Expr) (Expr, error) {
 		return noValue(t), nil
 	}
 	if isLiteral(kept[0]) {
-		return lengthened(values[slices.Index(args, kept[0])], t), nil
+		return asChosen(values[slices.Index(args, kept[0])], t), nil
 	}
 	nullable := !slices.ContainsFunc(kept, func(e Expr) bool { return !TypeOf(e).Nullable })
 	t.Nullable = nullable

@@ -632,7 +632,7 @@ func (c *compiler) choice(conds, values []Expr) (Expr, error) {
 				if isNull(values[i]) {
 					return noValue(t), nil
 				}
-				return lengthened(values[i], t), nil
+				return asChosen(values[i], t), nil
 			}
 			out.Else = values[i]
 			return out, nil
@@ -646,20 +646,31 @@ func (c *compiler) choice(conds, values []Expr) (Expr, error) {
 		if out.Else == nil || isNull(out.Else) {
 			return noValue(t), nil
 		}
-		return lengthened(out.Else, t), nil
+		return asChosen(out.Else, t), nil
 	}
 	return out, nil
 }
 
-// lengthened gives a text the length of what it was chosen from.
-func lengthened(e Expr, t Type) Expr {
-	if t.Kind != Text || e.Kind() != Text || t.Length <= TypeOf(e).Length {
+// asChosen gives a text the length of what it was chosen from, and the collation where
+// that of another wins over its own.
+func asChosen(e Expr, t Type) Expr {
+	if t.Kind != Text || e.Kind() != Text {
 		return e
 	}
 	own := TypeOf(e)
-	own.Length = t.Length
-	if l, ok := e.(*Literal); ok {
+	l, constant := e.(*Literal)
+	if constant {
+		own.Length = max(own.Length, t.Length)
+	}
+	other := orBin(own) != orBin(t) && (bytewise(t) || t.Coercibility == 0)
+	if other {
+		own.Collation, own.Coercibility = t.Collation, t.Coercibility
+	}
+	switch {
+	case constant:
 		return &Literal{T: own, Value: l.Value}
+	case other:
+		return typed("collate", own, e)
 	}
 	return e
 }
