@@ -46,6 +46,7 @@ const (
 	LoginNTLM        = "ntlm"
 	LoginSMB         = "smb" // a session of SMB 1 without GSS-API
 	LoginLDAP        = "ldap_simple"
+	LoginLDAPSASL    = "ldap_sasl" // but NTLM and Kerberos, unless refused before they say who
 	LoginHTTP        = "http_basic"
 	LoginFTP         = "ftp"
 	LoginTelnet      = "telnet"
@@ -64,7 +65,7 @@ const (
 )
 
 var (
-	loginProtocols = []string{LoginKerberosAS, LoginKerberosTGS, LoginKerberosAP, LoginNTLM, LoginSMB, LoginLDAP, LoginHTTP, LoginFTP,
+	loginProtocols = []string{LoginKerberosAS, LoginKerberosTGS, LoginKerberosAP, LoginNTLM, LoginSMB, LoginLDAP, LoginLDAPSASL, LoginHTTP, LoginFTP,
 		LoginTelnet, LoginPOP3, LoginIMAP, LoginSMTP, LoginSSH, LoginRDP}
 	loginOutcomes = []string{LoginSucceeded, LoginFailed, LoginUnknown}
 )
@@ -76,7 +77,7 @@ var Logins = &Relation{Schema: Main, Name: "logins",
 		{Name: "ts", Kind: Timestamp, NotNull: true, Doc: "time of its first message that was seen"},
 		colClient, colClientAt, colAsker, colServer, colServerAt,
 		{Name: "server_host", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "name the server's address had at ts"},
-		{Name: "protocol", Kind: Text, Size: 16, NotNull: true, Values: loginProtocols, NoCase: true, Doc: "how: kerberos_as (a ticket to ask for tickets), kerberos_tgs (a ticket for a service), kerberos_ap (a ticket is shown to a service), ntlm (in SMB, DCE/RPC, LDAP, HTTP), smb, ldap_simple, http_basic, ftp, telnet, pop3, imap, smtp, ssh, rdp"},
+		{Name: "protocol", Kind: Text, Size: 16, NotNull: true, Values: loginProtocols, NoCase: true, Doc: "how: kerberos_as (a ticket to ask for tickets), kerberos_tgs (a ticket for a service), kerberos_ap (a ticket is shown to a service), ntlm (in SMB, DCE/RPC, LDAP, HTTP), smb, ldap_simple, ldap_sasl (others than these), http_basic, ftp, telnet, pop3, imap, smtp, ssh, rdp"},
 		{Name: "username", Kind: Text, Size: 255, NoCase: true, Fold: "lower", Doc: "user, lower case; of RDP its cookie, which Windows cuts to nine characters. A machine's name ends with $. NULL: anonymous, or encrypted", Source: "Zeek username, client; ECS user.name"},
 		{Name: "domain", Kind: Text, Size: 255, NoCase: true, Fold: "lower", Doc: "the user's domain or realm, lower case", Source: "Zeek domainname; ECS user.domain"},
 		{Name: "workstation", Kind: HostName, Size: 255, NoCase: true, Fold: "lower", Doc: "machine the client says it is", Source: "Zeek hostname, client_name"},

@@ -2,11 +2,12 @@ package observe
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/wiresql/wiresql/tables"
 )
 
-// LDAP (RFC 4511): binds, simple and by tokens of GSS-API. Everything else is passed over.
+// LDAP (RFC 4511): binds, simple and by SASL. Everything else is passed over.
 
 const (
 	portLDAP          = 389
@@ -85,7 +86,8 @@ func (p *Peers) beginsLDAP(b []byte) kind {
 
 type ldapReader struct {
 	Of   Peers
-	Row  tables.Login // of a simple bind
+	Row  tables.Login // of a bind, unless GSS has one
+	SASL sasl
 	GSS  logon
 	Left [2]int64 // bytes of a message that is passed over
 	Read int      // messages
@@ -104,13 +106,18 @@ func (r *ldapReader) end(o *Observer) {
 }
 
 func (r *ldapReader) settle(o *Observer, outcome, err string) {
+	shown := r.GSS.Shown
 	r.GSS.settle(o, outcome, err)
-	if r.Row.Protocol != "" {
+	// A bind that says nothing of who it is is one if it is refused.
+	if r.Row.Protocol != "" && !shown && (r.named() || outcome == tables.LoginFailed) {
 		r.Row.Outcome, r.Row.Error = outcome, err
 		o.writeLogin(&r.Row)
-		r.Row = tables.Login{}
 	}
+	r.Row, r.SASL = tables.Login{}, sasl{}
 }
+
+// named tells that the bind is one of somebody.
+func (r *ldapReader) named() bool { return r.Row.Username != "" || r.Row.Cleartext.Set }
 
 // lack: what is lost is a part of what is passed over, or the end.
 func (r *ldapReader) lack(o *Observer, side int, rest []byte, n int) {
@@ -156,15 +163,26 @@ func (r *ldapReader) message(o *Observer, side int, op byte, b ber, from *Origin
 		how, what, _ := m.next()
 		switch how {
 		case ldapSimple:
+			r.settle(o, tables.LoginUnknown, "")
+			r.Row = newLogin(&r.Of, from, tables.LoginLDAP)
 			if len(name) > 0 || len(what) > 0 { // else nobody logs in
-				r.settle(o, tables.LoginUnknown, "")
-				r.Row = newLogin(&r.Of, from, tables.LoginLDAP)
 				r.Row.Username, r.Row.Cleartext = plainText(name, maxUser), tables.Some(len(what) > 0)
 			}
 		case ldapSASL:
-			_, mechanism, _ := what.next()
-			if _, token, ok := what.next(); ok && string(mechanism) != "EXTERNAL" {
-				r.GSS.token(o, &r.Of, 0, token, from)
+			_, text, _ := what.next()
+			mechanism := strings.ToUpper(plainText(text, maxWord))
+			if r.Row.Protocol != tables.LoginLDAPSASL || r.SASL.Mechanism != mechanism { // else it goes on
+				r.settle(o, tables.LoginUnknown, "")
+				r.Row, r.SASL = newLogin(&r.Of, from, tables.LoginLDAPSASL), sasl{Mechanism: mechanism}
+				r.Row.Username = plainText(name, maxUser)
+			}
+			if _, token, ok := what.next(); ok {
+				if user, clear := r.SASL.response(token); user != "" {
+					r.Row.Username, r.Row.Cleartext = user, tables.Some(clear)
+				}
+				if r.SASL.ofGSS() {
+					r.GSS.token(o, &r.Of, 0, token, from)
+				}
 			}
 		case ldapSicily, ldapSicilyAnswer:
 			r.GSS.token(o, &r.Of, 0, what, from)
@@ -172,15 +190,17 @@ func (r *ldapReader) message(o *Observer, side int, op byte, b ber, from *Origin
 	case op == ldapBound && side == 1:
 		_, code, _ := m.next()
 		_, matched, _ := m.next()
-		r.GSS.token(o, &r.Of, 1, matched, from)
-		r.GSS.token(o, &r.Of, 1, m.at(0x87), from)
+		if r.SASL.Mechanism == "" || r.SASL.ofGSS() {
+			r.GSS.token(o, &r.Of, 1, matched, from)
+			r.GSS.token(o, &r.Of, 1, m.at(0x87), from)
+		}
 		switch n := code.number(); n {
 		case ldapInProgress:
 		case ldapSuccess:
 			if r.GSS.Row.Protocol != "" && !r.GSS.Shown { // the answer to a challenge is still to come
 				return
 			}
-			r.Done = r.GSS.Shown || r.Row.Protocol != ""
+			r.Done = r.GSS.Shown || r.named()
 			r.settle(o, tables.LoginSucceeded, "")
 		default:
 			name := ldapResults[n]

@@ -83,8 +83,15 @@ func ldapMessages(parts ...said) (out []said) {
 	return out
 }
 
-func ldapSASLBind(token string) said {
-	return said{fromClient: true, text: tlv(ldapBind, false, "\x02\x01\x03", "\x04\x00", tlv(ldapSASL, false, tlv(4, false, "GSS-SPNEGO"), tlv(4, false, token)))}
+func ldapSASLBind(token string) said { return ldapBindBy("GSS-SPNEGO", token) }
+
+// ldapBindBy binds by a mechanism, without a token where that is empty.
+func ldapBindBy(mechanism, token string) said {
+	credentials := tlv(4, false, mechanism)
+	if token != "" {
+		credentials += tlv(4, false, token)
+	}
+	return said{fromClient: true, text: tlv(ldapBind, false, "\x02\x01\x03", "\x04\x00", tlv(ldapSASL, false, credentials))}
 }
 
 func ldapResult(code byte, more string) said {
@@ -199,6 +206,17 @@ func TestLogins(t *testing.T) {
 			line(true, tlv(ldapBind, true, "\x02\x01\x03", tlv(4, false, "cn=Gavin,dc=example"), tlv(ldapSimple, false, "richtig"))), ldapResult(0, "")),
 			want: "ldap_simple cn=gavin,dc=example|||| failure invalidCredentials clear\nldap_simple cn=gavin,dc=example|||| success  clear\n"},
 		"ldap as nobody": {port: 389, parts: ldapMessages(line(true, tlv(ldapBind, false, "\x02\x01\x03\x04\x00\x80\x00")), ldapResult(0, "")), want: ""},
+		"ldap refused": {port: 389, parts: ldapMessages(
+			line(true, tlv(ldapBind, false, "\x02\x01\x03\x04\x00\x80\x00")), ldapResult(48, ""),
+			ldapBindBy("EXTERNAL", ""), ldapResult(7, ""),
+			ldapBindBy("GSS-SPNEGO", spnego(true, ntlmHello)), ldapResult(7, ""),
+			ldapBindBy("PLAIN", "\x00Gavin\x00geheim"), ldapResult(49, ""),
+			ldapBindBy("DIGEST-MD5", ""), ldapResult(ldapInProgress, tlv(0x87, false, `realm="x",nonce="n"`)),
+			ldapBindBy("DIGEST-MD5", `charset=utf-8,username="mia",realm="x",response=0`), ldapResult(49, ""),
+			ldapBindBy("SCRAM-SHA-256", "n,,n=a=2Cb,r=rO"), ldapResult(ldapInProgress, tlv(0x87, false, "r=rO1,s=W2,i=4096")),
+			ldapBindBy("SCRAM-SHA-256", "c=biws,r=rO1,p=dH"), ldapResult(0, tlv(0x87, false, "v=6r"))),
+			want: "ldap_simple |||| failure inappropriateAuthentication\nldap_sasl |||| failure authMethodNotSupported\nldap_sasl |||| failure authMethodNotSupported\n" +
+				"ldap_sasl gavin|||| failure invalidCredentials clear\nldap_sasl mia|||| failure invalidCredentials\nldap_sasl a,b|||| success \n"},
 		"ldap after a search": {port: 389, parts: ldapMessages(line(true, tlv(ldapSearch, false, strings.Repeat("x", 40))), line(false, tlv(0x64, true, strings.Repeat("y", 3000))),
 			ldapSASLBind(spnego(true, ntlmHello)), ldapResult(ldapInProgress, tlv(0x87, false, spnego(false, string(ntlmAsk("DC", "dc.example.test"))))),
 			ldapSASLBind(spnego(false, ntlmLogin("EXAMPLE", "Gavin.Reid", "LAPTOP", "ldap/dc.example.test"))), ldapResult(0, "")),

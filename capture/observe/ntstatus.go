@@ -7,6 +7,7 @@ import "fmt"
 const (
 	statusPending        = 0x103
 	statusNoMoreFiles    = 0x80000006
+	statusNoSuchFile     = 0xC000000F
 	statusEndOfFile      = 0xc0000011
 	statusMoreProcessing = 0xc0000016
 )

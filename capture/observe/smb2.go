@@ -217,7 +217,7 @@ func (r *smbReader) smb2Answer(o *Observer, side int, b []byte, command uint16, 
 			r.piped(o, c.Open, 1, part(b, int(le.Uint32(body[32:])), n), n, from)
 		}
 	case smb2QueryDirectory:
-		if status == statusNoMoreFiles {
+		if status == statusNoMoreFiles || status == statusNoSuchFile { // nothing, or nothing more, is to be listed
 			status = 0
 		}
 		f.did(c.Would, status, from)

@@ -128,6 +128,32 @@ func TestSMBStreams(t *testing.T) {
 	}
 }
 
+// TestSMBListings: a folder was listed also when nothing in it is called so; one that may not be was opened.
+func TestSMBListings(t *testing.T) {
+	for status, want := range map[uint32]string{
+		0:                 "list 0 0 STATUS_SUCCESS",
+		statusNoMoreFiles: "list 0 0 STATUS_SUCCESS",
+		statusNoSuchFile:  "list 0 0 STATUS_SUCCESS",
+		0xC0000022:        "open 0 0 STATUS_ACCESS_DENIED",
+	} {
+		h, answer := smbHandle{5, 0}, smb2Command(smb2QueryDirectory, smb2FromServer, 2, 0, make([]byte, 8))
+		binary.LittleEndian.PutUint32(answer[8:], status)
+		folder := smb2Opened(5, 0)
+		folder[56] = smb2AttributeDirectory
+		r, _ := listened(t, []said{
+			{true, session(smb2Command(smb2Create, 0, 1, 0, smb2Open("a", 1))), 0},
+			{false, session(smb2Command(smb2Create, smb2FromServer, 1, 0, folder)), 0},
+			{true, session(smb2Command(smb2QueryDirectory, 0, 2, 0, smb2Uses(8, h, 32))), 0},
+			{false, session(answer), 0},
+			{true, session(smb2Command(smb2Close, 0, 3, 0, smb2Uses(8, h, 24))), 0},
+			{false, session(smb2Command(smb2Close, smb2FromServer, 3, 0, make([]byte, 60))), 0},
+		}, 1460)
+		if got := filesText(r.files); got != "smb2 |a| "+want+"\n" {
+			t.Errorf("%x: %q, want %q", status, got, want)
+		}
+	}
+}
+
 // TestSMBHostile: what is absurd is bounded and counted.
 func TestSMBHostile(t *testing.T) {
 	long := strings.Repeat("n", 30_000)

@@ -276,7 +276,9 @@ func (r *textReader) respond(o *Observer, line []byte, from *Origin) {
 	} else if clear {
 		r.clear()
 	}
-	r.GSS.token(o, &r.Of, 0, token, from)
+	if r.SASL.ofGSS() {
+		r.GSS.token(o, &r.Of, 0, token, from)
+	}
 }
 
 // answer reads a line of the server.
@@ -365,7 +367,7 @@ func (r *textReader) answer(o *Observer, line []byte, from *Origin) {
 
 // challenge reads what a mechanism has the server say.
 func (r *textReader) challenge(o *Observer, text []byte, from *Origin) {
-	if token, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(text))); err == nil && r.SASL.Mechanism != "" {
+	if token, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(text))); err == nil && r.SASL.ofGSS() {
 		r.GSS.token(o, &r.Of, 1, token, from)
 	}
 }
@@ -375,6 +377,14 @@ type sasl struct {
 	Mechanism string
 	Responses int
 }
+
+// ofGSS tells that its tokens are those of GSS-API, or NTLM's: others may look like one.
+func (s *sasl) ofGSS() bool {
+	return s.Mechanism == "NTLM" || strings.HasPrefix(s.Mechanism, "GS") // GSSAPI, GSS-SPNEGO, GS2-KRB5
+}
+
+// scramName are the characters that a name cannot hold.
+var scramName = strings.NewReplacer("=2C", ",", "=3D", "=")
 
 // response reads one of the client's: who logs in, and whether the password was in it.
 func (s *sasl) response(token []byte) (user string, clear bool) {
@@ -392,6 +402,17 @@ func (s *sasl) response(token []byte) (user string, clear bool) {
 	case "CRAM-MD5": // RFC 2195: who, and a hash
 		user, _, _ := bytes.Cut(token, []byte{' '})
 		return plainText(user, maxUser), false
+	case "DIGEST-MD5": // RFC 2831: username="…",realm="…"
+		if _, rest, ok := bytes.Cut(token, []byte(`username="`)); ok {
+			user, _, _ := bytes.Cut(rest, []byte{'"'})
+			return plainText(user, maxUser), false
+		}
+	case "SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512", "SCRAM-SHA-512-PLUS": // RFC 5802: n,,n=…,r=…
+		if parts := bytes.SplitN(token, []byte{','}, 4); s.Responses == 1 && len(parts) == 4 {
+			if name, ok := bytes.CutPrefix(parts[2], []byte("n=")); ok {
+				return scramName.Replace(plainText(name, maxUser)), false
+			}
+		}
 	}
 	return "", false
 }
