@@ -16,6 +16,7 @@ func init() {
 // State is what an Observer remembers of packets that it saw, the oldest first:
 // with it another one goes on.
 type State struct {
+	Clock   int64 // ns: the last packet's
 	Queries []Query
 	// Answered are queries that were: of their rows is only whose they are.
 	Answered []Query
@@ -109,6 +110,7 @@ type Half struct {
 
 // State returns what the Observer remembers now.
 func (o *Observer) State() (s State) {
+	s.Clock = o.clock
 	for e := o.queries.oldest; e != nil; e = e.next {
 		k := &e.key
 		s.Queries = append(s.Queries, Query{e.ts, k.clientPort, k.serverPort, k.id, k.qtype, k.name, e.value})
@@ -140,6 +142,7 @@ func (o *Observer) State() (s State) {
 
 // Resume has a new Observer remember a State.
 func (o *Observer) Resume(s *State) {
+	o.clock = max(o.clock, s.Clock)
 	for _, q := range s.Queries {
 		if key := q.key(); o.queries.get(key) == nil {
 			o.queries.put(key, q.Row, q.TS, o.unanswered)
