@@ -79,6 +79,7 @@ func TestOddities(t *testing.T) {
 		"out of any window":   {all(sent{far, "GET /c HTTP/1.1\r\n\r\n", 0}, sent{behind - farAhead, "x", 0}), "tcp_out_of_window 2 20 3", "/a /b"},
 		"numbers that go on":  {all(sent{far, "xxx", 0}, sent{far + 3, "GET /c HTTP/1.1\r\n\r\n", 0}, sent{far + 22, second, 0})[:5], fmt.Sprintf("tcp_gap 1 %d 4, tcp_out_of_window 1 3 3", farAhead+3), "/a /c /b"},
 		"a gap":               {[]sent{{1, first[:20], 0}, {behind, second, 0}}, fmt.Sprintf("tcp_gap 1 %d 2", len(first)-20), "/a /b"},
+		"two gaps":            {[]sent{{1, first[:20], 0}, {behind, second, 0}, {behind + 100, second, 0}}, fmt.Sprintf("tcp_gap 2 %d 2", len(first)-20+100-len(second)), "/a /b /b"},
 		"a wrong checksum":    {all(sent{behind, "GET /c HTTP/1.1\r\nHost: h\r\n\r\n", 1}), "tcp_bad_checksum 1 28 3", "/a /b"},
 		"one right by chance": {[]sent{{1, first[:20], 7}, {21, first[20:40], 7}, {41, first[40:], 0}, {behind, second, 7}}, "", "/a /b"},
 		"a wrong one first":   {[]sent{{1, first[:20], 7}, {21, first[20:40], 0}, {41, first[40:], 0}, {behind, "GET /c HTTP/1.1\r\n\r\n", 7}, {behind, second, 0}}, "tcp_bad_checksum 1 19 4", "/a /b"},
@@ -87,26 +88,33 @@ func TestOddities(t *testing.T) {
 		"filled in by a card": {[]sent{{1, first[:20], 0}, {21, first[20:], 0xffff}, {behind, second, 0}}, "", "/a /b"},
 		"cut by a card":       {[]sent{{1, first[:20], 0}, {21, first[20:], 0xfffe}, {behind, second, 0}}, "", "/a /b"},
 	} {
-		for end := range len(c.sent) + 1 {
+		for end := range len(c.sent) + 2 {
 			r := &rows{}
 			o := New(r)
+			again := func() {
+				var b bytes.Buffer
+				state, kept := o.State(), State{}
+				if err := errors.Join(gob.NewEncoder(&b).Encode(&state), gob.NewDecoder(&b).Decode(&kept)); err != nil {
+					t.Fatal(err)
+				}
+				o = New(r)
+				o.Resume(&kept)
+			}
 			for i, s := range c.sent {
 				if i == end {
-					var b bytes.Buffer
-					state, kept := o.State(), State{}
-					if err := errors.Join(gob.NewEncoder(&b).Encode(&state), gob.NewDecoder(&b).Decode(&kept)); err != nil {
-						t.Fatal(err)
-					}
-					o = New(r)
-					o.Resume(&kept)
+					again()
 				}
 				p := segmentOf(int64(i+1), true, s.seq, s.text, s.add)
+				p.TS += 1e18 // far from what a clock begins with
 				if s.add >= 0xfffe { // as a kernel leaves it to its card: of the addresses, the protocol and, of what it sends whole, the length
 					src, dst := p.Header.Src.As16(), p.Header.Dst.As16()
 					binary.BigEndian.PutUint16(p.Segment[16:], folded(sum(src[12:])+sum(dst[12:])+6+uint64(len(p.Segment))*uint64(s.add&1)))
 				}
 				p.First = i == 0
 				o.Observe(p)
+			}
+			if end == len(c.sent) { // it ends before another packet comes
+				again()
 			}
 			o.End(8)
 			if err := o.Flush(); err != nil || o.Stats().Panics > 0 || o.held != 0 || o.tails != 0 {
