@@ -105,7 +105,7 @@ func TestOddities(t *testing.T) {
 					again()
 				}
 				p := segmentOf(int64(i+1), true, s.seq, s.text, s.add)
-				p.TS += 1e18 // far from what a clock begins with
+				p.TS += 1e18         // far from what a clock begins with
 				if s.add >= 0xfffe { // as a kernel leaves it to its card: of the addresses, the protocol and, of what it sends whole, the length
 					src, dst := p.Header.Src.As16(), p.Header.Dst.As16()
 					binary.BigEndian.PutUint16(p.Segment[16:], folded(sum(src[12:])+sum(dst[12:])+6+uint64(len(p.Segment))*uint64(s.add&1)))
